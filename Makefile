@@ -1,0 +1,81 @@
+# `make demo` shows the library at work; `make test` is the whole gate. Both make their own environment (.venv) first.
+# Others, for daily work: lint format types unit laws bench test-all clean.
+
+VENV ?= .venv
+# The first Python on the path that runs and is new enough; PYTHON=... chooses another.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done; true)
+# What `make test-all` goes through; PYTHONS="..." chooses others.
+PYTHONS ?= $(shell for v in 3.11 3.12 3.13 3.14; do \
+	for p in python$$v $${PYENV_ROOT:-$$HOME/.pyenv}/versions/$$v.*/bin/python; do \
+	$$p -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "'$$v'")' 2>/dev/null && echo $$p && break; done; done; true)
+
+BIN = $(VENV)/bin
+CORE = $(VENV)/.installed-core
+DEV = $(VENV)/.installed-dev
+# Pyright brings its own node (the extra `nodejs`); one that lies around on the machine must not change the answer.
+PYRIGHT = PYRIGHT_PYTHON_GLOBAL_NODE=0 PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/python -m pyright
+# Repeatable here: the gate draws the same examples each time. `make laws` searches.
+export HYPOTHESIS_PROFILE ?= ci
+
+.PHONY: demo test test-all lint format types unit laws bench clean venv
+.NOTPARALLEL:
+
+demo: $(CORE)
+	$(BIN)/python examples/census.py
+
+test: lint types unit
+
+lint: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(DEV)
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+types: $(DEV)
+	$(BIN)/mypy
+	$(PYRIGHT) --pythonpath $(BIN)/python
+	MYPYPATH=stubs $(BIN)/python -m mypy.stubtest --ignore-missing-stub multiprocess dill
+
+unit: $(DEV)
+	$(BIN)/python -m pytest
+
+laws: $(DEV)
+	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest tests/laws --timeout=3600
+
+bench: $(DEV)
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+test-all:
+	@test -n "$(strip $(PYTHONS))" || { echo 'no Python >= 3.11 found; give PYTHONS="..."' >&2; exit 1; }
+	@for python in $(PYTHONS); do \
+		version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])') || exit 1; \
+		echo "== Python $$version"; \
+		$(MAKE) --no-print-directory test PYTHON=$$python VENV=.venv-$$version || exit 1; \
+	done
+
+clean:
+	rm -rf .venv .venv-3.* .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+venv:
+	@test -n "$(PYTHON)" || { echo 'daglite needs Python >= 3.11 and found none; give PYTHON=...' >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
+		$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+			$(PYTHON) -c 'import sys; print("%s cannot make a virtual environment with pip in it; on Debian and Ubuntu: apt install python%d.%d-venv" % (sys.executable, *sys.version_info[:2]), file=sys.stderr)'; \
+			exit 1; }; \
+		echo "making $(VENV) with $(PYTHON)"; \
+		$(PYTHON) -m venv $(VENV); }
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo '$(VENV) holds a Python older than 3.11; remove it and try again' >&2; exit 1; }
+
+# The stamps are newer than pyproject.toml when what it asks for is installed.
+$(CORE): pyproject.toml | venv
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(DEV): pyproject.toml | venv
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $(CORE) $@

@@ -1,0 +1,47 @@
+"""daglite: typed lazy streams of tasks, compiled to a plan you can read, run on every core with bounded memory.
+
+The map of the house, in the direction in which data flows:
+
+    tasks, futures   what users hold: typed builders            binding      arguments meet parameters
+    ir               frozen nodes, walks over them              functions    a user's function as data
+    compile          check, rewrite (rules), lower              program      flat steps, data only
+    plan, explain    the compiled result and its text           runtime      one loop, many engines
+    datasets, keys   where saves go                             tokens       what makes two things the same
+    options          frozen option records                      exceptions   the tree of errors
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daglite import datasets, exceptions, ir
+from daglite.datasets.store import DatasetStore
+from daglite.futures import Future, IterFuture, MapTaskFuture, ReduceFuture, TaskFuture, ref
+from daglite.plan import ItemStream, Plan
+from daglite.tasks import PartialStreamTask, PartialTask, StreamTask, Task, task
+
+if TYPE_CHECKING:
+    from daglite.compile import compile as compile
+else:
+    import daglite.compile
+
+__all__ = [
+    "DatasetStore",
+    "Future",
+    "ItemStream",
+    "IterFuture",
+    "MapTaskFuture",
+    "PartialStreamTask",
+    "PartialTask",
+    "Plan",
+    "ReduceFuture",
+    "StreamTask",
+    "Task",
+    "TaskFuture",
+    "compile",
+    "datasets",
+    "exceptions",
+    "ir",
+    "ref",
+    "task",
+]

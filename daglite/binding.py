@@ -1,0 +1,196 @@
+"""How arguments meet parameters: every mistake is reported here, at the line that makes it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Collection, Iterator, Mapping, Sequence, Sized
+from dataclasses import dataclass
+from typing import get_args
+
+from daglite.exceptions import ParameterError, TaskError
+from daglite.functions import Function, free_parameters, signature_of, suggest
+from daglite.ir.nodes import Argument, Binding, Call, MapMode, Node, Value
+
+__all__ = ["Bindable", "Pipeline", "argument_of", "bind_call", "bind_items", "bind_map", "fix", "known_parameters"]
+
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """Anything that stands for a node: the base of every future."""
+
+    node: Node
+
+
+@dataclass(frozen=True, eq=False)
+class Bindable:
+    """A function with some of its parameters fixed: the base of every task."""
+
+    function: Function
+    fixed: tuple[Binding, ...] = ()
+
+
+def argument_of(value: object) -> Argument:
+    """A future stands for its node, anything else for itself."""
+    return value.node if isinstance(value, Pipeline) else Value(value)
+
+
+def fix(task: Bindable, fixed: Mapping[str, object]) -> tuple[Binding, ...]:
+    """What `.partial(**fixed)` adds to a task."""
+    _check_names(task, fixed, ())
+    return task.fixed + _bindings(fixed)
+
+
+def bind_call(task: Bindable, args: Sequence[object], kwargs: Mapping[str, object]) -> Call:
+    """Bind all that a direct call or `.iter` needs; a missing, unknown or twice-bound parameter is an error."""
+    signature = _remaining(task, ())
+    _check_names(task, kwargs, ())
+    try:
+        bound = signature.bind(*args, **kwargs)
+    except TypeError as error:
+        raise ParameterError(f"task '{task.function.name}': {error}; it takes {_shown(signature)}") from None
+    named: dict[str, object] = {}
+    for name, value in bound.arguments.items():
+        kind = signature.parameters[name].kind
+        if kind is inspect.Parameter.VAR_POSITIONAL:
+            named.update((f"*{position}", one) for position, one in enumerate(value))
+        elif kind is inspect.Parameter.VAR_KEYWORD:
+            named.update(value)
+        else:
+            named[name] = value
+    return Call(task.function, task.fixed, _bindings(named))
+
+
+def bind_items(
+    task: Bindable, method: str, count: int, args: Sequence[object], extras: Mapping[str, object]
+) -> tuple[Call, tuple[str, ...]]:
+    """Bind `.then`, `.join` or `.reduce`: items fill the first `count` parameters that nothing else fills.
+
+    Extra positional arguments fill the parameters after them.
+    """
+    _check_names(task, extras, ())
+    name = task.function.name
+    free = free_parameters(task.function, [*_names(task.fixed), *extras])
+    if len(free) < count:
+        raise ParameterError(
+            f"`{method}` needs {'a parameter' if count == 1 else f'{count} parameters'} of task '{name}' that nothing "
+            f"else fills; free: {', '.join(map(repr, free)) or 'none'}"
+        )
+    if len(free) < count + len(args):
+        raise ParameterError(
+            f"`{method}` got {len(args)} extra values for task '{name}', which has room for {len(free) - count}"
+        )
+    named = dict(zip(free[count:], args, strict=False)) | dict(extras)
+    items = tuple(free[:count])
+    _check_complete(task, [*items, *named], method)
+    return Call(task.function, task.fixed, _bindings(named)), items
+
+
+def bind_map(task: Bindable, mode: MapMode, mapped: Mapping[str, object]) -> tuple[Call, tuple[Binding, ...], MapMode]:
+    """Bind `.map`: each mapped name takes a sequence of values, one for each call."""
+    name = task.function.name
+    if mode not in get_args(MapMode):
+        raise ParameterError(f"`map_mode` of task '{name}' must be 'zip' or 'product'; got {mode!r}")
+    if not mapped:
+        raise ParameterError(f"`map` of task '{name}' needs at least one mapped parameter")
+    _check_names(task, mapped, ())
+    _check_complete(task, list(mapped), "map")
+    sources = tuple(Binding(key, _mapped_argument(name, key, value)) for key, value in mapped.items())
+    if mode == "zip":
+        lengths = {
+            s.name: len(s.argument.value)
+            for s in sources
+            if isinstance(s.argument, Value) and isinstance(s.argument.value, Sized)
+        }
+        if len(set(lengths.values())) > 1:
+            told = ", ".join(f"'{key}' has {length}" for key, length in lengths.items())
+            raise ParameterError(
+                f"`map` of task '{name}' zips values of different lengths: {told}; or use map_mode='product'"
+            )
+    return Call(task.function, task.fixed, ()), sources, mode
+
+
+def known_parameters(call: Call, items: Collection[str]) -> list[str]:
+    """The names a key template may use: every parameter with a value of its own, defaults included."""
+    bound = [b.name for b in (*call.fixed, *call.bound) if not b.name.startswith("*")]
+    parameters = signature_of(call.function).parameters.values()
+    defaults = [p.name for p in parameters if p.default is not inspect.Parameter.empty and p.name not in bound]
+    return [name for name in bound + defaults if name not in items]
+
+
+def _mapped_argument(task: str, name: str, value: object) -> Argument:
+    argument = argument_of(value)
+    if not isinstance(argument, Value):
+        return argument
+    if isinstance(value, Iterator):
+        # An iterator can be read once, a plan can run often: its values are taken now.
+        return Value(tuple(value))
+    if not hasattr(value, "__iter__") and not hasattr(value, "__getitem__"):
+        raise ParameterError(
+            f"`map` of task '{task}' needs an iterable for '{name}'; got {value!r}; fix single values with `.partial`"
+        )
+    return argument
+
+
+def _bindings(named: Mapping[str, object]) -> tuple[Binding, ...]:
+    return tuple(Binding(name, argument_of(value)) for name, value in named.items())
+
+
+def _names(bindings: Collection[Binding]) -> list[str]:
+    return [binding.name for binding in bindings]
+
+
+def _remaining(task: Bindable, taken: Collection[str]) -> inspect.Signature:
+    """The signature without the parameters that are fixed."""
+    signature = signature_of(task.function)
+    gone = {*_names(task.fixed), *taken}
+    return signature.replace(parameters=[p for p in signature.parameters.values() if p.name not in gone])
+
+
+def _check_names(task: Bindable, names: Collection[str], taken: Collection[str]) -> None:
+    signature = signature_of(task.function)
+    name = task.function.name
+    known = [p.name for p in signature.parameters.values() if p.kind not in _VARIADIC]
+    open_ended = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in signature.parameters.values())
+    for given in names:
+        if given in _names(task.fixed) or given in taken:
+            raise ParameterError(
+                f"task '{name}': parameter '{given}' is bound twice; it is already fixed by `.partial`"
+            )
+        if given not in known and not open_ended:
+            raise ParameterError(
+                f"task '{name}' has no parameter '{given}'; it takes {_shown(signature)}{suggest(given, known)}"
+            )
+
+
+def _check_complete(task: Bindable, given: Collection[str], method: str) -> None:
+    missing = [
+        p.name
+        for p in _remaining(task, given).parameters.values()
+        if p.default is inspect.Parameter.empty and p.kind not in _VARIADIC
+    ]
+    if missing:
+        raise ParameterError(
+            f"`{method}` of task '{task.function.name}' leaves {', '.join(map(repr, missing))} without a value; "
+            "fix it with `.partial` or give it as an extra"
+        )
+
+
+def _shown(signature: inspect.Signature) -> str:
+    names = [p.name for p in signature.parameters.values()]
+    return ", ".join(map(repr, names)) if names else "no parameters"
+
+
+def require_task(task: object, method: str) -> Bindable:
+    """The task given to a chaining method, or a `TaskError` that says what to do."""
+    if not isinstance(task, Bindable):
+        raise TaskError(
+            f"`{method}` needs a task; got {task!r}; "
+            f"decorate the function with `@task` or wrap it: task({_call_name(task)})"
+        )
+    return task
+
+
+def _call_name(task: object) -> str:
+    return getattr(task, "__name__", "fn")

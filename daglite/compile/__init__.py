@@ -1,0 +1,76 @@
+"""compile: a pipeline of futures in, an immutable plan out. The package is callable: `daglite.compile(pipeline)`.
+
+driver     the passes in order               rewrite    applies a rule over a graph, keeps the trace
+rules/     one rewrite rule a file           lower      ir to flat numbered steps
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, TypeVar
+
+from daglite.binding import Pipeline
+from daglite.compile.driver import compile_program
+from daglite.exceptions import TaskError
+from daglite.options import Limits, check_count
+from daglite.plan import Plan
+
+if TYPE_CHECKING:
+    from daglite.futures import Future
+
+__all__ = ["compile"]
+
+R = TypeVar("R")
+
+
+def compile(
+    pipeline: Future[R],
+    /,
+    *,
+    optimize: bool = True,
+    window: int | None = None,
+    batch: int | None = None,
+    window_bytes: int | None = None,
+    helper_thread: bool = True,
+) -> Plan[R]:
+    """Turn a pipeline into an immutable plan; nothing of it runs.
+
+    `optimize=False` skips the rewrite rules and nothing else. `window` is the most items alive between source and
+    ending (default: 512 for each worker), `window_bytes` the most bytes of pickled items and results alive (default:
+    64 MiB), `batch` the most items in one message (default: 256). `helper_thread=False` keeps folds and saves on the
+    caller's thread, at the price of latency while the source waits.
+
+    Raises `TaskError` when `pipeline` is not a future or can never run, `ParameterError` for option values that are
+    not allowed.
+
+    >>> from daglite import task
+    >>> @task
+    ... def double(x: int) -> int:
+    ...     return x * 2
+    >>> compile(double.map(x=[1, 2])).run(runtime="inline")
+    [2, 4]
+    """
+    if not isinstance(pipeline, Pipeline):
+        raise TaskError(f"`compile` needs a future; got {pipeline!r}; call a task, or use `.iter`, `.map`, `.then`")
+    if not isinstance(optimize, bool) or not isinstance(helper_thread, bool):
+        raise TaskError("`optimize` and `helper_thread` must be True or False")
+    given = {"window": window, "batch": batch, "nbytes": window_bytes}
+    for name, value in given.items():
+        if value is not None:
+            check_count("window_bytes" if name == "nbytes" else name, value, least=1)
+    limits = Limits(**{k: v for k, v in given.items() if v is not None}, helper_thread=helper_thread)
+    return Plan(compile_program(pipeline.node, type(pipeline).__name__, limits, optimize=optimize))
+
+
+class _CallableModule(ModuleType):
+    """Makes `daglite.compile` both the function and the package."""
+
+    __call__ = staticmethod(compile)
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return importlib.import_module, (self.__name__,)
+
+
+sys.modules[__name__].__class__ = _CallableModule

@@ -1,0 +1,25 @@
+"""The compiler, read from top to bottom: each line is a pass."""
+
+from __future__ import annotations
+
+from daglite.compile.check import check
+from daglite.compile.lower import lower
+from daglite.compile.rewrite import rewrite
+from daglite.compile.rules import RULES
+from daglite.compile.saves import attach_saves
+from daglite.ir.nodes import Node
+from daglite.options import Limits
+from daglite.program import Firing, Program
+
+__all__ = ["compile_program"]
+
+
+def compile_program(root: Node, kind: str, limits: Limits, *, optimize: bool) -> Program:
+    """Compile a graph; `kind` is the name of the future's class, printed in the plan's title."""
+    graph = attach_saves(root)
+    check(graph)
+    trace: tuple[Firing, ...] = ()
+    if optimize:
+        graph, trace = rewrite(graph, RULES)
+        check(graph)
+    return lower(graph, kind, limits, trace, optimised=optimize)

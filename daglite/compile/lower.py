@@ -1,0 +1,185 @@
+"""lower: from the rewritten ir to flat, numbered steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import assert_never
+
+from daglite.ir.nodes import (
+    Argument,
+    Binding,
+    Call,
+    Collect,
+    CompositeMapTaskNode,
+    CompositeTaskNode,
+    Ending,
+    Fold,
+    IterNode,
+    Join,
+    JoinNode,
+    Link,
+    MapMode,
+    MapTaskNode,
+    Node,
+    ReduceNode,
+    SaveNode,
+    TaskNode,
+    Value,
+)
+from daglite.ir.text import node_text
+from daglite.ir.walk import consumers, postorder
+from daglite.options import Limits, Save
+from daglite.program import (
+    CallStage,
+    Constant,
+    EndKind,
+    Firing,
+    MappedSource,
+    MaterialiseStage,
+    Operand,
+    Program,
+    Result,
+    Stage,
+    Step,
+    StreamStage,
+)
+
+__all__ = ["lower"]
+
+
+def lower(root: Node, kind: str, limits: Limits, trace: tuple[Firing, ...], *, optimised: bool) -> Program:
+    """Number the steps of a graph in data order; the last stage gives the result."""
+    numbers = _Numbering(limits)
+    order = postorder(root)
+    for node in order:
+        numbers.stages.append(numbers.stage(node))
+        numbers.places[node] = Result(len(numbers.stages) - 1)
+    streams = kind in ("IterFuture", "MapTaskFuture")
+    title = f"{kind}[{_result_text(root)}]"
+    remarks = _remarks(root) if optimised else ()
+    return Program(tuple(numbers.stages), title, streams, optimised, limits, trace, remarks)
+
+
+@dataclass
+class _Numbering:
+    """What lowering knows so far: the stages made and where each node's value is."""
+
+    limits: Limits
+    stages: list[Stage] = field(default_factory=list)
+    places: dict[Node, Result] = field(default_factory=dict)
+    steps: int = 0
+
+    def stage(self, node: Node) -> Stage:
+        name = type(node).__name__
+        match node:
+            case TaskNode():
+                step = self._step(name, node.call, (), node.saves)
+                return MaterialiseStage(step, False) if node.call.function.streams else CallStage("workers", (step,))
+            case IterNode():
+                return MaterialiseStage(self._step(name, node.call, (), node.saves), True)
+            case MapTaskNode():
+                items = tuple(binding.name for binding in node.sources)
+                link = self._step(name, node.call, items, node.saves)
+                return self._stream(self._mapped(node.sources, node.mode), (link,), None, Collect())
+            case ReduceNode():
+                source = MappedSource((("items", self._operand(node.source)),), "zip")
+                fold = Fold(node.call, node.accumulator, node.item, node.initial, node.ordered, node.saves)
+                return self._stream(source, (), name, fold)
+            case JoinNode():
+                call = Call(node.call.function, node.call.fixed, (*node.call.bound, Binding(node.item, node.source)))
+                return CallStage("coordinator", (self._step(name, call, (), node.saves),))
+            case CompositeTaskNode():
+                first = self._step(name, node.first, (), ())
+                links = self._links("", node.links)
+                last = replace(links[-1], saves=node.saves)
+                return CallStage("workers", (first, *links[:-1], last))
+            case CompositeMapTaskNode():
+                return self._composite(name, node)
+            case SaveNode():
+                raise TypeError("a save was not attached to what it saves")
+            case _:
+                assert_never(node)
+
+    def _composite(self, name: str, node: CompositeMapTaskNode) -> StreamStage:
+        source: Step | MappedSource
+        if isinstance(node.source, IterNode):
+            source = self._step(name, node.source.call, (), node.source.saves)
+            links = self._links("", node.links)
+        else:
+            source = self._mapped(node.source.sources, node.source.mode)
+            links = (*self._links(name, node.links[:1]), *self._links("", node.links[1:]))
+        return self._stream(source, links, "", node.ending or Collect())
+
+    def _stream(
+        self, source: Step | MappedSource, links: tuple[Step, ...], node: str | None, ending: Ending
+    ) -> StreamStage:
+        kind: EndKind
+        end: Step | None = None
+        initial: Operand | None = None
+        ordered = True
+        match ending:
+            case Collect():
+                kind = "collect"
+            case Join():
+                kind, end = "join", self._step(node or "", ending.call, (ending.item,), ending.saves)
+            case Fold():
+                kind, ordered, initial = "reduce", ending.ordered, self._operand(ending.initial)
+                end = self._step(node or "", ending.call, (ending.accumulator, ending.item), ending.saves)
+            case _:
+                assert_never(ending)
+        return StreamStage(source, links, kind, end, initial, ordered, self.limits)
+
+    def _links(self, node: str, links: Iterable[Link]) -> tuple[Step, ...]:
+        return tuple(self._step(node, link.call, link.items, link.saves) for link in links)
+
+    def _mapped(self, sources: tuple[Binding, ...], mode: MapMode) -> MappedSource:
+        pairs = tuple((binding.name, self._operand(binding.argument)) for binding in sources)
+        return MappedSource(pairs, mode)
+
+    def _step(self, node: str, call: Call, items: tuple[str, ...], saves: tuple[Save, ...]) -> Step:
+        arguments = tuple((b.name, self._operand(b.argument)) for b in (*call.fixed, *call.bound))
+        self.steps += 1
+        return Step(self.steps - 1, node, call.function, arguments, items, saves)
+
+    def _operand(self, argument: Argument) -> Operand:
+        return Constant(argument.value) if isinstance(argument, Value) else self.places[argument]
+
+
+def _result_text(root: Node) -> str:
+    """The type of the pipeline's value, or of its items when it is a stream."""
+    match root:
+        case TaskNode():
+            function = root.call.function
+            return f"list[{function.result}]" if function.streams else function.result
+        case IterNode() | ReduceNode() | JoinNode():
+            return root.call.function.result
+        case MapTaskNode():
+            return _link_text(root.call)
+        case CompositeTaskNode():
+            return root.links[-1].call.function.result
+        case CompositeMapTaskNode(ending=Join() | Fold() as ending):
+            return ending.call.function.result
+        case CompositeMapTaskNode():
+            if root.links:
+                return _link_text(root.links[-1].call)
+            return root.source.call.function.result if isinstance(root.source, IterNode) else "?"
+        case SaveNode():
+            return "?"
+        case _:
+            assert_never(root)
+
+
+def _link_text(call: Call) -> str:
+    return f"list[{call.function.result}]" if call.function.streams else call.function.result
+
+
+def _remarks(root: Node) -> tuple[str, ...]:
+    """What was not fused and why: streams that are kept as a list in the coordinator."""
+    readers = consumers(root)
+    found = []
+    for node, count in readers.items():
+        if isinstance(node, CompositeMapTaskNode) and isinstance(node.ending, Collect) and count:
+            reason = f"shared by {count}" if count > 1 else "needed as a list"
+            found.append(f"{node_text(node)}: {reason}, materialised")
+    return tuple(found)

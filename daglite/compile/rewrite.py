@@ -1,0 +1,71 @@
+"""Applies rules over a graph, bottom up, and keeps the trace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from daglite.exceptions import TaskError
+from daglite.ir.nodes import Node
+from daglite.ir.text import node_text
+from daglite.ir.walk import consumers, postorder, with_children
+from daglite.program import Firing
+
+__all__ = ["Readers", "Rule", "apply_rule", "rewrite"]
+
+Readers = Callable[[Node], int]
+
+# A rule may fire several times on one node while its operands are peeled off, but it must come to rest.
+_MOST_FIRINGS_ON_A_NODE = 100
+
+
+class Rule(Protocol):
+    """A pure rewrite: the better node, or None when the rule does not apply.
+
+    `readers` tells how many nodes read a given child: a rule folds only what has exactly one.
+    """
+
+    __name__: str
+
+    def __call__(self, node: Node, readers: Readers, /) -> Node | None: ...
+
+
+def rewrite(root: Node, rules: Sequence[Rule]) -> tuple[Node, tuple[Firing, ...]]:
+    """Apply the rules in order, again and again until none fires; rules that fired are counted in the trace."""
+    firings: dict[str, Firing] = {}
+    settled = False
+    while not settled:
+        settled = True
+        for rule in rules:
+            root, fired = apply_rule(root, rule)
+            if fired is not None:
+                settled = False
+                before = firings.get(fired.rule)
+                firings[fired.rule] = _added(before, fired) if before else fired
+    return root, tuple(firings.values())
+
+
+def apply_rule(root: Node, rule: Rule) -> tuple[Node, Firing | None]:
+    """One bottom-up pass of one rule; a node is offered again until the rule declines it."""
+    readers = consumers(root)
+    done: dict[Node, Node] = {}
+    firing: Firing | None = None
+    for old in postorder(root):
+        node = with_children(old, done.__getitem__)
+        for _ in range(_MOST_FIRINGS_ON_A_NODE):
+            better = rule(node, readers.__getitem__)
+            if better is None:
+                break
+            fired = Firing(rule.__name__, 1, node_text(node), node_text(better)) if firing is None else firing
+            firing = fired if firing is None else Firing(firing.rule, firing.count + 1, firing.before, firing.after)
+            node = better
+        else:
+            raise TaskError(f"rule '{rule.__name__}' does not come to rest on {node_text(node)}; please report this")
+        # What replaces a node is read by the same readers.
+        readers[node] = readers[old]
+        done[old] = node
+    return done[root], firing
+
+
+def _added(first: Firing, more: Firing) -> Firing:
+    return Firing(first.rule, first.count + more.count, first.before, first.after)

@@ -1,0 +1,25 @@
+"""The rules, in the order in which they are tried. One file each, with its law and its precondition."""
+
+from __future__ import annotations
+
+from daglite.compile.rewrite import Rule
+from daglite.compile.rules.bind_partial import bind_partial
+from daglite.compile.rules.fuse_calls import fuse_calls
+from daglite.compile.rules.fuse_maps import fuse_maps
+from daglite.compile.rules.stream_collect import stream_collect
+from daglite.compile.rules.stream_join import stream_join
+from daglite.compile.rules.stream_reduce import stream_reduce
+from daglite.compile.rules.stream_source import stream_source
+
+__all__ = ["RULES"]
+
+RULES: tuple[Rule, ...] = (
+    bind_partial,
+    stream_source,
+    fuse_maps,
+    stream_reduce,
+    stream_join,
+    # After the other endings: whatever is still an open stream here has no reader that can absorb it.
+    stream_collect,
+    fuse_calls,
+)

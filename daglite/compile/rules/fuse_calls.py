@@ -1,0 +1,41 @@
+"""fuse_calls: a chain of single calls travels as one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from daglite.compile.rewrite import Readers
+from daglite.ir.nodes import Call, CompositeTaskNode, Link, Node, TaskNode
+from daglite.ir.walk import children
+
+__all__ = ["fuse_calls"]
+
+
+def fuse_calls(node: Node, readers: Readers) -> Node | None:
+    """Law: `f(x=g(...))` = `f(g(...))` in one trip to a worker.
+
+    before: call f (x = call g)
+    after:  call g -> call f
+
+    Preconditions: g's value has no other reader and no save (it is needed in the coordinator then); neither is a
+    generator (its items are kept one by one); f waits for nothing but g (else independent calls would run in turn);
+    nothing fixed by a partial is left, so that the value's parameter is among the ordinary bindings.
+    """
+    if not isinstance(node, TaskNode) or node.call.function.streams or node.call.fixed:
+        return None
+    below = children(node)
+    if len(below) != 1 or readers(below[0]) != 1:
+        return None
+    inner = below[0]
+    if isinstance(inner, TaskNode) and not inner.saves and not inner.call.function.streams:
+        return CompositeTaskNode(inner.call, (_link(node.call, inner),), node.saves)
+    if isinstance(inner, CompositeTaskNode) and not inner.saves:
+        return replace(inner, links=(*inner.links, _link(node.call, inner)), saves=node.saves)
+    return None
+
+
+def _link(call: Call, inner: Node) -> Link:
+    """The call without the binding that the value before it fills."""
+    name = next(binding.name for binding in call.bound if binding.argument is inner)
+    rest = tuple(binding for binding in call.bound if binding.argument is not inner)
+    return Link(Call(call.function, (), rest), (name,), ())

@@ -1,0 +1,26 @@
+"""stream_join: the list that a join needs is collected where the join runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from daglite.compile.rewrite import Readers
+from daglite.compile.streams import open_stream
+from daglite.ir.nodes import Join, JoinNode, Node
+
+__all__ = ["stream_join"]
+
+
+def stream_join(node: Node, readers: Readers) -> Node | None:
+    """Law: `.join(f)` = `f(list of the items)`.
+
+    before: join f over (iter gen -> then g)
+    after:  iter gen -> then g -> join f
+
+    Precondition: the items have no other reader, f's other arguments included.
+    """
+    if isinstance(node, JoinNode) and readers(node.source) == 1:
+        stream = open_stream(node.source)
+        if stream is not None:
+            return replace(stream, ending=Join(node.call, node.item, node.saves))
+    return None

@@ -1,0 +1,27 @@
+"""stream_reduce: a fold takes the items as they come."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from daglite.compile.rewrite import Readers
+from daglite.compile.streams import open_stream
+from daglite.ir.nodes import Fold, Node, ReduceNode
+
+__all__ = ["stream_reduce"]
+
+
+def stream_reduce(node: Node, readers: Readers) -> Node | None:
+    """Law: a fold of a stream = a fold of the list of its items, in constant memory.
+
+    before: reduce add over (iter gen -> then f)
+    after:  iter gen -> then f -> reduce add
+
+    Precondition: the items have no other reader, and are not the fold's own argument or initial value as well.
+    """
+    if isinstance(node, ReduceNode) and readers(node.source) == 1:
+        stream = open_stream(node.source)
+        if stream is not None:
+            fold = Fold(node.call, node.accumulator, node.item, node.initial, node.ordered, node.saves)
+            return replace(stream, ending=fold)
+    return None

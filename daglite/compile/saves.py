@@ -1,0 +1,40 @@
+"""attach_saves: a save is not a second reader of a stream but something the stream does as it flows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from daglite.ir.nodes import CompositeMapTaskNode, Node, SaveNode
+from daglite.ir.walk import postorder, with_children
+from daglite.options import Save
+
+__all__ = ["attach_saves"]
+
+
+def attach_saves(root: Node) -> Node:
+    """Move every `SaveNode` onto the node it saves.
+
+    `s` and `s.save(...)` then are one node with one generation, and "exactly one consumer" means what it says.
+    """
+    order = postorder(root)
+    saves: dict[Node, list[Save]] = {}
+    for node in order:
+        if isinstance(node, SaveNode):
+            saves.setdefault(saved_node(node), []).append(node.save)
+    done: dict[Node, Node] = {}
+    for node in order:
+        if isinstance(node, SaveNode):
+            done[node] = done[node.source]
+            continue
+        new = with_children(node, done.__getitem__)
+        if node in saves and not isinstance(new, CompositeMapTaskNode | SaveNode):
+            new = replace(new, saves=(*new.saves, *saves[node]))
+        done[node] = new
+    return done[root]
+
+
+def saved_node(node: Node) -> Node:
+    """The node below a chain of saves."""
+    while isinstance(node, SaveNode):
+        node = node.source
+    return node

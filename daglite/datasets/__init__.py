@@ -1,0 +1,7 @@
+"""Stores: where saves go."""
+
+from __future__ import annotations
+
+from daglite.datasets.store import DatasetStore
+
+__all__ = ["DatasetStore"]

@@ -1,0 +1,248 @@
+"""A store of values in a folder: one pickle file per key, written so that a reader never sees half of one.
+
+    key "rows/row_1"      file  <store>/rows/row_1.pkl
+    key "rows"            file  <store>/rows.pkl             the suffix lets a key and keys below it exist together
+    key "at 10:30?"       file  <store>/at 10%3A30%3F.pkl    what file systems refuse is written as % and its bytes
+    a very long key       file  <store>/<its beginning>%long-<hash>.pkl, whose first line is the whole name
+
+A name that no key is written to is not listed: files put there by others, and temporary files, which begin with `%tmp-`
+(in the names of keys two hexadecimal digits follow each `%`). A writer that is killed leaves its temporary file behind.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+import pickle
+import re
+import secrets
+from bisect import bisect_left
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+
+from daglite.exceptions import DatasetError, ParameterError
+from daglite.keys import check_key
+
+__all__ = ["DatasetStore"]
+
+_PROTOCOL = 5
+_SUFFIX = ".pkl"
+_TEMPORARY = "%tmp-"
+_LONG = "%long-"
+# Limits in bytes: of one name (that of most file systems), of a whole path (far below theirs, so that the store may
+# stand anywhere), and of what a long name shows of its key.
+_NAME_BYTES = 255
+_PATH_BYTES = 512
+_SHOWN_BYTES = 150
+_FILE_LIKE = re.compile(r"\.(?=pkl\Z)")
+# Refused by some file system, or by UTF-8; and `%`, which marks them.
+_UNSAFE = re.compile(r'[%\\:*?"<>|\x00-\x1f\x7f\ud800-\udfff]')
+_SEARCHED = 200
+
+
+class DatasetStore:
+    """Named values in the folder `path`, made for subclassing: override `save` and `load` to keep them elsewhere.
+
+    Making one touches nothing on disk; the folder appears at the first `save`. A relative `path` is taken from the
+    working directory of that moment. With `durable=True` a save is on the disk, not only with the operating system,
+    when it returns: slower by some milliseconds. Any number of threads and processes may use one folder.
+
+    Illegal and missing keys raise `DatasetError`, trouble with the disk its own `OSError` with a note naming the key.
+    Loading a value runs code named in its file, as pickle does: open only stores you trust.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     store = DatasetStore(folder)
+    ...     store.save("rows/row_0", (1, 2))
+    ...     store.load("rows/row_0"), store.list_keys()
+    ((1, 2), ['rows/row_0'])
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, durable: bool = False) -> None:
+        """Raises `ParameterError` when `path` is not the path of a folder or `durable` is not a bool."""
+        given = os.fspath(path) if isinstance(path, str | os.PathLike) else path
+        if not isinstance(given, str) or not given:
+            raise ParameterError(f"`path` must be the path of a folder, a text or a `Path`; got {path!r}")
+        if not isinstance(durable, bool):
+            raise ParameterError(f"`durable` must be True or False; got {durable!r}")
+        self.path = Path(path)
+        self.durable = durable
+        self._root = os.path.abspath(given)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.path)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, DatasetStore) or type(self) is not type(other):
+            return NotImplemented
+        return self._root == other._root
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._root))
+
+    def save(self, key: str, value: object) -> None:
+        """Keep `value` under `key`, in place of what was there; it is whole or not there at all.
+
+        Raises `DatasetError` for illegal keys and values that cannot be pickled, before the disk is touched.
+        """
+        name, header = _file_of(key)
+        try:
+            data = pickle.dumps(value, protocol=_PROTOCOL)
+        except Exception as error:
+            kind, reason = type(value).__qualname__, f"{type(error).__name__}: {error}"
+            advice = "save plain data or instances of importable classes"
+            raise DatasetError(
+                f"value of type '{kind}' for key {key!r} cannot be pickled: {reason}; {advice}"
+            ) from error
+        with self._naming(key, "saving"):
+            self._write(os.path.join(self._root, name), header, data)
+
+    def load(self, key: str) -> object:
+        """The value last saved under `key`; raises `DatasetError` when there is none or it cannot be unpickled."""
+        name, header = _file_of(key)
+        with self._naming(key, "loading"):
+            try:
+                with open(os.path.join(self._root, name), "rb") as file:
+                    data = file.read()
+            except (FileNotFoundError, NotADirectoryError):
+                raise self._missing(key) from None
+        try:
+            return pickle.loads(memoryview(data)[len(header) :])
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            advice = "the file is damaged, or the code it names has changed; delete the key or bring the code back"
+            raise DatasetError(f"key {key!r} of {self!r} cannot be unpickled: {reason}; {advice}") from error
+
+    def exists(self, key: str) -> bool:
+        """Whether `load(key)` would find a value."""
+        return os.path.isfile(os.path.join(self._root, _file_of(key)[0]))
+
+    def delete(self, key: str) -> None:
+        """Forget the value under `key`; raises `DatasetError` when there is none."""
+        with self._naming(key, "deleting"):
+            try:
+                os.unlink(os.path.join(self._root, _file_of(key)[0]))
+            except (FileNotFoundError, NotADirectoryError):
+                raise self._missing(key) from None
+
+    def list_keys(self) -> list[str]:
+        """All keys, sorted; empty when nothing was saved yet. Folders that are symbolic links are not entered."""
+        return sorted(key for name in _files_below(self._root) if (key := self._key_at(name)) is not None)
+
+    def _write(self, path: str, header: bytes, data: bytes) -> None:
+        """Put a whole file at `path`: written beside it under a name of its own, then renamed over it."""
+        folder = os.path.dirname(path)
+        # Random, so that two threads, or a process and its fork, never share one.
+        temporary = os.path.join(folder, f"{_TEMPORARY}{os.getpid()}-{secrets.token_hex(8)}")
+        try:
+            try:
+                self._fill(temporary, header, data)
+            except FileNotFoundError:
+                self._make_folder(folder)
+                self._fill(temporary, header, data)
+            os.replace(temporary, path)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
+        if self.durable:
+            _sync_folder(folder)
+
+    def _fill(self, path: str, header: bytes, data: bytes) -> None:
+        with open(path, "xb") as file:
+            file.write(header)
+            file.write(data)
+            if self.durable:
+                file.flush()
+                os.fsync(file.fileno())
+
+    def _make_folder(self, folder: str) -> None:
+        above, made = [], folder
+        while not os.path.isdir(made):
+            made = os.path.dirname(made)
+            above.append(made)
+        os.makedirs(folder, exist_ok=True)
+        if self.durable:
+            # A new folder survives a crash of the machine only when the folder that lists it is on the disk too.
+            for each in above:
+                _sync_folder(each)
+
+    def _key_at(self, name: str) -> str | None:
+        """The key whose file is `name`, or None for a file that is not ours."""
+        whole = name
+        if _LONG in name:
+            try:
+                with open(os.path.join(self._root, name), "rb") as file:
+                    whole = file.readline().rstrip(b"\n").decode()
+            except (FileNotFoundError, UnicodeDecodeError):
+                return None
+        try:
+            key = _unescape(whole.removesuffix(_SUFFIX))
+            # Ours is what `save` would write: this also turns away other spellings, such as '%41' for 'A'.
+            return key if _file_of(key)[0] == name else None
+        except (DatasetError, UnicodeError):
+            return None
+
+    def _missing(self, key: str) -> DatasetError:
+        keys = self.list_keys()
+        place = bisect_left(keys, key)
+        # Comparing all keys of a large store would take minutes; those next to it in the order will do.
+        near = difflib.get_close_matches(key, keys[max(place - _SEARCHED, 0) : place + _SEARCHED])
+        shown = "near keys: " + ", ".join(map(repr, near)) if near else f"none of its {len(keys)} keys is near"
+        return DatasetError(f"{self!r} has no key {key!r}; {shown}; see `list_keys()`")
+
+    @contextmanager
+    def _naming(self, key: str, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            error.add_note(f"daglite: while {doing} key {key!r} of {self!r}")
+            raise
+
+
+def _file_of(key: str) -> tuple[str, bytes]:
+    """Where a key is kept: the path of its file in the store, and what the file begins with; different for any two."""
+    check_key(key)
+    *folders, last = (_escape(part) for part in key.split("/"))
+    # A folder never ends like a file: the key 'a.pkl/b' is a file in 'a%2Epkl', and 'a.pkl' is the file of 'a'.
+    names = [_FILE_LIKE.sub("%2E", each) for each in folders] + [last + _SUFFIX]
+    name = "/".join(names)
+    encoded = name.encode()
+    if len(encoded) <= _PATH_BYTES and all(len(each.encode()) <= _NAME_BYTES for each in names):
+        return name, b""
+    shown = name.replace("/", "%2F").encode()[:_SHOWN_BYTES].decode(errors="ignore")
+    return f"{shown}{_LONG}{hashlib.sha256(encoded).hexdigest()}{_SUFFIX}", encoded + b"\n"
+
+
+def _escape(part: str) -> str:
+    return _UNSAFE.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode(errors="surrogatepass")), part)
+
+
+def _unescape(part: str) -> str:
+    return unquote_to_bytes(part).decode(errors="surrogatepass")
+
+
+def _files_below(root: str) -> Iterator[str]:
+    """The files in a folder and the folders in it that may be ours, as paths with '/' from `root`."""
+    waiting = [""]
+    while waiting:
+        inside = waiting.pop()
+        with suppress(FileNotFoundError), os.scandir(os.path.join(root, inside)) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(f"{inside}{entry.name}/")
+                elif entry.name.endswith(_SUFFIX):
+                    yield inside + entry.name
+
+
+def _sync_folder(folder: str) -> None:
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

@@ -1,0 +1,151 @@
+"""One user's function as data: what a task is to the compiler, the plan and the workers."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import inspect
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Generator, Iterator
+from dataclasses import dataclass
+from typing import Literal, get_origin
+
+from daglite.exceptions import ParameterError, TaskError
+
+__all__ = ["Function", "Kind", "describe", "element_type", "free_parameters", "signature_of"]
+
+Kind = Literal["plain", "async", "generator", "async_generator"]
+
+_STREAMS = (Iterator, Generator, AsyncIterator, AsyncGenerator)
+_STREAM_TEXT = re.compile(r"^(?:\w+\.)*(Async)?(?:Iterator|Generator|Iterable)\[(.*)\]$", re.DOTALL)
+_MODULES = re.compile(r"\b(?:[a-z_]\w*\.)+(?=[A-Za-z_])")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Function:
+    """A task's function with its options: frozen, shared by ir, plan and workers.
+
+    `retries` is the number of further attempts after a first one that raised an `Exception`.
+    `result` is the text of the element type (generators) or of the return type; "?" where there is no annotation.
+    """
+
+    fn: Callable[..., object]
+    name: str
+    kind: Kind
+    retries: int
+    result: str
+
+    def __repr__(self) -> str:
+        return f"Function({self.name})"
+
+    @property
+    def streams(self) -> bool:
+        """Whether calling it gives an iterator of items."""
+        return self.kind in ("generator", "async_generator")
+
+
+def describe(fn: Callable[..., object], *, name: str | None, retries: int) -> Function:
+    """Look at `fn` once and write down what the compiler and the workers need to know.
+
+    Raises `TaskError` when `fn` is not callable and `ParameterError` for option values that are not allowed.
+    """
+    if not callable(fn):
+        raise TaskError(f"`task` needs a function; got {fn!r}")
+    if name is not None and (not isinstance(name, str) or not name.strip()):
+        raise ParameterError(f"`name` must be a text that is not empty; got {name!r}")
+    if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
+        raise ParameterError(f"`retries` must be a whole number >= 0; got {retries!r}")
+    inner = _unwrap(fn)
+    shown = name or getattr(inner, "__qualname__", type(inner).__name__).rpartition("<locals>.")[2]
+    kind = _kind(inner)
+    return Function(fn, shown, kind, retries, element_type(inner, streams="generator" in kind))
+
+
+def signature_of(function: Function) -> inspect.Signature:
+    """The signature of the function; raises `TaskError` for builtins that have none."""
+    try:
+        return inspect.signature(function.fn)
+    except (TypeError, ValueError) as error:
+        raise TaskError(
+            f"task '{function.name}' has no readable signature: wrap it in a `lambda` or a `def`"
+        ) from error
+
+
+def free_parameters(function: Function, taken: Collection[str]) -> list[str]:
+    """The parameters an item may fill, in order: those that take one value and are not in `taken`."""
+    single = (
+        inspect.Parameter.POSITIONAL_ONLY,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        inspect.Parameter.KEYWORD_ONLY,
+    )
+    return [p.name for p in signature_of(function).parameters.values() if p.kind in single and p.name not in taken]
+
+
+def suggest(name: str, known: Collection[str]) -> str:
+    """A `did you mean` half-sentence for a misspelt name, or nothing."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def _unwrap(fn: Callable[..., object]) -> Callable[..., object]:
+    while isinstance(fn, functools.partial):
+        fn = fn.func
+    if inspect.isroutine(fn) or inspect.isclass(fn):
+        return fn
+    # An object that can be called: its `__call__` says what it is.
+    method: Callable[..., object] = getattr(fn, "__call__", fn)  # noqa: B004
+    return method
+
+
+def _kind(fn: Callable[..., object]) -> Kind:
+    plain = inspect.unwrap(fn)
+    if inspect.isasyncgenfunction(plain):
+        return "async_generator"
+    if inspect.iscoroutinefunction(plain):
+        return "async"
+    if inspect.isgeneratorfunction(plain):
+        return "generator"
+    # A function that returns an iterator made elsewhere is a stream too when its annotation says so.
+    annotation = getattr(plain, "__annotations__", {}).get("return")
+    if isinstance(annotation, str):
+        match = _STREAM_TEXT.match(annotation.strip())
+        if match is None or "Iterable[" in annotation.partition("[")[0] + "[":
+            return "plain"
+        return "async_generator" if match[1] else "generator"
+    origin = get_origin(annotation) or annotation
+    if origin in _STREAMS:
+        return "async_generator" if origin in (AsyncIterator, AsyncGenerator) else "generator"
+    return "plain"
+
+
+def element_type(fn: Callable[..., object], *, streams: bool) -> str:
+    """The text of what `fn` gives: its return type, or the type of one item when it `streams`; "?" if unknown."""
+    plain = inspect.unwrap(fn)
+    if inspect.isclass(plain):
+        return plain.__name__
+    annotation = getattr(plain, "__annotations__", {}).get("return", inspect.Signature.empty)
+    if annotation is inspect.Signature.empty:
+        return "?"
+    if isinstance(annotation, str):
+        text = annotation.strip()
+    elif annotation is None:
+        text = "None"
+    elif inspect.isclass(annotation) and get_origin(annotation) is None:
+        text = annotation.__qualname__
+    else:
+        text = str(annotation)
+    text = _MODULES.sub("", text)
+    if streams:
+        match = _STREAM_TEXT.match(text)
+        return _first_argument(match[2]) if match else "?"
+    return text
+
+
+def _first_argument(text: str) -> str:
+    """The text before the first comma that is not inside brackets."""
+    depth = 0
+    for position, letter in enumerate(text):
+        if letter == "," and depth == 0:
+            return text[:position].strip()
+        depth += (letter == "[") - (letter == "]")
+    return text.strip()

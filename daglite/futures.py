@@ -1,0 +1,203 @@
+"""Futures: typed, lazy builders of pipelines. Each holds one ir node; nothing runs until `.run()`."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+from abc import ABC
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Concatenate, Generic, NoReturn, Protocol, Self, cast
+
+from typing_extensions import ParamSpec, TypeVar, Unpack
+
+from daglite.binding import Bindable, Pipeline, argument_of, bind_items, fix, known_parameters, require_task
+from daglite.compile import compile
+from daglite.datasets.store import DatasetStore
+from daglite.exceptions import ParameterError
+from daglite.functions import free_parameters
+from daglite.ir.nodes import (
+    Binding,
+    Call,
+    CompositeMapTaskNode,
+    CompositeTaskNode,
+    IterNode,
+    JoinNode,
+    MapTaskNode,
+    Node,
+    ReduceNode,
+    SaveNode,
+    TaskNode,
+)
+from daglite.keys import parse_key
+from daglite.options import RunOptions, Save, Store
+
+__all__ = ["Future", "Items", "IterFuture", "MapTaskFuture", "ReduceFuture", "ReduceStep", "TaskFuture", "ref"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+U = TypeVar("U")
+A = TypeVar("A")
+R_co = TypeVar("R_co", covariant=True)
+T_contra = TypeVar("T_contra", contravariant=True)
+
+
+class Future(Pipeline, ABC, Generic[R_co]):
+    """A value that does not exist yet; `R` is what `.run()` returns."""
+
+    def run(self, **options: Unpack[RunOptions]) -> R_co:
+        """Compile and run; the options are those of `Plan.run`."""
+        return compile(self).run(**options)
+
+    async def run_async(self, **options: Unpack[RunOptions]) -> R_co:
+        """Compile and run on a helper thread, awaiting the result; cancelling ends the run."""
+        return await compile(self).run_async(**options)
+
+    def save(self, key: str, *, save_store: Store | str | os.PathLike[str] | None = None) -> Self:
+        """The same pipeline, kept under `key` in `save_store` (a store or a folder) when it runs.
+
+        On streams the key holds `{iteration_index}`, the index of the item from 0; it may also name any parameter of
+        the call. Without `save_store` it goes to the store of the run. Raises `ParameterError` for a malformed
+        template or an unknown name.
+        """
+        call, items = _call_of(self.node)
+        template = parse_key(
+            key, known=known_parameters(call, items), indexed=isinstance(self, Items), task=call.function.name
+        )
+        return type(self)(SaveNode(self.node, Save(template, _store(save_store))))
+
+    def __repr__(self) -> str:
+        call, _ = _call_of(self.node)
+        return f"{type(self).__name__}({call.function.name})"
+
+    if not TYPE_CHECKING:
+
+        def _no_value(self, *_: object) -> NoReturn:
+            raise TypeError(f"{self!r} has no value yet: run it (`.run()`) or compile it (`daglite.compile(...)`)")
+
+        __bool__ = __len__ = __iter__ = __contains__ = __getitem__ = __await__ = _no_value
+        __hash__ = object.__hash__
+        __eq__ = object.__eq__
+
+
+class TaskFuture(Future[R_co]):
+    """The value of one call."""
+
+    def then(
+        self, task: Callable[Concatenate[R_co, P], TaskFuture[U]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> TaskFuture[U]:
+        """Give the value to `task`, in the first parameter that nothing else fills."""
+        return TaskFuture(_apply("then", self.node, task, args, kwargs))
+
+
+class ReduceFuture(Future[R_co]):
+    """The value of a fold over a stream."""
+
+    def then(
+        self, task: Callable[Concatenate[R_co, P], TaskFuture[U]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> TaskFuture[U]:
+        """Give the value to `task`, in the first parameter that nothing else fills."""
+        return TaskFuture(_apply("then", self.node, task, args, kwargs))
+
+
+class ReduceStep(Protocol[A, T_contra]):
+    """A task that folds: from an accumulator and an item to the next accumulator."""
+
+    def __call__(self, acc: A, item: T_contra, /) -> TaskFuture[A]: ...
+
+
+class Items(Future[list[T]]):
+    """A stream of items of type `T`; the base of `IterFuture` and `MapTaskFuture`."""
+
+    def then(
+        self, task: Callable[Concatenate[T, P], TaskFuture[U]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> MapTaskFuture[U]:
+        """Apply `task` to each item, on workers.
+
+        The item fills the first parameter that `.partial()` and the extras leave free. Raises `ParameterError` for
+        extras that do not fit and `TaskError` when `task` is not a task.
+        """
+        call, items = bind_items(_task(task, "then"), "then", 1, args, kwargs)
+        return MapTaskFuture(MapTaskNode(call, (Binding(items[0], self.node),), "zip"))
+
+    def join(
+        self, task: Callable[Concatenate[list[T], P], TaskFuture[U]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> TaskFuture[U]:
+        """Collect all items and give the list to `task`, in the coordinator."""
+        call, items = bind_items(_task(task, "join"), "join", 1, args, kwargs)
+        return TaskFuture(JoinNode(call, self.node, items[0]))
+
+    def reduce(self, task: ReduceStep[A, T], /, *, initial: A, ordered: bool = True) -> ReduceFuture[A]:
+        """Fold the items in the coordinator, keeping one accumulator: `initial`, then `task(accumulator, item)`.
+
+        `initial` is copied deeply at each run. `ordered=False` folds items as they complete; use it for folds that
+        are commutative and associative.
+        """
+        found = _task(task, "reduce")
+        if not isinstance(ordered, bool):
+            raise ParameterError(
+                f"`ordered` of `reduce` with task '{found.function.name}' must be a bool; got {ordered!r}"
+            )
+        call, (accumulator, item) = bind_items(found, "reduce", 2, (), {})
+        return ReduceFuture(ReduceNode(call, self.node, accumulator, item, argument_of(initial), ordered))
+
+
+class IterFuture(Items[T]):
+    """The items of a generator task, streamed from the coordinator."""
+
+
+class MapTaskFuture(Items[T]):
+    """The results of a task applied to each item."""
+
+
+def ref(future: Future[T], /) -> T:
+    """The future itself, typed as its value: for checkers without the plugin, `gen.iter(n=ref(count()))`."""
+    return cast("T", future)
+
+
+def _apply(method: str, node: Node, task: object, args: tuple[object, ...], kwargs: dict[str, object]) -> TaskNode:
+    call, items = bind_items(_task(task, method), method, 1, args, kwargs)
+    return TaskNode(Call(call.function, call.fixed, (Binding(items[0], node), *call.bound)))
+
+
+def _task(given: object, method: str) -> Bindable:
+    """The task, also from `functools.partial(task, ...)`: its values are fixed in the order of the parameters."""
+    if not isinstance(given, functools.partial) or not isinstance(inner := _unpartial(given), Bindable):
+        return require_task(given, method)
+    names = free_parameters(inner.function, [*(b.name for b in inner.fixed), *given.keywords])
+    if len(given.args) > len(names):
+        raise ParameterError(
+            f"functools.partial gives {len(given.args)} values to task '{inner.function.name}', "
+            f"which takes {len(names)}"
+        )
+    named = dict(zip(names, given.args, strict=False)) | given.keywords
+    return Bindable(inner.function, fix(inner, named))
+
+
+def _unpartial(given: functools.partial[object]) -> object:
+    return inspect.unwrap(given.func)
+
+
+def _store(given: Store | str | os.PathLike[str] | None) -> Store | None:
+    if given is None or isinstance(given, Store):
+        return given
+    if isinstance(given, str | os.PathLike):
+        return DatasetStore(given)
+    raise ParameterError(f"`save_store` must be a store or a folder; got {given!r}")
+
+
+def _call_of(node: Node) -> tuple[Call, tuple[str, ...]]:
+    """The call a future stands for, and the parameters of it that items fill."""
+    while isinstance(node, SaveNode):
+        node = node.source
+    match node:
+        case TaskNode() | IterNode():
+            return node.call, ()
+        case MapTaskNode():
+            return node.call, tuple(binding.name for binding in node.sources)
+        case ReduceNode():
+            return node.call, (node.accumulator, node.item)
+        case JoinNode():
+            return node.call, (node.item,)
+        case CompositeMapTaskNode() | CompositeTaskNode():
+            raise TypeError(f"{type(node).__name__} is made by compile, never held by a future")

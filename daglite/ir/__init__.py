@@ -1,0 +1,1 @@
+"""The ir: immutable nodes, and walks over graphs of them."""

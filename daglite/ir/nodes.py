@@ -1,0 +1,192 @@
+"""The ir: frozen nodes that futures build and compile reads.
+
+    Value nodes    TaskNode  JoinNode  ReduceNode  CompositeTaskNode
+    Stream nodes   IterNode  MapTaskNode
+    Either         SaveNode (its source's kind)  CompositeMapTaskNode (a stream until it has an ending)
+
+Nodes carry no ids: identity is object identity, and structural equality is `ir.walk.same`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from daglite.functions import Function
+from daglite.options import Save
+
+__all__ = [
+    "Argument",
+    "Binding",
+    "Call",
+    "Collect",
+    "CompositeMapTaskNode",
+    "CompositeTaskNode",
+    "Ending",
+    "Fold",
+    "IterNode",
+    "Join",
+    "JoinNode",
+    "Link",
+    "MapMode",
+    "MapTaskNode",
+    "Mapped",
+    "Node",
+    "ReduceNode",
+    "SaveNode",
+    "TaskNode",
+    "Value",
+]
+
+MapMode = Literal["zip", "product"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Value:
+    """A plain argument, held by reference."""
+
+    value: object
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Binding:
+    """One parameter and what it is bound to. Extra positional arguments are named `*0`, `*1`, ..."""
+
+    name: str
+    argument: Argument
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """A function with what is bound to it; `fixed` came from `.partial()`, `bound` from the call itself."""
+
+    function: Function
+    fixed: tuple[Binding, ...]
+    bound: tuple[Binding, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TaskNode:
+    """One call of a task: a value (the list of all items when the task is a generator)."""
+
+    call: Call
+    saves: tuple[Save, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IterNode:
+    """A generator task as a source of items."""
+
+    call: Call
+    saves: tuple[Save, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MapTaskNode:
+    """A task applied to each item of `sources` (several: zipped or as a product); a stream."""
+
+    call: Call
+    sources: tuple[Binding, ...]
+    mode: MapMode
+    saves: tuple[Save, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReduceNode:
+    """A fold over a stream: `accumulator` and `item` are the parameters they fill; a value."""
+
+    call: Call
+    source: Node
+    accumulator: str
+    item: str
+    initial: Argument
+    ordered: bool
+    saves: tuple[Save, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JoinNode:
+    """A task called once with the list of all items of a stream in its parameter `item`; a value."""
+
+    call: Call
+    source: Node
+    item: str
+    saves: tuple[Save, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SaveNode:
+    """The same value or stream as its source, kept in a store; the pass `attach_saves` moves it to the source."""
+
+    source: Node
+    save: Save
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Link:
+    """One task applied to each item inside a composite; `items` are the parameters that the item fills."""
+
+    call: Call
+    items: tuple[str, ...]
+    saves: tuple[Save, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mapped:
+    """Mapped arguments as a source of items: one value each, or tuples when there are several."""
+
+    sources: tuple[Binding, ...]
+    mode: MapMode
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Collect:
+    """The ending that keeps all items as a list."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Join:
+    """The ending that calls a task with the list of all items; see `JoinNode`."""
+
+    call: Call
+    item: str
+    saves: tuple[Save, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fold:
+    """The ending that folds the items; see `ReduceNode`."""
+
+    call: Call
+    accumulator: str
+    item: str
+    initial: Argument
+    ordered: bool
+    saves: tuple[Save, ...]
+
+
+Ending: TypeAlias = Collect | Join | Fold
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompositeMapTaskNode:
+    """A source, the tasks on its items and (once absorbed) its ending, run as one bounded stream."""
+
+    source: IterNode | Mapped
+    links: tuple[Link, ...]
+    ending: Ending | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompositeTaskNode:
+    """A chain of single calls that travels as one; each takes the value of the one before in its parameter."""
+
+    first: Call
+    links: tuple[Link, ...]
+    saves: tuple[Save, ...]
+
+
+Node: TypeAlias = (
+    TaskNode | IterNode | MapTaskNode | ReduceNode | JoinNode | SaveNode | CompositeMapTaskNode | CompositeTaskNode
+)
+Argument: TypeAlias = Value | Node

@@ -1,0 +1,70 @@
+"""Nodes as short text: for messages and for the trace of a compilation."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from daglite.ir.nodes import (
+    Collect,
+    CompositeMapTaskNode,
+    CompositeTaskNode,
+    Ending,
+    Fold,
+    IterNode,
+    Join,
+    JoinNode,
+    MapTaskNode,
+    Node,
+    ReduceNode,
+    SaveNode,
+    TaskNode,
+)
+
+__all__ = ["node_text"]
+
+_SHOWN_LINKS = 3
+
+
+def node_text(node: Node) -> str:
+    """One line that says what a node does, without descending into other nodes."""
+    match node:
+        case TaskNode():
+            return f"call {node.call.function.name}"
+        case IterNode():
+            return f"iter {node.call.function.name}"
+        case MapTaskNode():
+            return f"map {node.call.function.name}"
+        case ReduceNode():
+            return f"reduce {node.call.function.name}"
+        case JoinNode():
+            return f"join {node.call.function.name}"
+        case SaveNode():
+            return f"save {node.save.key.text}"
+        case CompositeTaskNode():
+            return _chain([node.first.function.name, *(link.call.function.name for link in node.links)])
+        case CompositeMapTaskNode():
+            names = [f"then {link.call.function.name}" for link in node.links]
+            first = [f"iter {node.source.call.function.name}"] if isinstance(node.source, IterNode) else ["mapped"]
+            return _chain([*first, *names, *_ending_text(node.ending)])
+        case _:
+            assert_never(node)
+
+
+def _ending_text(ending: Ending | None) -> list[str]:
+    match ending:
+        case None:
+            return []
+        case Collect():
+            return ["collect"]
+        case Join():
+            return [f"join {ending.call.function.name}"]
+        case Fold():
+            return [f"reduce {ending.call.function.name}"]
+        case _:
+            assert_never(ending)
+
+
+def _chain(parts: list[str]) -> str:
+    if len(parts) > _SHOWN_LINKS + 2:
+        parts = [*parts[:_SHOWN_LINKS], f"({len(parts) - _SHOWN_LINKS - 1} more)", parts[-1]]
+    return " -> ".join(parts)

@@ -1,0 +1,174 @@
+"""Walks over graphs of nodes. Each keeps its own stack: a pipeline may be thousands of nodes deep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass, replace
+from operator import is_not
+from typing import TypeGuard, TypeVar
+
+from daglite.functions import Function
+from daglite.ir.nodes import (
+    Binding,
+    Call,
+    Collect,
+    CompositeMapTaskNode,
+    CompositeTaskNode,
+    Fold,
+    IterNode,
+    Join,
+    JoinNode,
+    Link,
+    Mapped,
+    MapTaskNode,
+    Node,
+    ReduceNode,
+    SaveNode,
+    TaskNode,
+    Value,
+)
+from daglite.tokens import same_function, same_value
+
+__all__ = ["children", "consumers", "postorder", "rebuild", "same", "with_children"]
+
+# Where each kind of part holds other parts, in the order in which data flows through them. A walk looks nowhere else.
+_READS: dict[type, tuple[str, ...]] = {
+    TaskNode: ("call",),
+    IterNode: ("call",),
+    MapTaskNode: ("sources", "call"),
+    ReduceNode: ("source", "call", "initial"),
+    JoinNode: ("source", "call"),
+    SaveNode: ("source",),
+    CompositeMapTaskNode: ("source", "links", "ending"),
+    CompositeTaskNode: ("first", "links"),
+    Binding: ("argument",),
+    Call: ("fixed", "bound"),
+    Link: ("call",),
+    Mapped: ("sources",),
+    Collect: (),
+    Join: ("call",),
+    Fold: ("call", "initial"),
+}
+_NODES = (TaskNode, IterNode, MapTaskNode, ReduceNode, JoinNode, SaveNode, CompositeMapTaskNode, CompositeTaskNode)
+_NODE_TYPES = frozenset(_NODES)
+_PARTS = tuple(kind for kind in _READS if kind not in _NODE_TYPES)
+_P = TypeVar("_P")
+
+
+def children(node: Node) -> list[Node]:
+    """The nodes that `node` reads, in data order; one that is read twice appears twice."""
+    found: list[Node] = []
+    _collect(node, found)
+    return found
+
+
+def _collect(part: object, found: list[Node]) -> None:
+    """Append the nodes right below `part`; the nesting of parts is fixed and shallow, only nodes are deep."""
+    for name in _READS[type(part)]:
+        value = getattr(part, name)
+        for one in value if type(value) is tuple else (value,):
+            if _is_child(one, part):
+                found.append(one)
+            elif type(one) in _READS:
+                _collect(one, found)
+
+
+def _is_child(one: object, owner: object) -> TypeGuard[Node]:
+    # The generator of a composite is a part of it, not a node of the graph any more.
+    return type(one) in _NODE_TYPES and not (type(one) is IterNode and type(owner) is CompositeMapTaskNode)
+
+
+def with_children(node: Node, new: Callable[[Node], Node]) -> Node:
+    """`node` with each child replaced by `new(child)`; the very same object when nothing changes."""
+    return _replaced(node, new)
+
+
+def _replaced(part: _P, new: Callable[[Node], Node]) -> _P:
+    changes: dict[str, object] = {}
+    for name in _READS[type(part)]:
+        value = getattr(part, name)
+        if type(value) is tuple:
+            parts = tuple([_replaced_one(part, one, new) for one in value])
+            if any(map(is_not, parts, value)):
+                changes[name] = parts
+        elif (other := _replaced_one(part, value, new)) is not value:
+            changes[name] = other
+    return replace(part, **changes) if changes else part  # type: ignore[type-var]
+
+
+def _replaced_one(owner: object, one: object, new: Callable[[Node], Node]) -> object:
+    if _is_child(one, owner):
+        return new(one)
+    return _replaced(one, new) if type(one) in _READS else one
+
+
+def postorder(root: Node) -> list[Node]:
+    """Every node below `root`, each once, children first."""
+    order: list[Node] = []
+    seen: set[Node] = set()
+    stack: list[tuple[Node, bool]] = [(root, False)]
+    while stack:
+        node, done = stack.pop()
+        if done:
+            order.append(node)
+        elif node not in seen:
+            seen.add(node)
+            stack.append((node, True))
+            stack.extend((child, False) for child in reversed(children(node)))
+    return order
+
+
+def consumers(root: Node) -> dict[Node, int]:
+    """How often each node is read; the root has no reader and counts 0."""
+    counts: dict[Node, int] = {}
+    for node in postorder(root):
+        counts[node] = 0
+        for child in children(node):
+            counts[child] += 1
+    return counts
+
+
+def rebuild(root: Node, change: Callable[[Node], Node]) -> Node:
+    """The graph with `change` applied to each node after its children; sharing is kept."""
+    done: dict[Node, Node] = {}
+    for node in postorder(root):
+        done[node] = change(with_children(node, done.__getitem__))
+    return done[root]
+
+
+def same(left: Node, right: Node) -> bool:
+    """Whether two graphs are equal in structure, functions, arguments and sharing."""
+    pairs: dict[Node, Node] = {}
+    taken: set[Node] = set()
+    stack: list[tuple[object, object]] = [(left, right)]
+    while stack:
+        a, b = stack.pop()
+        if isinstance(a, _NODES):
+            if a in pairs or b in taken:
+                if pairs.get(a) is not b:
+                    return False
+                continue
+            if not isinstance(b, _NODES):
+                return False
+            pairs[a] = b
+            taken.add(b)
+        if not _same_parts(a, b, stack):
+            return False
+    return True
+
+
+def _same_parts(a: object, b: object, stack: list[tuple[object, object]]) -> bool:
+    """Compare one level and push what is below it."""
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, Function) and isinstance(b, Function):
+        return same_function(a, b)
+    if isinstance(a, Value) and isinstance(b, Value):
+        return same_value(a.value, b.value)
+    if isinstance(a, tuple) and isinstance(b, tuple):
+        stack.extend(zip(a, b, strict=False))
+        return len(a) == len(b)
+    if isinstance(a, _NODES + _PARTS) and is_dataclass(a):
+        stack.extend((getattr(a, field.name), getattr(b, field.name)) for field in fields(a))
+        return True
+    return same_value(a, b)

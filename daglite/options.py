@@ -1,0 +1,125 @@
+"""Frozen option records: what the user asked of a save, of compile and of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypedDict, get_args, runtime_checkable
+
+from daglite.exceptions import ParameterError
+from daglite.functions import suggest
+from daglite.keys import KeyTemplate
+
+__all__ = [
+    "Limits",
+    "MIB",
+    "RunOptions",
+    "RunSettings",
+    "RuntimeName",
+    "Save",
+    "StartMethod",
+    "Store",
+    "check_choice",
+    "check_count",
+    "settings_of",
+]
+
+MIB = 1024 * 1024
+
+RuntimeName = Literal["processes", "inline"]
+StartMethod = Literal["auto", "fork", "forkserver", "spawn"]
+
+
+@runtime_checkable
+class Store(Protocol):
+    """What a run needs of a store; `DatasetStore` is one."""
+
+    def save(self, key: str, value: object) -> None:
+        """Keep `value` under `key`, replacing what an earlier run left there."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Save:
+    """Where a value or each item of a stream is kept; `store` None means the store of the run."""
+
+    key: KeyTemplate
+    store: Store | None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What bounds a stream, decided at compile time and printed by `explain`.
+
+    `window`: most items alive between source and ending; None means `per_worker` items for each worker.
+    `nbytes`: most bytes of pickled items and results alive. `batch`: most items in one message.
+    `helper_thread`: whether results and folds go on while the source is stuck in `next()`.
+    """
+
+    window: int | None = None
+    per_worker: int = 512
+    nbytes: int = 64 * MIB
+    batch: int = 256
+    helper_thread: bool = True
+
+    def items(self, workers: int) -> int:
+        """The window in items for a number of workers."""
+        return self.window if self.window is not None else self.per_worker * workers
+
+    def batch_items(self, workers: int) -> int:
+        """Most items in one batch: two batches for each worker must fit into the window."""
+        return max(1, min(self.batch, self.items(workers) // (2 * workers)))
+
+
+class RunOptions(TypedDict, total=False):
+    """The keyword options of `run`, `run_async` and `stream`.
+
+    runtime: "processes" (default) or "inline".
+    workers: number of worker processes; default: the processors this process may use.
+    start_method: "auto" (default), "fork", "forkserver" or "spawn".
+    worker_retries: how often the items of a dead worker start again (default 2).
+    store: where saves without a `save_store` go: a store or a folder.
+    """
+
+    runtime: RuntimeName
+    workers: int
+    start_method: StartMethod
+    worker_retries: int
+    store: Store | str
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """`RunOptions` after validation, without the store; `workers` None means all usable processors."""
+
+    runtime: RuntimeName = "processes"
+    workers: int | None = None
+    start_method: StartMethod = "auto"
+    worker_retries: int = 2
+
+    def __post_init__(self) -> None:
+        check_choice("runtime", self.runtime, get_args(RuntimeName))
+        check_choice("start_method", self.start_method, get_args(StartMethod))
+        if self.workers is not None:
+            check_count("workers", self.workers, least=1)
+        check_count("worker_retries", self.worker_retries, least=0)
+
+
+def settings_of(options: RunOptions) -> RunSettings:
+    """Validate the options of a run; raises `ParameterError` for unknown names and values that are not allowed."""
+    known = RunOptions.__annotations__
+    for name in options:
+        if name not in known:
+            raise ParameterError(f"unknown option '{name}'; known: {', '.join(known)}{suggest(name, known)}")
+    given = {name: value for name, value in options.items() if name != "store"}
+    return RunSettings(**given)  # type: ignore[arg-type]  # __post_init__ checks each value
+
+
+def check_count(name: str, value: object, *, least: int) -> None:
+    """Raise `ParameterError` unless `value` is a whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ParameterError(f"`{name}` must be a whole number >= {least}; got {value!r}")
+
+
+def check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
+    """Raise `ParameterError` unless `value` is one of `allowed`."""
+    if value not in allowed:
+        raise ParameterError(f"`{name}` must be one of {', '.join(map(repr, allowed))}; got {value!r}")

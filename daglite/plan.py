@@ -1,0 +1,175 @@
+"""Plan: what compile returns: immutable, comparable, picklable, run as often as you like."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import weakref
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Generic, Self, cast
+
+from typing_extensions import TypeVar, Unpack
+
+from daglite.datasets.store import DatasetStore
+from daglite.exceptions import ParameterError, TaskError
+from daglite.explain import explain
+from daglite.options import RunOptions, Store, settings_of
+from daglite.program import Program, Stage, steps_of
+from daglite.runtime.run import Cancelled, Execution
+from daglite.runtime.transfer import pack_program, unpack_program
+from daglite.sameness import Fingerprint, fingerprint, same_program
+
+__all__ = ["ItemStream", "Plan"]
+
+R_co = TypeVar("R_co", covariant=True)
+T = TypeVar("T")
+
+_DEFAULT_FOLDER = "daglite_data"
+
+
+@dataclass(frozen=True, eq=False)
+class Plan(Generic[R_co]):
+    """An immutable plan; `R` is what `run()` returns.
+
+    Plans compare by meaning: two are equal when their steps, functions, arguments and sharing are.
+    """
+
+    program: Program
+
+    def explain(self) -> str:
+        """The plan as stable text: one line for each step, in data order, then the rules that fired."""
+        return explain(self.program, self._print)
+
+    @property
+    def fingerprint(self) -> str | None:
+        """A stable hash over structure, code, closure values and arguments; None where a value has none.
+
+        It holds within one Python minor version; `explain()` tells why it is None.
+        """
+        return self._print.digest
+
+    def run(self, **options: Unpack[RunOptions]) -> R_co:
+        """Run the plan and return its value (a list for a plan that ends in items).
+
+        Options: `runtime` ("processes" or "inline"), `workers`, `start_method`, `worker_retries`, `store`; see
+        `daglite.options.RunOptions`. A task's exception is raised as itself, with notes; `failure_of` gives the facts.
+        Raises `ParameterError` for option values that are not allowed.
+        """
+        with self._execution(options) as execution:
+            return cast("R_co", execution.run())
+
+    async def run_async(self, **options: Unpack[RunOptions]) -> R_co:
+        """Run the plan on a helper thread, generator included. Cancelling ends the run and waits for its end."""
+        execution = self._execution(options)
+
+        def go() -> object:
+            with execution:
+                return execution.run()
+
+        running = asyncio.ensure_future(asyncio.to_thread(go))
+        try:
+            return cast("R_co", await asyncio.shield(running))
+        except asyncio.CancelledError:
+            execution.cancel()
+            with contextlib.suppress(Cancelled):
+                await running
+            raise
+
+    def stream(self: Plan[list[T]], *, ordered: bool = True, **options: Unpack[RunOptions]) -> ItemStream[T]:
+        """Run the plan item by item: the source moves only when an item is asked for.
+
+        The result is an iterator and a context manager; leaving it early, closing it or dropping it ends the run.
+        Raises `TaskError` for a plan that does not end in items.
+        """
+        if not self.program.streams:
+            raise TaskError(f"`stream` needs a plan that ends in items; this one gives {self.program.title}; use `run`")
+        return ItemStream(self._execution(options), ordered=ordered)
+
+    def __eq__(self, other: object) -> bool:
+        return same_program(self.program, other.program) if isinstance(other, Plan) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(tuple((type(stage).__name__, *_names(stage)) for stage in self.program.stages))
+
+    def __repr__(self) -> str:
+        return f"Plan({self.program.title}, {len(self.program.stages)} stages)"
+
+    def __reduce__(self) -> tuple[Callable[[bytes], Plan[object]], tuple[bytes]]:
+        return _load_plan, (pack_program(self.program),)
+
+    @property
+    def _print(self) -> Fingerprint:
+        return fingerprint(self.program)
+
+    def _execution(self, options: RunOptions) -> Execution:
+        return Execution(self.program, settings_of(options), _store(options.get("store")))
+
+
+class ItemStream(Generic[T]):
+    """The items of a running plan, in order of the source unless asked otherwise.
+
+    >>> from daglite import compile, task
+    >>> @task
+    ... def double(x: int) -> int:
+    ...     return x * 2
+    >>> with compile(double.map(x=[1, 2, 3])).stream(runtime="inline") as items:
+    ...     next(items)
+    2
+    """
+
+    def __init__(self, execution: Execution, *, ordered: bool) -> None:
+        self._items = cast("Iterator[T]", execution.items(ordered=ordered))
+        # Not a method of this object: the finalizer must not keep it alive.
+        self._end = weakref.finalize(self, _end, self._items, execution)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> T:
+        try:
+            return next(self._items)
+        except BaseException:
+            # Also the regular end: nothing of the run is left when the consumer learns of it.
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the run now; closing twice is harmless."""
+        self._end()
+
+
+def _end(items: Iterator[object], execution: Execution) -> None:
+    """End a streamed run: first the loop over its items, then everything it started."""
+    try:
+        # One that is running right now, on another thread, ends with the execution.
+        with contextlib.suppress(ValueError):
+            items.close()  # type: ignore[attr-defined]
+    finally:
+        execution.close()
+
+
+def _load_plan(data: bytes) -> Plan[object]:
+    return Plan(unpack_program(data))
+
+
+def _names(stage: Stage) -> tuple[str, ...]:
+    return tuple(step.function.name for step in steps_of(stage))
+
+
+def _store(given: object) -> Store:
+    """The store of a run: the one given, the folder given, or the default folder."""
+    if given is None:
+        return DatasetStore(_DEFAULT_FOLDER)
+    if isinstance(given, Store):
+        return given
+    if isinstance(given, str | os.PathLike):
+        return DatasetStore(given)
+    raise ParameterError(f"`store` must be a store (an object with `save(key, value)`) or a folder; got {given!r}")

@@ -1,0 +1,161 @@
+"""What compile makes and a runtime runs: flat numbered steps, data only, picklable, without reference to the ir.
+
+A program is a tuple of stages in an order in which they may run; a stage is one step or several that run as one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from daglite.functions import Function
+from daglite.options import Limits, Save
+
+__all__ = [
+    "CallStage",
+    "Constant",
+    "EndKind",
+    "Firing",
+    "MapMode",
+    "MappedSource",
+    "MaterialiseStage",
+    "Operand",
+    "Place",
+    "Program",
+    "Result",
+    "Stage",
+    "Step",
+    "StreamStage",
+    "operands",
+    "steps_of",
+]
+
+Place = Literal["coordinator", "workers"]
+MapMode = Literal["zip", "product"]
+EndKind = Literal["collect", "join", "reduce"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Constant:
+    """An argument known at compile time, held by reference."""
+
+    value: object
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An argument that is the value of an earlier stage."""
+
+    stage: int
+
+
+Operand: TypeAlias = Constant | Result
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """One task in its place.
+
+    `arguments` are bound before the stage starts; `items` are the parameters that each item (or the value before it)
+    fills: for a fold the accumulator and the item. `node` names the ir node that stands on this line of `explain`.
+    """
+
+    number: int
+    node: str
+    function: Function
+    arguments: tuple[tuple[str, Operand], ...]
+    items: tuple[str, ...] = ()
+    saves: tuple[Save, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CallStage:
+    """Single calls, each taking the value of the one before; the saves are those of the last."""
+
+    place: Place
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MaterialiseStage:
+    """A generator run on a worker, its items sent back in pieces and kept as a list.
+
+    `streamed` is true for `.iter()` in a plan that is not optimised: its saves are one for each item, and its retries
+    end with the first item; false for a direct call, whose saves hold the whole list.
+    """
+
+    step: Step
+    streamed: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MappedSource:
+    """Mapped arguments as a source of items: single values, or tuples when there are several sources."""
+
+    sources: tuple[tuple[str, Operand], ...]
+    mode: MapMode
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StreamStage:
+    """A source in the coordinator, tasks on its items in workers, and an ending in the coordinator.
+
+    `end` is the joined or folding step (None for "collect"); `initial` and `ordered` belong to "reduce".
+    """
+
+    source: Step | MappedSource
+    links: tuple[Step, ...]
+    ending: EndKind
+    end: Step | None
+    initial: Operand | None
+    ordered: bool
+    limits: Limits
+
+
+Stage: TypeAlias = CallStage | MaterialiseStage | StreamStage
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """How often a rule changed the graph, and its first change as text."""
+
+    rule: str
+    count: int
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Program:
+    """The stages, the last of which gives the result, with what `explain` prints about how they came to be."""
+
+    stages: tuple[Stage, ...]
+    title: str
+    streams: bool
+    optimised: bool
+    limits: Limits
+    trace: tuple[Firing, ...]
+    remarks: tuple[str, ...]
+
+
+def steps_of(stage: Stage) -> tuple[Step, ...]:
+    """The tasks of a stage in the order in which data flows through them."""
+    match stage:
+        case CallStage():
+            return stage.steps
+        case MaterialiseStage():
+            return (stage.step,)
+        case StreamStage():
+            first = (stage.source,) if isinstance(stage.source, Step) else ()
+            return (*first, *stage.links, *((stage.end,) if stage.end else ()))
+
+
+def operands(stage: Stage) -> list[Operand]:
+    """Everything a stage must have before it starts."""
+    found = [operand for step in steps_of(stage) for _, operand in step.arguments]
+    if isinstance(stage, StreamStage):
+        if isinstance(stage.source, MappedSource):
+            found.extend(operand for _, operand in stage.source.sources)
+        if stage.initial is not None:
+            found.append(stage.initial)
+    return found

@@ -1,0 +1,69 @@
+"""Async tasks and async generators, run from plain code: on a private event loop.
+
+The loop runs on this thread; where this thread has a loop running already (a notebook), it runs on a helper thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+__all__ = ["PrivateLoop"]
+
+T = TypeVar("T")
+
+
+class PrivateLoop:
+    """An event loop of our own, made when first needed; close it when the run is over."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._helper: ThreadPoolExecutor | None = None
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine to its end and return its value."""
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+        if self._helper is None and _loop_is_running():
+            self._helper = ThreadPoolExecutor(1, thread_name_prefix="daglite-async")
+        if self._helper is not None:
+            return self._helper.submit(self._loop.run_until_complete, coroutine).result()
+        return self._loop.run_until_complete(coroutine)
+
+    def iterate(self, items: AsyncIterator[T]) -> Iterator[T]:
+        """The items of an async iterator, one at a time; closing this closes the async generator."""
+        try:
+            while True:
+                try:
+                    item = self.run(_next(items))
+                except StopAsyncIteration:
+                    return
+                yield item
+        finally:
+            close = getattr(items, "aclose", None)
+            if close is not None:
+                self.run(close())
+
+    def close(self) -> None:
+        """Close the loop and its helper thread."""
+        if self._loop is not None:
+            self.run(self._loop.shutdown_asyncgens())
+            loop, self._loop = self._loop, None
+            if self._helper is not None:
+                self._helper.shutdown()
+                self._helper = None
+            loop.close()
+
+
+async def _next(items: AsyncIterator[T]) -> T:
+    return await anext(items)
+
+
+def _loop_is_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

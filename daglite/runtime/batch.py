@@ -1,0 +1,57 @@
+"""How many items travel together: one when they are slow, some hundreds when they are cheap. Pure arithmetic."""
+
+from __future__ import annotations
+
+__all__ = ["Batcher", "PullSize"]
+
+_AIM = 0.002
+_PULL_AIM = 0.001
+_MOST_BYTES = 256 * 1024
+_ALONE_BYTES = 64 * 1024
+
+
+class Batcher:
+    """Chooses the size of the next batch from the measured time and size of items.
+
+    It starts at 1 and at most doubles with each answer, aiming at 2 ms of work, so that a batch never holds back
+    its neighbours for long. The cap of half the window for each worker leaves room for two batches each.
+    """
+
+    __slots__ = ("_most", "_seconds", "size")
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._seconds: float | None = None
+        self.size = 1
+
+    def observe(self, count: int, seconds: float, nbytes: int) -> None:
+        """A batch of `count` items came back after `seconds` of work; `nbytes` were its items and results."""
+        if count <= 0:
+            return
+        each = seconds / count
+        # A slower item counts at once, a faster one slowly: the cost of a batch too large is borne by its neighbours.
+        known = self._seconds
+        self._seconds = each if known is None or each > known else 0.5 * (known + each)
+        wanted = _AIM / self._seconds if self._seconds > 0 else self._most
+        if nbytes / count > _ALONE_BYTES:
+            wanted = 1
+        elif nbytes:
+            wanted = min(wanted, _MOST_BYTES * count / nbytes)
+        self.size = max(1, min(int(wanted), 2 * self.size, self._most))
+
+
+class PullSize:
+    """How many items to take from the source at once: about 1 ms of its time, from 1, at most doubling."""
+
+    __slots__ = ("seconds", "size")
+
+    def __init__(self) -> None:
+        self.size = 1
+        self.seconds = 0.0
+
+    def observe(self, count: int, seconds: float) -> None:
+        """`count` items took `seconds` to come."""
+        if count:
+            self.seconds = seconds / count
+            wanted = _PULL_AIM / self.seconds if self.seconds > 0 else 2 * self.size
+            self.size = max(1, min(int(wanted), 2 * self.size))

@@ -1,0 +1,118 @@
+"""Single calls on workers: they run side by side, each on a worker of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from daglite.exceptions import ExecutionError, Failure, TransferError
+from daglite.runtime.board import Board
+from daglite.runtime.chain import BoundStep
+from daglite.runtime.errors import unpack_error
+from daglite.runtime.executor import ChunkKind, Reply
+from daglite.runtime.failures import blame
+from daglite.runtime.install import pack_steps
+from daglite.runtime.saving import Saver
+from daglite.runtime.shipping import died
+from daglite.runtime.wire import Codec, Unloadable
+
+__all__ = ["Calls"]
+
+Done = Callable[[object], None]
+
+
+class Calls:
+    """Sends calls and generators to workers; their values come back through `done`, errors are kept in `error`."""
+
+    def __init__(self, board: Board, codec: Codec, retries: int) -> None:
+        self.error: BaseException | None = None
+        self.under_way = 0
+        self._board = board
+        self._codec = codec
+        self._retries = retries
+
+    def start(self, program: int, steps: Sequence[BoundStep], done: Done) -> None:
+        """Call a chain once; `done` gets the last value."""
+        _Call(self, program, steps, "batch", None, done).send()
+
+    def generate(self, program: int, step: BoundStep, *, streamed: bool, saver: Saver | None, done: Done) -> None:
+        """Drain a generator on a worker; `done` gets the list of its items, `saver` each item as it arrives."""
+        _Call(self, program, [step], "stream" if streamed else "generate", saver, done).send()
+
+
+class _Call:
+    """One call under way."""
+
+    def __init__(
+        self,
+        calls: Calls,
+        program: int,
+        steps: Sequence[BoundStep],
+        kind: ChunkKind,
+        saver: Saver | None,
+        done: Done,
+    ) -> None:
+        self._calls, self._program, self._steps, self._kind = calls, program, steps, kind
+        self._saver, self._done = saver, done
+        self._items: list[object] = []
+        self._round: tuple[int, int] = (0, 0)
+        self._saved = 0
+        self._attempt = 1
+        calls._board.session.install(program, pack_steps(calls._codec, steps))
+        calls.under_way += 1
+
+    def send(self) -> None:
+        cells = [] if self._kind != "batch" else [None]
+        self._calls._board.queue(self._program, self._kind, self._calls._codec.pack(cells), self._answered)
+
+    def _answered(self, reply: Reply) -> None:
+        try:
+            self._take(reply)
+        except BaseException as error:
+            if self._calls.error is None:
+                self._calls.error = error
+
+    def _take(self, reply: Reply) -> None:
+        if reply.kind == "lost" and self._attempt <= self._calls._retries:
+            self._attempt += 1
+            self.send()
+            return
+        if reply.kind == "lost":
+            names = " -> ".join(step.function.name for step in self._steps)
+            raise self._blamed(died(names, "a single call", reply, self._attempt), reply)
+        self._keep(reply)
+        if reply.kind == "failed":
+            error, trace = unpack_error(self._calls._codec, bytes(reply.segments[-1]))
+            raise self._blamed(error, reply, trace)
+        if reply.kind == "done":
+            self._calls.under_way -= 1
+            self._calls._board.session.forget(self._program)
+            self._done(self._items if self._kind != "batch" else self._items[0])
+
+    def _keep(self, reply: Reply) -> None:
+        """Take the items of a piece in; a new attempt starts from nothing, but saves nothing twice."""
+        attempt = 0 if reply.kind == "failed" else reply.step
+        if reply.kind != "failed" and self._round != (self._attempt, attempt):
+            self._round = (self._attempt, attempt)
+            self._items.clear()
+        segments = reply.segments if reply.kind != "failed" else reply.segments[:-1]
+        for value in self._calls._codec.unpack(segments):
+            if isinstance(value, Unloadable):
+                name = self._steps[-1].function.name
+                raise self._blamed(
+                    TransferError(f"a result of task '{name}' cannot be loaded in the coordinator: {value.reason}"),
+                    reply,
+                )
+            index = len(self._items)
+            self._items.append(value)
+            if self._saver is not None and index >= self._saved:
+                self._saver(index, value)
+                self._saved = index + 1
+
+    def _blamed(self, error: BaseException, reply: Reply, trace: str = "") -> BaseException:
+        step = next((step for step in self._steps if step.number == reply.step), self._steps[-1])
+        retried = (
+            step.function.retries + 1 if isinstance(error, Exception) and not isinstance(error, ExecutionError) else 1
+        )
+        attempt = max(self._attempt, retried)
+        facts = Failure(step.function.name, step.number, None, None, attempt, reply.worker, reply.exitcode, trace)
+        return blame(error, facts)

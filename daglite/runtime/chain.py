@@ -1,0 +1,162 @@
+"""Tasks bound to their arguments: the chain of calls that an item goes through."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from daglite.functions import Function, signature_of
+from daglite.runtime.awaiting import PrivateLoop
+
+__all__ = ["BoundStep", "Chain", "bind_step", "open_items"]
+
+_NAMED = inspect.Parameter.POSITIONAL_OR_KEYWORD
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """Stands in a list of arguments where an item goes."""
+
+    position: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BoundStep:
+    """A step whose arguments are values: what travels to a worker.
+
+    `items` are the parameters that the item fills: none (a call that takes nothing from the step before), one, or
+    several (the item is a tuple). `tapped`: its result is wanted by the coordinator besides the last one.
+    """
+
+    number: int
+    function: Function
+    arguments: tuple[tuple[str, object], ...]
+    items: tuple[str, ...]
+    tapped: bool = False
+
+
+class Chain:
+    """Steps ready to be called one after the other."""
+
+    def __init__(self, steps: Sequence[BoundStep], loop: PrivateLoop) -> None:
+        self.steps = tuple(steps)
+        # One flat tuple for the inner loop: the call, whether its result is tapped, its number.
+        self.calls = tuple((_of_one_value(step, loop), step.tapped, step.number) for step in steps)
+
+    def name_of(self, number: int) -> str:
+        """The name of the task with this step number."""
+        return next(step.function.name for step in self.steps if step.number == number)
+
+
+def bind_step(step: BoundStep, loop: PrivateLoop) -> Callable[..., Any]:
+    """A callable that takes the item (or items) and gives the step's value, with its retries.
+
+    A generator gives the list of its items, an async function its awaited value.
+    """
+    call = _fill(step)
+    match step.function.kind:
+        case "plain":
+            finished = call
+        case "async":
+            finished = _then(call, lambda value: loop.run(cast("Coroutine[Any, Any, object]", value)))
+        case "generator":
+            finished = _then(call, lambda value: list(cast("Iterable[object]", value)))
+        case "async_generator":
+            finished = _then(call, lambda value: list(loop.iterate(cast("AsyncIterator[object]", value))))
+    return _retrying(finished, step.function.retries) if step.function.retries else finished
+
+
+def _of_one_value(step: BoundStep, loop: PrivateLoop) -> Callable[[Any], Any]:
+    """The step as a function of the value before it: ignored, taken whole, or unpacked from a tuple."""
+    call = bind_step(step, loop)
+    if len(step.items) == 1:
+        return call
+    return (lambda values: call(*values)) if step.items else (lambda _: call())
+
+
+def open_items(step: BoundStep, loop: PrivateLoop, *, retry: bool = True) -> Iterator[object]:
+    """The iterator of a generator step, not yet started; with `retry`, retries last until its first item is out."""
+    call = _fill(step)
+
+    def opened() -> Iterator[object]:
+        made = call()
+        if step.function.kind == "async_generator":
+            return loop.iterate(cast("AsyncIterator[object]", made))
+        return iter(cast("Iterable[object]", made))
+
+    return _restarting(opened, step.function.retries) if retry and step.function.retries else opened()
+
+
+def _restarting(opened: Callable[[], Iterator[object]], retries: int) -> Iterator[object]:
+    for left in range(retries, -1, -1):
+        items = opened()
+        try:
+            first = next(items)
+        except StopIteration:
+            return
+        except Exception:
+            if left == 0:
+                raise
+            continue
+        yield first
+        yield from items
+        return
+
+
+def _retrying(call: Callable[..., Any], retries: int) -> Callable[..., Any]:
+    @functools.wraps(call)
+    def attempt(*values: object) -> object:
+        for _ in range(retries):
+            try:
+                return call(*values)
+            except Exception:
+                continue
+        return call(*values)
+
+    return attempt
+
+
+def _then(call: Callable[..., Any], finish: Callable[[object], object]) -> Callable[..., Any]:
+    return lambda *values: finish(call(*values))
+
+
+def _fill(step: BoundStep) -> Callable[..., Any]:
+    """The function with its arguments filled in, open for one value for each of `step.items`, in their order."""
+    fn = step.function.fn
+    positional, keywords, named_items = _layout(step)
+    if not named_items and positional == list(map(_Item, range(len(step.items)))):
+        # The items are the first parameters, in order: nothing stands between the caller and the function.
+        return functools.partial(fn, **keywords) if keywords else fn
+
+    def call(*values: object) -> object:
+        given = [values[one.position] if isinstance(one, _Item) else one for one in positional]
+        return fn(*given, **keywords, **{name: values[position] for name, position in named_items})
+
+    return call
+
+
+def _layout(step: BoundStep) -> tuple[list[object], dict[str, object], list[tuple[str, int]]]:
+    """What goes by position (items as `_Item`), what by keyword, and which items go by keyword."""
+    known: dict[str, object] = {name: _Item(position) for position, name in enumerate(step.items)}
+    known.update(step.arguments)
+    extras = [value for name, value in known.items() if name.startswith("*")]
+    positional: list[object] = []
+    leading = True
+    for parameter in signature_of(step.function).parameters.values():
+        name, kind = parameter.name, parameter.kind
+        if kind is inspect.Parameter.VAR_POSITIONAL:
+            positional.extend(extras)
+        elif kind is inspect.Parameter.POSITIONAL_ONLY or (kind is _NAMED and extras):
+            # These cannot be skipped: a parameter without a value takes its default by position.
+            if name in known or parameter.default is not inspect.Parameter.empty:
+                positional.append(known.pop(name, parameter.default))
+        elif kind is _NAMED and leading and isinstance(known.get(name), _Item):
+            positional.append(known.pop(name))
+        else:
+            leading = False
+    named = {name: value for name, value in known.items() if not name.startswith("*")}
+    items = [(name, value.position) for name, value in named.items() if isinstance(value, _Item)]
+    return positional, {name: value for name, value in named.items() if not isinstance(value, _Item)}, items

@@ -1,0 +1,97 @@
+"""Endings: where the results of a stream go, in the coordinator."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from daglite.exceptions import Failure
+from daglite.runtime.chain import BoundStep
+from daglite.runtime.failures import raise_blamed, short_repr
+from daglite.runtime.saving import Saver
+
+__all__ = ["Collecting", "Ending", "Folding", "Handover", "Intake"]
+
+
+class Ending(Protocol):
+    """Takes results in the order in which they go on. `keeps` tells whether they stay alive after `take`."""
+
+    keeps: bool
+
+    def take(self, first: int, values: Sequence[object], nbytes: int) -> None:
+        """Results of the items from index `first` on (unordered: of that batch)."""
+
+
+class Collecting:
+    """Keeps all results as a list."""
+
+    keeps = False
+
+    def __init__(self) -> None:
+        self.items: list[object] = []
+
+    def take(self, first: int, values: Sequence[object], nbytes: int) -> None:
+        self.items.extend(values)
+
+
+class Folding:
+    """Folds the results into one value, one after the other."""
+
+    keeps = False
+
+    def __init__(self, step: BoundStep, call: Callable[..., Any], initial: object) -> None:
+        self.value = initial
+        self._step = step
+        self._call = call
+
+    def take(self, first: int, values: Sequence[object], nbytes: int) -> None:
+        call, value, position = self._call, self.value, 0
+        try:
+            for position, item in enumerate(values):  # noqa: B007
+                value = call(value, item)
+        except BaseException as error:
+            failure = Failure(
+                self._step.function.name, self._step.number, first + position, short_repr(values[position])
+            )
+            raise_blamed(error, failure)
+        finally:
+            self.value = value
+
+
+class Handover:
+    """Holds results for a consumer who takes them one by one; they stay alive until then."""
+
+    keeps = True
+
+    def __init__(self) -> None:
+        self.waiting: deque[tuple[object, float]] = deque()
+
+    def take(self, first: int, values: Sequence[object], nbytes: int) -> None:
+        each = nbytes / len(values)
+        self.waiting.extend((value, each) for value in values)
+
+
+class Intake:
+    """Between merge and ending: unpacks what steps on the way wanted saved, saves results, passes them on.
+
+    `savers` has one entry for each tapped step and a last one for the result itself; results arrive flat, `len(savers)`
+    values for each item.
+    """
+
+    def __init__(self, savers: Sequence[Saver | None], ending: Ending) -> None:
+        self.stride = len(savers)
+        self.keeps = ending.keeps
+        self._savers = savers
+        self._ending = ending
+        self._plain = all(saver is None for saver in savers)
+
+    def take(self, first: int, values: Sequence[object], nbytes: int) -> None:
+        """Save, one item at a time in this order, and pass on the results."""
+        if not self._plain:
+            for position, value in enumerate(values):
+                saver = self._savers[position % self.stride]
+                if saver is not None:
+                    saver(first + position // self.stride, value)
+            values = values[self.stride - 1 :: self.stride]
+        self._ending.take(first, values, nbytes)

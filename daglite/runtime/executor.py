@@ -1,0 +1,79 @@
+"""What an engine is: it carries opaque chunks to workers and brings back replies, and knows nothing else.
+
+Window, order, retries, saves and the shape of errors belong to the coordinator's loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, Protocol
+
+from daglite.runtime.frames import Segment
+
+__all__ = ["Chunk", "ChunkKind", "Reply", "ReplyKind", "Session"]
+
+# A batch of items; a generator to be drained into a list; the same standing in for `.iter()`.
+ChunkKind = Literal["batch", "generate", "stream"]
+ReplyKind = Literal["done", "failed", "piece", "lost"]
+
+
+class Chunk(NamedTuple):
+    """Work for one worker: packed items for an installed program.
+
+    An `exclusive` chunk has its worker to itself: nothing cheap waits behind it, and nobody else is blamed for it.
+    """
+
+    seq: int
+    program: int
+    kind: ChunkKind
+    segments: Sequence[Segment]
+    exclusive: bool = False
+
+
+class Reply(NamedTuple):
+    """What came of a chunk.
+
+    `done` items are done and packed in `segments`. For "failed" the last segment is the error and `step` the number
+    of the step that raised it. "piece" is a part of a generated list, more follows (`done` items of attempt `step`).
+    "lost" means that the worker ended: `started` tells whether it may have begun, `exitcode` how it ended.
+    """
+
+    seq: int
+    kind: ReplyKind
+    done: int = 0
+    step: int = -1
+    seconds: float = 0.0
+    segments: Sequence[Segment] = ()
+    worker: int | None = None
+    started: bool = True
+    exitcode: int | None = None
+
+
+class Session(Protocol):
+    """An open engine. All calls come from one thread at a time, except `wake`."""
+
+    workers: int
+
+    def install(self, program: int, body: bytes) -> None:
+        """Make a program known; it reaches each worker once, before the first chunk that needs it."""
+
+    def forget(self, program: int) -> None:
+        """The program is not needed any more."""
+
+    def free(self) -> int:
+        """How many more chunks may be submitted now."""
+
+    def idle(self) -> bool:
+        """Whether a worker has nothing to do."""
+
+    def submit(self, chunk: Chunk) -> None:
+        """Give a chunk to a worker; never blocks. Only when `free()` (for an exclusive chunk: `idle()`)."""
+
+    def ready(self, timeout: float | None) -> Sequence[Reply]:
+        """Replies that are here, waiting up to `timeout` seconds (None: until there is one, or `wake`)."""
+
+    def wake(self) -> None:
+        """Make a `ready` that waits in another thread return."""
+
+    def close(self) -> None:
+        """End the engine and everything it started."""

@@ -1,0 +1,61 @@
+"""What an error says: the facts attached to it, and the notes a reader sees."""
+
+from __future__ import annotations
+
+import contextlib
+import reprlib
+from typing import NoReturn
+
+from daglite.exceptions import Failure, TaskFailedError, attach_failure, failure_of
+
+__all__ = ["blame", "raise_blamed", "short_repr"]
+
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = 160
+_REPR.maxdict = _REPR.maxlist = _REPR.maxtuple = 8
+_MOST = 200
+
+
+def short_repr(item: object) -> str:
+    """A cut `repr` that never raises."""
+    try:
+        text = _REPR.repr(item)
+    except BaseException as error:
+        text = f"<{type(item).__name__}, whose repr raises {type(error).__name__}>"
+    return text if len(text) <= _MOST else text[: _MOST - 3] + "..."
+
+
+def blame(error: BaseException, failure: Failure) -> BaseException:
+    """Attach the facts to an error and say them in its notes; an error that has facts already keeps them."""
+    if failure_of(error) is not None:
+        return error
+    # An exception class of the user's may refuse attributes or notes: its error still goes on, as it is.
+    with contextlib.suppress(Exception):
+        attach_failure(error, failure)
+        error.add_note(f"daglite: {_facts(failure)}")
+        if failure.traceback:
+            error.add_note(f"traceback in the worker:\n{failure.traceback.rstrip()}")
+    return error
+
+
+def raise_blamed(error: BaseException, failure: Failure) -> NoReturn:
+    """Raise a task's error with the facts; one that would be mistaken for the coordinator's own is wrapped.
+
+    A `KeyboardInterrupt` in the coordinator is the user's Ctrl-C, whoever was running, and stays itself.
+    """
+    if isinstance(error, SystemExit | GeneratorExit | StopIteration | StopAsyncIteration):
+        wrapped = TaskFailedError(f"task '{failure.task}' raised {type(error).__name__}: {error}")
+        raise blame(wrapped, failure) from error
+    if isinstance(error, Exception):
+        blame(error, failure)
+    raise error
+
+
+def _facts(failure: Failure) -> str:
+    parts = [f"task '{failure.task}'"]
+    if failure.index is not None:
+        parts.append(f"item {failure.index}" + (f" ({failure.item})" if failure.item is not None else ""))
+    if failure.attempt > 1:
+        parts.append(f"attempt {failure.attempt}")
+    parts.append("in the coordinator" if failure.worker is None else f"worker {failure.worker}")
+    return ", ".join(parts)

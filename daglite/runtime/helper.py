@@ -1,0 +1,81 @@
+"""The helper thread: keeps answers and folds flowing while the caller is stuck in the source.
+
+The source runs on the caller's thread, where its database handles, context variables and Ctrl-C work as expected.
+When one pull takes longer than `_PATIENCE`, the helper does the caller's other work until the caller is back.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+import time
+from collections.abc import Callable
+
+__all__ = ["Helper"]
+
+_PATIENCE = 0.002
+_LONG = 0.05
+
+
+class Helper:
+    """A thread that is started when first needed and works only while the caller is away."""
+
+    def __init__(self, relieve: Callable[[float], bool], wake: Callable[[], None]) -> None:
+        """`relieve(timeout)` does one turn and tells whether anything is under way; `wake` ends its waiting."""
+        self._relieve = relieve
+        self._wake = wake
+        self._since: float | None = None
+        self._patience = _PATIENCE
+        self._working = False
+        self._closing = False
+        self._called = threading.Event()
+        self._thread: threading.Thread | None = None
+        # Folds on the helper see the context variables of the caller, as a copy.
+        self._context = contextvars.copy_context()
+
+    def enter(self, *, slow: bool) -> None:
+        """The caller goes into the source; `slow`: it will be long, so the helper need not wait and see."""
+        self._since = 0.0 if slow else time.monotonic()
+        self._patience = _LONG if slow else _PATIENCE
+        if self._thread is None:
+            self._thread = threading.Thread(
+                target=self._context.run, args=(self._work,), name="daglite-helper", daemon=True
+            )
+            self._thread.start()
+        elif slow:
+            self._called.set()
+
+    def leave(self) -> None:
+        """The caller is back and wants the lock."""
+        self._since = None
+        if self._working:
+            self._wake()
+
+    def away(self) -> bool:
+        """Whether the caller is still away."""
+        return self._since is not None and not self._closing
+
+    def close(self) -> None:
+        """End the thread; returns when it is gone."""
+        self._closing = True
+        if self._thread is None or self._thread is threading.current_thread():
+            return
+        self._called.set()
+        while self._thread.is_alive():
+            # Again and again: a wake-up that comes just before the thread starts to wait would be lost.
+            self._wake()
+            self._thread.join(_LONG)
+
+    def _work(self) -> None:
+        while not self._closing:
+            since = self._since
+            if since is None or time.monotonic() - since < _PATIENCE:
+                self._called.wait(_PATIENCE)
+                self._called.clear()
+                continue
+            self._working = True
+            busy = self._relieve(self._patience)
+            self._working = False
+            if not busy:
+                self._called.wait(self._patience)
+                self._called.clear()

@@ -1,0 +1,52 @@
+"""In which order results go on: source order, or as they complete. Pure bookkeeping."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Generic, NamedTuple, TypeVar
+
+__all__ = ["Entry", "Merge"]
+
+V = TypeVar("V")
+
+
+class Entry(NamedTuple, Generic[V]):
+    """Results of consecutive items: the first one's index, how many, the values, their bytes."""
+
+    first: int
+    size: int
+    values: V
+    nbytes: int
+
+
+class Merge(Generic[V]):
+    """Holds results until it is their turn; unordered, it is always their turn."""
+
+    __slots__ = ("_next", "_ready", "_waiting", "ordered")
+
+    def __init__(self, *, ordered: bool) -> None:
+        self.ordered = ordered
+        self._next = 0
+        self._ready: deque[Entry[V]] = deque()
+        self._waiting: dict[int, Entry[V]] = {}
+
+    def __len__(self) -> int:
+        return len(self._ready) + len(self._waiting)
+
+    def add(self, entry: Entry[V]) -> None:
+        """Take results in; entries never overlap and together leave no gap."""
+        if not entry.size:
+            return
+        if not self.ordered:
+            self._ready.append(entry)
+            return
+        self._waiting[entry.first] = entry
+        while (turn := self._waiting.pop(self._next, None)) is not None:
+            self._ready.append(turn)
+            self._next += turn.size
+
+    def take(self) -> Iterator[Entry[V]]:
+        """The results whose turn it is, each once."""
+        while self._ready:
+            yield self._ready.popleft()

@@ -1,0 +1,71 @@
+"""Saves of a run: which key, into which store, and never the same key twice."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+
+from daglite.exceptions import DatasetError
+from daglite.functions import signature_of
+from daglite.keys import may_write_same_key, render_key
+from daglite.options import Save, Store
+from daglite.runtime.chain import BoundStep
+
+__all__ = ["SaveBook", "Saver"]
+
+
+class Saver:
+    """Keeps the values of one step; called with the item's index, or None for a single value."""
+
+    def __init__(self, saves: tuple[Save, ...], values: Mapping[str, object], default: Store) -> None:
+        self._targets = tuple((save.key, save.store or default) for save in saves)
+        self._values = values
+
+    def __call__(self, index: int | None, value: object) -> None:
+        for template, store in self._targets:
+            key = render_key(template, self._values, index)
+            if index and not template.uses_index:
+                raise DatasetError(
+                    f"the key {key!r} would be written again by item {index}; "
+                    f"put {{iteration_index}} into {template.text!r}"
+                )
+            try:
+                store.save(key, value)
+            except BaseException as error:
+                error.add_note(f"daglite: while saving the key {key!r}")
+                raise
+
+
+class SaveBook:
+    """All saves of a run, with the values of their keys: two may not write the same key into one store."""
+
+    def __init__(self, default: Store) -> None:
+        self._default = default
+        self._seen: list[tuple[Save, Mapping[str, object]]] = []
+
+    def open(self, saves: tuple[Save, ...], step: BoundStep) -> Saver | None:
+        """The saver of a step, or None when it saves nothing.
+
+        Raises `DatasetError` when another save of this run would write the same key: compile has refused what can be
+        seen there, but a key may also hold a value that only now exists.
+        """
+        if not saves:
+            return None
+        values = _key_values(step)
+        for save in saves:
+            for other, other_values in self._seen:
+                same_store = (save.store or self._default) == (other.store or self._default)
+                if same_store and may_write_same_key(save.key, values, other.key, other_values):
+                    raise DatasetError(
+                        f"two saves would write the same key: {save.key.text!r} and {other.key.text!r}; "
+                        "give one another key"
+                    )
+            self._seen.append((save, values))
+        return Saver(saves, values, self._default)
+
+
+def _key_values(step: BoundStep) -> dict[str, object]:
+    """The values a key template may use: the arguments, and the defaults of parameters that were not given."""
+    parameters = signature_of(step.function).parameters.values()
+    defaults = {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
+    return {name: value for name, value in (defaults | dict(step.arguments)).items() if name not in step.items}

@@ -1,0 +1,190 @@
+"""Batches under way: packed, sent, answered, and sent again when their worker died."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from daglite.exceptions import Failure, TransferError, WorkerDiedError
+from daglite.runtime.batch import Batcher
+from daglite.runtime.board import Board
+from daglite.runtime.chain import BoundStep
+from daglite.runtime.errors import unpack_error
+from daglite.runtime.executor import Reply
+from daglite.runtime.failures import blame, short_repr
+from daglite.runtime.merge import Entry, Merge
+from daglite.runtime.verdict import Verdict
+from daglite.runtime.window import Window
+from daglite.runtime.wire import Codec, Unloadable
+
+__all__ = ["Shipping", "died"]
+
+_MOST_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Flight:
+    """A batch under way: kept until it is answered, because its worker may die. `attempt` counts starts from 1."""
+
+    first: int
+    cells: Sequence[object]
+    nbytes: int
+    attempt: int = 1
+
+
+class Shipping:
+    """Sends cells as batches over the board; results go into the merge, errors into the verdict."""
+
+    def __init__(
+        self,
+        *,
+        board: Board,
+        codec: Codec,
+        program: int,
+        steps: Sequence[BoundStep],
+        window: Window,
+        batcher: Batcher,
+        merge: Merge[list[object]],
+        verdict: Verdict,
+        retries: int,
+    ) -> None:
+        self.pending: deque[object] = deque()
+        self._board = board
+        self._codec = codec
+        self._program = program
+        self._steps = steps
+        self._stride = 1 + sum(step.tapped for step in steps)
+        self._window = window
+        self._batcher = batcher
+        self._merge = merge
+        self._verdict = verdict
+        self._retries = retries
+        self._sent = 0
+        self._flights: set[_Flight] = set()
+        self._returned: deque[_Flight] = deque()
+
+    def lowest(self) -> int | None:
+        """The index of the first item that is under way."""
+        return min((flight.first for flight in self._flights), default=None)
+
+    def busy(self) -> bool:
+        """Whether anything is under way or waits to be sent."""
+        return bool(self._flights or self._returned or self.pending)
+
+    def wanted(self) -> int:
+        """How many more items the workers could be given now."""
+        return max(0, self._board.free() * self._batcher.size - len(self.pending))
+
+    def dispatch(self, *, hurry: bool) -> None:
+        """Send full batches; with `hurry`, or when a worker is idle, also one that is not full."""
+        while self._verdict.error is None and self._board.free() > 0:
+            if self._returned:
+                self._launch(self._returned.popleft())
+                continue
+            waiting = len(self.pending)
+            if not waiting or (waiting < self._batcher.size and not hurry and not self._board.session.idle()):
+                return
+            self._launch(self._next_batch())
+
+    def _next_batch(self) -> _Flight:
+        pending = self.pending
+        cells = [pending.popleft() for _ in range(min(len(pending), self._batcher.size))]
+        nbytes = self._codec.weigh(cells)
+        while nbytes > _MOST_BYTES and len(cells) > 1:
+            # Large items after small ones: half of them wait for the next batch.
+            half = len(cells) // 2
+            pending.extendleft(reversed(cells[half:]))
+            del cells[half:]
+            nbytes = self._codec.weigh(cells)
+        flight = _Flight(self._sent, cells, nbytes)
+        self._sent += len(cells)
+        self._window.send(len(cells), nbytes)
+        return flight
+
+    def _launch(self, flight: _Flight) -> None:
+        self._flights.add(flight)
+        segments = self._codec.pack(flight.cells)
+        if flight.attempt == 1:
+            self._board.submit(self._program, segments, lambda reply: self._answered(flight, reply))
+        else:
+            # Under suspicion of killing its worker: it gets one of its own, so that nobody else is blamed.
+            self._board.queue(self._program, "batch", segments, lambda reply: self._answered(flight, reply))
+
+    def _answered(self, flight: _Flight, reply: Reply) -> None:
+        self._flights.remove(flight)
+        if reply.kind == "lost":
+            self._lost(flight, reply)
+            return
+        segments = reply.segments if reply.kind == "done" else reply.segments[:-1]
+        nbytes = sum(map(len, segments))
+        values = self._codec.unpack(segments)
+        self._window.arrive(len(flight.cells), flight.nbytes, nbytes)
+        self._batcher.observe(reply.done, reply.seconds, flight.nbytes + nbytes)
+        if reply.kind == "failed":
+            error, trace = unpack_error(self._codec, bytes(reply.segments[-1]))
+            self._fail(flight, reply.done, error, reply, trace)
+        count = self._whole(flight, values, reply)
+        self._merge.add(Entry(flight.first, count, values, nbytes))
+
+    def _whole(self, flight: _Flight, values: list[object], reply: Reply) -> int:
+        """Drop what could not be loaded and all behind it; returns how many items are whole."""
+        if Unloadable not in set(map(type, values)):
+            return reply.done
+        bad = next(value for value in values if isinstance(value, Unloadable))
+        position = values.index(bad) // self._stride
+        del values[position * self._stride :]
+        name = self._steps[-1].function.name
+        error = TransferError(f"a result of task '{name}' cannot be loaded in the coordinator: {bad.reason}")
+        self._fail(flight, position, error, reply, "")
+        return position
+
+    def _fail(self, flight: _Flight, position: int, error: BaseException, reply: Reply, trace: str) -> None:
+        number = reply.step if reply.step >= 0 else self._steps[-1].number
+        step = next((step for step in self._steps if step.number == number), self._steps[-1])
+        attempt = max(flight.attempt, step.function.retries + 1 if isinstance(error, Exception) else 1)
+        item = self._shown(flight.cells[position])
+        index = flight.first + position
+        facts = Failure(step.function.name, number, index, item, attempt, reply.worker, reply.exitcode, trace)
+        self._verdict.record(index, blame(error, facts), time.monotonic())
+
+    def _shown(self, cell: object) -> str:
+        loaded = self._codec.unpack(self._codec.pack([cell]))[0]
+        return "an item that cannot be loaded" if isinstance(loaded, Unloadable) else short_repr(loaded)
+
+    def _lost(self, flight: _Flight, reply: Reply) -> None:
+        """A worker died: what it had not begun goes out as it was, what it may have begun one by one."""
+        if not reply.started:
+            self._returned.append(flight)
+        elif flight.attempt > self._retries:
+            names = " -> ".join(step.function.name for step in self._steps)
+            last = flight.first + len(flight.cells) - 1
+            what = f"item {flight.first}" if last == flight.first else f"items {flight.first} to {last}"
+            self._fail(flight, 0, died(names, what, reply, flight.attempt), reply, "")
+        else:
+            for position, cell in enumerate(flight.cells):
+                one = _Flight(flight.first + position, [cell], self._codec.size(cell), flight.attempt + 1)
+                self._returned.append(one)
+            self._returned = deque(sorted(self._returned, key=lambda each: each.first))
+
+
+def died(task: str, what: str, reply: Reply, attempt: int) -> WorkerDiedError:
+    """The error for work whose worker ended under it too often."""
+    times = "once" if attempt == 1 else f"{attempt} times"
+    hint = "; if the system ran out of memory, use fewer workers" if reply.exitcode == -signal.SIGKILL else ""
+    return WorkerDiedError(
+        f"the worker ended ({_exit_text(reply.exitcode)}) while it ran task '{task}' on {what}; started {times}{hint}"
+    )
+
+
+def _exit_text(exitcode: int | None) -> str:
+    if exitcode is None:
+        return "exit code unknown"
+    if exitcode >= 0:
+        return f"exit code {exitcode}"
+    try:
+        return f"signal {signal.Signals(-exitcode).name}"
+    except ValueError:
+        return f"signal {-exitcode}"

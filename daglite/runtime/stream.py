@@ -1,0 +1,143 @@
+"""The one loop over a stream: pull while there is room, send, take answers, merge, pass on.
+
+    source --pull--> pending --dispatch--> workers --answered--> merge --deliver--> ending
+    |<------------------------------ window: items alive ------------------------------>|
+
+The source runs on the caller's thread, without the lock. Everything else happens under the lock, on the caller's
+thread between two pulls, or on the helper thread while the caller is stuck in the source (see `helper`).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from daglite.runtime.batch import PullSize
+from daglite.runtime.board import Board
+from daglite.runtime.endings import Intake
+from daglite.runtime.helper import Helper
+from daglite.runtime.merge import Merge
+from daglite.runtime.shipping import Shipping
+from daglite.runtime.source import Source
+from daglite.runtime.verdict import Verdict
+from daglite.runtime.window import Window
+
+__all__ = ["StreamFlow"]
+
+_SLOW_SOURCE = 0.001
+
+
+class StreamFlow:
+    """One pass of a source's items through the workers into an ending."""
+
+    def __init__(
+        self,
+        *,
+        source: Source,
+        shipping: Shipping,
+        window: Window,
+        merge: Merge[list[object]],
+        verdict: Verdict,
+        intake: Intake,
+        board: Board,
+        helper_thread: bool,
+    ) -> None:
+        self._source = source
+        self._shipping = shipping
+        self._window = window
+        self._merge = merge
+        self._verdict = verdict
+        self._intake = intake
+        self._board = board
+        self._pull_size = PullSize()
+        self._lock = threading.Lock()
+        self._helper = Helper(self._relieve, board.session.wake) if helper_thread else None
+
+    def advance(self) -> bool:
+        """One turn, on the caller's thread; False when the stream is over. Raises the error that ends it."""
+        if self._helper is not None:
+            self._helper.leave()
+        with self._lock:
+            self._shipping.dispatch(hurry=self._source.finished)
+            self._exchange(0.0 if self._appetite() else None)
+            if self._over():
+                return False
+            want = self._appetite()
+        if want:
+            self._pull(want)
+        return True
+
+    def rest(self) -> None:
+        """The caller is away, between two items of a consumer: the helper goes on with what is under way."""
+        if self._helper is not None:
+            self._helper.enter(slow=False)
+
+    def release(self, nbytes: float) -> None:
+        """A consumer took one item out of an ending that keeps them."""
+        if self._helper is not None:
+            self._helper.leave()
+        with self._lock:
+            self._window.release(1, int(nbytes))
+
+    def close(self) -> None:
+        """Stop the helper, then close the source; what is under way is left to the end of the engine."""
+        try:
+            if self._helper is not None:
+                self._helper.close()
+        finally:
+            self._source.close()
+
+    def _appetite(self) -> int:
+        """How many items to pull now: what workers could take at once, within the window."""
+        if self._source.finished or self._verdict.error is not None:
+            return 0
+        return min(self._shipping.wanted(), self._window.room(), self._pull_size.size)
+
+    def _pull(self, want: int) -> None:
+        if self._helper is not None:
+            self._helper.enter(slow=self._pull_size.seconds > _SLOW_SOURCE)
+        before, started = self._source.count, time.perf_counter()
+        try:
+            self._source.pull(want, self._shipping.pending.append)
+        except Exception as error:
+            # It comes after every item that was yielded before it.
+            self._verdict.record(self._source.count, error, time.monotonic())
+        finally:
+            if self._helper is not None:
+                self._helper.leave()
+            got = self._source.count - before
+            self._window.pull(got)
+            self._pull_size.observe(got, time.perf_counter() - started)
+
+    def _relieve(self, timeout: float) -> bool:
+        """One turn on the helper thread, while the caller is stuck; tells whether anything is under way."""
+        with self._lock:
+            if self._helper is None or not self._helper.away() or self._verdict.error is not None:
+                return False
+            try:
+                self._shipping.dispatch(hurry=True)
+                self._exchange(timeout)
+            except BaseException as error:
+                self._verdict.record(-1, error, time.monotonic())
+            return self._shipping.busy()
+
+    def _exchange(self, timeout: float | None) -> None:
+        """Take answers, waiting for them if need be, pass results on, and use the places that became free."""
+        if self._verdict.error is not None:
+            timeout = self._verdict.patience(self._shipping.lowest(), time.monotonic())
+        elif not self._shipping.busy():
+            timeout = 0.0
+        self._board.poll(timeout)
+        for entry in self._merge.take():
+            self._intake.take(entry.first, entry.values, entry.nbytes)
+            if not self._intake.keeps:
+                self._window.release(entry.size, entry.nbytes)
+        self._shipping.dispatch(hurry=self._source.finished)
+
+    def _over(self) -> bool:
+        error = self._verdict.error
+        if error is not None:
+            if self._verdict.patience(self._shipping.lowest(), time.monotonic()) > 0:
+                return False
+            raise error
+        return self._source.finished and not self._shipping.busy() and not len(self._merge)

@@ -1,0 +1,75 @@
+"""The window: how many items, and how many bytes of them, are alive between source and ending. Pure counting."""
+
+from __future__ import annotations
+
+__all__ = ["Window"]
+
+
+class Window:
+    """Counts items from the moment they are pulled until they are folded, collected or handed over.
+
+    `pulled` is written only by the thread that runs the source, the rest only under the lock of the loop: the two
+    sides meet in `alive`, where a late look can only see more items than there are, never fewer.
+    """
+
+    def __init__(self, size: int, limit: int) -> None:
+        self.size = size
+        self.pulled = 0
+        self.released = 0
+        self.peak = 0
+        self._limit = limit
+        self._nbytes = 0
+        self._in_flight = 0
+        self._items_seen = self._item_bytes = 0
+        self._results_seen = self._result_bytes = 0
+
+    @property
+    def alive(self) -> int:
+        """Items pulled and not yet released."""
+        return self.pulled - self.released
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes alive: captured items, waiting results, and for each item in flight the mean size of a result."""
+        return self._nbytes + int(self._in_flight * self._mean_result)
+
+    @property
+    def _mean_result(self) -> float:
+        return self._result_bytes / self._results_seen if self._results_seen else 0.0
+
+    @property
+    def _mean_item(self) -> float:
+        return self._item_bytes / self._items_seen if self._items_seen else 0.0
+
+    def room(self) -> int:
+        """How many items may be pulled now. One is always admitted when nothing is alive: it travels alone."""
+        free = self.size - self.alive
+        left = self._limit - self.nbytes
+        if free <= 0 or left <= 0:
+            return 1 if self.alive == 0 else 0
+        each = self._mean_item + self._mean_result
+        return max(1, min(free, int(left / each))) if each else free
+
+    def pull(self, count: int) -> None:
+        """Items came out of the source."""
+        self.pulled += count
+        self.peak = max(self.peak, self.alive)
+
+    def send(self, count: int, nbytes: int) -> None:
+        """Items were captured and given to the engine."""
+        self._nbytes += nbytes
+        self._in_flight += count
+        self._items_seen += count
+        self._item_bytes += nbytes
+
+    def arrive(self, count: int, item_bytes: int, result_bytes: int) -> None:
+        """Results took the place of their items."""
+        self._nbytes += result_bytes - item_bytes
+        self._in_flight -= count
+        self._results_seen += count
+        self._result_bytes += result_bytes
+
+    def release(self, count: int, nbytes: int) -> None:
+        """Results were folded, collected or handed over."""
+        self.released += count
+        self._nbytes -= nbytes

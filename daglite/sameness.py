@@ -1,0 +1,117 @@
+"""When two programs are the same, and the fingerprint that says so across processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import assert_never
+
+from daglite.functions import Function
+from daglite.options import Save
+from daglite.program import (
+    CallStage,
+    Constant,
+    MappedSource,
+    MaterialiseStage,
+    Operand,
+    Program,
+    Result,
+    Stage,
+    Step,
+    StreamStage,
+)
+from daglite.tokens import Unstable, same_function, same_value, token
+
+__all__ = ["Fingerprint", "fingerprint", "same_program"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """A digest, or the reason why there is none."""
+
+    digest: str | None
+    reason: str = ""
+
+
+def fingerprint(program: Program) -> Fingerprint:
+    """Hash structure, code, closure values and arguments; never worker counts, windows, stores or identities."""
+    try:
+        return Fingerprint(token([_shape(stage, _printed) for stage in program.stages]))
+    except Unstable as reason:
+        return Fingerprint(None, str(reason))
+
+
+def same_program(left: Program, right: Program) -> bool:
+    """Whether two programs have the same steps, functions, arguments, sharing, title and limits.
+
+    Stages are numbered in data order, so equal sharing shows as equal numbers.
+    """
+    if (left.title, left.optimised, left.limits) != (right.title, right.optimised, right.limits):
+        return False
+    mine: list[object] = []
+    theirs: list[object] = []
+    # The shapes hold nothing of a leaf but its place; the leaves stand beside them, in the same order.
+    if [_shape(stage, mine.append) for stage in left.stages] != [
+        _shape(stage, theirs.append) for stage in right.stages
+    ]:
+        return False
+    return len(mine) == len(theirs) and all(map(_same_leaf, mine, theirs))
+
+
+def _shape(stage: Stage, leaf: Callable[[object], object]) -> tuple[object, ...]:
+    """A stage as plain tuples, with `leaf(x)` in place of each function, argument value and save."""
+    match stage:
+        case CallStage():
+            return ("call", stage.place, *(_step(step, leaf) for step in stage.steps))
+        case MaterialiseStage():
+            return ("materialise", stage.streamed, _step(stage.step, leaf))
+        case StreamStage():
+            source = _step(stage.source, leaf) if isinstance(stage.source, Step) else _mapped(stage.source, leaf)
+            links = tuple(_step(link, leaf) for link in stage.links)
+            end = None if stage.end is None else _step(stage.end, leaf)
+            initial = None if stage.initial is None else _operand(stage.initial, leaf)
+            return ("stream", source, links, stage.ending, end, initial, stage.ordered)
+        case _:
+            assert_never(stage)
+
+
+def _step(step: Step, leaf: Callable[[object], object]) -> tuple[object, ...]:
+    # Bindings have no order of their own: `t.partial(a=1)(b=2)` is `t(b=2, a=1)`.
+    arguments = tuple((name, _operand(operand, leaf)) for name, operand in sorted(step.arguments, key=_name))
+    return (leaf(step.function), arguments, step.items, tuple(leaf(save) for save in step.saves))
+
+
+def _mapped(source: MappedSource, leaf: Callable[[object], object]) -> tuple[object, ...]:
+    # Here the order counts: it is the order of the product.
+    return (source.mode, tuple((name, _operand(operand, leaf)) for name, operand in source.sources))
+
+
+def _operand(operand: Operand, leaf: Callable[[object], object]) -> object:
+    return ("result", operand.stage) if isinstance(operand, Result) else ("value", leaf(operand))
+
+
+def _name(argument: tuple[str, Operand]) -> str:
+    return argument[0]
+
+
+def _printed(leaf: object) -> object:
+    """What of a leaf goes into the fingerprint."""
+    match leaf:
+        case Constant():
+            return leaf.value
+        case Save():
+            return leaf.key.text
+        case _:
+            return leaf
+
+
+def _same_leaf(a: object, b: object) -> bool:
+    match a, b:
+        case Function(), Function():
+            return same_function(a, b)
+        case Constant(), Constant():
+            return same_value(a.value, b.value)
+        case Save(), Save():
+            return a.key.text == b.key.text and same_value(a.store, b.store)
+        case _:
+            return False

@@ -1,0 +1,163 @@
+"""Tasks: a user's function, typed, with its options; calling one builds a future and runs nothing."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, Protocol, Self, overload
+
+from typing_extensions import ParamSpec, TypeVar
+
+from daglite.binding import Bindable, bind_call, bind_map, fix
+from daglite.exceptions import ParameterError, TaskError
+from daglite.functions import describe
+from daglite.futures import Future, IterFuture, MapTaskFuture, TaskFuture
+from daglite.ir.nodes import IterNode, MapTaskNode, TaskNode
+
+__all__ = ["BaseTask", "PartialStreamTask", "PartialTask", "StreamTask", "Task", "TaskDecorator", "task"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class BaseTask(Bindable, Generic[P, R_co]):
+    """What all tasks share: calling, mapping, fixing parameters, changing options."""
+
+    def __repr__(self) -> str:
+        fixed = "".join(f", {binding.name}=..." for binding in self.fixed)
+        return f"{type(self).__name__}({self.function.name}{fixed})"
+
+    @property
+    def fn(self) -> Callable[..., R_co]:
+        """The plain function, untouched."""
+        return self.function.fn  # type: ignore[return-value]
+
+    @property
+    def name(self) -> str:
+        """The name shown in plans and errors."""
+        return self.function.name
+
+    @property
+    def retries(self) -> int:
+        """Further attempts after a first one that raised an `Exception`."""
+        return self.function.retries
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> TaskFuture[R_co]:
+        """One call, not run yet; raises `ParameterError` for arguments that do not fit."""
+        return TaskFuture(TaskNode(bind_call(self, args, kwargs)))
+
+    def map(
+        self,
+        *,
+        map_mode: Literal["zip", "product"] = "zip",
+        **mapped: Iterable[Any] | Future[Iterable[Any]],
+    ) -> MapTaskFuture[R_co]:
+        """One call for each value of the mapped parameters, zipped or as a product.
+
+        A future as a mapped argument is mapped over; one made by `.iter()` must be the only one (`ParameterError`).
+        """
+        if len(mapped) > 1 and (streams := [key for key, value in mapped.items() if isinstance(value, IterFuture)]):
+            raise ParameterError(
+                f"`map` of task '{self.name}': '{streams[0]}' is an `.iter()` stream and must be the only mapped "
+                f"parameter; got {', '.join(map(repr, mapped))}; use `.then(task, extra=...)` or map over a list"
+            )
+        call, sources, mode = bind_map(self, map_mode, mapped)
+        return MapTaskFuture(MapTaskNode(call, sources, mode))
+
+    def partial(self, **fixed: Any) -> PartialTask[..., R_co]:
+        """The same task with some parameters fixed; a future as a fixed value is evaluated first, once."""
+        return PartialTask(self.function, fix(self, fixed))
+
+    def with_options(self, *, name: str | None = None, retries: int | None = None) -> Self:
+        """The same task with other options; what is not given stays."""
+        old = self.function
+        new = describe(old.fn, name=name or old.name, retries=old.retries if retries is None else retries)
+        return replace(self, function=new)
+
+    if not TYPE_CHECKING:
+
+        def iter(self, *args: object, **kwargs: object) -> NoReturn:
+            raise TaskError(
+                f"`iter` needs a generator; task '{self.name}' is not a generator function: use `yield` in it and "
+                "annotate it `-> Iterator[T]`"
+            )
+
+
+class Task(BaseTask[P, R_co]):
+    """A task on a plain or `async def` function: `Task[[parameters], result]`."""
+
+
+class PartialTask(BaseTask[P, R_co]):
+    """A task with some of its parameters fixed."""
+
+
+class StreamTask(Task[P, list[T]], Generic[P, T]):
+    """A task on a generator: `.iter(...)` streams its items, a direct call gives the list of them."""
+
+    def iter(self, *args: P.args, **kwargs: P.kwargs) -> IterFuture[T]:
+        """The items as a lazy stream: the generator runs in the coordinator, each item is sent on as it is yielded."""
+        return IterFuture(IterNode(bind_call(self, args, kwargs)))
+
+    def partial(self, **fixed: Any) -> PartialStreamTask[..., T]:
+        """The same generator task with some parameters fixed."""
+        return PartialStreamTask(self.function, fix(self, fixed))
+
+
+class PartialStreamTask(StreamTask[P, T], PartialTask[P, list[T]]):
+    """A generator task with some of its parameters fixed."""
+
+
+class TaskDecorator(Protocol):
+    """What `task(name=..., retries=...)` gives: a decorator with these options."""
+
+    @overload
+    def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
+    @overload
+    def __call__(self, fn: Callable[P, AsyncIterator[T]], /) -> StreamTask[P, T]: ...
+    @overload
+    def __call__(self, fn: Callable[P, Iterator[T]], /) -> StreamTask[P, T]: ...
+    @overload
+    def __call__(self, fn: Callable[P, R], /) -> Task[P, R]: ...
+
+
+@overload
+def task(fn: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
+@overload
+def task(fn: Callable[P, AsyncIterator[T]], /) -> StreamTask[P, T]: ...
+@overload
+def task(fn: Callable[P, Iterator[T]], /) -> StreamTask[P, T]: ...
+@overload
+def task(fn: Callable[P, R], /) -> Task[P, R]: ...
+@overload
+def task(*, name: str | None = ..., retries: int = ...) -> TaskDecorator: ...
+def task(fn: Callable[..., Any] | None = None, /, *, name: str | None = None, retries: int = 0) -> Any:
+    """Make a task of a function: plain, `async def`, generator or async generator.
+
+    The function itself stays as it is; it is the `fn` of the task.
+    `name` is shown in plans and errors (default: the function's own). `retries` is how many further attempts follow an
+    attempt that raised an `Exception`; for a generator they cover a direct call, and with `.iter` only the time until
+    the first item is out. Raises `TaskError` when `fn` is not callable, `ParameterError` for option values that are
+    not allowed.
+
+    >>> @task
+    ... def double(x: int) -> int:
+    ...     return x * 2
+    >>> double(x=4).run(runtime="inline")
+    8
+    """
+    if fn is None:
+        return functools.partial(_make, name=name, retries=retries)
+    return _make(fn, name=name, retries=retries)
+
+
+def _make(fn: Callable[..., object], *, name: str | None, retries: int) -> Bindable:
+    if isinstance(fn, Bindable):
+        raise TaskError(f"{fn!r} is a task already; use `.with_options(...)` to change its options")
+    if inspect.isclass(fn) and issubclass(fn, BaseException):
+        raise TaskError(f"`task` needs a function; got the exception class {fn.__name__!r}")
+    function = describe(fn, name=name, retries=retries)
+    return StreamTask(function) if function.streams else Task(function)

@@ -1,0 +1,86 @@
+"""Functions as data: what they do, without where they are written."""
+
+from __future__ import annotations
+
+import dis
+import inspect
+from itertools import pairwise
+from types import CodeType, FunctionType
+
+from daglite.tokens.parts import Part, pack
+
+__all__ = ["EmptyCell", "local_name", "split_code", "split_function"]
+
+# The flags that change what a call does. The others tell where a function stands: nested or not, `__future__` imports
+# of its file, a docstring.
+_FLAGS = (
+    inspect.CO_VARARGS
+    | inspect.CO_VARKEYWORDS
+    | inspect.CO_GENERATOR
+    | inspect.CO_COROUTINE
+    | inspect.CO_ITERABLE_COROUTINE
+    | inspect.CO_ASYNC_GENERATOR
+)
+# Constants a class body stores about its own place in the file; 3.13 added the last two.
+_PLACE_NAMES = frozenset({"__qualname__", "__firstlineno__", "__static_attributes__"})
+
+
+class EmptyCell:
+    """Stands for a closure variable that has no value (yet)."""
+
+
+def local_name(qualname: str) -> str:
+    """A qualified name without the functions it was defined in.
+
+    >>> local_name("outer.<locals>.Inner.method")
+    'Inner.method'
+    """
+    return qualname.rpartition("<locals>.")[2]
+
+
+def split_function(fn: FunctionType) -> Part:
+    """The function's code, defaults and closure values, by name. Annotations and attributes are not looked at."""
+    code = fn.__code__
+    defaults = fn.__defaults__ or ()
+    named = sorted((fn.__kwdefaults__ or {}).items())
+    cells = [_content(cell) for cell in fn.__closure__ or ()]
+    positional = code.co_varnames[: code.co_argcount][code.co_argcount - len(defaults) :]
+    name = local_name(fn.__qualname__)
+    return Part(
+        pack("function", name, len(defaults), *(key for key, _ in named)),
+        (code, *defaults, *(value for _, value in named), *cells),
+        (
+            "",
+            *(f"default of '{key}'" for key in (*positional, *(key for key, _ in named))),
+            *(f"closure value '{key}'" for key in code.co_freevars),
+        ),
+        noun=f"function '{name}'",
+    )
+
+
+def split_code(code: CodeType) -> Part:
+    """Bytecode, names and constants, without file, lines, stack size and enclosing names.
+
+    `co_code` is the bytecode as compiled, also while the interpreter has specialised it or a tracer has marked it.
+    """
+    body, constants = _class_body(code) if "__qualname__" in code.co_names else (code.co_code, code.co_consts)
+    counts = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags & _FLAGS)
+    names = (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
+    label = pack("code", code.co_name, *counts, body, code.co_exceptiontable, *(pack(*group) for group in names))
+    return Part(label, constants, [f"constant {at}" for at in range(len(constants))])
+
+
+def _content(cell: object) -> object:
+    try:
+        return cell.cell_contents  # type: ignore[attr-defined]
+    except ValueError:  # empty: a function that is called before, or after, its closure variable has a value
+        return EmptyCell
+
+
+def _class_body(code: CodeType) -> tuple[bytes, tuple[object, ...]]:
+    """A class body without the constants that tell its place, which also shift the numbers of all the others."""
+    steps = [step for step in dis.get_instructions(code) if step.opname != "EXTENDED_ARG"]
+    told = {at.offset for at, after in pairwise(steps) if after.opname == "STORE_NAME" and after.argval in _PLACE_NAMES}
+    loads = [step for step in steps if step.opcode in dis.hasconst]
+    body = pack(*(pack(step.opname, 0 if step.opcode in dis.hasconst else step.arg or 0) for step in steps))
+    return body, tuple(step.argval for step in loads if step.offset not in told)

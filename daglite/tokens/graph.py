@@ -1,0 +1,150 @@
+"""From a value to its token: the values it consists of as a graph, digested from the leaves up.
+
+A value's digest is that of its own label and of its parts' digests, so neither the order of a visit nor sharing shows.
+Only values on a cycle (a function in its own closure) cannot wait for their parts. Those are told apart in rounds, each
+round looking one step further, until a round tells no more apart. Nothing here recurses: depth costs no stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+
+from daglite.tokens.objects import take_apart
+from daglite.tokens.parts import Part, Unstable, leaf, raised, type_name
+
+__all__ = ["token"]
+
+# A part of a value: its number in the graph, or the digest of a leaf.
+_Link = int | bytes
+
+# Digests spent on one cycle. Closures and classes need a few hundred; a long ring of equal objects needs the square of
+# its length, and a fingerprint is not worth minutes.
+_CYCLE_WORK = 200_000
+
+
+def token(value: object) -> str:
+    """A digest of `value`, the same in every process, for every hash seed, on every machine of one Python version.
+
+    Raises `Unstable`, with the reason as its text, when something in `value` has no stable token.
+
+    >>> token({"a": 1, "b": 2}) == token({"b": 2, "a": 1})
+    True
+    >>> token(lambda x: x + 1) == token(lambda x: x + 2)
+    False
+    """
+    found = leaf(value)
+    return (_digest_graph(value) if found is None else found).hex()[:32]
+
+
+def _digest_graph(root: object) -> bytes:
+    parts, links = _explore(root)
+    digests: dict[int, bytes] = {}
+    for component in _components(links):
+        first = component[0]
+        if len(component) == 1 and first not in links[first]:
+            digests[first] = _combine(parts[first], links[first], digests)
+        else:
+            _digest_cycle(component, parts, links, digests)
+    return digests[0]
+
+
+def _explore(root: object) -> tuple[list[Part], list[list[_Link]]]:
+    """Number every value that `root` consists of, `root` itself being 0, and link each one to its parts."""
+    parts: list[Part] = []
+    links: list[list[_Link]] = []
+    values = [root]  # grows while it is walked, and keeps temporary values alive so that no `id` is used twice
+    origins = [(-1, 0)]
+    numbers = {id(root): 0}
+    for number, value in enumerate(values):
+        try:
+            part = take_apart(value)
+        except Exception as error:  # looking at a foreign object runs its code; a fingerprint must not stop a compile
+            reason = error if isinstance(error, Unstable) else f"a '{type_name(type(value))}', which {raised(error)}"
+            raise Unstable(f"{_place(number, parts, origins)} is {reason}") from error
+        parts.append(part)
+        row: list[_Link] = []
+        for position, child in enumerate(part.children):
+            found: _Link | None = leaf(child)
+            if found is None:
+                found = numbers.setdefault(id(child), len(values))
+                if found == len(values):
+                    values.append(child)
+                    origins.append((number, position))
+            row.append(found)
+        links.append(row)
+    return parts, links
+
+
+def _components(links: Sequence[Sequence[_Link]]) -> Iterator[list[int]]:
+    """Tarjan's strongly connected components of what 0 reaches, parts before wholes, with its own stack."""
+    lowest = {0: 0}
+    open_nodes = [0]  # visited, component not known yet
+    done: set[int] = set()
+    path = [(0, 0, iter(links[0]))]
+    while path:
+        node, order, rest = path[-1]
+        for link in rest:
+            if isinstance(link, bytes) or link in done:
+                continue
+            if link not in lowest:
+                lowest[link] = len(lowest)
+                open_nodes.append(link)
+                path.append((link, lowest[link], iter(links[link])))
+                break
+            lowest[node] = min(lowest[node], lowest[link])
+        else:
+            path.pop()
+            if path:
+                above = path[-1][0]
+                lowest[above] = min(lowest[above], lowest[node])
+            if lowest[node] == order:
+                component = [open_nodes.pop()]
+                while component[-1] != node:
+                    component.append(open_nodes.pop())
+                done.update(component)
+                yield component
+
+
+def _digest_cycle(
+    component: Sequence[int], parts: Sequence[Part], links: Sequence[Sequence[_Link]], digests: dict[int, bytes]
+) -> None:
+    """Digest values that reach one another: equal exactly when no walk through their parts shows a difference."""
+    colours = {node: sha256(parts[node].label).digest() for node in component}
+    for _ in range(_CYCLE_WORK // len(component)):
+        digests.update(colours)
+        finer = {node: _combine(parts[node], links[node], digests) for node in component}
+        if len(set(finer.values())) == len(set(colours.values())):
+            # All colours together say which cycle this is: equal sets of colours mean that no later round would differ.
+            cycle = b"".join(sorted(set(finer.values())))
+            digests.update({node: sha256(b"cycle " + colour + cycle).digest() for node, colour in finer.items()})
+            return
+        colours = finer
+    noun = next((parts[node].noun for node in component if parts[node].noun), "the value")
+    raise Unstable(f"{noun} is part of a cycle of {len(component)} objects, too long for a stable token")
+
+
+def _combine(part: Part, links: Sequence[_Link], digests: dict[int, bytes]) -> bytes:
+    found = [link if isinstance(link, bytes) else digests[link] for link in links]
+    if part.unordered:
+        size = part.unordered
+        found = sorted(b"".join(found[at : at + size]) for at in range(0, len(found), size))
+    return sha256(b"node %d %b" % (len(part.label), part.label) + b"".join(found)).digest()
+
+
+def _place(number: int, parts: Sequence[Part], origins: Sequence[tuple[int, int]]) -> str:
+    """Where value `number` was found, from the inside out, up to the nearest task, function or class."""
+    if not number:
+        return "the value"
+    steps: list[str] = []
+    while number:
+        number, position = origins[number]
+        outer = parts[origins[number][0]].place(origins[number][1]) if number else ""
+        step = parts[number].place(position)
+        if number and not outer and step.startswith("entry "):  # of an object's `__dict__`, which nobody sees as a dict
+            step = "attribute" + step[len("entry") :]
+        steps += [step] if step else []
+        # A function directly under a task is named by the task.
+        if steps and outer and parts[number].noun:
+            break
+    return " of ".join([*steps[:4], *["…"][: len(steps) > 4], parts[number].noun or "the value"])

@@ -1,0 +1,190 @@
+"""Every kind of value taken apart: containers, functions, classes, and objects by what pickle would need of them."""
+
+from __future__ import annotations
+
+import copyreg
+import dataclasses
+import enum
+import functools
+import sys
+import types
+from collections.abc import Callable, Iterable
+from typing import Any, ForwardRef
+
+from daglite.functions import Function
+from daglite.tokens.code import local_name, split_code, split_function
+from daglite.tokens.parts import Part, Unstable, pack, raised, type_name
+
+__all__ = ["take_apart"]
+
+# Attributes of a class that tell where it is written, belong to the interpreter, or are no behaviour. A docstring
+# that `dataclass` made holds the `repr` of defaults.
+_NOT_OF_A_CLASS = {"__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__annotations__", "_abc_impl"}
+_NOT_OF_A_CLASS |= {"__orig_bases__", "__parameters__"}  # for type checkers; dill loses them
+_NOT_OF_A_CLASS |= {"__slotnames__"}  # noted by the first pickling of an instance, and by `_reduced` here
+_NOT_OF_A_CLASS |= {"__firstlineno__", "__static_attributes__"}  # since 3.13
+_HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
+
+
+def take_apart(value: object) -> Part:
+    """`value` as a label and parts; the text of an `Unstable` here ends a sentence ("a 'lock', which has no …")."""
+    kind = type(value)
+    if kind in _SPLITTERS:
+        return _SPLITTERS[kind](value)
+    if hasattr(kind, "__daglite_token__"):
+        return _hooked(value)
+    if isinstance(value, type):
+        return _class(value)
+    if isinstance(value, types.ModuleType):
+        return Part(pack("module", value.__name__))
+    if isinstance(value, enum.Enum):
+        return Part(pack("enum"), (kind, value._name_, value._value_), ("", "name", f"value of '{value._name_}'"))
+    if (function := _function_of(value)) is not None:
+        return _task(function)
+    if dataclasses.is_dataclass(value) and all(map(_made_at_run_time, kind.__mro__[:-1])):
+        return _dataclass(value)
+    if isinstance(value, (set, frozenset)):
+        # Its own reduction would list the items in the order of their hashes.
+        return Part(pack("set"), (kind, frozenset(value), getattr(value, "__dict__", None)), ("", "", ""))
+    return _reduced(value)
+
+
+def _task(function: Function) -> Part:
+    label = pack("task", function.name, function.kind, function.retries, function.result)
+    return Part(label, (function.fn,), ("",), noun=f"task '{function.name}'")
+
+
+def _function_of(value: object) -> Function | None:
+    """The record of a task object. Tasks are known by it: importing them here would be a circle."""
+    try:
+        found: object = getattr(value, "function", None)
+    except Exception:  # a foreign `__getattr__`: not a task
+        return None
+    return found if isinstance(found, Function) else None
+
+
+def _hooked(value: Any) -> Part:
+    try:
+        answer: object = value.__daglite_token__()
+    except Unstable as error:
+        raise Unstable(f"a '{type_name(type(value))}' that says: {error}") from error
+    except Exception as error:
+        raise Unstable(f"a '{type_name(type(value))}' whose `__daglite_token__` {raised(error)}") from error
+    return Part(pack("hook"), (type(value), answer), ("", ""))
+
+
+def _dataclass(value: Any) -> Part:
+    # A field without a value (`init=False`, not set yet) is left out rather than guessed.
+    names = [field.name for field in dataclasses.fields(value) if hasattr(value, field.name)]
+    places = ["", *(f"field '{name}'" for name in names)]
+    return Part(pack("dataclass", *names), (type(value), *(getattr(value, name) for name in names)), places)
+
+
+def _class(cls: type) -> Part:
+    """By name when every process finds it by its name; otherwise by its bases and attributes."""
+    name = local_name(cls.__qualname__)
+    if not _made_at_run_time(cls) or _importable(cls):
+        return Part(pack("class", cls.__module__, cls.__qualname__))
+    attributes = {key: value for key, value in vars(cls).items() if key not in _NOT_OF_A_CLASS}
+    if issubclass(cls, enum.Enum):
+        # How members are kept differs between Python versions and with what was looked up so far.
+        members = {key: member._value_ for key, member in cls._member_map_.items()}
+        private = {key for key in attributes if key.startswith("_") and not key.startswith("__")}
+        attributes = {key: value for key, value in attributes.items() if key not in private | members.keys()} | members
+    bases = [f"base class {base.__qualname__}" for base in cls.__bases__]
+    children = (type(cls), *cls.__bases__, attributes)
+    return Part(pack("class here", name, len(bases)), children, ("", *bases, ""), noun=f"class '{name}'")
+
+
+def _made_at_run_time(cls: type) -> bool:
+    """Whether a class has contents to look at; the others are written in C."""
+    return bool(cls.__flags__ & _HEAP_TYPE)
+
+
+def _importable(cls: type) -> bool:
+    if cls.__module__ == "__main__":  # another script in another process
+        return False
+    found: object = sys.modules.get(cls.__module__)
+    for name in cls.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is cls
+
+
+def _reduced(value: Any) -> Part:
+    """What pickle would write down. Protocol 4 is the first that keeps all of a `datetime`."""
+    kind = type(value)
+    if kind is object:
+        raise Unstable("a bare 'object', which is known by its identity only")
+    reduce = copyreg.dispatch_table.get(kind)
+    try:
+        found: Any = reduce(value) if reduce else value.__reduce_ex__(4)
+        if isinstance(found, str):
+            return _global(value, found)
+        fields: tuple[Any, ...] = tuple(found)
+        call, arguments, state, items, pairs, setter = fields + (None,) * (6 - len(fields))
+        children = (kind, call, arguments, state, _listed(items), _paired(kind, pairs), setter)
+    except Exception as error:
+        raise Unstable(f"a '{type_name(kind)}', which has no stable token") from error
+    return Part(pack("object"), children, ("",) * len(children))
+
+
+def _global(value: object, name: str) -> Part:
+    """A value pickle finds by its name, with what it wraps: `functools.cache` gives such a value."""
+    module = getattr(value, "__module__", None)
+    label = pack("global", module if isinstance(module, str) else "", name)
+    return Part(label, (type(value), getattr(value, "__wrapped__", None)), ("", ""))
+
+
+def _listed(items: Iterable[object] | None) -> list[object] | None:
+    return None if items is None else list(items)
+
+
+def _paired(kind: type, pairs: Iterable[tuple[object, object]] | None) -> object:
+    """Entries of a mapping: a dict where `kind` compares like one, else in order, as `OrderedDict` compares."""
+    if pairs is None:
+        return None
+    return dict(pairs) if vars(dict)["__eq__"] is kind.__eq__ else list(pairs)
+
+
+def _dict(value: dict[object, object]) -> Part:
+    return Part(pack("dict"), [part for pair in value.items() for part in pair], unordered=2)
+
+
+def _partial(value: functools.partial[object]) -> Part:
+    return Part(
+        pack("partial"), (value.func, value.args, value.keywords, vars(value)), ("", "arguments", "keywords", "")
+    )
+
+
+def _descriptor(value: Any) -> Part:
+    """A slot or an attribute kept in C: a name in a class."""
+    return Part(pack(type(value).__name__, value.__name__), (value.__objclass__,), ("",))
+
+
+def _simple(name: str, *attributes: str) -> Callable[[Any], Part]:
+    """Takes a value apart into the attributes that make it."""
+    return lambda value: Part(pack(name), [getattr(value, key) for key in attributes], [""] * len(attributes))
+
+
+# Exact types, for the same reason as leaves.
+_SPLITTERS: dict[type, Callable[[Any], Part]] = {
+    tuple: lambda value: Part(pack("tuple"), value),
+    list: lambda value: Part(pack("list"), tuple(value)),
+    set: lambda value: Part(pack("set"), tuple(value), unordered=1),
+    frozenset: lambda value: Part(pack("frozenset"), tuple(value), unordered=1),
+    dict: _dict,
+    types.MappingProxyType: lambda value: Part(pack("mappingproxy"), (dict(value),), ("",)),
+    Function: _task,
+    types.FunctionType: split_function,
+    types.CodeType: split_code,
+    types.MethodType: _simple("method", "__func__", "__self__"),
+    functools.partial: _partial,
+    functools.cached_property: _simple("cached_property", "func", "attrname"),
+    property: _simple("property", "fget", "fset", "fdel"),
+    classmethod: _simple("classmethod", "__func__"),
+    staticmethod: _simple("staticmethod", "__func__"),
+    types.GetSetDescriptorType: _descriptor,
+    types.MemberDescriptorType: _descriptor,
+    types.ClassMethodDescriptorType: _descriptor,
+    ForwardRef: _simple("ForwardRef", "__forward_arg__"),
+}

@@ -1,0 +1,87 @@
+"""What a value consists of: a label, and the values it is made of, one level at a time.
+
+parts      `Part`, `Unstable`, leaves          code       functions and their bytecode
+objects    every other kind of value           graph      parts of parts, down to one digest
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from types import NoneType
+from typing import Any
+
+__all__ = ["Part", "Unstable", "leaf", "pack", "raised", "type_name"]
+
+
+class Unstable(Exception):
+    """A value has no stable token; the text is the reason, made for people to read."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """One value taken apart.
+
+    `label` is all that is known without looking into `children`. `places` name the first children for messages ("" for
+    one that nobody would name). With `unordered` n, each n children belong together and the groups have no order.
+    `noun` is what messages call the value, for the kinds that have a name.
+    """
+
+    label: bytes
+    children: Sequence[object] = ()
+    places: Sequence[str] = ()
+    unordered: int = 0
+    noun: str = ""
+
+    def place(self, position: int) -> str:
+        """What messages call the child at `position`."""
+        if position < len(self.places):
+            return self.places[position]
+        if self.unordered == 2:
+            key = self.children[position - 1] if position % 2 else None
+            return f"entry '{key}'" if isinstance(key, str) else "an entry"
+        return "an item" if self.unordered else f"item {position - len(self.places)}"
+
+
+def pack(*fields: str | int | bytes) -> bytes:
+    """Fields as bytes that no other fields give.
+
+    >>> pack("ab", "c") == pack("a", "bc")
+    False
+    """
+    encoded = [field if isinstance(field, bytes) else str(field).encode("utf-8", "surrogatepass") for field in fields]
+    return b"".join(b"%d:%b" % (len(field), field) for field in encoded)
+
+
+def type_name(cls: type) -> str:
+    """A class's name for messages, with its module unless that is `builtins`."""
+    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+
+
+def raised(error: Exception) -> str:
+    """An exception as the end of a sentence.
+
+    >>> raised(KeyError("a"))
+    "raised KeyError: 'a'"
+    """
+    return f"raised {type_name(type(error))}: {error}"
+
+
+def leaf(value: object) -> bytes | None:
+    """The digest of a plain value that has no parts; None for every other value."""
+    write = _LEAVES.get(type(value))
+    return None if write is None else sha256(b"%b %b" % (type(value).__name__.encode(), write(value))).digest()
+
+
+# Exact types only: an instance of a subclass is an object with a class. `hex` is exact, and one text for every nan.
+_LEAVES: dict[type, Callable[[Any], bytes]] = {
+    NoneType: lambda value: b"",
+    bool: lambda value: b"%d" % value,
+    int: lambda value: b"%x" % value,
+    float: lambda value: value.hex().encode(),
+    complex: lambda value: f"{value.real.hex()} {value.imag.hex()}".encode(),
+    str: lambda value: value.encode("utf-8", "surrogatepass"),
+    bytes: bytes,
+    bytearray: bytes,
+}

@@ -1,0 +1,52 @@
+"""When two functions or two arguments count as the same, in one process or after a journey through another."""
+
+from __future__ import annotations
+
+from daglite.functions import Function
+from daglite.tokens.graph import token
+from daglite.tokens.parts import Unstable
+
+__all__ = ["same_function", "same_value"]
+
+
+def same_function(a: Function, b: Function) -> bool:
+    """Whether two records are one object, or have equal options and the same `fn`: one object or one stable token.
+
+    >>> add = Function(lambda x: x + 1, "add", "plain", 0, "?")
+    >>> same_function(add, Function(lambda x: x + 1, "add", "plain", 0, "?"))
+    True
+    >>> same_function(add, Function(lambda x: x + 2, "add", "plain", 0, "?"))
+    False
+    """
+    if a is b:
+        return True
+    if (a.name, a.kind, a.retries, a.result) != (b.name, b.kind, b.retries, b.result):
+        return False
+    return a.fn is b.fn or _same_token(a.fn, b.fn)
+
+
+def same_value(a: object, b: object) -> bool:
+    """Whether two arguments are one object, or of one type and `==` gives exactly `True`, or have one stable token.
+
+    The token decides where `==` has no plain yes: arrays, objects that compare by identity, nan, an instance whose
+    class made the journey with it. So a plan equals its unpickled copy whenever it has a fingerprint.
+
+    >>> same_value([1, 2], [1, 2]), same_value(1, 1.0), same_value({1: "a"}, {1: "b"})
+    (True, False, False)
+    """
+    return a is b or (type(a) is type(b) and _equal(a, b)) or _same_token(a, b)
+
+
+def _equal(a: object, b: object) -> bool:
+    try:
+        answer: object = a == b
+    except Exception:  # whatever a foreign `__eq__` raises, it did not say yes
+        return False
+    return answer is True
+
+
+def _same_token(a: object, b: object) -> bool:
+    try:
+        return token(a) == token(b)
+    except Unstable:
+        return False

@@ -1,0 +1,194 @@
+"""A census of Python source: parses every module of the standard library on worker processes and counts what is there.
+
+python examples/census.py                           the standard library of the running interpreter
+python examples/census.py --folder daglite --once   another folder, and no comparison with a sequential run
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import contextlib
+import heapq
+import os
+import sysconfig
+import time
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import daglite
+from daglite import Plan, task
+
+# Not the interpreter's own: what others have installed beside it.
+FOREIGN = {"site-packages", "dist-packages"}
+# What cannot be parsed is a fact about the file. The library has such files on purpose, to test its own parser.
+UNREADABLE = (OSError, SyntaxError, ValueError, RecursionError, MemoryError)
+SHOWN = 5
+
+
+class LongFunction(NamedTuple):
+    """A function and where it stands; the longest compares greatest."""
+
+    lines: int
+    path: str
+    line: int
+    name: str
+
+
+@dataclass
+class FileCount:
+    """What is in one file: small, because it travels from a worker to the coordinator."""
+
+    path: str
+    readable: bool = False
+    functions: int = 0
+    kinds: dict[str, int] = field(default_factory=dict)
+    identifiers: dict[str, int] = field(default_factory=dict)
+    longest: list[LongFunction] = field(default_factory=list)
+
+
+@dataclass
+class Report:
+    """The sum over all files: equal for equal files, in whatever order they were added."""
+
+    files: int = 0
+    functions: int = 0
+    unreadable: set[str] = field(default_factory=set)
+    kinds: Counter[str] = field(default_factory=Counter)
+    identifiers: Counter[str] = field(default_factory=Counter)
+    longest: list[LongFunction] = field(default_factory=list)
+
+
+@task
+def modules(folder: str) -> Iterator[str]:
+    """The path of each Python file below the folder, relative to it."""
+    for path in sorted(Path(folder).rglob("*.py")):
+        inside = path.relative_to(folder)
+        if FOREIGN.isdisjoint(inside.parts) and path.is_file():
+            yield str(inside)
+
+
+@task
+def examine(path: str, folder: str) -> FileCount:
+    """Parse one file and count what is in it."""
+    try:
+        with warnings.catch_warnings():
+            # Old escapes and the like: worth a word to the author of a file, not to the one who counts.
+            warnings.simplefilter("ignore")
+            tree = ast.parse(Path(folder, path).read_bytes())
+    except UNREADABLE:
+        return FileCount(path)
+    nodes = list(ast.walk(tree))
+    functions = [measured(node, path) for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return FileCount(
+        path=path,
+        readable=True,
+        functions=len(functions),
+        kinds=Counter(type(node).__name__ for node in nodes),
+        identifiers=Counter(name for node in nodes if (name := identifier(node)) is not None),
+        longest=heapq.nlargest(SHOWN, functions),
+    )
+
+
+def measured(node: ast.FunctionDef | ast.AsyncFunctionDef, path: str) -> LongFunction:
+    """One function, measured from its `def` to its last line."""
+    last = node.lineno if node.end_lineno is None else node.end_lineno
+    return LongFunction(last - node.lineno + 1, path, node.lineno, node.name)
+
+
+def identifier(node: ast.AST) -> str | None:
+    """The name that a node carries: of a variable, an attribute, a parameter or a definition."""
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name):
+            return name
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return name
+        case _:
+            return None
+
+
+@task
+def merge(report: Report, file: FileCount) -> Report:
+    """Add one file to the report, in place: a run folds into a copy of `initial` that is its own."""
+    report.files += 1
+    if not file.readable:
+        report.unreadable.add(file.path)
+    report.functions += file.functions
+    report.kinds.update(file.kinds)
+    report.identifiers.update(file.identifiers)
+    report.longest = heapq.nlargest(SHOWN, [*report.longest, *file.longest])
+    return report
+
+
+def census(folder: str) -> Plan[Report]:
+    """The plan; it is not ordered, because the report does not depend on which file comes first."""
+    counts = modules.iter(folder=folder).then(examine, folder=folder)
+    return daglite.compile(counts.reduce(merge, initial=Report(), ordered=False))
+
+
+def table(report: Report) -> Iterator[str]:
+    """The report in some lines."""
+    yield f"{report.files:,} files, {len(report.unreadable)} of them cannot be parsed"
+    yield f"{report.kinds.total():,} syntax nodes of {len(report.kinds)} kinds: {frequent(report.kinds)}"
+    yield f"{report.identifiers.total():,} identifiers, {len(report.identifiers):,} different:"
+    yield f"    {frequent(report.identifiers)}"
+    yield f"{report.functions:,} functions, the longest:"
+    yield from (f"    {one.lines:,} lines: {one.name} ({one.path}, line {one.line})" for one in report.longest)
+
+
+def frequent(counts: Counter[str]) -> str:
+    """The most frequent names; the alphabet decides among equals."""
+    first = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:SHOWN]
+    return ", ".join(f"{name} {number:,}" for name, number in first)
+
+
+def megabytes(folder: str) -> float:
+    """The size of all files. It reads them, so that no run that is timed pays for a cold disk."""
+    total = 0
+    for path in modules.fn(folder):
+        with contextlib.suppress(OSError):
+            total += len(Path(folder, path).read_bytes())
+    return total / 1e6
+
+
+def timed(title: str, plan: Plan[Report], workers: int | None) -> tuple[Report, float]:
+    """Run the plan on so many worker processes, or on none, and say how long it took."""
+    started = time.perf_counter()
+    report = plan.run(runtime="inline") if workers is None else plan.run(workers=workers)
+    seconds = time.perf_counter() - started
+    print(f"{title:12} {seconds:7.2f} s   {report.files / seconds:7,.0f} files/s", flush=True)
+    return report, seconds
+
+
+def compare(folder: str, workers: int, *, once: bool) -> int:
+    """Print the plan, the time with workers and without, and the report; 1 when the two reports differ."""
+    plan = census(folder)
+    print(f"{plan.explain()}\n\n{megabytes(folder):.1f} MB of source in {folder}", flush=True)
+    report, seconds = timed(f"{workers} workers", plan, workers)
+    same = True
+    if not once:
+        reference, sequential = timed("sequential", plan, None)
+        same = report == reference
+        print(f"{'ratio':12} {sequential / seconds:7.2f}     {'equal reports' if same else 'THE REPORTS DIFFER'}")
+    print("", *table(report), sep="\n")
+    return 0 if same else 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(description="Count what is in Python source, on worker processes.")
+    parser.add_argument("--folder", default=sysconfig.get_path("stdlib"), help="default: the standard library")
+    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)), help="default: %(default)s")
+    parser.add_argument("--once", action="store_true", help="no sequential run to compare with")
+    given = parser.parse_args(arguments)
+    if not Path(given.folder).is_dir():
+        parser.error(f"--folder must be a folder that is there; got {given.folder!r}")
+    return compare(str(Path(given.folder).resolve()), given.workers, once=given.once)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,136 @@
+"""Orders in a CSV file: each row kept, the revenue by a fold in constant memory, the best customers from a list.
+
+python examples/orders.py                    the 32 orders beside this script
+python examples/orders.py --rows 1000000     as many made-up ones
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import csv
+import os
+import random
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import NamedTuple
+
+import daglite
+from daglite import DatasetStore, Plan, task
+
+SMALL = Path(__file__).with_name("orders.csv")
+COLUMNS = ("order", "day", "customer", "product", "quantity", "price")
+PRODUCTS = {"coffee beans": "14.25", "desk lamp": "42.00", "paper cups": "0.07", "towels": "7.80"}
+
+
+class Sale(NamedTuple):
+    """What an order is worth, in cents: sums of cents are exact in any order."""
+
+    customer: str
+    cents: int
+
+
+@task
+def orders(path: str) -> Iterator[dict[str, str]]:
+    """The rows of the file, one by one."""
+    with open(path, encoding="utf-8", newline="") as file:
+        yield from csv.DictReader(file)
+
+
+@task
+def sale(row: dict[str, str]) -> Sale:
+    """The worth of one order; goods that come back have a negative quantity."""
+    return Sale(row["customer"], int(Decimal(row["price"]) * 100) * int(row["quantity"]))
+
+
+@task
+def add(total: int, item: Sale) -> int:
+    """One more sale."""
+    return total + item.cents
+
+
+@task
+def best_customers(sales: list[Sale], count: int) -> list[Sale]:
+    """Who bought most, the first `count` of them; the alphabet decides among equals."""
+    totals: Counter[str] = Counter()
+    for one in sales:
+        totals[one.customer] += one.cents
+    ranked = sorted(totals.items(), key=lambda pair: (-pair[1], pair[0]))
+    return [Sale(customer, cents) for customer, cents in ranked[:count]]
+
+
+def revenue_plan(path: str, store: DatasetStore, *, keep_rows: bool) -> Plan[int]:
+    """The revenue by a fold: nothing but the total and the window is in memory, however long the file."""
+    rows = orders.iter(path=path)
+    if keep_rows:
+        rows = rows.save("rows/{iteration_index:07d}", save_store=store)
+    return daglite.compile(rows.then(sale).reduce(add, initial=0).save("revenue", save_store=store))
+
+
+def customers_plan(path: str, store: DatasetStore, count: int = 3) -> Plan[list[Sale]]:
+    """The best customers: a ranking needs every sale at once, so the list of them is in memory."""
+    best = orders.iter(path=path).then(sale).join(best_customers, count=count)
+    return daglite.compile(best.save("best_{count}", save_store=store))
+
+
+def write_orders(path: Path, rows: int) -> None:
+    """Make up orders, the same ones each time."""
+    chance = random.Random(2026)
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for number in range(1, rows + 1):
+            product, price = chance.choice(list(PRODUCTS.items()))
+            day = f"2026-03-{chance.randint(1, 31):02d}"
+            writer.writerow(
+                (number, day, f"customer {chance.randint(1, 1000):04d}", product, chance.randint(1, 9), price)
+            )
+
+
+def euros(cents: int) -> str:
+    """Cents as they are printed."""
+    return f"{cents / 100:,.2f}"
+
+
+def show(path: str, store: DatasetStore, workers: int, *, keep_rows: bool) -> None:
+    """Print both plans, run them, print the results and what has been kept."""
+    revenue, customers = revenue_plan(path, store, keep_rows=keep_rows), customers_plan(path, store)
+    print(revenue.explain(), customers.explain(), sep="\n\n", end="\n\n", flush=True)
+    started = time.perf_counter()
+    total = revenue.run(workers=workers)
+    print(f"revenue {euros(total)}   ({time.perf_counter() - started:.2f} s)", flush=True)
+    started = time.perf_counter()
+    best = customers.run(workers=workers)
+    print(f"best customers   ({time.perf_counter() - started:.2f} s)")
+    for one in best:
+        print(f"    {one.customer:20} {euros(one.cents):>12}")
+    keys = store.list_keys()
+    print(f"{len(keys):,} values kept in {store.path}, the first under {', '.join(keys[:3])}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(description="Revenue and best customers of a file of orders.")
+    parser.add_argument("--file", type=Path, default=SMALL, help="default: the orders beside this script")
+    parser.add_argument("--rows", type=int, help="make up this many orders and take them instead of a file")
+    parser.add_argument("--store", help="folder for what is kept (default: one that is gone afterwards)")
+    parser.add_argument("--keep-rows", action=argparse.BooleanOptionalAction, help="default: unless --rows is given")
+    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)), help="default: %(default)s")
+    given = parser.parse_args(arguments)
+    keep_rows = given.rows is None if given.keep_rows is None else given.keep_rows
+    with contextlib.ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="orders-")))
+        file = given.file
+        if given.rows is not None:
+            file = scratch / "orders.csv"
+            write_orders(file, given.rows)
+        show(str(file), DatasetStore(given.store or scratch / "kept"), given.workers, keep_rows=keep_rows)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,186 @@
+"""Every Python block of README.md and docs/ runs, and prints what the text says it prints.
+
+The blocks of one file run in order, in one namespace, as one script in an empty folder. In the text:
+    <!-- no-run: reason -->  before a block: it is only compiled
+    <!-- output -->          before a ```text block that follows a Python block: what that block prints, exactly
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+README = ROOT / "README.md"
+FILES = [*([README] if README.exists() else []), *sorted((ROOT / "docs").rglob("*.md"))]
+FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|~{3,})(?P<info>.*)$")
+COMMENT = re.compile(r"^<!--\s*(?P<word>no-run|output)\b(?P<rest>.*?)-->$")
+FOLLOWED_BY = {"no-run": ["python"], "output": ["text"]}
+SECONDS = 100
+
+# Runs blocks given as [line, code, run] in `__main__`, which is where a reader's script has them too; nothing but the
+# blocks puts names there. A `from __future__` of one block holds for those after it. The mark precedes a block's text.
+RUNNER = """
+def _run():
+    import __future__, json, sys
+    file, mark, blocks = json.loads(sys.stdin.read())
+    flags = 0
+    for line, code, run in blocks:
+        compiled = compile("\\n" * line + code, file, "exec", flags, dont_inherit=True)
+        flags |= compiled.co_flags & __future__.annotations.compiler_flag
+        print(mark, flush=True)
+        if run:
+            exec(compiled, globals())
+        sys.stdout.flush()
+
+if __name__ == "__main__":
+    _run()
+"""
+
+
+@dataclass
+class Block:
+    """A Python block: the number of the line before it, its code, whether it runs, and what it has to print."""
+
+    line: int
+    code: str
+    runs: bool
+    output: str | None = None
+
+
+def test_readme_is_there() -> None:
+    assert README.exists()
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_blocks_run_and_print_what_they_say(file: Path, tmp_path: Path) -> None:
+    assert_runs(file, tmp_path)
+
+
+GOOD = """
+```python
+from __future__ import annotations
+x: Later = 1
+```
+Text, and a block in a list:
+  ```python
+  def show(y: Unknown) -> None:
+      print(x, __name__)
+  show(2)
+  ```
+<!-- output -->
+  ```text
+  1 __main__
+  ```
+<!-- no-run: it would never end -->
+```python
+while True: pass
+```
+````markdown
+```python
+not looked at
+```
+````
+"""
+
+
+def test_good_file_passes(tmp_path: Path) -> None:
+    (tmp_path / "good.md").write_text(GOOD)
+    assert_runs(tmp_path / "good.md", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("```python\nprint(1)\n```\n<!-- output -->\n```text\n2\n```", r"(?s)bad\.md:2: prints.*'1'.*'2'"),
+        ("```python\njson\n```", r"(?s)bad\.md\", line 2.*NameError"),
+        ("```python\n1 / 0\n```", r"(?s)bad\.md\", line 2.*ZeroDivisionError"),
+        ("```python\nimport os; os._exit(0)\n```\n```python\n```", r"only 1 of 2 blocks"),
+        ("<!-- no-run: shows a mistake -->\n```python\n1 +\n```", r"(?s)bad\.md\", line 3.*SyntaxError"),
+        ("<!-- no-run -->\n```python\n```", r"bad\.md:1: no-run needs a reason"),
+        ("<!-- output -->\n```text\n```", r"bad\.md:1: .* does not follow a Python block"),
+        ("```python\n```\n<!-- output -->\ntext", r"bad\.md:3: .* does not stand right before"),
+        ("text\n```python\n", r"bad\.md:2: fence is not closed"),
+    ],
+)
+def test_bad_file_is_found(text: str, complaint: str, tmp_path: Path) -> None:
+    (tmp_path / "bad.md").write_text(text)
+    with pytest.raises(AssertionError, match=complaint):
+        assert_runs(tmp_path / "bad.md", tmp_path)
+
+
+def assert_runs(file: Path, folder: Path) -> None:
+    """Run the blocks of one file in one process and compare what they print."""
+    found = list(blocks(file))
+    if not found:
+        return
+    mark = f"=== {os.urandom(8).hex()}"
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    (scratch / "snippets.py").write_text(RUNNER)
+    result = subprocess.run(
+        [sys.executable, "snippets.py"],
+        input=json.dumps([str(file), mark, [(block.line, block.code, block.runs) for block in found]]),
+        capture_output=True,
+        cwd=scratch,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"},
+        encoding="utf-8",
+        timeout=SECONDS,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    before, *printed = result.stdout.split(mark + "\n")
+    assert before == ""
+    assert len(printed) == len(found), f"only {len(printed)} of {len(found)} blocks were reached\n{result.stderr}"
+    for block, text in zip(found, printed, strict=True):
+        if block.output is not None:
+            shown, expected = text.rstrip("\n"), block.output.rstrip("\n")
+            assert shown == expected, f"{file.name}:{block.line + 1}: prints\n{shown!r}\ninstead of\n{expected!r}"
+
+
+def blocks(file: Path) -> Iterator[Block]:
+    """The Python blocks of a Markdown file, each with its expected output when the text gives one."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    last: Block | None = None  # the Python block whose output may be told now
+    word, told, number = "", 0, 0
+    while number < len(lines):
+        line = lines[number].strip()
+        number += 1
+        where = f"{file.name}:{number}"
+        if comment := COMMENT.match(line):
+            word, told = comment["word"], number
+            assert word == "output" or comment["rest"].strip(" :"), f"{where}: no-run needs a reason"
+            assert word != "output" or last, f"{where}: <!-- output --> does not follow a Python block"
+            continue
+        fence = FENCE.match(lines[number - 1])
+        if fence is None:
+            if line:
+                assert not word, f"{file.name}:{told}: <!-- {word} --> does not stand right before a block"
+                last = None
+            continue
+        start, closing = number, re.compile(rf"^ *{fence['fence'][0]}{{{len(fence['fence'])},}}\s*$")
+        while number < len(lines) and not closing.match(lines[number]):
+            number += 1
+        assert number < len(lines), f"{where}: fence is not closed"
+        body = "".join(text.removeprefix(fence["indent"]) + "\n" for text in lines[start:number])
+        number += 1
+        language = fence["info"].split()[:1]
+        assert not word or language == FOLLOWED_BY[word], (
+            f"{file.name}:{told}: <!-- {word} --> does not stand right before"
+        )
+        if language == ["python"]:
+            last = Block(start, body, runs=word != "no-run")
+            yield last
+        elif word == "output" and last is not None:
+            last.output, last = body, None
+        else:
+            last = None
+        word = ""

@@ -1,0 +1,222 @@
+"""Random pipelines as plain data: what to build, said without daglite.
+
+A graph is a tuple of nodes in an order in which they can be made; nodes name each other by position, so a node that
+is named twice is shared. Only what the root needs is part of the pipeline.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections import Counter
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from tests.laws.functions import FUNCTIONS
+
+__all__ = [
+    "Apply", "Arg", "Args", "Const", "Each", "Fn", "Fold", "Graph", "Invoke", "Iterate", "Join", "Keep", "Node",
+    "Over", "Style", "Then", "Use", "arguments", "defaults", "item_names", "kept", "key_names", "needed", "parameters",
+    "reads", "shared", "streams", "template", "through",
+]  # fmt: skip
+
+Style = Literal["module", "closure", "async"]
+
+
+@dataclass(frozen=True)
+class Const:
+    """A plain value."""
+
+    value: object
+
+
+@dataclass(frozen=True)
+class Use:
+    """The future of another node; a stream arrives as a list."""
+
+    node: int
+
+
+Arg: TypeAlias = Const | Use
+Args: TypeAlias = tuple[tuple[str, Arg], ...]
+
+
+@dataclass(frozen=True)
+class Fn:
+    """A task on one of the `FUNCTIONS`; each layer is one `.partial(...)`."""
+
+    name: str
+    style: Style = "closure"
+    layers: tuple[Args, ...] = ()
+    stumbles: bool = False
+
+
+@dataclass(frozen=True)
+class Iterate:
+    """`fn.iter(**args)`"""
+
+    fn: Fn
+    args: Args
+
+
+@dataclass(frozen=True)
+class Invoke:
+    """`fn(**args)`"""
+
+    fn: Fn
+    args: Args
+
+
+@dataclass(frozen=True)
+class Each:
+    """`source.then(fn, **args)` of a stream, or the same written with `.map`."""
+
+    source: int
+    fn: Fn
+    args: Args
+    fluent: bool = True
+
+
+@dataclass(frozen=True)
+class Over:
+    """`fn.map(**sources, map_mode=mode)`"""
+
+    fn: Fn
+    sources: Args
+    mode: Literal["zip", "product"] = "zip"
+
+
+@dataclass(frozen=True)
+class Then:
+    """`source.then(fn, **args)` of one value."""
+
+    source: int
+    fn: Fn
+    args: Args
+
+
+@dataclass(frozen=True)
+class Join:
+    """`source.join(fn, **args)`"""
+
+    source: int
+    fn: Fn
+    args: Args
+
+
+@dataclass(frozen=True)
+class Fold:
+    """`source.reduce(fn, initial=initial, ordered=ordered)`"""
+
+    source: int
+    fn: Fn
+    initial: Arg
+    ordered: bool = True
+
+
+@dataclass(frozen=True)
+class Keep:
+    """`source.save(...)`: a key of these parameters, and of the index with this format for the items of a stream."""
+
+    source: int
+    fields: tuple[str, ...] = ()
+    spec: str = ""
+    store: Literal["own", "run"] = "own"
+
+
+Apply: TypeAlias = Iterate | Invoke | Each | Over | Then | Join | Fold
+Node: TypeAlias = Apply | Keep
+
+
+@dataclass(frozen=True)
+class Graph:
+    nodes: tuple[Node, ...]
+    root: int
+
+
+def parameters(fn: Fn) -> list[str]:
+    return list(inspect.signature(FUNCTIONS[fn.name]).parameters)
+
+
+def defaults(fn: Fn) -> dict[str, object]:
+    found = inspect.signature(FUNCTIONS[fn.name]).parameters.values()
+    return {each.name: each.default for each in found if each.default is not each.empty}
+
+
+def arguments(node: Apply) -> Args:
+    """Everything bound by name: what partials fixed first."""
+    bound = node.args if isinstance(node, Iterate | Invoke | Each | Then | Join) else ()
+    return tuple(pair for layer in node.fn.layers for pair in layer) + bound
+
+
+def item_names(node: Apply) -> list[str]:
+    """The parameters that items fill: the first ones that nothing else does."""
+    bound = dict(arguments(node))
+    free = [name for name in parameters(node.fn) if name not in bound]
+    match node:
+        case Each() | Then() | Join():
+            return free[:1]
+        case Fold():
+            return free[:2]
+        case Over():
+            return [name for name, _ in node.sources]
+        case _:
+            return []
+
+
+def reads(node: Node) -> list[int]:
+    """The nodes that a node needs, as often as it names them."""
+    found = [] if isinstance(node, Iterate | Invoke | Over) else [node.source]
+    args: Args = () if isinstance(node, Keep) else arguments(node)
+    args += node.sources if isinstance(node, Over) else ()
+    args += (("initial", node.initial),) if isinstance(node, Fold) else ()
+    return found + [arg.node for _, arg in args if isinstance(arg, Use)]
+
+
+def needed(graph: Graph) -> list[int]:
+    """The nodes below the root, in order."""
+    found, stack = {graph.root}, [graph.root]
+    while stack:
+        new = set(reads(graph.nodes[stack.pop()])) - found
+        found |= new
+        stack.extend(new)
+    return sorted(found)
+
+
+def through(graph: Graph, position: int) -> int:
+    """The node below a chain of saves."""
+    while isinstance(node := graph.nodes[position], Keep):
+        position = node.source
+    return position
+
+
+def kept(graph: Graph, position: int) -> Apply:
+    """What a node computes, saves left aside."""
+    node = graph.nodes[through(graph, position)]
+    assert not isinstance(node, Keep)
+    return node
+
+
+def streams(graph: Graph, position: int) -> bool:
+    return isinstance(kept(graph, position), Iterate | Each | Over)
+
+
+def key_names(graph: Graph, position: int) -> list[str]:
+    """The parameters that a key of this node's save may name."""
+    node = kept(graph, position)
+    items = item_names(node)
+    return [name for name in {**dict(arguments(node)), **defaults(node.fn)} if name not in items]
+
+
+def template(graph: Graph, position: int) -> str:
+    """The key of a save; no two saves of a graph share the beginning."""
+    keep = graph.nodes[position]
+    assert isinstance(keep, Keep)
+    index = f"{{iteration_index:{keep.spec}}}" if streams(graph, position) else ""
+    return f"n{position}-" + "".join(f"{{{name}}}_" for name in keep.fields) + index
+
+
+def shared(graph: Graph) -> list[int]:
+    """The nodes that are read more than once; a save reads nothing of its own."""
+    found = [graph.nodes[position] for position in needed(graph)]
+    counts = Counter(through(graph, read) for node in found if not isinstance(node, Keep) for read in reads(node))
+    return [position for position, count in counts.items() if count > 1]

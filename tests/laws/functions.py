@@ -1,0 +1,136 @@
+"""What random pipelines are made of: plain functions on any value, shared by the builder and the oracle.
+
+Almost all of them wrap what they are given, so that a lost, swapped or repeated value shows in the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from zlib import crc32
+
+__all__ = ["FUNCTIONS", "Refused", "Stumbled", "nothing", "stumble"]
+
+_LONGEST = 160
+
+
+class Refused(ValueError):
+    """What failing tasks raise; it holds the value that was refused."""
+
+    def __init__(self, value: object) -> None:
+        super().__init__(value)
+        self.value = value
+
+    def __str__(self) -> str:
+        return f"refused {self.value!r}"
+
+
+class Stumbled(RuntimeError):
+    """What a task raises that has retries: every first attempt."""
+
+
+_stumbles = [0]
+
+
+def stumble() -> None:
+    """Raise at every odd call. Whoever calls it again at once gets through."""
+    _stumbles[0] += 1
+    if _stumbles[0] % 2:
+        raise Stumbled("try again")
+
+
+def nothing() -> None:
+    """Do nothing, before a task's work."""
+
+
+def checksum(value: object) -> int:
+    return crc32(repr(value).encode())
+
+
+def term(name: str, *parts: object) -> object:
+    """The parts under a name; a checksum in their place when they grow long."""
+    whole = (name, *parts)
+    return whole if len(repr(whole)) <= _LONGEST else f"{name}#{checksum(whole):08x}"
+
+
+def number(value: object) -> int:
+    return value if isinstance(value, int) else checksum(value)
+
+
+def mark(x: object, a: object = 0, b: object = None) -> object:
+    return term("mark", x, a, b)
+
+
+def swap(a: object, x: object, b: object = ()) -> object:
+    return term("swap", a, x, b)
+
+
+def echo(x: object) -> object:
+    return x
+
+
+def void(x: object, a: object = "") -> None:
+    return None
+
+
+def blank(x: object) -> object:
+    """A value that is false, or None."""
+    blanks: tuple[object, ...] = (0, "", (), False, None, 0.0)
+    return blanks[checksum(x) % len(blanks)]
+
+
+def picky(x: object, m: int = 3) -> object:
+    """Refuses every m-th value or so."""
+    if checksum(x) % m == 0:
+        raise Refused(x)
+    return term("picky", x)
+
+
+def listing(x: object, n: int = 2) -> list[object]:
+    return [term("listed", x, i) for i in range(n)]
+
+
+def fold(acc: object, item: object, k: object = 0) -> object:
+    return term("fold", acc, item, k)
+
+
+def lagfold(k: object, acc: object, item: object) -> object:
+    return term("lagfold", k, acc, item)
+
+
+def choosy(acc: object, item: object, m: int = 3) -> object:
+    if checksum(item) % m == 0:
+        raise Refused(item)
+    return term("choosy", acc, item)
+
+
+def tally(acc: object, item: object) -> int:
+    """Commutative and associative."""
+    return (number(acc) + number(item)) % 2**61
+
+
+def emit(items: tuple[object, ...], a: object = None) -> Iterator[object]:
+    for item in items:
+        yield item if a is None else term("emit", item, a)
+
+
+def count(n: int, start: int = 0) -> Iterator[object]:
+    yield from range(start, start + n)
+
+
+def spread(x: object, n: int = 2) -> Iterator[object]:
+    """The elements of a list; n values for anything else."""
+    yield from x if isinstance(x, list) else [term("spread", x, i) for i in range(n)]
+
+
+def faulty(items: tuple[object, ...], after: int) -> Iterator[object]:
+    yield from items[:after]
+    if after < len(items):
+        raise Refused(items[after])
+
+
+FUNCTIONS: dict[str, Callable[..., object]] = {
+    each.__name__: each
+    for each in (
+        mark, swap, echo, void, blank, picky, listing, fold, lagfold, choosy, tally, emit, count, spread, faulty,
+    )
+}  # fmt: skip
