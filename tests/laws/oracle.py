@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import inspect
 import itertools
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.laws.describe import (
     Apply, Args, Each, Fold, Graph, Invoke, Iterate, Join, Keep, Over, Then, Use, arguments, defaults, item_names,
-    kept, needed, streams, template, through,
+    key_names, kept, needed, streams, template, through,
 )  # fmt: skip
 from tests.laws.functions import FUNCTIONS
 
@@ -28,98 +28,126 @@ class Error:
 
 @dataclass
 class Result:
-    """A node's value, or its items by index; with errors there is no value, and some items are missing."""
+    """A value, or the items of a stream by index; not `whole` when something failed here or before."""
 
     value: object = None
     items: dict[int, object] = field(default_factory=dict)
     errors: list[Error] = field(default_factory=list)
+    whole: bool = True
 
 
 @dataclass
 class Outcome:
-    """`saves`: for each save node the keys and values in order. `errors`: all that may end the run, if any."""
+    """`saves`: for each save, what it keeps, in order. `errors`: each one that may end the run; empty when none."""
 
     value: object
-    saves: dict[int, dict[str, object]]
+    saves: dict[int, list[tuple[str, object]]]
     errors: list[Error]
 
 
-class Broken(Exception):
+class Missing(Exception):
     """Something needed has no value."""
 
 
 def evaluate(graph: Graph) -> Outcome:
-    results: dict[int, Result] = {}
+    """Every node in turn; one that fails leaves a gap, and everything else is evaluated all the same."""
+    done: dict[int, Result] = {}
     for position in needed(graph):
         node = graph.nodes[position]
-        if isinstance(node, Keep):
-            results[position] = results[node.source]
-            continue
-        result = results[position] = Result()
+        if not isinstance(node, Keep):
+            done[position] = _Evaluation(graph, done, position, node).result()
+    saves = {p: _saves(graph, p, done) for p in needed(graph) if isinstance(graph.nodes[p], Keep)}
+    errors = [error for result in done.values() for error in result.errors]
+    return Outcome(None if errors else _value(graph, graph.root, done), saves, errors)
+
+
+@dataclass
+class _Evaluation:
+    graph: Graph
+    done: dict[int, Result]
+    position: int
+    node: Apply
+
+    def result(self) -> Result:
+        self.found = Result()
         try:
-            _compute(graph, position, node, results, result)
-        except Broken:
-            pass
+            self.compute(_values(self.graph, arguments(self.node), self.done), item_names(self.node))
+        except Missing:
+            self.found.whole = False
         except Exception as error:
-            result.errors.append(Error(type(error).__name__, str(error), position, None))
-    saves = {p: _saves(graph, p, results) for p in needed(graph) if isinstance(graph.nodes[p], Keep)}
-    errors = [error for position in needed(graph) for error in results[position].errors]
-    errors = list(dict.fromkeys(errors))
-    return Outcome(None if errors else _value(graph, graph.root, results), saves, errors)
+            self.fail(error, None)
+        return self.found
+
+    def fail(self, error: Exception, index: int | None) -> None:
+        self.found.errors.append(Error(type(error).__name__, str(error), self.position, index))
+        self.found.whole = False
+
+    def compute(self, bound: dict[str, object], names: list[str]) -> None:
+        match self.node:
+            case Iterate():
+                for index, item in enumerate(_fn(self.node)(**bound)):
+                    self.found.items[index] = item
+            case Invoke():
+                self.found.value = _call(self.node, bound)
+            case Then() | Join():
+                self.found.value = _call(self.node, bound | {names[0]: _value(self.graph, self.node.source, self.done)})
+            case Each():
+                self.each(bound, names, {i: (x,) for i, x in self.source(self.node.source).items()})
+            case Over():
+                lists: list[Any] = list(_values(self.graph, self.node.sources, self.done).values())
+                product = self.node.mode == "product"
+                rows = itertools.product(*lists) if product else zip(*lists, strict=True)
+                self.each(bound, names, dict(enumerate(rows)))
+            case Fold():
+                value = _values(self.graph, (("initial", self.node.initial),), self.done)["initial"]
+                for index, item in self.source(self.node.source).items():
+                    try:
+                        value = _call(self.node, bound | dict(zip(names, (value, item), strict=True)))
+                    except Exception as error:
+                        return self.fail(error, index)
+                self.found.value = value
+
+    def source(self, position: int) -> dict[int, object]:
+        source = self.done[through(self.graph, position)]
+        self.found.whole = source.whole
+        return source.items
+
+    def each(self, bound: dict[str, object], names: list[str], rows: dict[int, tuple[object, ...]]) -> None:
+        for index, row in rows.items():
+            try:
+                self.found.items[index] = _call(self.node, bound | dict(zip(names, row, strict=True)))
+            except Exception as error:
+                self.fail(error, index)
 
 
-def _compute(graph: Graph, position: int, node: Apply, results: dict[int, Result], result: Result) -> None:
-    fn = FUNCTIONS[node.fn.name]
-    names = item_names(node)
-    fixed = _fixed(graph, arguments(node), results)
-    match node:
-        case Iterate():
-            for index, item in enumerate(fn(**fixed)):  # type: ignore[arg-type, var-annotated]
-                result.items[index] = item
-        case Invoke():
-            result.value = _called(fn, fixed)
-        case Then() | Join():
-            result.value = _called(fn, fixed | {names[0]: _value(graph, node.source, results)})
-        case Each():
-            for index, item in results[node.source].items.items():
-                _one(fn, fixed | {names[0]: item}, position, index, result)
-        case Over():
-            lists = [list(value) for value in _fixed(graph, node.sources, results).values()]  # type: ignore[call-overload]
-            rows = itertools.product(*lists) if node.mode == "product" else zip(*lists, strict=True)
-            for index, row in enumerate(rows):
-                _one(fn, fixed | dict(zip(names, row, strict=True)), position, index, result)
-        case Fold():
-            accumulator = _fixed(graph, (("initial", node.initial),), results)["initial"]
-            broken = bool(results[node.source].errors)
-            for index, item in sorted(results[node.source].items.items()):
-                try:
-                    accumulator = _called(fn, fixed | dict(zip(names, (accumulator, item), strict=True)))
-                except Exception as error:
-                    result.errors.append(Error(type(error).__name__, str(error), position, index))
-                    return
-            if broken:
-                raise Broken
-            result.value = accumulator
+def _fn(node: Apply) -> Any:
+    return FUNCTIONS[node.fn.name]
 
 
-def _one(fn: Callable[..., object], given: dict[str, object], position: int, index: int, result: Result) -> None:
-    try:
-        result.items[index] = _called(fn, given)
-    except Exception as error:
-        result.errors.append(Error(type(error).__name__, str(error), position, index))
+def _call(node: Apply, given: dict[str, object]) -> object:
+    value = _fn(node)(**given)
+    return list(value) if inspect.isgeneratorfunction(_fn(node)) else value
 
 
-def _called(fn: Callable[..., object], given: dict[str, object]) -> object:
-    value = fn(**given)
-    return list(value) if inspect.isgeneratorfunction(fn) else value  # type: ignore[call-overload]
+def _values(graph: Graph, args: Args, done: dict[int, Result]) -> dict[str, object]:
+    return {name: _value(graph, arg.node, done) if isinstance(arg, Use) else arg.value for name, arg in args}
 
 
-def _fixed(graph: Graph, args: Args, results: dict[int, Result]) -> dict[str, object]:
-    return {name: _value(graph, arg.node, results) if isinstance(arg, Use) else arg.value for name, arg in args}
-
-
-def _value(graph: Graph, position: int, results: dict[int, Result]) -> object:
-    result = results[position]
-    if position not in results or result.errors or _hollow(graph, position, results):
-        raise Broken
+def _value(graph: Graph, position: int, done: dict[int, Result]) -> object:
+    result = done[through(graph, position)]
+    if not result.whole:
+        raise Missing
     return list(result.items.values()) if streams(graph, position) else result.value
+
+
+def _saves(graph: Graph, position: int, done: dict[int, Result]) -> list[tuple[str, object]]:
+    node, result = kept(graph, position), done[through(graph, position)]
+    try:
+        values = {**defaults(node.fn), **_values(graph, arguments(node), done)}
+    except Missing:
+        return []
+    known = {name: value for name, value in values.items() if name in key_names(graph, position)}
+    text = template(graph, position)
+    if streams(graph, position):
+        return [(text.format(**known, iteration_index=index), item) for index, item in result.items.items()]
+    return [(text.format(**known), result.value)] if result.whole else []

@@ -1,0 +1,71 @@
+"""Scripts run as programs of their own, and what can be seen of them from outside."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+__all__ = ["alive", "children_of", "start", "wait_for"]
+
+
+def start(folder: Path, text: str, *arguments: str) -> subprocess.Popen[str]:
+    """Run a script in a process group of its own."""
+    script = folder / "script.py"
+    script.write_text(text)
+    command = [sys.executable, "-X", "faulthandler", str(script), *arguments]
+    return subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def wait_for(path: Path, seconds: float = 20) -> str:
+    """The text of a file, once it is there and not empty."""
+    deadline = time.monotonic() + seconds
+    while not path.exists() or not path.read_text():
+        assert time.monotonic() < deadline, f"{path.name} did not appear"
+        time.sleep(0.005)
+    return path.read_text()
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes started by `pid`, directly or by those it started."""
+    found: list[int] = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+        except (OSError, IndexError):
+            continue
+        if parent == pid:
+            found += [int(entry.name), *children_of(int(entry.name))]
+    return found
+
+
+def alive(pids: list[int]) -> list[int]:
+    """Those of `pids` that still run; zombies count as gone."""
+    running = []
+    for pid in pids:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            continue
+        if state != "Z":
+            running.append(pid)
+    return running
+
+
+def gone_within(pids: list[int], seconds: float) -> list[int]:
+    """Those of `pids` that still run after that time."""
+    deadline = time.monotonic() + seconds
+    while (left := alive(pids)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return left
+
+
+def own_session(process: subprocess.Popen[str]) -> int:
+    """The process group of a script."""
+    return os.getpgid(process.pid)

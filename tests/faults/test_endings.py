@@ -1,0 +1,159 @@
+"""Runs that end early: Ctrl-C, a killed coordinator, a consumer that leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.faults.scripts import children_of, gone_within, start, wait_for
+
+import daglite
+from daglite import task
+
+SCRIPT = """
+import os, sys, time
+from pathlib import Path
+from daglite import task, DatasetStore
+
+mode, method = sys.argv[1:]
+
+@task
+def numbers():
+    try:
+        n = 0
+        while True:
+            yield n
+            n += 1
+    finally:
+        Path("closed").write_text("closed")
+
+@task
+def work(x):
+    if x == 20:
+        Path("ready").write_text(str(os.getppid()))
+    if mode == "sleep":
+        time.sleep(600 if x > 20 else 0)
+    elif mode == "c":
+        # Holds the interpreter in C code: no Python thread of the worker could act.
+        if x > 20: pow(7, 10 ** 9, 10 ** 400_000 + 1)
+    return x
+
+try:
+    numbers.iter().save("{iteration_index}", save_store=DatasetStore("store")).then(work).run(
+        workers=2, start_method=method)
+finally:
+    Path("ended").write_text("ended")
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+@pytest.mark.parametrize("mode", ["sleep", "busy"])
+def test_interrupt_of_the_group_ends_the_run_silently(mode: str, method: str, tmp_path: Path) -> None:
+    process = start(tmp_path, SCRIPT, mode, method)
+    wait_for(tmp_path / "ready")
+    workers = children_of(process.pid)
+    begun = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert time.monotonic() - begun < 5
+    assert process.returncode == -signal.SIGINT
+    assert errors.count("Traceback") == 1
+    assert "KeyboardInterrupt" in errors
+    assert "daglite-worker" not in errors
+    assert (tmp_path / "closed").exists()
+    assert gone_within(workers, 2) == []
+    store = daglite.DatasetStore(tmp_path / "store")
+    assert [store.load(key) for key in store.list_keys()] == [int(key) for key in store.list_keys()]
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+@pytest.mark.parametrize("mode", ["sleep", "busy", "c"])
+def test_workers_die_with_a_killed_coordinator(mode: str, method: str, tmp_path: Path) -> None:
+    process = start(tmp_path, SCRIPT, mode, method)
+    wait_for(tmp_path / "ready")
+    workers = children_of(process.pid)
+    assert workers
+    process.kill()
+    process.communicate(timeout=20)
+    assert gone_within(workers, 2) == []
+
+
+@task
+def endless() -> Iterator[int]:
+    number = 0
+    while True:
+        yield number
+        number += 1
+
+
+@task
+def double(x: int) -> int:
+    return x * 2
+
+
+def leave_by_break(plan: daglite.Plan[list[int]]) -> None:
+    for item in plan.stream(workers=2):
+        if item > 100:
+            break
+
+
+def leave_by_close(plan: daglite.Plan[list[int]]) -> None:
+    items = plan.stream(workers=2)
+    next(items)
+    items.close()
+    items.close()
+    with pytest.raises(StopIteration):
+        next(items)
+
+
+def leave_by_dropping(plan: daglite.Plan[list[int]]) -> None:
+    next(plan.stream(workers=2))
+
+
+@pytest.mark.parametrize("leave", [leave_by_break, leave_by_close, leave_by_dropping])
+def test_a_consumer_that_leaves_ends_the_run(
+    leave: Callable[[daglite.Plan[list[int]]], None], nothing_left: None
+) -> None:
+    leave(daglite.compile(endless.iter().then(double)))
+    gc.collect()
+
+
+def test_cancelling_run_async_ends_the_run(nothing_left: None) -> None:
+    async def main() -> None:
+        running = asyncio.ensure_future(endless.iter().then(double).run_async(workers=2))
+        await asyncio.sleep(0.3)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    asyncio.run(main())
+
+
+def test_run_works_inside_a_running_loop_and_in_threads() -> None:
+    @task
+    def five() -> Iterator[int]:
+        yield from range(5)
+
+    pipeline = five.iter().then(double)
+
+    async def main() -> list[list[int]]:
+        inside = pipeline.run(workers=1)
+        both = await asyncio.gather(pipeline.run_async(workers=1), pipeline.run_async(workers=1))
+        return [inside, *both]
+
+    assert asyncio.run(main()) == [[0, 2, 4, 6, 8]] * 3
+
+
+def test_a_run_inside_a_task_stays_in_its_worker() -> None:
+    def nested(x: int) -> tuple[int, list[int]]:
+        return os.getpid(), double.map(x=[x, x + 1]).run()
+
+    found = double.map(x=[1, 2]).then(task(nested)).run(workers=2)
+    assert [values for _, values in found] == [[4, 6], [8, 10]]
+    assert os.getpid() not in [pid for pid, _ in found]

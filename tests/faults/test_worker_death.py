@@ -1,0 +1,139 @@
+"""Workers that die: their items run again, the run's result is exact, and a killer is named."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from daglite import DatasetStore, compile, task
+from daglite.exceptions import WorkerDiedError, failure_of
+from daglite.options import StartMethod
+
+
+@task
+def count(n: int) -> Iterator[int]:
+    yield from range(n)
+
+
+@task
+def add(total: int, item: int) -> int:
+    return total + item
+
+
+def sigkill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def segfault() -> None:
+    # The fault handler would print a traceback to the terminal of the test run.
+    import_free = __import__("faulthandler")
+    import_free.disable()
+    ctypes.string_at(0)
+
+
+def leave() -> None:
+    os._exit(7)
+
+
+def first_time(folder: Path, name: str) -> bool:
+    """Whether no process has passed here before with this name."""
+    try:
+        os.close(os.open(folder / name, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+@pytest.mark.parametrize("die", [sigkill, segfault, leave])
+def test_lost_items_run_again_and_nothing_else(die: Callable[[], None], method: StartMethod, tmp_path: Path) -> None:
+    generated: list[int] = []
+
+    @task
+    def source(n: int) -> Iterator[int]:
+        for i in range(n):
+            generated.append(i)
+            yield i
+
+    def fragile(x: int, folder: str) -> int:
+        if x in (5, 40) and first_time(Path(folder), f"died-{x}"):
+            die()
+        return x * 2
+
+    store = DatasetStore(tmp_path / "store")
+    items = source.iter(n=60).save("item_{iteration_index}", save_store=store)
+    result = items.then(task(fragile), folder=str(tmp_path)).run(workers=2, start_method=method)
+    assert result == [2 * i for i in range(60)]
+    assert generated == list(range(60))
+    assert len(store.list_keys()) == 60
+
+
+@pytest.mark.parametrize(("die", "shown"), [(sigkill, "signal SIGKILL"), (segfault, "signal SIGSEGV"), (leave, "exit code 7")])
+def test_an_item_that_kills_every_time_is_named(die: Callable[[], None], shown: str, tmp_path: Path) -> None:
+    starts: Path = tmp_path / "starts"
+
+    def poison(x: int) -> int:
+        with starts.open("a") as file:
+            file.write(f"{x}\n")
+        if x == 11:
+            die()
+        return x
+
+    with pytest.raises(WorkerDiedError, match=f"{shown}.*task 'poison' on item 11; started 3 times") as caught:
+        count.iter(n=40).then(task(poison)).run(workers=2)
+    facts = failure_of(caught.value)
+    assert facts is not None
+    assert (facts.task, facts.index, facts.item, facts.attempt) == ("poison", 11, "11", 3)
+    assert starts.read_text().split().count("11") == 3
+
+
+def test_without_retries_the_first_death_ends_the_run() -> None:
+    def poison(x: int) -> int:
+        return sigkill() or x if x == 3 else x  # type: ignore[func-returns-value]
+
+    with pytest.raises(WorkerDiedError, match="started once"):
+        count.iter(n=10).then(task(poison)).run(workers=2, worker_retries=0)
+
+
+def test_single_calls_and_generators_on_workers_are_started_again(tmp_path: Path) -> None:
+    def once(x: int, folder: str) -> int:
+        if first_time(Path(folder), "call"):
+            sigkill()
+        return x
+
+    @task
+    def items(n: int, folder: str) -> Iterator[int]:
+        for i in range(n):
+            if i == 600 and first_time(Path(folder), "generator"):
+                sigkill()
+            yield i
+
+    assert task(once)(x=4, folder=str(tmp_path)).run(workers=1) == 4
+    store = DatasetStore(tmp_path / "store")
+    plain = compile(items.iter(n=1000, folder=str(tmp_path)).save("{iteration_index}", save_store=store), optimize=False)
+    assert plain.run(workers=1) == list(range(1000))
+    assert len(store.list_keys()) == 1000
+
+
+def test_unordered_folds_see_each_item_once_although_workers_die(tmp_path: Path) -> None:
+    def fragile(x: int, folder: str) -> int:
+        if x % 50 == 7 and first_time(Path(folder), str(x)):
+            sigkill()
+        return x
+
+    stream = count.iter(n=400).then(task(fragile), folder=str(tmp_path))
+    assert stream.reduce(add, initial=0, ordered=False).run(workers=2) == sum(range(400))
+
+
+def test_workers_that_cannot_live_end_the_run_with_a_reason() -> None:
+    def poison(x: int) -> int:
+        sigkill()
+        return x
+
+    with pytest.raises(WorkerDiedError, match="SIGKILL"):
+        count.iter(n=1000).then(task(poison)).run(workers=2)

@@ -1,0 +1,159 @@
+"""From a description to the daglite pipeline it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import Any, Protocol, cast
+
+from daglite import Future, Task, task
+from daglite.options import Store
+from tests.laws import functions
+from tests.laws.describe import (
+    Args, Each, Fn, Fold, Graph, Invoke, Iterate, Join, Keep, Node, Over, Then, Use, item_names, needed, template,
+)  # fmt: skip
+from tests.laws.functions import nothing, stumble
+from tests.laws.tasks import TASKS
+
+__all__ = ["Ready", "build", "build_all", "task_of"]
+
+AnyTask = Task[..., Any]
+
+
+class Ready(Protocol):
+    """Gives for a node what its task does before each call; `None`: nothing."""
+
+    def __call__(self, position: int) -> Callable[[], None] | None: ...
+
+
+def build(graph: Graph, stores: Mapping[str, Store | None], ready: Ready = lambda position: None) -> Future[Any]:
+    """The future of the root. `stores` gives what `save_store` is for "own" and "run"."""
+    return build_all(graph, stores, ready)[graph.root]
+
+
+def build_all(
+    graph: Graph, stores: Mapping[str, Store | None], ready: Ready = lambda position: None
+) -> dict[int, Future[Any]]:
+    """The future of each node that the root needs; tasks are named for their node."""
+    made: dict[int, Any] = {}
+    for position in needed(graph):
+        node = graph.nodes[position]
+        if isinstance(node, Keep):
+            made[position] = made[node.source].save(template(graph, position), save_store=stores[node.store])
+        else:
+            made[position] = _future(node, task_of(node.fn, position, made, ready(position)), made)
+    return made
+
+
+def _future(node: Node, fn: Any, made: Mapping[int, Any]) -> object:
+    match node:
+        case Iterate():
+            return fn.iter(**_given(node.args, made))
+        case Invoke():
+            return fn(**_given(node.args, made))
+        case Each(fluent=False):
+            return fn.partial(**_given(node.args, made)).map(**{item_names(node)[0]: made[node.source]})
+        case Each() | Then():
+            return made[node.source].then(fn, **_given(node.args, made))
+        case Over():
+            return fn.map(map_mode=node.mode, **_given(node.sources, made))
+        case Join():
+            return made[node.source].join(fn, **_given(node.args, made))
+        case Fold():
+            initial = _given((("initial", node.initial),), made)["initial"]
+            return made[node.source].reduce(fn, initial=initial, ordered=node.ordered)
+        case Keep():
+            raise AssertionError("a save has no task")
+
+
+def _given(args: Args, made: Mapping[int, Any]) -> dict[str, Any]:
+    return {name: made[arg.node] if isinstance(arg, Use) else arg.value for name, arg in args}
+
+
+def task_of(fn: Fn, position: int, made: Mapping[int, Any], ready: Callable[[], None] | None = None) -> AnyTask:
+    """The task of a node with its partials."""
+    name, retries = f"{fn.name}.{position}", 1 if fn.stumbles else 0
+    if ready is None and fn.style == "module" and not fn.stumbles:
+        found = TASKS[fn.name].with_options(name=name)
+    else:
+        before = ready or (stumble if fn.stumbles else nothing)
+        kinds = asynchronous(before) if fn.style == "async" else closures(before)
+        found = cast("AnyTask", task(name=name, retries=retries)(kinds[fn.name]))
+    for layer in fn.layers:
+        found = cast("AnyTask", found.partial(**_given(layer, made)))
+    return found
+
+
+def closures(before: Callable[[], None]) -> dict[str, Callable[..., Any]]:
+    """Local functions and lambdas over `before`: these travel to workers by value."""
+
+    def mark(x: object, a: object = 0, b: object = None) -> object:
+        before()
+        return functions.mark(x, a, b)
+
+    def listing(x: object, n: int = 2) -> list[object]:
+        before()
+        return functions.listing(x, n)
+
+    def picky(x: object, m: int = 3) -> object:
+        before()
+        return functions.picky(x, m)
+
+    def choosy(acc: object, item: object, m: int = 3) -> object:
+        before()
+        return functions.choosy(acc, item, m)
+
+    def emit(items: tuple[object, ...], a: object = None) -> Iterator[object]:
+        before()
+        yield from functions.emit(items, a)
+
+    def count(n: int, start: int = 0) -> Iterator[object]:
+        before()
+        yield from functions.count(n, start)
+
+    def spread(x: object, n: int = 2) -> Iterator[object]:
+        before()
+        yield from functions.spread(x, n)
+
+    def faulty(items: tuple[object, ...], after: int) -> Iterator[object]:
+        before()
+        yield from functions.faulty(items, after)
+
+    named = (mark, listing, picky, choosy, emit, count, spread, faulty)
+    return {each.__name__: each for each in named} | {
+        "swap": lambda a, x, b=(): (before(), functions.swap(a, x, b))[1],  # type: ignore[func-returns-value]
+        "echo": lambda x: (before(), x)[1],  # type: ignore[func-returns-value]
+        "void": lambda x, a="": before(),
+        "blank": lambda x: (before(), functions.blank(x))[1],  # type: ignore[func-returns-value]
+        "fold": lambda acc, item, k=0: (before(), functions.fold(acc, item, k))[1],  # type: ignore[func-returns-value]
+        "lagfold": lambda k, acc, item: (before(), functions.lagfold(k, acc, item))[1],  # type: ignore[func-returns-value]
+        "tally": lambda acc, item: (before(), functions.tally(acc, item))[1],  # type: ignore[func-returns-value]
+    }
+
+
+def asynchronous(before: Callable[[], None]) -> dict[str, Callable[..., Any]]:
+    """As `closures`, some of them `async def`."""
+
+    async def mark(x: object, a: object = 0, b: object = None) -> object:
+        before()
+        return functions.mark(x, a, b)
+
+    async def picky(x: object, m: int = 3) -> object:
+        before()
+        return functions.picky(x, m)
+
+    async def fold(acc: object, item: object, k: object = 0) -> object:
+        before()
+        return functions.fold(acc, item, k)
+
+    async def emit(items: tuple[object, ...], a: object = None) -> AsyncIterator[object]:
+        before()
+        for item in functions.emit(items, a):
+            yield item
+
+    async def faulty(items: tuple[object, ...], after: int) -> AsyncIterator[object]:
+        before()
+        for item in functions.faulty(items, after):
+            yield item
+
+    named = (mark, picky, fold, emit, faulty)
+    return closures(before) | {each.__name__: each for each in named}

@@ -1,0 +1,233 @@
+"""Hypothesis strategies that draw descriptions: chains, and graphs whose nodes are read from several places."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn, SearchStrategy
+
+from tests.laws.describe import (
+    Arg, Args, Const, Each, Fn, Fold, Graph, Invoke, Iterate, Join, Keep, Node, Over, Style, Then, Use, defaults,
+    arguments, key_names, kept, parameters, reads, streams,
+)  # fmt: skip
+
+__all__ = ["VALUES", "graphs", "item_lists"]
+
+VALUES: SearchStrategy[object] = st.sampled_from([None, 0, False, "", (), 1, -7, 2.5, True, "a", "b c", ("k", 0)])
+
+
+def item_lists(least: int = 0, most: int = 5) -> SearchStrategy[tuple[object, ...]]:
+    return st.lists(VALUES, min_size=least, max_size=most).map(tuple)
+
+
+# Parameters that do not take any value.
+_SPECIAL: dict[tuple[str, str], SearchStrategy[object]] = {
+    ("emit", "items"): item_lists(),
+    ("faulty", "items"): item_lists(),
+    ("faulty", "after"): st.integers(0, 4),
+    ("count", "n"): st.integers(0, 6),
+    ("count", "start"): st.integers(-2, 2),
+    ("spread", "n"): st.integers(0, 3),
+    ("listing", "n"): st.integers(0, 3),
+    ("picky", "m"): st.integers(1, 6),
+    ("choosy", "m"): st.integers(1, 6),
+}
+_OF_ONE = ("mark", "mark", "swap", "swap", "echo", "void", "blank", "listing", "spread")
+_SOURCES = ("emit", "emit", "count", "spread")
+_MOST_MAPPED = 12
+_LAYERS = 2
+
+
+@st.composite
+def graphs(draw: DrawFn, *, stream: bool = False, failures: bool = True) -> Graph:
+    """A graph of up to a dozen nodes; `stream`: its root is a stream."""
+    artist = _Artist(draw, failures)
+    for _ in range(draw(st.integers(1, 8))):
+        artist.add(artist.node())
+    if stream:
+        found = [p for p in range(len(artist.nodes)) if streams(artist.graph, p)]
+        return Graph(artist.graph.nodes, found[-1] if found else artist.add(artist.iterate()))
+    ends = artist.ends()
+    if len(ends) > 1 and draw(st.integers(0, 7)):
+        names = ("x", "a", "b")
+        artist.add(Invoke(artist.fn("mark"), tuple((n, Use(p)) for n, p in zip(names, ends[-3:], strict=False))))
+    return artist.graph
+
+
+@dataclass
+class _Artist:
+    """A graph in the making. `lengths`: how many items a node has, where that is known."""
+
+    draw: DrawFn
+    failures: bool
+    nodes: list[Node] = field(default_factory=list)
+    lengths: list[int | None] = field(default_factory=list)
+
+    @property
+    def graph(self) -> Graph:
+        return Graph(tuple(self.nodes), len(self.nodes) - 1)
+
+    def add(self, node: Node) -> int:
+        self.nodes.append(node)
+        self.lengths.append(self.length(node))
+        return len(self.nodes) - 1
+
+    def ends(self) -> list[int]:
+        """The nodes that nothing reads yet."""
+        graph = self.graph
+        read = {position for node in graph.nodes for position in reads(node)}
+        return [position for position in range(len(self.nodes)) if position not in read]
+
+    def chance(self, one_in: int) -> bool:
+        return self.draw(st.integers(0, one_in - 1)) == one_in - 1
+
+    def node(self) -> Node:
+        graph = self.graph
+        flows = [p for p in range(len(self.nodes)) if streams(graph, p)]
+        values = [p for p in range(len(self.nodes)) if not streams(graph, p)]
+        choices = ["over", "invoke", "iterate"] + ["iterate"] * (0 if flows else 4)
+        choices += ["each", "each", "each", "keep", "keep", "join", "fold", "fold", "over"] if flows else []
+        choices += ["then", "keep"] if values else []
+        match self.draw(st.sampled_from(choices)):
+            case "iterate":
+                return self.iterate()
+            case "invoke":
+                fn, args = self.call(self.draw(st.sampled_from((*_OF_ONE, *_SOURCES, *self.failing("picky", "faulty")))))
+                return Invoke(fn, args)
+            case "each":
+                fn, args = self.applied()
+                return Each(self.one_of(flows), fn, args, self.draw(st.booleans()))
+            case "then":
+                fn, args = self.applied()
+                return Then(self.one_of(values), fn, args)
+            case "join":
+                fn, args = self.applied()
+                return Join(self.one_of(flows), fn, args)
+            case "fold":
+                return self.fold(self.one_of(flows))
+            case "keep":
+                return self.keep(self.one_of(flows + values))
+            case _:
+                return self.over()
+
+    def one_of(self, positions: list[int]) -> int:
+        """Often the latest, or one from anywhere."""
+        return positions[-1] if self.draw(st.booleans()) else self.draw(st.sampled_from(positions))
+
+    def failing(self, *names: str) -> tuple[str, ...]:
+        return names * 3 if self.failures and self.chance(2) else ()
+
+    def iterate(self) -> Iterate:
+        fn, args = self.call(self.draw(st.sampled_from((*_SOURCES, *self.failing("faulty")))))
+        return Iterate(fn, args)
+
+    def fold(self, source: int) -> Fold:
+        name = self.draw(st.sampled_from(("fold", "fold", "lagfold", "tally", "tally", *self.failing("choosy"))))
+        options = {"fold": ["", "", "k", "acc"], "lagfold": ["k", "acc", "item"], "choosy": ["m"], "tally": [""]}
+        bound = self.draw(st.sampled_from(options[name]))
+        layers = (((bound, self.value(name, bound)),),) if bound else ()
+        ordered = name != "tally" or self.draw(st.booleans())
+        return Fold(source, self.fn(name, layers), self.argument(), ordered)
+
+    def keep(self, source: int) -> Keep:
+        names = key_names(self.graph, source)
+        fields = self.draw(st.lists(st.sampled_from(names), max_size=2)) if names else []
+        spec = self.draw(st.sampled_from(["", "03d", "x", " >4", "_"]))
+        return Keep(source, tuple(fields), spec, self.draw(st.sampled_from(["own", "own", "run"])))
+
+    def over(self) -> Over:
+        name = self.draw(st.sampled_from(("mark", "mark", "swap", "echo", "blank", *self.failing("picky"))))
+        free = [each for each in parameters(Fn(name)) if (name, each) not in _SPECIAL]
+        count = self.draw(st.integers(1, len(free)))
+        needed = [each for each in free if each not in defaults(Fn(name))]
+        mapped = list(dict.fromkeys(needed[: count if count > len(needed) else len(needed)] + free))[:count]
+        fixed, mode = [each for each in needed if each not in mapped], self.draw(st.sampled_from(["zip", "product"]))
+        layers = (tuple((each, self.value(name, each)) for each in fixed),) if fixed else ()
+        return Over(self.fn(name, layers), self.mapped(mapped, mode), mode)
+
+    def mapped(self, names: list[str], mode: Literal["zip", "product"]) -> Args:
+        graph, known = self.graph, [p for p, length in enumerate(self.lengths) if length is not None]
+        if len(names) > 1:
+            known = [p for p in known if not isinstance(kept(graph, p), Iterate)]
+        length, left, found = self.draw(st.integers(0, 4)), _MOST_MAPPED, list[tuple[str, Arg]]()
+        if known and self.chance(2):
+            length = self.lengths[self.draw(st.sampled_from(known))] or 0
+        for name in names:
+            most = length if mode == "zip" else min(4, left)
+            fitting = [p for p in known if self.lengths[p] == length or (mode == "product" and self.size(p) <= most)]
+            if fitting and self.chance(2):
+                arg: Arg = Use(self.draw(st.sampled_from(fitting)))
+                left //= max(1, self.size(arg.node)) if isinstance(arg, Use) else 1
+            else:
+                const = self.draw(item_lists(length if mode == "zip" else 0, most))
+                left //= max(1, len(const))
+                arg = Const(const)
+            found.append((name, arg))
+        return tuple(found)
+
+    def size(self, position: int) -> int:
+        return self.lengths[position] or 0
+
+    def applied(self) -> tuple[Fn, Args]:
+        """A task that takes an item in one of its parameters, with what is bound besides."""
+        name = self.draw(st.sampled_from((*_OF_ONE, *self.failing("picky"))))
+        names = [each for each in parameters(Fn(name)) if (name, each) not in _SPECIAL]
+        item = self.draw(st.sampled_from((names[0], *names)))
+        before = parameters(Fn(name))[: parameters(Fn(name)).index(item)]
+        return self.call(name, item, before)
+
+    def call(self, name: str, item: str | None = None, before: list[str] | None = None) -> tuple[Fn, Args]:
+        """Bind everything but the item: in layers of partials, and what is left in the call itself."""
+        places: list[list[tuple[str, Arg]]] = [[] for _ in range(_LAYERS + 1)]
+        for each in parameters(Fn(name)):
+            must = each not in defaults(Fn(name)) or each in (before or [])
+            if each != item and (must or self.chance(3)):
+                place = self.draw(st.sampled_from([_LAYERS, _LAYERS, *range(_LAYERS)]))
+                places[place].append((each, self.value(name, each)))
+        layers = tuple(tuple(layer) for layer in places[:_LAYERS] if layer)
+        return self.fn(name, layers), tuple(places[_LAYERS])
+
+    def fn(self, name: str, layers: tuple[Args, ...] = ()) -> Fn:
+        styles: list[Style] = ["closure", "module", "closure", "module", "async"]
+        return Fn(name, self.draw(st.sampled_from(styles)), layers, self.chance(10))
+
+    def value(self, name: str, parameter: str) -> Arg:
+        if (name, parameter) in _SPECIAL:
+            return Const(self.draw(_SPECIAL[name, parameter]))
+        return self.argument()
+
+    def argument(self) -> Arg:
+        if self.nodes and self.chance(2):
+            return Use(self.one_of(list(range(len(self.nodes)))))
+        return Const(self.draw(VALUES))
+
+    def length(self, node: Node) -> int | None:
+        bound = {} if isinstance(node, Keep) else dict(arguments(node))
+        values = {name: arg.value for name, arg in bound.items() if isinstance(arg, Const)}
+        match node:
+            case Iterate() | Invoke() if node.fn.name == "emit":
+                items = values["items"]
+                return len(items) if isinstance(items, tuple) else None
+            case Iterate() | Invoke() if node.fn.name == "count":
+                n = values["n"]
+                return n if isinstance(n, int) else None
+            case Invoke() if node.fn.name == "listing":
+                n = values.get("n", 2)
+                return n if isinstance(n, int) else None
+            case Each() | Keep():
+                return self.lengths[node.source]
+            case Over():
+                sizes = [
+                    self.size(arg.node) if isinstance(arg, Use) else len(tuple(arg.value))  # type: ignore[arg-type]
+                    for _, arg in node.sources
+                ]
+                if node.mode == "zip":
+                    return sizes[0]
+                total = 1
+                for size in sizes:
+                    total *= size
+                return total
+            case _:
+                return None

@@ -1,0 +1,122 @@
+"""Running a described pipeline and comparing it with the oracle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import daglite
+from daglite import Future, Plan
+from daglite.compile.check import check
+from daglite.compile.lower import lower
+from daglite.compile.rewrite import Rule, rewrite
+from daglite.compile.saves import attach_saves
+from daglite.exceptions import failure_of
+from daglite.options import Limits
+from tests.laws.build import Ready, build
+from tests.laws.describe import Each, Fold, Graph, Iterate, Keep, Over, kept, needed, through
+from tests.laws.oracle import Error, evaluate
+
+__all__ = ["Recorder", "Seen", "agree", "attempt", "compiled_with", "trial"]
+
+
+class Recorder:
+    """A store that remembers every save in order; values as text, as they were at that moment."""
+
+    def __init__(self) -> None:
+        self.log: list[tuple[str, str]] = []
+
+    def save(self, key: str, value: object) -> None:
+        self.log.append((key, repr(value)))
+
+
+@dataclass
+class Seen:
+    """What a run did: its value or its error, and what it saved in the store of a save and in that of the run."""
+
+    value: object = None
+    error: BaseException | None = None
+    stores: dict[str, Recorder] = field(default_factory=lambda: {"own": Recorder(), "run": Recorder()})
+
+
+def compiled_with(pipeline: Future[Any], rules: Sequence[Rule]) -> Plan[Any]:
+    """As `daglite.compile`, with other rules."""
+    graph, trace = rewrite(attach_saves(pipeline.node), rules)
+    check(graph)
+    return Plan(lower(graph, type(pipeline).__name__, Limits(), trace, optimised=True))
+
+
+def trial(
+    graph: Graph, *, rules: Sequence[Rule] | None = None, ready: Ready | None = None, compiling: Any = None, **run: Any
+) -> Seen:
+    """Build, compile and run; inline unless told otherwise."""
+    seen = Seen()
+    stores = {"own": seen.stores["own"], "run": None}
+    pipeline = build(graph, stores, *([ready] if ready else []))
+    plan = daglite.compile(pipeline, **(compiling or {})) if rules is None else compiled_with(pipeline, rules)
+    return attempt(plan, seen, **run)
+
+
+def attempt(plan: Plan[Any], seen: Seen, **run: Any) -> Seen:
+    try:
+        seen.value = plan.run(store=seen.stores["run"], **({"runtime": "inline"} | run))
+    except Exception as error:
+        seen.error = error
+    return seen
+
+
+def agree(graph: Graph, seen: Seen, *, in_order: bool = True) -> None:
+    """The run did what the oracle says. `in_order` False: folds that asked for no order may have taken none."""
+    expected = evaluate(graph)
+    if expected.errors:
+        _agree_on_error(graph, seen, expected.errors, in_order=in_order)
+    elif seen.error is not None:
+        raise seen.error
+    else:
+        assert repr(seen.value) == repr(expected.value)
+    for store, recorder in seen.stores.items():
+        keys = [key for key, _ in recorder.log]
+        assert len(keys) == len(set(keys)), "a key was written twice"
+        ours = {p: saves for p, saves in expected.saves.items() if _keep(graph, p).store == store}
+        allowed = {key: repr(value) for saves in ours.values() for key, value in saves}
+        assert dict(recorder.log).items() <= allowed.items()
+        if seen.error is None:
+            assert set(keys) == set(allowed)
+        for position, saves in ours.items():
+            known = [key for key, _ in saves]
+            if in_order or isinstance(kept(graph, position), Iterate):
+                mine = set(known)
+                assert [key for key in keys if key in mine] == [key for key in known if key in set(keys)]
+
+
+def _agree_on_error(graph: Graph, seen: Seen, errors: list[Error], *, in_order: bool) -> None:
+    assert seen.error is not None, f"should have failed, gave {seen.value!r}"
+    failure = failure_of(seen.error)
+    assert failure is not None
+    if in_order:
+        errors = [error for error in errors if _first(error, errors)]
+    got = Error(type(seen.error).__name__, str(seen.error), int(failure.task.rpartition(".")[2]), failure.index)
+    assert got in errors
+    # Each item of the failed stream was saved before it was dispatched.
+    source, least = got.node, got.index
+    while isinstance(node := kept(graph, source), Each | Fold):
+        source = through(graph, node.source)
+    for position, saves in evaluate(graph).saves.items():
+        if through(graph, position) == source and isinstance(node, Iterate):
+            must = [key for key, _ in saves][: None if least is None else least + 1]
+            assert set(must) <= {key for key, _ in seen.stores[_keep(graph, position).store].log}
+
+
+def _first(error: Error, errors: list[Error]) -> bool:
+    return all(error.index <= other.index for other in errors if _same_node(error, other))  # type: ignore[operator]
+
+
+def _same_node(error: Error, other: Error) -> bool:
+    return error.node == other.node and error.index is not None and other.index is not None
+
+
+def _keep(graph: Graph, position: int) -> Keep:
+    node = graph.nodes[position]
+    assert isinstance(node, Keep)
+    return node
