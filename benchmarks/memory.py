@@ -180,9 +180,10 @@ def show(line: Line) -> bool:
     base, _ = measure(line, line.few)
     growth, seconds = measure(line, line.items)
     holds = growth < line.allowed
+    allowed = f"{line.allowed:.0f} MB" if line.allowed < math.inf else "any"
     print(
         f"{line.case:16} {line.runtime:10} {line.few:8,} {base:8.1f} MB  {line.items:10,} {growth:8.1f} MB "
-        f"{growth - base:+8.1f} MB  {line.allowed:6.0f} MB  {'yes' if holds else 'NO':5} {seconds:7.1f} s",
+        f"{growth - base:+8.1f} MB  {allowed:>9}  {'yes' if holds else 'NO':5} {seconds:7.1f} s",
         flush=True,
     )
     return holds

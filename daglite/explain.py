@@ -139,6 +139,10 @@ class _Table:
         text = f"{verb} {step.function.name}" + (f"({', '.join(shown)})" if shown else "")
         if step.function.retries:
             limits.append(f"retries {step.function.retries}")
+        if step.function.timeout is not None:
+            limits.append(f"timeout {step.function.timeout:g} s")
+        if not step.function.retry_on_crash:
+            limits.append("no retry after a crash")
         limits.extend(f"save {save.key.text}" for save in step.saves)
         return _Row(step, joined, where, text, type_, limits)
 

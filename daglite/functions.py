@@ -25,7 +25,9 @@ _MODULES = re.compile(r"\b(?:[a-z_]\w*\.)+(?=[A-Za-z_])")
 class Function:
     """A task's function with its options: frozen, shared by ir, plan and workers.
 
-    `retries` is the number of further attempts after a first one that raised an `Exception`.
+    `retries` is the number of further attempts after a first one that raised an `Exception`. `timeout` is the most
+    seconds one call may take on a worker. `retry_on_crash` tells whether a call that its worker did not survive may be
+    started again.
     `result` is the text of the element type (generators) or of the return type; "?" where there is no annotation.
     """
 
@@ -34,9 +36,16 @@ class Function:
     kind: Kind
     retries: int
     result: str
+    timeout: float | None = None
+    retry_on_crash: bool = True
 
     def __repr__(self) -> str:
         return f"Function({self.name})"
+
+    @property
+    def needs_worker(self) -> bool:
+        """Whether it has an option that only a process of its own can keep."""
+        return self.timeout is not None or not self.retry_on_crash
 
     @property
     def streams(self) -> bool:
@@ -44,7 +53,14 @@ class Function:
         return self.kind in ("generator", "async_generator")
 
 
-def describe(fn: Callable[..., object], *, name: str | None, retries: int) -> Function:
+def describe(
+    fn: Callable[..., object],
+    *,
+    name: str | None = None,
+    retries: int = 0,
+    timeout: float | None = None,
+    retry_on_crash: bool = True,
+) -> Function:
     """Look at `fn` once and write down what the compiler and the workers need to know.
 
     Raises `TaskError` when `fn` is not callable and `ParameterError` for option values that are not allowed.
@@ -55,10 +71,15 @@ def describe(fn: Callable[..., object], *, name: str | None, retries: int) -> Fu
         raise ParameterError(f"`name` must be a text that is not empty; got {name!r}")
     if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
         raise ParameterError(f"`retries` must be a whole number >= 0; got {retries!r}")
+    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0):
+        raise ParameterError(f"`timeout` must be a number of seconds > 0, or None; got {timeout!r}")
+    if not isinstance(retry_on_crash, bool):
+        raise ParameterError(f"`retry_on_crash` must be True or False; got {retry_on_crash!r}")
     inner = _unwrap(fn)
     shown = name or getattr(inner, "__qualname__", type(inner).__name__).rpartition("<locals>.")[2]
     kind = _kind(inner)
-    return Function(fn, shown, kind, retries, element_type(inner, streams="generator" in kind))
+    result = element_type(inner, streams="generator" in kind)
+    return Function(fn, shown, kind, retries, result, timeout, retry_on_crash)
 
 
 def signature_of(function: Function) -> inspect.Signature:

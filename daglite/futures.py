@@ -134,6 +134,11 @@ class Items(Future[list[T]]):
         are commutative and associative.
         """
         found = _task(task, "reduce")
+        if found.function.needs_worker:
+            raise ParameterError(
+                f"task '{found.function.name}' has a `timeout` or `retry_on_crash=False`, which `reduce` cannot keep: "
+                "a fold runs in the coordinator; set them on the tasks before it"
+            )
         if not isinstance(ordered, bool):
             raise ParameterError(
                 f"`ordered` of `reduce` with task '{found.function.name}' must be a bool; got {ordered!r}"

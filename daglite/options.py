@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypedDict, get_args, runtime_checkable
 
@@ -14,12 +15,14 @@ __all__ = [
     "MIB",
     "RunOptions",
     "RunSettings",
+    "Runtime",
     "RuntimeName",
     "Save",
     "StartMethod",
     "Store",
     "check_choice",
     "check_count",
+    "check_start_method",
     "settings_of",
 ]
 
@@ -35,6 +38,10 @@ class Store(Protocol):
 
     def save(self, key: str, value: object) -> None:
         """Keep `value` under `key`, replacing what an earlier run left there."""
+
+
+class Runtime:
+    """Where items run; `daglite.runtime` has them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,34 +79,43 @@ class Limits:
 class RunOptions(TypedDict, total=False):
     """The keyword options of `run`, `run_async` and `stream`.
 
-    runtime: "processes" (default) or "inline".
+    runtime: "processes" (default), "inline", or an object of `daglite.runtime`.
     workers: number of worker processes; default: the processors this process may use.
     start_method: "auto" (default), "fork", "forkserver" or "spawn".
-    worker_retries: how often the items of a dead worker start again (default 2).
+    worker_retries: how often an item starts again when its worker died (default 2).
+    max_items_per_worker: a worker is replaced after so many items (default: never).
     store: where saves without a `save_store` go: a store or a folder.
     """
 
-    runtime: RuntimeName
+    runtime: RuntimeName | Runtime
     workers: int
     start_method: StartMethod
     worker_retries: int
-    store: Store | str
+    max_items_per_worker: int
+    store: Store | str | os.PathLike[str]
 
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """`RunOptions` after validation, without the store; `workers` None means all usable processors."""
+    """`RunOptions` after validation, without the store; `workers` None means all usable processors.
 
-    runtime: RuntimeName = "processes"
+    `given` names the options that were given, as opposed to left at their defaults.
+    """
+
+    runtime: RuntimeName | Runtime = "processes"
     workers: int | None = None
     start_method: StartMethod = "auto"
     worker_retries: int = 2
+    max_items_per_worker: int | None = None
+    given: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        check_choice("runtime", self.runtime, get_args(RuntimeName))
-        check_choice("start_method", self.start_method, get_args(StartMethod))
-        if self.workers is not None:
-            check_count("workers", self.workers, least=1)
+        if not isinstance(self.runtime, Runtime):
+            check_choice("runtime", self.runtime, get_args(RuntimeName))
+        check_start_method(self.start_method)
+        for name, value in (("workers", self.workers), ("max_items_per_worker", self.max_items_per_worker)):
+            if value is not None:
+                check_count(name, value, least=1)
         check_count("worker_retries", self.worker_retries, least=0)
 
 
@@ -110,13 +126,18 @@ def settings_of(options: RunOptions) -> RunSettings:
         if name not in known:
             raise ParameterError(f"unknown option '{name}'; known: {', '.join(known)}{suggest(name, known)}")
     given = {name: value for name, value in options.items() if name != "store"}
-    return RunSettings(**given)  # type: ignore[arg-type]  # __post_init__ checks each value
+    return RunSettings(**given, given=frozenset(given))  # type: ignore[arg-type]  # __post_init__ checks each value
 
 
 def check_count(name: str, value: object, *, least: int) -> None:
     """Raise `ParameterError` unless `value` is a whole number of at least `least`."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ParameterError(f"`{name}` must be a whole number >= {least}; got {value!r}")
+
+
+def check_start_method(value: object) -> None:
+    """Raise `ParameterError` unless `value` is a start method."""
+    check_choice("start_method", value, get_args(StartMethod))
 
 
 def check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:

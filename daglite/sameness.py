@@ -51,14 +51,18 @@ def same_program(left: Program, right: Program) -> bool:
     mine: list[object] = []
     theirs: list[object] = []
     # The shapes hold nothing of a leaf but its place; the leaves stand beside them, in the same order.
-    if [_shape(stage, mine.append) for stage in left.stages] != [
-        _shape(stage, theirs.append) for stage in right.stages
+    if [_shape(stage, lambda leaf, _: mine.append(leaf)) for stage in left.stages] != [
+        _shape(stage, lambda leaf, _: theirs.append(leaf)) for stage in right.stages
     ]:
         return False
     return len(mine) == len(theirs) and all(map(_same_leaf, mine, theirs))
 
 
-def _shape(stage: Stage, leaf: Callable[[object], object]) -> tuple[object, ...]:
+# Gives what stands in a shape for a function, an argument or a save; the text says where it is.
+_Leaf = Callable[[object, str], object]
+
+
+def _shape(stage: Stage, leaf: _Leaf) -> tuple[object, ...]:
     """A stage as plain tuples, with `leaf(x)` in place of each function, argument value and save."""
     match stage:
         case CallStage():
@@ -69,40 +73,44 @@ def _shape(stage: Stage, leaf: Callable[[object], object]) -> tuple[object, ...]
             source = _step(stage.source, leaf) if isinstance(stage.source, Step) else _mapped(stage.source, leaf)
             links = tuple(_step(link, leaf) for link in stage.links)
             end = None if stage.end is None else _step(stage.end, leaf)
-            initial = None if stage.initial is None else _operand(stage.initial, leaf)
+            initial = None if stage.initial is None else _operand(stage.initial, leaf, "`initial`")
             return ("stream", source, links, stage.ending, end, initial, stage.ordered)
         case _:
             assert_never(stage)
 
 
-def _step(step: Step, leaf: Callable[[object], object]) -> tuple[object, ...]:
+def _step(step: Step, leaf: _Leaf) -> tuple[object, ...]:
     # Bindings have no order of their own: `t.partial(a=1)(b=2)` is `t(b=2, a=1)`.
-    arguments = tuple((name, _operand(operand, leaf)) for name, operand in sorted(step.arguments, key=_name))
-    return (leaf(step.function), arguments, step.items, tuple(leaf(save) for save in step.saves))
+    task = f"task '{step.function.name}'"
+    arguments = tuple(
+        (name, _operand(operand, leaf, f"argument '{name}' of {task}"))
+        for name, operand in sorted(step.arguments, key=_name)
+    )
+    saves = tuple(leaf(save, f"a save of {task}") for save in step.saves)
+    return (leaf(step.function, task), arguments, step.items, saves)
 
 
-def _mapped(source: MappedSource, leaf: Callable[[object], object]) -> tuple[object, ...]:
+def _mapped(source: MappedSource, leaf: _Leaf) -> tuple[object, ...]:
     # Here the order counts: it is the order of the product.
-    return (source.mode, tuple((name, _operand(operand, leaf)) for name, operand in source.sources))
+    return (source.mode, tuple((name, _operand(o, leaf, f"mapped argument '{name}'")) for name, o in source.sources))
 
 
-def _operand(operand: Operand, leaf: Callable[[object], object]) -> object:
-    return ("result", operand.stage) if isinstance(operand, Result) else ("value", leaf(operand))
+def _operand(operand: Operand, leaf: _Leaf, where: str) -> object:
+    return ("result", operand.stage) if isinstance(operand, Result) else ("value", leaf(operand, where))
 
 
 def _name(argument: tuple[str, Operand]) -> str:
     return argument[0]
 
 
-def _printed(leaf: object) -> object:
-    """What of a leaf goes into the fingerprint."""
-    match leaf:
-        case Constant():
-            return leaf.value
-        case Save():
-            return leaf.key.text
-        case _:
-            return leaf
+def _printed(leaf: object, where: str) -> object:
+    """The token of a leaf; raises `Unstable`, saying where it stands."""
+    if isinstance(leaf, Save):
+        return leaf.key.text
+    try:
+        return token(leaf.value if isinstance(leaf, Constant) else leaf)
+    except Unstable as reason:
+        raise Unstable(f"{where}: {reason}") from None
 
 
 def _same_leaf(a: object, b: object) -> bool:

@@ -8,6 +8,8 @@ __all__ = ["shorten"]
 
 _MOST = 40
 _FEW = 3
+# Longer integers are cut anyway, and very long ones refuse to be text.
+_BITS = 512
 
 
 def shorten(value: object, depth: int = 2) -> str:
@@ -16,9 +18,9 @@ def shorten(value: object, depth: int = 2) -> str:
     >>> shorten("data.csv"), shorten([1, 2, 3, 4, 5]), shorten(object())
     ("'data.csv'", '[1, 2, 3, ... (5)]', '<object>')
     """
-    if value is None or type(value) in (bool, int, float, complex):
-        return _cut(repr(value))
-    if type(value) in (str, bytes, range):
+    if type(value) is int and value.bit_length() > _BITS:
+        return f"<int of {value.bit_length()} bits>"
+    if value is None or type(value) in (bool, int, float, complex, str, bytes, range):
         return _cut(repr(value))
     if isinstance(value, type) or callable(value):
         return f"<{getattr(value, '__name__', type(value).__name__)}>"
@@ -40,7 +42,7 @@ def _wrapped(shown: Iterable[str], total: int, brackets: str) -> str:
     parts = list(shown)
     if total > len(parts):
         parts.append(f"... ({total})")
-    return f"{brackets[0]}{', '.join(parts)}{brackets[1]}"
+    return _cut(f"{brackets[0]}{', '.join(parts)}{brackets[1]}")
 
 
 def _cut(text: str) -> str:

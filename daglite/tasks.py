@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterat
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, Protocol, Self, overload
 
-from typing_extensions import ParamSpec, TypeVar
+from typing_extensions import ParamSpec, TypedDict, TypeVar, Unpack
 
 from daglite.binding import Bindable, bind_call, bind_map, fix
 from daglite.exceptions import ParameterError, TaskError
@@ -22,6 +22,15 @@ P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
+
+
+class TaskOptions(TypedDict, total=False):
+    """The options of a task; see `task`."""
+
+    name: str | None
+    retries: int
+    timeout: float | None
+    retry_on_crash: bool
 
 
 class BaseTask(Bindable, Generic[P, R_co]):
@@ -72,11 +81,16 @@ class BaseTask(Bindable, Generic[P, R_co]):
         """The same task with some parameters fixed; a future as a fixed value is evaluated first, once."""
         return PartialTask(self.function, fix(self, fixed))
 
-    def with_options(self, *, name: str | None = None, retries: int | None = None) -> Self:
-        """The same task with other options; what is not given stays."""
+    def with_options(self, **options: Unpack[TaskOptions]) -> Self:
+        """The same task with other options; what is not given stays. The options are those of `task`."""
         old = self.function
-        new = describe(old.fn, name=name or old.name, retries=old.retries if retries is None else retries)
-        return replace(self, function=new)
+        stay: TaskOptions = {
+            "name": old.name,
+            "retries": old.retries,
+            "timeout": old.timeout,
+            "retry_on_crash": old.retry_on_crash,
+        }
+        return replace(self, function=describe(old.fn, **(stay | options)))
 
     if not TYPE_CHECKING:
 
@@ -100,6 +114,11 @@ class StreamTask(Task[P, list[T]], Generic[P, T]):
 
     def iter(self, *args: P.args, **kwargs: P.kwargs) -> IterFuture[T]:
         """The items as a lazy stream: the generator runs in the coordinator, each item is sent on as it is yielded."""
+        if self.function.needs_worker:
+            raise ParameterError(
+                f"task '{self.name}' has a `timeout` or `retry_on_crash=False`, which `.iter` cannot keep: "
+                "its generator runs in the coordinator; set them on the tasks behind it, or call the task directly"
+            )
         return IterFuture(IterNode(bind_call(self, args, kwargs)))
 
     def partial(self, **fixed: Any) -> PartialStreamTask[..., T]:
@@ -112,7 +131,7 @@ class PartialStreamTask(StreamTask[P, T], PartialTask[P, list[T]]):
 
 
 class TaskDecorator(Protocol):
-    """What `task(name=..., retries=...)` gives: a decorator with these options."""
+    """What `task(name=..., ...)` gives: a decorator with these options."""
 
     @overload
     def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
@@ -125,23 +144,26 @@ class TaskDecorator(Protocol):
 
 
 @overload
-def task(fn: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
+def task(fn: Callable[P, Coroutine[Any, Any, R]], /, **options: Unpack[TaskOptions]) -> Task[P, R]: ...
 @overload
-def task(fn: Callable[P, AsyncIterator[T]], /) -> StreamTask[P, T]: ...
+def task(fn: Callable[P, AsyncIterator[T]], /, **options: Unpack[TaskOptions]) -> StreamTask[P, T]: ...
 @overload
-def task(fn: Callable[P, Iterator[T]], /) -> StreamTask[P, T]: ...
+def task(fn: Callable[P, Iterator[T]], /, **options: Unpack[TaskOptions]) -> StreamTask[P, T]: ...
 @overload
-def task(fn: Callable[P, R], /) -> Task[P, R]: ...
+def task(fn: Callable[P, R], /, **options: Unpack[TaskOptions]) -> Task[P, R]: ...
 @overload
-def task(*, name: str | None = ..., retries: int = ...) -> TaskDecorator: ...
-def task(fn: Callable[..., Any] | None = None, /, *, name: str | None = None, retries: int = 0) -> Any:
+def task(**options: Unpack[TaskOptions]) -> TaskDecorator: ...
+def task(fn: Callable[..., Any] | None = None, /, **options: Unpack[TaskOptions]) -> Any:
     """Make a task of a function: plain, `async def`, generator or async generator.
 
     The function itself stays as it is; it is the `fn` of the task.
     `name` is shown in plans and errors (default: the function's own). `retries` is how many further attempts follow an
     attempt that raised an `Exception`; for a generator they cover a direct call, and with `.iter` only the time until
-    the first item is out. Raises `TaskError` when `fn` is not callable, `ParameterError` for option values that are
-    not allowed.
+    the first item is out. `timeout` is the most seconds one call may take on a worker, its waiting for a worker not
+    counted; the worker is killed and the run ends with `TaskTimeoutError`. `retry_on_crash=False`: a call whose worker
+    died is not started again, the run ends with `WorkerDiedError`.
+
+    Raises `TaskError` when `fn` is not callable, `ParameterError` for option values that are not allowed.
 
     >>> @task
     ... def double(x: int) -> int:
@@ -150,14 +172,16 @@ def task(fn: Callable[..., Any] | None = None, /, *, name: str | None = None, re
     8
     """
     if fn is None:
-        return functools.partial(_make, name=name, retries=retries)
-    return _make(fn, name=name, retries=retries)
+        # The options are checked where they are given, not where the decorator meets its function.
+        describe(task, **options)
+        return functools.partial(_make, **options)
+    return _make(fn, **options)
 
 
-def _make(fn: Callable[..., object], *, name: str | None, retries: int) -> Bindable:
+def _make(fn: Callable[..., object], **options: Unpack[TaskOptions]) -> Bindable:
     if isinstance(fn, Bindable):
         raise TaskError(f"{fn!r} is a task already; use `.with_options(...)` to change its options")
     if inspect.isclass(fn) and issubclass(fn, BaseException):
         raise TaskError(f"`task` needs a function; got the exception class {fn.__name__!r}")
-    function = describe(fn, name=name, retries=retries)
+    function = describe(fn, **options)
     return StreamTask(function) if function.streams else Task(function)

@@ -117,6 +117,8 @@ def left_running() -> dict[str, str]:
             kin = any(one in mine for one in line[:-1] if one.group == me.group)
             alone = "PYTEST_XDIST_WORKER" not in os.environ
             ours = alone and not kin and process.group == me.group and process.started > me.started
+            # An orphan that has ended waits for whoever adopted it, in its own time.
+            ours = ours and process.state != "Z"
         if ours:
             what = f"process {process.pid}, child of {process.parent}, state {process.state}: {process.command[:120]}"
             found[f"{process.pid} {process.started}"] = what

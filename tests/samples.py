@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from daglite import task
 
@@ -21,59 +24,67 @@ __all__ = [
     "scale",
     "several",
     "shown",
+    "told_by",
     "total",
+    "weighted",
 ]
 
 
+# Parameters are `Any` here, as checkers without the plugin take no future for an argument; tests/typing looks at types.
 @task
-def rows(n: int, start: int = 0) -> Iterator[int]:
+def rows(n: Any, start: Any = 0) -> Iterator[int]:
     yield from range(start, start + n)
 
 
 @task
-def several(x: int) -> Iterator[int]:
+def several(x: Any) -> Iterator[int]:
     yield x
     yield -x
 
 
 @task
-def one(n: int) -> int:
-    return n
+def one(n: Any) -> int:
+    return int(n)
 
 
 @task
-def double(x: int) -> int:
-    return x * 2
+def double(x: Any) -> int:
+    return int(x * 2)
 
 
 @task
-def scale(x: int, by: int = 10) -> int:
-    return x * by
+def scale(x: Any, by: Any = 10) -> int:
+    return int(x * by)
 
 
 @task
-def minus(a: int, b: int) -> int:
-    return a - b
+def minus(a: Any, b: Any) -> int:
+    return int(a - b)
 
 
 @task
-def pair(a: object, b: object) -> tuple[object, object]:
+def pair(a: Any, b: Any) -> tuple[object, object]:
     return a, b
 
 
 @task
-def fold(acc: int, item: int) -> int:
+def fold(acc: Any, item: Any) -> int:
     """Neither commutative nor associative: an item out of its place shows."""
-    return acc * 3 + item
+    return int(acc * 3 + item)
 
 
 @task
-def total(items: list[int]) -> int:
+def weighted(acc: Any, item: Any, by: Any = 2) -> int:
+    return int(acc + item * by)
+
+
+@task
+def total(items: Any) -> int:
     return sum(items)
 
 
 @task
-def shown(items: list[int], after: str = ".") -> str:
+def shown(items: Any, after: Any = ".") -> str:
     return f"{items}{after}"
 
 
@@ -85,6 +96,15 @@ class Memory:
 
     def save(self, key: str, value: object) -> None:
         self.saved.append((key, value))
+
+
+def told_by(program: str, seed: int) -> str:
+    """What a Python program prints in a process of its own, with sets and dicts hashed by this seed."""
+    root = Path(__file__).parent.parent
+    env = {**os.environ, "PYTHONHASHSEED": str(seed), "PYTHONPATH": str(root)}
+    done = subprocess.run([sys.executable, "-c", program], cwd=root, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def check_golden(file: Path, text: str) -> None:

@@ -7,13 +7,14 @@ rules/     one rewrite rule a file           lower      ir to flat numbered step
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
 from daglite.binding import Pipeline
 from daglite.compile.driver import compile_program
-from daglite.exceptions import TaskError
+from daglite.exceptions import ParameterError, TaskError
 from daglite.options import Limits, check_count
 from daglite.plan import Plan
 
@@ -54,8 +55,9 @@ def compile(
     """
     if not isinstance(pipeline, Pipeline):
         raise TaskError(f"`compile` needs a future; got {pipeline!r}; call a task, or use `.iter`, `.map`, `.then`")
-    if not isinstance(optimize, bool) or not isinstance(helper_thread, bool):
-        raise TaskError("`optimize` and `helper_thread` must be True or False")
+    for switch, asked in {"optimize": optimize, "helper_thread": helper_thread}.items():
+        if not isinstance(asked, bool):
+            raise ParameterError(f"`{switch}` must be True or False; got {asked!r}")
     given = {"window": window, "batch": batch, "nbytes": window_bytes}
     for name, value in given.items():
         if value is not None:
@@ -68,6 +70,8 @@ class _CallableModule(ModuleType):
     """Makes `daglite.compile` both the function and the package."""
 
     __call__ = staticmethod(compile)
+    # Of an object with a `__call__`, Python 3.11 and 3.12 would show a signature without the first parameter.
+    __signature__ = inspect.signature(compile)
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return importlib.import_module, (self.__name__,)

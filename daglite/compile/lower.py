@@ -38,6 +38,7 @@ from daglite.program import (
     MappedSource,
     MaterialiseStage,
     Operand,
+    Place,
     Program,
     Result,
     Stage,
@@ -88,7 +89,8 @@ class _Numbering:
                 return self._stream(source, (), name, fold)
             case JoinNode():
                 call = Call(node.call.function, node.call.fixed, (*node.call.bound, Binding(node.item, node.source)))
-                return CallStage("coordinator", (self._step(name, call, (), node.saves),))
+                place: Place = "workers" if call.function.needs_worker else "coordinator"
+                return CallStage(place, (self._step(name, call, (), node.saves),))
             case CompositeTaskNode():
                 first = self._step(name, node.first, (), ())
                 links = self._links("", node.links)

@@ -15,8 +15,10 @@ __all__ = ["Readers", "Rule", "apply_rule", "rewrite"]
 
 Readers = Callable[[Node], int]
 
-# A rule may fire several times on one node while its operands are peeled off, but it must come to rest.
+# A rule may fire several times on one node while its operands are peeled off, but it must come to rest. So must all
+# of them together: a round goes through the whole graph, whatever its depth, and two or three are enough.
 _MOST_FIRINGS_ON_A_NODE = 100
+_MOST_ROUNDS = 100
 
 
 class Rule(Protocol):
@@ -33,16 +35,18 @@ class Rule(Protocol):
 def rewrite(root: Node, rules: Sequence[Rule]) -> tuple[Node, tuple[Firing, ...]]:
     """Apply the rules in order, again and again until none fires; rules that fired are counted in the trace."""
     firings: dict[str, Firing] = {}
-    settled = False
-    while not settled:
-        settled = True
+    busy: list[str] = []
+    for _ in range(_MOST_ROUNDS):
+        busy = []
         for rule in rules:
             root, fired = apply_rule(root, rule)
             if fired is not None:
-                settled = False
+                busy.append(fired.rule)
                 before = firings.get(fired.rule)
                 firings[fired.rule] = _added(before, fired) if before else fired
-    return root, tuple(firings.values())
+        if not busy:
+            return root, tuple(firings.values())
+    raise TaskError(f"rules {', '.join(map(repr, busy))} do not come to rest on {node_text(root)}; please report this")
 
 
 def apply_rule(root: Node, rule: Rule) -> tuple[Node, Firing | None]:

@@ -41,6 +41,12 @@ __all__ = [
 MapMode = Literal["zip", "product"]
 
 
+def _short(node: object) -> str:
+    """A node by its kind and task. It does not descend: a graph may be thousands of nodes deep."""
+    call = getattr(node, "call", None)
+    return f"{type(node).__name__}({call.function.name})" if isinstance(call, Call) else f"<{type(node).__name__}>"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Value:
     """A plain argument, held by reference."""
@@ -65,23 +71,27 @@ class Call:
     bound: tuple[Binding, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class TaskNode:
     """One call of a task: a value (the list of all items when the task is a generator)."""
 
     call: Call
     saves: tuple[Save, ...] = ()
 
+    __repr__ = _short
 
-@dataclass(frozen=True, slots=True, eq=False)
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class IterNode:
     """A generator task as a source of items."""
 
     call: Call
     saves: tuple[Save, ...] = ()
 
+    __repr__ = _short
 
-@dataclass(frozen=True, slots=True, eq=False)
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class MapTaskNode:
     """A task applied to each item of `sources` (several: zipped or as a product); a stream."""
 
@@ -90,8 +100,10 @@ class MapTaskNode:
     mode: MapMode
     saves: tuple[Save, ...] = ()
 
+    __repr__ = _short
 
-@dataclass(frozen=True, slots=True, eq=False)
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ReduceNode:
     """A fold over a stream: `accumulator` and `item` are the parameters they fill; a value."""
 
@@ -103,8 +115,10 @@ class ReduceNode:
     ordered: bool
     saves: tuple[Save, ...] = ()
 
+    __repr__ = _short
 
-@dataclass(frozen=True, slots=True, eq=False)
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class JoinNode:
     """A task called once with the list of all items of a stream in its parameter `item`; a value."""
 
@@ -113,13 +127,17 @@ class JoinNode:
     item: str
     saves: tuple[Save, ...] = ()
 
+    __repr__ = _short
 
-@dataclass(frozen=True, slots=True, eq=False)
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class SaveNode:
     """The same value or stream as its source, kept in a store; the pass `attach_saves` moves it to the source."""
 
     source: Node
     save: Save
+
+    __repr__ = _short
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,7 +186,7 @@ class Fold:
 Ending: TypeAlias = Collect | Join | Fold
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class CompositeMapTaskNode:
     """A source, the tasks on its items and (once absorbed) its ending, run as one bounded stream."""
 
@@ -176,14 +194,18 @@ class CompositeMapTaskNode:
     links: tuple[Link, ...]
     ending: Ending | None
 
+    __repr__ = _short
 
-@dataclass(frozen=True, slots=True, eq=False)
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class CompositeTaskNode:
     """A chain of single calls that travels as one; each takes the value of the one before in its parameter."""
 
     first: Call
     links: tuple[Link, ...]
     saves: tuple[Save, ...]
+
+    __repr__ = _short
 
 
 Node: TypeAlias = (

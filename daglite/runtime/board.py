@@ -11,6 +11,9 @@ from daglite.runtime.frames import Segment
 
 __all__ = ["Board", "Handler"]
 
+# For all boards of this process: a pool that serves many runs never sees a number twice.
+_NUMBERS = count()
+
 Handler = Callable[[Reply], None]
 
 
@@ -19,7 +22,6 @@ class Board:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self._numbers = count()
         self._handlers: dict[int, Handler] = {}
         self._queue: deque[Chunk] = deque()
 
@@ -27,13 +29,15 @@ class Board:
         """How many batches may be submitted now; none while something waits for a worker of its own."""
         return 0 if self._queue else self.session.free()
 
-    def submit(self, program: int, segments: Sequence[Segment], handler: Handler) -> None:
+    def submit(self, program: int, first: int, items: int, segments: Sequence[Segment], handler: Handler) -> None:
         """Send a batch now; only when there is a `free()` place."""
-        self.session.submit(self._chunk(program, "batch", segments, handler, exclusive=False))
+        self.session.submit(Chunk(self._number(handler), program, "batch", segments, items, first))
 
-    def queue(self, program: int, kind: ChunkKind, segments: Sequence[Segment], handler: Handler) -> None:
-        """Send a chunk as soon as a worker is idle, which then has nothing else to do."""
-        self._queue.append(self._chunk(program, kind, segments, handler, exclusive=True))
+    def queue(
+        self, program: int, kind: ChunkKind, segments: Sequence[Segment], handler: Handler, *, first: int = 0
+    ) -> None:
+        """Send a chunk of one item as soon as a worker is idle, which then has nothing else to do."""
+        self._queue.append(Chunk(self._number(handler), program, kind, segments, 1, first, exclusive=True))
         self._launch()
 
     def poll(self, timeout: float | None) -> int:
@@ -50,12 +54,16 @@ class Board:
         self._launch()
         return len(replies)
 
-    def _chunk(
-        self, program: int, kind: ChunkKind, segments: Sequence[Segment], handler: Handler, *, exclusive: bool
-    ) -> Chunk:
-        seq = next(self._numbers)
+    def abandon(self) -> None:
+        """Nobody waits for anything any more."""
+        self._queue.clear()
+        self._handlers.clear()
+        self.session.abandon()
+
+    def _number(self, handler: Handler) -> int:
+        seq = next(_NUMBERS)
         self._handlers[seq] = handler
-        return Chunk(seq, program, kind, segments, exclusive)
+        return seq
 
     def _launch(self) -> None:
         while self._queue and self.session.idle():

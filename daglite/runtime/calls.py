@@ -12,7 +12,7 @@ from daglite.runtime.executor import ChunkKind, Reply
 from daglite.runtime.failures import blame
 from daglite.runtime.install import pack_steps
 from daglite.runtime.saving import Saver
-from daglite.runtime.shipping import died
+from daglite.runtime.shipping import died, overdue
 from daglite.runtime.wire import Codec, Unloadable
 
 __all__ = ["Calls"]
@@ -30,13 +30,13 @@ class Calls:
         self._codec = codec
         self._retries = retries
 
-    def start(self, program: int, steps: Sequence[BoundStep], done: Done) -> None:
+    def start(self, steps: Sequence[BoundStep], done: Done) -> None:
         """Call a chain once; `done` gets the last value."""
-        _Call(self, program, steps, "batch", None, done).send()
+        _Call(self, steps, "batch", None, done).send()
 
-    def generate(self, program: int, step: BoundStep, *, streamed: bool, saver: Saver | None, done: Done) -> None:
+    def generate(self, step: BoundStep, *, streamed: bool, saver: Saver | None, done: Done) -> None:
         """Drain a generator on a worker; `done` gets the list of its items, `saver` each item as it arrives."""
-        _Call(self, program, [step], "stream" if streamed else "generate", saver, done).send()
+        _Call(self, [step], "stream" if streamed else "generate", saver, done).send()
 
 
 class _Call:
@@ -45,19 +45,19 @@ class _Call:
     def __init__(
         self,
         calls: Calls,
-        program: int,
         steps: Sequence[BoundStep],
         kind: ChunkKind,
         saver: Saver | None,
         done: Done,
     ) -> None:
-        self._calls, self._program, self._steps, self._kind = calls, program, steps, kind
+        self._calls, self._steps = calls, steps
+        self._kind: ChunkKind = kind
         self._saver, self._done = saver, done
         self._items: list[object] = []
         self._round: tuple[int, int] = (0, 0)
         self._saved = 0
         self._attempt = 1
-        calls._board.session.install(program, pack_steps(calls._codec, steps))
+        self._program = calls._board.session.install(pack_steps(calls._codec, steps))
         calls.under_way += 1
 
     def send(self) -> None:
@@ -72,13 +72,17 @@ class _Call:
                 self._calls.error = error
 
     def _take(self, reply: Reply) -> None:
-        if reply.kind == "lost" and self._attempt <= self._calls._retries:
+        again = self._attempt <= self._calls._retries and all(step.function.retry_on_crash for step in self._steps)
+        if reply.kind == "lost" and (again or not reply.started):
             self._attempt += 1
             self.send()
             return
         if reply.kind == "lost":
             names = " -> ".join(step.function.name for step in self._steps)
             raise self._blamed(died(names, "a single call", reply, self._attempt), reply)
+        if reply.kind == "overdue":
+            step = next(step for step in self._steps if step.number == reply.step)
+            raise self._blamed(overdue(step.function), reply)
         self._keep(reply)
         if reply.kind == "failed":
             error, trace = unpack_error(self._calls._codec, bytes(reply.segments[-1]))

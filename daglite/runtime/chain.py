@@ -41,10 +41,15 @@ class BoundStep:
 class Chain:
     """Steps ready to be called one after the other."""
 
-    def __init__(self, steps: Sequence[BoundStep], loop: PrivateLoop) -> None:
+    def __init__(
+        self, steps: Sequence[BoundStep], loop: PrivateLoop, announce: Callable[[int, float], None] | None = None
+    ) -> None:
+        """`announce(step number, seconds)` is told when a call with a time limit begins; -1 when it is over."""
         self.steps = tuple(steps)
         # One flat tuple for the inner loop: the call, whether its result is tapped, its number.
-        self.calls = tuple((_of_one_value(step, loop), step.tapped, step.number) for step in steps)
+        self.calls = tuple(
+            (_timed(step, _of_one_value(step, loop), announce), step.tapped, step.number) for step in steps
+        )
 
     def name_of(self, number: int) -> str:
         """The name of the task with this step number."""
@@ -75,6 +80,23 @@ def _of_one_value(step: BoundStep, loop: PrivateLoop) -> Callable[[Any], Any]:
     if len(step.items) == 1:
         return call
     return (lambda values: call(*values)) if step.items else (lambda _: call())
+
+
+def _timed(
+    step: BoundStep, call: Callable[[Any], Any], announce: Callable[[int, float], None] | None
+) -> Callable[[Any], Any]:
+    seconds = step.function.timeout
+    if seconds is None or announce is None:
+        return call
+
+    def timed(value: object) -> object:
+        announce(step.number, seconds)
+        try:
+            return call(value)
+        finally:
+            announce(-1, 0.0)
+
+    return timed
 
 
 def open_items(step: BoundStep, loop: PrivateLoop, *, retry: bool = True) -> Iterator[object]:

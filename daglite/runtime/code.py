@@ -10,6 +10,7 @@ A thing is made from its skeleton first and filled with its contents later, whic
 from __future__ import annotations
 
 import _thread
+import contextlib
 import dis
 import enum
 import functools
@@ -126,8 +127,25 @@ def _new_function(where: str, code: CodeType, name: str, closure: tuple[CellType
 def _new_class(meta: type, name: str, bases: tuple[type, ...], seed: dict[str, object]) -> type:
     # The user's metaclass has done its work: what it made is among the contents. Only `abc` keeps some out of sight.
     make = ABCMeta if issubclass(meta, ABCMeta) else type
-    made: type = make.__new__(meta, name, bases, seed)  # type: ignore[type-var]
+    above = {id(each): each for base in bases for each in base.__mro__ if "__init_subclass__" in vars(each)}
+    with contextlib.ExitStack() as stack:
+        for each in above.values():
+            # Those of importable modules belong to all, and ask for no arguments of their own as a rule.
+            if here().token_of(each) is not None:
+                stack.enter_context(_hook_at_rest(each))
+        made: type = make.__new__(meta, name, bases, seed)
     return made
+
+
+@contextlib.contextmanager
+def _hook_at_rest(base: Any) -> Iterator[None]:
+    """The same with `__init_subclass__`: run again it would register twice, and lack its arguments."""
+    hook = vars(base)["__init_subclass__"]
+    type.__setattr__(base, "__init_subclass__", classmethod(lambda cls, **_: super(base, cls).__init_subclass__()))
+    try:
+        yield
+    finally:
+        type.__setattr__(base, "__init_subclass__", hook)
 
 
 def _new_member(cls: type, base: type, value: tuple[object, ...]) -> object:

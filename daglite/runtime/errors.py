@@ -1,125 +1,198 @@
-"""Errors on the wire: an exception arrives as itself, or, where it cannot, as everything that is known about it."""
+"""Exceptions that travel: with their own type, attributes, notes, causes and members, or as facts where they cannot.
+
+Pickle alone drops the causes and the traceback, calls constructors with arguments they may not take, and lets one bad
+member spoil a group. Here each exception of the tree is packed by itself, and the others it names as their numbers.
+"""
 
 from __future__ import annotations
 
+import pickle
 import traceback
 from typing import Any, NamedTuple, cast
 
 from daglite.exceptions import TaskFailedError
+from daglite.runtime.cells import text_of
 from daglite.runtime.wire import Codec
 
 __all__ = ["pack_error", "unpack_error"]
 
-_DEEPEST = 20
+_MOST_LINKS = 64
+_MOST_ARGUMENTS = 8
+_MOST_TEXT = 500
+_MOST_TRACE = 50_000
+_HEAP_TYPE = 1 << 9
+_NOBODY = -1
+# The coordinator would take these for its own.
+_STOPS = (StopIteration, StopAsyncIteration)
 
 
-class _Packed(NamedTuple):
-    """One exception: its pickle (None: cannot travel), what can be said about it, and the ones behind it."""
+class _Entry(NamedTuple):
+    """One exception; the others are named by their places in the list. `body` is None for one that cannot travel."""
 
     body: bytes | None
-    text: str
-    trace: str
-    cause: _Packed | None
-    context: _Packed | None
-    suppress: bool
+    facts: str
+    cause: int = _NOBODY
+    context: int = _NOBODY
+    suppress: bool = False
+    members: tuple[int, ...] = ()
 
 
 def pack_error(codec: Codec, error: BaseException) -> bytes:
-    """An exception as bytes, with its attributes, notes, causes and the text of its traceback. Never raises."""
-    return codec.dumps(_plain(_pack(codec, error, 0)))
+    """The exception with all that hangs on it, and its traceback as text; never raises."""
+    try:
+        entries = _entries(codec, error)
+    except BaseException as reason:
+        entries = [_Entry(None, _facts(error, reason))]
+    # Texts, numbers and bytes only: this loads, whatever does not.
+    return pickle.dumps((_trace(error), [tuple(entry) for entry in entries]))
 
 
 def unpack_error(codec: Codec, data: bytes) -> tuple[BaseException, str]:
-    """The exception to raise and the text of its traceback in the worker.
+    """The exception to raise and the text of its traceback in the worker; never raises.
 
-    What could not travel, and what would be mistaken for the coordinator's own (`SystemExit`, `StopIteration` ...),
-    arrives as a `TaskFailedError`; in the second case the original is its `__cause__`.
+    It is a `TaskFailedError` where the exception could not travel, or would be mistaken for the coordinator's own.
     """
-    packed = _packed(cast("tuple[object, ...]", codec.loads(data)))
-    error = _unpack(codec, packed)
-    if isinstance(error, Exception) and not isinstance(error, StopIteration | StopAsyncIteration):
-        return error, packed.trace
-    wrapped = TaskFailedError(f"the task raised {packed.text}")
-    wrapped.__cause__ = error
-    return wrapped, packed.trace
-
-
-def _pack(codec: Codec, error: BaseException, depth: int) -> _Packed:
-    cause, context = error.__cause__, error.__context__
-    return _Packed(
-        _body(codec, error),
-        _text(error),
-        _trace(error) if depth == 0 else "",
-        _pack(codec, cause, depth + 1) if cause is not None and depth < _DEEPEST else None,
-        _pack(codec, context, depth + 1) if context is not None and context is not cause and depth < _DEEPEST else None,
-        error.__suppress_context__,
-    )
-
-
-def _body(codec: Codec, error: BaseException) -> bytes | None:
-    """The exception's own pickle, else its parts; only what was seen to load goes out."""
-    for value in (error, _parts(error)):
-        try:
-            body = codec.dumps(value)
-            if type(_rebuilt(codec.loads(body))) is type(error):
-                return body
-        except BaseException:  # whatever a foreign `__reduce__` or `__init__` raises: try the next way
-            continue
-    return None
-
-
-def _parts(error: BaseException) -> tuple[type[BaseException], tuple[object, ...], dict[str, object]]:
-    return type(error), error.args, dict(getattr(error, "__dict__", {}))
-
-
-def _rebuilt(value: object) -> BaseException:
-    """An exception whose constructor does not take what it stored is rebuilt without calling it."""
-    if isinstance(value, BaseException):
-        return value
-    kind, args, state = cast("tuple[type[BaseException], tuple[object, ...], dict[str, object]]", value)
-    error = kind.__new__(kind, *args)
-    error.args = args
-    error.__dict__.update(state)
-    return error
-
-
-def _unpack(codec: Codec, packed: _Packed) -> BaseException:
-    error: BaseException
-    if packed.body is None:
-        error = TaskFailedError(f"the task raised {packed.text}, which cannot be pickled")
-    else:
-        try:
-            error = _rebuilt(codec.loads(packed.body))
-        except BaseException as reason:
-            error = TaskFailedError(f"the task raised {packed.text}, which cannot be loaded here: {_text(reason)}")
-    error.__cause__ = _unpack(codec, packed.cause) if packed.cause is not None else None
-    error.__context__ = _unpack(codec, packed.context) if packed.context is not None else error.__cause__
-    error.__suppress_context__ = packed.suppress
-    return error
-
-
-def _plain(packed: _Packed | None) -> tuple[object, ...] | None:
-    if packed is None:
-        return None
-    return (*packed[:3], _plain(packed.cause), _plain(packed.context), packed.suppress)
-
-
-def _packed(plain: tuple[object, ...]) -> _Packed:
-    body, text, trace, cause, context, suppress = cast("tuple[bytes | None, str, str, Any, Any, bool]", plain)
-    return _Packed(
-        body, text, trace, _packed(cause) if cause else None, _packed(context) if context else None, suppress
-    )
-
-
-def _text(error: BaseException) -> str:
+    trace, rows = cast("tuple[str, list[tuple[Any, ...]]]", pickle.loads(data))
+    entries = [_Entry(*row) for row in rows]
+    # Whoever sees the outermost only in print wants its traceback too.
+    entries[0] = entries[0]._replace(facts=f"{entries[0].facts}\n{trace}")
     try:
-        return f"{type(error).__qualname__}: {error}"
+        error = _rebuilt(codec, entries)
+    except BaseException:
+        error = TaskFailedError(entries[0].facts)
+    if isinstance(error, Exception) and not isinstance(error, _STOPS):
+        return error, trace
+    wrapped = TaskFailedError(f"a task raised {_cut(text_of(error))}")
+    wrapped.__cause__ = error
+    return wrapped, trace
+
+
+def _entries(codec: Codec, error: BaseException) -> list[_Entry]:
+    found, places = [error], {id(error): 0}
+    # The list grows while it is walked, so no depth of causes is too deep.
+    for each in found:
+        members = _members(each)
+        for near in (*members, each.__cause__, each.__context__):
+            # A group without one of its members would be another group; causes that are far away may be left out.
+            wanted = near in members or len(found) < _MOST_LINKS
+            if near is not None and id(near) not in places and wanted:
+                places[id(near)] = len(found)
+                found.append(near)
+    return [_entry(codec, each, places) for each in found]
+
+
+def _entry(codec: Codec, error: BaseException, places: dict[int, int]) -> _Entry:
+    body, facts = None, ""
+    try:
+        body = _body(codec, error)
+    except BaseException as reason:
+        facts = _facts(error, reason)
+    cause, context = (places.get(id(near), _NOBODY) for near in (error.__cause__, error.__context__))
+    members = tuple(places[id(member)] for member in _members(error))
+    return _Entry(body, facts or _facts(error, None), cause, context, error.__suppress_context__, members)
+
+
+def _body(codec: Codec, error: BaseException) -> bytes:
+    """The exception without what hangs on it; raises when it would not load."""
+    if isinstance(error, BaseExceptionGroup):
+        return _checked(codec, error, (type(error), error.message, vars(error)))
+    try:
+        # `args` once more: a constructor that makes a text of its arguments would make it twice.
+        return _checked(codec, error, (error, error.args))
     except Exception:
-        return f"{type(error).__qualname__} (its text cannot be shown), with {len(error.args)} arguments"
+        if not _pickles_by_default(type(error)):
+            raise
+        return _checked(codec, error, (type(error), error.args, vars(error)))
+
+
+def _checked(codec: Codec, error: BaseException, parts: tuple[object, ...]) -> bytes:
+    body = codec.dumps(parts)
+    copy = _revived(codec, body, _members(error))
+    if type(copy) is not type(error):
+        raise TypeError(f"it comes back as {type(copy).__name__}")
+    return body
+
+
+def _rebuilt(codec: Codec, entries: list[_Entry]) -> BaseException:
+    made: dict[int, BaseException] = {}
+    for place in range(len(entries)):
+        _make(codec, entries, made, place)
+    for place, entry in enumerate(entries):
+        error = made[place]
+        error.__cause__ = made.get(entry.cause)
+        error.__context__ = made.get(entry.context)
+        # Last: setting a cause sets it too.
+        error.__suppress_context__ = entry.suppress
+    return made[0]
+
+
+def _make(codec: Codec, entries: list[_Entry], made: dict[int, BaseException], place: int) -> BaseException:
+    if place not in made:
+        body, facts, *_, members = entries[place]
+        inner = tuple(_make(codec, entries, made, member) for member in members)
+        try:
+            made[place] = _revived(codec, body, inner) if body is not None else _stand_in(facts, inner)
+        except BaseException:
+            made[place] = _stand_in(facts, inner)
+    return made[place]
+
+
+def _stand_in(facts: str, members: tuple[BaseException, ...]) -> BaseException:
+    return BaseExceptionGroup(facts, members) if members else TaskFailedError(facts)
+
+
+def _revived(codec: Codec, body: bytes, members: tuple[BaseException, ...]) -> BaseException:
+    """The exception of `_body`; raises whatever making it raises."""
+    first, second, *rest = cast("tuple[Any, ...]", codec.loads(body))
+    error: BaseException
+    if not rest:
+        error = first
+        error.args = second
+        return error
+    if issubclass(first, BaseExceptionGroup):
+        error = BaseExceptionGroup.__new__(first, second, members)
+    else:
+        # Without the user's constructor, but with that of Python, which keeps some attributes out of sight.
+        built_in: Any = next(base for base in first.__mro__ if not base.__flags__ & _HEAP_TYPE)
+        error = built_in.__new__(first, *second)
+        built_in.__init__(error, *second)
+        error.args = second
+    vars(error).update(rest[0])
+    return error
+
+
+def _pickles_by_default(cls: type[BaseException]) -> bool:
+    """Whether the user said nothing about pickling; who did is not overruled."""
+    written = ("__reduce__", "__reduce_ex__", "__getstate__", "__setstate__", "__getnewargs__", "__getnewargs_ex__")
+    return not any(name in vars(base) for base in cls.__mro__ if base.__flags__ & _HEAP_TYPE for name in written)
+
+
+def _members(error: BaseException) -> tuple[BaseException, ...]:
+    return error.exceptions if isinstance(error, BaseExceptionGroup) else ()
 
 
 def _trace(error: BaseException) -> str:
     try:
-        return "".join(traceback.format_exception(error))
-    except Exception:
-        return "".join(traceback.format_tb(error.__traceback__))
+        text = "".join(traceback.format_exception(error))
+    except BaseException:
+        text = f"{type(error).__name__}, whose traceback cannot be printed\n"
+    half = _MOST_TRACE // 2
+    return text if len(text) <= _MOST_TRACE else f"{text[:half]}\n...\n{text[-half:]}"
+
+
+def _facts(error: BaseException, reason: BaseException | None) -> str:
+    arguments = BaseException.__reduce__(error)[1]
+    shown = ", ".join(_cut(_repr(each)) for each in arguments[:_MOST_ARGUMENTS])
+    what = f"{type(error).__qualname__}({shown})"
+    return f"{what} cannot travel" + (f": {_cut(text_of(reason))}" if reason else "")
+
+
+def _repr(value: object) -> str:
+    try:
+        return repr(value)
+    except BaseException:
+        return f"<{type(value).__name__}>"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MOST_TEXT else text[: _MOST_TEXT - 3] + "..."

@@ -9,24 +9,28 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol
 
 from daglite.runtime.frames import Segment
+from daglite.runtime.wire import Codec
 
 __all__ = ["Chunk", "ChunkKind", "Reply", "ReplyKind", "Session"]
 
 # A batch of items; a generator to be drained into a list; the same standing in for `.iter()`.
 ChunkKind = Literal["batch", "generate", "stream"]
-ReplyKind = Literal["done", "failed", "piece", "lost"]
+ReplyKind = Literal["done", "failed", "piece", "lost", "overdue"]
 
 
 class Chunk(NamedTuple):
     """Work for one worker: packed items for an installed program.
 
-    An `exclusive` chunk has its worker to itself: nothing cheap waits behind it, and nobody else is blamed for it.
+    It holds `items` consecutive items, the first with index `first`. An `exclusive` chunk has its worker to itself:
+    nothing cheap waits behind it, and nobody else is blamed for it.
     """
 
     seq: int
     program: int
     kind: ChunkKind
     segments: Sequence[Segment]
+    items: int = 1
+    first: int = 0
     exclusive: bool = False
 
 
@@ -35,6 +39,7 @@ class Reply(NamedTuple):
 
     `done` items are done and packed in `segments`. For "failed" the last segment is the error and `step` the number
     of the step that raised it. "piece" is a part of a generated list, more follows (`done` items of attempt `step`).
+    "overdue" means that item `done` of the chunk took too long at step `step`, and its worker was killed.
     "lost" means that the worker ended: `started` tells whether it may have begun, `exitcode` how it ended.
     """
 
@@ -53,27 +58,48 @@ class Session(Protocol):
     """An open engine. All calls come from one thread at a time, except `wake`."""
 
     workers: int
+    codec: Codec
 
-    def install(self, program: int, body: bytes) -> None:
-        """Make a program known; it reaches each worker once, before the first chunk that needs it."""
+    def install(self, body: bytes) -> int:
+        """Make a program known and number it; it reaches each worker once, before the first chunk that needs it."""
+        ...
 
     def forget(self, program: int) -> None:
         """The program is not needed any more."""
+        ...
 
     def free(self) -> int:
         """How many more chunks may be submitted now."""
+        ...
 
     def idle(self) -> bool:
         """Whether a worker has nothing to do."""
+        ...
+
+    def most(self) -> int | None:
+        """Most items that a chunk may hold now; None when there is no limit."""
+        ...
 
     def submit(self, chunk: Chunk) -> None:
         """Give a chunk to a worker; never blocks. Only when `free()` (for an exclusive chunk: `idle()`)."""
+        ...
 
     def ready(self, timeout: float | None) -> Sequence[Reply]:
         """Replies that are here, waiting up to `timeout` seconds (None: until there is one, or `wake`)."""
+        ...
 
     def wake(self) -> None:
         """Make a `ready` that waits in another thread return."""
+        ...
+
+    def abandon(self) -> None:
+        """Stop what is under way; no reply to it will come."""
+        ...
+
+    def recycle(self) -> None:
+        """Make the engine fit for another run: nothing of this one is left in it."""
+        ...
 
     def close(self) -> None:
         """End the engine and everything it started."""
+        ...

@@ -1,6 +1,6 @@
 """What crosses a socket: a fixed header, the lengths of the segments, the segments.
 
-    u8 kind | u64 seq | u32 number | i32 step | f64 seconds | u32 segments | u64 length each | segment bytes each
+    u8 kind | u64 seq | u64 at | u32 number | i32 step | f64 seconds | u32 segments | u64 length each | their bytes
 
 The header is a struct and not a pickle, so that a frame can always be read, whatever its segments hold.
 """
@@ -18,7 +18,7 @@ __all__ = ["Frame", "FrameReader", "FrameWriter", "Kind", "Segment"]
 
 Segment: TypeAlias = bytes | bytearray | memoryview
 
-_HEADER = struct.Struct("!BQIidI")
+_HEADER = struct.Struct("!BQQIidI")
 _READ = 256 * 1024
 # Segments up to this size are copied into one buffer with their neighbours: fewer, larger writes.
 _SMALL = 16 * 1024
@@ -34,18 +34,22 @@ class Kind(IntEnum):
     FORGET = 3
     BATCH = 4
     GENERATE = 5
-    STOP = 6
+    RESET = 6
+    STOP = 7
 
     DONE = 16
     FAIL = 17
     PIECE = 18
+    START = 19
+    LOG = 20
 
 
 class Frame(NamedTuple):
-    """One message. `number`, `step` and `seconds` mean what the kind says; see `pool` and `worker`."""
+    """One message. What the numbers mean depends on the kind; `worker` lists them."""
 
     kind: Kind
     seq: int = 0
+    at: int = 0
     number: int = 0
     step: int = -1
     seconds: float = 0.0
@@ -64,7 +68,7 @@ class FrameWriter:
     def push(self, frame: Frame) -> None:
         """Queue a frame; nothing is sent yet."""
         views = [memoryview(segment).cast("B") for segment in frame.segments]
-        header = _HEADER.pack(frame.kind, frame.seq, frame.number, frame.step, frame.seconds, len(views))
+        header = _HEADER.pack(*frame[:6], len(views))
         small = bytearray(header + struct.pack(f"!{len(views)}Q", *(view.nbytes for view in views)))
         for view in views:
             if view.nbytes <= _SMALL:
@@ -98,7 +102,7 @@ class FrameReader:
     def __init__(self) -> None:
         self._small = bytearray()
         self._at = 0
-        self._head: tuple[Kind, int, int, int, float] | None = None
+        self._head: tuple[int, int, int, int, int, float] | None = None
         self._lengths: list[int] = []
         self._segments: list[bytearray] = []
         self._large: memoryview | None = None
@@ -128,8 +132,7 @@ class FrameReader:
                 break
             assert self._head is not None
             if len(self._segments) == len(self._lengths):
-                kind, seq, number, step, seconds = self._head
-                frames.append(Frame(kind, seq, number, step, seconds, self._segments))
+                frames.append(Frame(Kind(self._head[0]), *self._head[1:], self._segments))
                 self._head, self._segments = None, []
             elif not self._parse_segment():
                 break
@@ -139,12 +142,13 @@ class FrameReader:
         have = len(self._small) - self._at
         if have < _HEADER.size:
             return False
-        kind, seq, number, step, seconds, segments = _HEADER.unpack_from(self._small, self._at)
+        *head, segments = _HEADER.unpack_from(self._small, self._at)
         size = _HEADER.size + 8 * segments
         if have < size:
             return False
         self._lengths = list(struct.unpack_from(f"!{segments}Q", self._small, self._at + _HEADER.size))
-        self._head = (Kind(kind), seq, number, step, seconds)
+        kind, seq, at, number, step, seconds = head
+        self._head = (kind, seq, at, number, step, seconds)
         self._at += size
         return True
 

@@ -6,6 +6,7 @@ When one pull takes longer than `_PATIENCE`, the helper does the caller's other 
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import threading
 import time
@@ -38,10 +39,11 @@ class Helper:
         self._since = 0.0 if slow else time.monotonic()
         self._patience = _LONG if slow else _PATIENCE
         if self._thread is None:
-            self._thread = threading.Thread(
-                target=self._context.run, args=(self._work,), name="daglite-helper", daemon=True
-            )
-            self._thread.start()
+            thread = threading.Thread(target=self._context.run, args=(self._work,), name="daglite-helper", daemon=True)
+            # At the end of the interpreter no thread can start: the run goes on without help.
+            with contextlib.suppress(RuntimeError):
+                thread.start()
+                self._thread = thread
         elif slow:
             self._called.set()
 

@@ -1,132 +1,64 @@
-"""Worker processes: started, fed, listened to, replaced when they die, ended. The only file that imports multiprocess.
-
-    coordinator                                   worker
-    FrameWriter -> non-blocking socket  ------>   blocking socket -> worker loop
-    FrameReader <- non-blocking socket  <------   replies
-    guard socket (nothing is ever sent) ------    SIGIO when it closes
+"""The process engine: workers fed, listened to, replaced when they die or have done enough, and ended.
 
 The coordinator never blocks on a socket: a worker that is sending while the coordinator is sending would otherwise
-wait for it for ever. Each worker holds only its own two ends, so that an end that closes is seen on the other side.
+wait for it for ever.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import selectors
-import signal
 import socket
-import sys
-import threading
-import types
-import weakref
-from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, cast
-
-import multiprocess
-from multiprocess.process import BaseProcess
+import time
+from collections.abc import Sequence
+from itertools import count
+from typing import cast
 
 from daglite.exceptions import ExecutionError
 from daglite.options import StartMethod
 from daglite.runtime.executor import Chunk, Reply, ReplyKind
-from daglite.runtime.frames import Frame, FrameReader, FrameWriter, Kind
+from daglite.runtime.frames import Frame, Kind
+from daglite.runtime.logs import take_record
+from daglite.runtime.process import WorkerProcess, start_worker
 from daglite.runtime.wire import Codec
-from daglite.runtime.worker import worker_main
 
-__all__ = ["ProcessSession", "choose_method", "usable_processors"]
+__all__ = ["ProcessSession"]
 
+# Two batches for each worker: one under way, one waiting behind it.
 _CREDITS = 2
 _KINDS: dict[Kind, ReplyKind] = {Kind.DONE: "done", Kind.FAIL: "failed", Kind.PIECE: "piece"}
-
-# One start at a time in this process: `__main__` is swapped meanwhile, and a worker forked by another thread would
-# inherit the ends meant for the worker being started.
-_STARTING = threading.RLock()
-
-# The coordinator's ends of all runs of this process. A forked child, whoever forks it, closes its copies first
-# thing: otherwise nobody would ever see these ends close.
-_OUR_ENDS: weakref.WeakSet[socket.socket] = weakref.WeakSet()
-
-
-def _close_inherited_ends() -> None:
-    for end in list(_OUR_ENDS):
-        end.close()
-
-
-os.register_at_fork(after_in_child=_close_inherited_ends)
-
-
-def usable_processors() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def choose_method(asked: StartMethod) -> Literal["fork", "forkserver", "spawn"]:
-    """The start method: fork only while the operating system counts one thread.
-
-    A forked child keeps every lock that another thread held, for ever, so with threads the fork server is used.
-    """
-    if asked != "auto":
-        return asked
-    if not hasattr(os, "fork"):
-        return "spawn"
-    return "fork" if _thread_count() == 1 else "forkserver"
-
-
-def _thread_count() -> int:
-    try:
-        return len(os.listdir("/proc/self/task"))
-    except OSError:
-        return threading.active_count()
-
-
-@dataclass(eq=False)
-class _Worker:
-    """What the coordinator knows of one worker."""
-
-    process: BaseProcess
-    sock: socket.socket
-    guard: socket.socket
-    reader: FrameReader = field(default_factory=FrameReader)
-    writer: FrameWriter = field(default_factory=FrameWriter)
-    # What it was given and has not answered, oldest first: only the oldest can have begun.
-    seqs: deque[int] = field(default_factory=deque)
-    installed: set[int] = field(default_factory=set)
-    told: int = 0
-    exclusive: bool = False
-
-    @property
-    def credits(self) -> int:
-        return 0 if self.exclusive else _CREDITS - len(self.seqs)
+_FRAMES = {"batch": Kind.BATCH, "generate": Kind.GENERATE, "stream": Kind.GENERATE}
 
 
 class ProcessSession:
-    """A pool of worker processes for one run; see `executor.Session`."""
+    """A pool of worker processes; see `executor.Session`."""
 
-    def __init__(self, workers: int, method: StartMethod, codec: Codec) -> None:
+    def __init__(self, workers: int, method: StartMethod, codec: Codec, items_per_worker: int | None = None) -> None:
         self.workers = workers
-        self._asked = method
-        self._codec = codec
+        self.codec = codec
+        self._method: StartMethod = method
+        self._items_per_worker = items_per_worker
+        self._numbers = count()
         self._programs: dict[int, bytes] = {}
         self._selector = selectors.DefaultSelector()
-        self._pool: list[_Worker] = []
+        self._pool: list[WorkerProcess] = []
         self._lost: list[Reply] = []
         self._deaths = 0
-        self._closed = False
         self._wake_in, self._wake_out = socket.socketpair()
         try:
             self._wake_in.setblocking(False)
             self._wake_out.setblocking(False)
             self._selector.register(self._wake_out, selectors.EVENT_READ, None)
             for _ in range(workers):
-                self._start_worker()
+                self._start()
         except BaseException:
             self.close()
             raise
 
-    def install(self, program: int, body: bytes) -> None:
+    def install(self, body: bytes) -> int:
+        program = next(self._numbers)
         self._programs[program] = body
+        return program
 
     def forget(self, program: int) -> None:
         self._programs.pop(program, None)
@@ -137,29 +69,37 @@ class ProcessSession:
                 self._flush(worker)
 
     def free(self) -> int:
-        return sum(worker.credits for worker in self._pool)
+        return sum(worker.credits(_CREDITS) for worker in self._pool)
 
     def idle(self) -> bool:
-        return any(not worker.seqs for worker in self._pool)
+        return any(not worker.busy and worker.left != 0 for worker in self._pool)
+
+    def most(self) -> int | None:
+        if self._items_per_worker is None:
+            return None
+        return max((worker.left or 0 for worker in self._pool if worker.credits(_CREDITS)), default=1)
 
     def submit(self, chunk: Chunk) -> None:
-        worker = min((w for w in self._pool if w.credits > 0), key=lambda w: len(w.seqs))
-        worker.seqs.append(chunk.seq)
-        worker.exclusive = chunk.exclusive
+        able = [w for w in self._pool if w.credits(_CREDITS) and (w.left is None or w.left >= chunk.items)]
+        worker = min(able, key=lambda each: len(each.chunks))
+        worker.chunks.append(chunk)
+        if worker.left is not None:
+            worker.left -= chunk.items
         if chunk.program not in worker.installed:
-            self._define(worker)
             worker.installed.add(chunk.program)
+            self._define(worker)
             worker.writer.push(Frame(Kind.INSTALL, chunk.program, segments=[self._programs[chunk.program]]))
         self._define(worker)
-        kind = Kind.BATCH if chunk.kind == "batch" else Kind.GENERATE
         streamed = int(chunk.kind == "stream")
-        worker.writer.push(Frame(kind, chunk.seq, chunk.program, streamed, segments=chunk.segments))
+        worker.writer.push(
+            Frame(_FRAMES[chunk.kind], chunk.seq, chunk.first, chunk.program, streamed, segments=chunk.segments)
+        )
         self._flush(worker)
 
     def ready(self, timeout: float | None) -> Sequence[Reply]:
         replies, self._lost = self._lost, []
-        for key, events in self._selector.select(0 if replies else timeout):
-            worker = cast("_Worker | None", key.data)
+        for key, events in self._selector.select(0 if replies else self._patience(timeout)):
+            worker = cast("WorkerProcess | None", key.data)
             if worker is None:
                 self._drain_wake()
             elif worker not in self._pool:
@@ -174,36 +114,66 @@ class ProcessSession:
                 while self._receive(worker, replies, to_the_end=True):
                     pass
                 self._bury(worker, replies)
+        self._end_overdue(replies)
+        self._renew()
         return replies
 
     def wake(self) -> None:
         with contextlib.suppress(BlockingIOError, OSError):
             self._wake_in.send(b"\0")
 
+    def abandon(self) -> None:
+        """Kill whoever is busy; `recycle` fills the pool again."""
+        for worker in [worker for worker in self._pool if worker.busy]:
+            self._remove(worker)
+
+    def recycle(self) -> None:
+        """Make the pool fit for another run: whoever is still busy is replaced."""
+        self.abandon()
+        self._programs.clear()
+        self._lost.clear()
+        self._drain_wake()
+        self._deaths = 0
+        while len(self._pool) < self.workers:
+            self._start()
+        # Code is read anew when a run starts, so nothing of the old run's may be known any more.
+        self.codec = Codec("c")
+        for worker in self._pool:
+            worker.writer.push(Frame(Kind.RESET))
+            worker.installed.clear()
+            worker.told = 0
+            self._flush(worker)
+
     def close(self) -> None:
         """Kill and reap every worker: whatever it still does, nobody waits for."""
-        self._closed = True
         for worker in self._pool:
-            with contextlib.suppress(OSError):
-                worker.process.kill()
-        for worker in self._pool:
-            self._reap(worker)
-        self._pool.clear()
+            worker.kill()
+        while self._pool:
+            self._remove(self._pool[-1])
         self._selector.close()
         self._wake_in.close()
         self._wake_out.close()
+
+    def _patience(self, timeout: float | None) -> float | None:
+        """How long to wait: no longer than until the first call is overdue."""
+        deadlines = [worker.deadline for worker in self._pool if worker.deadline is not None]
+        if not deadlines:
+            return timeout
+        left = max(0.0, min(deadlines) - time.monotonic())
+        return left if timeout is None else min(left, timeout)
 
     def _drain_wake(self) -> None:
         with contextlib.suppress(BlockingIOError):
             while self._wake_out.recv(4096):
                 pass
 
-    def _define(self, worker: _Worker) -> None:
-        for body in self._codec.definitions[worker.told :]:
+    def _define(self, worker: WorkerProcess) -> None:
+        """Tell a worker the definitions it does not know yet: what follows may need them."""
+        for body in self.codec.definitions[worker.told :]:
             worker.writer.push(Frame(Kind.DEFINE, segments=[body]))
-        worker.told = len(self._codec.definitions)
+        worker.told = len(self.codec.definitions)
 
-    def _flush(self, worker: _Worker) -> None:
+    def _flush(self, worker: WorkerProcess) -> None:
         # A worker that is gone is noticed by its sentinel; here it must not disturb.
         with contextlib.suppress(OSError):
             worker.writer.flush(worker.sock)
@@ -211,7 +181,7 @@ class ProcessSession:
         if self._selector.get_key(worker.sock).events != events:
             self._selector.modify(worker.sock, events, worker)
 
-    def _receive(self, worker: _Worker, replies: list[Reply], *, to_the_end: bool = False) -> bool:
+    def _receive(self, worker: WorkerProcess, replies: list[Reply], *, to_the_end: bool = False) -> bool:
         """Read what is there. False at the end of the socket, or with `to_the_end` when nothing more is there."""
         try:
             frames = worker.reader.read(worker.sock)
@@ -220,92 +190,69 @@ class ProcessSession:
         except (EOFError, OSError):
             return False
         for frame in frames:
-            if frame.kind is Kind.DEFINE:
-                self._codec.learn(bytes(frame.segments[0]))
-                continue
-            if frame.kind is not Kind.PIECE:
-                worker.seqs.remove(frame.seq)
-                worker.exclusive = False
-            self._deaths = 0
-            kind = _KINDS[frame.kind]
-            replies.append(
-                Reply(frame.seq, kind, frame.number, frame.step, frame.seconds, frame.segments, worker.process.pid)
-            )
+            self._take(worker, frame, replies)
         return True
 
-    def _bury(self, worker: _Worker, replies: list[Reply]) -> None:
+    def _take(self, worker: WorkerProcess, frame: Frame, replies: list[Reply]) -> None:
+        if frame.kind is Kind.DEFINE:
+            self.codec.learn(bytes(frame.segments[0]))
+        elif frame.kind is Kind.LOG:
+            take_record(bytes(frame.segments[0]))
+        elif frame.kind is Kind.START:
+            worker.position, worker.step = frame.at, frame.step
+            worker.deadline = time.monotonic() + frame.seconds if frame.step >= 0 else None
+        else:
+            if frame.kind is not Kind.PIECE:
+                worker.chunks.popleft()
+                worker.deadline = None
+            self._deaths = 0
+            kind = _KINDS[frame.kind]
+            done = Reply(frame.seq, kind, frame.at, frame.step, frame.seconds, frame.segments, worker.pid)
+            replies.append(done)
+
+    def _end_overdue(self, replies: list[Reply]) -> None:
+        """Kill workers whose call takes longer than its task's limit; nothing in Python could stop the call."""
+        now = time.monotonic()
+        for worker in [w for w in self._pool if w.deadline is not None and w.deadline <= now]:
+            first = worker.chunks.popleft()
+            replies.append(Reply(first.seq, "overdue", worker.position, worker.step, worker=worker.pid))
+            self._replace(worker, replies, begun=False)
+
+    def _bury(self, worker: WorkerProcess, replies: list[Reply]) -> None:
         """A worker is dead: its chunks are lost, another takes its place."""
-        self._pool.remove(worker)
-        with contextlib.suppress(OSError):
-            worker.process.kill()
-        pid = worker.process.pid
-        exitcode = self._reap(worker)
-        for position, seq in enumerate(worker.seqs):
-            replies.append(Reply(seq, "lost", worker=pid, started=position == 0, exitcode=exitcode))
         self._deaths += 1
+        exitcode = self._replace(worker, replies, begun=True)
         if self._deaths > max(10, 3 * self.workers):
             raise ExecutionError(
                 f"{self._deaths} workers in a row ended without finishing an item (the last: exit code {exitcode}); "
                 "is there enough memory, and can workers start here?"
             )
-        self._start_worker()
 
-    def _reap(self, worker: _Worker) -> int | None:
+    def _replace(self, worker: WorkerProcess, replies: list[Reply], *, begun: bool) -> int | None:
+        exitcode = self._remove(worker)
+        for position, chunk in enumerate(worker.chunks):
+            started = begun and position == 0
+            replies.append(Reply(chunk.seq, "lost", worker=worker.pid, started=started, exitcode=exitcode))
+        self._start()
+        return exitcode
+
+    def _renew(self) -> None:
+        """Replace workers that have taken all the items they may."""
+        for worker in [worker for worker in self._pool if worker.left == 0 and not worker.busy]:
+            self._remove(worker)
+            self._start()
+
+    def _remove(self, worker: WorkerProcess) -> int | None:
+        self._pool.remove(worker)
         for watched in (worker.sock, worker.process.sentinel):
             with contextlib.suppress(KeyError, ValueError):
                 self._selector.unregister(watched)
-        worker.process.join()
-        exitcode = worker.process.exitcode
-        worker.process.close()
-        worker.sock.close()
-        worker.guard.close()
-        return exitcode
+        worker.kill()
+        return worker.reap()
 
-    def _start_worker(self) -> None:
-        method = choose_method(self._asked)
-        context = multiprocess.get_context(method)
-        if method == "forkserver":
-            context.set_forkserver_preload(["daglite.runtime.worker"])
-        with _STARTING, contextlib.ExitStack() as theirs:
-            sock, their_sock = socket.socketpair()
-            guard, their_guard = socket.socketpair()
-            for end in (their_sock, their_guard):
-                theirs.enter_context(end)
-            _OUR_ENDS.update((sock, guard))
-            sock.setblocking(False)
-            process = context.Process(
-                target=worker_main, args=(their_sock, their_guard), name="daglite-worker", daemon=True
-            )
-            with _interrupts_blocked(), _without_main(method):
-                process.start()
-        worker = _Worker(process, sock, guard)
+    def _start(self) -> None:
+        worker = start_worker(self._method, self.workers)
+        worker.left = self._items_per_worker
         self._pool.append(worker)
-        self._selector.register(sock, selectors.EVENT_READ, worker)
-        self._selector.register(process.sentinel, selectors.EVENT_READ, worker)
-
-
-@contextlib.contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    """Start with SIGINT blocked, so that the child inherits it and cannot be interrupted before it is ready."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextlib.contextmanager
-def _without_main(method: str) -> Iterator[None]:
-    """Hide `__main__` from a child that would import it again: everything of it goes by value instead.
-
-    So scripts need no `if __name__ == "__main__"` guard, and stdin and `python -c` work.
-    """
-    if method == "fork":
-        yield
-        return
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = types.ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
+        self._selector.register(worker.sock, selectors.EVENT_READ, worker)
+        self._selector.register(worker.process.sentinel, selectors.EVENT_READ, worker)

@@ -1,8 +1,8 @@
 """Who knows what: how a function or class goes to the other side, and what stands for it there.
 
-    of a module that workers can import       by name; where the name holds a task, the task's function is meant
-    other classes, other plain functions      by token; the body travels once, as a definition (see `wire`)
-    lambdas, local functions, closures        by value, each time (see `code`)
+of a module that workers can import       by name; where the name holds a task, the task's function is meant
+other classes, other plain functions      by token; the body travels once, as a definition (see `wire`)
+lambdas, local functions, closures        by value, each time (see `code`)
 """
 
 from __future__ import annotations
@@ -48,6 +48,17 @@ class Registry:
         """From now on `thing` goes, and comes, by its token."""
         self.things[token] = thing
         self.routes[id(thing)] = (thing, (known, (token,)))
+
+    def withdraw(self, token: str, reason: str) -> None:
+        """What could not be built is not known; `reason` says why to those who ask."""
+        thing = self.things.pop(token, None)
+        self.routes.pop(id(thing), None)
+        self.broken[token] = reason
+
+    def token_of(self, thing: Thing) -> str | None:
+        """The token of a thing that was published; None for others, those that go by name included."""
+        _, route = self.routes.get(id(thing), (None, None))
+        return str(route[1][0]) if isinstance(route, tuple) and route[0] is known else None
 
     def known(self, token: str) -> Thing:
         """The class or function of a token; raises `LookupError` saying why there is none."""
@@ -173,7 +184,9 @@ def _importable(name: str) -> bool:
             return _same_file(spec.origin, getattr(module, "__file__", None))
         # A namespace package is its folders; what is built in or frozen has neither.
         folders = spec.submodule_search_locations
-        return folders is None or spec.origin is not None or not set(folders).isdisjoint(getattr(module, "__path__", ()))
+        return (
+            folders is None or spec.origin is not None or not set(folders).isdisjoint(getattr(module, "__path__", ()))
+        )
     return False
 
 

@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from daglite.exceptions import Failure, TransferError, WorkerDiedError
+from daglite.exceptions import Failure, TaskTimeoutError, TransferError, WorkerDiedError
+from daglite.functions import Function
 from daglite.runtime.batch import Batcher
 from daglite.runtime.board import Board
 from daglite.runtime.chain import BoundStep
@@ -20,7 +21,7 @@ from daglite.runtime.verdict import Verdict
 from daglite.runtime.window import Window
 from daglite.runtime.wire import Codec, Unloadable
 
-__all__ = ["Shipping", "died"]
+__all__ = ["Shipping", "died", "overdue"]
 
 _MOST_BYTES = 256 * 1024
 
@@ -89,9 +90,14 @@ class Shipping:
                 return
             self._launch(self._next_batch())
 
+    def _size(self) -> int:
+        """Items in the next batch: never more than its worker may still take."""
+        most = self._board.session.most()
+        return self._batcher.size if most is None else min(self._batcher.size, most)
+
     def _next_batch(self) -> _Flight:
         pending = self.pending
-        cells = [pending.popleft() for _ in range(min(len(pending), self._batcher.size))]
+        cells = [pending.popleft() for _ in range(min(len(pending), self._size()))]
         nbytes = self._codec.weigh(cells)
         while nbytes > _MOST_BYTES and len(cells) > 1:
             # Large items after small ones: half of them wait for the next batch.
@@ -107,16 +113,23 @@ class Shipping:
     def _launch(self, flight: _Flight) -> None:
         self._flights.add(flight)
         segments = self._codec.pack(flight.cells)
+
+        def answered(reply: Reply) -> None:
+            self._answered(flight, reply)
+
         if flight.attempt == 1:
-            self._board.submit(self._program, segments, lambda reply: self._answered(flight, reply))
+            self._board.submit(self._program, flight.first, len(flight.cells), segments, answered)
         else:
             # Under suspicion of killing its worker: it gets one of its own, so that nobody else is blamed.
-            self._board.queue(self._program, "batch", segments, lambda reply: self._answered(flight, reply))
+            self._board.queue(self._program, "batch", segments, answered, first=flight.first)
 
     def _answered(self, flight: _Flight, reply: Reply) -> None:
         self._flights.remove(flight)
         if reply.kind == "lost":
             self._lost(flight, reply)
+            return
+        if reply.kind == "overdue":
+            self._overdue(flight, reply)
             return
         segments = reply.segments if reply.kind == "done" else reply.segments[:-1]
         nbytes = sum(map(len, segments))
@@ -154,11 +167,18 @@ class Shipping:
         loaded = self._codec.unpack(self._codec.pack([cell]))[0]
         return "an item that cannot be loaded" if isinstance(loaded, Unloadable) else short_repr(loaded)
 
+    def _overdue(self, flight: _Flight, reply: Reply) -> None:
+        """One item took too long; those before it in the batch are innocent, and their results are gone."""
+        step = next(step for step in self._steps if step.number == reply.step)
+        self._fail(flight, reply.done, overdue(step.function), reply, "")
+        if reply.done:
+            self._launch(_Flight(flight.first, flight.cells[: reply.done], flight.nbytes, flight.attempt))
+
     def _lost(self, flight: _Flight, reply: Reply) -> None:
         """A worker died: what it had not begun goes out as it was, what it may have begun one by one."""
         if not reply.started:
             self._returned.append(flight)
-        elif flight.attempt > self._retries:
+        elif flight.attempt > self._retries or not all(step.function.retry_on_crash for step in self._steps):
             names = " -> ".join(step.function.name for step in self._steps)
             last = flight.first + len(flight.cells) - 1
             what = f"item {flight.first}" if last == flight.first else f"items {flight.first} to {last}"
@@ -168,6 +188,13 @@ class Shipping:
                 one = _Flight(flight.first + position, [cell], self._codec.size(cell), flight.attempt + 1)
                 self._returned.append(one)
             self._returned = deque(sorted(self._returned, key=lambda each: each.first))
+
+
+def overdue(function: Function) -> TaskTimeoutError:
+    """The error for a call that took longer than its task allows."""
+    return TaskTimeoutError(
+        f"task '{function.name}' took longer than its `timeout` of {function.timeout:g} s; its worker was killed"
+    )
 
 
 def died(task: str, what: str, reply: Reply, attempt: int) -> WorkerDiedError:

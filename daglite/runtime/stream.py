@@ -9,6 +9,7 @@ thread between two pulls, or on the helper thread while the caller is stuck in t
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 
@@ -25,6 +26,8 @@ from daglite.runtime.window import Window
 __all__ = ["StreamFlow"]
 
 _SLOW_SOURCE = 0.001
+
+_log = logging.getLogger("daglite")
 
 
 class StreamFlow:
@@ -51,6 +54,7 @@ class StreamFlow:
         self._board = board
         self._pull_size = PullSize()
         self._lock = threading.Lock()
+        self._stopped = False
         self._helper = Helper(self._relieve, board.session.wake) if helper_thread else None
 
     def advance(self) -> bool:
@@ -58,6 +62,8 @@ class StreamFlow:
         if self._helper is not None:
             self._helper.leave()
         with self._lock:
+            if self._stopped:
+                return not self._over()
             self._shipping.dispatch(hurry=self._source.finished)
             self._exchange(0.0 if self._appetite() else None)
             if self._over():
@@ -102,6 +108,11 @@ class StreamFlow:
         except Exception as error:
             # It comes after every item that was yielded before it.
             self._verdict.record(self._source.count, error, time.monotonic())
+        except KeyboardInterrupt:
+            # The user ends the wait for a source that hides an error: the error is the news.
+            if self._stopped and self._verdict.error is not None:
+                raise self._verdict.error from None
+            raise
         finally:
             if self._helper is not None:
                 self._helper.leave()
@@ -112,14 +123,28 @@ class StreamFlow:
     def _relieve(self, timeout: float) -> bool:
         """One turn on the helper thread, while the caller is stuck; tells whether anything is under way."""
         with self._lock:
-            if self._helper is None or not self._helper.away() or self._verdict.error is not None:
+            if self._helper is None or not self._helper.away() or self._stopped:
                 return False
             try:
                 self._shipping.dispatch(hurry=True)
                 self._exchange(timeout)
             except BaseException as error:
                 self._verdict.record(-1, error, time.monotonic())
+            self._stop_early()
             return self._shipping.busy()
+
+    def _stop_early(self) -> None:
+        """The run has failed, but nobody can interrupt the source: stop the workers now and say what is coming."""
+        error = self._verdict.error
+        if error is not None and not self._verdict.patience(self._shipping.lowest(), time.monotonic()):
+            self._stopped = True
+            self._board.abandon()
+            _log.error(
+                "%s: %s; it is raised as soon as the source '%s' returns",
+                type(error).__name__,
+                error,
+                self._source.name,
+            )
 
     def _exchange(self, timeout: float | None) -> None:
         """Take answers, waiting for them if need be, pass results on, and use the places that became free."""
@@ -137,7 +162,7 @@ class StreamFlow:
     def _over(self) -> bool:
         error = self._verdict.error
         if error is not None:
-            if self._verdict.patience(self._shipping.lowest(), time.monotonic()) > 0:
+            if not self._stopped and self._verdict.patience(self._shipping.lowest(), time.monotonic()) > 0:
                 return False
             raise error
         return self._source.finished and not self._shipping.busy() and not len(self._merge)

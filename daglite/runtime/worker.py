@@ -1,9 +1,10 @@
 """The loop inside a worker process: receive, run, reply; and die when the coordinator does.
 
-Frames in:   DEFINE(body)  INSTALL(seq=program, body)  FORGET(seq=program)  BATCH(seq, number=program, cells)
-             GENERATE(seq, number=program, step=1 when streamed)  STOP
-Frames out:  DEFINE(body)  DONE(seq, number of items, seconds, cells)  FAIL(seq, number, step, seconds, cells + error)
-             PIECE(seq, number, step=attempt, cells)
+Frames in:   DEFINE(body)  INSTALL(seq=program, body)  FORGET(seq=program)  RESET  STOP
+             BATCH(seq, at=first item, number=program, cells)  GENERATE(seq, number=program, step=1: streamed)
+Frames out:  DEFINE(body)  DONE(seq, at=how many items, seconds, cells)  LOG(record)
+             FAIL(seq, at=how many items, step, seconds, cells + error)  PIECE(seq, at=how many, step=attempt, cells)
+             START(seq, at=position in the batch, step or -1, seconds=time limit), around calls with a time limit
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from typing import NoReturn
 
@@ -25,6 +28,7 @@ from daglite.runtime.chain import Chain, open_items
 from daglite.runtime.errors import pack_error
 from daglite.runtime.frames import Frame, FrameReader, FrameWriter, Kind, Segment
 from daglite.runtime.install import unpack_steps
+from daglite.runtime.logs import forward_logs
 from daglite.runtime.wire import SCALARS, Codec, Unloadable
 
 __all__ = ["inside_worker", "worker_main"]
@@ -41,9 +45,11 @@ def inside_worker() -> bool:
     return _inside
 
 
-def worker_main(sock: socket.socket, guard: socket.socket) -> NoReturn:
-    """Serve one run until it stops or its coordinator is gone; never returns.
+def worker_main(sock: socket.socket, guard: socket.socket, threads: int, settings: bytes) -> NoReturn:
+    """Serve until told to stop or the coordinator is gone; never returns.
 
+    `threads` is how many threads a numerical library may use here; `settings` are the coordinator's log
+    levels and warning filters.
     `sock` carries the frames. `guard` carries nothing: it tells, by its end, that the coordinator is gone.
     """
     global _inside
@@ -57,11 +63,14 @@ def worker_main(sock: socket.socket, guard: socket.socket) -> NoReturn:
         faulthandler.enable()
     code = 0
     try:
-        _Worker(sock).serve()
+        _limit_threads(threads)
+        worker = _Worker(sock)
+        forward_logs(settings, worker.send_log, worker.where)
+        worker.serve()
     except (EOFError, ConnectionError, BrokenPipeError):
         pass
-    except BaseException:  # a bug of ours must be seen, and must not run the coordinator's copied cleanup
-        sys.excepthook(*sys.exc_info())
+    except BaseException as error:  # a bug of ours must be seen, and must not run the coordinator's copied cleanup
+        traceback.print_exception(error)
         code = 1
     finally:
         _flush()
@@ -84,10 +93,20 @@ def _die_with_coordinator(guard: socket.socket) -> None:
             os._exit(0)
 
 
+def _limit_threads(threads: int) -> None:
+    """Workers share the processors: a library that starts a thread for each of them would only get in the way."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
+        os.environ.setdefault(name, str(threads))
+
+
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()
+
+
+def _new_codec() -> Codec:
+    return Codec(f"w{os.getpid()}-{os.urandom(4).hex()}")
 
 
 class _Worker:
@@ -96,15 +115,18 @@ class _Worker:
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(True)
         self._sock = sock
+        self._run: _BatchRun | None = None
         self._writer = FrameWriter()
+        self._sending = threading.RLock()
         self._loop = PrivateLoop()
-        self._codec = Codec(f"w{os.getpid()}-{os.urandom(4).hex()}")
+        self._codec = _new_codec()
         self._told = 0
         self._programs: dict[int, Chain | TransferError] = {}
         self._answers: dict[Kind, Callable[[Frame], None]] = {
             Kind.DEFINE: lambda frame: self._learn(frame.segments[0]),
             Kind.INSTALL: self._install,
             Kind.FORGET: self._forget,
+            Kind.RESET: self._reset,
             Kind.BATCH: self._run_batch,
             Kind.GENERATE: self._generate,
         }
@@ -117,6 +139,14 @@ class _Worker:
                     return
                 self._answers[frame.kind](frame)
 
+    def where(self) -> tuple[str, int | None]:
+        """The task at work, and the index of its item if there is one."""
+        return ("", None) if self._run is None else self._run.where()
+
+    def send_log(self, record: bytes) -> None:
+        """Send a log record or a warning; from whichever thread it comes."""
+        self._send(Frame(Kind.LOG, segments=[record]))
+
     def _learn(self, body: Segment) -> None:
         # What cannot be loaded here shows when an item needs it, with the item's index.
         with contextlib.suppress(Exception):
@@ -125,22 +155,30 @@ class _Worker:
 
     def _install(self, frame: Frame) -> None:
         try:
-            self._programs[frame.seq] = Chain(unpack_steps(self._codec, bytes(frame.segments[0])), self._loop)
+            steps = unpack_steps(self._codec, bytes(frame.segments[0]))
+            self._programs[frame.seq] = Chain(steps, self._loop, self._announce)
         except TransferError as error:
             self._programs[frame.seq] = error
         except BaseException as error:
             self._programs[frame.seq] = TransferError(f"a task cannot be loaded in a worker: {error!r}")
 
+    def _reset(self, frame: Frame) -> None:
+        self._programs.clear()
+        self._told = 0
+        self._codec = _new_codec()
+
     def _forget(self, frame: Frame) -> None:
         self._programs.pop(frame.seq, None)
 
     def _send(self, frame: Frame) -> None:
-        # Definitions go first: the cells of this frame may need them.
-        for body in self._codec.definitions[self._told :]:
-            self._writer.push(Frame(Kind.DEFINE, segments=[body]))
-        self._told = len(self._codec.definitions)
-        self._writer.push(frame)
-        self._writer.flush(self._sock)
+        # A task's own threads may log while the task's thread answers.
+        with self._sending:
+            # Definitions go first: the cells of this frame may need them.
+            for body in self._codec.definitions[self._told :]:
+                self._writer.push(Frame(Kind.DEFINE, segments=[body]))
+            self._told = len(self._codec.definitions)
+            self._writer.push(frame)
+            self._writer.flush(self._sock)
 
     def _chain(self, frame: Frame) -> Chain | None:
         """The program of a chunk; when it could not be loaded, the failure is sent."""
@@ -156,24 +194,32 @@ class _Worker:
             return
         started = time.perf_counter()
         cells: list[object] = []
-        run = _BatchRun(chain, self._codec, cells)
+        run = self._run = _BatchRun(chain, self._codec, cells, frame)
         try:
             run.go(self._codec.unpack(frame.segments))
         except BaseException as error:
             # Also SystemExit and KeyboardInterrupt: a task's error ends the run, never the worker.
             seconds = time.perf_counter() - started
             _flush()
+            self._run = None
             self._fail(frame.seq, run.step, cells[: run.done * run.stride], seconds, error, run.done)
             return
         seconds = time.perf_counter() - started
+        self._run = None
         _flush()
-        self._send(Frame(Kind.DONE, frame.seq, run.done, -1, seconds, self._codec.pack(cells)))
+        self._send(Frame(Kind.DONE, frame.seq, run.done, 0, -1, seconds, self._codec.pack(cells)))
 
     def _fail(
         self, seq: int, step: int, cells: list[object], seconds: float, error: BaseException, count: int = 0
     ) -> None:
         segments = [*self._codec.pack(cells), pack_error(self._codec, error)]
-        self._send(Frame(Kind.FAIL, seq, count, step, seconds, segments))
+        self._send(Frame(Kind.FAIL, seq, count, 0, step, seconds, segments))
+
+    def _announce(self, step: int, seconds: float) -> None:
+        """Tell the coordinator that a call with a time limit begins (or, step -1, that it is over)."""
+        run = self._run
+        seq, position = (run.seq, run.done) if run is not None else (0, 0)
+        self._send(Frame(Kind.START, seq, position, 0, step, seconds))
 
     def _generate(self, frame: Frame) -> None:
         chain = self._chain(frame)
@@ -186,6 +232,8 @@ class _Worker:
         for attempt in range(attempts):
             pieces = _Pieces(self, frame.seq, attempt)
             try:
+                if step.function.timeout is not None:
+                    self._announce(step.number, step.function.timeout)
                 pieces.send_all(open_items(step, self._loop, retry=streamed))
             except BaseException as error:
                 if isinstance(error, Exception) and attempt + 1 < attempts:
@@ -195,14 +243,15 @@ class _Worker:
                 return
             _flush()
             cells = pieces.cells
-            self._send(Frame(Kind.DONE, frame.seq, len(cells), attempt, 0.0, self._codec.pack(cells)))
+            self._send(Frame(Kind.DONE, frame.seq, len(cells), 0, attempt, 0.0, self._codec.pack(cells)))
             return
 
 
 class _BatchRun:
     """One pass over a batch: it knows how far it came when a task raises."""
 
-    def __init__(self, chain: Chain, codec: Codec, cells: list[object]) -> None:
+    def __init__(self, chain: Chain, codec: Codec, cells: list[object], frame: Frame) -> None:
+        self.seq, self.first = frame.seq, frame.at
         self.stride = 1 + sum(step.tapped for step in chain.steps)
         self.step = -1
         self.done = 0
@@ -224,6 +273,10 @@ class _BatchRun:
                     append(capture(value))
             append(value if type(value) in SCALARS else capture(value))
             self.done += 1
+
+    def where(self) -> tuple[str, int | None]:
+        """The task at work and the index of its item."""
+        return (self._chain.name_of(self.step) if self.step >= 0 else ""), self.first + self.done
 
     def _capture(self, value: object) -> object:
         try:
@@ -252,6 +305,6 @@ class _Pieces:
             now = time.perf_counter()
             if len(self.cells) >= _PIECE_ITEMS or nbytes >= _PIECE_BYTES or now - sent >= _PIECE_SECONDS:
                 cells, self.cells = self.cells, []
-                frame = Frame(Kind.PIECE, self._seq, len(cells), self._attempt, 0.0, codec.pack(cells))
+                frame = Frame(Kind.PIECE, self._seq, len(cells), 0, self._attempt, 0.0, codec.pack(cells))
                 self._worker._send(frame)
                 nbytes, sent = 0, now

@@ -50,8 +50,12 @@ def take_apart(value: object) -> Part:
 
 
 def _task(function: Function) -> Part:
-    label = pack("task", function.name, function.kind, function.retries, function.result)
+    label = pack("task", function.name, function.kind, *_options(function), function.result)
     return Part(label, (function.fn,), ("",), noun=f"task '{function.name}'")
+
+
+def _options(function: Function) -> tuple[str, ...]:
+    return str(function.retries), str(function.timeout), str(function.retry_on_crash)
 
 
 def _function_of(value: object) -> Function | None:

@@ -20,9 +20,15 @@ def same_function(a: Function, b: Function) -> bool:
     """
     if a is b:
         return True
-    if (a.name, a.kind, a.retries, a.result) != (b.name, b.kind, b.retries, b.result):
+    if _record(a) != _record(b):
         return False
     return a.fn is b.fn or _same_token(a.fn, b.fn)
+
+
+def _record(function: Function) -> tuple[object, ...]:
+    """Everything of a record but the function itself."""
+    options = (function.retries, function.timeout, function.retry_on_crash)
+    return (function.name, function.kind, options, function.result)
 
 
 def same_value(a: object, b: object) -> bool:

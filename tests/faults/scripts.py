@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["alive", "children_of", "start", "wait_for"]
+__all__ = ["Launch", "alive", "children_of", "gone_within", "start", "wait_for"]
+
+# Starts a script with arguments; see the fixture `launch`.
+Launch = Callable[..., subprocess.Popen[str]]
 
 
 def start(folder: Path, text: str, *arguments: str) -> subprocess.Popen[str]:
@@ -64,8 +67,3 @@ def gone_within(pids: list[int], seconds: float) -> list[int]:
     while (left := alive(pids)) and time.monotonic() < deadline:
         time.sleep(0.01)
     return left
-
-
-def own_session(process: subprocess.Popen[str]) -> int:
-    """The process group of a script."""
-    return os.getpgid(process.pid)

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.faults.scripts import children_of, gone_within, start, wait_for
 
 import daglite
 from daglite import task
+from tests.faults.scripts import Launch, children_of, gone_within, wait_for
 
 SCRIPT = """
 import os, sys, time
@@ -54,8 +54,8 @@ finally:
 
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
 @pytest.mark.parametrize("mode", ["sleep", "busy"])
-def test_interrupt_of_the_group_ends_the_run_silently(mode: str, method: str, tmp_path: Path) -> None:
-    process = start(tmp_path, SCRIPT, mode, method)
+def test_interrupt_of_the_group_ends_the_run_silently(mode: str, method: str, tmp_path: Path, launch: Launch) -> None:
+    process = launch(SCRIPT, mode, method)
     wait_for(tmp_path / "ready")
     workers = children_of(process.pid)
     begun = time.monotonic()
@@ -74,8 +74,8 @@ def test_interrupt_of_the_group_ends_the_run_silently(mode: str, method: str, tm
 
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
 @pytest.mark.parametrize("mode", ["sleep", "busy", "c"])
-def test_workers_die_with_a_killed_coordinator(mode: str, method: str, tmp_path: Path) -> None:
-    process = start(tmp_path, SCRIPT, mode, method)
+def test_workers_die_with_a_killed_coordinator(mode: str, method: str, tmp_path: Path, launch: Launch) -> None:
+    process = launch(SCRIPT, mode, method)
     wait_for(tmp_path / "ready")
     workers = children_of(process.pid)
     assert workers
@@ -108,8 +108,7 @@ def leave_by_close(plan: daglite.Plan[list[int]]) -> None:
     next(items)
     items.close()
     items.close()
-    with pytest.raises(StopIteration):
-        next(items)
+    assert list(items) == []
 
 
 def leave_by_dropping(plan: daglite.Plan[list[int]]) -> None:
@@ -129,7 +128,7 @@ def test_cancelling_run_async_ends_the_run(nothing_left: None) -> None:
         running = asyncio.ensure_future(endless.iter().then(double).run_async(workers=2))
         await asyncio.sleep(0.3)
         running.cancel()
-        with pytest.raises(asyncio.CancelledError):
+        with pytest.raises(asyncio.CancelledError, match=r"^$"):
             await running
 
     asyncio.run(main())
@@ -157,3 +156,54 @@ def test_a_run_inside_a_task_stays_in_its_worker() -> None:
     found = double.map(x=[1, 2]).then(task(nested)).run(workers=2)
     assert [values for _, values in found] == [[4, 6], [8, 10]]
     assert os.getpid() not in [pid for pid, _ in found]
+
+
+STUCK = """
+import os, sys, time
+from pathlib import Path
+from daglite import compile, task
+
+@task
+def numbers():
+    yield from range(2)
+    Path("stuck").write_text("stuck")
+    time.sleep(float(sys.argv[1]))
+    yield 10
+
+@task
+def work(x):
+    if x == 0:
+        Path("sleeper").write_text(str(os.getpid()))
+        time.sleep(600)
+    if x == 1:
+        while not Path("sleeper").exists():
+            time.sleep(0.01)
+        raise ValueError("bad item")
+    return x
+
+compile(numbers.iter().then(work), batch=1).run(workers=2)
+"""
+
+
+def test_an_error_behind_a_stuck_source_is_logged_and_raised_when_it_returns(tmp_path: Path, launch: Launch) -> None:
+    process = launch(STUCK, "8")
+    wait_for(tmp_path / "stuck")
+    sleeper = int(wait_for(tmp_path / "sleeper"))
+    assert gone_within([sleeper], 5) == []
+    assert process.poll() is None
+    _, errors = process.communicate(timeout=20)
+    assert "raised as soon as the source 'numbers' returns" in errors
+    assert "task 'work', item 1 (1)" in errors
+    assert process.returncode == 1
+
+
+def test_ctrl_c_brings_out_the_error_behind_a_stuck_source(tmp_path: Path, launch: Launch) -> None:
+    process = launch(STUCK, "600")
+    wait_for(tmp_path / "stuck")
+    sleeper = int(wait_for(tmp_path / "sleeper"))
+    assert gone_within([sleeper], 5) == []
+    time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert "ValueError: bad item" in errors
+    assert process.returncode == 1

@@ -73,7 +73,9 @@ def test_lost_items_run_again_and_nothing_else(die: Callable[[], None], method: 
     assert len(store.list_keys()) == 60
 
 
-@pytest.mark.parametrize(("die", "shown"), [(sigkill, "signal SIGKILL"), (segfault, "signal SIGSEGV"), (leave, "exit code 7")])
+@pytest.mark.parametrize(
+    ("die", "shown"), [(sigkill, "signal SIGKILL"), (segfault, "signal SIGSEGV"), (leave, "exit code 7")]
+)
 def test_an_item_that_kills_every_time_is_named(die: Callable[[], None], shown: str, tmp_path: Path) -> None:
     starts: Path = tmp_path / "starts"
 
@@ -115,7 +117,9 @@ def test_single_calls_and_generators_on_workers_are_started_again(tmp_path: Path
 
     assert task(once)(x=4, folder=str(tmp_path)).run(workers=1) == 4
     store = DatasetStore(tmp_path / "store")
-    plain = compile(items.iter(n=1000, folder=str(tmp_path)).save("{iteration_index}", save_store=store), optimize=False)
+    plain = compile(
+        items.iter(n=1000, folder=str(tmp_path)).save("{iteration_index}", save_store=store), optimize=False
+    )
     assert plain.run(workers=1) == list(range(1000))
     assert len(store.list_keys()) == 1000
 

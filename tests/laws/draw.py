@@ -48,7 +48,8 @@ def graphs(draw: DrawFn, *, stream: bool = False, failures: bool = True) -> Grap
         artist.add(artist.node())
     if stream:
         found = [p for p in range(len(artist.nodes)) if streams(artist.graph, p)]
-        return Graph(artist.graph.nodes, found[-1] if found else artist.add(artist.iterate()))
+        root = found[-1] if found else artist.add(artist.iterate())
+        return Graph(artist.graph.nodes, root)
     ends = artist.ends()
     if len(ends) > 1 and draw(st.integers(0, 7)):
         names = ("x", "a", "b")

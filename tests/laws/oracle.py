@@ -28,21 +28,29 @@ class Error:
 
 @dataclass
 class Result:
-    """A value, or the items of a stream by index; not `whole` when something failed here or before."""
+    """A value, or the items of a stream by index; not `whole` when something failed here or before.
+
+    `calls` counts how often the node's function is started.
+    """
 
     value: object = None
     items: dict[int, object] = field(default_factory=dict)
     errors: list[Error] = field(default_factory=list)
     whole: bool = True
+    calls: int = 0
 
 
 @dataclass
 class Outcome:
-    """`saves`: for each save, what it keeps, in order. `errors`: each one that may end the run; empty when none."""
+    """`saves`: for each save, what it keeps, in order. `errors`: each one that may end the run; empty when none.
+
+    `calls`: how often each node's function is started when nothing fails.
+    """
 
     value: object
     saves: dict[int, list[tuple[str, object]]]
     errors: list[Error]
+    calls: dict[int, int]
 
 
 class Missing(Exception):
@@ -58,7 +66,8 @@ def evaluate(graph: Graph) -> Outcome:
             done[position] = _Evaluation(graph, done, position, node).result()
     saves = {p: _saves(graph, p, done) for p in needed(graph) if isinstance(graph.nodes[p], Keep)}
     errors = [error for result in done.values() for error in result.errors]
-    return Outcome(None if errors else _value(graph, graph.root, done), saves, errors)
+    calls = {position: result.calls for position, result in done.items()}
+    return Outcome(None if errors else _value(graph, graph.root, done), saves, errors, calls)
 
 
 @dataclass
@@ -85,12 +94,12 @@ class _Evaluation:
     def compute(self, bound: dict[str, object], names: list[str]) -> None:
         match self.node:
             case Iterate():
-                for index, item in enumerate(_fn(self.node)(**bound)):
+                for index, item in enumerate(self.started(bound)):
                     self.found.items[index] = item
             case Invoke():
-                self.found.value = _call(self.node, bound)
+                self.found.value = self.call(bound)
             case Then() | Join():
-                self.found.value = _call(self.node, bound | {names[0]: _value(self.graph, self.node.source, self.done)})
+                self.found.value = self.call(bound | {names[0]: _value(self.graph, self.node.source, self.done)})
             case Each():
                 self.each(bound, names, {i: (x,) for i, x in self.source(self.node.source).items()})
             case Over():
@@ -102,10 +111,18 @@ class _Evaluation:
                 value = _values(self.graph, (("initial", self.node.initial),), self.done)["initial"]
                 for index, item in self.source(self.node.source).items():
                     try:
-                        value = _call(self.node, bound | dict(zip(names, (value, item), strict=True)))
+                        value = self.call(bound | dict(zip(names, (value, item), strict=True)))
                     except Exception as error:
                         return self.fail(error, index)
                 self.found.value = value
+
+    def started(self, given: dict[str, object]) -> Any:
+        self.found.calls += 1
+        return FUNCTIONS[self.node.fn.name](**given)
+
+    def call(self, given: dict[str, object]) -> object:
+        value = self.started(given)
+        return list(value) if inspect.isgenerator(value) else value
 
     def source(self, position: int) -> dict[int, object]:
         source = self.done[through(self.graph, position)]
@@ -115,18 +132,9 @@ class _Evaluation:
     def each(self, bound: dict[str, object], names: list[str], rows: dict[int, tuple[object, ...]]) -> None:
         for index, row in rows.items():
             try:
-                self.found.items[index] = _call(self.node, bound | dict(zip(names, row, strict=True)))
+                self.found.items[index] = self.call(bound | dict(zip(names, row, strict=True)))
             except Exception as error:
                 self.fail(error, index)
-
-
-def _fn(node: Apply) -> Any:
-    return FUNCTIONS[node.fn.name]
-
-
-def _call(node: Apply, given: dict[str, object]) -> object:
-    value = _fn(node)(**given)
-    return list(value) if inspect.isgeneratorfunction(_fn(node)) else value
 
 
 def _values(graph: Graph, args: Args, done: dict[int, Result]) -> dict[str, object]:

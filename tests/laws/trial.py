@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hypothesis import settings
+
 import daglite
 from daglite import Future, Plan
 from daglite.compile.check import check
@@ -18,7 +20,10 @@ from tests.laws.build import Ready, build
 from tests.laws.describe import Each, Fold, Graph, Iterate, Keep, Over, kept, needed, through
 from tests.laws.oracle import Error, evaluate
 
-__all__ = ["Recorder", "Seen", "agree", "attempt", "compiled_with", "trial"]
+__all__ = ["EXAMPLES", "Recorder", "Seen", "agree", "attempt", "compiled_with", "end", "trial"]
+
+# What the profile asks for; laws that start no process draw several times as much.
+EXAMPLES = settings.default.max_examples if settings.default else 50
 
 
 class Recorder:
@@ -64,6 +69,15 @@ def attempt(plan: Plan[Any], seen: Seen, **run: Any) -> Seen:
     except Exception as error:
         seen.error = error
     return seen
+
+
+def end(plan: Plan[Any], **run: Any) -> tuple[object, ...]:
+    """How a run ends, for comparing two plans: its value, or its error and the item it comes from."""
+    seen = attempt(plan, Seen(), **run)
+    if seen.error is None:
+        return (repr(seen.value),)
+    failure = failure_of(seen.error)
+    return type(seen.error), str(seen.error), failure and failure.index
 
 
 def agree(graph: Graph, seen: Seen, *, in_order: bool = True) -> None:

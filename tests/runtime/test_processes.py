@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -83,7 +84,7 @@ def test_lambdas_closures_local_functions_and_classes_travel(method: StartMethod
 def test_fused_steps_run_in_one_worker_and_the_plan_says_where() -> None:
     pair = task(lambda pid: (pid, os.getpid()), name="pair")
     plan = daglite.compile(count.iter(n=20).then(pid_of).then(pair))
-    assert all(first == second != os.getpid() for first, second in plan.run(workers=2))  # type: ignore[misc]
+    assert all(first == second != os.getpid() for first, second in plan.run(workers=2))
     assert [line.split()[2] for line in plan.explain().splitlines()[3:5]] == ["workers", "workers"]
 
 
@@ -130,7 +131,7 @@ def test_the_generator_runs_on_a_worker_only_when_not_optimised() -> None:
     assert whose().run(workers=1) != [os.getpid()]
 
 
-def test_independent_calls_run_side_by_side() -> None:
+def test_independent_calls_run_side_by_side(tmp_path: Path) -> None:
     def meet(mine: str, other: str, folder: str) -> int:
         Path(folder, mine).touch()
         deadline = time.monotonic() + 20
@@ -139,23 +140,10 @@ def test_independent_calls_run_side_by_side() -> None:
             time.sleep(0.001)
         return os.getpid()
 
-    import_free = task(meet)
-    pair = task(lambda a, b: (a, b), name="pair")
-
-    def run(folder: Path) -> tuple[int, int]:
-        a = import_free(mine="a", other="b", folder=str(folder))
-        b = import_free(mine="b", other="a", folder=str(folder))
-        found: tuple[int, int] = pair(a=a, b=b).run(workers=2)
-        return found
-
-    folder = Path(os.environ.get("TMPDIR", "/tmp")) / f"daglite-meet-{os.getpid()}"
-    folder.mkdir()
-    try:
-        first, second = run(folder)
-    finally:
-        for name in ("a", "b"):
-            (folder / name).unlink(missing_ok=True)
-        folder.rmdir()
+    waiting = task(meet)
+    a = waiting(mine="a", other="b", folder=str(tmp_path))
+    b = waiting(mine="b", other="a", folder=str(tmp_path))
+    first, second = task(lambda a, b: (a, b), name="pair")(a=a, b=b).run(workers=2)
     assert first != second
 
 
@@ -184,7 +172,7 @@ def _cause(n: int) -> int:
 
 def test_an_error_is_raised_as_itself_with_the_facts() -> None:
     with pytest.raises(OddError, match="one and two") as caught:
-        count.iter(n=10).then(task(_cause, name="cause") if False else task(_cause)).run(workers=2)
+        count.iter(n=10).then(task(_cause)).run(workers=2)
     facts = failure_of(caught.value)
     assert facts is not None
     assert (facts.task, facts.step, facts.index, facts.item) == ("_cause", 1, 3, "3")
@@ -196,7 +184,7 @@ def test_an_error_is_raised_as_itself_with_the_facts() -> None:
 
 
 def _lock(_: int) -> object:
-    return time.sleep and __import__("threading").Lock()
+    return threading.Lock()
 
 
 @pytest.mark.parametrize(
@@ -204,7 +192,7 @@ def _lock(_: int) -> object:
     [
         (lambda: count.iter(n=3).then(task(_lock)), "result of task '_lock' cannot be sent back"),
         (lambda: task(_locks).iter(n=3).then(task(_same)), "item 0 of task '_locks' cannot be sent"),
-        (lambda: count.iter(n=3).then(task(_keep), other=__import__("threading").Lock()), "argument 'other' of task"),
+        (lambda: count.iter(n=3).then(task(_keep), other=threading.Lock()), "argument 'other' of task"),
     ],
 )
 def test_what_cannot_be_pickled_is_named(make: Callable[[], daglite.MapTaskFuture[object]], match: str) -> None:
@@ -215,7 +203,7 @@ def test_what_cannot_be_pickled_is_named(make: Callable[[], daglite.MapTaskFutur
 
 def _locks(n: int) -> Iterator[object]:
     for _ in range(n):
-        yield __import__("threading").Lock()
+        yield threading.Lock()
 
 
 def _same(one: object) -> object:

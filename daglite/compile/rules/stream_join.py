@@ -17,9 +17,10 @@ def stream_join(node: Node, readers: Readers) -> Node | None:
     before: join f over (iter gen -> then g)
     after:  iter gen -> then g -> join f
 
-    Precondition: the items have no other reader, f's other arguments included.
+    Preconditions: the items have no other reader, f's other arguments included; f has no option that only a worker can
+    keep (a time limit, `retry_on_crash=False`).
     """
-    if isinstance(node, JoinNode) and readers(node.source) == 1:
+    if isinstance(node, JoinNode) and readers(node.source) == 1 and not node.call.function.needs_worker:
         stream = open_stream(node.source)
         if stream is not None:
             return replace(stream, ending=Join(node.call, node.item, node.saves))

@@ -1,0 +1,164 @@
+"""Items as cells, and a batch of cells as segments: what can be sent without a copy, and loaded cell by cell.
+
+all scalars             one pickle of the list
+anything else           b"\\0", (i64 length, i64 buffers) for each cell | the short cells | large cells and buffers
+"""
+
+from __future__ import annotations
+
+import pickle
+import signal
+import struct
+import threading
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import NamedTuple, cast
+
+from daglite.runtime.frames import Segment
+
+__all__ = [
+    "PROTOCOL",
+    "SCALARS",
+    "Captured",
+    "Unloadable",
+    "is_interrupt",
+    "is_large",
+    "load_cell",
+    "pack_cells",
+    "text_of",
+    "unpack_cells",
+    "weigh_cells",
+]
+
+SCALARS: frozenset[type] = frozenset({int, float, str, bytes, bool, type(None)})
+PROTOCOL = 5
+
+# From here on a copy costs more than one more segment.
+_LARGE = 64 * 1024
+# The first byte of a batch whose cells are framed one by one; a pickle begins with 0x80.
+_FRAMED = b"\0"
+# In the place of a number of buffers: not a pickle, but the very bytes of a large `bytes`.
+_RAW = -1
+_NO_BUFFERS: list[bytes] = []
+# An int, a float, a bool or None in a pickle; and what surrounds a text.
+_SMALL = 8
+
+
+class Captured:
+    """One item, pickled when it was yielded or returned; what happens to the object afterwards does not touch it."""
+
+    __slots__ = ("buffers", "data", "nbytes")
+
+    def __init__(self, data: bytes, buffers: list[bytes]) -> None:
+        self.data = data
+        self.buffers = buffers
+        self.nbytes = len(data) + sum(map(len, buffers)) if buffers else len(data)
+
+
+class Unloadable(NamedTuple):
+    """Stands in the place of an item that could not be loaded."""
+
+    reason: str
+
+
+def pack_cells(cells: Sequence[object]) -> list[Segment]:
+    """The cells of a batch as segments; `unpack_cells` is the reverse."""
+    kinds = set(map(type, cells))
+    if kinds <= SCALARS and not (bytes in kinds and any(type(cell) is bytes and is_large(cell) for cell in cells)):
+        return [pickle.dumps(cells if type(cells) is list else list(cells), PROTOCOL)]
+    return _framed(cells)
+
+
+def unpack_cells(segments: Sequence[Segment]) -> list[object]:
+    """The items of a batch, with `Unloadable` in the place of each that could not be loaded."""
+    if not segments:
+        return []
+    if segments[0][:1] != _FRAMED:
+        return cast("list[object]", pickle.loads(segments[0]))
+    return _unframed(segments)
+
+
+def weigh_cells(cells: Sequence[object]) -> int:
+    """About how many bytes the cells take on the way."""
+    kinds = set(map(type, cells))
+    if kinds.isdisjoint((str, bytes, Captured)):
+        return _SMALL * len(cells)
+    if kinds == {Captured}:
+        return sum([cell.nbytes for cell in cast("Sequence[Captured]", cells)])
+    return sum(map(_weight, cells))
+
+
+def _weight(cell: object) -> int:
+    if isinstance(cell, Captured):
+        return cell.nbytes
+    return _SMALL + len(cell) if isinstance(cell, str | bytes) else _SMALL
+
+
+def _framed(cells: Sequence[object]) -> list[Segment]:
+    # Once for each item, so with as few calls as can be.
+    table: list[int] = []
+    short: list[bytes] = []
+    large: list[Segment] = []
+    for cell in cells:
+        buffers: list[bytes] = _NO_BUFFERS
+        mark = 0
+        if type(cell) is Captured:
+            data, buffers = cell.data, cell.buffers
+            mark = len(buffers)
+        elif type(cell) is bytes and len(cell) >= _LARGE:
+            data, mark = cell, _RAW
+        else:
+            data = pickle.dumps(cell, PROTOCOL)
+        length = len(data)
+        table += (length, mark)
+        if length < _LARGE:
+            short.append(data)
+        else:
+            large.append(data)
+        if buffers:
+            large += buffers
+    return [_FRAMED + struct.pack(f"<{len(table)}q", *table), b"".join(short), *large]
+
+
+def _unframed(segments: Sequence[Segment]) -> list[object]:
+    short, large, end = memoryview(segments[1]), iter(segments[2:]), 0
+    items: list[object] = []
+    for length, mark in struct.iter_unpack("<qq", memoryview(segments[0])[1:]):
+        data: Segment
+        if length < _LARGE:
+            start, end = end, end + length
+            data = short[start:end]
+        else:
+            data = next(large)
+        # Its buffers are taken off the list even if it does not load: the next cell needs its own.
+        buffers = list(islice(large, mark)) if mark > 0 else _NO_BUFFERS
+        items.append(load_cell(data, buffers) if mark != _RAW else bytes(data))
+    return items
+
+
+def load_cell(data: Segment, buffers: Iterable[Segment]) -> object:
+    try:
+        return pickle.loads(data, buffers=buffers)
+    except BaseException as error:
+        # Also `SystemExit`: loading runs the user's code, and this is not the place to leave.
+        if is_interrupt(error):
+            raise
+        return Unloadable(text_of(error))
+
+
+def is_large(data: bytes | memoryview) -> bool:
+    return len(data) >= _LARGE
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Whether this is a Ctrl-C; where the signal is ignored, as in workers, the user's own code raised it."""
+    if not isinstance(error, KeyboardInterrupt) or threading.current_thread() is not threading.main_thread():
+        return False
+    return signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+
+
+def text_of(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {error}"
+    except BaseException:
+        return type(error).__name__

@@ -1,0 +1,73 @@
+"""What the stages of one run share: values, saves, the private event loop, and the engine once it is needed."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+
+from daglite.options import RunSettings, Store
+from daglite.program import Constant, Operand, Step
+from daglite.runtime.awaiting import PrivateLoop
+from daglite.runtime.board import Board
+from daglite.runtime.calls import Calls
+from daglite.runtime.chain import BoundStep
+from daglite.runtime.engines import Inline, engine_of
+from daglite.runtime.saving import SaveBook
+from daglite.runtime.wire import Codec
+from daglite.runtime.worker import inside_worker
+
+__all__ = ["Context"]
+
+_log = logging.getLogger("daglite")
+
+
+class Context:
+    """The resources of a run. `inline` tells whether everything happens in this process."""
+
+    def __init__(self, settings: RunSettings, store: Store) -> None:
+        self.retries = settings.worker_retries
+        self.loop = PrivateLoop()
+        self.book = SaveBook(store)
+        self.values: dict[int, object] = {}
+        self.calls: Calls | None = None
+        self._board: Board | None = None
+        self._leased = contextlib.ExitStack()
+        self._engine = engine_of(settings)
+        self.inline = isinstance(self._engine, Inline)
+        if inside_worker() and not self.inline:
+            # A tree of processes would be nobody's: a run inside a task stays in its worker.
+            _log.info("a run inside a worker runs inline")
+            self.inline = True
+        # Captures the items of streams that need no worker, so that they mean the same as those that do.
+        self.codec = None if self.inline else Codec("c")
+
+    def board(self) -> Board:
+        """The engine, started when something first needs it."""
+        if self._board is None:
+            lease = self._engine.lease()
+            assert lease is not None, "an inline run has no board"
+            self._board = Board(self._leased.enter_context(lease))
+            self.calls = Calls(self._board, self._board.session.codec, self.retries)
+        return self._board
+
+    def wake(self) -> None:
+        """Make whoever waits for the engine look up; from any thread."""
+        if self._board is not None:
+            self._board.session.wake()
+
+    def bind(self, step: Step) -> BoundStep:
+        """A step with the values of its arguments."""
+        arguments = tuple((name, self.value(operand)) for name, operand in step.arguments)
+        return BoundStep(step.number, step.function, arguments, step.items)
+
+    def value(self, operand: Operand) -> object:
+        """The value of an argument."""
+        return operand.value if isinstance(operand, Constant) else self.values[operand.stage]
+
+    def close(self) -> None:
+        """Give the engine back and close the loop."""
+        try:
+            self._board = None
+            self._leased.close()
+        finally:
+            self.loop.close()

@@ -1,0 +1,99 @@
+"""Log records and warnings of workers: shown where the coordinator shows its own, with task and item index."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import pickle
+import warnings
+from collections.abc import Callable
+from typing import Any, TextIO, cast
+
+__all__ = ["forward_logs", "report_settings", "take_record"]
+
+_FORMATTER = logging.Formatter()
+
+
+def report_settings() -> bytes:
+    """The log levels and warning filters of this process: a worker needs no configuration of its own."""
+    named = logging.Logger.manager.loggerDict
+    levels = {name: one.level for name, one in list(named.items()) if isinstance(one, logging.Logger) and one.level}
+    filters = [one for one in warnings.filters if _travels(one)]
+    return pickle.dumps((levels | {"": logging.getLogger().level}, filters))
+
+
+def forward_logs(settings: bytes, send: Callable[[bytes], None], where: Callable[[], tuple[str, int | None]]) -> None:
+    """In a worker: send every record and warning away; `where` tells the task and the item's index."""
+    levels, filters = pickle.loads(settings)
+    warnings.filters[:] = filters  # type: ignore[index]  # a list, whatever its stub says
+    root = logging.getLogger()
+    for logger in [root, *logging.Logger.manager.loggerDict.values()]:
+        if isinstance(logger, logging.Logger):
+            # A forked worker has the coordinator's handlers: with them a record would be shown twice.
+            logger.handlers = []
+            logger.propagate = True
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+    root.addHandler(_Forward(send, where))
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        with contextlib.suppress(Exception):
+            send(pickle.dumps((str(message), category, filename, lineno)))
+
+    warnings.showwarning = show
+
+
+class _Forward(logging.Handler):
+    def __init__(self, send: Callable[[bytes], None], where: Callable[[], tuple[str, int | None]]) -> None:
+        super().__init__()
+        self._send = send
+        self._where = where
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._send(pickle.dumps(self._plain(record)))
+        except Exception:
+            self.handleError(record)
+
+    def _plain(self, record: logging.LogRecord) -> dict[str, object]:
+        """The record as plain values: its arguments may be anything, the text is what counts."""
+        values = dict(vars(record))
+        values["msg"], values["args"] = record.getMessage(), None
+        if record.exc_info:
+            values["exc_text"], values["exc_info"] = _FORMATTER.formatException(record.exc_info), None
+        task, index = self._where()
+        values |= {"daglite_task": task, "daglite_index": index, "daglite_worker": record.process}
+        return {name: value for name, value in values.items() if _travels(value)}
+
+
+def _travels(value: object) -> bool:
+    try:
+        pickle.dumps(value)
+    except Exception:
+        return False
+    return True
+
+
+def take_record(data: bytes) -> None:
+    """In the coordinator: hand a worker's record to the handlers here, or show its warning."""
+    try:
+        found: Any = pickle.loads(data)
+    except Exception:
+        # An extra of a class this process cannot load: the log must not end the run.
+        logging.getLogger("daglite").warning("a log record of a worker could not be loaded")
+        return
+    if isinstance(found, tuple):
+        text, category, filename, lineno = cast("tuple[str, type[Warning], str, int]", found)
+        warnings.showwarning(text, category, filename, lineno)
+        return
+    record = logging.makeLogRecord(found)
+    logger = logging.getLogger(record.name)
+    if logger.isEnabledFor(record.levelno):
+        logger.handle(record)

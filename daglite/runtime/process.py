@@ -1,0 +1,179 @@
+"""One worker process, seen from the coordinator: how it is started, and its two sockets. Imports multiprocess.
+
+    coordinator                                   worker
+    FrameWriter -> non-blocking socket  ------>   blocking socket -> worker loop
+    FrameReader <- non-blocking socket  <------   replies
+    guard socket (nothing is ever sent) ------    SIGIO when it closes
+
+Each worker holds only its own two ends, so that an end that closes is seen on the other side.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+import threading
+import types
+import weakref
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+import multiprocess
+from multiprocess import resource_tracker
+from multiprocess.process import BaseProcess
+
+from daglite.options import StartMethod
+from daglite.runtime.executor import Chunk
+from daglite.runtime.frames import FrameReader, FrameWriter
+from daglite.runtime.logs import report_settings
+from daglite.runtime.worker import worker_main
+
+__all__ = ["WorkerProcess", "choose_method", "start_worker", "usable_processors"]
+
+# One start at a time in this process: `__main__` is swapped meanwhile, and a worker forked by another thread would
+# inherit the ends meant for the worker being started.
+_STARTING = threading.RLock()
+
+# The coordinator's ends of all runs of this process. A forked child, whoever forks it, closes its copies first
+# thing: otherwise nobody would ever see these ends close.
+_OUR_ENDS: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+
+
+def _close_inherited_ends() -> None:
+    for end in list(_OUR_ENDS):
+        end.close()
+
+
+os.register_at_fork(after_in_child=_close_inherited_ends)
+
+
+def usable_processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def choose_method(asked: StartMethod) -> Literal["fork", "forkserver", "spawn"]:
+    """The start method: fork only while the operating system counts one thread.
+
+    A forked child keeps every lock that another thread held, for ever, so with threads the fork server is used.
+    """
+    if asked != "auto":
+        return asked
+    if not hasattr(os, "fork"):
+        return "spawn"
+    return "fork" if _thread_count() == 1 else "forkserver"
+
+
+def _thread_count() -> int:
+    try:
+        return len(os.listdir("/proc/self/task"))
+    except OSError:
+        return threading.active_count()
+
+
+@dataclass(eq=False)
+class WorkerProcess:
+    """A worker and what it was given."""
+
+    process: BaseProcess
+    sock: socket.socket
+    guard: socket.socket
+    pid: int
+    reader: FrameReader = field(default_factory=FrameReader)
+    writer: FrameWriter = field(default_factory=FrameWriter)
+    # What it was given and has not answered, oldest first: only the oldest can have begun.
+    chunks: deque[Chunk] = field(default_factory=deque)
+    installed: set[int] = field(default_factory=set)
+    # How many definitions it has been told; how many items it may still take (None: any number).
+    told: int = 0
+    left: int | None = None
+    # When the call it is in must be over (seconds of `time.monotonic`), and where in its batch that call is.
+    deadline: float | None = None
+    position: int = 0
+    step: int = -1
+
+    @property
+    def busy(self) -> bool:
+        """Whether it has anything to answer."""
+        return bool(self.chunks)
+
+    def credits(self, most: int) -> int:
+        """How many more chunks it may be given."""
+        if self.left == 0 or (self.chunks and self.chunks[-1].exclusive):
+            return 0
+        return most - len(self.chunks)
+
+    def kill(self) -> None:
+        """End it at once; harmless when it has ended."""
+        with contextlib.suppress(OSError, ValueError):
+            self.process.kill()
+
+    def reap(self) -> int | None:
+        """Wait for its end and close what belongs to it; the exit code, negative for a signal."""
+        self.process.join()
+        exitcode = self.process.exitcode
+        self.process.close()
+        self.sock.close()
+        self.guard.close()
+        return exitcode
+
+
+def start_worker(asked: StartMethod, workers: int) -> WorkerProcess:
+    """Start one of `workers` processes; it is not waited for."""
+    method = choose_method(asked)
+    context = multiprocess.get_context(method)
+    if method != "fork":
+        # It starts a process of its own, and unblocks SIGINT when it has: so it goes first.
+        resource_tracker.ensure_running()
+    if method == "forkserver":
+        context.set_forkserver_preload(["daglite.runtime.worker"])
+    with _STARTING, contextlib.ExitStack() as theirs:
+        sock, their_sock = socket.socketpair()
+        guard, their_guard = socket.socketpair()
+        for end in (their_sock, their_guard):
+            theirs.enter_context(end)
+        _OUR_ENDS.update((sock, guard))
+        sock.setblocking(False)
+        threads = max(1, usable_processors() // workers)
+        process = context.Process(
+            target=worker_main,
+            args=(their_sock, their_guard, threads, report_settings()),
+            name="daglite-worker",
+            daemon=True,
+        )
+        with _interrupts_blocked(), _without_main(method):
+            process.start()
+    assert process.pid is not None
+    return WorkerProcess(process, sock, guard, process.pid)
+
+
+@contextlib.contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Start with SIGINT blocked, so that the child inherits it and cannot be interrupted before it is ready."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def _without_main(method: str) -> Iterator[None]:
+    """Hide `__main__` from a child that would import it again: everything of it goes by value instead.
+
+    So scripts need no `if __name__ == "__main__"` guard, and stdin and `python -c` work.
+    """
+    if method == "fork":
+        yield
+        return
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main

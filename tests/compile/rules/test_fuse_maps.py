@@ -1,0 +1,84 @@
+"""fuse_maps: a map of a map is one walk over the items."""
+
+from __future__ import annotations
+
+from daglite.compile.rules.fuse_maps import fuse_maps
+from daglite.compile.rules.stream_collect import stream_collect
+from daglite.compile.rules.stream_source import stream_source
+from daglite.ir.nodes import CompositeMapTaskNode, IterNode, Link, Mapped, MapTaskNode
+from daglite.ir.walk import same
+from tests.compile.bench import bound, call, check_law, declines, explained, rewritten
+from tests.samples import double, minus, pair, rows, scale
+
+
+def test_map_of_map_becomes_composite_over_mapped_values() -> None:
+    links = (Link(call(double.function), ("x",), ()), Link(call(scale.function, *bound(by=3)), ("x",), ()))
+    wanted = CompositeMapTaskNode(Mapped(bound(x=[1, 2]), "zip"), links, None)
+
+    assert same(rewritten(double.map(x=[1, 2]).then(scale, by=3), fuse_maps), wanted)
+
+
+def test_map_of_product_keeps_mode_and_parameters() -> None:
+    links = (Link(call(minus.function), ("a", "b"), ()), Link(call(double.function), ("x",), ()))
+    wanted = CompositeMapTaskNode(Mapped(bound(a=[1, 2], b=[3]), "product"), links, None)
+
+    assert same(rewritten(minus.map(a=[1, 2], b=[3], map_mode="product").then(double), fuse_maps), wanted)
+
+
+def test_map_of_open_composite_becomes_its_next_link() -> None:
+    source = IterNode(call(rows.function, *bound(n=2)))
+    links = (Link(call(double.function), ("x",), ()), Link(call(scale.function), ("x",), ()))
+    found = rewritten(rows.iter(n=2).then(double).then(scale), stream_source, fuse_maps)
+
+    assert same(found, CompositeMapTaskNode(source, links, None))
+
+
+def test_saves_stay_with_their_links() -> None:
+    stream = double.map(x=[1]).save("first_{iteration_index}").then(scale).save("last_{iteration_index}")
+    composite = rewritten(stream, fuse_maps)
+
+    assert isinstance(composite, CompositeMapTaskNode)
+    kept = [[save.key.text for save in link.saves] for link in composite.links]
+    assert kept == [["first_{iteration_index}"], ["last_{iteration_index}"]]
+
+
+def test_results_with_two_consumers_stay() -> None:
+    mapped = double.map(x=[1, 2])
+
+    assert declines(fuse_maps, pair(mapped.then(scale), mapped).node)
+    assert declines(fuse_maps, pair(mapped.then(scale), mapped.then(scale)).node)
+    assert declines(fuse_maps, mapped.then(minus, b=mapped).node)
+
+
+def test_generator_is_left_to_stream_source() -> None:
+    assert declines(fuse_maps, rows.iter(n=2).then(double).node)
+
+
+def test_values_and_single_calls_are_no_streams() -> None:
+    assert declines(fuse_maps, double.map(x=[1, 2]).node)
+    assert declines(fuse_maps, double.map(x=rows(n=2)).node)
+
+
+def test_map_of_several_sources_stays() -> None:
+    """It takes items from two streams; one walk over one of them would lose the other."""
+    left, right = double.map(x=[1]), double.map(x=[2])
+
+    assert declines(fuse_maps, minus.map(a=left, b=right).node)
+
+
+def test_ended_stream_does_not_go_on() -> None:
+    """A composite with an ending is a list; its items do not flow any more."""
+    ended = rewritten(double.map(x=[1, 2]), stream_collect)
+
+    assert declines(fuse_maps, MapTaskNode(call(double.function), bound(x=ended), "zip"))
+
+
+def test_law_then_then_is_one_walk() -> None:
+    stream = double.map(x=[1, 2, 3]).save("a_{iteration_index}").then(scale, by=3).then(minus, b=1)
+
+    check_law(fuse_maps, stream.save("b_{iteration_index}"), [5, 11, 17])
+    check_law(fuse_maps, minus.map(a=[5, 7], b=[1, 2], map_mode="product").then(double), [8, 6, 12, 10])
+
+
+def test_explain() -> None:
+    explained("fuse_maps", double.map(x=[1, 2, 3]).then(scale, by=3).then(double))

@@ -1,0 +1,223 @@
+"""lower: flat numbered steps, in data order, with sharing and a title."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from daglite import Future, compile, task
+from daglite.compile.lower import lower
+from daglite.ir.nodes import Value
+from daglite.options import Limits
+from daglite.program import (
+    CallStage,
+    Constant,
+    MappedSource,
+    MaterialiseStage,
+    Program,
+    Result,
+    Stage,
+    Step,
+    StreamStage,
+    operands,
+    steps_of,
+)
+from tests.samples import double, fold, minus, one, pair, rows, scale, several, shown, total
+
+
+def program(pipeline: Future[object], *, optimize: bool = True) -> Program:
+    return compile(pipeline, optimize=optimize).program
+
+
+def names(stage: Stage) -> list[str]:
+    return [step.function.name for step in steps_of(stage)]
+
+
+def test_steps_are_numbered_from_zero_in_data_order() -> None:
+    stream = rows.iter(n=one(n=3)).then(double)
+    stages = program(pair(stream.join(total), stream)).stages
+    steps = [step for stage in stages for step in steps_of(stage)]
+
+    assert [step.number for step in steps] == list(range(len(steps)))
+    assert [step.function.name for step in steps] == ["one", "rows", "double", "total", "pair"]
+
+
+def test_operands_point_only_backwards() -> None:
+    first = one(n=3)
+    stages = program(pair(rows.iter(n=first, start=first).then(double), minus(a=first, b=1)), optimize=False).stages
+    found = [(at, o.stage) for at, stage in enumerate(stages) for o in operands(stage) if isinstance(o, Result)]
+
+    assert found
+    assert all(below < at for at, below in found)
+
+
+def test_shared_value_is_one_stage() -> None:
+    first = one(n=3)
+    stages = program(minus(a=first, b=first)).stages
+
+    assert [names(stage) for stage in stages] == [["one"], ["minus"]]
+    (last,) = steps_of(stages[1])
+    assert last.arguments == (("a", Result(0)), ("b", Result(0)))
+
+
+def test_equal_calls_are_two_stages() -> None:
+    assert [names(stage) for stage in program(minus(a=one(n=3), b=one(n=3))).stages] == [["one"], ["one"], ["minus"]]
+
+
+def test_arguments_are_held_by_reference() -> None:
+    value = [1, 2]
+    (step,) = steps_of(program(total(items=value)).stages[0])
+    (_, operand) = step.arguments[0]
+
+    assert isinstance(operand, Constant)
+    assert operand.value is value
+
+
+def test_stages_of_an_optimised_stream() -> None:
+    (stage,) = program(rows.iter(n=2).then(double).reduce(fold, initial=7, ordered=False)).stages
+
+    assert isinstance(stage, StreamStage)
+    assert isinstance(stage.source, Step)
+    assert (stage.source.node, stage.links[0].node, stage.ending) == ("CompositeMapTaskNode", "", "reduce")
+    assert stage.end is not None
+    assert stage.end.items == ("acc", "item")
+    assert isinstance(stage.initial, Constant)
+    assert (stage.initial.value, stage.ordered) == (7, False)
+
+
+def test_stages_of_a_plain_stream() -> None:
+    source, mapped, folded = program(rows.iter(n=2).then(double).reduce(fold, initial=7), optimize=False).stages
+
+    assert isinstance(source, MaterialiseStage)
+    assert source.streamed
+    assert isinstance(mapped, StreamStage)
+    assert isinstance(mapped.source, MappedSource)
+    assert (mapped.source.sources, mapped.ending) == ((("x", Result(0)),), "collect")
+    assert isinstance(folded, StreamStage)
+    assert isinstance(folded.source, MappedSource)
+    assert (folded.source.sources, folded.links, folded.ending) == ((("items", Result(1)),), (), "reduce")
+
+
+def test_direct_call_of_a_generator_is_materialised() -> None:
+    (stage,) = program(rows(n=2)).stages
+
+    assert isinstance(stage, MaterialiseStage)
+    assert not stage.streamed
+
+
+def test_join_that_could_not_be_absorbed_runs_in_the_coordinator() -> None:
+    stream = rows.iter(n=2)
+    places = {
+        names(stage)[0]: stage.place
+        for stage in program(pair(stream.join(total), stream.join(shown))).stages
+        if isinstance(stage, CallStage)
+    }
+
+    assert places == {"total": "coordinator", "shown": "coordinator", "pair": "workers"}
+
+
+def test_chain_of_calls_is_one_stage_with_its_items() -> None:
+    (stage,) = program(one(n=2).then(scale, by=3).then(minus, b=1)).stages
+
+    assert isinstance(stage, CallStage)
+    assert [(step.node, step.items) for step in stage.steps] == [
+        ("CompositeTaskNode", ()),
+        ("", ("x",)),
+        ("", ("a",)),
+    ]
+
+
+def test_saves_sit_on_their_steps() -> None:
+    stream = rows.iter(n=2).save("a{iteration_index}").then(double).save("b{iteration_index}").join(total).save("c")
+    chain = one(n=1).then(double).save("d")
+    found = [
+        [(step.function.name, save.key.text) for step in steps_of(program(pipeline).stages[0]) for save in step.saves]
+        for pipeline in (stream, chain)
+    ]
+
+    assert found[0] == [("rows", "a{iteration_index}"), ("double", "b{iteration_index}"), ("total", "c")]
+    assert found[1] == [("double", "d")]
+
+
+@task
+def unknown(x):  # type: ignore[no-untyped-def]
+    return x
+
+
+@task
+def nothing(x: int) -> None:
+    return None
+
+
+@task
+async def later(x: int) -> dict[str, int]:
+    return {"x": x}
+
+
+@task
+async def ticks(n: int) -> AsyncIterator[tuple[int, str]]:
+    for number in range(n):
+        yield number, "tick"
+
+
+@pytest.mark.parametrize("optimize", [True, False])
+@pytest.mark.parametrize(
+    ("pipeline", "title"),
+    [
+        (one(n=1), "TaskFuture[int]"),
+        (one(n=1).then(shown), "TaskFuture[str]"),
+        (rows(n=1), "TaskFuture[list[int]]"),
+        (rows.iter(n=1), "IterFuture[int]"),
+        (ticks.iter(n=1), "IterFuture[tuple[int, str]]"),
+        (rows.iter(n=1).then(double), "MapTaskFuture[int]"),
+        (rows.iter(n=1).then(several), "MapTaskFuture[list[int]]"),
+        (several.map(x=[1]), "MapTaskFuture[list[int]]"),
+        (rows.iter(n=1).then(later), "MapTaskFuture[dict[str, int]]"),
+        (double.map(x=[1]).then(unknown), "MapTaskFuture[?]"),
+        (nothing(x=1), "TaskFuture[None]"),
+        (rows.iter(n=1).join(shown), "TaskFuture[str]"),
+        (rows.iter(n=1).then(double).reduce(fold, initial=0), "ReduceFuture[int]"),
+        (rows.iter(n=1).reduce(fold, initial=0).save("s"), "ReduceFuture[int]"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_title_names_future_and_type(pipeline: Future[object], title: str, optimize: bool) -> None:
+    assert program(pipeline, optimize=optimize).title == title
+
+
+def test_only_item_futures_stream() -> None:
+    assert program(rows.iter(n=1)).streams
+    assert program(double.map(x=[1])).streams
+    assert not program(rows(n=1)).streams
+    assert not program(rows.iter(n=1).join(total)).streams
+
+
+def test_limits_are_those_asked_for() -> None:
+    found = compile(rows.iter(n=1), window=8, batch=3, window_bytes=1000, helper_thread=False).program
+    limits = Limits(window=8, batch=3, nbytes=1000, helper_thread=False)
+
+    assert found.limits == limits
+    (stage,) = found.stages
+    assert isinstance(stage, StreamStage)
+    assert stage.limits == limits
+
+
+def test_lists_kept_in_the_coordinator_are_remarked() -> None:
+    stream = rows.iter(n=1)
+
+    assert program(total(items=stream)).remarks == ("iter rows -> collect: needed as a list, materialised",)
+    assert program(pair(stream, stream)).remarks == ("iter rows -> collect: shared by 2, materialised",)
+    assert program(stream).remarks == ()
+    assert program(pair(stream, stream), optimize=False).remarks == ()
+
+
+def test_save_that_was_not_attached_cannot_be_lowered() -> None:
+    with pytest.raises(TypeError, match=r"^a save was not attached to what it saves$"):
+        lower(one(n=1).save("a").node, "TaskFuture", Limits(), (), optimised=True)
+
+
+def test_plain_values_are_constants() -> None:
+    assert not isinstance(one(n=1).node, Value)
+    (step,) = steps_of(program(one(n=1)).stages[0])
+    assert [(name, type(operand).__name__) for name, operand in step.arguments] == [("n", "Constant")]

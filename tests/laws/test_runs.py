@@ -1,0 +1,135 @@
+"""The laws of running: runtimes, workers and batches do not matter, deaths of workers neither."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from hypothesis import given, settings, strategies as st
+
+import daglite
+from daglite.exceptions import WorkerDiedError
+from tests.laws.build import Ready, build
+from tests.laws.describe import Graph, Keep, needed, shared
+from tests.laws.draw import graphs
+from tests.laws.oracle import evaluate
+from tests.laws.trial import EXAMPLES, Seen, agree, trial
+
+# These start processes: some 20 ms each.
+MANY = settings(max_examples=2 * EXAMPLES)
+FEW = settings(max_examples=max(10, EXAMPLES // 2))
+COMPILING = st.fixed_dictionaries(
+    {"optimize": st.booleans()},
+    optional={"window": st.integers(1, 6), "batch": st.integers(1, 4), "helper_thread": st.booleans()},
+)
+WORKERS = st.integers(1, 3)
+
+
+@MANY
+@given(graphs(), COMPILING, WORKERS)
+def test_law_8_processes_do_what_the_oracle_says(graph: Graph, compiling: dict[str, object], workers: int) -> None:
+    """On any number of workers, with any window and batch size: the same value or error, and the same saves."""
+    seen = trial(graph, compiling=compiling, runtime="processes", workers=workers)
+    agree(graph, seen, in_order=False)
+
+
+@MANY
+@given(graphs(), COMPILING)
+def test_law_8_inline_ignores_window_and_batch(graph: Graph, compiling: dict[str, object]) -> None:
+    """In this process too, whatever the limits."""
+    agree(graph, trial(graph, compiling=compiling))
+
+
+@FEW
+@given(graphs(stream=True), COMPILING, st.sampled_from(["inline", "processes"]), st.booleans())
+def test_law_8_a_streamed_plan_hands_out_what_run_returns(
+    graph: Graph, compiling: dict[str, object], runtime: str, ordered: bool
+) -> None:
+    """`plan.stream()` hands out the items of `plan.run()`, and saves them alike; unordered, in some order."""
+    seen = Seen()
+    plan = daglite.compile(build(graph, {"own": seen.stores["own"], "run": None}), **compiling)  # type: ignore[arg-type]
+    try:
+        with plan.stream(ordered=ordered, store=seen.stores["run"], runtime=runtime, workers=2) as items:  # type: ignore[arg-type]
+            seen.value = list(items)
+    except Exception as error:
+        seen.error = error
+    if not ordered and isinstance(seen.value, list) and not evaluate(graph).errors:
+        expected = evaluate(graph).value
+        assert isinstance(expected, list)
+        assert Counter(map(repr, seen.value)) == Counter(map(repr, expected))
+        seen.value = expected
+    agree(graph, seen, in_order=False)
+
+
+@FEW
+@given(graphs(failures=False), st.data(), COMPILING)
+def test_law_13_dying_workers_change_nothing(graph: Graph, data: st.DataObject, compiling: dict[str, object]) -> None:
+    """Workers that are killed while they run a task are replaced: same value, same saves, each once.
+
+    Up to two tasks kill the worker that first runs them; `worker_retries` is 2 unless told otherwise.
+    """
+    tasks = [position for position in needed(graph) if not isinstance(graph.nodes[position], Keep)]
+    victims = data.draw(st.sets(st.sampled_from(tasks), min_size=1, max_size=2))
+    with tempfile.TemporaryDirectory() as folder:
+        seen = trial(graph, ready=killing(victims, folder), compiling=compiling, runtime="processes", workers=2)
+    agree(graph, seen, in_order=False)
+
+
+@FEW
+@given(graphs(failures=False), st.data())
+def test_law_13_without_retries_a_death_is_told(graph: Graph, data: st.DataObject) -> None:
+    """The same with `worker_retries=0`: either nobody died, or the run says so. This shows that law 13 kills."""
+    tasks = [position for position in needed(graph) if not isinstance(graph.nodes[position], Keep)]
+    victims = {data.draw(st.sampled_from(tasks))}
+    with tempfile.TemporaryDirectory() as folder:
+        ready = killing(victims, folder)
+        seen = trial(graph, ready=ready, runtime="processes", workers=2, worker_retries=0)
+        killed = [name for name in os.listdir(folder)]
+    assert isinstance(seen.error, WorkerDiedError) is bool(killed)
+
+
+def killing(victims: set[int], folder: str) -> Ready:
+    """Each of these tasks kills the first worker that runs it; a marker in the folder says that it has."""
+    coordinator = os.getpid()
+
+    def ready(position: int) -> Callable[[], None] | None:
+        marker = str(Path(folder, str(position)))
+
+        def die_once() -> None:
+            if os.getpid() == coordinator:
+                return
+            try:
+                os.close(os.open(marker, os.O_CREAT | os.O_EXCL))
+            except FileExistsError:
+                return
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        return die_once if position in victims else None
+
+    return ready
+
+
+@FEW
+@given(graphs(failures=False).filter(lambda graph: bool(shared(graph))), COMPILING)
+def test_law_14_what_is_shared_runs_once_on_workers_too(graph: Graph, compiling: dict[str, object]) -> None:
+    """With workers too each task starts once for each item: what is shared is not made again for each reader."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "starts")
+        path.touch()
+
+        def ready(position: int) -> Callable[[], None]:
+            def note() -> None:
+                number = os.open(path, os.O_WRONLY | os.O_APPEND)
+                os.write(number, f"{position}\n".encode())
+                os.close(number)
+
+            return note
+
+        seen = trial(graph, ready=ready, compiling=compiling, runtime="processes", workers=2)
+        starts = Counter(map(int, path.read_text().split()))
+    agree(graph, seen, in_order=False)
+    assert starts == Counter(evaluate(graph).calls)

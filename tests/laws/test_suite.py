@@ -1,0 +1,92 @@
+"""The suite looks at itself: the oracle is independent, and what is drawn has what the laws are about."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from hypothesis import given, settings
+
+from tests.laws import describe, functions, oracle
+from tests.laws.describe import Const, Fold, Graph, Iterate, Keep, Over, Use, needed, shared
+from tests.laws.draw import graphs
+from tests.laws.oracle import evaluate
+
+SAMPLE = 400
+SHARES = {"shared": 0.30, "saves": 0.20, "partials": 0.20, "empty": 0.05, "failures": 0.10}
+# Of the finer things, enough that each is met many times.
+PRESENT = {
+    "futures as arguments", "partial of partial", "products", "zips", "map over futures", "unordered folds", "async",
+    "by reference", "retries", "saves without an index", "stream saves", "saves of the run's store",
+}  # fmt: skip
+
+
+def test_oracle_imports_nothing_of_daglite() -> None:
+    """The oracle, and everything it imports, is written without daglite."""
+    for module in (oracle, describe, functions):
+        assert module.__file__ is not None
+        names = set(imported(ast.parse(Path(module.__file__).read_text(encoding="utf-8"))))
+        ours = {name for name in names if name.partition(".")[0] == "tests"}
+        assert ours <= {"tests.laws.describe", "tests.laws.functions"}
+        assert names - ours <= {
+            "__future__", "collections", "collections.abc", "dataclasses", "inspect", "itertools", "typing", "zlib",
+        }  # fmt: skip
+
+
+def imported(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or "a relative import"
+        elif isinstance(node, ast.Name) and node.id in ("__import__", "importlib", "exec", "eval"):
+            yield node.id
+
+
+def test_drawn_pipelines_have_what_the_laws_are_about() -> None:
+    """Sharing, saves, partials, empty sources and failures have their share; nothing else is rare."""
+    counts: Counter[str] = Counter()
+
+    @settings(max_examples=SAMPLE, database=None)
+    @given(graphs())
+    def draw(graph: Graph) -> None:
+        counts.update({"all": 1, **dict.fromkeys(traits(graph), 1)})
+
+    draw()
+    shares = {trait: counts[trait] / counts["all"] for trait in SHARES}
+    assert all(shares[trait] >= least for trait, least in SHARES.items()), shares
+    rare = {trait: counts[trait] for trait in PRESENT if counts[trait] < counts["all"] / 100}
+    assert not rare, rare
+
+
+def traits(graph: Graph) -> set[str]:
+    """What a graph has, in the words of `SHARES` and `PRESENT`."""
+    nodes = [graph.nodes[position] for position in needed(graph)]
+    found = {"shared"} if shared(graph) else set()
+    if evaluate(graph).errors:
+        found.add("failures")
+    for position in needed(graph):
+        node = graph.nodes[position]
+        if isinstance(node, Keep):
+            items = describe.streams(graph, position)
+            found |= {"saves", "stream saves" if items else "saves without an index"}
+            found |= {"saves of the run's store"} if node.store == "run" else set()
+            continue
+        bound = describe.arguments(node)
+        found |= {"futures as arguments"} if any(isinstance(arg, Use) for _, arg in bound) else set()
+        found |= {"partials"} if node.fn.layers else set()
+        found |= {"partial of partial"} if len(node.fn.layers) > 1 else set()
+        found |= {"retries"} if node.fn.stumbles else set()
+        found |= {"async"} if node.fn.style == "async" else set()
+        found |= {"by reference"} if node.fn.style == "module" and not node.fn.stumbles else set()
+        found |= {"unordered folds"} if isinstance(node, Fold) and not node.ordered else set()
+        if isinstance(node, Over):
+            found |= {"products" if node.mode == "product" else "zips"} if len(node.sources) > 1 else set()
+            found |= {"map over futures"} if any(isinstance(arg, Use) for _, arg in node.sources) else set()
+        empty = (Const(()), Const(0))
+        of_nothing = isinstance(node, Iterate) and any(arg in empty for name, arg in bound if name in ("items", "n"))
+        found |= {"empty"} if of_nothing or (isinstance(node, Over) and Const(()) in dict(node.sources).values()) else set()
+    assert nodes
+    return found

@@ -1,0 +1,133 @@
+"""The window against a model that keeps every item it counts."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from hypothesis import assume, strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from daglite.runtime.window import Window
+
+SIZES = st.integers(0, 500)
+
+
+class WindowMachine(RuleBasedStateMachine):
+    """Items are pulled, sent in batches, answered in any order and released in the order of their answers."""
+
+    @initialize(size=st.integers(1, 20), limit=st.integers(1, 2000))
+    def start(self, size: int, limit: int) -> None:
+        self.window = Window(size, limit)
+        self.size, self.limit = size, limit
+        self.pending = 0
+        self.flights: list[list[int]] = []
+        self.waiting: deque[tuple[int, int]] = deque()
+        self.peak = 0
+        self.item_sizes: list[int] = []
+        self.result_sizes: list[int] = []
+
+    def alive(self) -> int:
+        return self.pending + sum(map(len, self.flights)) + sum(count for count, _ in self.waiting)
+
+    def bytes_alive(self) -> int:
+        captured = sum(map(sum, self.flights)) + sum(nbytes for _, nbytes in self.waiting)
+        mean = sum(self.result_sizes) / len(self.result_sizes) if self.result_sizes else 0.0
+        return captured + int(mean * sum(map(len, self.flights)))
+
+    @rule(share=st.floats(0, 1))
+    def pull(self, share: float) -> None:
+        count = int(share * self.window.room())
+        self.window.pull(count)
+        self.pending += count
+        self.peak = max(self.peak, self.alive())
+
+    @precondition(lambda self: self.pending)
+    @rule(data=st.data())
+    def send(self, data: st.DataObject) -> None:
+        sizes = data.draw(st.lists(SIZES, min_size=1, max_size=min(5, self.pending)))
+        self.window.send(len(sizes), sum(sizes))
+        self.pending -= len(sizes)
+        self.flights.append(sizes)
+        self.item_sizes += sizes
+
+    @precondition(lambda self: self.flights)
+    @rule(data=st.data())
+    def arrive(self, data: st.DataObject) -> None:
+        flight = self.flights.pop(data.draw(st.integers(0, len(self.flights) - 1)))
+        results = data.draw(st.lists(SIZES, min_size=len(flight), max_size=len(flight)))
+        self.window.arrive(len(flight), sum(flight), sum(results))
+        self.waiting.append((len(flight), sum(results)))
+        self.result_sizes += results
+
+    @precondition(lambda self: self.waiting)
+    @rule()
+    def release(self) -> None:
+        count, nbytes = self.waiting.popleft()
+        self.window.release(count, nbytes)
+
+    @invariant()
+    def counts_are_those_of_the_model(self) -> None:
+        assert self.window.alive == self.alive()
+        assert self.window.nbytes == self.bytes_alive()
+        assert self.window.peak == self.peak
+
+    @invariant()
+    def never_more_than_the_window(self) -> None:
+        assert self.window.alive <= self.size
+        assert self.window.peak <= self.size
+
+    @invariant()
+    def room_is_within_both_limits(self) -> None:
+        room = self.window.room()
+        assert 0 <= room <= self.size
+        if self.alive():
+            assert room <= self.size - self.alive()
+            assert room == 0 or self.bytes_alive() < self.limit
+
+    @invariant()
+    def something_can_always_go_on(self) -> None:
+        """An empty window admits an item, however large items have been."""
+        assert self.alive() or self.window.room() >= 1
+
+    @rule()
+    def known_sizes_are_foreseen(self) -> None:
+        """Pulling what there is room for keeps within the bytes when items are as large as they were."""
+        assume(self.item_sizes and self.alive())
+        item = sum(self.item_sizes) / len(self.item_sizes)
+        result = sum(self.result_sizes) / len(self.result_sizes) if self.result_sizes else 0.0
+        room = self.window.room()
+        assert room <= 1 or self.bytes_alive() + room * (item + result) <= self.limit + 1
+
+
+TestWindow = WindowMachine.TestCase
+
+
+def test_one_item_over_the_limit_travels_alone() -> None:
+    window = Window(8, 100)
+    window.pull(1)
+    window.send(1, 1000)
+
+    assert window.room() == 0
+
+    window.arrive(1, 1000, 10)
+    window.release(1, 10)
+
+    assert window.room() == 1
+
+
+def test_nothing_known_of_sizes_leaves_the_whole_window() -> None:
+    assert Window(8, 100).room() == 8
+
+
+def test_window_of_one_alternates() -> None:
+    window = Window(1, 1000)
+    for _ in range(3):
+        assert window.room() == 1
+        window.pull(1)
+        assert window.room() == 0
+        window.send(1, 8)
+        window.arrive(1, 8, 8)
+        assert window.room() == 0
+        window.release(1, 8)
+
+    assert (window.alive, window.nbytes, window.peak) == (0, 0, 1)

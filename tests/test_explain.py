@@ -1,0 +1,209 @@
+"""explain: every step on its line, in data order, true and stable."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from daglite import Future, compile, task
+from daglite.program import steps_of
+from tests.samples import check_golden, double, fold, minus, one, pair, scale, several, shown, told_by, total
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@task
+def rows(path: str) -> Iterator[dict[str, str]]:
+    yield {"path": path}
+
+
+@task
+def price(row: dict[str, str]) -> float:
+    return float(len(row))
+
+
+@task
+def add(total: float, item: float) -> float:
+    return total + item
+
+
+@task(retries=2)
+def fetch(url: str) -> bytes:
+    return url.encode()
+
+
+@task(retries=1)
+def lines(n: int) -> Iterator[str]:
+    yield "line" * n
+
+
+def wide() -> Future[object]:
+    parts = [scale(x=one(n=n), by=double(x=n)) for n in range(3)]
+    return pair(pair(parts[0], parts[1]), pair(parts[2], parts[0]))
+
+
+def shared() -> Future[object]:
+    stream = lines.iter(n=2)
+    return pair(stream.then(several).join(shown), pair(stream.then(double).then(scale), stream))
+
+
+def saved() -> Future[object]:
+    stream = rows.iter(path="a.csv").save("{path}/{iteration_index:03d}").then(price).save("price_{iteration_index}")
+    return stream.reduce(add, initial=0.0, ordered=False).save("sum").then(scale, by=2).save("scaled").save("again")
+
+
+PIPELINES: dict[str, Future[object]] = {
+    "design_example": rows.iter(path="data.csv").then(price).reduce(add, initial=0.0),
+    "wide": wide(),
+    "shared": shared(),
+    "saved": saved(),
+    "retries": fetch.map(url=["a", "b"]).then(fetch).join(shown, after=fetch(url="c")),
+    "materialised": total(items=double.map(x=lines(n=2))),
+    "product": minus.map(a=[1, 2, 3, 4], b=range(100), map_mode="product"),
+    "values": task(lambda x, fn, many, text: x, name="shows")(
+        x=object(), fn=len, many={"a": {1}, "b": (1, 2, 3, 4)}, text="x" * 100
+    ),
+}
+
+
+def table(text: str) -> list[str]:
+    """The lines of the steps."""
+    return [line for line in text.splitlines() if re.match(r" *\d+ [+ ] (coordinator|workers)", line)]
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+@pytest.mark.parametrize("optimize", [True, False], ids=["", "plain"])
+def test_text_is_as_reviewed(name: str, optimize: bool) -> None:
+    file = GOLDEN / f"{name}{'' if optimize else '_plain'}.txt"
+
+    check_golden(file, compile(PIPELINES[name], optimize=optimize).explain())
+
+
+def test_limits_are_shown() -> None:
+    plan = compile(PIPELINES["design_example"], window=8, batch=3, window_bytes=1000)
+
+    check_golden(GOLDEN / "limits.txt", plan.explain())
+
+
+DESIGN = """\
+plan 7f3a91c2   ReduceFuture[float]   optimised   window <= 512 items per worker, 64 MiB
+ #   where        step                              type                  limits
+ 0   coordinator  iter rows(path='data.csv')        dict[str, str]        CompositeMapTaskNode
+ 1 + workers      then price                        -> float              batch adaptive
+ 2 + coordinator  reduce add(initial=0.0)           -> float              ordered
+rules: stream_source 1, stream_reduce 1            not fused: nothing
+"""
+
+
+def test_example_of_the_design_looks_as_drawn_there() -> None:
+    """Cell for cell; only the fingerprint and the widths of columns are free."""
+    text = compile(PIPELINES["design_example"]).explain()
+
+    assert cells(text) == cells(DESIGN)
+
+
+def cells(text: str) -> list[list[str]]:
+    return [re.split(r" {2,}", re.sub(r"^plan \w{8}", "plan", line.strip())) for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+@pytest.mark.parametrize("optimize", [True, False])
+def test_every_task_has_its_line_and_no_line_names_two_nodes(name: str, optimize: bool) -> None:
+    plan = compile(PIPELINES[name], optimize=optimize)
+    text = plan.explain()
+    shown_lines, steps = table(text), [step for stage in plan.program.stages for step in steps_of(stage)]
+    head, *rest = text.splitlines()
+
+    assert len(shown_lines) == len(steps)
+    for line, step in zip(shown_lines, steps, strict=True):
+        assert re.match(rf" *{step.number} ", line)
+        assert re.search(rf"\b(iter|call|map|then|join|reduce) {re.escape(step.function.name)}(\(| )", line)
+        assert len(re.findall(r"\w+Node\b", line)) == (1 if step.node else 0)
+        assert step.node in line
+    assert not [line for line in [head, *rest] if line not in shown_lines and re.search(r"\w+Node\b", line)]
+
+
+def test_fused_pipeline_is_one_composite_and_plain_one_has_none() -> None:
+    pipeline = rows.iter(path="a").then(price).then(price.with_options(name="again")).reduce(add, initial=0.0)
+    fused, plain = compile(pipeline).explain(), compile(pipeline, optimize=False).explain()
+
+    assert re.findall(r"\w+Node\b", fused) == ["CompositeMapTaskNode"]
+    assert re.findall(r"\w+Node\b", plain) == ["IterNode", "MapTaskNode", "MapTaskNode", "ReduceNode"]
+
+
+def test_data_flows_down() -> None:
+    """A line refers only to lines above it."""
+    for pipeline in PIPELINES.values():
+        for optimize in (True, False):
+            for line in table(compile(pipeline, optimize=optimize).explain()):
+                number = int(line.split()[0])
+                assert all(int(other) < number for other in re.findall(r"#(\d+)", line))
+
+
+def test_no_address_id_or_trailing_space() -> None:
+    for pipeline in PIPELINES.values():
+        text = compile(pipeline).explain()
+        assert "0x" not in text
+        assert " at " not in text
+        assert all(line == line.rstrip() for line in text.splitlines())
+
+
+def test_explain_does_not_depend_on_when_it_is_asked() -> None:
+    plan = compile(PIPELINES["shared"])
+
+    assert plan.explain() == plan.explain() == compile(shared()).explain()
+
+
+PRINTS = """
+import daglite
+from daglite import task
+
+@task
+def gen(kinds: object, n: int = 3):
+    yield from range(n)
+
+class Thing:
+    pass
+
+look = task(lambda x, thing, many: x, name="look")
+stream = gen.iter(kinds={"c", "a", "b"}).save("{iteration_index}")
+joined = stream.then(look, thing=Thing(), many={"k": frozenset("abc"), "l": lambda: 1}).join(task(list))
+for optimize in (True, False):
+    print(daglite.compile(task(lambda a, b: a, name="both")(joined, stream), optimize=optimize).explain())
+"""
+
+
+def test_text_is_the_same_in_every_process() -> None:
+    first, second = told_by(PRINTS, seed=1), told_by(PRINTS, seed=2)
+
+    assert first == second
+    assert "look(thing=<Thing>" in first
+
+
+def test_where_a_save_without_a_store_goes_is_told() -> None:
+    note = "saves without a store: the store of the run, by default the folder daglite_data"
+
+    assert note in compile(one(n=1).save("a")).explain()
+    assert note not in compile(one(n=1)).explain()
+    assert note not in compile(one(n=1).save("a", save_store="folder")).explain()
+
+
+def test_what_was_not_fused_is_told_with_the_reason() -> None:
+    stream = rows.iter(path="a")
+    text = compile(pair(stream.then(price), total(items=stream))).explain()
+
+    assert "not fused: iter rows -> collect: shared by 2, materialised; mapped -> then price -> collect: needed" in text
+    assert "not fused: nothing" in compile(stream.then(price)).explain()
+    assert "not fused: everything runs step by step" in compile(stream, optimize=False).explain()
+
+
+def test_task_options_are_shown_on_their_line() -> None:
+    line = table(compile(fetch(url="a")).explain())[0]
+
+    assert line.endswith("TaskNode, retries 2")
+    assert "folded" not in line
+    assert "retries" not in compile(one(n=1)).explain()
+    assert fold.retries == 0
