@@ -21,9 +21,14 @@ from daglite.plan import ItemStream, Plan
 from daglite.tasks import PartialStreamTask, PartialTask, StreamTask, Task, task
 
 if TYPE_CHECKING:
+    from daglite import runtime as runtime
     from daglite.compile import compile as compile
 else:
     import daglite.compile
+    from daglite.lazy import lazy
+
+    # Loaded with the first run, or when something of it is asked for: it brings multiprocess and dill.
+    runtime = lazy("daglite.runtime")
 
 __all__ = [
     "DatasetStore",
@@ -43,5 +48,6 @@ __all__ = [
     "exceptions",
     "ir",
     "ref",
+    "runtime",
     "task",
 ]

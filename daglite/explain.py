@@ -94,12 +94,13 @@ class _Table:
             case CallStage():
                 for position, step in enumerate(stage.steps):
                     verb = "then" if position else "join" if step.node == "JoinNode" else "call"
-                    type_ = f"-> {step.function.result}"
+                    type_ = f"-> {step.function.returns}"
                     yield self._row(step, position > 0, stage.place, verb, type_, [step.node] if step.node else [])
             case MaterialiseStage():
                 verb = "iter" if stage.streamed else "call"
                 limits = [stage.step.node, "materialised, not bounded"]
-                yield self._row(stage.step, False, "workers", verb, stage.step.function.result, limits)
+                type_ = stage.step.function.result if stage.streamed else f"-> {stage.step.function.returns}"
+                yield self._row(stage.step, False, "workers", verb, type_, limits)
             case StreamStage():
                 yield from self._stream(stage)
             case _:
@@ -112,17 +113,15 @@ class _Table:
             yield self._row(step, False, "coordinator", "iter", step.function.result, [step.node])
         for link in stage.links:
             batch = "batch adaptive" if stage.limits.batch == Limits().batch else f"batch <= {stage.limits.batch}"
-            result = f"list[{link.function.result}]" if link.function.streams else link.function.result
+            verb, type_ = "then" if joined else "map", f"-> {link.function.returns}"
             first = [link.node] if link.node else []
-            yield self._row(
-                link, joined, "workers", "then" if joined else "map", f"-> {result}", [*first, batch], stage
-            )
+            yield self._row(link, joined, "workers", verb, type_, [*first, batch], stage)
             joined = True
         if stage.end is not None:
             limits = [stage.end.node] if stage.end.node else []
             if stage.ending == "reduce":
                 limits.append("ordered" if stage.ordered else "unordered")
-            type_ = f"-> {stage.end.function.result}"
+            type_ = f"-> {stage.end.function.returns}"
             yield self._row(stage.end, joined, "coordinator", stage.ending, type_, limits, stage)
 
     def _row(

@@ -52,6 +52,11 @@ class Function:
         """Whether calling it gives an iterator of items."""
         return self.kind in ("generator", "async_generator")
 
+    @property
+    def returns(self) -> str:
+        """The text of what one call gives: the list of all items where it streams."""
+        return f"list[{self.result}]" if self.streams else self.result
+
 
 def describe(
     fn: Callable[..., object],

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Generic, Self, cast
+from typing import TYPE_CHECKING, Generic, Self, cast
 
 from typing_extensions import TypeVar, Unpack
 
 from daglite.datasets.store import DatasetStore
 from daglite.exceptions import ParameterError, TaskError
 from daglite.explain import explain
+from daglite.lazy import lazy
 from daglite.options import RunOptions, Store, settings_of
 from daglite.program import Program, Stage, steps_of
-from daglite.runtime.run import Cancelled, Execution
-from daglite.runtime.transfer import pack_program, unpack_program
 from daglite.sameness import Fingerprint, fingerprint, same_program
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from daglite.runtime import run as runs, transfer
+    from daglite.runtime.run import Execution
+else:
+    asyncio, runs, transfer = lazy("asyncio"), lazy("daglite.runtime.run"), lazy("daglite.runtime.transfer")
 
 __all__ = ["ItemStream", "Plan"]
 
@@ -73,7 +79,7 @@ class Plan(Generic[R_co]):
             return cast("R_co", await asyncio.shield(running))
         except asyncio.CancelledError:
             execution.cancel()
-            with contextlib.suppress(Cancelled):
+            with contextlib.suppress(runs.Cancelled):
                 await running
             raise
 
@@ -97,14 +103,14 @@ class Plan(Generic[R_co]):
         return f"Plan({self.program.title}, {len(self.program.stages)} stages)"
 
     def __reduce__(self) -> tuple[Callable[[bytes], Plan[object]], tuple[bytes]]:
-        return _load_plan, (pack_program(self.program),)
+        return _load_plan, (transfer.pack_program(self.program),)
 
     @property
     def _print(self) -> Fingerprint:
         return fingerprint(self.program)
 
     def _execution(self, options: RunOptions) -> Execution:
-        return Execution(self.program, settings_of(options), _store(options.get("store")))
+        return runs.Execution(self.program, settings_of(options), _store(options.get("store")))
 
 
 class ItemStream(Generic[T]):
@@ -157,7 +163,7 @@ def _end(items: Iterator[object], execution: Execution) -> None:
 
 
 def _load_plan(data: bytes) -> Plan[object]:
-    return Plan(unpack_program(data))
+    return Plan(transfer.unpack_program(data))
 
 
 def _names(stage: Stage) -> tuple[str, ...]:

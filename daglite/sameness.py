@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -19,6 +19,7 @@ from daglite.program import (
     Stage,
     Step,
     StreamStage,
+    steps_of,
 )
 from daglite.tokens import Unstable, same_function, same_value, token
 
@@ -38,7 +39,29 @@ def fingerprint(program: Program) -> Fingerprint:
     try:
         return Fingerprint(token([_shape(stage, _printed) for stage in program.stages]))
     except Unstable as reason:
-        return Fingerprint(None, str(reason))
+        return Fingerprint(None, _of_an_argument(program) or str(reason))
+
+
+def _of_an_argument(program: Program) -> str | None:
+    """The reason in names that users know, when it is an argument that has no token."""
+    for stage in program.stages:
+        for task, name, operand in _arguments(stage):
+            try:
+                token(operand.value if isinstance(operand, Constant) else None)
+            except Unstable as reason:
+                return f"argument '{name}' of task '{task}': {reason}"
+    return None
+
+
+def _arguments(stage: Stage) -> Iterator[tuple[str, str, Operand]]:
+    """Every argument with the names of its task and parameter."""
+    for step in steps_of(stage):
+        yield from ((step.function.name, name, operand) for name, operand in step.arguments)
+        if isinstance(stage, StreamStage) and step is stage.end and stage.initial is not None:
+            yield step.function.name, "initial", stage.initial
+    if isinstance(stage, StreamStage) and isinstance(stage.source, MappedSource):
+        first = steps_of(stage)[0].function.name
+        yield from ((first, name, operand) for name, operand in stage.source.sources)
 
 
 def same_program(left: Program, right: Program) -> bool:

@@ -46,4 +46,4 @@ def _wrapped(shown: Iterable[str], total: int, brackets: str) -> str:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= _MOST else f"{text[: _MOST - 4]}...{text[-1]}"
+    return text if len(text) <= _MOST else f"{text[: _MOST - 4].rstrip(' .,')}...{text[-1]}"

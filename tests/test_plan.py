@@ -6,6 +6,7 @@ import copy
 import importlib
 import inspect
 import pickle
+import threading
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +24,10 @@ FUSED = rows.iter(n=4).then(scale.partial(by=3)).reduce(fold, initial=0)
 
 
 def adder(amount: object) -> Task[..., object]:
-    return task(lambda x: x + amount)
+    def add(x: object) -> object:
+        return x + amount  # type: ignore[operator]
+
+    return task(add)
 
 
 @pytest.mark.parametrize(
@@ -148,8 +152,8 @@ def test_unpickled_plan_runs() -> None:
     store = Memory()
     plan = pickle.loads(pickle.dumps(compile(FUSED.save("r"))))
 
-    assert plan.run(runtime="inline", store=store) == 72
-    assert store.saved == [("r", 72)]
+    assert plan.run(runtime="inline", store=store) == 54
+    assert store.saved == [("r", 54)]
 
 
 def test_plan_is_immutable() -> None:
@@ -184,22 +188,20 @@ def test_repr_is_short() -> None:
 
 
 def test_future_run_is_compile_and_run() -> None:
-    assert FUSED.run(runtime="inline") == compile(FUSED).run(runtime="inline") == 72
+    assert FUSED.run(runtime="inline") == compile(FUSED).run(runtime="inline") == 54
 
 
 def test_only_plans_of_items_stream() -> None:
     with compile(rows.iter(n=3).then(double)).stream(runtime="inline") as items:
         assert list(items) == [0, 2, 4]
     for pipeline in (FUSED, one(n=1), rows(n=2)):
-        with pytest.raises(
-            TaskError, match=r"^`stream` needs a plan that ends in items; this one gives .*; use `run`$"
-        ):
-            compile(pipeline).stream(runtime="inline")  # type: ignore[misc]
+        with pytest.raises(TaskError, match=r"^`stream` needs a plan that ends in items; this one gives .*; use `run`"):
+            compile(pipeline).stream(runtime="inline")
 
 
-def test_unordered_copy_of_initial_value_is_refused_by_name() -> None:
+def test_initial_value_that_cannot_be_copied_is_refused_by_name() -> None:
     with pytest.raises(ParameterError, match=r"^`initial` of `reduce` with task 'fold' cannot be copied: "):
-        rows.iter(n=2).reduce(fold, initial=(n for n in ())).run(runtime="inline")
+        rows.iter(n=2).reduce(fold, initial=threading.Lock()).run(runtime="inline")
 
 
 PRINTS = """
@@ -228,7 +230,7 @@ def test_fingerprint_is_the_same_in_every_process() -> None:
 
     assert first == second
     assert len(set(first.split())) == 2
-    assert all(len(digest) == 64 for digest in first.split())
+    assert all(len(digest) == 32 for digest in first.split())
 
 
 def test_fingerprint_says_why_there_is_none() -> None:
@@ -237,19 +239,30 @@ def test_fingerprint_says_why_there_is_none() -> None:
     assert plan.fingerprint is None
     assert "no fingerprint: " in plan.explain()
     assert plan.explain().startswith("plan (no fingerprint)   TaskFuture[int]")
-    assert plan == compile(one(n=plan.program.stages[0].steps[0].arguments[0][1].value))  # type: ignore[union-attr]
     assert plan != compile(one(n=object()))
 
 
-def test_reason_names_the_task_and_the_value() -> None:
-    def closed_over() -> Task[..., object]:
-        lock = object()
-        return task(lambda x: (x, lock))
+def test_plans_of_one_object_are_equal_without_a_fingerprint() -> None:
+    value = object()
 
-    text = compile(closed_over()(x=1)).explain()
+    assert compile(one(n=value)) == compile(one(n=value))
 
-    assert "no fingerprint: " in text
-    assert "closure value 'lock'" in text
+
+@pytest.mark.parametrize(
+    ("pipeline", "reason"),
+    [
+        (one(n=object()), "argument 'n' of task 'one': the value is a bare 'object'"),
+        (double.map(x=[1, object()]), "argument 'x' of task 'double': item 1 of the value is a bare 'object'"),
+        (rows.iter(n=1).then(minus, b=object()), "argument 'b' of task 'minus': the value is a bare 'object'"),
+        (rows.iter(n=1).reduce(fold, initial=object()), "argument 'initial' of task 'fold': the value is a bare"),
+        (adder(object())(x=1), "closure value 'amount' of task 'add' is a bare 'object'"),
+    ],
+)
+def test_reason_names_the_task_and_the_value(pipeline: Future[object], reason: str) -> None:
+    *_, last = compile(pipeline).explain().splitlines()
+
+    assert last.startswith("no fingerprint: ")
+    assert reason in last
 
 
 @pytest.mark.parametrize(
@@ -261,7 +274,7 @@ def test_reason_names_the_task_and_the_value() -> None:
         "import daglite.compile; plan = daglite.compile(p)",
         "import daglite.compile as c; plan = c(p); plan = c.compile(p)",
         "import daglite.compile.rules; plan = daglite.compile(p)",
-        "import daglite.compile.rules.fuse_maps as f; f.fuse_maps; import daglite.compile as c; plan = c(p)",
+        "import daglite.compile.driver as d; d.rewrite; import daglite.compile as c; plan = c(p)",
         "from daglite import compile; plan = compile(p)",
         "from daglite.compile import compile; plan = compile(p)",
         "from daglite import *; plan = compile(p)",
@@ -290,8 +303,8 @@ def test_compile_shows_its_signature_and_docs() -> None:
     package = importlib.import_module("daglite.compile")
 
     assert isinstance(package, types.ModuleType)
-    assert list(inspect.signature(package).parameters)[:2] == ["pipeline", "optimize"]
-    assert inspect.signature(package) == inspect.signature(package.compile)
+    assert callable(package)
+    assert inspect.signature(package) == inspect.signature(compile)
     assert "Turn a pipeline into an immutable plan" in (inspect.getdoc(package.compile) or "")
 
 

@@ -74,7 +74,7 @@ def test_long_values_are_cut(value: object) -> None:
     """At most 40 characters, with the beginning and the last character left, so that one sees what it was."""
     text = shorten(value)
 
-    assert len(text) == 40
+    assert 30 < len(text) <= 40
     assert "..." in text
     assert text[-1] == repr(value)[-1]
 

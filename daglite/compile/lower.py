@@ -151,29 +151,22 @@ class _Numbering:
 def _result_text(root: Node) -> str:
     """The type of the pipeline's value, or of its items when it is a stream."""
     match root:
-        case TaskNode():
-            function = root.call.function
-            return f"list[{function.result}]" if function.streams else function.result
-        case IterNode() | ReduceNode() | JoinNode():
+        case IterNode():
             return root.call.function.result
-        case MapTaskNode():
-            return _link_text(root.call)
+        case TaskNode() | MapTaskNode() | ReduceNode() | JoinNode():
+            return root.call.function.returns
         case CompositeTaskNode():
-            return root.links[-1].call.function.result
+            return root.links[-1].call.function.returns
         case CompositeMapTaskNode(ending=Join() | Fold() as ending):
-            return ending.call.function.result
+            return ending.call.function.returns
         case CompositeMapTaskNode():
             if root.links:
-                return _link_text(root.links[-1].call)
+                return root.links[-1].call.function.returns
             return root.source.call.function.result if isinstance(root.source, IterNode) else "?"
         case SaveNode():
             return "?"
         case _:
             assert_never(root)
-
-
-def _link_text(call: Call) -> str:
-    return f"list[{call.function.result}]" if call.function.streams else call.function.result
 
 
 def _remarks(root: Node) -> tuple[str, ...]:

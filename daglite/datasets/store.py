@@ -16,7 +16,6 @@ import hashlib
 import os
 import pickle
 import re
-import secrets
 from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -138,7 +137,7 @@ class DatasetStore:
         """Put a whole file at `path`: written beside it under a name of its own, then renamed over it."""
         folder = os.path.dirname(path)
         # Random, so that two threads, or a process and its fork, never share one.
-        temporary = os.path.join(folder, f"{_TEMPORARY}{os.getpid()}-{secrets.token_hex(8)}")
+        temporary = os.path.join(folder, f"{_TEMPORARY}{os.getpid()}-{os.urandom(8).hex()}")
         try:
             try:
                 self._fill(temporary, header, data)

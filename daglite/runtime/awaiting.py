@@ -5,10 +5,16 @@ The loop runs on this thread; where this thread has a loop running already (a no
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from daglite.lazy import lazy
+
+if TYPE_CHECKING:
+    import asyncio
+    from concurrent import futures
+else:
+    asyncio, futures = lazy("asyncio"), lazy("concurrent.futures")
 
 __all__ = ["PrivateLoop"]
 
@@ -20,14 +26,14 @@ class PrivateLoop:
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._helper: ThreadPoolExecutor | None = None
+        self._helper: futures.ThreadPoolExecutor | None = None
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end and return its value."""
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
         if self._helper is None and _loop_is_running():
-            self._helper = ThreadPoolExecutor(1, thread_name_prefix="daglite-async")
+            self._helper = futures.ThreadPoolExecutor(1, thread_name_prefix="daglite-async")
         if self._helper is not None:
             return self._helper.submit(self._loop.run_until_complete, coroutine).result()
         return self._loop.run_until_complete(coroutine)

@@ -27,7 +27,7 @@ from typing import Any, NewType, ParamSpec, TypeVar, TypeVarTuple
 
 from daglite.runtime.registry import Registry, Thing, here, known
 
-__all__ = ["Reducer", "behaviour_of", "fill", "reduce_member", "skeleton_of", "state_of"]
+__all__ = ["LOCKS", "Reducer", "behaviour_of", "fill", "reduce_member", "skeleton_of", "state_of"]
 
 _READS = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS", "DELETE_GLOBAL"}
 _OF_A_FUNCTION = ("__qualname__", "__module__", "__doc__", "__defaults__", "__kwdefaults__", "__annotations__")
@@ -36,7 +36,9 @@ _OF_A_SKELETON = ("__module__", "__slots__", "__orig_bases__")
 # These come into being with the class, and belong to it alone.
 _MADE_WITH_IT = {*_OF_A_SKELETON, "__parameters__", "_abc_impl"}
 _DESCRIPTORS = (types.MemberDescriptorType, types.GetSetDescriptorType)
-_LOCKS: dict[type, Callable[[], object]] = {
+# A lock that belongs to code guards this process: another gets its own, as if it had imported the module. A lock in an
+# item is refused, because who sends it wants to share it.
+LOCKS: dict[type, Callable[[], object]] = {
     type(threading.Lock()): _thread.allocate_lock,
     type(threading.RLock()): threading.RLock,
 }
@@ -167,7 +169,7 @@ def _has_token(function: FunctionType) -> bool:
 
 def _contents(cls: type, *, behaviour: bool) -> dict[str, object]:
     return {
-        name: _anew(value)
+        name: value
         for name, value in vars(cls).items()
         if name not in _MADE_WITH_IT
         and hasattr(type(value), "__get__") is behaviour
@@ -214,8 +216,7 @@ class _Anew:
 
 
 def _anew(value: object) -> object:
-    """A lock of a module or of a class guards this process: another process gets its own, as if it had imported."""
-    make = _LOCKS.get(type(value))
+    make = LOCKS.get(type(value))
     return value if make is None else _Anew(make)
 
 

@@ -39,7 +39,7 @@ from daglite.runtime.cells import (
     unpack_cells,
     weigh_cells,
 )
-from daglite.runtime.code import Reducer, behaviour_of, fill, reduce_member, skeleton_of, state_of
+from daglite.runtime.code import LOCKS, Reducer, behaviour_of, fill, reduce_member, skeleton_of, state_of
 from daglite.runtime.frames import Segment
 from daglite.runtime.registry import Registry, Thing, active
 
@@ -176,6 +176,8 @@ class _Drafting(_Thorough):
         kind = type(obj)
         if issubclass(kind, enum.Enum) and self._draft.defines(kind):
             return reduce_member(obj)
+        if kind in LOCKS:
+            return LOCKS[kind], ()
         return super().reducer_override(obj)
 
 

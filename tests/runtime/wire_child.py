@@ -22,7 +22,7 @@ class Peer:
     def __init__(self, method: str, codec: Codec) -> None:
         self.codec = codec
         self._told = 0
-        context = multiprocess.get_context(method)
+        context: Any = multiprocess.get_context(method)
         self._pipe, theirs = context.Pipe()
         with _empty_main():
             self._process = context.Process(target=serve, args=(theirs,))

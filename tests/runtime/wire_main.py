@@ -12,7 +12,6 @@ import enum
 import functools
 import sys
 import threading
-import typing
 import xml.etree.ElementTree
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Generic, NamedTuple, NewType, Protocol, TypeVar
@@ -352,10 +351,6 @@ CLAIMS: dict[str, tuple[Callable[[Peer], object], object]] = {
     "one called by another": (lambda p: p.call(lambda: factorial()(4)), 24),
     "a partial": (lambda p: p.call(functools.partial(twice, 4)), 8),
     "a function comes back as itself": (lambda p: p.call(lambda: twice) is twice, True),
-    "hints that can be resolved": (
-        lambda p: p.call(lambda: typing.get_type_hints(Scale.point)["return"] is Point),
-        True,
-    ),
     "an exception": (raised, ("code 7", 7)),
 }
 

@@ -1,0 +1,392 @@
+"""What travels and how: two endpoints in one process here, real processes by the script `wire_main.py`."""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import types
+from collections.abc import Callable
+from dataclasses import dataclass, make_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+
+from daglite import task
+from daglite.exceptions import TransferError
+from daglite.runtime.wire import SCALARS, Captured, Codec, Unloadable
+
+HERE = Path(__file__).parent
+SCRIPT = HERE / "wire_main.py"
+LARGE = 100_000
+
+
+@task
+def doubled(x: int) -> int:
+    return x * 2
+
+
+@dataclass
+class Named:
+    x: int
+
+
+def plain(x: int) -> int:
+    return x + 1
+
+
+@dataclass
+class Refuses:
+    error: BaseException
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise self.error
+
+
+@dataclass
+class LoadsBadly:
+    error: BaseException
+
+    def __setstate__(self, state: dict[str, BaseException]) -> None:
+        raise state["error"]
+
+
+class Reduces:
+    def __reduce__(self) -> Any:
+        return 42
+
+
+def local_class() -> Any:
+    @dataclass
+    class Local:
+        x: int
+
+    return Local
+
+
+def travel(item: object, here: Codec, there: Codec) -> Any:
+    """The item as the other endpoint gets it: definitions first, then the bytes, as a socket gives them."""
+    segments = here.pack([here.capture(item)])
+    for definition in here.definitions:
+        there.learn(definition)
+    return there.unpack([bytearray(segment) for segment in segments])[0]
+
+
+@pytest.fixture
+def here() -> Codec:
+    return Codec("here")
+
+
+@pytest.fixture
+def there() -> Codec:
+    return Codec("there")
+
+
+@pytest.mark.parametrize("way", ["file", "-c", "stdin"])
+def test_what_a_script_owns_travels_under_every_start_method(way: str) -> None:
+    methods = ["fork", "forkserver", "spawn"] if way == "file" else ["fork", "spawn"]
+    text = SCRIPT.read_text(encoding="utf-8")
+    arguments = {"file": [str(SCRIPT)], "-c": ["-c", text], "stdin": ["-"]}[way]
+    path = os.pathsep.join([str(HERE.parent.parent), str(HERE)])
+    done = subprocess.run(
+        [sys.executable, *arguments, *methods],
+        input=text if way == "stdin" else "",
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("ok\n", "", 0)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner) | st.tuples(inner, inner),
+    max_leaves=12,
+)
+LOCAL = local_class()
+CELLS = st.lists(JSON | st.builds(LOCAL, JSON) | st.builds(Named, st.integers()))
+
+
+@given(CELLS)
+def test_batches_arrive_as_they_were_sent(items: list[object]) -> None:
+    """Law: unpack(pack(capture(each))) gives the items; at the endpoint that knows the class, equal ones."""
+    codec, other = Codec("a"), Codec("b")
+    cells = [codec.capture(item) for item in items]
+    segments = codec.pack(cells)
+    found = codec.unpack(segments)
+    assert found == items
+    assert [type(each) for each in found] == [type(each) for each in items]
+    for definition in codec.definitions:
+        other.learn(definition)
+    back = other.pack([other.capture(item) for item in other.unpack([bytearray(one) for one in segments])])
+    assert codec.unpack(back) == items
+    assert [codec.restore(cell) for cell in cells] == items
+    assert codec.weigh(cells) == sum(map(codec.size, cells))
+
+
+@given(st.lists(st.lists(st.integers()) | st.dictionaries(st.text(), st.integers()), min_size=1))
+def test_captured_items_do_not_change_afterwards(items: list[list[int] | dict[str, int]]) -> None:
+    codec = Codec("a")
+    copies = pickle.loads(pickle.dumps(items))
+    cells = [codec.capture(item) for item in items]
+    for item in items:
+        item.clear()
+    assert codec.unpack(codec.pack(cells)) == copies
+
+
+def test_exactly_the_plain_types_stay_as_they_are(here: Codec) -> None:
+    class Whole(int):
+        pass
+
+    values: list[object] = [1, 1.5, "a", b"a", True, None]
+    assert {type(value) for value in values} == SCALARS
+    assert all(here.capture(value) is value for value in values)
+    others: list[object] = [Whole(1), (1,), [1], {}, bytearray(b"a"), 1j]
+    assert all(isinstance(here.capture(value), Captured) for value in others)
+
+
+def test_empty_batches_travel(here: Codec, there: Codec) -> None:
+    assert there.unpack(here.pack([])) == []
+    assert there.unpack([]) == []
+
+
+def test_large_buffers_are_copied_once_and_can_be_written_to(here: Codec, there: Codec) -> None:
+    array = np.arange(LARGE)
+    cell = here.capture([array, array[:10]])
+    array[0] = 99
+    assert isinstance(cell, Captured)
+    (buffer,) = cell.buffers
+    segments = here.pack([1, cell, "a"])
+    assert any(segment is buffer for segment in segments)
+    _, (whole, part), _ = there.unpack([memoryview(bytearray(segment)) for segment in segments])  # type: ignore[misc]
+    assert whole[0] == part[0] == 0
+    whole += 1
+    part += 1
+    assert whole.sum() == LARGE * (LARGE + 1) // 2
+    restored: Any = here.restore(cell)
+    restored[0] += 1
+    again: Any = here.restore(cell)
+    assert again[0][0] == 0
+    assert here.size(cell) == here.weigh([cell]) >= array.nbytes
+
+
+def test_arrays_beside_what_only_dill_knows_stay_out_of_band(here: Codec, there: Codec) -> None:
+    cell = here.capture((np.zeros(LARGE), {1: 2}.keys()))
+    assert isinstance(cell, Captured)
+    assert len(cell.buffers) == 1
+    assert len(cell.data) < 1000
+
+
+@pytest.mark.parametrize("size", [10, LARGE])
+def test_bytes_of_any_size_travel(size: int, here: Codec, there: Codec) -> None:
+    value = os.urandom(size)
+    segments = here.pack([1, value, here.capture([2]), value, here.capture([value])])
+    assert there.unpack([bytearray(one) for one in segments]) == [1, value, [2], value, [value]]
+    assert any(segment is value for segment in segments) == (size == LARGE)
+
+
+def test_a_large_bytearray_is_captured_when_it_is_yielded(here: Codec) -> None:
+    value = bytearray(LARGE)
+    cell = here.capture([value])
+    value[:] = b"x" * LARGE
+    assert here.restore(cell) == [bytearray(LARGE)]
+
+
+def test_importable_functions_and_classes_go_by_name(here: Codec, there: Codec) -> None:
+    assert travel(plain, here, there) is plain
+    assert travel(doubled.fn, here, there) is doubled.fn
+    assert travel([Named, Named(1), os.path.join, math.sin, int, types.FunctionType], here, there) == [
+        *(Named, Named(1), os.path.join, math.sin, int, types.FunctionType)
+    ]
+    assert travel(functools.partial(plain, 1), here, there)() == 2
+    assert not here.definitions
+
+
+def test_local_functions_of_a_module_use_the_module_itself(here: Codec, there: Codec) -> None:
+    copy = travel(lambda: plain, here, there)
+    assert copy.__globals__ is globals()
+    assert copy() is plain
+    assert len(here.dumps(lambda: LOCAL)) < 1000
+
+
+def test_a_module_no_worker_can_import_goes_by_value(
+    here: Codec, there: Codec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = types.ModuleType("made_up")
+    exec("import os\nnumber = 1\nunused = open\ndef use(): return number, os.sep\nclass Own: pass", vars(module))
+    monkeypatch.setitem(sys.modules, "made_up", module)
+    data = here.dumps([module.use, module.Own])
+    monkeypatch.delitem(sys.modules, "made_up")
+    for definition in here.definitions:
+        there.learn(definition)
+    use, own = there.loads(data)  # type: ignore[misc]
+    assert use() == (1, os.sep)
+    assert own.__name__ == "Own"
+    assert "unused" not in use.__globals__
+    with pytest.raises(TransferError, match="module 'made_up' cannot be imported by a worker"):
+        here.dumps(module)
+
+
+def test_a_token_means_one_class_at_each_endpoint(here: Codec, there: Codec) -> None:
+    own = local_class()
+    first, second = travel(own(1), here, there), travel(own(2), here, there)
+    assert type(first) is type(second) is not own
+    assert travel(first, there, here) == own(1)
+    assert len(here.definitions) == 1
+
+
+def test_a_coordinator_passes_on_the_classes_of_a_worker(here: Codec, there: Codec) -> None:
+    third = Codec("third")
+    made = local_class()(1)
+    copy = travel(travel(made, there, here), here, third)
+    assert travel(copy, third, there) == made
+    assert here.definitions == there.definitions == third.definitions
+    here.learn(there.definitions[0])
+    assert len(here.definitions) == 1
+
+
+def test_only_the_first_item_of_a_class_needs_dill(here: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = local_class()
+    here.capture(own(0))
+    # From here on the slow pickler would be an error.
+    monkeypatch.setattr("daglite.runtime.wire._Thorough.dump", None)
+    assert all(isinstance(here.capture(own(i)), Captured) for i in range(100))
+    assert len(here.definitions) == 1
+
+
+def test_classes_that_refer_to_each_other_share_a_definition(here: Codec, there: Codec) -> None:
+    class Left:
+        right: type
+        self_made: object
+
+    class Right(Left):
+        left = Left
+
+        def up(self) -> type:
+            return super().__thisclass__.left  # type: ignore[misc, no-any-return]
+
+    Left.right, Left.self_made = Right, Right()
+    left = travel(Left, here, there)
+    assert left.right.left is left
+    assert left.right.__mro__[1] is left
+    assert type(left.self_made) is left.right
+    assert left.self_made.up() is left
+    assert len(here.definitions) == 1
+
+
+def test_functions_share_the_namespace_of_their_module(here: Codec, there: Codec) -> None:
+    space: dict[str, Any] = {"__name__": "__main__", "n": 0}
+    exec("def up():\n    global n\n    n += 1\ndef get(): return n\nlate = lambda: n", space)
+    up, get = travel([space["up"], space["get"]], here, there)
+    up()
+    late = travel(space["late"], here, there)
+    assert (get(), late(), space["n"]) == (1, 1, 0)
+    # Back home they use what is there, and add nothing to it.
+    before = dict(space)
+    home = travel(late, there, here)
+    assert home.__globals__ is space
+    assert space == before
+
+
+def test_names_of_attributes_are_not_taken_for_globals(here: Codec, there: Codec) -> None:
+    space: dict[str, Any] = {"__name__": "__main__", "data": threading.Thread()}
+    exec("def f(x): return x.data", space)
+    assert travel(space["f"], here, there)(types.SimpleNamespace(data=1)) == 1
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (threading.Lock, "a value of type 'lock' cannot be pickled: TypeError"),
+        (lambda: {"a": [threading.RLock()]}, "a value of type 'dict' cannot be pickled: TypeError"),
+        (lambda: (i for i in range(3)), "cannot pickle 'generator' object"),
+        (lambda: sys.stderr.buffer, "cannot be pickled"),
+        (sys._getframe, "cannot pickle 'frame' object"),
+        (lambda: types.ModuleType("x"), "module 'x' cannot be imported"),
+        (lambda: (lambda lock: lambda: lock)(threading.Lock()), "cannot pickle '_thread.lock' object"),
+        (lambda: Refuses(ValueError("not me")), "'Refuses' cannot be pickled: ValueError: not me"),
+        (lambda: Refuses(SystemExit(3)), "SystemExit: 3"),
+        (lambda: Refuses(GeneratorExit()), "GeneratorExit"),
+        (Reduces, "'Reduces' cannot be pickled"),
+        (lambda: functools.reduce(lambda inner, _: [inner], range(LARGE), []), "RecursionError"),
+        (lambda: make_dataclass("Odd", [], namespace={"source": (i for i in ())})(), "'Odd' cannot be pickled"),
+    ],
+)
+def test_what_cannot_be_pickled_is_refused_and_harms_nothing(
+    make: Callable[[], object], match: str, here: Codec, there: Codec
+) -> None:
+    bad, own = make(), local_class()
+    for value in (bad, [own(1), bad, own(2)]):
+        with pytest.raises(TransferError, match=match if value is bad else "cannot be pickled"):
+            here.capture(value)
+        assert travel(own(3), here, there).x == 3
+        assert travel([1, "a"], here, there) == [1, "a"]
+
+
+@pytest.mark.parametrize("kind", [MemoryError, KeyboardInterrupt])
+def test_no_memory_and_ctrl_c_are_not_the_fault_of_the_value(kind: type[BaseException], here: Codec) -> None:
+    with pytest.raises(kind, match=r"^stop$"):
+        here.capture(Refuses(kind("stop")))
+    assert here.restore(here.capture([1])) == [1]
+
+
+@pytest.mark.parametrize("kind", [ValueError, SystemExit, GeneratorExit, RecursionError, MemoryError])
+@pytest.mark.parametrize("size", [10, LARGE])
+def test_an_item_that_does_not_load_spoils_only_itself(kind: Any, size: int, here: Codec, there: Codec) -> None:
+    bad = [LoadsBadly(kind("bad")), np.zeros(size)]
+    cells = [here.capture(each) for each in (1, bad, "a", [2], b"x" * size)]
+    found = there.unpack([bytearray(one) for one in here.pack(cells)])
+    assert found == [1, Unloadable(f"{kind.__name__}: bad"), "a", [2], b"x" * size]
+    assert here.restore(cells[1]) == found[1]
+
+
+def test_ctrl_c_while_loading_is_not_taken_for_a_bad_item(here: Codec) -> None:
+    segments = here.pack([here.capture(LoadsBadly(KeyboardInterrupt("stop")))])
+    with pytest.raises(KeyboardInterrupt, match=r"^stop$"):
+        here.unpack(segments)
+    found: list[object] = []
+    # No Ctrl-C arrives in another thread: there the item did it.
+    thread = threading.Thread(target=lambda: found.extend(here.unpack(segments)))
+    thread.start()
+    thread.join()
+    assert found == [Unloadable("KeyboardInterrupt: stop")]
+
+
+def test_a_missing_or_broken_definition_is_named(here: Codec, there: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    segments = here.pack([here.capture(local_class()(1))])
+    assert there.unpack(segments) == [Unloadable("LookupError: no definition of 'here:0' has arrived")]
+
+    monkeypatch.setattr("daglite.runtime.wire.fill", None)
+    there.learn(here.definitions[0])
+    (found,) = there.unpack(segments)
+    assert isinstance(found, Unloadable)
+    assert "cannot be built here: TypeError" in found.reason
+    assert there.definitions == here.definitions
+
+
+def test_threads_may_share_a_codec(here: Codec, there: Codec) -> None:
+    kinds = [local_class() for _ in range(20)]
+    sent: list[bytes] = []
+
+    def send() -> None:
+        sent.extend(here.dumps([kind(i) for i, kind in enumerate(kinds)]) for _ in range(20))
+
+    threads = [threading.Thread(target=send) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for definition in here.definitions:
+        there.learn(definition)
+    found: list[Any] = [there.loads(one) for one in sent]
+    assert len(here.definitions) == len(kinds)
+    assert len({type(each) for items in found for each in items}) == len(kinds)
+    assert len(found) == 80
