@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Iterator, Mapping, Sequence, Sized
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import get_args
 
@@ -56,6 +56,9 @@ def bind_call(task: Bindable, args: Sequence[object], kwargs: Mapping[str, objec
         if kind is inspect.Parameter.VAR_POSITIONAL:
             named.update((f"*{position}", one) for position, one in enumerate(value))
         elif kind is inspect.Parameter.VAR_KEYWORD:
+            if twice := sorted(named.keys() & value.keys()):
+                # Python would tell a positional-only `a` from an `a` among the others; bindings go by name.
+                raise ParameterError(f"task '{task.function.name}': parameter '{twice[0]}' is bound twice")
             named.update(value)
         else:
             named[name] = value
@@ -123,14 +126,15 @@ def _mapped_argument(task: str, name: str, value: object) -> Argument:
     argument = argument_of(value)
     if not isinstance(argument, Value):
         return argument
-    if isinstance(value, Iterator):
+    if isinstance(value, Iterable) and not isinstance(value, Iterator):
+        return argument
+    try:
         # An iterator can be read once, a plan can run often: its values are taken now.
-        return Value(tuple(value))
-    if not hasattr(value, "__iter__") and not hasattr(value, "__getitem__"):
+        return Value(tuple(iter(value)))  # type: ignore[call-overload]
+    except TypeError:
         raise ParameterError(
             f"`map` of task '{task}' needs an iterable for '{name}'; got {value!r}; fix single values with `.partial`"
-        )
-    return argument
+        ) from None
 
 
 def _bindings(named: Mapping[str, object]) -> tuple[Binding, ...]:

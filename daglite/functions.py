@@ -17,7 +17,7 @@ __all__ = ["Function", "Kind", "describe", "element_type", "free_parameters", "s
 Kind = Literal["plain", "async", "generator", "async_generator"]
 
 _STREAMS = (Iterator, Generator, AsyncIterator, AsyncGenerator)
-_STREAM_TEXT = re.compile(r"^(?:\w+\.)*(Async)?(?:Iterator|Generator|Iterable)\[(.*)\]$", re.DOTALL)
+_STREAM_TEXT = re.compile(r"^(?:\w+\.)*(Async)?(Iterator|Generator|Iterable)(?:\[(.*)\])?$", re.DOTALL)
 _MODULES = re.compile(r"\b(?:[a-z_]\w*\.)+(?=[A-Za-z_])")
 
 
@@ -81,7 +81,7 @@ def describe(
     if not isinstance(retry_on_crash, bool):
         raise ParameterError(f"`retry_on_crash` must be True or False; got {retry_on_crash!r}")
     inner = _unwrap(fn)
-    shown = name or getattr(inner, "__qualname__", type(inner).__name__).rpartition("<locals>.")[2]
+    shown = name or _name(fn)
     kind = _kind(inner)
     result = element_type(inner, streams="generator" in kind)
     return Function(fn, shown, kind, retries, result, timeout, retry_on_crash)
@@ -123,6 +123,14 @@ def _unwrap(fn: Callable[..., object]) -> Callable[..., object]:
     return method
 
 
+def _name(fn: Callable[..., object]) -> str:
+    """What a plan calls the function: an object that can be called goes by its class."""
+    while isinstance(fn, functools.partial):
+        fn = fn.func
+    found: object = getattr(fn, "__qualname__", type(fn).__qualname__)
+    return str(found).rpartition("<locals>.")[2]
+
+
 def _kind(fn: Callable[..., object]) -> Kind:
     plain = inspect.unwrap(fn)
     if inspect.isasyncgenfunction(plain):
@@ -134,8 +142,8 @@ def _kind(fn: Callable[..., object]) -> Kind:
     # A function that returns an iterator made elsewhere is a stream too when its annotation says so.
     annotation = getattr(plain, "__annotations__", {}).get("return")
     if isinstance(annotation, str):
-        match = _STREAM_TEXT.match(annotation.strip())
-        if match is None or "Iterable[" in annotation.partition("[")[0] + "[":
+        match = _stream_text(annotation.strip())
+        if match is None or match[2] == "Iterable":
             return "plain"
         return "async_generator" if match[1] else "generator"
     origin = get_origin(annotation) or annotation
@@ -162,9 +170,20 @@ def element_type(fn: Callable[..., object], *, streams: bool) -> str:
         text = str(annotation)
     text = _MODULES.sub("", text)
     if streams:
-        match = _STREAM_TEXT.match(text)
-        return _first_argument(match[2]) if match else "?"
+        match = _stream_text(text)
+        return _first_argument(match[3]) if match and match[3] else "?"
     return text
+
+
+def _stream_text(text: str) -> re.Match[str] | None:
+    """The match of an annotation that is a stream as a whole: in `Iterator[int] | list[int]` only a part is one."""
+    match = _STREAM_TEXT.match(text)
+    depth = 0
+    for letter in (match and match[3]) or "":
+        depth += (letter == "[") - (letter == "]")
+        if depth < 0:
+            return None
+    return match
 
 
 def _first_argument(text: str) -> str:

@@ -56,9 +56,14 @@ class KeyTemplate:
     parts: tuple[str | KeyField, ...]
 
     @property
+    def names(self) -> frozenset[str]:
+        """The names of its fields."""
+        return frozenset(part.name for part in self.parts if isinstance(part, KeyField))
+
+    @property
     def uses_index(self) -> bool:
         """Whether each item gets a key of its own."""
-        return any(isinstance(part, KeyField) and part.name == INDEX for part in self.parts)
+        return INDEX in self.names
 
 
 def parse_key(text: str, *, known: Collection[str], indexed: bool, task: str) -> KeyTemplate:

@@ -12,7 +12,7 @@ from typing_extensions import ParamSpec, TypedDict, TypeVar, Unpack
 
 from daglite.binding import Bindable, bind_call, bind_map, fix
 from daglite.exceptions import ParameterError, TaskError
-from daglite.functions import describe
+from daglite.functions import describe, suggest
 from daglite.futures import Future, IterFuture, MapTaskFuture, TaskFuture
 from daglite.ir.nodes import IterNode, MapTaskNode, TaskNode
 
@@ -55,12 +55,13 @@ class BaseTask(Bindable, Generic[P, R_co]):
         """Further attempts after a first one that raised an `Exception`."""
         return self.function.retries
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> TaskFuture[R_co]:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> TaskFuture[R_co]:
         """One call, not run yet; raises `ParameterError` for arguments that do not fit."""
         return TaskFuture(TaskNode(bind_call(self, args, kwargs)))
 
     def map(
         self,
+        /,
         *,
         map_mode: Literal["zip", "product"] = "zip",
         **mapped: Iterable[Any] | Future[Iterable[Any]],
@@ -77,7 +78,7 @@ class BaseTask(Bindable, Generic[P, R_co]):
         call, sources, mode = bind_map(self, map_mode, mapped)
         return MapTaskFuture(MapTaskNode(call, sources, mode))
 
-    def partial(self, **fixed: Any) -> PartialTask[..., R_co]:
+    def partial(self, /, **fixed: Any) -> PartialTask[..., R_co]:
         """The same task with some parameters fixed; a future as a fixed value is evaluated first, once."""
         return PartialTask(self.function, fix(self, fixed))
 
@@ -90,11 +91,11 @@ class BaseTask(Bindable, Generic[P, R_co]):
             "timeout": old.timeout,
             "retry_on_crash": old.retry_on_crash,
         }
-        return replace(self, function=describe(old.fn, **(stay | options)))
+        return replace(self, function=describe(old.fn, **(stay | _known(options))))
 
     if not TYPE_CHECKING:
 
-        def iter(self, *args: object, **kwargs: object) -> NoReturn:
+        def iter(self, /, *args: object, **kwargs: object) -> NoReturn:
             raise TaskError(
                 f"`iter` needs a generator; task '{self.name}' is not a generator function: use `yield` in it and "
                 "annotate it `-> Iterator[T]`"
@@ -112,7 +113,7 @@ class PartialTask(BaseTask[P, R_co]):
 class StreamTask(Task[P, list[T]], Generic[P, T]):
     """A task on a generator: `.iter(...)` streams its items, a direct call gives the list of them."""
 
-    def iter(self, *args: P.args, **kwargs: P.kwargs) -> IterFuture[T]:
+    def iter(self, /, *args: P.args, **kwargs: P.kwargs) -> IterFuture[T]:
         """The items as a lazy stream: the generator runs in the coordinator, each item is sent on as it is yielded."""
         if self.function.needs_worker:
             raise ParameterError(
@@ -121,7 +122,7 @@ class StreamTask(Task[P, list[T]], Generic[P, T]):
             )
         return IterFuture(IterNode(bind_call(self, args, kwargs)))
 
-    def partial(self, **fixed: Any) -> PartialStreamTask[..., T]:
+    def partial(self, /, **fixed: Any) -> PartialStreamTask[..., T]:
         """The same generator task with some parameters fixed."""
         return PartialStreamTask(self.function, fix(self, fixed))
 
@@ -173,7 +174,7 @@ def task(fn: Callable[..., Any] | None = None, /, **options: Unpack[TaskOptions]
     """
     if fn is None:
         # The options are checked where they are given, not where the decorator meets its function.
-        describe(task, **options)
+        describe(task, **_known(options))
         return functools.partial(_make, **options)
     return _make(fn, **options)
 
@@ -183,5 +184,14 @@ def _make(fn: Callable[..., object], **options: Unpack[TaskOptions]) -> Bindable
         raise TaskError(f"{fn!r} is a task already; use `.with_options(...)` to change its options")
     if inspect.isclass(fn) and issubclass(fn, BaseException):
         raise TaskError(f"`task` needs a function; got the exception class {fn.__name__!r}")
-    function = describe(fn, **options)
+    function = describe(fn, **_known(options))
     return StreamTask(function) if function.streams else Task(function)
+
+
+def _known(options: TaskOptions) -> TaskOptions:
+    """The options, when all of them have names that exist."""
+    known = TaskOptions.__annotations__
+    for name in options:
+        if name not in known:
+            raise ParameterError(f"tasks have no option '{name}'; known: {', '.join(known)}{suggest(name, known)}")
+    return options

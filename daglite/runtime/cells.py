@@ -17,9 +17,9 @@ from typing import NamedTuple, cast
 from daglite.runtime.frames import Segment
 
 __all__ = [
+    "Captured",
     "PROTOCOL",
     "SCALARS",
-    "Captured",
     "Unloadable",
     "is_interrupt",
     "is_large",

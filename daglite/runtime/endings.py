@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from daglite.exceptions import Failure
 from daglite.runtime.chain import BoundStep
@@ -15,9 +15,13 @@ __all__ = ["Collecting", "Ending", "Folding", "Handover", "Intake"]
 
 
 class Ending(Protocol):
-    """Takes results in the order in which they go on. `keeps` tells whether they stay alive after `take`."""
+    """Takes results in the order in which they go on. `keeps` tells whether they stay alive after `take`.
+
+    `one` takes a single result; for a fold it is the fold itself: `value = one(value, result)`.
+    """
 
     keeps: bool
+    one: Callable[..., Any]
 
     def take(self, first: int, values: Sequence[object], nbytes: int) -> None:
         """Results of the items from index `first` on (unordered: of that batch)."""
@@ -30,6 +34,7 @@ class Collecting:
 
     def __init__(self) -> None:
         self.items: list[object] = []
+        self.one = self.items.append
 
     def take(self, first: int, values: Sequence[object], nbytes: int) -> None:
         self.items.extend(values)
@@ -42,21 +47,22 @@ class Folding:
 
     def __init__(self, step: BoundStep, call: Callable[..., Any], initial: object) -> None:
         self.value = initial
+        self.one = call
         self._step = step
-        self._call = call
 
     def take(self, first: int, values: Sequence[object], nbytes: int) -> None:
-        call, value, position = self._call, self.value, 0
+        call, value, position = self.one, self.value, 0
         try:
             for position, item in enumerate(values):  # noqa: B007
                 value = call(value, item)
         except BaseException as error:
-            failure = Failure(
-                self._step.function.name, self._step.number, first + position, short_repr(values[position])
-            )
-            raise_blamed(error, failure)
+            self.blame(error, first + position, values[position])
         finally:
             self.value = value
+
+    def blame(self, error: BaseException, index: int, item: object) -> NoReturn:
+        """Raise what the fold raised at an item, with the facts."""
+        raise_blamed(error, Failure(self._step.function.name, self._step.number, index, short_repr(item)))
 
 
 class Handover:
@@ -66,10 +72,14 @@ class Handover:
 
     def __init__(self) -> None:
         self.waiting: deque[tuple[object, float]] = deque()
+        self.one = self._keep
 
     def take(self, first: int, values: Sequence[object], nbytes: int) -> None:
         each = nbytes / len(values)
         self.waiting.extend((value, each) for value in values)
+
+    def _keep(self, value: object) -> None:
+        self.waiting.append((value, 0.0))
 
 
 class Intake:

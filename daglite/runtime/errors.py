@@ -97,8 +97,9 @@ def _body(codec: Codec, error: BaseException) -> bytes:
     if isinstance(error, BaseExceptionGroup):
         return _checked(codec, error, (type(error), error.message, vars(error)))
     try:
-        # `args` once more: a constructor that makes a text of its arguments would make it twice.
-        return _checked(codec, error, (error, error.args))
+        # `args` once more: a constructor that makes a text of its arguments would make it twice. The notes, because a
+        # `__reduce__` of the class's own seldom thinks of them.
+        return _checked(codec, error, (error, error.args, getattr(error, "__notes__", None)))
     except Exception:
         if not _pickles_by_default(type(error)):
             raise
@@ -119,10 +120,9 @@ def _rebuilt(codec: Codec, entries: list[_Entry]) -> BaseException:
         _make(codec, entries, made, place)
     for place, entry in enumerate(entries):
         error = made[place]
-        error.__cause__ = made.get(entry.cause)
-        error.__context__ = made.get(entry.context)
+        _set(error, __cause__=made.get(entry.cause), __context__=made.get(entry.context))
         # Last: setting a cause sets it too.
-        error.__suppress_context__ = entry.suppress
+        _set(error, __suppress_context__=entry.suppress)
     return made[0]
 
 
@@ -143,12 +143,11 @@ def _stand_in(facts: str, members: tuple[BaseException, ...]) -> BaseException:
 
 def _revived(codec: Codec, body: bytes, members: tuple[BaseException, ...]) -> BaseException:
     """The exception of `_body`; raises whatever making it raises."""
-    first, second, *rest = cast("tuple[Any, ...]", codec.loads(body))
+    first, second, third = cast("tuple[Any, Any, Any]", codec.loads(body))
+    if isinstance(first, BaseException):
+        _set(first, args=second, **{"__notes__": third} if third is not None else {})
+        return first
     error: BaseException
-    if not rest:
-        error = first
-        error.args = second
-        return error
     if issubclass(first, BaseExceptionGroup):
         error = BaseExceptionGroup.__new__(first, second, members)
     else:
@@ -156,9 +155,15 @@ def _revived(codec: Codec, body: bytes, members: tuple[BaseException, ...]) -> B
         built_in: Any = next(base for base in first.__mro__ if not base.__flags__ & _HEAP_TYPE)
         error = built_in.__new__(first, *second)
         built_in.__init__(error, *second)
-        error.args = second
-    vars(error).update(rest[0])
+        _set(error, args=second)
+    vars(error).update(third)
     return error
+
+
+def _set(error: BaseException, **values: object) -> None:
+    for name, value in values.items():
+        # A frozen class forbids it to everybody else.
+        BaseException.__setattr__(error, name, value)
 
 
 def _pickles_by_default(cls: type[BaseException]) -> bool:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from itertools import islice
+from typing import NoReturn
 
 from daglite.exceptions import Failure, TransferError
 from daglite.runtime.chain import Chain
-from daglite.runtime.endings import Ending
-from daglite.runtime.failures import raise_blamed, short_repr
+from daglite.runtime.endings import Ending, Folding
+from daglite.runtime.failures import blame, raise_blamed, short_repr
+from daglite.runtime.flat import Place, Shape, flat_loop
 from daglite.runtime.saving import Saver
 from daglite.runtime.source import Source
 from daglite.runtime.wire import Codec, Unloadable
 
 __all__ = ["InlineFlow", "run_steps"]
+
+# About how often, in seconds, a run looks up from its loop to see whether it was cancelled.
+_LOOK_UP = 0.01
 
 
 def run_steps(chain: Chain, value: object, index: int | None, savers: Sequence[Saver | None]) -> object:
@@ -42,18 +49,32 @@ class InlineFlow:
         self._savers = savers
         self._ending = ending
         self._codec = codec
+        folds = isinstance(ending, Folding)
+        shape = Shape(tuple(saver is not None for saver in savers), source.saver is not None, codec is not None, folds)
+        self._run = flat_loop(shape).run
+        self._most = 1
 
     def advance(self) -> bool:
-        """Take one item through; False when there are no more."""
-        cells: list[object] = []
-        self._source.pull(1, cells.append)
-        if not cells:
-            return False
-        index = self._source.count - 1
-        value = cells[0] if self._codec is None else self._restored(self._codec, cells[0], index)
-        value = run_steps(self._chain, value, index, self._savers)
-        self._ending.take(index, [value], 0)
-        return True
+        """Take items through, one after the other; False when there are no more."""
+        ending = self._ending
+        most, began = self._most, time.perf_counter()
+        value, count = self._run(
+            islice(self._source.items, most),
+            self._source.count,
+            ending.value if isinstance(ending, Folding) else None,
+            [call for call, _, _ in self._chain.calls],
+            [saver for saver in self._savers if saver is not None],
+            self._source.saver,
+            self._snap,
+            ending.one,
+            self._failed,
+        )
+        if isinstance(ending, Folding):
+            ending.value = value
+        self._source.count += count
+        if not ending.keeps:
+            self._most = 2 * most if time.perf_counter() - began < _LOOK_UP else max(1, most // 2)
+        return count == most
 
     def rest(self) -> None:
         """Nothing goes on between two items."""
@@ -65,10 +86,23 @@ class InlineFlow:
         """Close the source."""
         self._source.close()
 
-    def _restored(self, codec: Codec, cell: object, index: int) -> object:
+    def _snap(self, index: int, item: object) -> object:
         """The item as it was when it was yielded, whatever the generator does with its buffer afterwards."""
-        value = codec.restore(cell)
+        assert self._codec is not None
+        value = self._codec.restore(self._source.captured(item, index))
         if isinstance(value, Unloadable):
             error = TransferError(f"item {index} of task '{self._source.name}' cannot be loaded: {value.reason}")
             raise_blamed(error, Failure(self._source.name, self._source.number, index))
         return value
+
+    def _failed(self, error: BaseException, place: Place, index: int, item: object, x: object) -> NoReturn:
+        """Say what failed and raise it."""
+        if place.kind == "call":
+            step = self._chain.steps[place.step]
+            attempt = step.function.retries + 1 if isinstance(error, Exception) else 1
+            raise_blamed(error, Failure(step.function.name, step.number, index, short_repr(item), attempt))
+        if place.kind == "end" and isinstance(self._ending, Folding):
+            self._ending.blame(error, index, x)
+        if place.kind in ("source", "item") and isinstance(error, Exception):
+            blame(error, Failure(self._source.name, self._source.number))
+        raise error

@@ -24,8 +24,8 @@ class Source:
         self.number = number
         self.count = 0
         self.finished = False
-        self._items = items
-        self._saver = saver
+        self.items = items
+        self.saver = saver
         self._codec = codec
 
     def pull(self, want: int, append: Callable[[object], None]) -> None:
@@ -33,14 +33,13 @@ class Source:
 
         Raises what the generator, a save or the capture raises; the source is finished then.
         """
-        saver, count, start = self._saver, self.count, self.count
-        capture = self._capture if self._codec is not None else None
+        saver, count, start = self.saver, self.count, self.count
         try:
-            for item in islice(self._items, want):
+            for item in islice(self.items, want):
                 self.count = count = count + 1
                 if saver is not None:
                     saver(count - 1, item)
-                append(item if capture is None or type(item) in SCALARS else capture(item))
+                append(item if type(item) in SCALARS else self.captured(item, count - 1))
         except BaseException as error:
             self.finished = True
             if isinstance(error, Exception):
@@ -52,7 +51,7 @@ class Source:
     def close(self) -> None:
         """Close the generator, so that its `finally` has run; one that is running right now is left alone."""
         self.finished = True
-        close = getattr(self._items, "close", None)
+        close = getattr(self.items, "close", None)
         if close is None:
             return
         try:
@@ -61,11 +60,13 @@ class Source:
             if "already executing" not in str(error):
                 raise
 
-    def _capture(self, item: object) -> object:
-        assert self._codec is not None
+    def captured(self, item: object, index: int) -> object:
+        """The item as a cell, pickled now; items are shared as they are where there is no codec."""
+        if self._codec is None:
+            return item
         try:
             return self._codec.capture(item)
         except TransferError as error:
-            told = TransferError(f"item {self.count - 1} of task '{self.name}' cannot be sent to a worker: {error}")
-            blame(told, Failure(self.name, self.number, self.count - 1, short_repr(item)))
+            told = TransferError(f"item {index} of task '{self.name}' cannot be sent to a worker: {error}")
+            blame(told, Failure(self.name, self.number, index, short_repr(item)))
             raise told from error

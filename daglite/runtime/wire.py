@@ -43,7 +43,7 @@ from daglite.runtime.code import LOCKS, Reducer, behaviour_of, fill, reduce_memb
 from daglite.runtime.frames import Segment
 from daglite.runtime.registry import Registry, Thing, active
 
-__all__ = ["SCALARS", "Captured", "Codec", "Unloadable"]
+__all__ = ["Captured", "Codec", "SCALARS", "Unloadable"]
 
 _MOST_DRAFTS = 8
 # What C pickle says when it does not know a type; dill may.

@@ -9,7 +9,22 @@ from daglite import Future, Task, task
 from daglite.options import Store
 from tests.laws import functions
 from tests.laws.describe import (
-    Args, Each, Fn, Fold, Graph, Invoke, Iterate, Join, Keep, Node, Over, Then, Use, item_names, needed, template,
+    Args,
+    Each,
+    Fn,
+    Fold,
+    Graph,
+    Invoke,
+    Iterate,
+    Join,
+    Keep,
+    Node,
+    Over,
+    Then,
+    Use,
+    item_names,
+    needed,
+    template,
 )  # fmt: skip
 from tests.laws.functions import nothing, stumble
 from tests.laws.tasks import TASKS
@@ -118,8 +133,8 @@ def closures(before: Callable[[], None]) -> dict[str, Callable[..., Any]]:
         before()
         yield from functions.faulty(items, after)
 
-    named = (mark, listing, picky, choosy, emit, count, spread, faulty)
-    return {each.__name__: each for each in named} | {
+    named: list[Callable[..., Any]] = [mark, listing, picky, choosy, emit, count, spread, faulty]
+    lambdas: dict[str, Callable[..., Any]] = {
         "swap": lambda a, x, b=(): (before(), functions.swap(a, x, b))[1],  # type: ignore[func-returns-value]
         "echo": lambda x: (before(), x)[1],  # type: ignore[func-returns-value]
         "void": lambda x, a="": before(),
@@ -128,6 +143,7 @@ def closures(before: Callable[[], None]) -> dict[str, Callable[..., Any]]:
         "lagfold": lambda k, acc, item: (before(), functions.lagfold(k, acc, item))[1],  # type: ignore[func-returns-value]
         "tally": lambda acc, item: (before(), functions.tally(acc, item))[1],  # type: ignore[func-returns-value]
     }
+    return lambdas | {each.__name__: each for each in named}
 
 
 def asynchronous(before: Callable[[], None]) -> dict[str, Callable[..., Any]]:
@@ -155,5 +171,5 @@ def asynchronous(before: Callable[[], None]) -> dict[str, Callable[..., Any]]:
         for item in functions.faulty(items, after):
             yield item
 
-    named = (mark, picky, fold, emit, faulty)
+    named: list[Callable[..., Any]] = [mark, picky, fold, emit, faulty]
     return closures(before) | {each.__name__: each for each in named}

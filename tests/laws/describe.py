@@ -133,12 +133,15 @@ class Graph:
     root: int
 
 
+_PARAMETERS = {name: inspect.signature(fn).parameters for name, fn in FUNCTIONS.items()}
+
+
 def parameters(fn: Fn) -> list[str]:
-    return list(inspect.signature(FUNCTIONS[fn.name]).parameters)
+    return list(_PARAMETERS[fn.name])
 
 
 def defaults(fn: Fn) -> dict[str, object]:
-    found = inspect.signature(FUNCTIONS[fn.name]).parameters.values()
+    found = _PARAMETERS[fn.name].values()
     return {each.name: each.default for each in found if each.default is not each.empty}
 
 

@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar
 
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from tests.laws.describe import (
-    Arg, Args, Const, Each, Fn, Fold, Graph, Invoke, Iterate, Join, Keep, Node, Over, Style, Then, Use, defaults,
-    arguments, key_names, kept, parameters, reads, streams,
+    Arg,
+    Args,
+    Const,
+    Each,
+    Fn,
+    Fold,
+    Graph,
+    Invoke,
+    Iterate,
+    Join,
+    Keep,
+    Node,
+    Over,
+    Style,
+    Then,
+    Use,
+    arguments,
+    defaults,
+    kept,
+    key_names,
+    parameters,
+    reads,
+    streams,
 )  # fmt: skip
 
 __all__ = ["VALUES", "graphs", "item_lists"]
@@ -18,8 +41,14 @@ __all__ = ["VALUES", "graphs", "item_lists"]
 VALUES: SearchStrategy[object] = st.sampled_from([None, 0, False, "", (), 1, -7, 2.5, True, "a", "b c", ("k", 0)])
 
 
+EMPTY: SearchStrategy[tuple[object, ...]] = st.just(())
+
+
+@functools.cache
 def item_lists(least: int = 0, most: int = 5) -> SearchStrategy[tuple[object, ...]]:
-    return st.lists(VALUES, min_size=least, max_size=most).map(tuple)
+    """Tuples of values; of those that may be empty one in some is."""
+    filled = st.lists(VALUES, min_size=max(least, min(2, most)), max_size=most).map(tuple)
+    return filled if least else st.integers(0, 3).flatmap(lambda some: filled if some else EMPTY)
 
 
 # Parameters that do not take any value.
@@ -27,7 +56,7 @@ _SPECIAL: dict[tuple[str, str], SearchStrategy[object]] = {
     ("emit", "items"): item_lists(),
     ("faulty", "items"): item_lists(),
     ("faulty", "after"): st.integers(0, 4),
-    ("count", "n"): st.integers(0, 6),
+    ("count", "n"): st.sampled_from(range(7)),
     ("count", "start"): st.integers(-2, 2),
     ("spread", "n"): st.integers(0, 3),
     ("listing", "n"): st.integers(0, 3),
@@ -36,24 +65,34 @@ _SPECIAL: dict[tuple[str, str], SearchStrategy[object]] = {
 }
 _OF_ONE = ("mark", "mark", "swap", "swap", "echo", "void", "blank", "listing", "spread")
 _SOURCES = ("emit", "emit", "count", "spread")
+_MODES: SearchStrategy[Literal["zip", "product"]] = st.sampled_from(["zip", "product"])
+_STORES: SearchStrategy[Literal["own", "run"]] = st.sampled_from(["own", "own", "run"])
+_STYLES: SearchStrategy[Style] = st.sampled_from(["closure", "module", "closure", "module", "async"])
 _MOST_MAPPED = 12
 _LAYERS = 2
+
+C = TypeVar("C", bound=str | int)
+
+# Making a strategy costs more than drawing from it.
+_sampled_from = functools.cache(st.sampled_from)
 
 
 @st.composite
 def graphs(draw: DrawFn, *, stream: bool = False, failures: bool = True) -> Graph:
     """A graph of up to a dozen nodes; `stream`: its root is a stream."""
     artist = _Artist(draw, failures)
-    for _ in range(draw(st.integers(1, 8))):
+    for _ in range(artist.pick(range(2, 10))):
         artist.add(artist.node())
     if stream:
         found = [p for p in range(len(artist.nodes)) if streams(artist.graph, p)]
         root = found[-1] if found else artist.add(artist.iterate())
         return Graph(artist.graph.nodes, root)
-    ends = artist.ends()
-    if len(ends) > 1 and draw(st.integers(0, 7)):
-        names = ("x", "a", "b")
-        artist.add(Invoke(artist.fn("mark"), tuple((n, Use(p)) for n, p in zip(names, ends[-3:], strict=False))))
+    ends = artist.ends()[-2:]
+    again = artist.chance(3)
+    if len(ends) > 1 or again:
+        # Several ends meet in one call, perhaps with a node that has readers already.
+        read = [*ends, artist.one_of(list(range(len(artist.nodes))))] if again else ends
+        artist.add(Invoke(artist.fn("mark"), tuple((n, Use(p)) for n, p in zip(("x", "a", "b"), read, strict=False))))
     return artist.graph
 
 
@@ -81,25 +120,33 @@ class _Artist:
         read = {position for node in graph.nodes for position in reads(node)}
         return [position for position in range(len(self.nodes)) if position not in read]
 
+    def pick(self, options: Sequence[C]) -> C:
+        """One of these names or positions."""
+        found: C = self.draw(_sampled_from(tuple(options)))
+        return found
+
     def chance(self, one_in: int) -> bool:
-        return self.draw(st.integers(0, one_in - 1)) == one_in - 1
+        return self.pick(range(one_in)) == one_in - 1
 
     def node(self) -> Node:
         graph = self.graph
         flows = [p for p in range(len(self.nodes)) if streams(graph, p)]
         values = [p for p in range(len(self.nodes)) if not streams(graph, p)]
-        choices = ["over", "invoke", "iterate"] + ["iterate"] * (0 if flows else 4)
-        choices += ["each", "each", "each", "keep", "keep", "join", "fold", "fold", "over"] if flows else []
-        choices += ["then", "keep"] if values else []
-        match self.draw(st.sampled_from(choices)):
+        choices = ["over", "invoke", "iterate"] + ["iterate"] * (0 if flows else 3)
+        choices += ["each", "join", "fold"] if flows else []
+        if flows and flows[-1] == len(self.nodes) - 1:
+            choices += ["each", "each", "each", "keep", "keep", "join", "fold", "fold"]
+        elif values:
+            choices += ["then", "then", "then", "keep"]
+        match self.pick(choices):
             case "iterate":
                 return self.iterate()
             case "invoke":
-                fn, args = self.call(self.draw(st.sampled_from((*_OF_ONE, *_SOURCES, *self.failing("picky", "faulty")))))
+                fn, args = self.call(self.pick((*_OF_ONE, *_SOURCES, *self.failing("picky", "faulty"))))
                 return Invoke(fn, args)
             case "each":
                 fn, args = self.applied()
-                return Each(self.one_of(flows), fn, args, self.draw(st.booleans()))
+                return Each(self.one_of(flows), fn, args, self.chance(2))
             case "then":
                 fn, args = self.applied()
                 return Then(self.one_of(values), fn, args)
@@ -115,36 +162,36 @@ class _Artist:
 
     def one_of(self, positions: list[int]) -> int:
         """Often the latest, or one from anywhere."""
-        return positions[-1] if self.draw(st.booleans()) else self.draw(st.sampled_from(positions))
+        return self.pick(positions) if self.chance(3) else positions[-1]
 
     def failing(self, *names: str) -> tuple[str, ...]:
         return names * 3 if self.failures and self.chance(2) else ()
 
     def iterate(self) -> Iterate:
-        fn, args = self.call(self.draw(st.sampled_from((*_SOURCES, *self.failing("faulty")))))
+        fn, args = self.call(self.pick((*_SOURCES, *self.failing("faulty"))))
         return Iterate(fn, args)
 
     def fold(self, source: int) -> Fold:
-        name = self.draw(st.sampled_from(("fold", "fold", "lagfold", "tally", "tally", *self.failing("choosy"))))
+        name = self.pick(("fold", "fold", "lagfold", "tally", "tally", *self.failing("choosy")))
         options = {"fold": ["", "", "k", "acc"], "lagfold": ["k", "acc", "item"], "choosy": ["m"], "tally": [""]}
-        bound = self.draw(st.sampled_from(options[name]))
+        bound = self.pick(options[name])
         layers = (((bound, self.value(name, bound)),),) if bound else ()
-        ordered = name != "tally" or self.draw(st.booleans())
+        ordered = name != "tally" or self.chance(2)
         return Fold(source, self.fn(name, layers), self.argument(), ordered)
 
     def keep(self, source: int) -> Keep:
         names = key_names(self.graph, source)
-        fields = self.draw(st.lists(st.sampled_from(names), max_size=2)) if names else []
-        spec = self.draw(st.sampled_from(["", "03d", "x", " >4", "_"]))
-        return Keep(source, tuple(fields), spec, self.draw(st.sampled_from(["own", "own", "run"])))
+        fields = [self.pick(names) for _ in range(self.pick(range(3)))] if names else []
+        spec = self.pick(["", "03d", "x", " >4", "_"])
+        return Keep(source, tuple(fields), spec, self.draw(_STORES))
 
     def over(self) -> Over:
-        name = self.draw(st.sampled_from(("mark", "mark", "swap", "echo", "blank", *self.failing("picky"))))
+        name = self.pick(("mark", "mark", "swap", "echo", "blank", *self.failing("picky")))
         free = [each for each in parameters(Fn(name)) if (name, each) not in _SPECIAL]
-        count = self.draw(st.integers(1, len(free)))
+        count = self.pick(range(1, len(free) + 1))
         needed = [each for each in free if each not in defaults(Fn(name))]
         mapped = list(dict.fromkeys(needed[: count if count > len(needed) else len(needed)] + free))[:count]
-        fixed, mode = [each for each in needed if each not in mapped], self.draw(st.sampled_from(["zip", "product"]))
+        fixed, mode = [each for each in needed if each not in mapped], self.draw(_MODES)
         layers = (tuple((each, self.value(name, each)) for each in fixed),) if fixed else ()
         return Over(self.fn(name, layers), self.mapped(mapped, mode), mode)
 
@@ -152,14 +199,14 @@ class _Artist:
         graph, known = self.graph, [p for p, length in enumerate(self.lengths) if length is not None]
         if len(names) > 1:
             known = [p for p in known if not isinstance(kept(graph, p), Iterate)]
-        length, left, found = self.draw(st.integers(0, 4)), _MOST_MAPPED, list[tuple[str, Arg]]()
+        length, left, found = self.pick(range(5)), _MOST_MAPPED, list[tuple[str, Arg]]()
         if known and self.chance(2):
-            length = self.lengths[self.draw(st.sampled_from(known))] or 0
+            length = self.lengths[self.pick(known)] or 0
         for name in names:
             most = length if mode == "zip" else min(4, left)
             fitting = [p for p in known if self.lengths[p] == length or (mode == "product" and self.size(p) <= most)]
             if fitting and self.chance(2):
-                arg: Arg = Use(self.draw(st.sampled_from(fitting)))
+                arg: Arg = Use(self.pick(fitting))
                 left //= max(1, self.size(arg.node)) if isinstance(arg, Use) else 1
             else:
                 const = self.draw(item_lists(length if mode == "zip" else 0, most))
@@ -173,9 +220,9 @@ class _Artist:
 
     def applied(self) -> tuple[Fn, Args]:
         """A task that takes an item in one of its parameters, with what is bound besides."""
-        name = self.draw(st.sampled_from((*_OF_ONE, *self.failing("picky"))))
+        name = self.pick((*_OF_ONE, *self.failing("picky")))
         names = [each for each in parameters(Fn(name)) if (name, each) not in _SPECIAL]
-        item = self.draw(st.sampled_from((names[0], *names)))
+        item = self.pick((names[0], *names))
         before = parameters(Fn(name))[: parameters(Fn(name)).index(item)]
         return self.call(name, item, before)
 
@@ -185,14 +232,13 @@ class _Artist:
         for each in parameters(Fn(name)):
             must = each not in defaults(Fn(name)) or each in (before or [])
             if each != item and (must or self.chance(3)):
-                place = self.draw(st.sampled_from([_LAYERS, _LAYERS, *range(_LAYERS)]))
+                place = self.pick([_LAYERS, _LAYERS, *range(_LAYERS)])
                 places[place].append((each, self.value(name, each)))
         layers = tuple(tuple(layer) for layer in places[:_LAYERS] if layer)
         return self.fn(name, layers), tuple(places[_LAYERS])
 
     def fn(self, name: str, layers: tuple[Args, ...] = ()) -> Fn:
-        styles: list[Style] = ["closure", "module", "closure", "module", "async"]
-        return Fn(name, self.draw(st.sampled_from(styles)), layers, self.chance(10))
+        return Fn(name, self.draw(_STYLES), layers, self.chance(10))
 
     def value(self, name: str, parameter: str) -> Arg:
         if (name, parameter) in _SPECIAL:

@@ -8,8 +8,27 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.laws.describe import (
-    Apply, Args, Each, Fold, Graph, Invoke, Iterate, Join, Keep, Over, Then, Use, arguments, defaults, item_names,
-    key_names, kept, needed, streams, template, through,
+    Apply,
+    Args,
+    Each,
+    Fold,
+    Graph,
+    Invoke,
+    Iterate,
+    Join,
+    Keep,
+    Over,
+    Then,
+    Use,
+    arguments,
+    defaults,
+    item_names,
+    kept,
+    key_names,
+    needed,
+    streams,
+    template,
+    through,
 )  # fmt: skip
 from tests.laws.functions import FUNCTIONS
 

@@ -22,7 +22,7 @@ from tests.laws.describe import Graph
 from tests.laws.draw import graphs
 from tests.laws.trial import EXAMPLES, Seen, agree, attempt, end
 
-MANY = settings(max_examples=2 * EXAMPLES)
+MANY = settings(max_examples=EXAMPLES)
 STORES = {"own": DatasetStore("own"), "run": None}
 
 

@@ -20,8 +20,8 @@ from tests.laws.oracle import evaluate
 from tests.laws.trial import EXAMPLES, Seen, agree, trial
 
 # These start processes: some 20 ms each.
-MANY = settings(max_examples=2 * EXAMPLES)
-FEW = settings(max_examples=max(10, EXAMPLES // 2))
+MANY = settings(max_examples=EXAMPLES)
+FEW = settings(max_examples=max(10, EXAMPLES // 3))
 COMPILING = st.fixed_dictionaries(
     {"optimize": st.booleans()},
     optional={"window": st.integers(1, 6), "batch": st.integers(1, 4), "helper_thread": st.booleans()},

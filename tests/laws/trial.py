@@ -17,7 +17,7 @@ from daglite.compile.saves import attach_saves
 from daglite.exceptions import failure_of
 from daglite.options import Limits
 from tests.laws.build import Ready, build
-from tests.laws.describe import Each, Fold, Graph, Iterate, Keep, Over, kept, needed, through
+from tests.laws.describe import Each, Fold, Graph, Iterate, Keep, kept, through
 from tests.laws.oracle import Error, evaluate
 
 __all__ = ["EXAMPLES", "Recorder", "Seen", "agree", "attempt", "compiled_with", "end", "trial"]

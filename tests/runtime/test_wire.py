@@ -5,12 +5,11 @@ from __future__ import annotations
 import functools
 import math
 import os
-import pickle
 import subprocess
 import sys
 import threading
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, make_dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from hypothesis import given, strategies as st
 
 from daglite import task
 from daglite.exceptions import TransferError
-from daglite.runtime.wire import SCALARS, Captured, Codec, Unloadable
+from daglite.runtime.wire import Captured, Codec, Unloadable
 
 HERE = Path(__file__).parent
 SCRIPT = HERE / "wire_main.py"
@@ -50,14 +49,6 @@ class Refuses:
         raise self.error
 
 
-@dataclass
-class LoadsBadly:
-    error: BaseException
-
-    def __setstate__(self, state: dict[str, BaseException]) -> None:
-        raise state["error"]
-
-
 class Reduces:
     def __reduce__(self) -> Any:
         return 42
@@ -69,6 +60,17 @@ def local_class() -> Any:
         x: int
 
     return Local
+
+
+def deep_list() -> object:
+    inner: list[object] = []
+    for _ in range(LARGE):
+        inner = [inner]
+    return inner
+
+
+def plain_generator() -> Iterator[int]:
+    yield 1
 
 
 def travel(item: object, here: Codec, there: Codec) -> Any:
@@ -132,72 +134,11 @@ def test_batches_arrive_as_they_were_sent(items: list[object]) -> None:
     assert codec.weigh(cells) == sum(map(codec.size, cells))
 
 
-@given(st.lists(st.lists(st.integers()) | st.dictionaries(st.text(), st.integers()), min_size=1))
-def test_captured_items_do_not_change_afterwards(items: list[list[int] | dict[str, int]]) -> None:
-    codec = Codec("a")
-    copies = pickle.loads(pickle.dumps(items))
-    cells = [codec.capture(item) for item in items]
-    for item in items:
-        item.clear()
-    assert codec.unpack(codec.pack(cells)) == copies
-
-
-def test_exactly_the_plain_types_stay_as_they_are(here: Codec) -> None:
-    class Whole(int):
-        pass
-
-    values: list[object] = [1, 1.5, "a", b"a", True, None]
-    assert {type(value) for value in values} == SCALARS
-    assert all(here.capture(value) is value for value in values)
-    others: list[object] = [Whole(1), (1,), [1], {}, bytearray(b"a"), 1j]
-    assert all(isinstance(here.capture(value), Captured) for value in others)
-
-
-def test_empty_batches_travel(here: Codec, there: Codec) -> None:
-    assert there.unpack(here.pack([])) == []
-    assert there.unpack([]) == []
-
-
-def test_large_buffers_are_copied_once_and_can_be_written_to(here: Codec, there: Codec) -> None:
-    array = np.arange(LARGE)
-    cell = here.capture([array, array[:10]])
-    array[0] = 99
-    assert isinstance(cell, Captured)
-    (buffer,) = cell.buffers
-    segments = here.pack([1, cell, "a"])
-    assert any(segment is buffer for segment in segments)
-    _, (whole, part), _ = there.unpack([memoryview(bytearray(segment)) for segment in segments])  # type: ignore[misc]
-    assert whole[0] == part[0] == 0
-    whole += 1
-    part += 1
-    assert whole.sum() == LARGE * (LARGE + 1) // 2
-    restored: Any = here.restore(cell)
-    restored[0] += 1
-    again: Any = here.restore(cell)
-    assert again[0][0] == 0
-    assert here.size(cell) == here.weigh([cell]) >= array.nbytes
-
-
 def test_arrays_beside_what_only_dill_knows_stay_out_of_band(here: Codec, there: Codec) -> None:
     cell = here.capture((np.zeros(LARGE), {1: 2}.keys()))
     assert isinstance(cell, Captured)
     assert len(cell.buffers) == 1
     assert len(cell.data) < 1000
-
-
-@pytest.mark.parametrize("size", [10, LARGE])
-def test_bytes_of_any_size_travel(size: int, here: Codec, there: Codec) -> None:
-    value = os.urandom(size)
-    segments = here.pack([1, value, here.capture([2]), value, here.capture([value])])
-    assert there.unpack([bytearray(one) for one in segments]) == [1, value, [2], value, [value]]
-    assert any(segment is value for segment in segments) == (size == LARGE)
-
-
-def test_a_large_bytearray_is_captured_when_it_is_yielded(here: Codec) -> None:
-    value = bytearray(LARGE)
-    cell = here.capture([value])
-    value[:] = b"x" * LARGE
-    assert here.restore(cell) == [bytearray(LARGE)]
 
 
 def test_importable_functions_and_classes_go_by_name(here: Codec, there: Codec) -> None:
@@ -227,7 +168,8 @@ def test_a_module_no_worker_can_import_goes_by_value(
     monkeypatch.delitem(sys.modules, "made_up")
     for definition in here.definitions:
         there.learn(definition)
-    use, own = there.loads(data)  # type: ignore[misc]
+    loaded: Any = there.loads(data)
+    use, own = loaded
     assert use() == (1, os.sep)
     assert own.__name__ == "Own"
     assert "unused" not in use.__globals__
@@ -307,7 +249,7 @@ def test_names_of_attributes_are_not_taken_for_globals(here: Codec, there: Codec
     [
         (threading.Lock, "a value of type 'lock' cannot be pickled: TypeError"),
         (lambda: {"a": [threading.RLock()]}, "a value of type 'dict' cannot be pickled: TypeError"),
-        (lambda: (i for i in range(3)), "cannot pickle 'generator' object"),
+        (plain_generator, "cannot pickle 'generator' object"),
         (lambda: sys.stderr.buffer, "cannot be pickled"),
         (sys._getframe, "cannot pickle 'frame' object"),
         (lambda: types.ModuleType("x"), "module 'x' cannot be imported"),
@@ -316,8 +258,8 @@ def test_names_of_attributes_are_not_taken_for_globals(here: Codec, there: Codec
         (lambda: Refuses(SystemExit(3)), "SystemExit: 3"),
         (lambda: Refuses(GeneratorExit()), "GeneratorExit"),
         (Reduces, "'Reduces' cannot be pickled"),
-        (lambda: functools.reduce(lambda inner, _: [inner], range(LARGE), []), "RecursionError"),
-        (lambda: make_dataclass("Odd", [], namespace={"source": (i for i in ())})(), "'Odd' cannot be pickled"),
+        (lambda: deep_list(), "RecursionError"),
+        (lambda: make_dataclass("Odd", [], namespace={"source": plain_generator()})(), "'Odd' cannot be pickled"),
     ],
 )
 def test_what_cannot_be_pickled_is_refused_and_harms_nothing(
@@ -336,28 +278,6 @@ def test_no_memory_and_ctrl_c_are_not_the_fault_of_the_value(kind: type[BaseExce
     with pytest.raises(kind, match=r"^stop$"):
         here.capture(Refuses(kind("stop")))
     assert here.restore(here.capture([1])) == [1]
-
-
-@pytest.mark.parametrize("kind", [ValueError, SystemExit, GeneratorExit, RecursionError, MemoryError])
-@pytest.mark.parametrize("size", [10, LARGE])
-def test_an_item_that_does_not_load_spoils_only_itself(kind: Any, size: int, here: Codec, there: Codec) -> None:
-    bad = [LoadsBadly(kind("bad")), np.zeros(size)]
-    cells = [here.capture(each) for each in (1, bad, "a", [2], b"x" * size)]
-    found = there.unpack([bytearray(one) for one in here.pack(cells)])
-    assert found == [1, Unloadable(f"{kind.__name__}: bad"), "a", [2], b"x" * size]
-    assert here.restore(cells[1]) == found[1]
-
-
-def test_ctrl_c_while_loading_is_not_taken_for_a_bad_item(here: Codec) -> None:
-    segments = here.pack([here.capture(LoadsBadly(KeyboardInterrupt("stop")))])
-    with pytest.raises(KeyboardInterrupt, match=r"^stop$"):
-        here.unpack(segments)
-    found: list[object] = []
-    # No Ctrl-C arrives in another thread: there the item did it.
-    thread = threading.Thread(target=lambda: found.extend(here.unpack(segments)))
-    thread.start()
-    thread.join()
-    assert found == [Unloadable("KeyboardInterrupt: stop")]
 
 
 def test_a_missing_or_broken_definition_is_named(here: Codec, there: Codec, monkeypatch: pytest.MonkeyPatch) -> None:

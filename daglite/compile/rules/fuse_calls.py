@@ -19,6 +19,7 @@ def fuse_calls(node: Node, readers: Readers) -> Node | None:
 
     Preconditions: g's value has no other reader and no save (it is needed in the coordinator then); neither is a
     generator (its items are kept one by one); f waits for nothing but g (else independent calls would run in turn);
+    no key of f's saves names the parameter that g's value fills (the value would not come back to the coordinator);
     nothing fixed by a partial is left, so that the value's parameter is among the ordinary bindings.
     """
     if not isinstance(node, TaskNode) or node.call.function.streams or node.call.fixed:
@@ -27,11 +28,18 @@ def fuse_calls(node: Node, readers: Readers) -> Node | None:
     if len(below) != 1 or readers(below[0]) != 1:
         return None
     inner = below[0]
+    if any(binding.argument is inner and binding.name in _named(node) for binding in node.call.bound):
+        return None
     if isinstance(inner, TaskNode) and not inner.saves and not inner.call.function.streams:
         return CompositeTaskNode(inner.call, (_link(node.call, inner),), node.saves)
     if isinstance(inner, CompositeTaskNode) and not inner.saves:
         return replace(inner, links=(*inner.links, _link(node.call, inner)), saves=node.saves)
     return None
+
+
+def _named(node: TaskNode) -> set[str]:
+    """The parameters that keys of the node's saves name."""
+    return {name for save in node.saves for name in save.key.names}
 
 
 def _link(call: Call, inner: Node) -> Link:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from daglite import compile
 from daglite.compile.rules.bind_partial import bind_partial
 from daglite.compile.rules.fuse_calls import fuse_calls
 from daglite.compile.saves import attach_saves
@@ -74,6 +77,18 @@ def test_call_with_fixed_values_waits_for_bind_partial() -> None:
 
     assert declines(fuse_calls, pipeline.node)
     assert isinstance(rewritten(pipeline, bind_partial, fuse_calls), CompositeTaskNode)
+
+
+@pytest.mark.parametrize("optimize", [True, False])
+def test_value_that_a_key_names_stays(optimize: bool) -> None:
+    """Inside a chain it would not come back to the coordinator, which writes the key."""
+    named = one(n=4).then(scale, by=2).save("{x}_{by}")
+    store = Memory()
+
+    assert declines(fuse_calls, attach_saves(named.node))
+    assert not declines(fuse_calls, attach_saves(one(n=4).then(scale, by=2).save("{by}").node))
+    assert compile(named, optimize=optimize).run(runtime="inline", store=store) == 8
+    assert store.saved == [("4_2", 8)]
 
 
 def test_values_of_streams_stay() -> None:

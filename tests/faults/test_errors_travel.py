@@ -1,0 +1,269 @@
+"""What goes wrong in a task, or on its way, arrives whole: type, notes, index; and the next run is healthy."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from daglite import compile, task
+from daglite.exceptions import TaskFailedError, TransferError, failure_of
+from daglite.options import StartMethod
+from daglite.runtime import Processes
+
+pytestmark = pytest.mark.timeout(60)
+METHODS: list[StartMethod] = ["fork", "forkserver", "spawn"]
+BAD = 7
+
+
+@task
+def count(n: int) -> Iterator[int]:
+    yield from range(n)
+
+
+@task
+def double(x: int) -> int:
+    return x * 2
+
+
+class TwoArguments(Exception):
+    def __init__(self, first: str, second: str) -> None:
+        super().__init__(f"{first}-{second}")
+        self.parts = (first, second)
+
+
+class KeywordOnly(Exception):
+    def __init__(self, *, code: int) -> None:
+        super().__init__("keyword only")
+        self.code = code
+
+
+class Payload(Exception):
+    def __init__(self) -> None:
+        super().__init__("with a lock")
+        self.lock = threading.Lock()
+
+
+class NoText(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+    __repr__ = __str__
+
+
+class NoReduce(Exception):
+    def __reduce__(self) -> str:
+        raise RuntimeError("cannot be reduced")
+
+
+class ExitsWhenLoaded(Exception):
+    def __reduce__(self) -> tuple[type[SystemExit], tuple[int]]:
+        return SystemExit, (3,)
+
+
+def noted() -> Exception:
+    error = ValueError("noted")
+    error.add_note("a note of my own")
+    return error
+
+
+def chained() -> Exception:
+    try:
+        try:
+            raise KeyError("first")
+        except KeyError as first:
+            raise TwoArguments("a", "b") from first
+    except TwoArguments as second:
+        last = ValueError("last")
+        last.__cause__ = second
+        return last
+
+
+def grouped() -> Exception:
+    return ExceptionGroup("several", [ValueError("one"), ExceptionGroup("inner", [KeywordOnly(code=2)])])
+
+
+def raising(make: Callable[[], BaseException]) -> Callable[[int], int]:
+    def work(x: int) -> int:
+        if x == BAD:
+            raise make()
+        return x
+
+    return work
+
+
+def caught_by(make: Callable[[], BaseException], method: StartMethod = "auto") -> BaseException:
+    """The error of a run whose item `BAD` raises; afterwards the same workers do another run."""
+    with Processes(workers=1, start_method=method) as pool:
+        try:
+            count.iter(n=30).then(task(raising(make), name="work")).run(runtime=pool)
+        except Exception as error:
+            # Not `pytest.raises`, which would ask each of them for its text.
+            caught = error
+        assert count.iter(n=10).then(double).run(runtime=pool) == [2 * i for i in range(10)]
+    facts = failure_of(caught)
+    assert facts is not None
+    assert (facts.task, facts.step, facts.index, facts.item, facts.attempt) == ("work", 1, BAD, str(BAD), 1)
+    assert facts.worker not in (None, os.getpid())
+    assert "in work" in facts.traceback
+    assert any(f"daglite: task 'work', item {BAD} ({BAD}), worker" in note for note in caught.__notes__)
+    return caught
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_exceptions_with_odd_constructors_arrive_as_themselves(method: StartMethod, nothing_left: None) -> None:
+    error = caught_by(lambda: TwoArguments("a", "b"), method)
+    assert isinstance(error, TwoArguments)
+    assert (str(error), error.parts) == ("a-b", ("a", "b"))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_classes_that_a_worker_knows_only_by_value_arrive_as_themselves(method: StartMethod) -> None:
+    class Local(Exception):
+        pass
+
+    assert type(caught_by(lambda: Local("mine"), method)) is Local
+
+
+def test_keyword_only_constructors_and_notes_arrive() -> None:
+    error = caught_by(lambda: KeywordOnly(code=5))
+    assert isinstance(error, KeywordOnly)
+    assert error.code == 5
+    error = caught_by(noted)
+    assert isinstance(error, ValueError)
+    assert error.__notes__[0] == "a note of my own"
+
+
+def test_causes_and_groups_arrive() -> None:
+    error = caught_by(chained)
+    assert isinstance(error, ValueError)
+    assert isinstance(error.__cause__, TwoArguments)
+    assert error.__cause__.parts == ("a", "b")
+    assert isinstance(error.__cause__.__cause__, KeyError)
+    group = caught_by(grouped)
+    assert isinstance(group, ExceptionGroup)
+    one, inner = group.exceptions
+    assert (type(one), str(one)) == (ValueError, "one")
+    assert isinstance(inner, ExceptionGroup)
+    assert isinstance(inner.exceptions[0], KeywordOnly)
+    assert inner.exceptions[0].code == 2
+
+
+@pytest.mark.parametrize(
+    ("make", "method"), [(Payload, "fork"), (Payload, "spawn"), (NoReduce, "forkserver"), (ExitsWhenLoaded, "fork")]
+)
+def test_exceptions_that_cannot_travel_arrive_as_facts(make: type[Exception], method: StartMethod) -> None:
+    error = caught_by(make, method)
+    assert isinstance(error, TaskFailedError)
+    assert make.__name__ in str(error)
+    assert "in work" in str(error)
+
+
+def test_an_exception_without_text_arrives() -> None:
+    assert isinstance(caught_by(NoText), NoText | TaskFailedError)
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit, StopIteration, StopAsyncIteration])
+def test_exits_become_errors_of_the_task(kind: type[BaseException], nothing_left: None) -> None:
+    error = caught_by(lambda: kind("out"))
+    assert isinstance(error, TaskFailedError)
+    assert kind.__name__ in str(error)
+    assert type(error.__cause__) is kind
+
+
+def test_an_exit_in_a_group_does_not_reach_the_coordinator_bare() -> None:
+    error = caught_by(lambda: BaseExceptionGroup("out", [SystemExit(2), ValueError("x")]))
+    assert isinstance(error, TaskFailedError)
+    assert isinstance(error.__cause__, BaseExceptionGroup)
+
+
+class Refuses:
+    """Cannot be pickled, or cannot be loaded again: in a worker, here, or anywhere."""
+
+    def __init__(self, where: str, home: int) -> None:
+        self.where, self.home = where, home
+
+    def __getstate__(self) -> tuple[str, int]:
+        if self.where == "pickling":
+            raise RuntimeError("no pickling")
+        return self.where, self.home
+
+    def __setstate__(self, state: tuple[str, int]) -> None:
+        self.where, self.home = state
+        if self.where == "exit":
+            raise SystemExit(4)
+        if self.where == ("here" if os.getpid() == self.home else "worker"):
+            raise RuntimeError(f"no loading {self.where}")
+
+
+def refusing(where: str) -> Callable[[int], object]:
+    home = os.getpid()
+
+    def give(x: int) -> object:
+        return Refuses(where, home) if x == BAD else x
+
+    return give
+
+
+@task
+def refusals(n: int, where: str, home: int) -> Iterator[object]:
+    for i in range(n):
+        yield Refuses(where, home) if i == BAD else i
+
+
+@task
+def same(x: object) -> object:
+    return x
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("where", "match"),
+    [
+        ("pickling", "item 7 of task 'refusals' cannot be sent to a worker: .*'Refuses'.*no pickling"),
+        ("worker", "the item cannot be loaded in a worker: RuntimeError: no loading worker"),
+        ("exit", "the item cannot be loaded in a worker: SystemExit: 4"),
+        ("here", "a result of task 'same' cannot be loaded in the coordinator: RuntimeError: no loading here"),
+    ],
+)
+def test_items_that_cannot_travel_are_named(where: str, match: str, method: StartMethod, nothing_left: None) -> None:
+    with Processes(workers=1, start_method=method) as pool:
+        with pytest.raises(TransferError, match=match) as caught:
+            refusals.iter(n=30, where=where, home=os.getpid()).then(same).run(runtime=pool)
+        assert count.iter(n=10).then(double).run(runtime=pool) == [2 * i for i in range(10)]
+    facts = failure_of(caught.value)
+    assert facts is not None
+    assert facts.index == BAD
+    assert facts.task == ("refusals" if where == "pickling" else "same")
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("where", "match"),
+    [
+        ("pickling", "the result of task 'give' cannot be sent back: .*'Refuses'.*no pickling"),
+        ("here", "a result of task 'give' cannot be loaded in the coordinator: RuntimeError: no loading here"),
+        ("exit", "a result of task 'give' cannot be loaded in the coordinator: SystemExit: 4"),
+    ],
+)
+def test_results_that_cannot_travel_are_named(where: str, match: str, method: StartMethod, nothing_left: None) -> None:
+    give = task(refusing(where), name="give")
+    with Processes(workers=1, start_method=method) as pool:
+        with pytest.raises(TransferError, match=match) as caught:
+            count.iter(n=30).then(give).run(runtime=pool)
+        assert count.iter(n=10).then(double).run(runtime=pool) == [2 * i for i in range(10)]
+    facts = failure_of(caught.value)
+    assert facts is not None
+    assert (facts.task, facts.index, facts.item) == ("give", BAD, str(BAD))
+
+
+@pytest.mark.parametrize("where", ["pickling", "here", "exit"])
+def test_values_of_single_calls_that_cannot_travel_are_named(where: str, nothing_left: None) -> None:
+    with Processes(workers=1) as pool:
+        with pytest.raises(TransferError, match="task 'give'"):
+            task(refusing(where), name="give").partial(x=BAD)().run(runtime=pool)
+        with pytest.raises(TransferError, match=r"refusals"):
+            compile(refusals.iter(n=30, where=where, home=os.getpid()), optimize=False).run(runtime=pool)
+        assert double(x=2).run(runtime=pool) == 4

@@ -1,0 +1,305 @@
+"""Places a run may be called from: threads, loops, the end of the interpreter, other test runners, poor houses."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import resource
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from daglite import compile, task
+from daglite.options import StartMethod
+from daglite.runtime import Processes
+from tests.faults.scripts import Launch, children_of, gone_within
+
+pytestmark = pytest.mark.timeout(60)
+METHODS: list[StartMethod] = ["fork", "forkserver", "spawn"]
+ROOT = Path(__file__).parent.parent.parent
+
+
+@task
+def count(n: int) -> Iterator[int]:
+    yield from range(n)
+
+
+@task
+def double(x: int) -> int:
+    return x * 2
+
+
+TWENTY = [2 * i for i in range(20)]
+
+
+def test_a_run_in_a_thread_works(nothing_left: None) -> None:
+    results: list[list[int]] = []
+    thread = threading.Thread(target=lambda: results.append(count.iter(n=20).then(double).run(workers=2)))
+    thread.start()
+    thread.join(40)
+    assert results == [TWENTY]
+
+
+def test_several_runs_at_once_beside_threads_that_log_and_hold_locks(nothing_left: None) -> None:
+    """A forked worker would find some of these locks held for ever, so that with threads nobody is forked."""
+    log, stop, lock, results = logging.getLogger("busy"), threading.Event(), threading.Lock(), list[list[int]]()
+    log.addHandler(logging.NullHandler())
+    log.propagate = False
+
+    def disturb() -> None:
+        while not stop.is_set():
+            with lock:
+                log.warning("busy %d", threading.get_ident())
+            time.sleep(0)
+
+    def careful(x: int) -> int:
+        logging.getLogger("busy").warning("in the worker")
+        with lock:
+            return x * 2
+
+    disturbing = [threading.Thread(target=disturb) for _ in range(3)]
+    running = [
+        threading.Thread(target=lambda: results.append(count.iter(n=20).then(task(careful)).run(workers=2)))
+        for _ in range(3)
+    ]
+    for thread in disturbing + running:
+        thread.start()
+    for thread in running:
+        thread.join(40)
+    stop.set()
+    for thread in disturbing:
+        thread.join()
+    assert results == [TWENTY] * 3
+
+
+def test_a_run_inside_a_running_loop_works(nothing_left: None) -> None:
+    async def main() -> list[int]:
+        return count.iter(n=20).then(double).run(workers=2)
+
+    assert asyncio.run(main()) == TWENTY
+
+
+AT_EXIT = """
+import atexit, sys
+from daglite import task
+
+@task
+def count(n: int):
+    yield from range(n)
+
+@task
+def double(x: int) -> int:
+    return x * 2
+
+@atexit.register
+def last():
+    print(count.iter(n=5).then(double).run(workers=2, start_method=sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_run_in_an_exit_handler_works(method: str, launch: Launch) -> None:
+    out, errors = launch(AT_EXIT, method).communicate(timeout=40)
+    assert out == "[0, 2, 4, 6, 8]\n", errors
+    assert errors == ""
+
+
+DAEMON = """
+import sys, threading, time
+from pathlib import Path
+from daglite import task
+
+@task
+def endless():
+    yield from iter(int, 1)
+
+@task
+def work(x):
+    Path("ready").write_text("ready")
+    time.sleep(600)
+
+threading.Thread(target=lambda: endless.iter().then(work).run(workers=2), daemon=True).start()
+while not Path("ready").exists():
+    time.sleep(0.01)
+Path("leaving").write_text("leaving")
+time.sleep(0.5)
+"""
+
+
+def test_an_interpreter_that_ends_takes_the_run_of_a_daemon_thread_along(launch: Launch, tmp_path: Path) -> None:
+    process = launch(DAEMON)
+    while not (tmp_path / "leaving").exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    workers = children_of(process.pid)
+    assert workers
+    process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert gone_within(workers, 2) == []
+
+
+XDIST = """
+from daglite import task
+
+@task
+def count(n: int):
+    yield from range(n)
+
+def test_one():
+    assert count.iter(n=5).then(task(lambda x: x * 2)).run(workers=2) == [0, 2, 4, 6, 8]
+
+def test_two():
+    assert count.iter(n=5).then(task(lambda x: x * 3)).run(workers=2) == [0, 3, 6, 9, 12]
+"""
+
+
+def test_runs_work_under_xdist(tmp_path: Path) -> None:
+    (tmp_path / "test_inner.py").write_text(XDIST)
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", str(tmp_path)]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=50, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 passed" in done.stdout
+
+
+CLOSED = """
+import os, sys
+from pathlib import Path
+for number in (0, 1, 2):
+    os.close(number)
+if sys.argv[2] == "none":
+    sys.stdin = sys.stdout = sys.stderr = None
+from daglite import task
+
+@task
+def count(n: int):
+    yield from range(n)
+
+@task
+def double(x: int) -> int:
+    if sys.stdout is not None and sys.argv[2] == "none":
+        print("somewhere")
+    return x * 2
+
+try:
+    text = str(count.iter(n=5).then(double).run(workers=2, start_method=sys.argv[1]))
+except BaseException as error:
+    text = repr(error)
+Path("result").write_text(text)
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("how", ["closed", "none"])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_run_without_standard_streams_works(method: str, how: str, launch: Launch, tmp_path: Path) -> None:
+    """The numbers 0 to 2 are then given to sockets: nothing may print into them."""
+    launch(CLOSED, method, how).communicate(timeout=40)
+    assert (tmp_path / "result").read_text() == "[0, 2, 4, 6, 8]"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_too_few_descriptors_are_an_oserror_and_the_next_run_is_healthy(
+    method: StartMethod, nothing_left: None
+) -> None:
+    """Whichever descriptor is the first that cannot be had, and whoever asks for it."""
+    assert count.iter(n=20).then(double).run(workers=2, start_method=method) == TWENTY
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = max(int(number) for number in os.listdir("/proc/self/fd")) + 1
+    outcomes = []
+    for spare in range(1, 20, 3):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (used + spare, hard))
+        try:
+            assert count.iter(n=20).then(double).run(workers=2, start_method=method) == TWENTY
+            outcomes.append("whole")
+        except OSError as error:
+            outcomes.append(str(error))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert "[Errno 24] Too many open files" in outcomes[0]
+    assert count.iter(n=20).then(double).run(workers=2, start_method=method) == TWENTY
+
+
+@task
+def threads_of(_: int) -> tuple[str | None, ...]:
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+    return tuple(os.environ.get(name) for name in names)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_numerical_libraries_share_the_processors(method: StartMethod, monkeypatch: pytest.MonkeyPatch) -> None:
+    each = str(max(1, len(os.sched_getaffinity(0)) // 2))
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    assert set(count.iter(n=4).then(threads_of).run(workers=2, start_method=method)) == {(each,) * 4}
+    assert "OMP_NUM_THREADS" not in os.environ
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_thread_limits_that_are_set_stay(method: StartMethod, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "17")
+    assert {found[0] for found in count.iter(n=4).then(threads_of).run(workers=2, start_method=method)} == {"17"}
+
+
+def echoed(x: int) -> str:
+    done = subprocess.run([sys.executable, "-S", "-c", f"print({x} * 2)"], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def threaded(x: int) -> int:
+    sums: list[int] = []
+    threads = [threading.Thread(target=lambda i=i: sums.append(x + i)) for i in range(4)]  # type: ignore[misc]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(sums)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_tasks_may_start_programs_and_threads(method: StartMethod, nothing_left: None) -> None:
+    with Processes(workers=2, start_method=method) as pool:
+        assert count.iter(n=4).then(task(echoed)).run(runtime=pool) == ["0", "2", "4", "6"]
+        assert count.iter(n=4).then(task(threaded)).run(runtime=pool) == [6, 10, 14, 18]
+
+
+def test_a_program_started_during_a_run_does_not_keep_it_open(nothing_left: None) -> None:
+    """It inherits no socket of the run: the run ends although the program goes on."""
+
+    @task
+    def starting(n: int) -> Iterator[int]:
+        for i in range(n):
+            if i == 3:
+                started.append(subprocess.Popen(["sleep", "600"], close_fds=False))
+            yield i
+
+    started: list[subprocess.Popen[bytes]] = []
+    try:
+        assert count.iter(n=20).then(double).run(workers=2) == TWENTY
+        assert starting.iter(n=20).then(double).run(workers=2) == TWENTY
+        (program,) = started
+        kept = [os.readlink(one) for one in Path(f"/proc/{program.pid}/fd").iterdir()]
+        assert not [one for one in kept if one.startswith("socket:")]
+    finally:
+        for program in started:
+            program.kill()
+            program.wait()
+
+
+def test_a_plan_runs_in_a_child_that_the_user_forked(nothing_left: None) -> None:
+    """Also while a run of the parent is going on: the child's run is its own."""
+    plan = compile(count.iter(n=20).then(double))
+    with plan.stream(workers=2) as items:
+        first = next(items)
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0 if plan.run(workers=1) == TWENTY else 1)
+        _, status = os.waitpid(pid, 0)
+        assert [first, *items] == TWENTY
+    assert os.waitstatus_to_exitcode(status) == 0

@@ -1,0 +1,119 @@
+"""Items as cells and batches as segments: what is copied when, and what one bad item does to the others."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+
+from daglite.runtime.wire import SCALARS, Captured, Codec, Unloadable
+
+LARGE = 100_000
+
+
+@dataclass
+class LoadsBadly:
+    error: BaseException
+
+    def __setstate__(self, state: dict[str, BaseException]) -> None:
+        raise state["error"]
+
+
+@pytest.fixture
+def here() -> Codec:
+    return Codec("here")
+
+
+@pytest.fixture
+def there() -> Codec:
+    return Codec("there")
+
+
+@given(st.lists(st.lists(st.integers()) | st.dictionaries(st.text(), st.integers()), min_size=1))
+def test_captured_items_do_not_change_afterwards(items: list[list[int] | dict[str, int]]) -> None:
+    codec = Codec("a")
+    copies = pickle.loads(pickle.dumps(items))
+    cells = [codec.capture(item) for item in items]
+    for item in items:
+        item.clear()
+    assert codec.unpack(codec.pack(cells)) == copies
+
+
+def test_exactly_the_plain_types_stay_as_they_are(here: Codec) -> None:
+    class Whole(int):
+        pass
+
+    values: list[object] = [1, 1.5, "a", b"a", True, None]
+    assert {type(value) for value in values} == SCALARS
+    assert all(here.capture(value) is value for value in values)
+    others: list[object] = [Whole(1), (1,), [1], {}, bytearray(b"a"), 1j]
+    assert all(isinstance(here.capture(value), Captured) for value in others)
+
+
+def test_empty_batches_travel(here: Codec, there: Codec) -> None:
+    assert there.unpack(here.pack([])) == []
+    assert there.unpack([]) == []
+
+
+def test_large_buffers_are_copied_once_and_can_be_written_to(here: Codec, there: Codec) -> None:
+    array = np.arange(LARGE)
+    cell = here.capture([array, array[:10]])
+    array[0] = 99
+    assert isinstance(cell, Captured)
+    (buffer,) = cell.buffers
+    segments = here.pack([1, cell, "a"])
+    assert any(segment is buffer for segment in segments)
+    arrays: Any = there.unpack([memoryview(bytearray(segment)) for segment in segments])[1]
+    whole, part = arrays
+    assert whole[0] == part[0] == 0
+    whole += 1
+    part += 1
+    assert whole.sum() == LARGE * (LARGE + 1) // 2
+    restored: Any = here.restore(cell)
+    restored[0] += 1
+    again: Any = here.restore(cell)
+    assert again[0][0] == 0
+    assert here.size(cell) == here.weigh([cell]) >= array.nbytes
+
+
+@pytest.mark.parametrize("size", [10, LARGE])
+def test_bytes_of_any_size_travel(size: int, here: Codec, there: Codec) -> None:
+    value = os.urandom(size)
+    segments = here.pack([1, value, here.capture([2]), value, here.capture([value])])
+    assert there.unpack([bytearray(one) for one in segments]) == [1, value, [2], value, [value]]
+    assert any(segment is value for segment in segments) == (size == LARGE)
+
+
+def test_a_large_bytearray_is_captured_when_it_is_yielded(here: Codec) -> None:
+    value = bytearray(LARGE)
+    cell = here.capture([value])
+    value[:] = b"x" * LARGE
+    assert here.restore(cell) == [bytearray(LARGE)]
+
+
+@pytest.mark.parametrize("kind", [ValueError, SystemExit, GeneratorExit, RecursionError, MemoryError])
+@pytest.mark.parametrize("size", [10, LARGE])
+def test_an_item_that_does_not_load_spoils_only_itself(kind: Any, size: int, here: Codec, there: Codec) -> None:
+    bad = [LoadsBadly(kind("bad")), np.zeros(size)]
+    cells = [here.capture(each) for each in (1, bad, "a", [2], b"x" * size)]
+    found = there.unpack([bytearray(one) for one in here.pack(cells)])
+    assert found == [1, Unloadable(f"{kind.__name__}: bad"), "a", [2], b"x" * size]
+    assert here.restore(cells[1]) == found[1]
+
+
+def test_ctrl_c_while_loading_is_not_taken_for_a_bad_item(here: Codec) -> None:
+    segments = here.pack([here.capture(LoadsBadly(KeyboardInterrupt("stop")))])
+    with pytest.raises(KeyboardInterrupt, match=r"^stop$"):
+        here.unpack(segments)
+    found: list[object] = []
+    # No Ctrl-C arrives in another thread: there the item did it.
+    thread = threading.Thread(target=lambda: found.extend(here.unpack(segments)))
+    thread.start()
+    thread.join()
+    assert found == [Unloadable("KeyboardInterrupt: stop")]
