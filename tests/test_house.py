@@ -17,6 +17,7 @@ AROUND = sorted(file for folder in ("tests", "examples", "benchmarks") for file 
 _BUILDING = {"compile", "ir", "datasets", "keys", "functions", "binding", "options", "exceptions"}
 MAY_IMPORT: dict[str, set[str]] = {
     "exceptions": set(),
+    "lazy": set(),
     "shorten": set(),
     "functions": {"exceptions"},
     "keys": {"exceptions", "functions"},
@@ -28,19 +29,22 @@ MAY_IMPORT: dict[str, set[str]] = {
     "binding": {"exceptions", "functions", "ir"},
     "sameness": {"functions", "options", "program", "tokens"},
     "explain": {"options", "program", "sameness", "shorten"},
-    "runtime": {"exceptions", "functions", "keys", "options", "program"},
-    "plan": {"datasets", "exceptions", "explain", "options", "program", "runtime", "sameness"},
+    "runtime": {"exceptions", "functions", "keys", "lazy", "options", "program"},
+    "plan": {"datasets", "exceptions", "explain", "lazy", "options", "program", "runtime", "sameness"},
     "compile inside": {"binding", "exceptions", "functions", "ir", "keys", "options", "program", "tokens"},
     "compile": {"binding", "compile inside", "exceptions", "options", "plan"},
     "tasks": _BUILDING | {"futures", "plan"},
     "futures": _BUILDING | {"tasks", "plan"},
 }
 MAY_IMPORT["face"] = set(MAY_IMPORT)
-# What builds and what is built name each other in their annotations; nobody else imports for the checkers only.
+# It runs inside mypy, without daglite, and daglite runs without mypy.
+MAY_IMPORT["mypy_plugin"] = set()
+# What builds and what is built name each other in their annotations. Others import for the checkers only what they load
+# with `lazy("daglite.x")`, which counts as an import of theirs.
 NAME_EACH_OTHER = {"tasks", "futures", "plan", "compile"}
 # These may only be named, never imported for real: it would be a circle.
 ONLY_FOR_CHECKERS = {"compile": {"futures"}}
-ONLY_IN = {"dill": "daglite/runtime/wire.py", "multiprocess": "daglite/runtime/pool.py"}
+ONLY_IN = {"dill": "daglite/runtime/wire.py", "multiprocess": "daglite/runtime/process.py"}
 COMPILE_SUBMODULES = {file.stem for file in (ROOT / "daglite" / "compile").iterdir() if file.stem[0] != "_"}
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 MOST_LINES = 400
@@ -75,6 +79,11 @@ def test_neighbour_keeps_the_house_rules(file: Path) -> None:
         ("compile/driver", "from daglite.plan import Plan", "compile inside may not import plan"),
         ("compile/__init__", "from daglite.futures import Future", "compile may not import futures"),
         ("shorten", "from daglite.options import MIB", "shorten may not import options"),
+        ("runtime/run", "nodes = lazy('daglite.ir.nodes')", "runtime may not import ir"),
+        ("keys", "dill = lazy('dill')", "dill is imported by daglite/runtime/wire.py only"),
+        ("plan", "if TYPE_CHECKING:\n    from daglite.runtime import run", "only for the checkers"),
+        ("mypy_plugin/calls", "from daglite.binding import fix", "mypy_plugin may not import binding"),
+        ("keys", "from mypy.types import Type", "mypy is imported by its plugin only"),
         ("utils", "", "no room called utils"),
         ("keys", "import dill", "dill is imported by daglite/runtime/wire.py only"),
         ("runtime/wire", "from multiprocess.process import BaseProcess", "multiprocess is imported by"),
@@ -110,6 +119,11 @@ def test_breach_is_found(name: str, source: str, complaint: str) -> None:
         ("ir/walk", "from __future__ import annotations\nfrom daglite.ir.nodes import Node\n__all__ = ['A', 'a']"),
         ("compile/__init__", "from __future__ import annotations\nfrom daglite.compile.driver import compiled"),
         (
+            "plan",
+            "from __future__ import annotations\nif TYPE_CHECKING:\n    from daglite.runtime import run\n"
+            "else:\n    run = lazy('daglite.runtime.run')",
+        ),
+        (
             "compile/__init__",
             "from __future__ import annotations\nif TYPE_CHECKING:\n    from daglite.futures import Future",
         ),
@@ -130,15 +144,18 @@ def inside(name: str, source: str) -> Iterator[str]:
         yield "does not begin with from __future__ import annotations"
     in_functions = {id(node) for outer in ast.walk(tree) if isinstance(outer, FUNCTIONS) for node in ast.walk(outer)}
     for_checkers = {id(node) for test in ast.walk(tree) if isinstance(test, ast.If) for node in checked_only(test)}
+    late = {room_of(module) for node, module in imports(tree) if isinstance(node, ast.Call)}
     for node, module in imports(tree):
         target, library = room_of(module), module.partition(".")[0]
         if id(node) in in_functions:
             yield f"line {node.lineno}: import inside a function"
         if ONLY_IN.get(library, name) != name:
             yield f"line {node.lineno}: {library} is imported by {ONLY_IN[library]} only"
+        if library == "mypy" and room != "mypy_plugin":
+            yield f"line {node.lineno}: mypy is imported by its plugin only"
         if library != "daglite" or room in ("face", target):
             continue
-        if id(node) in for_checkers and not {room, target} <= NAME_EACH_OTHER:
+        if id(node) in for_checkers and target not in late and not {room, target} <= NAME_EACH_OTHER:
             yield f"line {node.lineno}: {room} imports {target} only for the checkers"
         named = ONLY_FOR_CHECKERS.get(room, set()) if id(node) in for_checkers else set()
         if target not in MAY_IMPORT[room] | named:
@@ -171,13 +188,15 @@ def anywhere(source: str) -> Iterator[str]:
         yield f"line {line}: write `from daglite.compile.{submodule} import ...`; checkers confuse the other forms"
 
 
-def imports(tree: ast.Module) -> Iterator[tuple[ast.Import | ast.ImportFrom, str]]:
-    """Every absolute import with the dotted name it reaches for."""
+def imports(tree: ast.Module) -> Iterator[tuple[ast.Import | ast.ImportFrom | ast.Call, str]]:
+    """Every absolute import, at once or with `lazy`, with the dotted name it reaches for."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((node, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module is not None and not node.level:
             yield node, node.module
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "lazy":
+            yield from ((node, str(ast.literal_eval(name))) for name in node.args[:1] if isinstance(name, ast.Constant))
 
 
 def room_of(module: str) -> str:

@@ -49,10 +49,10 @@ class Captured:
 
     __slots__ = ("buffers", "data", "nbytes")
 
-    def __init__(self, data: bytes, buffers: list[bytes]) -> None:
+    def __init__(self, data: bytes, buffers: list[bytes], nbytes: int) -> None:
         self.data = data
         self.buffers = buffers
-        self.nbytes = len(data) + sum(map(len, buffers)) if buffers else len(data)
+        self.nbytes = nbytes
 
 
 class Unloadable(NamedTuple):

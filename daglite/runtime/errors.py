@@ -186,7 +186,8 @@ def _trace(error: BaseException) -> str:
 
 
 def _facts(error: BaseException, reason: BaseException | None) -> str:
-    arguments = BaseException.__reduce__(error)[1]
+    # Not the members of a group, nor theirs: they have facts of their own.
+    arguments = (error.message,) if isinstance(error, BaseExceptionGroup) else BaseException.__reduce__(error)[1]
     shown = ", ".join(_cut(_repr(each)) for each in arguments[:_MOST_ARGUMENTS])
     what = f"{type(error).__qualname__}({shown})"
     return f"{what} cannot travel" + (f": {_cut(text_of(reason))}" if reason else "")
@@ -194,7 +195,8 @@ def _facts(error: BaseException, reason: BaseException | None) -> str:
 
 def _repr(value: object) -> str:
     try:
-        return repr(value)
+        # Plain text, even if it is of a class of its own.
+        return str.__str__(repr(value))
     except BaseException:
         return f"<{type(value).__name__}>"
 

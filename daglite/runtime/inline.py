@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from itertools import islice
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from daglite.exceptions import Failure, TransferError
 from daglite.runtime.chain import Chain
@@ -49,16 +49,16 @@ class InlineFlow:
         self._savers = savers
         self._ending = ending
         self._codec = codec
-        folds = isinstance(ending, Folding)
-        shape = Shape(tuple(saver is not None for saver in savers), source.saver is not None, codec is not None, folds)
-        self._run = flat_loop(shape).run
+        saves = tuple(saver is not None for saver in savers)
+        end: Literal["fold", "each"] = "fold" if isinstance(ending, Folding) else "each"
+        self._loop = flat_loop(Shape(saves, end, source.saver is not None, codec is not None))
         self._most = 1
 
     def advance(self) -> bool:
         """Take items through, one after the other; False when there are no more."""
         ending = self._ending
         most, began = self._most, time.perf_counter()
-        value, count = self._run(
+        value, count = self._loop.run(
             islice(self._source.items, most),
             self._source.count,
             ending.value if isinstance(ending, Folding) else None,
@@ -67,7 +67,7 @@ class InlineFlow:
             self._source.saver,
             self._snap,
             ending.one,
-            self._failed,
+            failed=self._failed,
         )
         if isinstance(ending, Folding):
             ending.value = value

@@ -40,11 +40,14 @@ class ProcessSession:
         self._items_per_worker = items_per_worker
         self._numbers = count()
         self._programs: dict[int, bytes] = {}
-        self._selector = selectors.DefaultSelector()
         self._pool: list[WorkerProcess] = []
         self._lost: list[Reply] = []
         self._deaths = 0
-        self._wake_in, self._wake_out = socket.socketpair()
+        with contextlib.ExitStack() as undo:
+            self._selector = undo.enter_context(selectors.DefaultSelector())
+            self._wake_in, self._wake_out = socket.socketpair()
+            # From here on `close` sees to them.
+            undo.pop_all()
         try:
             self._wake_in.setblocking(False)
             self._wake_out.setblocking(False)

@@ -39,6 +39,9 @@ __all__ = ["WorkerProcess", "choose_method", "start_worker", "usable_processors"
 # inherit the ends meant for the worker being started.
 _STARTING = threading.RLock()
 
+# What multiprocess opens at most while it starts a process: pipes, sockets of the fork server, a program's streams.
+_DESCRIPTORS_OF_A_START = 16
+
 # The coordinator's ends of all runs of this process. A forked child, whoever forks it, closes its copies first
 # thing: otherwise nobody would ever see these ends close.
 _OUR_ENDS: weakref.WeakSet[socket.socket] = weakref.WeakSet()
@@ -132,12 +135,15 @@ def start_worker(asked: StartMethod, workers: int) -> WorkerProcess:
         resource_tracker.ensure_running()
     if method == "forkserver":
         context.set_forkserver_preload(["daglite.runtime.worker"])
-    with _STARTING, contextlib.ExitStack() as theirs:
+    with _STARTING, contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
         sock, their_sock = socket.socketpair()
+        ours.enter_context(sock)
+        theirs.enter_context(their_sock)
         guard, their_guard = socket.socketpair()
-        for end in (their_sock, their_guard):
-            theirs.enter_context(end)
+        ours.enter_context(guard)
+        theirs.enter_context(their_guard)
         _OUR_ENDS.update((sock, guard))
+        _check_descriptors(sock)
         sock.setblocking(False)
         threads = max(1, usable_processors() // workers)
         process = context.Process(
@@ -148,8 +154,24 @@ def start_worker(asked: StartMethod, workers: int) -> WorkerProcess:
         )
         with _interrupts_blocked(), _without_main(method):
             process.start()
+        # From here on they are the worker's to close.
+        ours.pop_all()
     assert process.pid is not None
     return WorkerProcess(process, sock, guard, process.pid)
+
+
+def _check_descriptors(end: socket.socket) -> None:
+    """Raise `OSError` now when a start would run out of file descriptors.
+
+    Half-way through, multiprocess would leave some of them open, and its fork server would end with a traceback.
+    """
+    spare: list[int] = []
+    try:
+        while len(spare) < _DESCRIPTORS_OF_A_START:
+            spare.append(os.dup(end.fileno()))
+    finally:
+        for number in spare:
+            os.close(number)
 
 
 @contextlib.contextmanager

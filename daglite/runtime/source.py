@@ -33,18 +33,20 @@ class Source:
 
         Raises what the generator, a save or the capture raises; the source is finished then.
         """
-        saver, count, start = self.saver, self.count, self.count
+        saver, captured, start, count = self.saver, self.captured, self.count, self.count
         try:
             for item in islice(self.items, want):
-                self.count = count = count + 1
+                count += 1
                 if saver is not None:
                     saver(count - 1, item)
-                append(item if type(item) in SCALARS else self.captured(item, count - 1))
+                append(item if type(item) in SCALARS else captured(item, count - 1))
         except BaseException as error:
             self.finished = True
             if isinstance(error, Exception):
                 blame(error, Failure(self.name, self.number))
             raise
+        finally:
+            self.count = count
         if count - start < want:
             self.finished = True
 

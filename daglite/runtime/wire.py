@@ -46,6 +46,7 @@ from daglite.runtime.registry import Registry, Thing, active
 __all__ = ["Captured", "Codec", "SCALARS", "Unloadable"]
 
 _MOST_DRAFTS = 8
+_MOST_KEPT = 4096
 # What C pickle says when it does not know a type; dill may.
 _UNKNOWN_TYPE = (TypeError, AttributeError, pickle.PicklingError)
 
@@ -231,7 +232,8 @@ class Codec:
         if type(item) in SCALARS:
             return item
         buffers: list[bytes] = []
-        return Captured(self._pickled(item, buffers), buffers)
+        data = self._pickled(item, buffers)
+        return Captured(data, buffers, len(data) + sum(map(len, buffers)) if buffers else len(data))
 
     def restore(self, cell: object) -> object:
         """The item of a cell, as if it had travelled; `Unloadable` when it cannot be loaded."""
@@ -273,8 +275,10 @@ class Codec:
             return self._pickled_by_dill(value, buffers, error)
         except BaseException as error:
             _refuse(value, error)
-        # One that failed is not used again: it may be half-way through.
-        self._idle.append(pickler)
+        # One that failed is not used again: it may be half-way through. Nor one whose memo has grown: emptying it takes
+        # as long as it was ever large, which every small item would pay.
+        if len(data) <= _MOST_KEPT:
+            self._idle.append(pickler)
         return data
 
     def _pickled_by_dill(self, value: object, buffers: list[bytes] | None, first: Exception) -> bytes:

@@ -4,7 +4,7 @@ Frames in:   DEFINE(body)  INSTALL(seq=program, body)  FORGET(seq=program)  RESE
              BATCH(seq, at=first item, number=program, cells)  GENERATE(seq, number=program, step=1: streamed)
 Frames out:  DEFINE(body)  DONE(seq, at=how many items, seconds, cells)  LOG(record)
              FAIL(seq, at=how many items, step, seconds, cells + error)  PIECE(seq, at=how many, step=attempt, cells)
-             START(seq, at=position in the batch, step or -1, seconds=time limit), around calls with a time limit
+             START(at=position in the batch, step or -1, seconds=time limit), around calls with a time limit
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from typing import NoReturn
 
 from daglite.exceptions import TransferError
@@ -29,13 +30,10 @@ from daglite.runtime.errors import pack_error
 from daglite.runtime.frames import Frame, FrameReader, FrameWriter, Kind, Segment
 from daglite.runtime.install import unpack_steps
 from daglite.runtime.logs import forward_logs
-from daglite.runtime.wire import SCALARS, Codec, Unloadable
+from daglite.runtime.wire import Codec
+from daglite.runtime.work import BatchRun, Pieces
 
 __all__ = ["inside_worker", "worker_main"]
-
-_PIECE_ITEMS = 256
-_PIECE_BYTES = 256 * 1024
-_PIECE_SECONDS = 0.05
 
 _inside = False
 
@@ -115,7 +113,7 @@ class _Worker:
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(True)
         self._sock = sock
-        self._run: _BatchRun | None = None
+        self._run: BatchRun | None = None
         self._writer = FrameWriter()
         self._sending = threading.RLock()
         self._loop = PrivateLoop()
@@ -193,21 +191,15 @@ class _Worker:
         if chain is None:
             return
         started = time.perf_counter()
-        cells: list[object] = []
-        run = self._run = _BatchRun(chain, self._codec, cells, frame)
-        try:
-            run.go(self._codec.unpack(frame.segments))
-        except BaseException as error:
-            # Also SystemExit and KeyboardInterrupt: a task's error ends the run, never the worker.
-            seconds = time.perf_counter() - started
-            _flush()
-            self._run = None
-            self._fail(frame.seq, run.step, cells[: run.done * run.stride], seconds, error, run.done)
-            return
+        run = self._run = BatchRun(chain, self._codec, frame.at)
+        error = run.go(self._codec.unpack(frame.segments))
         seconds = time.perf_counter() - started
         self._run = None
         _flush()
-        self._send(Frame(Kind.DONE, frame.seq, run.done, 0, -1, seconds, self._codec.pack(cells)))
+        if error is not None:
+            self._fail(frame.seq, run.step, run.cells, seconds, error, run.done)
+        else:
+            self._send(Frame(Kind.DONE, frame.seq, run.done, 0, -1, seconds, self._codec.pack(run.cells)))
 
     def _fail(
         self, seq: int, step: int, cells: list[object], seconds: float, error: BaseException, count: int = 0
@@ -217,9 +209,8 @@ class _Worker:
 
     def _announce(self, step: int, seconds: float) -> None:
         """Tell the coordinator that a call with a time limit begins (or, step -1, that it is over)."""
-        run = self._run
-        seq, position = (run.seq, run.done) if run is not None else (0, 0)
-        self._send(Frame(Kind.START, seq, position, 0, step, seconds))
+        position = 0 if self._run is None else self._run.position()
+        self._send(Frame(Kind.START, at=position, step=step, seconds=seconds))
 
     def _generate(self, frame: Frame) -> None:
         chain = self._chain(frame)
@@ -230,81 +221,19 @@ class _Worker:
         # With `.iter` the retries end with the first item; that is `open_items`' own business.
         attempts = 1 if streamed else step.function.retries + 1
         for attempt in range(attempts):
-            pieces = _Pieces(self, frame.seq, attempt)
-            try:
-                if step.function.timeout is not None:
-                    self._announce(step.number, step.function.timeout)
-                pieces.send_all(open_items(step, self._loop, retry=streamed))
-            except BaseException as error:
-                if isinstance(error, Exception) and attempt + 1 < attempts:
-                    continue
-                _flush()
-                self._fail(frame.seq, step.number, pieces.cells, 0.0, error, len(pieces.cells))
-                return
+            pieces = Pieces(self._codec, partial(self._send_piece, frame.seq, attempt))
+            if step.function.timeout is not None:
+                self._announce(step.number, step.function.timeout)
+            error = pieces.drain(lambda: open_items(step, self._loop, retry=streamed))
+            if isinstance(error, Exception) and attempt + 1 < attempts:
+                continue
             _flush()
             cells = pieces.cells
-            self._send(Frame(Kind.DONE, frame.seq, len(cells), 0, attempt, 0.0, self._codec.pack(cells)))
+            if error is not None:
+                self._fail(frame.seq, step.number, cells, 0.0, error, len(cells))
+            else:
+                self._send(Frame(Kind.DONE, frame.seq, len(cells), 0, attempt, 0.0, self._codec.pack(cells)))
             return
 
-
-class _BatchRun:
-    """One pass over a batch: it knows how far it came when a task raises."""
-
-    def __init__(self, chain: Chain, codec: Codec, cells: list[object], frame: Frame) -> None:
-        self.seq, self.first = frame.seq, frame.at
-        self.stride = 1 + sum(step.tapped for step in chain.steps)
-        self.step = -1
-        self.done = 0
-        self._chain = chain
-        self._codec = codec
-        self._cells = cells
-
-    def go(self, items: list[object]) -> None:
-        calls, capture, append = self._chain.calls, self._capture, self._cells.append
-        value: object
-        for value in items:
-            if isinstance(value, Unloadable):
-                self.step = calls[0][2]
-                raise TransferError(f"the item cannot be loaded in a worker: {value.reason}")
-            for call, tapped, self.step in calls:
-                value = call(value)
-                if tapped:
-                    # Taken now: the next task may change the value it is given.
-                    append(capture(value))
-            append(value if type(value) in SCALARS else capture(value))
-            self.done += 1
-
-    def where(self) -> tuple[str, int | None]:
-        """The task at work and the index of its item."""
-        return (self._chain.name_of(self.step) if self.step >= 0 else ""), self.first + self.done
-
-    def _capture(self, value: object) -> object:
-        try:
-            return self._codec.capture(value)
-        except TransferError as error:
-            raise TransferError(
-                f"the result of task '{self._chain.name_of(self.step)}' cannot be sent back: {error}"
-            ) from None
-
-
-class _Pieces:
-    """The items of a generator on their way to the coordinator: captured as they come, sent in pieces."""
-
-    def __init__(self, worker: _Worker, seq: int, attempt: int) -> None:
-        self.cells: list[object] = []
-        self._worker, self._seq, self._attempt = worker, seq, attempt
-
-    def send_all(self, items: Iterator[object]) -> None:
-        """Drain the generator; what is left in `cells` at the end goes with the last frame."""
-        codec = self._worker._codec
-        nbytes, sent = 0, time.perf_counter()
-        for item in items:
-            cell = codec.capture(item)
-            self.cells.append(cell)
-            nbytes += codec.size(cell)
-            now = time.perf_counter()
-            if len(self.cells) >= _PIECE_ITEMS or nbytes >= _PIECE_BYTES or now - sent >= _PIECE_SECONDS:
-                cells, self.cells = self.cells, []
-                frame = Frame(Kind.PIECE, self._seq, len(cells), 0, self._attempt, 0.0, codec.pack(cells))
-                self._worker._send(frame)
-                nbytes, sent = 0, now
+    def _send_piece(self, seq: int, attempt: int, cells: list[object]) -> None:
+        self._send(Frame(Kind.PIECE, seq, len(cells), 0, attempt, 0.0, self._codec.pack(cells)))

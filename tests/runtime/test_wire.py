@@ -235,6 +235,8 @@ def test_functions_share_the_namespace_of_their_module(here: Codec, there: Codec
     before = dict(space)
     home = travel(late, there, here)
     assert home.__globals__ is space
+    exec("fresh = 1\ndef uses(): return fresh", late.__globals__)
+    assert travel(late.__globals__["uses"], there, here).__globals__ is space
     assert space == before
 
 

@@ -17,7 +17,6 @@ from daglite import (
     PartialTask,
     Plan,
     ReduceFuture,
-    StreamTask,
     Task,
     TaskFuture,
     ref,
@@ -83,7 +82,6 @@ class Named:
 
 
 def tasks() -> None:
-    assert_type(rows, StreamTask[[str, int], dict[str, str]])  # type: ignore[assert-type]  # names and defaults stay
     assert_type(double.retries, int)
     assert_type(double.fn(2), int)
     assert_type(task(plain)(1, 2.0), TaskFuture[float])
@@ -128,7 +126,7 @@ def partials_and_maps() -> None:
     assert_type(add.map(total=[1.0], item=[2.0], map_mode="product"), MapTaskFuture[float])
     assert_type(numbers.map(n=[1, 2]), MapTaskFuture[list[int]])
     assert_type(task(functools.partial(plain, 1))(y=2.0), TaskFuture[float])
-    assert_type(numbers.iter(2).then(functools.partial(price.partial(row={}), 2.0)), MapTaskFuture[float])
+    assert_type(numbers.iter(2).then(functools.partial(label, prefix="p")), MapTaskFuture[str])
 
 
 def futures_as_arguments() -> None:

@@ -37,4 +37,4 @@ def named(acc: int, item: int) -> str:
     return f"{acc}{item}"
 
 
-numbers.iter(n=3).reduce(named, initial=0)  # type: ignore[arg-type]
+numbers.iter(n=3).reduce(named, initial=0)  # type: ignore[misc]

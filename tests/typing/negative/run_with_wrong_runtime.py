@@ -32,4 +32,4 @@ def total(values: list[int]) -> int:
     return sum(values)
 
 
-double(x=1).run(runtime="thread")  # type: ignore[typeddict-item]
+double(x=1).run(runtime="thread")  # type: ignore[arg-type]

@@ -1,0 +1,103 @@
+"""The work inside a worker: a batch taken through a chain, a generator drained in pieces. It knows no sockets."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import NoReturn
+
+from daglite.exceptions import TransferError
+from daglite.runtime.chain import Chain
+from daglite.runtime.flat import Place, Shape, flat_loop
+from daglite.runtime.wire import Codec, Unloadable
+
+__all__ = ["BatchRun", "Pieces"]
+
+_PIECE_ITEMS = 256
+_PIECE_BYTES = 256 * 1024
+_PIECE_SECONDS = 0.05
+
+
+class BatchRun:
+    """One pass over a batch. `cells` are the results so far, `done` how many items they come from."""
+
+    def __init__(self, chain: Chain, codec: Codec, first: int) -> None:
+        self.cells: list[object] = []
+        self.step = -1
+        self.done = 0
+        self._first = first
+        self._chain = chain
+        self._codec = codec
+        self._tapped = [step.tapped for step in chain.steps]
+        self._loop = flat_loop(Shape(tuple(self._tapped), "cells"))
+
+    def go(self, items: list[object]) -> BaseException | None:
+        """Take the items through; the error that ended it early, if any, whatever its kind: it ends the run of the
+        pipeline, never the worker.
+        """
+        bad = next(((at, item) for at, item in enumerate(items) if isinstance(item, Unloadable)), None)
+        whole = items if bad is None else items[: bad[0]]
+        taps = [self._tap for tapped in self._tapped if tapped]
+        end = (self.cells.append, self._captured)
+        calls = [call for call, _, _ in self._chain.calls]
+        try:
+            _, self.done = self._loop.run(whole, self._first, None, calls, taps, None, None, end, failed=self._failed)
+        except BaseException as error:
+            return error
+        if bad is None:
+            return None
+        self.step = self._chain.steps[0].number
+        return TransferError(f"the item cannot be loaded in a worker: {bad[1].reason}")
+
+    def position(self) -> int:
+        """Which item of the batch is at work; for code that a task of the chain has called."""
+        found = self._loop.running()
+        return 0 if found is None else found[1] - self._first
+
+    def where(self) -> tuple[str, int | None]:
+        """The task at work and the index of its item; nothing is known on threads of the user's own."""
+        found = self._loop.running()
+        return ("", None) if found is None else (self._chain.steps[found[0].step].function.name, found[1])
+
+    def _tap(self, index: int, value: object) -> None:
+        # Taken now: the next task may change the value it is given.
+        self.cells.append(self._codec.capture(value))
+
+    def _captured(self, value: object) -> object:
+        return self._codec.capture(value)
+
+    def _failed(self, error: BaseException, place: Place, index: int, item: object, x: object) -> NoReturn:
+        """Note how far it came; what a step or its capture raised is the step's."""
+        self.done = index - self._first
+        del self.cells[self.done * (1 + sum(self._tapped)) :]
+        step = self._chain.steps[-1 if place.kind == "end" else place.step]
+        self.step = step.number
+        if place.kind != "call" and isinstance(error, TransferError):
+            raise TransferError(f"the result of task '{step.function.name}' cannot be sent back: {error}") from None
+        raise error
+
+
+class Pieces:
+    """The items of a generator on their way to the coordinator: captured as they come, sent in pieces."""
+
+    def __init__(self, codec: Codec, send: Callable[[list[object]], None]) -> None:
+        self.cells: list[object] = []
+        self._codec = codec
+        self._send = send
+
+    def drain(self, opened: Callable[[], Iterator[object]]) -> BaseException | None:
+        """Drain the generator; the error that ended it, if any. What is left in `cells` then is the last piece."""
+        nbytes, sent = 0, time.perf_counter()
+        try:
+            for item in opened():
+                cell = self._codec.capture(item)
+                self.cells.append(cell)
+                nbytes += self._codec.size(cell)
+                now = time.perf_counter()
+                if len(self.cells) >= _PIECE_ITEMS or nbytes >= _PIECE_BYTES or now - sent >= _PIECE_SECONDS:
+                    cells, self.cells = self.cells, []
+                    self._send(cells)
+                    nbytes, sent = 0, now
+        except BaseException as error:
+            return error
+        return None
