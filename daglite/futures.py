@@ -14,7 +14,7 @@ from typing_extensions import ParamSpec, TypeVar, Unpack
 from daglite.binding import Bindable, Pipeline, argument_of, bind_items, fix, known_parameters, require_task
 from daglite.compile import compile
 from daglite.datasets.store import DatasetStore
-from daglite.exceptions import ParameterError
+from daglite.exceptions import ParameterError, TaskError
 from daglite.functions import free_parameters
 from daglite.ir.nodes import (
     Binding,
@@ -157,6 +157,8 @@ class MapTaskFuture(Items[T]):
 
 def ref(future: Future[T], /) -> T:
     """The future itself, typed as its value: for checkers without the plugin, `gen.iter(n=ref(count()))`."""
+    if not isinstance(future, Pipeline):
+        raise TaskError(f"`ref` needs a future; got {future!r}; give a value as it is")
     return cast("T", future)
 
 

@@ -1,17 +1,21 @@
 """The runtime: from a program to its results. It never sees the ir or the compiler.
 
-engines    what users choose: Processes, Inline                     run        one run: which stage may start
-stream     the one loop over a stream                               window batch merge verdict   its decisions
-inline     the same, in this process, one item after the other      endings    collect, join, reduce, hand over
-source     the generator, its saves, capture at yield               saving     keys and stores of a run
-shipping   batches under way                                        calls      single calls on workers
-board      who waits for which reply                                executor   what an engine is
-pool       worker processes                                         process    one worker process, seen from here
-worker     the loop inside a worker                                 chain      tasks bound to their arguments
-frames     what crosses a socket                                    install    programs on the wire
-wire       pickling, definitions                                    errors     exceptions that travel
-failures   what an error says                                       awaiting   async tasks and generators
-helper     the thread that works while the source is stuck          logs       log records and warnings of workers
+| file | what it is | file | what it is |
+|---|---|---|---|
+| engines | what users choose: Processes, Inline | run, context | one run: which stage may start; what they share |
+| assemble | a stream's parts put together | stream | the one loop over a stream with workers |
+| inline | the same without workers | window, batch, merge, verdict | the loop's decisions, pure |
+| source | the generator, its saves, its capture | endings | collect, join, reduce, hand over |
+| shipping | batches under way | calls | single calls under way |
+| board | who waits for which reply | executor | what an engine is |
+| pool | the process engine | process | one worker process, seen from the coordinator |
+| worker | the loop inside a worker | work | what it does with a batch |
+| chain | tasks bound to their arguments | flat | a chain as one generated loop |
+| frames | what crosses a socket | install, transfer | programs and plans as bytes |
+| wire, cells | pickling; items as bytes | registry, code | classes and functions that go by value |
+| errors | exceptions that travel | failures | what an error says |
+| helper | works while the source is stuck | awaiting | async tasks and generators |
+| saving | keys and stores of a run | logs | records and warnings of workers |
 """
 
 from __future__ import annotations

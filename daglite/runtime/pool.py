@@ -7,6 +7,7 @@ wait for it for ever.
 from __future__ import annotations
 
 import contextlib
+import os
 import selectors
 import socket
 import time
@@ -19,7 +20,7 @@ from daglite.options import StartMethod
 from daglite.runtime.executor import Chunk, Reply, ReplyKind
 from daglite.runtime.frames import Frame, Kind
 from daglite.runtime.logs import take_record
-from daglite.runtime.process import WorkerProcess, start_worker
+from daglite.runtime.process import WorkerProcess, interrupts_blocked, start_worker
 from daglite.runtime.wire import Codec
 
 __all__ = ["ProcessSession"]
@@ -41,6 +42,7 @@ class ProcessSession:
         self._numbers = count()
         self._programs: dict[int, bytes] = {}
         self._pool: list[WorkerProcess] = []
+        self._owner = os.getpid()
         self._lost: list[Reply] = []
         self._deaths = 0
         with contextlib.ExitStack() as undo:
@@ -149,13 +151,22 @@ class ProcessSession:
 
     def close(self) -> None:
         """Kill and reap every worker: whatever it still does, nobody waits for."""
-        for worker in self._pool:
-            worker.kill()
-        while self._pool:
-            self._remove(self._pool[-1])
-        self._selector.close()
-        self._wake_in.close()
-        self._wake_out.close()
+        if os.getpid() != self._owner:
+            # A copy in a process that the user forked: the workers are not its own.
+            return
+        with interrupts_blocked():
+            for worker in self._pool:
+                worker.kill()
+            while self._pool:
+                self._remove(self._pool[-1])
+            self._selector.close()
+            self._wake_in.close()
+            self._wake_out.close()
+
+    def __del__(self) -> None:
+        # A Ctrl-C may have come just before somebody took over the duty to close this.
+        if self._pool:
+            self.close()
 
     def _patience(self, timeout: float | None) -> float | None:
         """How long to wait: no longer than until the first call is overdue."""
@@ -246,16 +257,18 @@ class ProcessSession:
             self._start()
 
     def _remove(self, worker: WorkerProcess) -> int | None:
-        self._pool.remove(worker)
-        for watched in (worker.sock, worker.process.sentinel):
-            with contextlib.suppress(KeyError, ValueError):
-                self._selector.unregister(watched)
-        worker.kill()
-        return worker.reap()
+        with interrupts_blocked():
+            self._pool.remove(worker)
+            for watched in (worker.sock, worker.process.sentinel):
+                with contextlib.suppress(KeyError, ValueError):
+                    self._selector.unregister(watched)
+            worker.kill()
+            return worker.reap()
 
     def _start(self) -> None:
-        worker = start_worker(self._method, self.workers)
-        worker.left = self._items_per_worker
-        self._pool.append(worker)
-        self._selector.register(worker.sock, selectors.EVENT_READ, worker)
-        self._selector.register(worker.process.sentinel, selectors.EVENT_READ, worker)
+        with interrupts_blocked():
+            worker = start_worker(self._method, self.workers)
+            worker.left = self._items_per_worker
+            self._pool.append(worker)
+            self._selector.register(worker.sock, selectors.EVENT_READ, worker)
+            self._selector.register(worker.process.sentinel, selectors.EVENT_READ, worker)

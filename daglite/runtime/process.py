@@ -33,7 +33,7 @@ from daglite.runtime.frames import FrameReader, FrameWriter
 from daglite.runtime.logs import report_settings
 from daglite.runtime.worker import worker_main
 
-__all__ = ["WorkerProcess", "choose_method", "start_worker", "usable_processors"]
+__all__ = ["WorkerProcess", "choose_method", "interrupts_blocked", "start_worker", "usable_processors"]
 
 # One start at a time in this process: `__main__` is swapped meanwhile, and a worker forked by another thread would
 # inherit the ends meant for the worker being started.
@@ -152,12 +152,22 @@ def start_worker(asked: StartMethod, workers: int) -> WorkerProcess:
             name="daglite-worker",
             daemon=True,
         )
-        with _interrupts_blocked(), _without_main(method):
+        ours.callback(_discard, process)
+        with interrupts_blocked(), _without_main(method):
             process.start()
-        # From here on they are the worker's to close.
+        assert process.pid is not None
+        worker = WorkerProcess(process, sock, guard, process.pid)
+        # A Ctrl-C that was held back during the start has come by now, and has ended what was started.
         ours.pop_all()
-    assert process.pid is not None
-    return WorkerProcess(process, sock, guard, process.pid)
+        return worker
+
+
+def _discard(process: BaseProcess) -> None:
+    """End a process that nobody will know."""
+    if process.pid is not None:
+        process.kill()
+        process.join()
+        process.close()
 
 
 def _check_descriptors(end: socket.socket) -> None:
@@ -175,8 +185,12 @@ def _check_descriptors(end: socket.socket) -> None:
 
 
 @contextlib.contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    """Start with SIGINT blocked, so that the child inherits it and cannot be interrupted before it is ready."""
+def interrupts_blocked() -> Iterator[None]:
+    """Hold a Ctrl-C back.
+
+    A child started meanwhile inherits this, and cannot be interrupted before it is ready; and a worker is known to
+    its pool, or reaped, before the interrupt goes its way.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -35,6 +35,8 @@ class Registry:
         # How each thing met goes, by its id; the thing stands beside it, so that no other can take over the id.
         self.routes: dict[int, tuple[Thing, Any]] = {}
         self._tokens = map(f"{owner}:{{}}".format, itertools.count())
+        # Namespaces of modules that workers cannot import: those at home are the user's own, the others were made for
+        # functions that came from elsewhere.
         self._spaces: dict[str, dict[str, object]] = {}
         self._space_tokens: dict[int, str] = {}
         self._at_home: set[str] = set()
@@ -75,10 +77,11 @@ class Registry:
         module, name = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
         name = name or getattr(thing, "__name__", None)
         if isinstance(module, str) and isinstance(name, str) and self.importable(module):
-            found = _find(sys.modules[module], name)
+            found = _find(sys.modules.get(module), name)
             if found is thing:
                 return NotImplemented
-            if isinstance(thing, FunctionType) and getattr(found, "fn", None) is thing:
+            # `@task` leaves the function alone and takes its name: what is found there is the task.
+            if getattr(found, "fn", None) is thing:
                 return _task_fn, (module, name)
         if isinstance(thing, type) and not thing.__flags__ & _HEAP_TYPE:
             place = _IN_TYPES.get(id(thing))
@@ -89,6 +92,7 @@ class Registry:
         """Whether workers can import the module of that name and get the same."""
         found = self._importable.get(module)
         if found is None:
+            # Asking costs a look at the disk.
             found = self._importable[module] = _importable(module)
         return found
 

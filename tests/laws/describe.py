@@ -146,9 +146,13 @@ def defaults(fn: Fn) -> dict[str, object]:
 
 
 def arguments(node: Apply) -> Args:
-    """Everything bound by name: what partials fixed first."""
+    """Everything bound by name: what partials fixed first; the value that `.then` gives on is one of them."""
     bound = node.args if isinstance(node, Iterate | Invoke | Each | Then | Join) else ()
-    return tuple(pair for layer in node.fn.layers for pair in layer) + bound
+    bound = tuple(pair for layer in node.fn.layers for pair in layer) + bound
+    if isinstance(node, Then):
+        free = [name for name in parameters(node.fn) if name not in dict(bound)]
+        bound = (*bound, (free[0], Use(node.source)))
+    return bound
 
 
 def item_names(node: Apply) -> list[str]:
@@ -156,7 +160,7 @@ def item_names(node: Apply) -> list[str]:
     bound = dict(arguments(node))
     free = [name for name in parameters(node.fn) if name not in bound]
     match node:
-        case Each() | Then() | Join():
+        case Each() | Join():
             return free[:1]
         case Fold():
             return free[:2]
@@ -168,7 +172,7 @@ def item_names(node: Apply) -> list[str]:
 
 def reads(node: Node) -> list[int]:
     """The nodes that a node needs, as often as it names them."""
-    found = [] if isinstance(node, Iterate | Invoke | Over) else [node.source]
+    found = [] if isinstance(node, Iterate | Invoke | Over | Then) else [node.source]
     args: Args = () if isinstance(node, Keep) else arguments(node)
     args += node.sources if isinstance(node, Over) else ()
     args += (("initial", node.initial),) if isinstance(node, Fold) else ()

@@ -81,14 +81,17 @@ _sampled_from = functools.cache(st.sampled_from)
 def graphs(draw: DrawFn, *, stream: bool = False, failures: bool = True) -> Graph:
     """A graph of up to a dozen nodes; `stream`: its root is a stream."""
     artist = _Artist(draw, failures)
+    artist.straight = artist.chance(2)
     for _ in range(artist.pick(range(2, 10))):
-        artist.add(artist.node())
+        position = artist.add(artist.node())
+        if artist.chance(4):
+            artist.add(artist.keep(position))
     if stream:
         found = [p for p in range(len(artist.nodes)) if streams(artist.graph, p)]
         root = found[-1] if found else artist.add(artist.iterate())
         return Graph(artist.graph.nodes, root)
     ends = artist.ends()[-2:]
-    again = artist.chance(3)
+    again = artist.chance(3) and not artist.straight
     if len(ends) > 1 or again:
         # Several ends meet in one call, perhaps with a node that has readers already.
         read = [*ends, artist.one_of(list(range(len(artist.nodes))))] if again else ends
@@ -98,10 +101,14 @@ def graphs(draw: DrawFn, *, stream: bool = False, failures: bool = True) -> Grap
 
 @dataclass
 class _Artist:
-    """A graph in the making. `lengths`: how many items a node has, where that is known."""
+    """A graph in the making.
+
+    `straight`: new nodes go on from the latest one, mostly. `lengths`: how many items a node has, where that is known.
+    """
 
     draw: DrawFn
     failures: bool
+    straight: bool = False
     nodes: list[Node] = field(default_factory=list)
     lengths: list[int | None] = field(default_factory=list)
 
@@ -132,12 +139,13 @@ class _Artist:
         graph = self.graph
         flows = [p for p in range(len(self.nodes)) if streams(graph, p)]
         values = [p for p in range(len(self.nodes)) if not streams(graph, p)]
-        choices = ["over", "invoke", "iterate"] + ["iterate"] * (0 if flows else 3)
-        choices += ["each", "join", "fold"] if flows else []
-        if flows and flows[-1] == len(self.nodes) - 1:
-            choices += ["each", "each", "each", "keep", "keep", "join", "fold", "fold"]
+        flowing = bool(flows) and flows[-1] == len(self.nodes) - 1
+        fresh = ["over", "invoke", "invoke", "iterate", *(["each", "join", "fold"] if flows else [])]
+        choices = fresh if self.nodes else ["iterate", "iterate", "iterate", "over", "invoke"]
+        if flowing:
+            choices = ["each", "each", "each", "each", "keep", "join", "fold", "fold", *self.fresh(fresh)]
         elif values:
-            choices += ["then", "then", "then", "keep"]
+            choices = ["then", "then", "then", "then", "then", "keep", *self.fresh(fresh)]
         match self.pick(choices):
             case "iterate":
                 return self.iterate()
@@ -160,9 +168,12 @@ class _Artist:
             case _:
                 return self.over()
 
+    def fresh(self, names: list[str]) -> list[str]:
+        return [] if self.straight else names
+
     def one_of(self, positions: list[int]) -> int:
         """Often the latest, or one from anywhere."""
-        return self.pick(positions) if self.chance(3) else positions[-1]
+        return self.pick(positions) if self.chance(12 if self.straight else 3) else positions[-1]
 
     def failing(self, *names: str) -> tuple[str, ...]:
         return names * 3 if self.failures and self.chance(2) else ()
@@ -246,7 +257,7 @@ class _Artist:
         return self.argument()
 
     def argument(self) -> Arg:
-        if self.nodes and self.chance(2):
+        if self.nodes and self.chance(8 if self.straight else 2):
             return Use(self.one_of(list(range(len(self.nodes)))))
         return Const(self.draw(VALUES))
 

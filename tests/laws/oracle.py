@@ -115,9 +115,9 @@ class _Evaluation:
             case Iterate():
                 for index, item in enumerate(self.started(bound)):
                     self.found.items[index] = item
-            case Invoke():
+            case Invoke() | Then():
                 self.found.value = self.call(bound)
-            case Then() | Join():
+            case Join():
                 self.found.value = self.call(bound | {names[0]: _value(self.graph, self.node.source, self.done)})
             case Each():
                 self.each(bound, names, {i: (x,) for i, x in self.source(self.node.source).items()})

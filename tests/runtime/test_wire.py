@@ -37,6 +37,12 @@ class Named:
     x: int
 
 
+@task
+@functools.lru_cache
+def remembered(x: int) -> int:
+    return x * 2
+
+
 def plain(x: int) -> int:
     return x + 1
 
@@ -96,11 +102,10 @@ def test_what_a_script_owns_travels_under_every_start_method(way: str) -> None:
     methods = ["fork", "forkserver", "spawn"] if way == "file" else ["fork", "spawn"]
     text = SCRIPT.read_text(encoding="utf-8")
     arguments = {"file": [str(SCRIPT)], "-c": ["-c", text], "stdin": ["-"]}[way]
-    path = os.pathsep.join([str(HERE.parent.parent), str(HERE)])
     done = subprocess.run(
         [sys.executable, *arguments, *methods],
         input=text if way == "stdin" else "",
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, "PYTHONPATH": str(HERE.parent.parent)},
         capture_output=True,
         text=True,
         check=False,
@@ -144,6 +149,7 @@ def test_arrays_beside_what_only_dill_knows_stay_out_of_band(here: Codec, there:
 def test_importable_functions_and_classes_go_by_name(here: Codec, there: Codec) -> None:
     assert travel(plain, here, there) is plain
     assert travel(doubled.fn, here, there) is doubled.fn
+    assert travel(remembered.fn, here, there) is remembered.fn
     assert travel([Named, Named(1), os.path.join, math.sin, int, types.FunctionType], here, there) == [
         *(Named, Named(1), os.path.join, math.sin, int, types.FunctionType)
     ]
