@@ -23,6 +23,9 @@ R = TypeVar("R")
 T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
 
+# None may be given by mistake, and is then told as one.
+_NOT_GIVEN = object()
+
 
 class TaskOptions(TypedDict, total=False):
     """The options of a task; see `task`."""
@@ -154,7 +157,7 @@ def task(fn: Callable[P, Iterator[T]], /, **options: Unpack[TaskOptions]) -> Str
 def task(fn: Callable[P, R], /, **options: Unpack[TaskOptions]) -> Task[P, R]: ...
 @overload
 def task(**options: Unpack[TaskOptions]) -> TaskDecorator: ...
-def task(fn: Callable[..., Any] | None = None, /, **options: Unpack[TaskOptions]) -> Any:
+def task(fn: Any = _NOT_GIVEN, /, **options: Unpack[TaskOptions]) -> Any:
     """Make a task of a function: plain, `async def`, generator or async generator.
 
     The function itself stays as it is; it is the `fn` of the task.
@@ -172,7 +175,7 @@ def task(fn: Callable[..., Any] | None = None, /, **options: Unpack[TaskOptions]
     >>> double(x=4).run(runtime="inline")
     8
     """
-    if fn is None:
+    if fn is _NOT_GIVEN:
         # The options are checked where they are given, not where the decorator meets its function.
         describe(task, **_known(options))
         return functools.partial(_make, **options)

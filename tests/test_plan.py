@@ -95,6 +95,18 @@ def test_sharing_is_part_of_equality() -> None:
     assert compile(shared()).fingerprint != apart.fingerprint
 
 
+def test_crossed_arguments_are_told_apart() -> None:
+    """Steps and values are equal; only who reads what differs."""
+
+    def crossed(*, swap: bool) -> Plan[object]:
+        a, b = one(n=1), one(n=1)
+        return compile(pair(minus(a=a, b=b), minus(a=b, b=a) if swap else minus(a=a, b=b)))
+
+    assert crossed(swap=True) == crossed(swap=True)
+    assert crossed(swap=True) != crossed(swap=False)
+    assert crossed(swap=True).fingerprint != crossed(swap=False).fingerprint
+
+
 def test_limits_are_compared_but_not_in_the_fingerprint() -> None:
     plan, narrow = compile(FUSED), compile(FUSED, window=8)
 

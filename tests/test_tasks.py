@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import functools
 import inspect
@@ -320,3 +321,19 @@ def test_public_names_are_those_of_the_face() -> None:
     assert all(hasattr(daglite, name) for name in daglite.__all__)
     assert daglite.__all__ == sorted(daglite.__all__)
     assert inspect.getdoc(task) is not None
+
+
+def test_none_in_place_of_a_function_is_told() -> None:
+    with pytest.raises(TaskError, match=r"^`task` needs a function; got None$"):
+        task(None)  # type: ignore[call-overload]
+
+
+def test_a_plain_wrapper_that_awaits_by_itself_is_believed() -> None:
+    async def later(x: int) -> int:
+        return x + 1
+
+    @functools.wraps(later)
+    def now(x: int) -> int:
+        return asyncio.run(later(x))
+
+    assert task(now)(x=1).run(runtime="inline") == 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence, Sized
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from daglite.exceptions import Failure, ParameterError
 from daglite.program import MappedSource, Step, StreamStage
@@ -83,8 +83,8 @@ def _mapped_items(context: Context, source: MappedSource, task: str) -> Iterator
 
 
 def _iterable(name: str, value: object, task: str) -> Iterable[object]:
-    if isinstance(value, Iterable):
-        return value
+    if isinstance(value, Iterable) or hasattr(value, "__getitem__"):
+        return cast("Iterable[object]", value)
     raise ParameterError(f"`map` of task '{task}' needs an iterable for '{name}'; the future gave {value!r}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -66,7 +66,8 @@ def bind_step(step: BoundStep, loop: PrivateLoop) -> Callable[..., Any]:
         case "plain":
             finished = call
         case "async":
-            finished = _then(call, lambda value: loop.run(cast("Coroutine[Any, Any, object]", value)))
+            # A wrapper may have awaited already: then there is nothing left to await.
+            finished = _then(call, lambda value: loop.run(_awaited(value)) if inspect.isawaitable(value) else value)
         case "generator":
             finished = _then(call, lambda value: list(cast("Iterable[object]", value)))
         case "async_generator":
@@ -139,6 +140,10 @@ def _retrying(call: Callable[..., Any], retries: int) -> Callable[..., Any]:
         return call(*values)
 
     return attempt
+
+
+async def _awaited(value: Awaitable[object]) -> object:
+    return await value
 
 
 def _then(call: Callable[..., Any], finish: Callable[[object], object]) -> Callable[..., Any]:

@@ -42,6 +42,7 @@ class Kind(IntEnum):
     PIECE = 18
     START = 19
     LOG = 20
+    READY = 21
 
 
 class Frame(NamedTuple):

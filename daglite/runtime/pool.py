@@ -45,7 +45,7 @@ class ProcessSession:
         self._owner = os.getpid()
         self._lost: list[Reply] = []
         self._deaths = 0
-        with contextlib.ExitStack() as undo:
+        with interrupts_blocked(), contextlib.ExitStack() as undo:
             self._selector = undo.enter_context(selectors.DefaultSelector())
             self._wake_in, self._wake_out = socket.socketpair()
             # From here on `close` sees to them.
@@ -210,6 +210,8 @@ class ProcessSession:
     def _take(self, worker: WorkerProcess, frame: Frame, replies: list[Reply]) -> None:
         if frame.kind is Kind.DEFINE:
             self.codec.learn(bytes(frame.segments[0]))
+        elif frame.kind is Kind.READY:
+            worker.ready = True
         elif frame.kind is Kind.LOG:
             take_record(bytes(frame.segments[0]))
         elif frame.kind is Kind.START:
@@ -235,7 +237,8 @@ class ProcessSession:
     def _bury(self, worker: WorkerProcess, replies: list[Reply]) -> None:
         """A worker is dead: its chunks are lost, another takes its place."""
         self._deaths += 1
-        exitcode = self._replace(worker, replies, begun=True)
+        # One that ended before it was up has not begun anything: no item is to blame.
+        exitcode = self._replace(worker, replies, begun=worker.ready)
         if self._deaths > max(10, 3 * self.workers):
             raise ExecutionError(
                 f"{self._deaths} workers in a row ended without finishing an item (the last: exit code {exitcode}); "

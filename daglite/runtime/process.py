@@ -92,6 +92,8 @@ class WorkerProcess:
     # What it was given and has not answered, oldest first: only the oldest can have begun.
     chunks: deque[Chunk] = field(default_factory=deque)
     installed: set[int] = field(default_factory=set)
+    # Whether it has said that it is up.
+    ready: bool = False
     # How many definitions it has been told; how many items it may still take (None: any number).
     told: int = 0
     left: int | None = None

@@ -2,7 +2,7 @@
 
 Frames in:   DEFINE(body)  INSTALL(seq=program, body)  FORGET(seq=program)  RESET  STOP
              BATCH(seq, at=first item, number=program, cells)  GENERATE(seq, number=program, step=1: streamed)
-Frames out:  DEFINE(body)  DONE(seq, at=how many items, seconds, cells)  LOG(record)
+Frames out:  READY  DEFINE(body)  DONE(seq, at=how many items, seconds, cells)  LOG(record)
              FAIL(seq, at=how many items, step, seconds, cells + error)  PIECE(seq, at=how many, step=attempt, cells)
              START(at=position in the batch, step or -1, seconds=time limit), around calls with a time limit
 """
@@ -130,6 +130,7 @@ class _Worker:
         }
 
     def serve(self) -> None:
+        self._send(Frame(Kind.READY))
         reader = FrameReader()
         while True:
             for frame in reader.read(self._sock):

@@ -103,6 +103,14 @@ def test_rules_are_tried_again_when_a_later_one_fired() -> None:
     assert [(firing.rule, firing.count) for firing in trace] == [("bind_partial", 1), ("fuse_calls", 1)]
 
 
+def test_firings_of_all_rounds_are_counted_together() -> None:
+    """The first chain fuses in the first round, the second one only when its fixed value is bound."""
+    graph = pair(double(x=one(n=1)), scale.partial(by=3)(x=one(n=2))).node
+    _, trace = rewrite(graph, [fuse_calls, bind_partial])
+
+    assert {firing.rule: firing.count for firing in trace} == {"fuse_calls": 2, "bind_partial": 1}
+
+
 def test_rule_that_does_not_settle_on_a_node_is_stopped() -> None:
     def again(node: Node, readers: Readers) -> Node | None:
         return replace(node) if isinstance(node, TaskNode) else None

@@ -140,8 +140,8 @@ class _Artist:
         flows = [p for p in range(len(self.nodes)) if streams(graph, p)]
         values = [p for p in range(len(self.nodes)) if not streams(graph, p)]
         flowing = bool(flows) and flows[-1] == len(self.nodes) - 1
-        fresh = ["over", "invoke", "invoke", "iterate", *(["each", "join", "fold"] if flows else [])]
-        choices = fresh if self.nodes else ["iterate", "iterate", "iterate", "over", "invoke"]
+        fresh = ["over", "over", "invoke", "invoke", "iterate", *(["each", "join", "fold"] if flows else [])]
+        choices = fresh if self.nodes else ["iterate", "iterate", "iterate", "over", "over", "invoke"]
         if flowing:
             choices = ["each", "each", "each", "each", "keep", "join", "fold", "fold", *self.fresh(fresh)]
         elif values:
@@ -183,11 +183,11 @@ class _Artist:
         return Iterate(fn, args)
 
     def fold(self, source: int) -> Fold:
-        name = self.pick(("fold", "fold", "lagfold", "tally", "tally", *self.failing("choosy")))
+        name = self.pick(("fold", "fold", "lagfold", "tally", "tally", "tally", *self.failing("choosy")))
         options = {"fold": ["", "", "k", "acc"], "lagfold": ["k", "acc", "item"], "choosy": ["m"], "tally": [""]}
         bound = self.pick(options[name])
         layers = (((bound, self.value(name, bound)),),) if bound else ()
-        ordered = name != "tally" or self.chance(2)
+        ordered = name != "tally" or self.chance(3)
         return Fold(source, self.fn(name, layers), self.argument(), ordered)
 
     def keep(self, source: int) -> Keep:

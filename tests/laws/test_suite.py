@@ -17,7 +17,7 @@ from tests.laws.describe import Const, Fold, Graph, Iterate, Keep, Over, Use, ne
 from tests.laws.draw import graphs
 from tests.laws.oracle import evaluate
 
-SAMPLE = 250
+SAMPLE = 300
 SHARES = {"shared": 0.30, "linear": 0.20, "saves": 0.20, "partials": 0.20, "empty": 0.05, "failures": 0.10}
 # Of the finer things, enough that each is met many times.
 PRESENT = {
