@@ -1,5 +1,5 @@
 # `make demo` shows the library at work; `make test` is the whole gate. Both make their own environment (.venv) first.
-# Others, for daily work: lint format types unit laws bench test-all clean.
+# Others, for daily work: lint format types unit laws soak bench test-all clean.
 
 VENV ?= .venv
 # The first Python on the path that runs and is new enough; PYTHON=... chooses another.
@@ -18,7 +18,7 @@ PYRIGHT = PYRIGHT_PYTHON_GLOBAL_NODE=0 PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/p
 # Repeatable here: the gate draws the same examples each time. `make laws` searches.
 export HYPOTHESIS_PROFILE ?= ci
 
-.PHONY: demo test test-all lint format types unit laws bench clean venv
+.PHONY: demo test test-all lint format types unit laws soak bench clean venv
 .NOTPARALLEL:
 
 demo: $(CORE)
@@ -44,6 +44,12 @@ unit: $(DEV)
 
 laws: $(DEV)
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest tests/laws --timeout=3600
+
+# Random pipelines under random kills; SECONDS=... chooses how long they go on, beside what is always done.
+SECONDS ?= 600
+
+soak: $(DEV)
+	$(BIN)/python -m tests.soak.soak --seconds $(SECONDS)
 
 bench: $(DEV)
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

@@ -2,6 +2,7 @@
 
 driver     the passes in order               rewrite    applies a rule over a graph, keeps the trace
 rules/     one rewrite rule a file           lower      ir to flat numbered steps
+check      what can never run                types      annotations of neighbours, when asked
 """
 
 from __future__ import annotations
@@ -35,13 +36,15 @@ def compile(
     batch: int | None = None,
     window_bytes: int | None = None,
     helper_thread: bool = True,
+    check_types: bool = False,
 ) -> Plan[R]:
     """Turn a pipeline into an immutable plan; nothing of it runs.
 
     `optimize=False` skips the rewrite rules and nothing else. `window` is the most items alive between source and
     ending (default: 512 for each worker), `window_bytes` the most bytes of pickled items and results alive (default:
     64 MiB), `batch` the most items in one message (default: 256). `helper_thread=False` keeps folds and saves on the
-    caller's thread, at the price of latency while the source waits.
+    caller's thread, at the price of latency while the source waits. `check_types=True` compares the annotations of
+    neighbouring tasks and raises `TaskError` where they clearly do not fit, for those who run no type checker.
 
     Raises `TaskError` when `pipeline` is not a future or can never run, `ParameterError` for option values that are
     not allowed.
@@ -55,7 +58,8 @@ def compile(
     """
     if not isinstance(pipeline, Pipeline):
         raise TaskError(f"`compile` needs a future; got {pipeline!r}; call a task, or use `.iter`, `.map`, `.then`")
-    for switch, asked in {"optimize": optimize, "helper_thread": helper_thread}.items():
+    switches = {"optimize": optimize, "helper_thread": helper_thread, "check_types": check_types}
+    for switch, asked in switches.items():
         if not isinstance(asked, bool):
             raise ParameterError(f"`{switch}` must be True or False; got {asked!r}")
     given = {"window": window, "batch": batch, "nbytes": window_bytes}
@@ -63,7 +67,8 @@ def compile(
         if value is not None:
             check_count("window_bytes" if name == "nbytes" else name, value, least=1)
     limits = Limits(**{k: v for k, v in given.items() if v is not None}, helper_thread=helper_thread)
-    return Plan(compile_program(pipeline.node, type(pipeline).__name__, limits, optimize=optimize))
+    kind = type(pipeline).__name__
+    return Plan(compile_program(pipeline.node, kind, limits, optimize=optimize, typed=check_types))
 
 
 class _CallableModule(ModuleType):

@@ -7,6 +7,7 @@ from daglite.compile.lower import lower
 from daglite.compile.rewrite import rewrite
 from daglite.compile.rules import RULES
 from daglite.compile.saves import attach_saves
+from daglite.compile.types import check_types
 from daglite.ir.nodes import Node
 from daglite.options import Limits
 from daglite.program import Firing, Program
@@ -14,10 +15,12 @@ from daglite.program import Firing, Program
 __all__ = ["compile_program"]
 
 
-def compile_program(root: Node, kind: str, limits: Limits, *, optimize: bool) -> Program:
+def compile_program(root: Node, kind: str, limits: Limits, *, optimize: bool, typed: bool = False) -> Program:
     """Compile a graph; `kind` is the name of the future's class, printed in the plan's title."""
     graph = attach_saves(root)
     check(graph)
+    if typed:
+        check_types(graph)
     trace: tuple[Firing, ...] = ()
     if optimize:
         graph, trace = rewrite(graph, RULES)

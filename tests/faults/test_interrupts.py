@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import random
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from daglite import task
 from tests.faults.scripts import Launch, children_of, gone_within, wait_for
 
 pytestmark = pytest.mark.timeout(60)
@@ -228,3 +231,38 @@ def test_ctrl_c_in_the_middle_of_a_save_leaves_whole_values_only(tmp_path: Path,
     assert len(files) >= 5
     assert not [one.name for one in files if one.suffix != ".pkl"]
     assert {one.stat().st_size > 200_000 for one in files} == {True}
+
+
+@task
+def count(n: int) -> Iterator[int]:
+    yield from range(n)
+
+
+@task
+def double(x: int) -> int:
+    return x * 2
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_program_that_goes_on_after_ctrl_c_has_nothing_left_of_the_runs(nothing_left: None) -> None:
+    """At random moments, starts and ends included: no worker, no zombie, no descriptor; and the next run is healthy.
+
+    (Python prints and forgets an interrupt that arrives in a finalizer: that run ends as if there had been none.)
+    """
+    moments, interrupted = random.Random(3), 0
+    before = signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        for _ in range(30):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, moments.uniform(0.0005, 0.04))
+                try:
+                    count.iter(n=1000).then(double).run(workers=2, start_method="fork")
+                finally:
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+            except KeyboardInterrupt:
+                interrupted += 1
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert interrupted > 3
+    gc.collect()
+    assert count.iter(n=3).then(double).run(workers=2) == [0, 2, 4]

@@ -304,14 +304,16 @@ def test_a_program_started_during_a_run_does_not_keep_it_open(nothing_left: None
             program.wait()
 
 
-def test_a_plan_runs_in_a_child_that_the_user_forked(nothing_left: None) -> None:
-    """Also while a run of the parent is going on: the child's run is its own."""
-    plan = compile(count.iter(n=20).then(double))
-    with plan.stream(workers=2) as items:
+def test_a_child_that_the_user_forked_may_run_and_leaves_its_parents_run_alone(nothing_left: None) -> None:
+    """The child's run is its own; the copy of the parent's that it closes is not: no worker dies of it."""
+    plan = compile(count.iter(n=2000).then(double))
+    with plan.stream(workers=2, worker_retries=0, start_method="fork") as items:
         first = next(items)
         pid = os.fork()
         if pid == 0:
-            os._exit(0 if plan.run(workers=1) == TWENTY else 1)
+            whole = plan.run(workers=1, start_method="fork") == [2 * i for i in range(2000)]
+            items.close()
+            os._exit(0 if whole else 1)
         _, status = os.waitpid(pid, 0)
-        assert [first, *items] == TWENTY
+        assert [first, *items] == [2 * i for i in range(2000)]
     assert os.waitstatus_to_exitcode(status) == 0

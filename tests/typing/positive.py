@@ -115,9 +115,12 @@ def streams() -> None:
     assert_type(numbers.iter(1).reduce(add, initial=0.0).save("k"), ReduceFuture[float])
 
 
+def open_partials(one: PartialTask[..., float], stream: PartialStreamTask[..., dict[str, str]]) -> None:
+    """With the plugin the parameters that are left are known, without it they are open; both are one of these."""
+
+
 def partials_and_maps() -> None:
-    assert_type(price.partial(tax=1.0), PartialTask[..., float])
-    assert_type(rows.partial(limit=1), PartialStreamTask[..., dict[str, str]])
+    open_partials(price.partial(tax=1.0), rows.partial(limit=1))
     assert_type(rows.partial(limit=1).iter(path="a").then(price), MapTaskFuture[float])
     assert_type(label.partial(prefix="").partial(value=1.0)(), TaskFuture[str])
     assert_type(double.map(x=[1, 2]), MapTaskFuture[int])

@@ -1,0 +1,171 @@
+"""check_types: neighbouring annotations are compared, for users who run no type checker.
+
+Only what is surely wrong is reported: plain classes of which neither is a subclass of the other, also inside the same
+container. What has no annotation, or one that cannot be read here, fits everything.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import types
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+    Sequence,
+)
+from typing import Any, TypeAlias, Union, get_args, get_origin, get_type_hints
+
+from daglite.exceptions import TaskError
+from daglite.functions import Function
+from daglite.ir.nodes import (
+    Call,
+    CompositeMapTaskNode,
+    CompositeTaskNode,
+    IterNode,
+    JoinNode,
+    MapTaskNode,
+    Node,
+    ReduceNode,
+    SaveNode,
+    TaskNode,
+    Value,
+)
+from daglite.ir.walk import postorder
+
+__all__ = ["check_types"]
+
+_STREAMS = (Iterator, Generator, Iterable, AsyncIterator, AsyncGenerator, AsyncIterable)
+_CONTAINERS = (list, set, frozenset, Iterable, Iterator, Sequence)
+_UNIONS = (Union, types.UnionType)
+# What checkers let pass beside subclasses.
+_PROMOTED = {int: (float, complex), float: (complex,), bytearray: (bytes,), memoryview: (bytes,)}
+
+# The call that takes a value, the name of the parameter, the function that gives it, the type given.
+Passed: TypeAlias = tuple[Call, str, Function | None, object]
+
+
+def check_types(root: Node) -> None:
+    """Raise `TaskError` for the first value that is given to a parameter of clearly another type.
+
+    `root` is a graph as futures build it, its saves attached.
+    """
+    for node in postorder(root):
+        for call, name, giver, given in _passed(node):
+            wanted = _hints(call.function.fn).get(name, Any)
+            if giver is not None and not _fits(given, wanted):
+                raise TaskError(
+                    f"task '{call.function.name}' takes {_shown(wanted)} for '{name}'; "
+                    f"task '{giver.name}' gives {_shown(given)}"
+                )
+
+
+def _passed(node: Node) -> list[Passed]:
+    """What reaches the parameters of a node's call from other nodes."""
+    match node:
+        case TaskNode() | IterNode():
+            return _arguments(node.call)
+        case MapTaskNode():
+            sources = [(b.name, b.argument) for b in node.sources]
+            mapped = [(node.call, name, *_element_of(one)) for name, one in sources if not isinstance(one, Value)]
+            return [*mapped, *_arguments(node.call)]
+        case ReduceNode(call=call):
+            item = (call, node.item, *_element_of(node.source))
+            again = (call, node.accumulator, call.function, _result(call.function))
+            initial = node.initial
+            start = [] if isinstance(initial, Value) else [(call, node.accumulator, *_value_of(initial))]
+            return [item, again, *start, *_arguments(call)]
+        case JoinNode():
+            return [(node.call, node.item, *_value_of(node.source)), *_arguments(node.call)]
+        case SaveNode() | CompositeMapTaskNode() | CompositeTaskNode():
+            return []
+
+
+def _arguments(call: Call) -> list[Passed]:
+    bound = [(b.name, b.argument) for b in (*call.fixed, *call.bound)]
+    return [(call, name, *_value_of(argument)) for name, argument in bound if not isinstance(argument, Value)]
+
+
+def _value_of(node: Node) -> tuple[Function | None, object]:
+    """Who gives the value of a node, and its type; a stream arrives as the list of its items."""
+    if isinstance(node, IterNode | MapTaskNode):
+        function, item = _element_of(node)
+        return function, _list_of(item)
+    if isinstance(node, SaveNode | CompositeMapTaskNode | CompositeTaskNode):
+        return None, Any
+    function, given = node.call.function, _result(node.call.function)
+    return function, _list_of(given) if function.streams else given
+
+
+def _element_of(node: Node) -> tuple[Function | None, object]:
+    """Who gives the items of a node, and their type."""
+    if isinstance(node, IterNode):
+        return node.call.function, _result(node.call.function)
+    if isinstance(node, MapTaskNode):
+        function, given = node.call.function, _result(node.call.function)
+        return function, _list_of(given) if function.streams else given
+    giver, many = _value_of(node)
+    return giver, _argument(many) if get_origin(many) in _CONTAINERS else Any
+
+
+def _list_of(item: object) -> object:
+    return types.GenericAlias(list, (item,))
+
+
+def _result(function: Function) -> object:
+    """The annotation of what a function returns; of one item when it streams."""
+    returned = _hints(function.fn).get("return", Any)
+    if not function.streams:
+        return returned
+    return _argument(returned) if get_origin(returned) in _STREAMS else Any
+
+
+def _argument(annotation: object) -> object:
+    return get_args(annotation)[0] if get_args(annotation) else Any
+
+
+def _hints(fn: Callable[..., object]) -> dict[str, object]:
+    """The annotations of a function by parameter; none where they cannot be read."""
+    while isinstance(fn, functools.partial):
+        fn = fn.func
+    try:
+        if inspect.isclass(fn):
+            return {**get_type_hints(fn.__init__), "return": fn}
+        return get_type_hints(fn if inspect.isroutine(fn) else type(fn).__call__)
+    except Exception:
+        # A name that exists for checkers only, a local class: whatever it is, it is not clearly wrong.
+        return {}
+
+
+def _fits(given: object, wanted: object) -> bool:
+    """Whether a value of one annotation may stand for another; True unless clearly not."""
+    if get_origin(wanted) in _UNIONS:
+        return any(_fits(given, one) for one in get_args(wanted))
+    if get_origin(given) in _UNIONS:
+        return any(_fits(one, wanted) for one in get_args(given))
+    have, need = get_origin(given) or given, get_origin(wanted) or wanted
+    if not isinstance(have, type) or not isinstance(need, type) or Any in (have, need):
+        return True
+    if have is need:
+        pairs = list(zip(get_args(given), get_args(wanted), strict=False))
+        return len(get_args(given)) != len(get_args(wanted)) or all(_fits(one, other) for one, other in pairs)
+    return need in _PROMOTED.get(have, ()) or _related(have, need)
+
+
+def _related(have: type, need: type) -> bool:
+    """Whether an object may be of both classes; protocols and the like are not asked."""
+    if getattr(need, "_is_protocol", False) or getattr(have, "_is_protocol", False):
+        return True
+    try:
+        return issubclass(have, need) or issubclass(need, have)
+    except TypeError:
+        return True
+
+
+def _shown(annotation: object) -> str:
+    return inspect.formatannotation(annotation)

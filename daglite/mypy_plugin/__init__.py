@@ -1,0 +1,107 @@
+"""The mypy plugin: `plugins = ["daglite.mypy_plugin"]` checks what plain types cannot say.
+
+shapes      the parameters of a task, read from its type      calls      `__call__`, `iter`, `partial`, `map`
+chains      `then`, `join`, `reduce`                          making     `task` and its decorator
+
+Nothing in daglite imports this package, and it imports nothing but mypy. Whatever a hook does not know it leaves to
+the plain types, and a hook that fails does the same: the plugin adds checks, it never ends mypy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from mypy.plugin import (
+    FunctionContext,
+    MethodContext,
+    MethodSigContext,
+    Plugin,
+    ReportConfigContext,
+)
+from mypy.types import FunctionLike, Type
+
+from daglite.mypy_plugin.calls import call_signature, map_result, map_signature, partial_result, partial_signature
+from daglite.mypy_plugin.chains import chain_signature, reduce_signature
+from daglite.mypy_plugin.making import decorated_result, task_result
+
+__all__ = ["DaglitePlugin", "careful", "digest_of", "plugin"]
+
+C = TypeVar("C", MethodSigContext, MethodContext, FunctionContext)
+R = TypeVar("R")
+
+_TASKS, _FUTURES = "daglite.tasks.", "daglite.futures."
+_SIGNATURES: dict[tuple[str, str], Callable[[MethodSigContext], FunctionLike]] = {
+    (_TASKS, "__call__"): call_signature,
+    (_TASKS, "iter"): call_signature,
+    (_TASKS, "partial"): partial_signature,
+    (_TASKS, "map"): map_signature,
+    (_FUTURES, "then"): chain_signature,
+    (_FUTURES, "join"): chain_signature,
+    (_FUTURES, "reduce"): reduce_signature,
+}
+_RESULTS: dict[tuple[str, str], Callable[[MethodContext], Type]] = {
+    (_TASKS, "partial"): partial_result,
+    (_TASKS, "map"): map_result,
+}
+_DECORATOR = "daglite.tasks.TaskDecorator.__call__"
+_TASK = "daglite.tasks.task"
+
+
+class DaglitePlugin(Plugin):
+    """Finds the hook for a method or function of daglite."""
+
+    def get_method_signature_hook(self, fullname: str) -> Callable[[MethodSigContext], FunctionLike] | None:
+        """The hook that rewrites what a method takes, before mypy checks the arguments."""
+        hook = _SIGNATURES.get(_place(fullname)) if fullname != _DECORATOR else None
+        return careful(hook, lambda context: context.default_signature) if hook else None
+
+    def get_method_hook(self, fullname: str) -> Callable[[MethodContext], Type] | None:
+        """The hook that rewrites what a method returns, after mypy has checked the arguments."""
+        hook = decorated_result if fullname == _DECORATOR else _RESULTS.get(_place(fullname))
+        return careful(hook, lambda context: context.default_return_type) if hook else None
+
+    def get_function_hook(self, fullname: str) -> Callable[[FunctionContext], Type] | None:
+        """The hook that rewrites what `task(fn)` returns."""
+        return careful(task_result, lambda context: context.default_return_type) if fullname == _TASK else None
+
+    def report_config_data(self, ctx: ReportConfigContext) -> object:
+        """What cached results depend on: another text of the plugin, or none, makes them stale."""
+        return _DIGEST
+
+
+def plugin(version: str) -> type[Plugin]:
+    """What mypy asks a plugin module for."""
+    return DaglitePlugin
+
+
+def _place(fullname: str) -> tuple[str, str]:
+    """The module and the method of `daglite.tasks.Task.map`; the class between them is any of that module."""
+    owner, _, method = fullname.rpartition(".")
+    return owner.rpartition(".")[0] + ".", method
+
+
+def careful(hook: Callable[[C], R], plain: Callable[[C], R]) -> Callable[[C], R]:
+    """The hook, with the plain answer where it fails."""
+
+    def guarded(context: C) -> R:
+        try:
+            return hook(context)
+        except Exception:
+            # A type or a mypy this plugin has not seen: the plain types are the answer.
+            return plain(context)
+
+    return guarded
+
+
+def digest_of(folder: Path) -> str:
+    """A hash over the Python files of a folder."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.glob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+_DIGEST = digest_of(Path(__file__).parent)

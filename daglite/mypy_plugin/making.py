@@ -1,0 +1,67 @@
+"""What `task` makes of a function where overloads cannot tell: generators, results that are a bare type variable."""
+
+from __future__ import annotations
+
+from mypy.maptype import map_instance_to_supertype
+from mypy.nodes import Decorator, FuncDef
+from mypy.plugin import CheckerPluginInterface, FunctionContext, MethodContext
+from mypy.types import AnyType, CallableType, Instance, Parameters, Type, TypeVarType, UnionType, get_proper_type
+
+__all__ = ["decorated_result", "task_result"]
+
+_ITERABLES = ("typing.Iterable", "typing.AsyncIterable")
+_STREAMS = ("typing.Iterator", "typing.AsyncIterator")
+
+
+def task_result(context: FunctionContext) -> Type:
+    """`task(fn)`: a stream task for a generator that is annotated `Iterable[T]`, a plain one for `-> X`."""
+    return _made(context.arg_types, context.default_return_type, context.api)
+
+
+def decorated_result(context: MethodContext) -> Type:
+    """`task(name=...)(fn)`: the same for the decorator with options."""
+    return _made(context.arg_types, context.default_return_type, context.api)
+
+
+def _made(given: list[list[Type]], plain: Type, api: CheckerPluginInterface) -> Type:
+    function = get_proper_type(given[0][0]) if given and given[0] else None
+    if not isinstance(function, CallableType):
+        return plain
+    result, generates = get_proper_type(function.ret_type), _generates(function)
+    parameters: Type = function.param_spec() or Parameters(
+        function.arg_types,
+        function.arg_kinds,
+        function.arg_names,
+        variables=function.variables,
+        is_ellipsis_args=function.is_ellipsis_args,
+    )
+    if generates and (item := _item_of(result)) is not None:
+        return api.named_generic_type("daglite.StreamTask", [parameters, item])
+    if not generates and (isinstance(result, AnyType) or _is_variable(result)):
+        return api.named_generic_type("daglite.Task", [parameters, result])
+    return plain
+
+
+def _is_variable(result: Type) -> bool:
+    """Whether mypy would take the result for a coroutine: a type variable, alone or in a union; not `Self`."""
+    proper = get_proper_type(result)
+    variables = [get_proper_type(one) for one in proper.items] if isinstance(proper, UnionType) else [proper]
+    return any(isinstance(one, TypeVarType) and not one.id.is_self() for one in variables)
+
+
+def _generates(function: CallableType) -> bool:
+    """Whether the function has a `yield` in it."""
+    definition = function.definition
+    inner = definition.func if isinstance(definition, Decorator) else definition
+    return isinstance(inner, FuncDef) and (inner.is_generator or inner.is_async_generator)
+
+
+def _item_of(result: Type) -> Type | None:
+    """The item of a generator's return annotation where the overloads do not see it."""
+    result = get_proper_type(result)
+    if isinstance(result, AnyType):
+        return result
+    if not isinstance(result, Instance) or any(info.fullname in _STREAMS for info in result.type.mro):
+        return None
+    base = next((info for info in result.type.mro if info.fullname in _ITERABLES), None)
+    return map_instance_to_supertype(result, base).args[0] if base is not None else None

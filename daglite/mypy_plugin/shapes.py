@@ -1,0 +1,193 @@
+"""The parameters of a task, read from its type; and how tasks and types are called in messages."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+from mypy.errorcodes import CALL_ARG
+from mypy.maptype import map_instance_to_supertype
+from mypy.messages import format_type
+from mypy.nodes import (
+    ARG_NAMED,
+    ARG_NAMED_OPT,
+    ARG_POS,
+    ARG_STAR,
+    ARG_STAR2,
+    ArgKind,
+    CallExpr,
+    Context,
+    Expression,
+    LambdaExpr,
+    MemberExpr,
+    NameExpr,
+)
+from mypy.plugin import CheckerPluginInterface
+from mypy.typeops import make_simplified_union
+from mypy.types import (
+    AnyType,
+    CallableType,
+    Instance,
+    Parameters,
+    ParamSpecType,
+    Type,
+    TypeOfAny,
+    UnpackType,
+    get_proper_type,
+)
+
+__all__ = [
+    "Parameter",
+    "Shape",
+    "call_of",
+    "in_callee",
+    "keywords_of",
+    "name_of",
+    "named",
+    "or_future",
+    "shape_of",
+    "shown",
+    "signature",
+    "without_fixed",
+]
+
+_BASE = "daglite.tasks.BaseTask"
+_PARTIALS = ("PartialTask", "PartialStreamTask")
+_OPTIONS = ("map_mode",)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a task; `name` is None where it is positional only."""
+
+    name: str | None
+    kind: ArgKind
+    type: Type
+
+    @property
+    def single(self) -> bool:
+        """Whether it takes one value, as opposed to `*args` and `**kwargs`."""
+        return self.kind not in (ARG_STAR, ARG_STAR2)
+
+    @property
+    def required(self) -> bool:
+        """Whether a call without it is an error."""
+        return self.kind in (ARG_POS, ARG_NAMED)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a task takes and gives."""
+
+    task: Instance
+    parameters: tuple[Parameter, ...]
+    result: Type
+
+    @property
+    def nameable(self) -> bool:
+        """Whether every single parameter can be given by its name, as far as the type tells."""
+        return all(parameter.name is not None for parameter in self.parameters if parameter.kind is not ARG_STAR)
+
+    def free(self, taken: Collection[str]) -> list[Parameter]:
+        """The parameters an item may fill, in order."""
+        return [p for p in self.parameters if p.single and p.name not in taken]
+
+
+def shape_of(type_: Type) -> Shape | None:
+    """The shape of a task; None for anything else, and for tasks whose parameters are open or generic."""
+    task = get_proper_type(type_)
+    if not isinstance(task, Instance):
+        return None
+    base = next((info for info in task.type.mro if info.fullname == _BASE), None)
+    if base is None:
+        return None
+    parameters, result = (get_proper_type(arg) for arg in map_instance_to_supertype(task, base).args)
+    if not isinstance(parameters, Parameters) or parameters.is_ellipsis_args or parameters.variables:
+        return None
+    kinds, types = parameters.arg_kinds, [get_proper_type(one) for one in parameters.arg_types]
+    if any(isinstance(one, ParamSpecType | UnpackType) for one in types):
+        return None
+    if kinds == [ARG_STAR, ARG_STAR2] and all(isinstance(one, AnyType) for one in types):
+        return None
+    listed = zip(parameters.arg_names, kinds, parameters.arg_types, strict=True)
+    return Shape(task, tuple(Parameter(name, kind, one) for name, kind, one in listed), result)
+
+
+def without_fixed(shape: Shape, call: CallExpr | None, name: str, api: CheckerPluginInterface) -> Shape:
+    """Report names that a partial task no longer takes, and take them all the same: one mistake, one message."""
+    known = [p.name for p in shape.parameters if p.single and p.name is not None]
+    if call is None or shape.task.type.name not in _PARTIALS or any(p.kind is ARG_STAR2 for p in shape.parameters):
+        return shape
+    gone = [given for given in call.arg_names if given is not None and given not in [*known, *_OPTIONS]]
+    for given in gone:
+        near = difflib.get_close_matches(given, known, n=1)
+        guess = f'did you mean "{near[0]}"?' if near else 'what ".partial" has fixed cannot be given again'
+        free = ", ".join(f'"{one}"' for one in known) or "nothing"
+        api.fail(f'Task "{name}" takes no "{given}" here, it takes {free}; {guess}', call, code=CALL_ARG)
+    unknown = AnyType(TypeOfAny.special_form)
+    return replace(shape, parameters=(*shape.parameters, *(Parameter(one, ARG_NAMED_OPT, unknown) for one in gone)))
+
+
+def or_future(type_: Type, api: CheckerPluginInterface) -> Type:
+    """`X` becomes `X | Future[X]`: a future as an argument is evaluated first."""
+    return make_simplified_union([type_, api.named_generic_type("daglite.Future", [type_])])
+
+
+def signature(plain: CallableType, parameters: Sequence[Parameter], result: Type, name: str) -> CallableType:
+    """The signature of a method with other parameters; mypy's own messages then name the task."""
+    return plain.copy_modified(
+        arg_types=[parameter.type for parameter in parameters],
+        arg_kinds=[parameter.kind for parameter in parameters],
+        arg_names=[parameter.name for parameter in parameters],
+        ret_type=result,
+        variables=[],
+        name=name,
+    )
+
+
+def named(parameter: Parameter, type_: Type, *, optional: bool = False) -> Parameter:
+    """The same parameter, given by name only."""
+    if not parameter.single:
+        return Parameter(parameter.name, parameter.kind, type_)
+    needed = parameter.required and not optional
+    return Parameter(parameter.name, ARG_NAMED if needed else ARG_NAMED_OPT, type_)
+
+
+def call_of(context: Context) -> CallExpr | None:
+    """The call a hook looks at; a decorator, for example, is none."""
+    return context if isinstance(context, CallExpr) else None
+
+
+def keywords_of(call: CallExpr) -> list[str] | None:
+    """The names given in a call; None when a `**mapping` hides some."""
+    if ARG_STAR2 in call.arg_kinds:
+        return None
+    return [name for name in call.arg_names if name is not None]
+
+
+def in_callee(call: CallExpr | None) -> Expression | None:
+    """The `task` of `task.method(...)`."""
+    return call.callee.expr if call is not None and isinstance(call.callee, MemberExpr) else None
+
+
+def name_of(expression: Expression | None) -> str:
+    """How the source calls a task or function."""
+    match expression:
+        case NameExpr() | MemberExpr():
+            return expression.name
+        case CallExpr(callee=MemberExpr() as callee) if callee.name in ("partial", "with_options"):
+            return name_of(callee.expr)
+        case CallExpr(callee=NameExpr(name="task") | MemberExpr(name="task"), args=[inner, *_]):
+            return name_of(inner)
+        case CallExpr(callee=NameExpr() as callee):
+            return callee.name
+        case LambdaExpr():
+            return "lambda"
+        case _:
+            return "task"
+
+
+def shown(type_: Type, api: CheckerPluginInterface) -> str:
+    """A type as mypy writes it, in quotes."""
+    return format_type(type_, api.options)
