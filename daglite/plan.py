@@ -68,7 +68,7 @@ class Plan(Generic[R_co]):
 
     async def run_async(self, **options: Unpack[RunOptions]) -> R_co:
         """Run the plan on a helper thread, generator included. Cancelling ends the run and waits for its end."""
-        execution = self._execution(options)
+        execution = self._execution(options, cancellable=True)
 
         def go() -> object:
             with execution:
@@ -109,8 +109,8 @@ class Plan(Generic[R_co]):
     def _print(self) -> Fingerprint:
         return fingerprint(self.program)
 
-    def _execution(self, options: RunOptions) -> Execution:
-        return runs.Execution(self.program, settings_of(options), _store(options.get("store")))
+    def _execution(self, options: RunOptions, *, cancellable: bool = False) -> Execution:
+        return runs.Execution(self.program, settings_of(options), _store(options.get("store")), cancellable=cancellable)
 
 
 class ItemStream(Generic[T]):

@@ -38,14 +38,14 @@ def open_flow(context: Context, stage: StreamStage, ending: Ending, *, ordered: 
     savers = [context.book.open(link.saves, bound) for link, bound in zip(stage.links, links, strict=True)]
     if shipped:
         return _stream_flow(context, stage, source, links, savers, ending, ordered=ordered)
-    return InlineFlow(source, Chain(links, context.loop), savers, ending, codec)
+    return InlineFlow(source, Chain(links, context.loop), savers, ending, codec, watchful=context.cancellable)
 
 
 def generator_flow(context: Context, step: Step, ending: Ending) -> Flow:
     """A generator drained in this process, for plans that are not optimised."""
     bound = context.bind(step)
     source = _generator(context, step, bound, context.book.open(step.saves, bound), None)
-    return InlineFlow(source, Chain([], context.loop), [], ending, None)
+    return InlineFlow(source, Chain([], context.loop), [], ending, None, watchful=context.cancellable)
 
 
 def _open_source(context: Context, stage: StreamStage, codec: Codec | None) -> tuple[Source, Codec | None]:

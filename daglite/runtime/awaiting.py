@@ -5,6 +5,7 @@ The loop runs on this thread; where this thread has a loop running already (a no
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -34,9 +35,18 @@ class PrivateLoop:
             self._loop = asyncio.new_event_loop()
         if self._helper is None and _loop_is_running():
             self._helper = futures.ThreadPoolExecutor(1, thread_name_prefix="daglite-async")
-        if self._helper is not None:
-            return self._helper.submit(self._loop.run_until_complete, coroutine).result()
-        return self._loop.run_until_complete(coroutine)
+        if self._helper is None:
+            return _run_on(self._loop, self._loop.create_task(coroutine))
+        task = self._helper.submit(self._loop.create_task, coroutine).result()
+        running = self._helper.submit(_run_on, self._loop, task)
+        try:
+            return running.result()
+        except BaseException:
+            # Ctrl-C here, while the coroutine still waits over there.
+            self._loop.call_soon_threadsafe(task.cancel)
+            with contextlib.suppress(BaseException):
+                running.result()
+            raise
 
     def iterate(self, items: AsyncIterator[T]) -> Iterator[T]:
         """The items of an async iterator, one at a time; closing this closes the async generator."""
@@ -61,6 +71,18 @@ class PrivateLoop:
                 self._helper.shutdown()
                 self._helper = None
             loop.close()
+
+
+def _run_on(loop: asyncio.AbstractEventLoop, task: asyncio.Task[T]) -> T:
+    """Run a task to its end; when Ctrl-C interrupts it, cancel it first, so that its `finally` has run."""
+    try:
+        return loop.run_until_complete(task)
+    except BaseException:
+        if not task.done():
+            task.cancel()
+            with contextlib.suppress(BaseException):
+                loop.run_until_complete(task)
+        raise
 
 
 async def _next(items: AsyncIterator[T]) -> T:

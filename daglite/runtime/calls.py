@@ -86,6 +86,9 @@ class _Call:
         self._keep(reply)
         if reply.kind == "failed":
             error, trace = unpack_error(self._calls._codec, bytes(reply.segments[-1]))
+            if self._kind == "stream" and isinstance(error.__cause__, SystemExit | KeyboardInterrupt | GeneratorExit):
+                # The source's own exits are the user's, wherever the source runs.
+                raise error.__cause__
             raise self._blamed(error, reply, trace)
         if reply.kind == "done":
             self._calls.under_way -= 1

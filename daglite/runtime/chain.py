@@ -47,16 +47,16 @@ class Chain:
         """`announce(step number, seconds)` is told when a call with a time limit begins; -1 when it is over."""
         self.steps = tuple(steps)
         # One flat tuple for the inner loop: the call, whether its result is tapped, its number.
-        self.calls = tuple(
-            (_timed(step, _of_one_value(step, loop), announce), step.tapped, step.number) for step in steps
-        )
+        self.calls = tuple((_of_one_value(step, loop, announce), step.tapped, step.number) for step in steps)
 
     def name_of(self, number: int) -> str:
         """The name of the task with this step number."""
         return next(step.function.name for step in self.steps if step.number == number)
 
 
-def bind_step(step: BoundStep, loop: PrivateLoop) -> Callable[..., Any]:
+def bind_step(
+    step: BoundStep, loop: PrivateLoop, announce: Callable[[int, float], None] | None = None
+) -> Callable[..., Any]:
     """A callable that takes the item (or items) and gives the step's value, with its retries.
 
     A generator gives the list of its items, an async function its awaited value.
@@ -72,28 +72,32 @@ def bind_step(step: BoundStep, loop: PrivateLoop) -> Callable[..., Any]:
             finished = _then(call, lambda value: list(cast("Iterable[object]", value)))
         case "async_generator":
             finished = _then(call, lambda value: list(loop.iterate(cast("AsyncIterator[object]", value))))
-    return _retrying(finished, step.function.retries) if step.function.retries else finished
+    # The limit is one for each attempt.
+    timed = _timed(step, finished, announce)
+    return _retrying(timed, step.function.retries) if step.function.retries else timed
 
 
-def _of_one_value(step: BoundStep, loop: PrivateLoop) -> Callable[[Any], Any]:
+def _of_one_value(
+    step: BoundStep, loop: PrivateLoop, announce: Callable[[int, float], None] | None
+) -> Callable[[Any], Any]:
     """The step as a function of the value before it: ignored, taken whole, or unpacked from a tuple."""
-    call = bind_step(step, loop)
+    call = bind_step(step, loop, announce)
     if len(step.items) == 1:
         return call
     return (lambda values: call(*values)) if step.items else (lambda _: call())
 
 
 def _timed(
-    step: BoundStep, call: Callable[[Any], Any], announce: Callable[[int, float], None] | None
-) -> Callable[[Any], Any]:
+    step: BoundStep, call: Callable[..., Any], announce: Callable[[int, float], None] | None
+) -> Callable[..., Any]:
     seconds = step.function.timeout
     if seconds is None or announce is None:
         return call
 
-    def timed(value: object) -> object:
+    def timed(*values: object) -> object:
         announce(step.number, seconds)
         try:
-            return call(value)
+            return call(*values)
         finally:
             announce(-1, 0.0)
 

@@ -18,7 +18,7 @@ from daglite.runtime.wire import Codec, Unloadable
 
 __all__ = ["InlineFlow", "run_steps"]
 
-# About how often, in seconds, a run looks up from its loop to see whether it was cancelled.
+# About how long, in seconds, a loop goes on before it returns.
 _LOOK_UP = 0.01
 
 
@@ -41,9 +41,19 @@ class InlineFlow:
     """A source, steps and an ending without workers. See `stream.StreamFlow` for the one with them."""
 
     def __init__(
-        self, source: Source, chain: Chain, savers: Sequence[Saver | None], ending: Ending, codec: Codec | None
+        self,
+        source: Source,
+        chain: Chain,
+        savers: Sequence[Saver | None],
+        ending: Ending,
+        codec: Codec | None,
+        *,
+        watchful: bool,
     ) -> None:
-        """`codec` is given when items are captured at yield all the same, as on runtimes that cross processes."""
+        """`codec` is given when items are captured at yield all the same, as on runtimes that cross processes.
+
+        A `watchful` flow returns after each item: someone may cancel the run.
+        """
         self._source = source
         self._chain = chain
         self._savers = savers
@@ -53,6 +63,7 @@ class InlineFlow:
         end: Literal["fold", "each"] = "fold" if isinstance(ending, Folding) else "each"
         self._loop = flat_loop(Shape(saves, end, source.saver is not None, codec is not None))
         self._most = 1
+        self._watchful = watchful
 
     def advance(self) -> bool:
         """Take items through, one after the other; False when there are no more."""
@@ -72,7 +83,7 @@ class InlineFlow:
         if isinstance(ending, Folding):
             ending.value = value
         self._source.count += count
-        if not ending.keeps:
+        if not ending.keeps and not self._watchful:
             self._most = 2 * most if time.perf_counter() - began < _LOOK_UP else max(1, most // 2)
         return count == most
 

@@ -14,17 +14,15 @@ import contextlib
 import os
 import signal
 import socket
-import sys
 import threading
-import types
 import weakref
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import multiprocess
-from multiprocess import resource_tracker
+from multiprocess import resource_tracker, spawn
 from multiprocess.process import BaseProcess
 
 from daglite.options import StartMethod
@@ -35,8 +33,9 @@ from daglite.runtime.worker import worker_main
 
 __all__ = ["WorkerProcess", "choose_method", "interrupts_blocked", "start_worker", "usable_processors"]
 
-# One start at a time in this process: `__main__` is swapped meanwhile, and a worker forked by another thread would
-# inherit the ends meant for the worker being started.
+_NAME = "daglite-worker"
+
+# One start at a time in this process: a worker forked by another thread would inherit the ends meant for this one.
 _STARTING = threading.RLock()
 
 # What multiprocess opens at most while it starts a process: pipes, sockets of the fork server, a program's streams.
@@ -151,11 +150,11 @@ def start_worker(asked: StartMethod, workers: int) -> WorkerProcess:
         process = context.Process(
             target=worker_main,
             args=(their_sock, their_guard, threads, report_settings()),
-            name="daglite-worker",
+            name=_NAME,
             daemon=True,
         )
         ours.callback(_discard, process)
-        with interrupts_blocked(), _without_main(method):
+        with interrupts_blocked():
             process.start()
         assert process.pid is not None
         worker = WorkerProcess(process, sock, guard, process.pid)
@@ -200,18 +199,19 @@ def interrupts_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-@contextlib.contextmanager
-def _without_main(method: str) -> Iterator[None]:
-    """Hide `__main__` from a child that would import it again: everything of it goes by value instead.
+_preparation_data = spawn.get_preparation_data
+
+
+def _without_main(name: str) -> dict[str, Any]:
+    """What a started process does first, without importing `__main__` again: everything of it goes by value instead.
 
     So scripts need no `if __name__ == "__main__"` guard, and stdin and `python -c` work.
     """
-    if method == "fork":
-        yield
-        return
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = types.ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
+    data = _preparation_data(name)
+    if name == _NAME:
+        data.pop("init_main_from_name", None)
+        data.pop("init_main_from_path", None)
+    return data
+
+
+spawn.get_preparation_data = _without_main

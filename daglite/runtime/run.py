@@ -29,9 +29,9 @@ class Cancelled(ExecutionError):
 class Execution:
     """One run. Use it as a context manager: leaving it ends everything the run started."""
 
-    def __init__(self, program: Program, settings: RunSettings, store: Store) -> None:
+    def __init__(self, program: Program, settings: RunSettings, store: Store, *, cancellable: bool = False) -> None:
         self._stages = program.stages
-        self._context = Context(settings, store)
+        self._context = Context(settings, store, cancellable=cancellable)
         self._readers = Counter(o.stage for stage in program.stages for o in operands(stage) if isinstance(o, Result))
         self._waiting = list(range(len(program.stages)))
         # Stages below this number may start; a streamed run keeps the last one back.

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from daglite.exceptions import Failure, TaskTimeoutError, TransferError, WorkerDiedError
+from daglite.exceptions import ExecutionError, Failure, TaskTimeoutError, TransferError, WorkerDiedError
 from daglite.functions import Function
 from daglite.runtime.batch import Batcher
 from daglite.runtime.board import Board
@@ -68,8 +68,9 @@ class Shipping:
         self._returned: deque[_Flight] = deque()
 
     def lowest(self) -> int | None:
-        """The index of the first item that is under way."""
-        return min((flight.first for flight in self._flights), default=None)
+        """The index of the first item that is under way or waits to be sent."""
+        waiting = [flight.first for flight in (*self._flights, *self._returned)]
+        return min([*waiting, self._sent] if self.pending else waiting, default=None)
 
     def busy(self) -> bool:
         """Whether anything is under way or waits to be sent."""
@@ -81,9 +82,11 @@ class Shipping:
 
     def dispatch(self, *, hurry: bool) -> None:
         """Send full batches; with `hurry`, or when a worker is idle, also one that is not full."""
-        while self._verdict.error is None and self._board.free() > 0:
+        while self._board.free() > 0:
+            if not self._verdict.wants(self._returned[0].first if self._returned else self._sent):
+                return
             if self._returned:
-                self._launch(self._returned.popleft())
+                self._launch(self._next_returned())
                 continue
             waiting = len(self.pending)
             if not waiting or (waiting < self._batcher.size and not hurry and not self._board.session.idle()):
@@ -94,6 +97,15 @@ class Shipping:
         """Items in the next batch: never more than its worker may still take."""
         most = self._board.session.most()
         return self._batcher.size if most is None else min(self._batcher.size, most)
+
+    def _next_returned(self) -> _Flight:
+        """What comes back from a dead worker may be more than any other may still take."""
+        flight, most = self._returned.popleft(), self._board.session.most()
+        if most is None or len(flight.cells) <= most:
+            return flight
+        head, rest = flight.cells[:most], flight.cells[most:]
+        self._returned.appendleft(_Flight(flight.first + most, rest, self._codec.weigh(rest), flight.attempt))
+        return _Flight(flight.first, head, self._codec.weigh(head), flight.attempt)
 
     def _next_batch(self) -> _Flight:
         pending = self.pending
@@ -157,7 +169,8 @@ class Shipping:
     def _fail(self, flight: _Flight, position: int, error: BaseException, reply: Reply, trace: str) -> None:
         number = reply.step if reply.step >= 0 else self._steps[-1].number
         step = next((step for step in self._steps if step.number == number), self._steps[-1])
-        attempt = max(flight.attempt, step.function.retries + 1 if isinstance(error, Exception) else 1)
+        own = isinstance(error, Exception) and not isinstance(error, ExecutionError)
+        attempt = max(flight.attempt, step.function.retries + 1 if own else 1)
         item = self._shown(flight.cells[position])
         index = flight.first + position
         facts = Failure(step.function.name, number, index, item, attempt, reply.worker, reply.exitcode, trace)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from itertools import islice
 
 from daglite.exceptions import Failure, TransferError
+from daglite.runtime.cells import SCALARS, weigh_cells
 from daglite.runtime.failures import blame, short_repr
 from daglite.runtime.saving import Saver
-from daglite.runtime.wire import SCALARS, Codec
+from daglite.runtime.wire import Codec
 
 __all__ = ["Source"]
+
+
+# The longest pull, in seconds; and types too small to be worth weighing.
+_LONGEST = 0.005
+_SMALL = frozenset({int, float, bool, type(None)})
 
 
 class Source:
@@ -28,18 +35,27 @@ class Source:
         self.saver = saver
         self._codec = codec
 
-    def pull(self, want: int, append: Callable[[object], None]) -> None:
+    def pull(self, want: int, append: Callable[[object], None], room: int) -> None:
         """Ask for `want` items. Each is saved, captured and appended before the next is asked for.
 
-        Raises what the generator, a save or the capture raises; the source is finished then.
+        It stops before that when 5 ms have passed, or when `room` bytes have been captured: what was learnt of the
+        source while it was fast, or its items small, may not hold any more. Raises what the generator, a save or the
+        capture raises; the source is finished then.
         """
         saver, captured, start, count = self.saver, self.captured, self.count, self.count
+        late, more = time.perf_counter() + _LONGEST, True
         try:
             for item in islice(self.items, want):
                 count += 1
                 if saver is not None:
                     saver(count - 1, item)
-                append(item if type(item) in SCALARS else captured(item, count - 1))
+                cell = item if type(item) in SCALARS else captured(item, count - 1)
+                append(cell)
+                if type(cell) not in _SMALL:
+                    room -= weigh_cells((cell,))
+                if room <= 0 or time.perf_counter() > late:
+                    more = False
+                    break
         except BaseException as error:
             self.finished = True
             if isinstance(error, Exception):
@@ -47,7 +63,7 @@ class Source:
             raise
         finally:
             self.count = count
-        if count - start < want:
+        if more and count - start < want:
             self.finished = True
 
     def close(self) -> None:

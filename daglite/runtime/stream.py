@@ -13,6 +13,7 @@ import logging
 import threading
 import time
 
+from daglite.options import MIB
 from daglite.runtime.batch import PullSize
 from daglite.runtime.board import Board
 from daglite.runtime.endings import Intake
@@ -26,6 +27,8 @@ from daglite.runtime.window import Window
 __all__ = ["StreamFlow"]
 
 _SLOW_SOURCE = 0.001
+# Bytes of one pull: what is pulled but not sent does not count in the window yet.
+_MOST_PULLED = 4 * MIB
 
 _log = logging.getLogger("daglite")
 
@@ -55,6 +58,7 @@ class StreamFlow:
         self._pull_size = PullSize()
         self._lock = threading.Lock()
         self._stopped = False
+        self._pulling = False
         self._helper = Helper(self._relieve, board.session.wake) if helper_thread else None
 
     def advance(self) -> bool:
@@ -104,7 +108,8 @@ class StreamFlow:
             self._helper.enter(slow=self._pull_size.seconds > _SLOW_SOURCE)
         before, started = self._source.count, time.perf_counter()
         try:
-            self._source.pull(want, self._shipping.pending.append)
+            self._pulling = True
+            self._source.pull(want, self._shipping.pending.append, min(self._window.left(), _MOST_PULLED))
         except Exception as error:
             # It comes after every item that was yielded before it.
             self._verdict.record(self._source.count, error, time.monotonic())
@@ -114,6 +119,7 @@ class StreamFlow:
                 raise self._verdict.error from None
             raise
         finally:
+            self._pulling = False
             if self._helper is not None:
                 self._helper.leave()
             got = self._source.count - before
@@ -139,6 +145,8 @@ class StreamFlow:
         if error is not None and not self._verdict.patience(self._shipping.lowest(), time.monotonic()):
             self._stopped = True
             self._board.abandon()
+            if not self._pulling:
+                return
             _log.error(
                 "%s: %s; it is raised as soon as the source '%s' returns",
                 type(error).__name__,

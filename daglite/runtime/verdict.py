@@ -28,6 +28,10 @@ class Verdict:
         self.index = index
         self.error = error
 
+    def wants(self, index: int) -> bool:
+        """Whether an item may still be sent: its failure, if any, would come before the one that is known."""
+        return self.error is None or (self._ordered and index < self.index)
+
     def patience(self, lowest_under_way: int | None, now: float) -> float:
         """Seconds that the error may still wait for items before it; 0 when it is final."""
         if self.index < 0 or not self._ordered or lowest_under_way is None or lowest_under_way > self.index:

@@ -50,6 +50,10 @@ class Window:
         each = self._mean_item + self._mean_result
         return max(1, min(free, int(left / each))) if each else free
 
+    def left(self) -> int:
+        """How many bytes there is room for, at least one: an item too large for the limit travels alone."""
+        return max(1, self._limit - self.nbytes)
+
     def pull(self, count: int) -> None:
         """Items came out of the source."""
         self.pulled += count

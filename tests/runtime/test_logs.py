@@ -25,7 +25,7 @@ def speak(x: int) -> int:
         print("printed by a worker")
     if x == 6:
         try:
-            1 / 0  # noqa: B018
+            1 / 0
         except ZeroDivisionError:
             log.exception("caught")
     return x

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import ctypes
 import functools
 import gc
 import os
@@ -171,15 +172,20 @@ class Report:
         self.lines.append(line)
 
 
+def in_use() -> int:
+    """Bytes of memory in use, without what the allocator keeps for later."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    return resident()
+
+
 @contextlib.contextmanager
 def leaving_nothing(report: Report, what: str) -> Iterator[None]:
     """Compare what this process holds before and after."""
-    gc.collect()
-    before, processes, blocks, memory = held(), left_running(), shared(), resident()
+    before, processes, blocks, memory = held(), left_running(), shared(), in_use()
     yield
-    gc.collect()
     left = settled(held, before) + settled(left_running, processes) + sorted(shared() - blocks)
-    grown = (resident() - memory) / MIB
+    grown = (in_use() - memory) / MIB
     report.say(f"  {what}: {len(left)} things left, memory {grown:+.1f} MiB")
     report.wrong += left + ([f"{what}: memory grew by {grown:.1f} MiB"] if grown > 16 else [])
 

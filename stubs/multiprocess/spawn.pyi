@@ -1,0 +1,3 @@
+from typing import Any
+
+def get_preparation_data(name: str) -> dict[str, Any]: ...
