@@ -41,10 +41,14 @@ __all__ = [
 MapMode = Literal["zip", "product"]
 
 
-def _short(node: object) -> str:
-    """A node by its kind and task. It does not descend: a graph may be thousands of nodes deep."""
-    call = getattr(node, "call", None)
-    return f"{type(node).__name__}({call.function.name})" if isinstance(call, Call) else f"<{type(node).__name__}>"
+class _Shown:
+    """A repr by kind and task. It does not descend: a graph may be thousands of nodes deep."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        call = getattr(self, "call", None)
+        return f"{type(self).__name__}({call.function.name})" if isinstance(call, Call) else f"<{type(self).__name__}>"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,27 +76,23 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class TaskNode:
+class TaskNode(_Shown):
     """One call of a task: a value (the list of all items when the task is a generator)."""
 
     call: Call
     saves: tuple[Save, ...] = ()
 
-    __repr__ = _short
-
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class IterNode:
+class IterNode(_Shown):
     """A generator task as a source of items."""
 
     call: Call
     saves: tuple[Save, ...] = ()
 
-    __repr__ = _short
-
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class MapTaskNode:
+class MapTaskNode(_Shown):
     """A task applied to each item of `sources` (several: zipped or as a product); a stream."""
 
     call: Call
@@ -100,11 +100,9 @@ class MapTaskNode:
     mode: MapMode
     saves: tuple[Save, ...] = ()
 
-    __repr__ = _short
-
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class ReduceNode:
+class ReduceNode(_Shown):
     """A fold over a stream: `accumulator` and `item` are the parameters they fill; a value."""
 
     call: Call
@@ -115,11 +113,9 @@ class ReduceNode:
     ordered: bool
     saves: tuple[Save, ...] = ()
 
-    __repr__ = _short
-
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class JoinNode:
+class JoinNode(_Shown):
     """A task called once with the list of all items of a stream in its parameter `item`; a value."""
 
     call: Call
@@ -127,17 +123,13 @@ class JoinNode:
     item: str
     saves: tuple[Save, ...] = ()
 
-    __repr__ = _short
-
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class SaveNode:
+class SaveNode(_Shown):
     """The same value or stream as its source, kept in a store; the pass `attach_saves` moves it to the source."""
 
     source: Node
     save: Save
-
-    __repr__ = _short
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -187,25 +179,21 @@ Ending: TypeAlias = Collect | Join | Fold
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class CompositeMapTaskNode:
+class CompositeMapTaskNode(_Shown):
     """A source, the tasks on its items and (once absorbed) its ending, run as one bounded stream."""
 
     source: IterNode | Mapped
     links: tuple[Link, ...]
     ending: Ending | None
 
-    __repr__ = _short
-
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class CompositeTaskNode:
+class CompositeTaskNode(_Shown):
     """A chain of single calls that travels as one; each takes the value of the one before in its parameter."""
 
     first: Call
     links: tuple[Link, ...]
     saves: tuple[Save, ...]
-
-    __repr__ = _short
 
 
 Node: TypeAlias = (
