@@ -311,9 +311,14 @@ def test_a_child_that_the_user_forked_may_run_and_leaves_its_parents_run_alone(n
         first = next(items)
         pid = os.fork()
         if pid == 0:
-            whole = plan.run(workers=1, start_method="fork") == [2 * i for i in range(2000)]
-            items.close()
-            os._exit(0 if whole else 1)
+            whole = False
+            try:
+                whole = plan.run(workers=1, start_method="fork") == [2 * i for i in range(2000)]
+                items.close()
+            except BaseException:
+                whole = False
+            finally:
+                os._exit(0 if whole else 1)
         _, status = os.waitpid(pid, 0)
         assert [first, *items] == [2 * i for i in range(2000)]
     assert os.waitstatus_to_exitcode(status) == 0

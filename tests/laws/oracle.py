@@ -119,8 +119,8 @@ class _Evaluation:
                 self.found.value = self.call(bound)
             case Join():
                 self.found.value = self.call(bound | {names[0]: _value(self.graph, self.node.source, self.done)})
-            case Each():
-                self.each(bound, names, {i: (x,) for i, x in self.source(self.node.source).items()})
+            case Each(source=read) | Over(sources=((_, Use(node=read)),)) if streams(self.graph, read):
+                self.each(bound, names, {i: (x,) for i, x in self.source(read).items()})
             case Over():
                 lists: list[Any] = list(_values(self.graph, self.node.sources, self.done).values())
                 product = self.node.mode == "product"

@@ -12,12 +12,13 @@ from pathlib import Path
 from hypothesis import given, settings, strategies as st
 
 import daglite
+from daglite import task
 from daglite.exceptions import WorkerDiedError
 from tests.laws.build import Ready, build
-from tests.laws.describe import Fold, Graph, Keep, needed, shared
+from tests.laws.describe import Const, Each, Fn, Fold, Graph, Iterate, Keep, needed, shared
 from tests.laws.draw import graphs
 from tests.laws.oracle import evaluate
-from tests.laws.trial import EXAMPLES, Seen, agree, trial
+from tests.laws.trial import EXAMPLES, Seen, agree, end, trial
 
 # These start processes: some 20 ms each.
 MANY = settings(max_examples=EXAMPLES)
@@ -42,6 +43,20 @@ def test_law_8_processes_do_what_the_oracle_says(graph: Graph, compiling: dict[s
 def test_law_8_inline_ignores_window_and_batch(graph: Graph, compiling: dict[str, object]) -> None:
     """In this process too, whatever the limits."""
     agree(graph, trial(graph, compiling=compiling))
+
+
+@FEW
+@given(st.integers(1, 400), st.data(), COMPILING, WORKERS)
+def test_law_8_the_item_that_fails_is_named(
+    n: int, data: st.DataObject, compiling: dict[str, object], workers: int
+) -> None:
+    """Whatever batch it travels in, the first item that fails is the one the error names."""
+    bad = data.draw(st.integers(0, n - 1))
+    graph = Graph((Iterate(Fn("count"), (("n", Const(n)),)), Each(0, Fn("echo"), ())), 1)
+    pipeline = build(graph, {}).then(task(lambda x: x if x < bad else 1 // 0))  # type: ignore[attr-defined]
+    plan = daglite.compile(pipeline, **compiling)  # type: ignore[arg-type]
+    expected = (ZeroDivisionError, "integer division or modulo by zero", bad)
+    assert end(plan, runtime="processes", workers=workers) == expected == end(plan)
 
 
 @FEW

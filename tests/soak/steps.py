@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 from zlib import crc32
 
-__all__ = ["STEPS", "Refused", "Value", "fold", "is_holding", "made", "marked", "total"]
+__all__ = ["Refused", "STEPS", "Value", "fold", "is_holding", "made", "marked", "total"]
 
 # The index of the item in its source, a number, a payload.
 Value: TypeAlias = tuple[int, int, bytes]
