@@ -27,10 +27,14 @@ class PrivateLoop:
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
         self._helper: futures.ThreadPoolExecutor | None = None
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end and return its value."""
+        if self._closed:
+            coroutine.close()
+            raise RuntimeError("the run is over; nothing can be awaited any more")
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
         if self._helper is None and _loop_is_running():
@@ -59,13 +63,16 @@ class PrivateLoop:
                 yield item
         finally:
             close = getattr(items, "aclose", None)
-            if close is not None:
+            # One that is collected after the run has nowhere left to run.
+            if close is not None and not self._closed:
                 self.run(close())
 
     def close(self) -> None:
-        """Close the loop and its helper thread."""
+        """Close the loop and its helper thread; it cannot be used again."""
         if self._loop is not None:
             self.run(self._loop.shutdown_asyncgens())
+        self._closed = True
+        if self._loop is not None:
             loop, self._loop = self._loop, None
             if self._helper is not None:
                 self._helper.shutdown()

@@ -128,8 +128,13 @@ def _restarting(opened: Callable[[], Iterator[object]], retries: int) -> Iterato
             if left == 0:
                 raise
             continue
-        yield first
-        yield from items
+        try:
+            yield first
+            yield from items
+        finally:
+            close = getattr(items, "close", None)
+            if close is not None:
+                close()
         return
 
 

@@ -28,6 +28,8 @@ class Context:
         self.cancellable = cancellable
         self.retries = settings.worker_retries
         self.loop = PrivateLoop()
+        # Folds may run on the helper thread, while the source waits in the other loop.
+        self.fold_loop = PrivateLoop()
         self.book = SaveBook(store)
         self.values: dict[int, object] = {}
         self.calls: Calls | None = None
@@ -71,4 +73,5 @@ class Context:
             self._board = None
             self._leased.close()
         finally:
+            self.fold_loop.close()
             self.loop.close()

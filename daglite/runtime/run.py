@@ -193,7 +193,7 @@ class Execution:
         step = self._context.bind(stage.end)
         saver = self._context.book.open(stage.end.saves, step)
         initial = _copied(self._context.value(stage.initial), stage.end)
-        folding = Folding(step, bind_step(step, self._context.loop), initial)
+        folding = Folding(step, bind_step(step, self._context.fold_loop), initial)
         self._drive(open_flow(self._context, stage, folding, ordered=stage.ordered))
         if saver is not None:
             saver(None, folding.value)

@@ -18,7 +18,7 @@ class Saver:
     """Keeps the values of one step; called with the item's index, or None for a single value."""
 
     def __init__(self, saves: tuple[Save, ...], values: Mapping[str, object], default: Store) -> None:
-        self._targets = tuple((save.key, save.store or default) for save in saves)
+        self._targets = tuple((save.key, default if save.store is None else save.store) for save in saves)
         self._values = values
 
     def __call__(self, index: int | None, value: object) -> None:
@@ -54,7 +54,7 @@ class SaveBook:
         values = _key_values(step)
         for save in saves:
             for other, other_values in self._seen:
-                same_store = (save.store or self._default) == (other.store or self._default)
+                same_store = self._store(save) == self._store(other)
                 if same_store and may_write_same_key(save.key, values, other.key, other_values):
                     raise DatasetError(
                         f"two saves would write the same key: {save.key.text!r} and {other.key.text!r}; "
@@ -62,6 +62,10 @@ class SaveBook:
                     )
             self._seen.append((save, values))
         return Saver(saves, values, self._default)
+
+    def _store(self, save: Save) -> Store:
+        # A store may be false: an empty one with a length is.
+        return self._default if save.store is None else save.store
 
 
 def _key_values(step: BoundStep) -> dict[str, object]:

@@ -127,7 +127,10 @@ def test_a_death_inside_a_large_result_loses_nothing(method: StartMethod, tmp_pa
     # Without a helper nobody reads while the source pauses.
     plan = compile(stream.reduce(short, initial=[]), helper_thread=False, batch=1)
     assert plan.run(workers=2, start_method=method) == [(i, LARGE) for i in range(3)]
-    assert sorted(starts.read_text().split()) == ["0", "0", "1", "2"]
+    # One item at most ran again: which one depends on how far the worker was.
+    lines = starts.read_text().split()
+    assert set(lines) == {"0", "1", "2"}
+    assert len(lines) <= 4
 
 
 def dies_first(x: bytes, folder: str) -> int:

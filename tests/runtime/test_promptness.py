@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -160,3 +160,49 @@ def test_an_exit_in_the_source_is_the_users_own(optimize: bool) -> None:
 
     with pytest.raises(SystemExit, match="7"):
         compile(leaving.iter().then(task(fail_at), index=-1), optimize=optimize).run(workers=1)
+
+
+def test_an_async_source_and_an_async_fold_do_not_share_a_loop() -> None:
+    @task
+    async def waiting() -> AsyncIterator[int]:
+        for i in range(5):
+            await asyncio.sleep(0.03)
+            yield i
+
+    @task
+    async def plus(total: int, item: int) -> int:
+        return total + item
+
+    assert waiting.iter().then(task(fail_at), index=-1).reduce(plus, initial=0).run(workers=2) == 10
+
+
+def test_a_retried_source_is_closed_when_the_run_ends_at_its_first_item() -> None:
+    seen: list[str] = []
+
+    @task(retries=1)
+    async def source() -> AsyncIterator[int]:
+        seen.append("started")
+        if len(seen) == 1:
+            raise KeyError("first")
+        try:
+            yield 1
+            yield 2
+        finally:
+            seen.append("closed")
+
+    with pytest.raises(ValueError, match="bad 1"):
+        source.iter().then(task(fail_at), index=1).run(runtime="inline")
+    assert seen == ["started", "started", "closed"]
+
+
+class Memory(dict[str, object]):
+    """A store that is false while it is empty."""
+
+    def save(self, key: str, value: object) -> None:
+        self[key] = value
+
+
+def test_an_empty_store_is_a_store() -> None:
+    store = Memory()
+    assert task(fail_at)(x=1, index=2).save("k", save_store=store).run(runtime="inline") == 1
+    assert store == {"k": 1}
