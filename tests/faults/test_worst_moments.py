@@ -83,6 +83,8 @@ def test_idle_workers_that_are_killed_are_replaced(nothing_left: None) -> None:
                     killed.append(pid)
             yield i
 
+    # The fork server and its tracker, from which replacements come, are no workers: they start here.
+    assert count.iter(n=1).then(double).run(workers=1, start_method="forkserver") == [0]
     servants = set(children_of(os.getpid()))
     assert slow.iter(n=10).then(double).run(workers=2, worker_retries=10) == [2 * i for i in range(10)]
     assert len(killed) > 10
