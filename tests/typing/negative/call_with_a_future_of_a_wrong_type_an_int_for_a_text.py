@@ -1,0 +1,12 @@
+"""Call with a future of a wrong type: an int for a text."""
+
+from __future__ import annotations
+
+from tests.typing.shop import count, upper
+
+upper(text=count())
+
+# mypy     Argument "text" to "__call__" of "BaseTask" has incompatible type "TaskFuture[int]"; expected "str"  [arg-type]
+# plugin   Argument "text" to "upper" has incompatible type "TaskFuture[int]"; expected "str | Future[str]"  [arg-type]
+# pyright  Argument of type "TaskFuture[int]" cannot be assigned to parameter "text" of type "str" in function "__call__"  [reportArgumentType]
+# python   ok

@@ -1,0 +1,12 @@
+"""Chain of an item into the wrong parameter."""
+
+from __future__ import annotations
+
+from tests.typing.shop import numbers, prefixed
+
+numbers.iter(n=3).then(prefixed, x=1)
+
+# mypy     Argument 1 to "then" of "Items" has incompatible type "Task[[str, int], str]"; expected "Callable[[int, int], TaskFuture[str]]"  [arg-type]
+# plugin   "then" gives "int" to parameter "prefix" of task "prefixed", which takes "str"  [arg-type]
+# pyright  Argument of type "Task[(prefix: str, x: int), str]" cannot be assigned to parameter "task" of type "(int, **P@then) -> TaskFuture[U@then]" in function "then"  [reportArgumentType]
+# python   ok

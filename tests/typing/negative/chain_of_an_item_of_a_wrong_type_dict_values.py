@@ -1,0 +1,12 @@
+"""Chain of an item of a wrong type: dict values."""
+
+from __future__ import annotations
+
+from tests.typing.shop import rows, upper
+
+rows.iter(path="a").then(upper)
+
+# mypy     Argument 1 to "then" of "Items" has incompatible type "Task[[str], str]"; expected "Callable[[dict[str, str]], TaskFuture[str]]"  [arg-type]
+# plugin   "then" gives "dict[str, str]" to parameter "text" of task "upper", which takes "str"  [arg-type]
+# pyright  Argument of type "Task[(text: str), str]" cannot be assigned to parameter "task" of type "(dict[str, str], **P@then) -> TaskFuture[U@then]" in function "then"  [reportArgumentType]
+# python   ok

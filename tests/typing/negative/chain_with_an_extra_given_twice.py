@@ -1,0 +1,12 @@
+"""Chain with an extra given twice."""
+
+from __future__ import annotations
+
+from tests.typing.shop import numbers, scale
+
+numbers.iter(n=3).then(scale, 2.0, factor=2.0)
+
+# mypy     "then" of "Items" gets multiple values for keyword argument "factor"  [misc]
+# plugin   "then(scale)" gets multiple values for keyword argument "factor"  [misc]
+# pyright  Parameter "factor" is already assigned  [reportCallIssue]
+# python   ParameterError: `then` got 1 extra values for task 'scale', which has room for 0

@@ -1,0 +1,12 @@
+"""Future used as a value: indexed."""
+
+from __future__ import annotations
+
+from tests.typing.shop import numbers
+
+numbers.iter(n=3)[0]
+
+# mypy     Value of type "IterFuture[int]" is not indexable  [index]
+# plugin   Value of type "IterFuture[int]" is not indexable  [index]
+# pyright  "__getitem__" method not defined on type "IterFuture[int]"  [reportIndexIssue]
+# python   TypeError: IterFuture(numbers) has no value yet: run it (`.run()`) or compile it (`daglite.compile(...)`)

@@ -1,0 +1,12 @@
+"""Future used as a value: len."""
+
+from __future__ import annotations
+
+from tests.typing.shop import numbers
+
+len(numbers.iter(n=3))
+
+# mypy     Argument 1 to "len" has incompatible type "IterFuture[int]"; expected "Sized"  [arg-type]
+# plugin   Argument 1 to "len" has incompatible type "IterFuture[int]"; expected "Sized"  [arg-type]
+# pyright  Argument of type "IterFuture[int]" cannot be assigned to parameter "obj" of type "Sized" in function "len"  [reportArgumentType]
+# python   TypeError: IterFuture(numbers) has no value yet: run it (`.run()`) or compile it (`daglite.compile(...)`)

@@ -1,0 +1,12 @@
+"""Join of a single value."""
+
+from __future__ import annotations
+
+from tests.typing.shop import count, total
+
+count().join(total)
+
+# mypy     "TaskFuture[int]" has no attribute "join"  [attr-defined]
+# plugin   "TaskFuture[int]" has no attribute "join"  [attr-defined]
+# pyright  Cannot access attribute "join" for class "TaskFuture[int]"  [reportAttributeAccessIssue]
+# python   AttributeError

@@ -1,0 +1,12 @@
+"""Join with an unknown extra."""
+
+from __future__ import annotations
+
+from tests.typing.shop import numbers, total
+
+numbers.iter(n=3).join(total, start=1)
+
+# mypy     Unexpected keyword argument "start" for "join" of "Items"  [call-arg]
+# plugin   Unexpected keyword argument "start" for "join(total)"  [call-arg]
+# pyright  No parameter named "start"  [reportCallIssue]
+# python   ParameterError: task 'total' has no parameter 'start'; it takes 'values'

@@ -1,0 +1,13 @@
+"""Map of nothing."""
+
+from __future__ import annotations
+
+from tests.typing.shop import label
+
+label.partial(value=1.0).map()
+
+# mypy     ok
+# plugin   "map" of task "label" needs at least one mapped parameter  [call-arg]
+# pyright  ok
+# python   ParameterError: `map` of task 'label' needs at least one mapped parameter
+# why      without the plugin the names and types that `.partial` and `.map` take are open

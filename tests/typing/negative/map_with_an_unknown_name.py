@@ -1,0 +1,13 @@
+"""Map with an unknown name."""
+
+from __future__ import annotations
+
+from tests.typing.shop import double
+
+double.map(y=[1])
+
+# mypy     ok
+# plugin   Unexpected keyword argument "y" for "double.map"  [call-arg]
+# pyright  ok
+# python   ParameterError: task 'double' has no parameter 'y'; it takes 'x'
+# why      without the plugin the names and types that `.partial` and `.map` take are open

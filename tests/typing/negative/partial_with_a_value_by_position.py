@@ -1,0 +1,12 @@
+"""Partial with a value by position."""
+
+from __future__ import annotations
+
+from tests.typing.shop import scale
+
+scale.partial(2.0)
+
+# mypy     Too many arguments for "partial" of "BaseTask"  [call-arg]
+# plugin   Too many positional arguments for "scale.partial"  [call-arg]
+# pyright  Expected 0 positional arguments  [reportCallIssue]
+# python   TypeError

@@ -1,0 +1,12 @@
+"""Run with a wrong option."""
+
+from __future__ import annotations
+
+from tests.typing.shop import double
+
+double(x=1).run(runtime="proceses")
+
+# mypy     Argument "runtime" to "run" of "Future" has incompatible type "Literal['proceses']"; expected "Literal['processes', 'inline'] | Runtime"  [arg-type]
+# plugin   Argument "runtime" to "run" of "Future" has incompatible type "Literal['proceses']"; expected "Literal['processes', 'inline'] | Runtime"  [arg-type]
+# pyright  Argument of type "Literal['proceses']" cannot be assigned to parameter "runtime" of type "RuntimeName | Runtime" in function "run"  [reportArgumentType]
+# python   ParameterError: `runtime` must be one of 'processes', 'inline'; got 'proceses'

@@ -1,0 +1,12 @@
+"""Save without a key."""
+
+from __future__ import annotations
+
+from tests.typing.shop import double
+
+double(x=1).save()
+
+# mypy     Missing positional argument "key" in call to "save" of "Future"  [call-arg]
+# plugin   Missing positional argument "key" in call to "save" of "Future"  [call-arg]
+# pyright  Argument missing for parameter "key"  [reportCallIssue]
+# python   TypeError
