@@ -38,6 +38,7 @@ PYRIGHT = {
 }
 PYREFLY = 'project-includes = ["tests"]\npython-version = "3.11"\n'
 TY = '[environment]\npython-version = "3.11"\n'
+LONGEST = 260
 _MYPY = re.compile(r"^(?:.*[/\\])?(?P<file>\w+)\.py:(?P<line>\d+): error: (?P<text>.*)$")
 _TY = re.compile(r"^(?:.*[/\\])?(?P<file>\w+)\.py:(?P<line>\d+):\d+: error\[(?P<rule>[\w-]+)\] (?P<text>.*)$")
 
@@ -103,10 +104,17 @@ def texts(found: list[Report], file: str) -> list[str]:
     return list(dict.fromkeys(one.text for one in found if one.file == file)) or ["ok"]
 
 
+def _message(text: str, rule: str) -> str:
+    """One line; what is said about all the overloads of a builtin is cut."""
+    line = " ".join(text.split())
+    return f"{line if len(line) <= LONGEST else line[:LONGEST] + ' ...'}  [{rule}]"
+
+
 def _read_mypy(output: str) -> Iterator[Report]:
     for line in output.splitlines():
         if match := _MYPY.match(line):
-            yield Report(match["file"], int(match["line"]), match["text"])
+            text, _, code = match["text"].rpartition("  ")
+            yield Report(match["file"], int(match["line"]), _message(text, code.strip("[]")))
         elif ": note: " not in line:
             raise ValueError(f"mypy says: {line}")
 
@@ -115,20 +123,20 @@ def _read_pyright(output: str) -> Iterator[Report]:
     for one in json.loads(output)["generalDiagnostics"]:
         if one["severity"] == "error":
             line = one["range"]["start"]["line"] + 1
-            yield Report(Path(one["file"]).stem, line, f"{one['message'].splitlines()[0]}  [{one['rule']}]")
+            yield Report(Path(one["file"]).stem, line, _message(one["message"].splitlines()[0], one["rule"]))
 
 
 def _read_pyrefly(output: str) -> Iterator[Report]:
     for one in json.loads(output)["errors"]:
         if one["severity"] == "error":
-            text = f"{one['concise_description'].splitlines()[0]}  [{one['name']}]"
+            text = _message(one["concise_description"], one["name"])
             yield Report(Path(one["path"]).stem, int(one["line"]), text)
 
 
 def _read_ty(output: str) -> Iterator[Report]:
     for line in output.splitlines():
         if match := _TY.match(line):
-            yield Report(match["file"], int(match["line"]), f"{match['text']}  [{match['rule']}]")
+            yield Report(match["file"], int(match["line"]), _message(match["text"], match["rule"]))
         elif ": error" in line:
             raise ValueError(f"ty says: {line}")
 

@@ -1,6 +1,6 @@
 """The programs that checkers and Python are asked about; one file each, with what was said to it.
 
-`negative/` holds a mistake each, which stands in the last statement of its file; `positive/` what has to be accepted.
+Each of `negative/` makes one mistake, in one of its statements; those of `positive/` have to be accepted.
 Such a file is a docstring with its name, the program, and what each judge says to it, `ok` or a message:
 
     '''Call with an unknown name: misspelt.'''    what comes before the colon is the kind of mistake
@@ -78,11 +78,10 @@ class Program:
         begin = min([first.lineno, *(one.lineno for one in getattr(first, "decorator_list", []))])
         return "\n".join(self.text.splitlines()[begin - 1 :])
 
-    @property
-    def last(self) -> range:
-        """The lines of its last statement."""
-        node = ast.parse(self.text).body[-1]
-        return range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    def statement(self, line: int) -> int:
+        """The number of the statement that holds a line."""
+        ends = [node.end_lineno or node.lineno for node in ast.parse(self.text).body]
+        return sum(end < line for end in ends)
 
     def accepted_by(self, judge: str) -> bool:
         """Whether a judge has nothing against it."""

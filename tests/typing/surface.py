@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import assert_type
 
 import daglite
@@ -17,7 +17,6 @@ from daglite import (
     PartialTask,
     Plan,
     ReduceFuture,
-    Task,
     TaskFuture,
     ref,
     task,
@@ -154,8 +153,8 @@ def plans() -> None:
     assert_type(double(x=2).run(runtime="inline"), int)
 
 
-def accepts(value: Future[object], number: TaskFuture[float], general: Task[[int], object]) -> None:
-    """Values are covariant: a future of an int is one of a float, and of an object."""
+def accepts(value: Future[object], number: TaskFuture[float], general: Callable[[int], TaskFuture[object]]) -> None:
+    """Values are covariant: a future of an int is one of a float, and of an object; so is what a task gives."""
 
 
 def variance() -> None:

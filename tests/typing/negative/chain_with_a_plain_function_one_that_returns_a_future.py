@@ -15,5 +15,7 @@ numbers.iter(n=3).then(made)
 # mypy     ok
 # plugin   "then" needs a task; got function "made": decorate it with "@task", or write task(made)  [arg-type]
 # pyright  ok
+# pyrefly  ok
+# ty       ok
 # python   TaskError: `then` needs a task; got <function made>; decorate the function with `@task` or wrap it: task(made)
-# why      to plain types a task is anything that returns a TaskFuture when called
+# why      mypy, pyright, pyrefly, ty: to plain types a task is anything that returns a TaskFuture when called

@@ -10,4 +10,6 @@ compile(double(x=1), optimise=False)
 # mypy     Unexpected keyword argument "optimise" for "compile"; did you mean "optimize"?  [call-arg]
 # plugin   Unexpected keyword argument "optimise" for "compile"; did you mean "optimize"?  [call-arg]
 # pyright  No parameter named "optimise"  [reportCallIssue]
+# pyrefly  Unexpected keyword argument `optimise` in function `daglite.compile.compile`  [unexpected-keyword]
+# ty       Argument `optimise` does not match any known parameter of function `compile`  [unknown-argument]
 # python   TypeError

@@ -18,4 +18,6 @@ asyncio.run(main())
 # plugin   Returning Any from function declared to return "int"  [no-any-return]
 # plugin   Incompatible types in "await" (actual type "TaskFuture[str]", expected type "Awaitable[Any]")  [misc]
 # pyright  "TaskFuture[str]" is not awaitable  [reportGeneralTypeIssues]
+# pyrefly  Type `TaskFuture[str]` is not awaitable  [not-async]
+# ty       `TaskFuture[str]` is not awaitable  [invalid-await]
 # python   TypeError: TaskFuture(later) has no value yet: run it (`.run()`) or compile it (`daglite.compile(...)`)

@@ -9,5 +9,7 @@ label.partial(value=1.0).map()
 # mypy     ok
 # plugin   "map" of task "label" needs at least one mapped parameter  [call-arg]
 # pyright  ok
+# pyrefly  ok
+# ty       ok
 # python   ParameterError: `map` of task 'label' needs at least one mapped parameter
-# why      without the plugin the names and types that `.partial` and `.map` take are open
+# why      mypy, pyright, pyrefly, ty: without the plugin the names and types that `.partial` and `.map` take are open

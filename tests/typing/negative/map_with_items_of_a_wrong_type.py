@@ -9,5 +9,7 @@ double.map(x=["1"])
 # mypy     ok
 # plugin   List item 0 has incompatible type "str"; expected "int"  [list-item]
 # pyright  ok
+# pyrefly  ok
+# ty       ok
 # python   ok
-# why      without the plugin the names and types that `.partial` and `.map` take are open
+# why      mypy, pyright, pyrefly, ty: without the plugin the names and types that `.partial` and `.map` take are open

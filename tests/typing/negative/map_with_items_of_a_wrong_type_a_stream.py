@@ -9,5 +9,7 @@ double.map(x=words.iter(text="a b"))
 # mypy     ok
 # plugin   Argument "x" to "double.map" has incompatible type "IterFuture[str]"; expected "Iterable[int] | Future[Iterable[int]]"  [arg-type]
 # pyright  ok
+# pyrefly  ok
+# ty       ok
 # python   ok
-# why      without the plugin the names and types that `.partial` and `.map` take are open
+# why      mypy, pyright, pyrefly, ty: without the plugin the names and types that `.partial` and `.map` take are open

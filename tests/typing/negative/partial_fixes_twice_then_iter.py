@@ -9,5 +9,7 @@ words.partial(text="a b").iter(text="c")
 # mypy     ok
 # plugin   Task "words" takes no "text" here, it takes "limit"; what ".partial" has fixed cannot be given again  [call-arg]
 # pyright  ok
+# pyrefly  ok
+# ty       ok
 # python   ParameterError: task 'words': parameter 'text' is bound twice; it is already fixed by `.partial`
-# why      without the plugin the names and types that `.partial` and `.map` take are open
+# why      mypy, pyright, pyrefly, ty: without the plugin the names and types that `.partial` and `.map` take are open

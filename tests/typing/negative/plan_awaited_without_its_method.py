@@ -17,4 +17,6 @@ asyncio.run(main())
 # mypy     Incompatible types in "await" (actual type "int", expected type "Awaitable[Any]")  [misc]
 # plugin   Incompatible types in "await" (actual type "int", expected type "Awaitable[Any]")  [misc]
 # pyright  "int" is not awaitable  [reportGeneralTypeIssues]
+# pyrefly  Type `int` is not awaitable  [not-async]
+# ty       `int` is not awaitable  [invalid-await]
 # python   TypeError

@@ -14,4 +14,6 @@ assert_type(numbers.iter(n=3).reduce(add, initial=0.0, ordered=False), ReduceFut
 # mypy     ok
 # plugin   ok
 # pyright  ok
+# pyrefly  ok
+# ty       ok
 # python   ok

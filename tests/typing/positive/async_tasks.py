@@ -14,4 +14,6 @@ assert_type(ticks(n=2), TaskFuture[list[int]])
 # mypy     ok
 # plugin   ok
 # pyright  ok
+# pyrefly  ok
+# ty       ok
 # python   ok

@@ -19,4 +19,6 @@ assert_type(numbers.iter(n=3).then(task(Point), y=2), MapTaskFuture[Point])
 # mypy     ok
 # plugin   ok
 # pyright  ok
+# pyrefly  ok
+# ty       ok
 # python   ok

@@ -9,5 +9,7 @@ task(str)(3)
 # mypy     ok
 # plugin   ok
 # pyright  ok
+# pyrefly  ok
+# ty       ok
 # python   TaskError: task 'str' has no readable signature: wrap it in a `lambda` or a `def`
-# why      Python has no signature of it, typeshed has
+# why      python: it has no signature of `str`, typeshed has

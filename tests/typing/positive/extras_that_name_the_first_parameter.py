@@ -18,5 +18,13 @@ assert_type(double(x=1).then(prefixed, prefix="n"), TaskFuture[str])
 # pyright  Argument missing for parameter "x"  [reportCallIssue]
 # pyright  Argument of type "Task[(prefix: str, x: int), str]" cannot be assigned to parameter "task" of type "(int, **P@then) -> TaskFuture[U@then]" in function "then"  [reportArgumentType]
 # pyright  No parameter named "prefix"  [reportCallIssue]
+# pyrefly  assert_type(MapTaskFuture[Unknown], MapTaskFuture[str]) failed  [assert-type]
+# pyrefly  Argument `Task[[prefix: str, x: int], str]` is not assignable to parameter `task` with type `(int, ParamSpec(@_)) -> TaskFuture[@_]` in function `daglite.futures.Items.then`  [bad-argument-type]
+# pyrefly  assert_type(TaskFuture[Unknown], TaskFuture[str]) failed  [assert-type]
+# pyrefly  Argument `Task[[prefix: str, x: int], str]` is not assignable to parameter `task` with type `(int, ParamSpec(@_)) -> TaskFuture[@_]` in function `daglite.futures.TaskFuture.then`  [bad-argument-type]
+# ty       Type `MapTaskFuture[Unknown]` does not match asserted type `MapTaskFuture[str]`  [type-assertion-failure]
+# ty       Argument to bound method `Items.then` is incorrect: Expected `(int, /, *args: Unknown, **kwargs: Unknown) -> TaskFuture[Unknown]`, found `Task[(prefix: str, x: int), str]`  [invalid-argument-type]
+# ty       Type `TaskFuture[Unknown]` does not match asserted type `TaskFuture[str]`  [type-assertion-failure]
+# ty       Argument to bound method `TaskFuture.then` is incorrect: Expected `(int, /, *args: Unknown, **kwargs: Unknown) -> TaskFuture[Unknown]`, found `Task[(prefix: str, x: int), str]`  [invalid-argument-type]
 # python   ok
-# why      plain types give the item to the first parameter only; use `.partial`
+# why      mypy, pyright, pyrefly, ty: plain types give the item to the first parameter only; use `.partial`

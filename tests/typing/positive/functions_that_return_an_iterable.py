@@ -20,4 +20,6 @@ assert_type(double.map(x=some(n=3)), MapTaskFuture[int])
 # mypy     ok
 # plugin   ok
 # pyright  ok
+# pyrefly  ok
+# ty       ok
 # python   ok

@@ -14,4 +14,6 @@ assert_type(numbers.iter(n=3).then(scale, factor=ref(count())), MapTaskFuture[fl
 # mypy     ok
 # plugin   ok
 # pyright  ok
+# pyrefly  ok
+# ty       ok
 # python   ok

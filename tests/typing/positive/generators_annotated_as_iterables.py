@@ -35,5 +35,14 @@ assert_type(evens(n=3), TaskFuture[list[int]])
 # pyright  "assert_type" mismatch: expected "IterFuture[int]" but received "Unknown"  [reportAssertTypeFailure]
 # pyright  Cannot access attribute "iter" for class "Task[(n: int), AsyncIterable[int]]"  [reportAttributeAccessIssue]
 # pyright  "assert_type" mismatch: expected "TaskFuture[list[int]]" but received "TaskFuture[Iterable[int]]"  [reportAssertTypeFailure]
+# pyrefly  assert_type(Unknown, MapTaskFuture[int]) failed  [assert-type]
+# pyrefly  Object of class `Task` has no attribute `iter`  [missing-attribute]
+# pyrefly  assert_type(Unknown, IterFuture[int]) failed  [assert-type]
+# pyrefly  assert_type(TaskFuture[Iterable[int]], TaskFuture[list[int]]) failed  [assert-type]
+# ty       Type `Unknown` does not match asserted type `MapTaskFuture[int]`  [type-assertion-failure]
+# ty       Object of type `Task[(n: int), Iterable[int]]` has no attribute `iter`  [missing-attribute]
+# ty       Type `Unknown` does not match asserted type `IterFuture[int]`  [type-assertion-failure]
+# ty       Object of type `Task[(n: int), AsyncIterable[int]]` has no attribute `iter`  [missing-attribute]
+# ty       Type `TaskFuture[Iterable[int]]` does not match asserted type `TaskFuture[list[int]]`  [type-assertion-failure]
 # python   ok
-# why      overloads cannot tell `-> Iterable[T]` from `-> list[T]`; annotate `-> Iterator[T]`
+# why      mypy, pyright, pyrefly, ty: overloads cannot tell `-> Iterable[T]` from `-> list[T]`; annotate `-> Iterator[T]`

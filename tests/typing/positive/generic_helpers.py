@@ -24,4 +24,9 @@ assert_type(folded(applied(numbers.iter(n=3), double), minus, 0), ReduceFuture[i
 # mypy     ok
 # plugin   ok
 # pyright  ok
+# pyrefly  Argument `Task[[x: int], int]` is not assignable to parameter `step` with type `Task[[int], @_]` in function `applied`  [bad-argument-type]
+# pyrefly  Argument `Task[[a: int, b: int], int]` is not assignable to parameter `step` with type `Task[[int, int], int]` in function `folded`  [bad-argument-type]
+# ty       Argument to function `applied` is incorrect: Expected `Task[(int, /), int]`, found `Task[(x: int), int]`  [invalid-argument-type]
+# ty       Argument to function `folded` is incorrect: Expected `Task[(int, int, /), int]`, found `Task[(a: int, b: int), int]`  [invalid-argument-type]
 # python   ok
+# why      pyrefly, ty: a `ParamSpec` of a class is invariant: a parameter with a name is not the nameless one of `Task[[int], int]`; annotate `Callable[[int], TaskFuture[int]]`

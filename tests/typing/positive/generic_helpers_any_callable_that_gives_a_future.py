@@ -25,4 +25,6 @@ assert_type(joined(applied(numbers.iter(n=3), double), total), TaskFuture[int])
 # mypy     ok
 # plugin   ok
 # pyright  ok
+# pyrefly  ok
+# ty       ok
 # python   ok

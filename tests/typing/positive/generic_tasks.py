@@ -31,5 +31,9 @@ boxed.map(x=[1, 2])
 # mypy     Argument 1 to "join" of "Items" has incompatible type "Task[[list[Coroutine[Any, Any, R]], Coroutine[Any, Any, R]], R]"; expected "Callable[[list[int], None], TaskFuture[Never]]"  [arg-type]
 # plugin   ok
 # pyright  ok
+# pyrefly  assert_type(TaskFuture[list[Unknown]], TaskFuture[list[str]]) failed  [assert-type]
+# pyrefly  assert_type(TaskFuture[Unknown], TaskFuture[int | None]) failed  [assert-type]
+# ty       Type `TaskFuture[Unknown]` does not match asserted type `TaskFuture[int | None]`  [type-assertion-failure]
 # python   ok
-# why      mypy takes a type variable in a union for a coroutine; the plugin corrects it
+# why      mypy: it takes a result with a bare type variable for a coroutine; the plugin corrects that
+# why      pyrefly, ty: the overloads of `task` leave a result that is a bare type variable unknown

@@ -31,5 +31,10 @@ assert_type(words.iter(text="a").then(kept).then(upper), MapTaskFuture[str])
 # mypy     Argument 1 to "then" of "Items" has incompatible type "Task[[Coroutine[Any, Any, R]], R]"; expected "Callable[[str], TaskFuture[Never]]"  [arg-type]
 # plugin   ok
 # pyright  ok
+# pyrefly  assert_type(TaskFuture[Unknown], TaskFuture[int]) failed  [assert-type]
+# pyrefly  assert_type(MapTaskFuture[Unknown], MapTaskFuture[int]) failed  [assert-type]
+# ty       Type `TaskFuture[Unknown]` does not match asserted type `TaskFuture[int]`  [type-assertion-failure]
+# ty       Type `MapTaskFuture[Unknown]` does not match asserted type `MapTaskFuture[int]`  [type-assertion-failure]
 # python   ok
-# why      mypy takes a bare type variable for a coroutine; the plugin corrects it
+# why      mypy: it takes a result with a bare type variable for a coroutine; the plugin corrects that
+# why      pyrefly, ty: the overloads of `task` leave a result that is a bare type variable unknown

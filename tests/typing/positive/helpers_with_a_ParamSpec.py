@@ -35,5 +35,8 @@ assert_type(after(scale, factor=2.0), MapTaskFuture[float])
 # mypy     ok
 # plugin   ok
 # pyright  Argument of type "Task[(x: float, factor: float), float]" cannot be assigned to parameter "step" of type "Task[(int, **P@after), R@after]" in function "after"  [reportArgumentType]
+# pyrefly  assert_type(MapTaskFuture[Unknown], MapTaskFuture[float]) failed  [assert-type]
+# pyrefly  Argument `Task[[x: float, factor: float], float]` is not assignable to parameter `step` with type `Task[[int, factor: float], @_]` in function `after`  [bad-argument-type]
+# ty       Argument to function `after` is incorrect: Expected `Task[(int, /, factor: float), float]`, found `Task[(x: float, factor: float), float]`  [invalid-argument-type]
 # python   ok
-# why      pyright does not match positional parameters that also have names with `Concatenate[int, P]` of a class
+# why      pyright, pyrefly, ty: a parameter that also has a name is not that of `Concatenate[int, P]` of a class

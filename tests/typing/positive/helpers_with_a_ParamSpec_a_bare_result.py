@@ -24,4 +24,6 @@ assert_type(made(plain)(x=1), TaskFuture[str])
 # mypy     ok
 # plugin   ok
 # pyright  ok
+# pyrefly  ok
+# ty       ok
 # python   ok

@@ -21,4 +21,6 @@ assert_type(anything.iter(n=1).join(total), TaskFuture[int])
 # mypy     ok
 # plugin   ok
 # pyright  ok
+# pyrefly  ok
+# ty       ok
 # python   ok

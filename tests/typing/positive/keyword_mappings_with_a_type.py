@@ -24,4 +24,6 @@ assert_type(opted.map(x=[1], a=[2]), MapTaskFuture[int])
 # mypy     ok
 # plugin   ok
 # pyright  ok
+# pyrefly  ok
+# ty       ok
 # python   ok

@@ -14,5 +14,7 @@ assert_type(numbers.iter(n=3).then(tripled), MapTaskFuture[Any])
 # mypy     Expression is of type "Any", not "TaskFuture[Any]"  [assert-type]
 # plugin   ok
 # pyright  ok
+# pyrefly  assert_type(Unknown, TaskFuture[Any]) failed  [assert-type]
+# ty       Type `Unknown` does not match asserted type `TaskFuture[Any]`  [type-assertion-failure]
 # python   ok
-# why      the result of a lambda matches every overload; mypy then says Any, the plugin corrects it
+# why      mypy, pyrefly, ty: the result of a lambda matches every overload of `task`, so it stays unknown

@@ -19,4 +19,6 @@ assert_type(total.map(values=[[], [1]]), MapTaskFuture[int])
 # mypy     ok
 # plugin   ok
 # pyright  ok
+# pyrefly  ok
+# ty       ok
 # python   ok

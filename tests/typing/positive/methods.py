@@ -44,5 +44,7 @@ assert_type(Shop.inside.partial(self=shop)(x=1), TaskFuture[int])
 # mypy     Argument "x" to "__call__" of "BaseTask" has incompatible type "TaskFuture[int]"; expected "int"  [arg-type]
 # plugin   ok
 # pyright  Argument of type "TaskFuture[int]" cannot be assigned to parameter "x" of type "int" in function "__call__"  [reportArgumentType]
+# pyrefly  Argument `TaskFuture[int]` is not assignable to parameter `x` with type `int` in function `daglite.tasks.BaseTask.__call__`  [bad-argument-type]
+# ty       Argument to bound method `BaseTask.__call__` is incorrect: Expected `int`, found `TaskFuture[int]`  [invalid-argument-type]
 # python   ok
-# why      plain types cannot say `X | Future[X]` for every parameter; write `ref(future)`
+# why      mypy, pyright, pyrefly, ty: plain types cannot say `X | Future[X]` for every parameter; write `ref(future)`

@@ -18,4 +18,7 @@ assert_type(Shop.bought(Shop(), 1), TaskFuture[Shop])
 # mypy     ok
 # plugin   ok
 # pyright  ok
+# pyrefly  ok
+# ty       Type `TaskFuture[Unknown]` does not match asserted type `TaskFuture[Shop]`  [type-assertion-failure]
 # python   ok
+# why      ty: `Self` behind a decorator is unknown

@@ -21,4 +21,6 @@ assert_type(opened(lambda x, by=0, anything=0: x), MapTaskFuture[int])
 # mypy     ok
 # plugin   ok
 # pyright  ok
+# pyrefly  ok
+# ty       ok
 # python   ok

@@ -18,4 +18,6 @@ assert_type(words.iter(text="a bb").reduce(longest, initial=None), ReduceFuture[
 # mypy     ok
 # plugin   ok
 # pyright  ok
+# pyrefly  ok
+# ty       ok
 # python   ok

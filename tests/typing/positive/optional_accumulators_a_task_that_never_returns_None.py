@@ -19,5 +19,7 @@ assert_type(words.iter(text="a bb").reduce(longest, initial=None), ReduceFuture[
 # plugin   ok
 # pyright  "assert_type" mismatch: expected "ReduceFuture[str | None]" but received "ReduceFuture[str]"  [reportAssertTypeFailure]
 # pyright  Argument of type "None" cannot be assigned to parameter "initial" of type "A@reduce" in function "reduce"  [reportArgumentType]
+# pyrefly  ok
+# ty       ok
 # python   ok
-# why      pyright wants the result annotated `str | None` as well
+# why      pyright: the result has to be annotated `str | None` as well

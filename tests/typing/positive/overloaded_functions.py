@@ -22,4 +22,8 @@ assert_type(numbers.iter(n=3).then(task(either)), MapTaskFuture[int])
 # mypy     ok
 # plugin   ok
 # pyright  ok
+# pyrefly  ok
+# ty       Type `TaskFuture[int | str]` does not match asserted type `TaskFuture[int]`  [type-assertion-failure]
+# ty       Type `MapTaskFuture[int | str]` does not match asserted type `MapTaskFuture[int]`  [type-assertion-failure]
 # python   ok
+# why      ty: the results of the overloads are joined

@@ -24,5 +24,7 @@ open_ended: PartialTask[..., float] = timed
 # mypy     Expression is of type "ReduceFuture[Any]", not "ReduceFuture[int]"  [assert-type]
 # plugin   ok
 # pyright  ok
+# pyrefly  ok
+# ty       ok
 # python   ok
-# why      without the plugin a partial task takes anything, so the fold is of Any
+# why      mypy: a partial task takes anything, so the fold is of `Any`

@@ -14,4 +14,6 @@ assert_type(scale.partial(**fixed)(x=1.0), TaskFuture[float])
 # mypy     ok
 # plugin   ok
 # pyright  ok
+# pyrefly  ok
+# ty       ok
 # python   ok

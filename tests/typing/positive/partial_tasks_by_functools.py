@@ -14,4 +14,6 @@ assert_type(task(functools.partial(minus.fn, 2))(b=1), TaskFuture[int])
 # mypy     ok
 # plugin   ok
 # pyright  ok
+# pyrefly  ok
+# ty       ok
 # python   ok

@@ -27,5 +27,8 @@ assert_type(tagged.map(x=[1], colour=["red"]), MapTaskFuture[str])
 # mypy     Argument 1 to "then" of "Items" has incompatible type "Task[[int, KwArg(str)], str]"; expected "def (int, /, **tags: str) -> TaskFuture[str]"  [arg-type]
 # plugin   ok
 # pyright  Argument of type "TaskFuture[int]" cannot be assigned to parameter "values" of type "int" in function "__call__"  [reportArgumentType]
+# pyrefly  Argument `TaskFuture[int]` is not assignable to parameter `*values` with type `int` in function `daglite.tasks.BaseTask.__call__`  [bad-argument-type]
+# ty       Argument to bound method `BaseTask.__call__` is incorrect: Expected `int`, found `TaskFuture[int]`  [invalid-argument-type]
 # python   ok
-# why      plain types do not let a future stand for a value; mypy does not match `**tags` behind `Concatenate`
+# why      mypy, pyright, pyrefly, ty: plain types cannot say `X | Future[X]` for every parameter; write `ref(future)`
+# why      mypy: it does not match `**tags` behind `Concatenate`

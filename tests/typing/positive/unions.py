@@ -37,5 +37,7 @@ chosen(True, words.iter(text="a b"))
 # mypy     Argument "x" to "__call__" of "BaseTask" has incompatible type "TaskFuture[int | None]"; expected "int | str | None"  [arg-type]
 # plugin   ok
 # pyright  Argument of type "TaskFuture[int | None]" cannot be assigned to parameter "x" of type "int | str | None" in function "__call__"  [reportArgumentType]
+# pyrefly  Argument `TaskFuture[int | None]` is not assignable to parameter `x` with type `int | str | None` in function `daglite.tasks.BaseTask.__call__`  [bad-argument-type]
+# ty       Argument to bound method `BaseTask.__call__` is incorrect: Expected `int | str | None`, found `TaskFuture[int | None]`  [invalid-argument-type]
 # python   ok
-# why      plain types cannot say `X | Future[X]` for every parameter; write `ref(future)`
+# why      mypy, pyright, pyrefly, ty: plain types cannot say `X | Future[X]` for every parameter; write `ref(future)`

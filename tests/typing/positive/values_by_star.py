@@ -15,4 +15,6 @@ assert_type(scale(**both), TaskFuture[float])
 # mypy     ok
 # plugin   ok
 # pyright  ok
+# pyrefly  ok
+# ty       ok
 # python   ok

@@ -23,4 +23,6 @@ assert_type(passed.map(x=[1], by=[lambda n: n + 1], seen=[{}]), MapTaskFuture[in
 # mypy     ok
 # plugin   ok
 # pyright  ok
+# pyrefly  ok
+# ty       ok
 # python   ok
