@@ -11,6 +11,7 @@ from daglite.runtime.awaiting import PrivateLoop
 from daglite.runtime.board import Board
 from daglite.runtime.calls import Calls
 from daglite.runtime.chain import BoundStep
+from daglite.runtime.codec import ItemCodec
 from daglite.runtime.engines import Inline, engine_of
 from daglite.runtime.saving import SaveBook
 from daglite.runtime.wire import Codec
@@ -42,7 +43,7 @@ class Context:
             _log.info("a run inside a worker runs inline")
             self.inline = True
         # Captures the items of streams that need no worker, so that they mean the same as those that do.
-        self.codec = None if self.inline else Codec("c")
+        self.codec: ItemCodec | None = None if self.inline else Codec("c")
 
     def board(self) -> Board:
         """The engine, started when something first needs it."""

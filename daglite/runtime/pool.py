@@ -17,8 +17,11 @@ from typing import cast
 
 from daglite.exceptions import ExecutionError
 from daglite.options import StartMethod
+from daglite.runtime.chain import BoundStep
+from daglite.runtime.errors import unpack_error
 from daglite.runtime.executor import Chunk, Reply, ReplyKind
 from daglite.runtime.frames import Frame, Kind
+from daglite.runtime.install import pack_steps
 from daglite.runtime.logs import take_record
 from daglite.runtime.process import WorkerProcess, interrupts_blocked, start_worker
 from daglite.runtime.wire import Codec
@@ -60,9 +63,9 @@ class ProcessSession:
             self.close()
             raise
 
-    def install(self, body: bytes) -> int:
+    def install(self, steps: Sequence[BoundStep]) -> int:
         program = next(self._numbers)
-        self._programs[program] = body
+        self._programs[program] = pack_steps(self.codec, steps)
         return program
 
     def forget(self, program: int) -> None:
@@ -223,8 +226,12 @@ class ProcessSession:
                 worker.deadline = None
             self._deaths = 0
             kind = _KINDS[frame.kind]
-            done = Reply(frame.seq, kind, frame.at, frame.step, frame.seconds, frame.segments, worker.pid)
-            replies.append(done)
+            segments, error = frame.segments, None
+            if frame.kind is Kind.FAIL:
+                segments, error = segments[:-1], unpack_error(self.codec, bytes(segments[-1]))
+            replies.append(
+                Reply(frame.seq, kind, frame.at, frame.step, frame.seconds, segments, worker.pid, error=error)
+            )
 
     def _end_overdue(self, replies: list[Reply]) -> None:
         """Kill workers whose call takes longer than its task's limit; nothing in Python could stop the call."""

@@ -12,14 +12,14 @@ from daglite.exceptions import ExecutionError, Failure, TaskTimeoutError, Transf
 from daglite.functions import Function
 from daglite.runtime.batch import Batcher
 from daglite.runtime.board import Board
+from daglite.runtime.cells import Unloadable
 from daglite.runtime.chain import BoundStep
-from daglite.runtime.errors import unpack_error
+from daglite.runtime.codec import ItemCodec
 from daglite.runtime.executor import Reply
 from daglite.runtime.failures import blame, short_repr
 from daglite.runtime.merge import Entry, Merge
 from daglite.runtime.verdict import Verdict
 from daglite.runtime.window import Window
-from daglite.runtime.wire import Codec, Unloadable
 
 __all__ = ["Shipping", "died", "overdue"]
 
@@ -43,7 +43,7 @@ class Shipping:
         self,
         *,
         board: Board,
-        codec: Codec,
+        codec: ItemCodec,
         program: int,
         steps: Sequence[BoundStep],
         window: Window,
@@ -143,13 +143,12 @@ class Shipping:
         if reply.kind == "overdue":
             self._overdue(flight, reply)
             return
-        segments = reply.segments if reply.kind == "done" else reply.segments[:-1]
-        nbytes = sum(map(len, segments))
-        values = self._codec.unpack(segments)
+        nbytes = self._codec.measure(reply.segments)
+        values = self._codec.unpack(reply.segments)
         self._window.arrive(len(flight.cells), flight.nbytes, nbytes)
         self._batcher.observe(reply.done, reply.seconds, flight.nbytes + nbytes)
-        if reply.kind == "failed":
-            error, trace = unpack_error(self._codec, bytes(reply.segments[-1]))
+        if reply.error is not None:
+            error, trace = reply.error
             self._fail(flight, reply.done, error, reply, trace)
         count = self._whole(flight, values, reply)
         self._merge.add(Entry(flight.first, count, values, nbytes))

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 from daglite.exceptions import Failure, TransferError
-from daglite.runtime.cells import SCALARS, weigh_cells
+from daglite.runtime.cells import SCALARS
+from daglite.runtime.codec import ItemCodec
 from daglite.runtime.failures import blame, short_repr
 from daglite.runtime.saving import Saver
-from daglite.runtime.wire import Codec
 
 __all__ = ["Source"]
 
@@ -24,7 +24,7 @@ class Source:
     """Items in the coordinator. `count` is how many have come so far, `finished` whether there are no more."""
 
     def __init__(
-        self, items: Iterator[object], *, name: str, number: int, saver: Saver | None, codec: Codec | None
+        self, items: Iterator[object], *, name: str, number: int, saver: Saver | None, codec: ItemCodec | None
     ) -> None:
         """`codec` None shares items as they are: for runtimes that do not cross processes."""
         self.name = name
@@ -34,6 +34,7 @@ class Source:
         self.items = items
         self.saver = saver
         self._codec = codec
+        self._size: Callable[[object], int] = codec.size if codec is not None else _weightless
 
     def pull(self, want: int, append: Callable[[object], None], room: int) -> None:
         """Ask for `want` items. Each is saved, captured and appended before the next is asked for.
@@ -42,7 +43,7 @@ class Source:
         source while it was fast, or its items small, may not hold any more. Raises what the generator, a save or the
         capture raises; the source is finished then.
         """
-        saver, captured, start, count = self.saver, self.captured, self.count, self.count
+        saver, captured, size, start, count = self.saver, self.captured, self._size, self.count, self.count
         late, more = time.perf_counter() + _LONGEST, True
         try:
             for item in islice(self.items, want):
@@ -52,7 +53,7 @@ class Source:
                 cell = item if type(item) in SCALARS else captured(item, count - 1)
                 append(cell)
                 if type(cell) not in _SMALL:
-                    room -= weigh_cells((cell,))
+                    room -= size(cell)
                 if room <= 0 or time.perf_counter() > late:
                     more = False
                     break
@@ -88,3 +89,7 @@ class Source:
             told = TransferError(f"item {index} of task '{self.name}' cannot be sent to a worker: {error}")
             blame(told, Failure(self.name, self.number, index, short_repr(item)))
             raise told from error
+
+
+def _weightless(_: object) -> int:
+    return 0

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 from daglite.exceptions import TransferError
+from daglite.runtime.cells import Unloadable
 from daglite.runtime.chain import Chain
+from daglite.runtime.codec import ItemCodec
 from daglite.runtime.flat import Place, Shape, flat_loop
-from daglite.runtime.wire import Codec, Unloadable
 
 __all__ = ["BatchRun", "Pieces"]
 
@@ -21,7 +22,7 @@ _PIECE_SECONDS = 0.05
 class BatchRun:
     """One pass over a batch. `cells` are the results so far, `done` how many items they come from."""
 
-    def __init__(self, chain: Chain, codec: Codec, first: int) -> None:
+    def __init__(self, chain: Chain, codec: ItemCodec, first: int) -> None:
         self.cells: list[object] = []
         self.step = -1
         self.done = 0
@@ -61,7 +62,7 @@ class BatchRun:
 
     def _tap(self, index: int, value: object) -> None:
         # Taken now: the next task may change the value it is given.
-        self.cells.append(self._codec.capture(value))
+        self.cells.append(self._codec.keep(value))
 
     def _captured(self, value: object) -> object:
         return self._codec.capture(value)
@@ -80,7 +81,7 @@ class BatchRun:
 class Pieces:
     """The items of a generator on their way to the coordinator: captured as they come, sent in pieces."""
 
-    def __init__(self, codec: Codec, send: Callable[[list[object]], None]) -> None:
+    def __init__(self, codec: ItemCodec, send: Callable[[list[object]], None]) -> None:
         self.cells: list[object] = []
         self._codec = codec
         self._send = send
