@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any, Protocol, TypeAlias
 
-__all__ = ["ItemCodec", "Packed"]
+from daglite.runtime.cells import Captured
+from daglite.runtime.wire import Codec
+
+__all__ = ["ItemCodec", "Packed", "Sharing"]
+
+_UNKNOWN_SIZE = 64
 
 # Cells on their way. What it holds is known to the codec that packed it and to the engine it belongs to.
 Packed: TypeAlias = Sequence[Any]
@@ -14,7 +20,7 @@ Packed: TypeAlias = Sequence[Any]
 class ItemCodec(Protocol):
     """Makes cells of items and items of cells. The loop asks it, and never looks at what is packed.
 
-    `wire.Codec` is the one for engines whose workers share nothing with the coordinator.
+    `wire.Codec` is the one for workers that share nothing with the coordinator, `Sharing` for those that share all.
     """
 
     def capture(self, item: object) -> object:
@@ -48,3 +54,51 @@ class ItemCodec(Protocol):
     def measure(self, segments: Packed) -> int:
         """About how many bytes a packed batch takes."""
         ...
+
+
+class Sharing:
+    """For workers of this process: cells are the items themselves, and a batch is their list."""
+
+    def __init__(self) -> None:
+        # Makes the copies of `keep`.
+        self._copies = Codec("c")
+
+    def capture(self, item: object) -> object:
+        """The item itself: whoever changes it changes it for all."""
+        return item
+
+    def keep(self, value: object) -> object:
+        """A pickled copy: it is saved later, and must be what it is now."""
+        return self._copies.capture(value)
+
+    def restore(self, cell: object) -> object:
+        """The item; the copy of one that was kept."""
+        return self._copies.restore(cell)
+
+    def size(self, cell: object) -> int:
+        """What Python says the object takes, without the objects it refers to: cheap, and right for arrays and text."""
+        if type(cell) is Captured:
+            return cell.nbytes
+        try:
+            return sys.getsizeof(cell)
+        except Exception:
+            # The user's own `__sizeof__`.
+            return _UNKNOWN_SIZE
+
+    def weigh(self, cells: Sequence[object]) -> int:
+        """The sizes of all of them."""
+        return sum(map(self.size, cells))
+
+    def pack(self, cells: Sequence[object]) -> list[object]:
+        """The cells in a list of its own: its worker may cut it short."""
+        return list(cells)
+
+    def unpack(self, segments: Packed) -> list[object]:
+        """The items of the list."""
+        if Captured not in set(map(type, segments)):
+            return list(segments)
+        return [self._copies.restore(cell) for cell in segments]
+
+    def measure(self, segments: Packed) -> int:
+        """The sizes of all of them."""
+        return self.weigh(segments)

@@ -38,12 +38,12 @@ class Context:
         self._leased = contextlib.ExitStack()
         self._engine = engine_of(settings)
         self.inline = isinstance(self._engine, Inline)
-        if inside_worker() and not self.inline:
+        if inside_worker() and not self._engine.shares:
             # A tree of processes would be nobody's: a run inside a task stays in its worker.
             _log.info("a run inside a worker runs inline")
             self.inline = True
         # Captures the items of streams that need no worker, so that they mean the same as those that do.
-        self.codec: ItemCodec | None = None if self.inline else Codec("c")
+        self.codec: ItemCodec | None = None if self.inline or self._engine.shares else Codec("c")
 
     def board(self) -> Board:
         """The engine, started when something first needs it."""
