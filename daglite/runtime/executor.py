@@ -40,7 +40,8 @@ class Reply(NamedTuple):
     `done` items are done and packed in `segments`. For "failed" the last segment is the error and `step` the number
     of the step that raised it. "piece" is a part of a generated list, more follows (`done` items of attempt `step`).
     "overdue" means that item `done` of the chunk took too long at step `step`, and its worker was killed.
-    "lost" means that the worker ended: `started` tells whether it may have begun, `exitcode` how it ended.
+    "lost" means that the worker ended: `started` tells whether it may have begun, `exitcode` how it ended, and
+    `hint` why, as far as that is known.
     """
 
     seq: int
@@ -52,6 +53,7 @@ class Reply(NamedTuple):
     worker: int | None = None
     started: bool = True
     exitcode: int | None = None
+    hint: str = ""
 
 
 class Session(Protocol):

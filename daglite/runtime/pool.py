@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import selectors
+import signal
 import socket
 import time
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from daglite.options import StartMethod
 from daglite.runtime.executor import Chunk, Reply, ReplyKind
 from daglite.runtime.frames import Frame, Kind
 from daglite.runtime.logs import take_record
+from daglite.runtime.memory import memory_hint, memory_kills
 from daglite.runtime.process import WorkerProcess, interrupts_blocked, start_worker
 from daglite.runtime.wire import Codec
 
@@ -45,6 +47,7 @@ class ProcessSession:
         self._owner = os.getpid()
         self._lost: list[Reply] = []
         self._deaths = 0
+        self._kills = memory_kills()
         with interrupts_blocked(), contextlib.ExitStack() as undo:
             self._selector = undo.enter_context(selectors.DefaultSelector())
             self._wake_in, self._wake_out = socket.socketpair()
@@ -139,6 +142,7 @@ class ProcessSession:
         self._lost.clear()
         self._drain_wake()
         self._deaths = 0
+        self._kills = memory_kills()
         while len(self._pool) < self.workers:
             self._start()
         # Code is read anew when a run starts, so nothing of the old run's may be known any more.
@@ -247,9 +251,11 @@ class ProcessSession:
 
     def _replace(self, worker: WorkerProcess, replies: list[Reply], *, begun: bool) -> int | None:
         exitcode = self._remove(worker)
+        hint = memory_hint(self._kills, memory_kills()) if exitcode == -signal.SIGKILL else ""
         for position, chunk in enumerate(worker.chunks):
             started = begun and position == 0
-            replies.append(Reply(chunk.seq, "lost", worker=worker.pid, started=started, exitcode=exitcode))
+            lost = Reply(chunk.seq, "lost", worker=worker.pid, started=started, exitcode=exitcode, hint=hint)
+            replies.append(lost)
         self._start()
         return exitcode
 
