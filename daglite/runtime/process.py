@@ -25,6 +25,7 @@ import multiprocess
 from multiprocess import resource_tracker, spawn
 from multiprocess.process import BaseProcess
 
+from daglite.exceptions import ExecutionError
 from daglite.options import StartMethod
 from daglite.runtime.executor import Chunk
 from daglite.runtime.frames import FrameReader, FrameWriter
@@ -130,6 +131,20 @@ class WorkerProcess:
 def start_worker(asked: StartMethod, workers: int) -> WorkerProcess:
     """Start one of `workers` processes; it is not waited for."""
     method = choose_method(asked)
+    try:
+        return _started(method, workers)
+    except RuntimeError as error:
+        # Python 3.12 and later refuse it in exit handlers, and there is no way to ask before.
+        if method != "fork" or "shutdown" not in str(error):
+            raise
+        if asked != "auto":
+            raise ExecutionError(
+                "this Python does not fork while the interpreter ends; use `start_method` 'auto' or 'forkserver'"
+            ) from error
+        return _started("forkserver", workers)
+
+
+def _started(method: Literal["fork", "forkserver", "spawn"], workers: int) -> WorkerProcess:
     context = multiprocess.get_context(method)
     if method != "fork":
         # It starts a process of its own, and unblocks SIGINT when it has: so it goes first.
