@@ -9,7 +9,7 @@
 | shipping | batches under way | calls | single calls under way |
 | board | who waits for which reply | executor | what an engine is |
 | pool | the process engine | process | one worker process, seen from the coordinator |
-| memory | what the kernel says about kills |  |  |
+| memory | what the kernel says about kills | forks | copies of a worker, made by its task |
 | worker | the loop inside a worker | work | what it does with a batch |
 | chain | tasks bound to their arguments | flat | a chain as one generated loop |
 | frames | what crosses a socket | install, transfer | programs and plans as bytes |

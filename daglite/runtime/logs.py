@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import pickle
+import sys
 import warnings
 from collections.abc import Callable
 from typing import Any, TextIO, cast
@@ -34,7 +36,8 @@ def forward_logs(settings: bytes, send: Callable[[bytes], None], where: Callable
             logger.propagate = True
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)
-    root.addHandler(_Forward(send, where))
+    forward = _Forward(send, where)
+    root.addHandler(forward)
 
     def show(
         message: Warning | str,
@@ -48,6 +51,25 @@ def forward_logs(settings: bytes, send: Callable[[bytes], None], where: Callable
             send(pickle.dumps((str(message), category, filename, lineno)))
 
     warnings.showwarning = show
+
+    def speak_for_itself() -> None:
+        """In a copy that a task has forked: nobody forwards anything, so that it is shown as by a plain script."""
+        root.removeHandler(forward)
+        warnings.showwarning = _show_here
+
+    os.register_at_fork(after_in_child=speak_for_itself)
+
+
+def _show_here(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    with contextlib.suppress(Exception):
+        cast("TextIO", file or sys.stderr).write(warnings.formatwarning(message, category, filename, lineno, line))
 
 
 class _Forward(logging.Handler):

@@ -26,6 +26,7 @@ class BatchRun:
         self.step = -1
         self.done = 0
         self._first = first
+        self._items: list[object] = []
         self._chain = chain
         self._codec = codec
         self._tapped = [step.tapped for step in chain.steps]
@@ -36,7 +37,7 @@ class BatchRun:
         pipeline, never the worker.
         """
         bad = next(((at, item) for at, item in enumerate(items) if isinstance(item, Unloadable)), None)
-        whole = items if bad is None else items[: bad[0]]
+        whole = self._items = items if bad is None else items[: bad[0]]
         taps = [self._tap for tapped in self._tapped if tapped]
         end = (self.cells.append, self._captured)
         calls = [call for call, _, _ in self._chain.calls]
@@ -48,6 +49,10 @@ class BatchRun:
             return None
         self.step = self._chain.steps[0].number
         return TransferError(f"the item cannot be loaded in a worker: {bad[1].reason}")
+
+    def forget_rest(self) -> None:
+        """Go no further than the item at work."""
+        self._items.clear()
 
     def position(self) -> int:
         """Which item of the batch is at work; for code that a task of the chain has called."""
