@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -77,6 +78,7 @@ class Processes(Engine):
         self._most = max_items_per_worker
         self._kept: ProcessSession | None = None
         self._entered = False
+        self._owner = os.getpid()
         # Held by the run that uses the kept workers.
         self._use = threading.Lock()
 
@@ -84,6 +86,7 @@ class Processes(Engine):
         if self._entered:
             raise ParameterError("this `Processes` is in use by another `with` block; make one for each")
         self._entered = True
+        self._owner = os.getpid()
         self._kept = self._session()
         return self
 
@@ -97,7 +100,8 @@ class Processes(Engine):
         return f"Processes(workers={self._workers}, start_method={self._method!r})"
 
     def lease(self) -> AbstractContextManager[Session]:
-        if self._entered and self._use.acquire(blocking=False):
+        # A process that the user forked has a copy of this object, but the workers are not its own.
+        if self._entered and self._owner == os.getpid() and self._use.acquire(blocking=False):
             return self._lend()
         return contextlib.closing(self._session())
 

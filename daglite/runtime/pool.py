@@ -241,17 +241,19 @@ class ProcessSession:
     def _bury(self, worker: WorkerProcess, replies: list[Reply]) -> None:
         """A worker is dead: its chunks are lost, another takes its place."""
         self._deaths += 1
+        hint = "" if worker.ended() else "it had closed its connection, so it was killed"
         # One that ended before it was up has not begun anything: no item is to blame.
-        exitcode = self._replace(worker, replies, begun=worker.ready)
+        exitcode = self._replace(worker, replies, begun=worker.ready, hint=hint)
         if self._deaths > max(10, 3 * self.workers):
             raise ExecutionError(
                 f"{self._deaths} workers in a row ended without finishing an item (the last: exit code {exitcode}); "
                 "is there enough memory, and can workers start here?"
             )
 
-    def _replace(self, worker: WorkerProcess, replies: list[Reply], *, begun: bool) -> int | None:
+    def _replace(self, worker: WorkerProcess, replies: list[Reply], *, begun: bool, hint: str = "") -> int | None:
         exitcode = self._remove(worker)
-        hint = memory_hint(self._kills, memory_kills()) if exitcode == -signal.SIGKILL else ""
+        if exitcode == -signal.SIGKILL:
+            hint = hint or memory_hint(self._kills, memory_kills())
         for position, chunk in enumerate(worker.chunks):
             started = begun and position == 0
             lost = Reply(chunk.seq, "lost", worker=worker.pid, started=started, exitcode=exitcode, hint=hint)

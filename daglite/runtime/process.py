@@ -15,11 +15,12 @@ import os
 import signal
 import socket
 import threading
+import time
 import weakref
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import multiprocess
 from multiprocess import resource_tracker, spawn
@@ -38,6 +39,10 @@ _NAME = "daglite-worker"
 
 # One start at a time in this process: a worker forked by another thread would inherit the ends meant for this one.
 _STARTING = threading.RLock()
+
+# Between the end of a process's socket and its own, in seconds; and the exit code of one whose code nobody knows.
+_LAST_BREATH = 0.2
+_UNKNOWN = 255
 
 # What multiprocess opens at most while it starts a process: pipes, sockets of the fork server, a program's streams.
 _DESCRIPTORS_OF_A_START = 16
@@ -118,10 +123,29 @@ class WorkerProcess:
         with contextlib.suppress(OSError, ValueError):
             self.process.kill()
 
+    def ended(self) -> bool:
+        """Whether it has ended; its socket may close a moment before."""
+        until = time.monotonic() + _LAST_BREATH
+        while self.process.exitcode is None:
+            try:
+                os.kill(self.pid, 0)
+            except ProcessLookupError:
+                break
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.001)
+        return True
+
     def reap(self) -> int | None:
-        """Wait for its end and close what belongs to it; the exit code, negative for a signal."""
+        """Wait for its end and close what belongs to it; the exit code, negative for a signal.
+
+        None when somebody else waited for it first: a program that ignores SIGCHLD, or that waits for all its children.
+        """
         self.process.join()
         exitcode = self.process.exitcode
+        if exitcode is None:
+            # For multiprocess it would still run, for ever. It has a public name for this nowhere.
+            cast("Any", self.process)._popen.returncode = _UNKNOWN
         self.process.close()
         self.sock.close()
         self.guard.close()
@@ -171,6 +195,9 @@ def _started(method: Literal["fork", "forkserver", "spawn"], workers: int) -> Wo
         ours.callback(_discard, process)
         with interrupts_blocked():
             process.start()
+        # When the interpreter ends, multiprocess ends its children and waits for them, while the run of a daemon
+        # thread replaces them: it would wait for the new ones. Ours end by themselves, when their guards close.
+        vars(multiprocess.process)["_children"].discard(process)
         assert process.pid is not None
         worker = WorkerProcess(process, sock, guard, process.pid)
         # A Ctrl-C that was held back during the start has come by now, and has ended what was started.

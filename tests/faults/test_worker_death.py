@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -141,3 +143,18 @@ def test_workers_that_cannot_live_end_the_run_with_a_reason() -> None:
 
     with pytest.raises(WorkerDiedError, match="SIGKILL"):
         count.iter(n=1000).then(task(poison)).run(workers=2)
+
+
+def test_a_task_that_closes_the_connection_of_its_worker_is_named_and_nobody_else_blamed() -> None:
+    """Such a worker has not ended, so it is ended: that SIGKILL is ours, and the error says so."""
+
+    def closes(x: int) -> int:
+        for number in os.listdir("/proc/self/fd"):
+            with contextlib.suppress(OSError):
+                if os.readlink(f"/proc/self/fd/{number}").startswith("socket:"):
+                    os.close(int(number))
+        time.sleep(600)
+        return x
+
+    with pytest.raises(WorkerDiedError, match="on item 0; started once; it had closed its connection, so it was kill"):
+        task(closes).map(x=[1]).run(workers=1, worker_retries=0)
