@@ -84,12 +84,18 @@ def test_workers_die_with_a_killed_coordinator(mode: str, method: str, tmp_path:
     assert gone_within(workers, 2) == []
 
 
+CLOSED: list[str] = []
+
+
 @task
 def endless() -> Iterator[int]:
     number = 0
-    while True:
-        yield number
-        number += 1
+    try:
+        while True:
+            yield number
+            number += 1
+    finally:
+        CLOSED.append("closed")
 
 
 @task
@@ -119,8 +125,10 @@ def leave_by_dropping(plan: daglite.Plan[list[int]]) -> None:
 def test_a_consumer_that_leaves_ends_the_run(
     leave: Callable[[daglite.Plan[list[int]]], None], nothing_left: None
 ) -> None:
+    CLOSED.clear()
     leave(daglite.compile(endless.iter().then(double)))
     gc.collect()
+    assert CLOSED == ["closed"]
 
 
 def test_cancelling_run_async_ends_the_run(nothing_left: None) -> None:
@@ -131,7 +139,9 @@ def test_cancelling_run_async_ends_the_run(nothing_left: None) -> None:
         with pytest.raises(asyncio.CancelledError, match=r"^$"):
             await running
 
+    CLOSED.clear()
     asyncio.run(main())
+    assert CLOSED == ["closed"]
 
 
 def test_run_works_inside_a_running_loop_and_in_threads() -> None:

@@ -262,6 +262,34 @@ def test_thread_limits_that_are_set_stay(method: StartMethod, monkeypatch: pytes
     assert {found[0] for found in count.iter(n=4).then(threads_of).run(workers=2, start_method=method)} == {"17"}
 
 
+MULTIPLYING = """
+import os, sys
+from daglite import task
+
+@task
+def multiplied(x: int) -> int:
+    import numpy
+    square = numpy.ones((400, 400))
+    for _ in range(3):
+        square = square @ square / 400
+    return len(os.listdir("/proc/self/task"))
+
+processors = len(os.sched_getaffinity(0))
+print(set(multiplied.map(x=range(4)).run(workers=processors, start_method=sys.argv[1])))
+"""
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_matrix_product_in_a_worker_starts_no_threads_when_each_processor_has_a_worker(
+    method: str, launch: Launch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For real: the threads that the operating system counts in the worker afterwards."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    out, errors = launch(MULTIPLYING, method).communicate(timeout=50)
+    assert (out, errors) == ("{1}\n", "")
+
+
 def echoed(x: int) -> str:
     done = subprocess.run([sys.executable, "-S", "-c", f"print({x} * 2)"], capture_output=True, text=True, check=True)
     return done.stdout.strip()

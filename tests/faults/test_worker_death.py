@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import faulthandler
 import os
 import signal
 import time
@@ -33,9 +34,13 @@ def sigkill() -> None:
 
 def segfault() -> None:
     # The fault handler would print a traceback to the terminal of the test run.
-    import_free = __import__("faulthandler")
-    import_free.disable()
+    faulthandler.disable()
     ctypes.string_at(0)
+
+
+def abort() -> None:
+    faulthandler.disable()
+    os.abort()
 
 
 def leave() -> None:
@@ -52,7 +57,7 @@ def first_time(folder: Path, name: str) -> bool:
 
 
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
-@pytest.mark.parametrize("die", [sigkill, segfault, leave])
+@pytest.mark.parametrize("die", [sigkill, segfault, abort, leave])
 def test_lost_items_run_again_and_nothing_else(die: Callable[[], None], method: StartMethod, tmp_path: Path) -> None:
     generated: list[int] = []
 
@@ -76,7 +81,13 @@ def test_lost_items_run_again_and_nothing_else(die: Callable[[], None], method: 
 
 
 @pytest.mark.parametrize(
-    ("die", "shown"), [(sigkill, "signal SIGKILL"), (segfault, "signal SIGSEGV"), (leave, "exit code 7")]
+    ("die", "shown"),
+    [
+        (sigkill, "signal SIGKILL"),
+        (segfault, "signal SIGSEGV"),
+        (abort, "signal SIGABRT"),
+        (leave, "exit code 7"),
+    ],
 )
 def test_an_item_that_kills_every_time_is_named(die: Callable[[], None], shown: str, tmp_path: Path) -> None:
     starts: Path = tmp_path / "starts"
