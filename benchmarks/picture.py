@@ -32,12 +32,13 @@ ROWS: dict[str, tuple[str, ...]] = {
 COLUMNS = {
     "inline": "one process",
     "trivial": "trivial items",
-    "one_ms": "1 ms of work",
-    "twenty_ms": "20 ms of work",
+    "one_ms": "1 ms tasks",
+    "twenty_ms": "20 ms tasks",
     "threads": "32 threads",
     "skew": "skew",
     "latency": "latency",
     "ahead": "pulled ahead",
+    "slow_head": "slow head",
     "memory": "memory",
     "arrays": "8 MB arrays",
     "start": "start",
@@ -87,7 +88,7 @@ def _names() -> Iterator[str]:
 
 def _column(x: int, table: Table) -> Iterator[str]:
     yield _text(x, 28, COLUMNS[table.name])
-    yield _text(x, 46, table.unit or "efficiency", "small")
+    yield _text(x, 46, table.unit, "small")
     rows = {name: _row(table, candidates) for name, candidates in ROWS.items()}
     present = [row for row in rows.values() if row is not None]
     if not present:

@@ -65,7 +65,7 @@ def _columns(table: Table, rows: Sequence[Row]) -> list[_Column]:
     columns = [
         _Column("", lambda row: f"{letters.get(row.contestant, ' ')} {row.contestant}"),
         _Column("items", lambda row: f"{row.items:,}"),
-        _Column(table.unit or "figure", lambda row: number(row.figure)),
+        _Column(table.unit, lambda row: number(row.figure)),
     ]
     columns += [_Column(letter, _ratio_to(table, table.row(name))) for name, letter in letters.items()]
     # In the order in which they turn up: not all contestants have all of them.

@@ -58,7 +58,7 @@ def busy(name: str, milliseconds: int, items: int, *more: Entry) -> Workload:
     return Workload(
         name=name,
         what=f"about {milliseconds} ms of processor time an item, two processes; speed-up",
-        unit="x",
+        unit="speed-up",
         better="more",
         items=items,
         entries=(

@@ -62,8 +62,8 @@ def skew_efficiency(done: Done) -> float:
 
 THREADS = Workload(
     name="threads",
-    what="5 ms of sleep an item, 32 threads; ideal time / time",
-    unit="",
+    what="5 ms of sleep an item, 32 threads; ideal time by time",
+    unit="efficiency",
     better="more",
     items=2_400,
     entries=(
@@ -80,8 +80,8 @@ THREADS = Workload(
 
 SKEW = Workload(
     name="skew",
-    what="1 item in 40 takes 100 ms, the others 1 ms, two processes, in order; ideal time / time",
-    unit="",
+    what="1 item in 40 takes 100 ms, the others 1 ms, two processes, in order; ideal time by time",
+    unit="efficiency",
     better="more",
     items=400,
     quick=0.4,
