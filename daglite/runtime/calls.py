@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from daglite.exceptions import ExecutionError, Failure, TransferError
 from daglite.runtime.board import Board
+from daglite.runtime.cells import reason_of
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.errors import unpack_error
 from daglite.runtime.executor import ChunkKind, Reply
@@ -13,7 +14,7 @@ from daglite.runtime.failures import blame
 from daglite.runtime.install import pack_steps
 from daglite.runtime.saving import Saver
 from daglite.runtime.shipping import died, overdue
-from daglite.runtime.wire import Codec, Unloadable
+from daglite.runtime.wire import Codec
 
 __all__ = ["Calls"]
 
@@ -102,12 +103,12 @@ class _Call:
             self._round = (self._attempt, attempt)
             self._items.clear()
         segments = reply.segments if reply.kind != "failed" else reply.segments[:-1]
-        for value in self._calls._codec.unpack(segments):
-            if isinstance(value, Unloadable):
-                name = self._steps[-1].function.name
+        values, bad = self._calls._codec.unpack(segments)
+        for place, value in enumerate(values):
+            if place == bad:
+                name, reason = self._steps[-1].function.name, reason_of(value)
                 raise self._blamed(
-                    TransferError(f"a result of task '{name}' cannot be loaded in the coordinator: {value.reason}"),
-                    reply,
+                    TransferError(f"a result of task '{name}' cannot be loaded in the coordinator: {reason}"), reply
                 )
             index = len(self._items)
             self._items.append(value)
