@@ -75,11 +75,16 @@ def _probe(arguments: list[str], environment: dict[str, str]) -> Sample | str:
             _end(process)
     if process.returncode != 0 or not printed.strip():
         last = complaints.strip().splitlines()[-1:] or [f"exit code {process.returncode}"]
-        return f"fails: {last[0]}"
+        return _failure(last[0])
     outcome = json.loads(printed.strip().splitlines()[-1])
     if "failed" in outcome:
-        return f"fails: {outcome['failed']}"
+        return _failure(outcome["failed"])
     return outcome["absent"] if "absent" in outcome else Sample(**outcome)
+
+
+def _failure(text: str) -> str:
+    """For the table and for JSON, where no folder of this machine belongs."""
+    return f"fails: {text.replace(str(ROOT), '.')}"
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -110,6 +110,14 @@ def test_probe_tells_why_a_contestant_cannot(probe: Probe) -> None:
     assert str(probe(found, found.entry("imap"), 2)).startswith("fails: AttributeError: Can't ")
 
 
+def test_failure_names_no_folder_of_the_machine(probe: Probe) -> None:
+    found = a_workload("a")
+
+    # It is not in the catalogue, so the process ends with a traceback.
+    assert probe(found, found.entry("a"), 1) == "fails: KeyError: 'w'"
+    assert turns._failure(f"no {turns.ROOT}/x") == "fails: no ./x"
+
+
 def test_probe_that_does_not_end_is_ended(probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns, "PATIENCE", 0.5)
     found = workload("latency")
