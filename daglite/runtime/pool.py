@@ -17,8 +17,11 @@ from typing import cast
 
 from daglite.exceptions import ExecutionError
 from daglite.options import StartMethod
+from daglite.runtime.chain import BoundStep
+from daglite.runtime.errors import unpack_error
 from daglite.runtime.executor import Chunk, Reply, ReplyKind
 from daglite.runtime.frames import Frame, Kind
+from daglite.runtime.install import pack_steps
 from daglite.runtime.logs import take_record
 from daglite.runtime.process import WorkerProcess, interrupts_blocked, start_worker
 from daglite.runtime.wire import Codec
@@ -63,9 +66,9 @@ class ProcessSession:
             self.close()
             raise
 
-    def install(self, body: bytes) -> int:
+    def install(self, steps: Sequence[BoundStep]) -> int:
         program = next(self._numbers)
-        self._programs[program] = body
+        self._programs[program] = pack_steps(self.codec, steps)
         return program
 
     def forget(self, program: int) -> None:
@@ -229,7 +232,12 @@ class ProcessSession:
                 self._free = None
                 self._deadlines.pop(worker, None)
             self._deaths = 0
-            replies.append(Reply(frame.seq, kind, frame.at, frame.step, frame.seconds, frame.segments, worker.pid))
+            segments, error = frame.segments, None
+            if kind == "failed":
+                segments, error = segments[:-1], unpack_error(self.codec, bytes(segments[-1]))
+            replies.append(
+                Reply(frame.seq, kind, frame.at, frame.step, frame.seconds, segments, worker.pid, error=error)
+            )
         elif frame.kind is Kind.DEFINE:
             self.codec.learn(bytes(frame.segments[0]))
         elif frame.kind is Kind.READY:

@@ -236,6 +236,10 @@ class Codec:
         data = self._pickled(item, buffers)
         return Captured(data, buffers, len(data) + sum(map(len, buffers)) if buffers else len(data))
 
+    def keep(self, value: object) -> object:
+        """The same: what is pickled does not change any more."""
+        return self.capture(value)
+
     def restore(self, cell: object) -> object:
         """The item of a cell, as if it had travelled; `Unloadable` when it cannot be loaded."""
         if not isinstance(cell, Captured):
@@ -268,6 +272,10 @@ class Codec:
             return unpack_cells(segments)
         with active(self._registry):
             return unpack_cells(segments)
+
+    def measure(self, segments: Sequence[Segment]) -> int:
+        """How many bytes the segments take."""
+        return sum(map(len, segments))
 
     def _pickled(self, value: object, buffers: list[bytes] | None) -> bytes:
         try:
