@@ -28,7 +28,7 @@ __all__ = [
 
 MIB = 1024 * 1024
 
-RuntimeName = Literal["processes", "inline"]
+RuntimeName = Literal["processes", "threads", "inline"]
 StartMethod = Literal["auto", "fork", "forkserver", "spawn"]
 
 
@@ -83,8 +83,8 @@ class Limits:
 class RunOptions(TypedDict, total=False):
     """The keyword options of `run`, `run_async` and `stream`.
 
-    runtime: "processes" (default), "inline", or an object of `daglite.runtime`.
-    workers: number of worker processes; default: the processors this process may use.
+    runtime: "processes" (default), "threads", "inline", or an object of `daglite.runtime`.
+    workers: number of worker processes; default: the processors this process may use (of threads: 4 more, at most 32).
     start_method: "auto" (default), "fork", "forkserver" or "spawn".
     worker_retries: how often an item starts again when its worker died (default 2).
     max_items_per_worker: a worker is replaced after so many items (default: never).
@@ -101,7 +101,7 @@ class RunOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """`RunOptions` after validation, without the store; `workers` None means all usable processors.
+    """`RunOptions` after validation, without the store; `workers` None leaves their number to the runtime.
 
     `given` names the options that were given, as opposed to left at their defaults.
     """

@@ -22,16 +22,17 @@ __all__ = [
     "SCALARS",
     "SMALL",
     "Unloadable",
+    "first_unloadable",
     "is_framed",
     "is_interrupt",
     "is_large",
+    "keep_in_band",
     "load_cell",
     "pack_cells",
     "reason_of",
     "text_of",
     "unpack_cells",
     "weigh_cells",
-    "weigh_large",
 ]
 
 SCALARS: frozenset[type] = frozenset({int, float, str, bytes, bool, type(None)})
@@ -95,7 +96,12 @@ def unpack_cells(segments: Sequence[Segment]) -> tuple[list[object], int | None]
     if not is_framed(segments):
         return cast("list[object]", pickle.loads(segments[0])), None
     items = _unframed(segments)
-    return items, next((place for place, item in enumerate(items) if type(item) is Unloadable), None)
+    return items, first_unloadable(items)
+
+
+def first_unloadable(items: Sequence[object]) -> int | None:
+    """The place of the first item that could not be loaded."""
+    return next((place for place, item in enumerate(items) if type(item) is Unloadable), None)
 
 
 def weigh_cells(cells: Sequence[object]) -> int:
@@ -106,11 +112,6 @@ def weigh_cells(cells: Sequence[object]) -> int:
     if kinds == {Captured}:
         return sum([cell.nbytes for cell in cast("Sequence[Captured]", cells)])
     return sum(map(_weight, cells))
-
-
-def weigh_large(cells: Iterable[object]) -> int:
-    """The same of those cells only that are not small values."""
-    return sum([_weight(cell) for cell in cells if type(cell) not in SMALL])
 
 
 def _weight(cell: object) -> int:
@@ -169,6 +170,16 @@ def load_cell(data: Segment, buffers: Iterable[Segment]) -> object:
         if is_interrupt(error):
             raise
         return Unloadable(text_of(error))
+
+
+def keep_in_band(buffers: list[bytes] | None, buffer: pickle.PickleBuffer) -> bool:
+    """Where a large buffer goes: to `buffers` if there is such a list, else into the pickle."""
+    raw = buffer.raw()
+    if buffers is None or not is_large(raw):
+        return True
+    # Copied now: the user may write into it before the batch is sent.
+    buffers.append(bytes(raw))
+    return False
 
 
 def is_large(data: bytes | memoryview) -> bool:

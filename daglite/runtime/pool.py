@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import selectors
+import signal
 import socket
 import time
 from collections.abc import Sequence
@@ -17,9 +18,13 @@ from typing import cast
 
 from daglite.exceptions import ExecutionError
 from daglite.options import StartMethod
+from daglite.runtime.chain import BoundStep
+from daglite.runtime.errors import unpack_error
 from daglite.runtime.executor import Chunk, Reply, ReplyKind
 from daglite.runtime.frames import Frame, Kind
+from daglite.runtime.install import pack_steps
 from daglite.runtime.logs import take_record
+from daglite.runtime.memory import memory_hint, memory_kills
 from daglite.runtime.process import WorkerProcess, interrupts_blocked, start_worker
 from daglite.runtime.wire import Codec
 
@@ -48,6 +53,7 @@ class ProcessSession:
         self._owner = os.getpid()
         self._lost: list[Reply] = []
         self._deaths = 0
+        self._kills = memory_kills()
         with interrupts_blocked(), contextlib.ExitStack() as undo:
             self._selector = undo.enter_context(selectors.DefaultSelector())
             self._wake_in, self._wake_out = socket.socketpair()
@@ -63,9 +69,9 @@ class ProcessSession:
             self.close()
             raise
 
-    def install(self, body: bytes) -> int:
+    def install(self, steps: Sequence[BoundStep]) -> int:
         program = next(self._numbers)
-        self._programs[program] = body
+        self._programs[program] = pack_steps(self.codec, steps)
         return program
 
     def forget(self, program: int) -> None:
@@ -151,6 +157,7 @@ class ProcessSession:
         self._lost.clear()
         self._drain_wake()
         self._deaths = 0
+        self._kills = memory_kills()
         while len(self._pool) < self.workers:
             self._start()
         # Code is read anew when a run starts, so nothing of the old run's may be known any more.
@@ -229,7 +236,12 @@ class ProcessSession:
                 self._free = None
                 self._deadlines.pop(worker, None)
             self._deaths = 0
-            replies.append(Reply(frame.seq, kind, frame.at, frame.step, frame.seconds, frame.segments, worker.pid))
+            segments, error = frame.segments, None
+            if kind == "failed":
+                segments, error = segments[:-1], unpack_error(self.codec, bytes(segments[-1]))
+            replies.append(
+                Reply(frame.seq, kind, frame.at, frame.step, frame.seconds, segments, worker.pid, error=error)
+            )
         elif frame.kind is Kind.DEFINE:
             self.codec.learn(bytes(frame.segments[0]))
         elif frame.kind is Kind.READY:
@@ -254,19 +266,23 @@ class ProcessSession:
     def _bury(self, worker: WorkerProcess, replies: list[Reply]) -> None:
         """A worker is dead: its chunks are lost, another takes its place."""
         self._deaths += 1
+        hint = "" if worker.ended() else "it had closed its connection, so it was killed"
         # One that ended before it was up has not begun anything: no item is to blame.
-        exitcode = self._replace(worker, replies, begun=worker.ready)
+        exitcode = self._replace(worker, replies, begun=worker.ready, hint=hint)
         if self._deaths > max(10, 3 * self.workers):
             raise ExecutionError(
                 f"{self._deaths} workers in a row ended without finishing an item (the last: exit code {exitcode}); "
                 "is there enough memory, and can workers start here?"
             )
 
-    def _replace(self, worker: WorkerProcess, replies: list[Reply], *, begun: bool) -> int | None:
+    def _replace(self, worker: WorkerProcess, replies: list[Reply], *, begun: bool, hint: str = "") -> int | None:
         exitcode = self._remove(worker)
+        if exitcode == -signal.SIGKILL:
+            hint = hint or memory_hint(self._kills, memory_kills())
         for position, chunk in enumerate(worker.chunks):
             started = begun and position == 0
-            replies.append(Reply(chunk.seq, "lost", worker=worker.pid, started=started, exitcode=exitcode))
+            lost = Reply(chunk.seq, "lost", worker=worker.pid, started=started, exitcode=exitcode, hint=hint)
+            replies.append(lost)
         self._start()
         return exitcode
 

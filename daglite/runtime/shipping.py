@@ -13,16 +13,15 @@ from daglite.exceptions import ExecutionError, Failure, TaskTimeoutError, Transf
 from daglite.functions import Function
 from daglite.runtime.batch import Batcher
 from daglite.runtime.board import Board
-from daglite.runtime.cells import reason_of, weigh_large
+from daglite.runtime.cells import SMALL, reason_of
 from daglite.runtime.chain import BoundStep
-from daglite.runtime.errors import unpack_error
+from daglite.runtime.codec import ItemCodec
 from daglite.runtime.executor import Reply
 from daglite.runtime.failures import blame, short_repr
 from daglite.runtime.merge import Entry, Merge
 from daglite.runtime.source import Source
 from daglite.runtime.verdict import Verdict
 from daglite.runtime.window import Window
-from daglite.runtime.wire import Codec
 
 __all__ = ["Shipping", "died", "overdue"]
 
@@ -47,7 +46,7 @@ class Shipping:
         *,
         source: Source,
         board: Board,
-        codec: Codec,
+        codec: ItemCodec,
         program: int,
         steps: Sequence[BoundStep],
         window: Window,
@@ -118,20 +117,24 @@ class Shipping:
         cells = self.pending[: self._size()]
         plain = self._source.plain
         segments = self._codec.pack(cells, plain=plain)
-        nbytes = sum(map(len, segments))
+        nbytes = self._codec.measure(segments)
         while nbytes > _MOST_BYTES and len(cells) > 1:
             # Large items after small ones: half of them wait for the next batch.
             del cells[len(cells) // 2 :]
             segments = self._codec.pack(cells)
-            nbytes = sum(map(len, segments))
+            nbytes = self._codec.measure(segments)
         count = len(cells)
         # The source may append at the same time, on its own thread.
         del self.pending[:count]
         flight = _Flight(self._sent, cells, nbytes)
         self._sent += count
-        self._window.send(count, nbytes, 0 if plain else weigh_large(cells))
+        self._window.send(count, nbytes, 0 if plain else self._weight(cells))
         self._flights.add(flight)
         self._board.submit(self._program, flight.first, count, segments, partial(self._answered, flight))
+
+    def _weight(self, cells: Sequence[object]) -> int:
+        """What the source counted for them when they came."""
+        return sum([self._codec.size(cell) for cell in cells if type(cell) not in SMALL])
 
     def _launch(self, flight: _Flight) -> None:
         """Send once more what a dead worker left."""
@@ -152,13 +155,12 @@ class Shipping:
         if reply.kind == "overdue":
             self._overdue(flight, reply)
             return
-        segments = reply.segments if reply.kind == "done" else reply.segments[:-1]
-        nbytes = sum(map(len, segments))
-        values, bad = self._codec.unpack(segments)
+        nbytes = self._codec.measure(reply.segments)
+        values, bad = self._codec.unpack(reply.segments)
         self._window.arrive(len(flight.cells), flight.nbytes, nbytes)
         self._batcher.observe(reply.done, reply.seconds, flight.nbytes + nbytes)
-        if reply.kind == "failed":
-            error, trace = unpack_error(self._codec, bytes(reply.segments[-1]))
+        if reply.error is not None:
+            error, trace = reply.error
             self._fail(flight, reply.done, error, reply, trace)
         count = reply.done if bad is None else self._whole(flight, values, bad, reply)
         self._merge.add(Entry(flight.first, count, values, nbytes))
@@ -219,7 +221,7 @@ def overdue(function: Function) -> TaskTimeoutError:
 def died(task: str, what: str, reply: Reply, attempt: int) -> WorkerDiedError:
     """The error for work whose worker ended under it too often."""
     times = "once" if attempt == 1 else f"{attempt} times"
-    hint = "; if the system ran out of memory, use fewer workers" if reply.exitcode == -signal.SIGKILL else ""
+    hint = f"; {reply.hint}" if reply.hint else ""
     return WorkerDiedError(
         f"the worker ended ({_exit_text(reply.exitcode)}) while it ran task '{task}' on {what}; started {times}{hint}"
     )

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 from daglite.exceptions import Failure, TransferError
-from daglite.runtime.cells import SCALARS, SMALL, weigh_cells
+from daglite.runtime.cells import SCALARS, SMALL
+from daglite.runtime.codec import ItemCodec
 from daglite.runtime.failures import blame, short_repr
 from daglite.runtime.saving import Saver
-from daglite.runtime.wire import Codec
 
 __all__ = ["Source"]
 
@@ -23,7 +23,7 @@ class Source:
     """Items in the coordinator. `count` is how many have come so far, `finished` whether there are no more."""
 
     def __init__(
-        self, items: Iterator[object], *, name: str, number: int, saver: Saver | None, codec: Codec | None
+        self, items: Iterator[object], *, name: str, number: int, saver: Saver | None, codec: ItemCodec | None
     ) -> None:
         """`codec` None shares items as they are: for runtimes that do not cross processes."""
         self.name = name
@@ -33,6 +33,7 @@ class Source:
         self.items = items
         self.saver = saver
         self._codec = codec
+        self._size: Callable[[object], int] = codec.size if codec is not None else _weightless
         # Whether all that came are small values that are their own cells; and the bytes of all that are not.
         self.plain = True
         self.nbytes = 0
@@ -61,7 +62,7 @@ class Source:
                 cell = item if type(item) in SCALARS else captured(item, count - 1)
                 if type(cell) not in SMALL:
                     self.plain = False
-                    nbytes = weigh_cells((cell,))
+                    nbytes = self._size(cell)
                     self.nbytes += nbytes
                     room -= nbytes
                 append(cell)
@@ -104,3 +105,7 @@ class Source:
             told = TransferError(f"item {index} of task '{self.name}' cannot be sent to a worker: {error}")
             blame(told, Failure(self.name, self.number, index, short_repr(item)))
             raise told from error
+
+
+def _weightless(_: object) -> int:
+    return 0
