@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 from daglite.exceptions import TransferError
+from daglite.loop import Place, Shape
 from daglite.runtime.chain import Chain
-from daglite.runtime.flat import Place, Shape, flat_loop
+from daglite.runtime.flat import flat_loop
 from daglite.runtime.wire import Codec, Unloadable
 
 __all__ = ["BatchRun", "Pieces"]
