@@ -13,11 +13,11 @@ from typing_extensions import TypeVar, Unpack
 
 from daglite.datasets.store import DatasetStore
 from daglite.exceptions import ParameterError, TaskError
-from daglite.explain import explain
+from daglite.explain import ExplainFormat, drawing, explain
 from daglite.lazy import lazy
 from daglite.options import RunOptions, Store, settings_of
 from daglite.program import Program, Stage, steps_of
-from daglite.sameness import Fingerprint, fingerprint, same_program
+from daglite.sameness import fingerprint, same_program
 
 if TYPE_CHECKING:
     import asyncio
@@ -44,9 +44,14 @@ class Plan(Generic[R_co]):
 
     program: Program
 
-    def explain(self) -> str:
-        """The plan as stable text: one line for each step, in data order, then the rules that fired."""
-        return explain(self.program, self._print)
+    def explain(self, format: ExplainFormat = "text") -> str:
+        """The plan as stable text: one line for each step, in data order, then the rules that fired.
+
+        `format`: "text"; "verbose" (nothing left out, every rewrite with its law); "source" (the loops that run);
+        "json" (its schema is in the documentation); "mermaid" and "dot" (graphs); "html" (one page with a picture).
+        Raises `ParameterError` for others.
+        """
+        return explain(self.program, format)
 
     @property
     def fingerprint(self) -> str | None:
@@ -54,7 +59,7 @@ class Plan(Generic[R_co]):
 
         It holds within one Python minor version; `explain()` tells why it is None.
         """
-        return self._print.digest
+        return fingerprint(self.program).digest
 
     def run(self, **options: Unpack[RunOptions]) -> R_co:
         """Run the plan and return its value (a list for a plan that ends in items).
@@ -102,12 +107,12 @@ class Plan(Generic[R_co]):
     def __repr__(self) -> str:
         return f"Plan({self.program.title}, {len(self.program.stages)} stages)"
 
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        """What a notebook shows: a picture. Nothing runs for it, and no argument is looked into."""
+        return {"text/plain": repr(self), "text/html": drawing(self.program)}
+
     def __reduce__(self) -> tuple[Callable[[bytes], Plan[object]], tuple[bytes]]:
         return _load_plan, (transfer.pack_program(self.program),)
-
-    @property
-    def _print(self) -> Fingerprint:
-        return fingerprint(self.program)
 
     def _execution(self, options: RunOptions, *, cancellable: bool = False) -> Execution:
         return runs.Execution(self.program, settings_of(options), _store(options.get("store")), cancellable=cancellable)

@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ir": {"exceptions", "functions", "keys", "options", "tokens"},
     "binding": {"exceptions", "functions", "ir"},
     "sameness": {"functions", "options", "program", "tokens"},
-    "explain": {"loop", "options", "program", "sameness", "shorten"},
+    "explain": {"lazy", "loop", "options", "program", "sameness", "shorten"},
     "runtime": {"exceptions", "functions", "keys", "lazy", "loop", "options", "program"},
     "plan": {"datasets", "exceptions", "explain", "lazy", "options", "program", "runtime", "sameness"},
     "compile inside": {"binding", "exceptions", "functions", "ir", "keys", "options", "program", "tokens"},
