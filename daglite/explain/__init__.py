@@ -11,19 +11,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, get_args
 
-from daglite.explain.table import table_of
-from daglite.explain.text import text
 from daglite.lazy import lazy
 from daglite.options import check_choice
 from daglite.program import Program
 from daglite.sameness import fingerprint
 
 if TYPE_CHECKING:
-    from daglite.explain import data, graph, page, picture, source, verbose
+    from daglite.explain import data, graph, page, picture, source, table, text, verbose
 else:
-    data, graph = lazy("daglite.explain.data"), lazy("daglite.explain.graph")
-    page, picture = lazy("daglite.explain.page"), lazy("daglite.explain.picture")
-    source, verbose = lazy("daglite.explain.source"), lazy("daglite.explain.verbose")
+    data, graph, page = lazy("daglite.explain.data"), lazy("daglite.explain.graph"), lazy("daglite.explain.page")
+    picture, source = lazy("daglite.explain.picture"), lazy("daglite.explain.source")
+    table, text, verbose = lazy("daglite.explain.table"), lazy("daglite.explain.text"), lazy("daglite.explain.verbose")
 
 __all__ = ["ExplainFormat", "drawing", "explain"]
 
@@ -35,21 +33,21 @@ def explain(program: Program, form: ExplainFormat) -> str:
     check_choice("format", form, get_args(ExplainFormat))
     match form:
         case "text":
-            return text(table_of(program, fingerprint(program)))
+            return text.text(table.table_of(program, fingerprint(program)))
         case "verbose":
-            return verbose.verbose(table_of(program, fingerprint(program)))
+            return verbose.verbose(table.table_of(program, fingerprint(program)))
         case "json":
-            return data.json_text(table_of(program, fingerprint(program)))
+            return data.json_text(table.table_of(program, fingerprint(program)))
         case "html":
-            return page.page(table_of(program, fingerprint(program)))
+            return page.page(table.table_of(program, fingerprint(program)))
         case "mermaid":
-            return graph.mermaid(table_of(program, None))
+            return graph.mermaid(table.table_of(program, None))
         case "dot":
-            return graph.dot(table_of(program, None))
+            return graph.dot(table.table_of(program, None))
         case "source":
             return source.source_text(program)
 
 
 def drawing(program: Program) -> str:
     """The program as a piece of HTML for notebooks. No argument is looked into: there is no fingerprint in it."""
-    return picture.picture(table_of(program, None))
+    return picture.picture(table.table_of(program, None))
