@@ -38,6 +38,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "futures": _BUILDING | {"tasks", "plan"},
 }
 MAY_IMPORT["face"] = set(MAY_IMPORT)
+MAY_IMPORT["cli"] = {"binding", "compile", "exceptions", "explain", "functions", "futures", "lazy", "options"}
+MAY_IMPORT["cli"] |= {"plan", "runtime", "tasks"}
+MAY_IMPORT["__main__"] = {"cli"}
 # It runs inside mypy, without daglite, and daglite runs without mypy.
 MAY_IMPORT["mypy_plugin"] = set()
 # What builds and what is built name each other in their annotations. Others import for the checkers only what they load
