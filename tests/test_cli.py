@@ -333,6 +333,17 @@ def test_real_command_runs_workers(method: str) -> None:
     assert (running.returncode, out, err) == (0, "0\n2\n4\n6\n", "")
 
 
+def test_file_of_another_folder_finds_its_neighbours(shop: Path) -> None:
+    """In workers too: its folder comes first on the path, as when Python runs the file."""
+    (shop / "deep").mkdir()
+    (shop / "deep" / "neighbour.py").write_text("from shop import *\n")
+    (shop / "shop.py").rename(shop / "deep" / "shop.py")
+    running = started("run", "deep/neighbour.py:items", "--workers", "1", "--start-method", "spawn")
+    out, err = running.communicate(timeout=100)
+
+    assert (running.returncode, out, err) == (0, "0\n2\n4\n6\n", "")
+
+
 def test_installed_command_is_the_same() -> None:
     command = Path(sys.executable).parent / "daglite"
     done = subprocess.run([command, "--version"], capture_output=True, text=True, check=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from html import escape
+from typing import get_args
 
 from daglite.explain.columns import wrapped
 from daglite.explain.fold import Gap, Line, folded
 from daglite.explain.graph import Arrow, arrows
 from daglite.explain.table import Table, window_text
+from daglite.program import Place
 
 __all__ = ["STYLE", "picture"]
 
@@ -43,9 +45,9 @@ _LETTERS = int((_BOX - 2 * _PAD) / _LETTER)
 class _Box:
     """Where a line of the page is drawn, and what stands in it."""
 
-    def __init__(self, line: Line, top: float) -> None:
+    def __init__(self, line: Line, top: float, lanes: Sequence[Place]) -> None:
         self.line = line
-        self.lane = 1 if not isinstance(line, Gap) and line.where == "workers" else 0
+        self.lane = 0 if isinstance(line, Gap) else lanes.index(line.where)
         self.left = _LEFT + self.lane * _LANE
         self.top = top
         self.texts = [*_texts(line)]
@@ -61,7 +63,7 @@ class _Box:
 
 
 def picture(table: Table) -> str:
-    """The drawing with a line of text above it: coordinator on the left, workers on the right, data flows down."""
+    """The drawing with a line of text above it: data flows down, in a lane for the coordinator and one for workers."""
     kind = "optimised" if table.optimised else "not optimised"
     head = f"<b>{escape(table.title)}</b> · {kind} · window ≤ {escape(window_text(table.limits))}"
     return "\n".join([f'<div class="daglite-plan"><style>{STYLE}</style>', f"<p>{head}</p>", _svg(table), "</div>"])
@@ -69,17 +71,21 @@ def picture(table: Table) -> str:
 
 def _svg(table: Table) -> str:
     lines = folded(table.rows)
+    used = {line.where for line in lines if not isinstance(line, Gap)}
+    lanes = [place for place in get_args(Place) if place in used]
     boxes = list[_Box]()
     for line in lines:
-        boxes.append(_Box(line, boxes[-1].bottom + _BETWEEN if boxes else _TOP + _PAD))
-    width, height = _LEFT + _LANE + _BOX + 2 * _PAD, boxes[-1].bottom + 2 * _PAD
+        boxes.append(_Box(line, boxes[-1].bottom + _BETWEEN if boxes else _TOP + _PAD, lanes))
+    width, height = _LEFT + (len(lanes) - 1) * _LANE + _BOX + 2 * _PAD, boxes[-1].bottom + 2 * _PAD
     told = [
         f'<svg viewBox="0 0 {width} {height:g}" width="{width}" role="img">',
         f"<title>{escape(table.title)}</title>",
         '<defs><marker id="daglite-tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" '
         'orient="auto"><path d="M0 0L8 4L0 8z"/></marker></defs>',
-        _text(_LEFT + _BOX / 2, _TOP - 10, "coordinator", 'class="small" text-anchor="middle"'),
-        _text(_LEFT + _LANE + _BOX / 2, _TOP - 10, "workers", 'class="small" text-anchor="middle"'),
+        *(
+            _text(_LEFT + lane * _LANE + _BOX / 2, _TOP - 10, place, 'class="small" text-anchor="middle"')
+            for lane, place in enumerate(lanes)
+        ),
         *_stages(boxes),
         *(part for way, arrow in enumerate(arrows(table.rows, lines)) for part in _arrow(arrow, boxes, way)),
         *(part for box in boxes for part in _drawn(box)),

@@ -153,7 +153,13 @@ class Touchy:
     __str__ = __len__ = __iter__ = __bool__ = __eq__ = __hash__ = __reduce_ex__ = __getstate__ = __repr__  # type: ignore[assignment]  # all of them refuse
 
 
-def test_notebook_picture_runs_nothing_and_looks_into_nothing() -> None:
+def test_notebook_picture_runs_nothing_and_looks_into_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hash_all(program: object) -> None:
+        raise AssertionError("hashed")
+
+    monkeypatch.setattr("daglite.explain.fingerprint", hash_all)
+    monkeypatch.setattr("daglite.plan.fingerprint", hash_all)
+
     def explode(x: Any) -> int:
         raise AssertionError("ran")
 
