@@ -1,114 +1,17 @@
-"""The command line: what it finds, what it prints, and how it ends. Most of it in this process, some of it for real."""
+"""The command line in this process: what it finds, what it prints, and how it ends."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from daglite.cli import main
+from tests.cli.conftest import SHOP
 from tests.samples import check_golden
-
-ROOT = Path(__file__).parent.parent
-
-SHOP = '''
-"""A shop."""
-from __future__ import annotations
-
-import sys
-from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
-
-import daglite
-from daglite import task
-
-if TYPE_CHECKING:
-    from nowhere import Unknown
-
-
-@task
-def numbers(n: int, start: int = 0) -> Iterator[int]:
-    yield from range(start, start + n)
-
-
-@task
-def double(x: int) -> int:
-    return 2 * x
-
-
-@task
-def add(total: int, item: int) -> int:
-    return total + item
-
-
-@task
-def fails(x: int) -> int:
-    if x == 3:
-        raise ValueError("three is not allowed")
-    return x
-
-
-@task
-def texts(x: int) -> str | None:
-    return None if x == 1 else f"text {x}"
-
-
-@task
-def leaves(x: int) -> int:
-    sys.exit(7)
-
-
-pipeline = numbers.iter(n=4).then(double).reduce(add, initial=0)
-items = numbers.iter(n=4).then(double)
-broken = numbers.iter(n=5).then(fails).reduce(add, initial=0)
-lines = numbers.iter(n=3).then(texts)
-saved = numbers.iter(n=2).save("n{iteration_index}").reduce(add, initial=0)
-plan = daglite.compile(pipeline)
-partial = numbers.partial(start=5)
-value = 5
-nothing = task(lambda: None, name="nothing")()
-
-
-def build(n: int, tags: list[str] = [], mode: Literal["sum", "list"] = "sum", **more: float) -> object:
-    if n < 0:
-        raise ValueError("n is negative")
-    stream = numbers.iter(n=n).then(double)
-    return stream.reduce(add, initial=len(tags) + int(sum(more.values()))) if mode == "sum" else stream
-
-
-def odd(n: Unknown, path: Path = Path(".")) -> object:
-    return numbers.iter(n=1)
-
-
-def gives_five() -> int:
-    return 5
-
-
-class Shelf:
-    inner = pipeline
-'''
-
-
-@pytest.fixture(autouse=True)
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with the module `shop`, as a user has it."""
-    (tmp_path / "shop.py").write_text(SHOP)
-    monkeypatch.chdir(tmp_path)
-    path = [*sys.path]
-    yield tmp_path
-    sys.path[:] = path
-    for name in ("shop", "broken_module", "needs", "textwrap_"):
-        sys.modules.pop(name, None)
-
 
 Capture = pytest.CaptureFixture[str]
 
@@ -178,21 +81,6 @@ def test_run_prints_the_value(target: str, params: list[str], printed: str, caps
     assert main(["run", target, "--runtime", "inline", *given]) == 0
 
     assert capsys.readouterr() == (printed, "")
-
-
-def test_items_are_printed_as_they_come(shop: Path) -> None:
-    """The reader may leave before the end; an endless source has none."""
-    with (shop / "shop.py").open("a") as file:
-        file.write("import itertools\n@task\ndef endless() -> Iterator[int]:\n    yield from itertools.count()\n")
-        file.write("forever = endless.iter().then(double)\n")
-    running = started("run", "shop:forever", "--workers", "1")
-    assert running.stdout is not None
-    first = [running.stdout.readline() for _ in range(3)]
-    running.stdout.close()
-
-    assert first == ["0\n", "2\n", "4\n"]
-    assert running.wait(timeout=60) == 141
-    assert error_of(running) == ""
 
 
 def test_saves_go_where_the_option_says(shop: Path, capsys: Capture) -> None:
@@ -312,72 +200,6 @@ def test_file_must_not_hide_behind_another_module(shop: Path, capsys: Capture) -
     assert "a module called 'textwrap' is there already" in capsys.readouterr().err
 
 
-def started(*arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "daglite", *arguments]
-    env = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
-
-
-def error_of(running: subprocess.Popen[str]) -> str:
-    assert running.stderr is not None
-    with running.stderr:
-        return running.stderr.read()
-
-
-@pytest.mark.parametrize("method", ["auto", "fork", "forkserver", "spawn"])
-def test_real_command_runs_workers(method: str) -> None:
-    """Functions of a module that is named on the command line reach workers, however these are started."""
-    running = started("run", "shop.py:items", "--workers", "2", "--start-method", method)
-    out, err = running.communicate(timeout=100)
-
-    assert (running.returncode, out, err) == (0, "0\n2\n4\n6\n", "")
-
-
-def test_file_of_another_folder_finds_its_neighbours(shop: Path) -> None:
-    """In workers too: its folder comes first on the path, as when Python runs the file."""
-    (shop / "deep").mkdir()
-    (shop / "deep" / "neighbour.py").write_text("from shop import *\n")
-    (shop / "shop.py").rename(shop / "deep" / "shop.py")
-    running = started("run", "deep/neighbour.py:items", "--workers", "1", "--start-method", "spawn")
-    out, err = running.communicate(timeout=100)
-
-    assert (running.returncode, out, err) == (0, "0\n2\n4\n6\n", "")
-
-
-def test_installed_command_is_the_same() -> None:
-    command = Path(sys.executable).parent / "daglite"
-    done = subprocess.run([command, "--version"], capture_output=True, text=True, check=True)
-
-    assert re.fullmatch(r"daglite \d+\.\d+\.\d+\n", done.stdout)
-
-
-def test_failed_real_command_ends_with_1() -> None:
-    running = started("run", "shop:broken", "--workers", "1")
-    out, err = running.communicate(timeout=100)
-
-    assert (running.returncode, out) == (1, "")
-    assert "three is not allowed" in err
-
-
-def test_interrupted_command_ends_with_130(shop: Path) -> None:
-    """As by Ctrl-C: it reaches the whole group, workers too; nothing of the run is left."""
-    with (shop / "shop.py").open("a") as file:
-        file.write("import time\n@task\ndef slow(x: int) -> int:\n    open(f'{x}.began', 'w').close()\n")
-        file.write("    time.sleep(600)\n    return x\nstuck = numbers.iter(n=2).then(slow)\n")
-    command = [sys.executable, "-m", "daglite", "run", "shop:stuck", "--workers", "1"]
-    env = os.environ | {"PYTHONPATH": str(ROOT)}
-    running = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, start_new_session=True
-    )
-    until = time.monotonic() + 60
-    while not (shop / "0.began").exists() and time.monotonic() < until:
-        time.sleep(0.01)
-    os.killpg(running.pid, signal.SIGINT)
-    out, err = running.communicate(timeout=60)
-
-    assert (running.returncode, out, err) == (130, "", "interrupted\n")
-
-
 def test_exit_of_the_users_own_code_is_kept(shop: Path) -> None:
     with (shop / "shop.py").open("a") as file:
         file.write("@task\ndef quits() -> Iterator[int]:\n    yield 1\n    sys.exit(7)\nquitting = quits.iter()\n")
@@ -425,4 +247,4 @@ def test_help_is_as_reviewed(command: str, monkeypatch: pytest.MonkeyPatch, caps
     assert max(map(len, out.splitlines())) <= 80
     if sys.version_info[:2] == (3, 11):
         # argparse lays options out a little differently in every version.
-        check_golden(Path(__file__).parent / "golden" / f"help_{command or 'daglite'}.txt", out.rstrip("\n"))
+        check_golden(Path(__file__).parent.parent / "golden" / f"help_{command or 'daglite'}.txt", out.rstrip("\n"))
