@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -44,7 +44,7 @@ def streams() -> Iterator[tuple[str, Any]]:
 
 
 @pytest.mark.parametrize(("name", "pipeline"), [*streams()])
-@pytest.mark.parametrize("runtime", ["inline", "processes"])
+@pytest.mark.parametrize("runtime", get_args(RuntimeName))
 def test_text_of_a_stage_is_what_runs(name: str, pipeline: Any, runtime: RuntimeName) -> None:
     plan: Any = compile(pipeline)
     stage = plan.program.stages[-1]
@@ -56,6 +56,27 @@ def test_text_of_a_stage_is_what_runs(name: str, pipeline: Any, runtime: Runtime
     found = plan.run(runtime=runtime, workers=1, store=Memory())
 
     assert made["loop"].__code__.co_code in (found if isinstance(found, list) else [found])
+
+
+@task
+def last_loop(found: Any, item: Any) -> bytes:
+    """The code of the loop that folds."""
+    frame = sys._getframe(1)
+    while frame.f_code.co_name != "loop":
+        assert frame.f_back is not None
+        frame = frame.f_back
+    return frame.f_code.co_code
+
+
+@pytest.mark.parametrize("runtime", get_args(RuntimeName))
+def test_stream_without_tasks_captures_items_where_they_would_cross_processes(runtime: RuntimeName) -> None:
+    """And so `explain` says: two loops, one for runtimes that share items."""
+    plan = compile(rows.iter(n=2).reduce(last_loop, initial=b""))
+    shared, captured = plan.explain("source").split("\n\n")
+    made: dict[str, Any] = {}
+    exec(captured if runtime == "processes" else shared, made)
+
+    assert made["loop"].__code__.co_code == plan.run(runtime=runtime)
 
 
 SHAPES = [

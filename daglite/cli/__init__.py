@@ -24,8 +24,9 @@ from daglite.plan import Plan
 
 if TYPE_CHECKING:
     from daglite.cli import doctor
+    from daglite.runtime import engines
 else:
-    doctor = lazy("daglite.cli.doctor")
+    doctor, engines = lazy("daglite.cli.doctor"), lazy("daglite.runtime.engines")
 
 __all__ = ["main"]
 
@@ -65,7 +66,7 @@ def _explain(asked: Namespace) -> int:
 def _run(asked: Namespace) -> int:
     options = cast("RunOptions", _given(asked, RUN_OPTIONS))
     try:
-        settings_of(options)
+        engines.engine_of(settings_of(options))
     except ParameterError as error:
         raise UsageError(str(error)) from None
     plan: Plan[Any] = plan_of(asked.target, asked.param, _given(asked, COMPILE_OPTIONS))

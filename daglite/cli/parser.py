@@ -7,7 +7,7 @@ from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormat
 from typing import TypeAlias, get_args
 
 from daglite.explain import ExplainFormat
-from daglite.options import RuntimeName, StartMethod
+from daglite.options import Limits, RuntimeName, StartMethod
 
 __all__ = ["COMPILE_OPTIONS", "RUN_OPTIONS", "parser"]
 
@@ -88,7 +88,7 @@ def parser() -> ArgumentParser:
     _add_explain(commands)
     _add_run(commands)
     doctor = _command(commands, "doctor", "tell what works on this machine, and what it costs", _DOCTOR, None)
-    doctor.add_argument("--workers", type=_count, metavar="N", help="worker processes (default: usable processors)")
+    doctor.add_argument("--workers", type=_count, metavar="N", help="how many workers (default: usable processors)")
     return made
 
 
@@ -108,7 +108,7 @@ def _add_run(commands: _Commands) -> None:
     options = made.add_argument_group("options of the run")
     runtimes, methods = get_args(RuntimeName), get_args(StartMethod)
     options.add_argument("--runtime", choices=runtimes, metavar="NAME", help=f"{_either(runtimes)}")
-    options.add_argument("--workers", type=_count, metavar="N", help="worker processes (default: usable processors)")
+    options.add_argument("--workers", type=_count, metavar="N", help="how many workers (default: as suits the runtime)")
     options.add_argument("--start-method", choices=methods, metavar="NAME", help=f"{_either(methods)}")
     options.add_argument(
         "--worker-retries", type=_number, metavar="N", help="starts of an item more when its worker died (default: 2)"
@@ -144,11 +144,15 @@ def _add_compile_options(made: ArgumentParser) -> None:
     options.add_argument(
         "--no-optimize", dest="optimize", action="store_const", const=False, help="apply no rewrite rule"
     )
-    options.add_argument("--window", type=_count, metavar="N", help="most items alive (default: 512 for each worker)")
+    options.add_argument(
+        "--window", type=_count, metavar="N", help=f"most items alive (default: {Limits().per_worker} for each worker)"
+    )
     options.add_argument(
         "--window-bytes", type=_count, metavar="N", help="most bytes of items and results alive (default: 64 MiB)"
     )
-    options.add_argument("--batch", type=_count, metavar="N", help="most items in one message (default: 256)")
+    options.add_argument(
+        "--batch", type=_count, metavar="N", help=f"most items in one message (default: {Limits().batch})"
+    )
     options.add_argument(
         "--no-helper-thread",
         dest="helper_thread",

@@ -11,6 +11,8 @@ __all__ = ["source_text"]
 
 _WHOLE = "in the coordinator, from the source to the ending"
 _INLINE = f'with runtime="inline", {_WHOLE}'
+_SHARED = f"{_WHOLE}; items are shared (inline, threads)"
+_CAPTURED = f"{_WHOLE}; items are captured (processes)"
 _WORKER = "in a worker, over the items of one batch"
 
 
@@ -28,8 +30,8 @@ def _blocks(stage: StreamStage) -> Iterator[str]:
         yield _block(stage, shape, _INLINE)
         yield _block(stage, worker_shape(stage), _WORKER)
     elif isinstance(stage.source, Step):
-        yield _block(stage, shape, _INLINE)
-        yield _block(stage, shape._replace(snaps=True), f"with other runtimes, {_WHOLE}")
+        yield _block(stage, shape, _SHARED)
+        yield _block(stage, shape._replace(snaps=True), _CAPTURED)
     else:
         yield _block(stage, shape, _WHOLE)
 

@@ -9,13 +9,14 @@ from typing import Literal, NoReturn
 
 from daglite.exceptions import Failure, TransferError
 from daglite.loop import Place, Shape
+from daglite.runtime.cells import Unloadable
 from daglite.runtime.chain import Chain
+from daglite.runtime.codec import ItemCodec
 from daglite.runtime.endings import Ending, Folding
 from daglite.runtime.failures import blame, raise_blamed, short_repr
 from daglite.runtime.flat import flat_loop
 from daglite.runtime.saving import Saver
 from daglite.runtime.source import Source
-from daglite.runtime.wire import Codec, Unloadable
 
 __all__ = ["InlineFlow", "run_steps"]
 
@@ -47,7 +48,7 @@ class InlineFlow:
         chain: Chain,
         savers: Sequence[Saver | None],
         ending: Ending,
-        codec: Codec | None,
+        codec: ItemCodec | None,
         *,
         watchful: bool,
     ) -> None:

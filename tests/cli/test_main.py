@@ -6,10 +6,12 @@ import json
 import re
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from daglite.cli import main
+from daglite.options import RuntimeName
 from tests.cli.conftest import SHOP
 from tests.samples import check_golden
 
@@ -154,6 +156,12 @@ def test_wrong_option_is_told_and_is_a_usage_error(arguments: list[str], complai
     assert complaint in capsys.readouterr().err.replace("-p/", "").replace("-f/", "")
 
 
+def test_options_that_do_not_fit_the_runtime_are_a_usage_error(capsys: Capture) -> None:
+    assert main(["run", "shop:pipeline", "--runtime", "threads", "--start-method", "fork"]) == 2
+
+    assert "daglite run: `start_method` is an option of worker processes" in capsys.readouterr().err
+
+
 def test_annotation_that_is_not_needed_is_not_read() -> None:
     """Only for checkers: `odd` cannot be called, but what is missing is told first."""
     assert main(["explain", "shop:odd", "-p", "path=x"]) == 2
@@ -217,7 +225,7 @@ def test_doctor_measures_every_runtime(capsys: Capture) -> None:
     amount = r"[\d.]+(e\+\d+)? (s|ms|us|ns)"
     for method in ("fork", "forkserver", "spawn"):
         assert re.search(rf"^{method} +{amount}( +taken by `auto` here)?$", out, re.MULTILINE), method
-    for runtime in ("inline", "processes"):
+    for runtime in get_args(RuntimeName):
         assert re.search(rf"^{runtime} +{amount} +{amount}$", out, re.MULTILINE), runtime
     assert out.count("taken by `auto` here") == 1
     assert max(map(len, out.splitlines())) <= 80
