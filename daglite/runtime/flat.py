@@ -15,7 +15,10 @@ from typing import Any, NoReturn, cast
 from daglite.loop import Place, Shape, write_loop
 from daglite.runtime.cells import SCALARS
 
-__all__ = ["FlatLoop", "flat_loop"]
+__all__ = ["FlatLoop", "STREAM_FILE", "flat_loop"]
+
+# What a traceback shows as the file of a loop.
+STREAM_FILE = "<daglite stream>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,5 +58,5 @@ def flat_loop(shape: Shape) -> FlatLoop:
     """Write and compile the loop for streams of this shape."""
     written = write_loop(shape)
     made: dict[str, object] = {"SCALARS": SCALARS}
-    exec(compile(written.source, "<daglite stream>", "exec"), made)
+    exec(compile(written.source, STREAM_FILE, "exec"), made)
     return FlatLoop(written.source, written.places, written.first_line, cast("FunctionType", made["loop"]))
