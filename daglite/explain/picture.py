@@ -28,7 +28,7 @@ STYLE = """\
 .daglite-plan .gap { stroke: none; }
 .daglite-plan path { fill: none; stroke: currentColor; stroke-opacity: .6; stroke-width: 1.5; }
 .daglite-plan path.value { stroke-dasharray: 3 3; }
-.daglite-plan marker path { fill: currentColor; fill-opacity: .6; stroke: none; }"""
+.daglite-plan path.tip { fill: currentColor; fill-opacity: .6; stroke: none; }"""
 
 # In pixels. A letter of the monospaced font is a little narrower than this at 12 pixels.
 _LETTER = 7.3
@@ -80,8 +80,6 @@ def _svg(table: Table) -> str:
     told = [
         f'<svg viewBox="0 0 {width} {height:g}" width="{width}" role="img">',
         f"<title>{escape(table.title)}</title>",
-        '<defs><marker id="daglite-tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" '
-        'orient="auto"><path d="M0 0L8 4L0 8z"/></marker></defs>',
         *(
             _text(_LEFT + lane * _LANE + _BOX / 2, _TOP - 10, place, 'class="small" text-anchor="middle"')
             for lane, place in enumerate(lanes)
@@ -135,15 +133,18 @@ def _arrow(arrow: Arrow, boxes: Sequence[_Box], way: int) -> Iterator[str]:
     if arrow.end == arrow.start + 1:
         half = (start.bottom + end.top) / 2
         points = f"M{start.middle} {start.bottom:g}V{half:g}H{end.middle}V{end.top:g}"
+        tip = f"M{end.middle} {end.top:g}l-5 -8h10z"
         label = (min(start.middle, end.middle) + _PAD, half - 4 if start.lane != end.lane else half + 4, "start")
     else:
         # Ways of several arrows lie side by side.
         out = (_LEFT + _BOX if start.lane or end.lane else 0) + 18 + 7 * (way % 5)
         first, last = start.top + start.height / 2, end.top + 10 + 8 * (way % 3)
         points = f"M{_side(start, out)} {first:g}H{out}V{last:g}H{_side(end, out)}"
-        label = (_side(end, out) - _PAD - 4, last - 4, "end")
+        back = -8 if out < end.left else 8
+        tip = f"M{_side(end, out)} {last:g}l{back} -5v10z"
+        label = (_side(end, out) + 1.5 * back, last - 4, "end" if back < 0 else "start")
     style = "" if arrow.joins else ' class="value"'
-    yield f'<path{style} d="{points}" marker-end="url(#daglite-tip)"/>'
+    yield f'<path{style} d="{points}"/><path class="tip" d="{tip}"/>'
     yield _text(label[0], label[1], arrow.label, f'class="small" text-anchor="{label[2]}"')
 
 
