@@ -8,11 +8,12 @@ from functools import partial
 from typing import NamedTuple, NoReturn
 
 from daglite.exceptions import TransferError
+from daglite.loop import Place, Shape
 from daglite.runtime.awaiting import PrivateLoop
 from daglite.runtime.cells import reason_of
 from daglite.runtime.chain import BoundStep, Chain, open_items
 from daglite.runtime.codec import ItemCodec
-from daglite.runtime.flat import Place, Shape, flat_loop
+from daglite.runtime.flat import flat_loop
 
 __all__ = ["BatchRun", "Drained", "drain"]
 
