@@ -64,16 +64,20 @@ class Limits:
     window: int | None = None
     per_worker: int = 512
     nbytes: int = 64 * MIB
-    batch: int = 256
+    batch: int = 512
     helper_thread: bool = True
 
     def items(self, workers: int) -> int:
         """The window in items for a number of workers."""
         return self.window if self.window is not None else self.per_worker * workers
 
-    def batch_items(self, workers: int) -> int:
-        """Most items in one batch: two batches for each worker must fit into the window."""
-        return max(1, min(self.batch, self.items(workers) // (2 * workers)))
+    def batch_items(self, workers: int) -> tuple[int, int]:
+        """Most items in one batch, so that two for each worker fit into the window; and most where items are so cheap
+        that one for each is enough. With one worker there must be two, or it and the coordinator wait for each other.
+        """
+        window = self.items(workers)
+        each = window // (2 * workers)
+        return max(1, min(self.batch, each)), max(1, min(self.batch, each if workers == 1 else 2 * each))
 
 
 class RunOptions(TypedDict, total=False):

@@ -106,12 +106,13 @@ def _stream_flow(
     merge: Merge[list[object]] = Merge(ordered=ordered)
     verdict = Verdict(ordered=ordered)
     shipping = Shipping(
+        source=source,
         board=board,
         codec=board.session.codec,
         program=board.session.install(steps),
         steps=steps,
         window=window,
-        batcher=Batcher(stage.limits.batch_items(workers)),
+        batcher=Batcher(*stage.limits.batch_items(workers)),
         merge=merge,
         verdict=verdict,
         retries=context.retries,

@@ -40,7 +40,8 @@ class Board:
 
     def poll(self, timeout: float | None) -> int:
         """Hand out the replies that are here; wait up to `timeout` seconds for one. Returns how many there were."""
-        self._launch()
+        if self._queue:
+            self._launch()
         if timeout is None and not self._handlers:
             # Nothing is under way, so nothing could end this wait.
             return 0
@@ -49,7 +50,8 @@ class Board:
             more = reply.kind == "piece"
             handler = self._handlers[reply.seq] if more else self._handlers.pop(reply.seq)
             handler(reply)
-        self._launch()
+        if self._queue:
+            self._launch()
         return len(replies)
 
     def abandon(self) -> None:
@@ -66,3 +68,4 @@ class Board:
     def _launch(self) -> None:
         while self._queue and self.session.idle():
             self.session.submit(self._queue.popleft())
+            self.session.flush()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from daglite.exceptions import ExecutionError, Failure, TransferError
 from daglite.runtime.board import Board
-from daglite.runtime.cells import Unloadable
+from daglite.runtime.cells import reason_of
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.executor import ChunkKind, Reply
@@ -100,12 +100,12 @@ class _Call:
         if reply.kind != "failed" and self._round != (self._attempt, attempt):
             self._round = (self._attempt, attempt)
             self._items.clear()
-        for value in self._calls._codec.unpack(reply.segments):
-            if isinstance(value, Unloadable):
-                name = self._steps[-1].function.name
+        values, bad = self._calls._codec.unpack(reply.segments)
+        for place, value in enumerate(values):
+            if place == bad:
+                name, reason = self._steps[-1].function.name, reason_of(value)
                 raise self._blamed(
-                    TransferError(f"a result of task '{name}' cannot be loaded in the coordinator: {value.reason}"),
-                    reply,
+                    TransferError(f"a result of task '{name}' cannot be loaded in the coordinator: {reason}"), reply
                 )
             index = len(self._items)
             self._items.append(value)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Protocol, TypeAlias
 
-from daglite.runtime.cells import Captured
+from daglite.runtime.cells import Captured, Unloadable
 from daglite.runtime.wire import Codec
 
 __all__ = ["ItemCodec", "Packed", "Sharing"]
@@ -43,12 +43,12 @@ class ItemCodec(Protocol):
         """About how many bytes all of them take."""
         ...
 
-    def pack(self, cells: Sequence[object]) -> Packed:
-        """The cells of a batch as the engine carries them."""
+    def pack(self, cells: Sequence[object], *, plain: bool = False) -> Packed:
+        """The cells of a batch as the engine carries them; `plain`: they are known to be small values."""
         ...
 
-    def unpack(self, segments: Packed) -> list[object]:
-        """The items of a batch, with `Unloadable` in the place of each that could not be loaded."""
+    def unpack(self, segments: Packed) -> tuple[list[object], int | None]:
+        """The items of a batch and the place of the first that could not be loaded, where an `Unloadable` stands."""
         ...
 
     def measure(self, segments: Packed) -> int:
@@ -89,15 +89,16 @@ class Sharing:
         """The sizes of all of them."""
         return sum(map(self.size, cells))
 
-    def pack(self, cells: Sequence[object]) -> list[object]:
-        """The cells in a list of its own: its worker may cut it short."""
+    def pack(self, cells: Sequence[object], *, plain: bool = False) -> list[object]:
+        """The cells in a list."""
         return list(cells)
 
-    def unpack(self, segments: Packed) -> list[object]:
-        """The items of the list."""
+    def unpack(self, segments: Packed) -> tuple[list[object], int | None]:
+        """The items in a list of its own: the worker may cut it short."""
         if Captured not in set(map(type, segments)):
-            return list(segments)
-        return [self._copies.restore(cell) for cell in segments]
+            return list(segments), None
+        items = [self._copies.restore(cell) for cell in segments]
+        return items, next((place for place, item in enumerate(items) if type(item) is Unloadable), None)
 
     def measure(self, segments: Packed) -> int:
         """The sizes of all of them."""

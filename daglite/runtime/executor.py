@@ -90,7 +90,11 @@ class Session(Protocol):
         ...
 
     def submit(self, chunk: Chunk) -> None:
-        """Give a chunk to a worker; never blocks. Only when `free()` (for an exclusive chunk: `idle()`)."""
+        """Choose a worker for a chunk; never blocks. Only when `free()` (for an exclusive chunk: `idle()`)."""
+        ...
+
+    def flush(self) -> None:
+        """Send what was submitted: several chunks for one worker wake it once."""
         ...
 
     def ready(self, timeout: float | None) -> Sequence[Reply]:

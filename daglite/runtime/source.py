@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from daglite.exceptions import Failure, TransferError
-from daglite.runtime.cells import SCALARS
+from daglite.runtime.cells import SCALARS, SMALL
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.failures import blame, short_repr
 from daglite.runtime.saving import Saver
@@ -15,9 +16,8 @@ from daglite.runtime.saving import Saver
 __all__ = ["Source"]
 
 
-# The longest pull, in seconds; and types too small to be worth weighing.
+# The longest pull, in seconds.
 _LONGEST = 0.005
-_SMALL = frozenset({int, float, bool, type(None)})
 
 
 class Source:
@@ -35,26 +35,42 @@ class Source:
         self.saver = saver
         self._codec = codec
         self._size: Callable[[object], int] = codec.size if codec is not None else _weightless
+        # Whether all that came are small values that are their own cells; and the bytes of all that are not.
+        self.plain = True
+        self.nbytes = 0
+        # What each of these was counted with: a shared object may weigh something else later.
+        self._weights: deque[int] = deque()
+        # The types that a pull passes on without another look; none of them while it is in a hurry.
+        self._waved = set[type]()
 
-    def pull(self, want: int, append: Callable[[object], None], room: int) -> None:
+    def pull(self, want: int, append: Callable[[object], None], room: int, *, watched: bool) -> None:
         """Ask for `want` items. Each is saved, captured and appended before the next is asked for.
 
         It stops before that when 5 ms have passed, or when `room` bytes have been captured: what was learnt of the
-        source while it was fast, or its items small, may not hold any more. Raises what the generator, a save or the
-        capture raises; the source is finished then.
+        source while it was fast, or its items small, may not hold any more. `watched`: another thread calls `hurry`
+        when it lasts, so cheap items need no look at the clock, which costs as much as they do. Raises what the
+        generator, a save or the capture raises; the source is finished then.
         """
         saver, captured, size, start, count = self.saver, self.captured, self._size, self.count, self.count
-        late, more = time.perf_counter() + _LONGEST, True
+        waved = self._waved = set(SMALL) if watched and saver is None else set()
+        deadline, more = time.perf_counter() + _LONGEST, True
         try:
             for item in islice(self.items, want):
                 count += 1
+                if type(item) in waved:
+                    append(item)
+                    continue
                 if saver is not None:
                     saver(count - 1, item)
                 cell = item if type(item) in SCALARS else captured(item, count - 1)
+                if type(cell) not in SMALL:
+                    self.plain = False
+                    nbytes = size(cell)
+                    self.nbytes += nbytes
+                    self._weights.append(nbytes)
+                    room -= nbytes
                 append(cell)
-                if type(cell) not in _SMALL:
-                    room -= size(cell)
-                if room <= 0 or time.perf_counter() > late:
+                if room <= 0 or time.perf_counter() > deadline:
                     more = False
                     break
         except BaseException as error:
@@ -66,6 +82,14 @@ class Source:
             self.count = count
         if more and count - start < want:
             self.finished = True
+
+    def weigh(self, cells: Iterable[object]) -> int:
+        """The bytes that these cells were counted with when they came; in the order of the source, each once."""
+        return sum([self._weights.popleft() for cell in cells if type(cell) not in SMALL])
+
+    def hurry(self) -> None:
+        """End the pull under way with the item it is at; called from another thread."""
+        self._waved.clear()
 
     def close(self) -> None:
         """Close the generator, so that its `finally` has run; one that is running right now is left alone."""

@@ -215,11 +215,12 @@ class WorkerThread:
         self._single = chunk.exclusive
         started = time.perf_counter()
         run = self._run = BatchRun(chain, self._codec, chunk.first)
-        items = self._items = self._codec.unpack(chunk.segments)
+        items, bad = self._codec.unpack(chunk.segments)
+        self._items = items
         if self._dismissed:
             items.clear()
         try:
-            error = run.go(items)
+            error = run.go(items, bad)
         finally:
             self._run, self._items = None, []
         seconds = time.perf_counter() - started

@@ -79,6 +79,9 @@ class ThreadSession:
         if not self._desk.give(job) and not self._hire(job):
             self._desk.wait(job)
 
+    def flush(self) -> None:
+        """A chunk is with its thread, or waits for one, as soon as it is submitted."""
+
     def ready(self, timeout: float | None) -> Sequence[Reply]:
         replies = self._collect(self._patience(timeout) if self._timed else timeout)
         for reply in replies:

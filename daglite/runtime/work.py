@@ -9,7 +9,7 @@ from typing import NamedTuple, NoReturn
 
 from daglite.exceptions import TransferError
 from daglite.runtime.awaiting import PrivateLoop
-from daglite.runtime.cells import Unloadable
+from daglite.runtime.cells import reason_of
 from daglite.runtime.chain import BoundStep, Chain, open_items
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.flat import Place, Shape, flat_loop
@@ -34,12 +34,11 @@ class BatchRun:
         self._tapped = [step.tapped for step in chain.steps]
         self._loop = flat_loop(Shape(tuple(self._tapped), "cells"))
 
-    def go(self, items: list[object]) -> BaseException | None:
-        """Take the items through; the error that ended it early, if any, whatever its kind: it ends the run of the
-        pipeline, never the worker.
+    def go(self, items: list[object], bad: int | None) -> BaseException | None:
+        """Take the items through, up to the `bad` one that could not be loaded; the error that ended it early, if any,
+        whatever its kind: it ends the run of the pipeline, never the worker.
         """
-        bad = next(((at, item) for at, item in enumerate(items) if isinstance(item, Unloadable)), None)
-        whole = items if bad is None else items[: bad[0]]
+        whole = items if bad is None else items[:bad]
         taps = [self._tap for tapped in self._tapped if tapped]
         end = (self.cells.append, self._captured)
         calls = [call for call, _, _ in self._chain.calls]
@@ -50,7 +49,7 @@ class BatchRun:
         if bad is None:
             return None
         self.step = self._chain.steps[0].number
-        return TransferError(f"the item cannot be loaded in a worker: {bad[1].reason}")
+        return TransferError(f"the item cannot be loaded in a worker: {reason_of(items[bad])}")
 
     def position(self) -> int:
         """Which item of the batch is at work; for code that a task of the chain has called."""

@@ -193,7 +193,7 @@ class _Worker:
             return
         started = time.perf_counter()
         run = self._run = BatchRun(chain, self._codec, frame.at)
-        error = run.go(self._codec.unpack(frame.segments))
+        error = run.go(*self._codec.unpack(frame.segments))
         seconds = time.perf_counter() - started
         self._run = None
         _flush()
