@@ -21,6 +21,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -192,11 +193,12 @@ def leaving_nothing(report: Report, what: str) -> Iterator[None]:
 
 def many_runs(report: Report, runs: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        for ending in ENDINGS:
-            ending(folder)
-        with leaving_nothing(report, f"{runs} runs of {len(ENDINGS)} endings"):
-            for ending in islice(cycle(ENDINGS), runs):
-                ending(folder)
+        endings = [partial(ending, folder, crew) for crew, several in ENDINGS.items() for ending in several]
+        for ending in endings:
+            ending()
+        with leaving_nothing(report, f"{runs} runs of {len(endings)} endings"):
+            for ending in islice(cycle(endings), runs):
+                ending()
 
 
 def crashes(report: Report, times: int) -> None:
