@@ -22,6 +22,7 @@ __all__ = [
     "SCALARS",
     "SMALL",
     "Unloadable",
+    "first_unloadable",
     "is_framed",
     "is_interrupt",
     "is_large",
@@ -94,7 +95,12 @@ def unpack_cells(segments: Sequence[Segment]) -> tuple[list[object], int | None]
     if not is_framed(segments):
         return cast("list[object]", pickle.loads(segments[0])), None
     items = _unframed(segments)
-    return items, next((place for place, item in enumerate(items) if type(item) is Unloadable), None)
+    return items, first_unloadable(items)
+
+
+def first_unloadable(items: Sequence[object]) -> int | None:
+    """The place of the first item that could not be loaded."""
+    return next((place for place, item in enumerate(items) if type(item) is Unloadable), None)
 
 
 def weigh_cells(cells: Sequence[object]) -> int:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Protocol, TypeAlias
 
-from daglite.runtime.cells import Captured, Unloadable
+from daglite.runtime.cells import Captured, first_unloadable
 from daglite.runtime.wire import Codec
 
 __all__ = ["ItemCodec", "Packed", "Sharing"]
@@ -44,7 +44,7 @@ class ItemCodec(Protocol):
         ...
 
     def pack(self, cells: Sequence[object], *, plain: bool = False) -> Packed:
-        """The cells of a batch as the engine carries them; `plain`: they are known to be small values."""
+        """The cells of a batch as the engine carries them; `plain`: they are known to be a list of small values."""
         ...
 
     def unpack(self, segments: Packed) -> tuple[list[object], int | None]:
@@ -90,15 +90,15 @@ class Sharing:
         return sum(map(self.size, cells))
 
     def pack(self, cells: Sequence[object], *, plain: bool = False) -> list[object]:
-        """The cells in a list."""
+        """The cells in a list of its own: its worker may cut it short."""
         return list(cells)
 
     def unpack(self, segments: Packed) -> tuple[list[object], int | None]:
-        """The items in a list of its own: the worker may cut it short."""
+        """The items of the list."""
         if Captured not in set(map(type, segments)):
             return list(segments), None
         items = [self._copies.restore(cell) for cell in segments]
-        return items, next((place for place, item in enumerate(items) if type(item) is Unloadable), None)
+        return items, first_unloadable(items)
 
     def measure(self, segments: Packed) -> int:
         """The sizes of all of them."""

@@ -80,7 +80,7 @@ class ThreadSession:
             self._desk.wait(job)
 
     def flush(self) -> None:
-        """A chunk is with its thread, or waits for one, as soon as it is submitted."""
+        """Threads have what was submitted."""
 
     def ready(self, timeout: float | None) -> Sequence[Reply]:
         replies = self._collect(self._patience(timeout) if self._timed else timeout)
