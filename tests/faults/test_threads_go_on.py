@@ -198,6 +198,31 @@ def test_runs_on_kept_threads_leave_nothing_in_them(nothing_left: None) -> None:
         assert Heavy.alive == 0
 
 
+def test_a_stream_that_is_collected_on_one_of_its_own_threads_ends(nothing_left: None) -> None:
+    """The collector runs wherever it likes, and a thread cannot wait for itself."""
+    go, done = threading.Event(), threading.Event()
+
+    def collect(x: int) -> int:
+        if x == 12:
+            go.wait(30)
+            gc.collect()
+            done.set()
+        return x
+
+    gc.disable()
+    try:
+        plan = compile(count.iter(n=ENDLESS).then(task(collect)), batch=1)
+        items = plan.stream(runtime="threads", workers=2)
+        assert [next(items) for _ in range(10)] == list(range(10))
+        cycle: list[object] = [items]
+        cycle.append(cycle)
+        del items, cycle
+        go.set()
+        assert done.wait(30)
+    finally:
+        gc.enable()
+
+
 CTRL_C = """
 import time
 from pathlib import Path
