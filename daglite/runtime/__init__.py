@@ -10,6 +10,7 @@
 | board | who waits for which reply | executor | what an engine is |
 | pool | the process engine | process | one worker process, seen from the coordinator |
 | threads | the thread engine | thread | one worker thread, and where it fetches its work |
+| memory | what the kernel says about kills | forks | copies of a worker, made by its task |
 | worker | the loop inside a worker process | work | what a worker does with a batch |
 | chain | tasks bound to their arguments | flat | a chain as one generated loop |
 | codec | how items cross, by reference too | frames | what crosses a socket |

@@ -126,6 +126,7 @@ def _stream_flow(
         intake=Intake(wanted, ending),
         board=board,
         helper_thread=stage.limits.helper_thread,
+        failed_beside=lambda: None if context.calls is None else context.calls.error,
     )
 
 

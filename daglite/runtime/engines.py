@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -58,6 +59,7 @@ class _Kept(Engine):
     def __init__(self) -> None:
         self._kept: Session | None = None
         self._entered = False
+        self._owner = os.getpid()
         # Held by the run that uses the kept workers.
         self._use = threading.Lock()
 
@@ -70,6 +72,7 @@ class _Kept(Engine):
             name = type(self).__name__
             raise ParameterError(f"this `{name}` is in use by another `with` block; make one for each")
         self._entered = True
+        self._owner = os.getpid()
         self._kept = self._session()
         return self
 
@@ -80,7 +83,8 @@ class _Kept(Engine):
             kept.close()
 
     def lease(self) -> AbstractContextManager[Session]:
-        if self._entered and self._use.acquire(blocking=False):
+        # A process that the user forked has a copy of this object, but the workers are not its own.
+        if self._entered and self._owner == os.getpid() and self._use.acquire(blocking=False):
             return self._lend()
         return contextlib.closing(self._session())
 

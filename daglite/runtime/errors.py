@@ -6,12 +6,15 @@ member spoil a group. Here each exception of the tree is packed by itself, and t
 
 from __future__ import annotations
 
+import os
 import pickle
 import traceback
+from types import TracebackType
 from typing import Any, NamedTuple, cast
 
-from daglite.exceptions import TaskFailedError
+from daglite.exceptions import DagliteError, TaskFailedError
 from daglite.runtime.cells import text_of
+from daglite.runtime.flat import STREAM_FILE
 from daglite.runtime.wire import Codec
 
 __all__ = ["pack_error", "share_error", "unpack_error"]
@@ -24,6 +27,8 @@ _HEAP_TYPE = 1 << 9
 _NOBODY = -1
 # The coordinator would take these for its own.
 _STOPS = (StopIteration, StopAsyncIteration)
+# Frames between the loop of the worker and the user's function: of no use to whoever reads a traceback.
+_OURS = (os.path.dirname(__file__) + os.sep, os.path.join(os.path.dirname(os.__file__), "asyncio", ""), STREAM_FILE)
 
 
 class _Entry(NamedTuple):
@@ -186,12 +191,28 @@ def _members(error: BaseException) -> tuple[BaseException, ...]:
 
 
 def _trace(error: BaseException) -> str:
+    frames = _users_frames(error)
+    if frames is None and isinstance(error, DagliteError):
+        # It would repeat the message.
+        return ""
     try:
-        text = "".join(traceback.format_exception(error))
+        text = "".join(traceback.format_exception(type(error), error, frames))
     except BaseException:
         text = f"{type(error).__name__}, whose traceback cannot be printed\n"
     half = _MOST_TRACE // 2
     return text if len(text) <= _MOST_TRACE else f"{text[:half]}\n...\n{text[-half:]}"
+
+
+def _users_frames(error: BaseException) -> TracebackType | None:
+    """The traceback from the first frame of the user's on."""
+    found = error.__traceback__
+    innermost = ""
+    while found is not None and (innermost := found.tb_frame.f_code.co_filename).startswith(_OURS):
+        found = found.tb_next
+    # Without a frame of the user's it is a function in C that raised, or a word of ours; anything else is our mistake,
+    # and to be seen.
+    plain = isinstance(error, DagliteError) or innermost == STREAM_FILE
+    return found if found is not None or plain else error.__traceback__
 
 
 def _facts(error: BaseException, reason: BaseException | None) -> str:

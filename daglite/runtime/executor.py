@@ -41,7 +41,7 @@ class Reply(NamedTuple):
     traceback in the worker, and `step` the number of the step that raised it. "piece" is a part of a generated list,
     more follows (`done` items of attempt `step`). "overdue" means that item `done` of the chunk took too long at step
     `step`, and its worker was killed. "lost" means that the worker ended: `started` tells whether it may have begun,
-    `exitcode` how it ended.
+    `exitcode` how it ended, and `hint` why, as far as that is known.
     """
 
     seq: int
@@ -54,6 +54,7 @@ class Reply(NamedTuple):
     started: bool = True
     exitcode: int | None = None
     error: tuple[BaseException, str] | None = None
+    hint: str = ""
 
 
 class Session(Protocol):

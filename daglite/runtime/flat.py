@@ -21,7 +21,10 @@ from typing import Any, Literal, NamedTuple, NoReturn, cast
 
 from daglite.runtime.cells import SCALARS
 
-__all__ = ["FlatLoop", "Place", "Shape", "flat_loop"]
+__all__ = ["FlatLoop", "Place", "STREAM_FILE", "Shape", "flat_loop"]
+
+# What a traceback shows as the file of a loop written here.
+STREAM_FILE = "<daglite stream>"
 
 _HEAD = "def loop(items, start, value, calls, savers, save_item, snap, end, failed):"
 
@@ -117,6 +120,6 @@ def _compiled(shape: Shape, lines: list[tuple[str, Place]], x: str) -> FlatLoop:
     ]
     source = "\n".join([*top, *body, *tail])
     made: dict[str, object] = {"SCALARS": SCALARS}
-    exec(compile(source, "<daglite stream>", "exec"), made)
+    exec(compile(source, STREAM_FILE, "exec"), made)
     places = tuple(place for _, place in lines)
     return FlatLoop(source, places, len(top) + 1, cast("FunctionType", made["loop"]))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import pickle
+import sys
 import threading
 import warnings
 from collections.abc import Callable
@@ -38,7 +40,8 @@ def forward_logs(settings: bytes, send: Callable[[bytes], None], where: _Where) 
             logger.propagate = True
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)
-    root.addHandler(_Forward(send, where))
+    forward = _Forward(send, where)
+    root.addHandler(forward)
 
     def show(
         message: Warning | str,
@@ -52,6 +55,25 @@ def forward_logs(settings: bytes, send: Callable[[bytes], None], where: _Where) 
             send(pickle.dumps((str(message), category, filename, lineno)))
 
     warnings.showwarning = show
+
+    def speak_for_itself() -> None:
+        """In a copy that a task has forked: nobody forwards anything, so that it is shown as by a plain script."""
+        root.removeHandler(forward)
+        warnings.showwarning = _show_here
+
+    os.register_at_fork(after_in_child=speak_for_itself)
+
+
+def _show_here(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    with contextlib.suppress(Exception):
+        cast("TextIO", file or sys.stderr).write(warnings.formatwarning(message, category, filename, lineno, line))
 
 
 class _Forward(logging.Handler):

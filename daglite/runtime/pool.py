@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import selectors
+import signal
 import socket
 import time
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from daglite.runtime.executor import Chunk, Reply, ReplyKind
 from daglite.runtime.frames import Frame, Kind
 from daglite.runtime.install import pack_steps
 from daglite.runtime.logs import take_record
+from daglite.runtime.memory import memory_hint, memory_kills
 from daglite.runtime.process import WorkerProcess, interrupts_blocked, start_worker
 from daglite.runtime.wire import Codec
 
@@ -51,6 +53,7 @@ class ProcessSession:
         self._owner = os.getpid()
         self._lost: list[Reply] = []
         self._deaths = 0
+        self._kills = memory_kills()
         with interrupts_blocked(), contextlib.ExitStack() as undo:
             self._selector = undo.enter_context(selectors.DefaultSelector())
             self._wake_in, self._wake_out = socket.socketpair()
@@ -154,6 +157,7 @@ class ProcessSession:
         self._lost.clear()
         self._drain_wake()
         self._deaths = 0
+        self._kills = memory_kills()
         while len(self._pool) < self.workers:
             self._start()
         # Code is read anew when a run starts, so nothing of the old run's may be known any more.
@@ -262,19 +266,23 @@ class ProcessSession:
     def _bury(self, worker: WorkerProcess, replies: list[Reply]) -> None:
         """A worker is dead: its chunks are lost, another takes its place."""
         self._deaths += 1
+        hint = "" if worker.ended() else "it had closed its connection, so it was killed"
         # One that ended before it was up has not begun anything: no item is to blame.
-        exitcode = self._replace(worker, replies, begun=worker.ready)
+        exitcode = self._replace(worker, replies, begun=worker.ready, hint=hint)
         if self._deaths > max(10, 3 * self.workers):
             raise ExecutionError(
                 f"{self._deaths} workers in a row ended without finishing an item (the last: exit code {exitcode}); "
                 "is there enough memory, and can workers start here?"
             )
 
-    def _replace(self, worker: WorkerProcess, replies: list[Reply], *, begun: bool) -> int | None:
+    def _replace(self, worker: WorkerProcess, replies: list[Reply], *, begun: bool, hint: str = "") -> int | None:
         exitcode = self._remove(worker)
+        if exitcode == -signal.SIGKILL:
+            hint = hint or memory_hint(self._kills, memory_kills())
         for position, chunk in enumerate(worker.chunks):
             started = begun and position == 0
-            replies.append(Reply(chunk.seq, "lost", worker=worker.pid, started=started, exitcode=exitcode))
+            lost = Reply(chunk.seq, "lost", worker=worker.pid, started=started, exitcode=exitcode, hint=hint)
+            replies.append(lost)
         self._start()
         return exitcode
 

@@ -1,4 +1,4 @@
-"""One worker process, seen from the coordinator: how it is started, and its two sockets. Imports multiprocess.
+"""One worker process, seen from the coordinator: how it is started, and its two sockets.
 
     coordinator                                   worker
     FrameWriter -> non-blocking socket  ------>   blocking socket -> worker loop
@@ -15,30 +15,38 @@ import os
 import signal
 import socket
 import threading
+import time
 import weakref
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Literal, Protocol
 
-import multiprocess
-from multiprocess import resource_tracker, spawn
-from multiprocess.process import BaseProcess
-
+from daglite.exceptions import ExecutionError
+from daglite.lazy import lazy
 from daglite.options import StartMethod
 from daglite.runtime.executor import Chunk
+from daglite.runtime.forked import fork
 from daglite.runtime.frames import FrameReader, FrameWriter
 from daglite.runtime.logs import report_settings
 from daglite.runtime.worker import worker_main
 
-__all__ = ["WorkerProcess", "choose_method", "interrupts_blocked", "start_worker", "usable_processors"]
+if TYPE_CHECKING:
+    from daglite.runtime import started
+else:
+    # multiprocess takes longer to import than a forked worker to start and end.
+    started = lazy("daglite.runtime.started")
 
-_NAME = "daglite-worker"
+__all__ = ["WorkerProcess", "choose_method", "interrupts_blocked", "start_worker", "usable_processors"]
 
 # One start at a time in this process: a worker forked by another thread would inherit the ends meant for this one.
 _STARTING = threading.RLock()
 
-# What multiprocess opens at most while it starts a process: pipes, sockets of the fork server, a program's streams.
+# Between the end of a process's socket and its own, in seconds.
+_LAST_BREATH = 0.2
+
+# What is opened at most while a process is started: pipes, sockets of the fork server, a program's streams.
 _DESCRIPTORS_OF_A_START = 16
 
 # The coordinator's ends of all runs of this process. A forked child, whoever forks it, closes its copies first
@@ -78,11 +86,24 @@ def _thread_count() -> int:
         return threading.active_count()
 
 
+class Child(Protocol):
+    """A process that was started here; see `forked` and `started`."""
+
+    pid: int
+    sentinel: int
+
+    @property
+    def exitcode(self) -> int | None: ...
+    def kill(self) -> None: ...
+    def join(self) -> None: ...
+    def close(self) -> None: ...
+
+
 @dataclass(eq=False)
 class WorkerProcess:
     """A worker and what it was given."""
 
-    process: BaseProcess
+    process: Child
     sock: socket.socket
     guard: socket.socket
     pid: int
@@ -118,8 +139,24 @@ class WorkerProcess:
         with contextlib.suppress(OSError, ValueError):
             self.process.kill()
 
+    def ended(self) -> bool:
+        """Whether it has ended; its socket may close a moment before."""
+        until = time.monotonic() + _LAST_BREATH
+        while self.process.exitcode is None:
+            try:
+                os.kill(self.pid, 0)
+            except ProcessLookupError:
+                break
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.001)
+        return True
+
     def reap(self) -> int | None:
-        """Wait for its end and close what belongs to it; the exit code, negative for a signal."""
+        """Wait for its end and close what belongs to it; the exit code, negative for a signal.
+
+        None when somebody else waited for it first: a program that ignores SIGCHLD, or that waits for all its children.
+        """
         self.process.join()
         exitcode = self.process.exitcode
         self.process.close()
@@ -131,12 +168,22 @@ class WorkerProcess:
 def start_worker(asked: StartMethod, workers: int) -> WorkerProcess:
     """Start one of `workers` processes; it is not waited for."""
     method = choose_method(asked)
-    context = multiprocess.get_context(method)
+    try:
+        return _started(method, workers)
+    except RuntimeError as error:
+        # Python 3.12 and later refuse it in exit handlers, and there is no way to ask before.
+        if method != "fork" or "shutdown" not in str(error):
+            raise
+        if asked != "auto":
+            raise ExecutionError(
+                "this Python does not fork while the interpreter ends; use `start_method` 'auto' or 'forkserver'"
+            ) from error
+        return _started("forkserver", workers)
+
+
+def _started(method: Literal["fork", "forkserver", "spawn"], workers: int) -> WorkerProcess:
     if method != "fork":
-        # It starts a process of its own, and unblocks SIGINT when it has: so it goes first.
-        resource_tracker.ensure_running()
-    if method == "forkserver":
-        context.set_forkserver_preload(["daglite.runtime.worker"])
+        started.prepare(method)
     with _STARTING, contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
         sock, their_sock = socket.socketpair()
         ours.enter_context(sock)
@@ -148,28 +195,24 @@ def start_worker(asked: StartMethod, workers: int) -> WorkerProcess:
         _check_descriptors(sock)
         sock.setblocking(False)
         threads = max(1, usable_processors() // workers)
-        process = context.Process(
-            target=worker_main,
-            args=(their_sock, their_guard, threads, report_settings()),
-            name=_NAME,
-            daemon=True,
-        )
-        ours.callback(_discard, process)
+        arguments = their_sock, their_guard, threads, report_settings()
         with interrupts_blocked():
-            process.start()
-        assert process.pid is not None
+            if method == "fork":
+                process: Child = fork(partial(worker_main, *arguments))
+            else:
+                process = started.start(method, worker_main, arguments)
+            ours.callback(_discard, process)
         worker = WorkerProcess(process, sock, guard, process.pid)
         # A Ctrl-C that was held back during the start has come by now, and has ended what was started.
         ours.pop_all()
         return worker
 
 
-def _discard(process: BaseProcess) -> None:
+def _discard(process: Child) -> None:
     """End a process that nobody will know."""
-    if process.pid is not None:
-        process.kill()
-        process.join()
-        process.close()
+    process.kill()
+    process.join()
+    process.close()
 
 
 def _check_descriptors(end: socket.socket) -> None:
@@ -198,21 +241,3 @@ def interrupts_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-_preparation_data = spawn.get_preparation_data
-
-
-def _without_main(name: str) -> dict[str, Any]:
-    """What a started process does first, without importing `__main__` again: everything of it goes by value instead.
-
-    So scripts need no `if __name__ == "__main__"` guard, and stdin and `python -c` work.
-    """
-    data = _preparation_data(name)
-    if name == _NAME:
-        data.pop("init_main_from_name", None)
-        data.pop("init_main_from_path", None)
-    return data
-
-
-spawn.get_preparation_data = _without_main

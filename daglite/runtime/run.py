@@ -16,7 +16,7 @@ from daglite.runtime.assemble import Flow, generator_flow, open_flow
 from daglite.runtime.chain import BoundStep, Chain, bind_step
 from daglite.runtime.context import Context
 from daglite.runtime.endings import Collecting, Folding, Handover
-from daglite.runtime.inline import run_steps
+from daglite.runtime.inline import InlineFlow, run_steps
 from daglite.runtime.saving import Saver
 
 __all__ = ["Cancelled", "Execution"]
@@ -213,6 +213,9 @@ class Execution:
     def _drive(self, flow: Flow) -> None:
         self._flow = flow
         while flow.advance():
+            if isinstance(flow, InlineFlow) and self._context.calls is not None and self._context.calls.under_way:
+                # A stream without workers does not look after the calls beside it.
+                self._context.board().poll(0.0)
             self._check()
         self._close_flow()
 

@@ -217,7 +217,7 @@ def overdue(function: Function) -> TaskTimeoutError:
 def died(task: str, what: str, reply: Reply, attempt: int) -> WorkerDiedError:
     """The error for work whose worker ended under it too often."""
     times = "once" if attempt == 1 else f"{attempt} times"
-    hint = "; if the system ran out of memory, use fewer workers" if reply.exitcode == -signal.SIGKILL else ""
+    hint = f"; {reply.hint}" if reply.hint else ""
     return WorkerDiedError(
         f"the worker ended ({_exit_text(reply.exitcode)}) while it ran task '{task}' on {what}; started {times}{hint}"
     )

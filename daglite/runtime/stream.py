@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 from daglite.options import MIB
 from daglite.runtime.batch import PullSize
@@ -47,7 +48,9 @@ class StreamFlow:
         intake: Intake,
         board: Board,
         helper_thread: bool,
+        failed_beside: Callable[[], BaseException | None],
     ) -> None:
+        """`failed_beside` gives the error of a single call that ran beside the stream, as soon as there is one."""
         self._source = source
         self._shipping = shipping
         self._window = window
@@ -55,6 +58,7 @@ class StreamFlow:
         self._verdict = verdict
         self._intake = intake
         self._board = board
+        self._failed_beside = failed_beside
         self._pull_size = PullSize()
         self._lock = threading.Lock()
         self._stopped = False
@@ -142,6 +146,9 @@ class StreamFlow:
                 self._exchange(timeout)
             except BaseException as error:
                 self._verdict.record(-1, error, time.monotonic())
+            beside = self._failed_beside()
+            if beside is not None:
+                self._verdict.record(-1, beside, time.monotonic())
             self._stop_early()
             return self._shipping.busy()
 

@@ -29,6 +29,7 @@ class BatchRun:
         self.step = -1
         self.done = 0
         self._first = first
+        self._items: list[object] = []
         self._chain = chain
         self._codec = codec
         self._tapped = [step.tapped for step in chain.steps]
@@ -38,7 +39,7 @@ class BatchRun:
         """Take the items through, up to the `bad` one that could not be loaded; the error that ended it early, if any,
         whatever its kind: it ends the run of the pipeline, never the worker.
         """
-        whole = items if bad is None else items[:bad]
+        whole = self._items = items if bad is None else items[:bad]
         taps = [self._tap for tapped in self._tapped if tapped]
         end = (self.cells.append, self._captured)
         calls = [call for call, _, _ in self._chain.calls]
@@ -50,6 +51,10 @@ class BatchRun:
             return None
         self.step = self._chain.steps[0].number
         return TransferError(f"the item cannot be loaded in a worker: {reason_of(items[bad])}")
+
+    def forget_rest(self) -> None:
+        """Go no further than the item at work."""
+        self._items.clear()
 
     def position(self) -> int:
         """Which item of the batch is at work; for code that a task of the chain has called."""

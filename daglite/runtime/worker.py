@@ -27,6 +27,7 @@ from daglite.exceptions import TransferError
 from daglite.runtime.awaiting import PrivateLoop
 from daglite.runtime.chain import BoundStep, Chain
 from daglite.runtime.errors import pack_error
+from daglite.runtime.forks import end_copy
 from daglite.runtime.frames import Frame, FrameReader, FrameWriter, Kind, Segment
 from daglite.runtime.install import unpack_steps
 from daglite.runtime.logs import forward_logs
@@ -63,6 +64,8 @@ def worker_main(sock: socket.socket, guard: socket.socket, threads: int, setting
     try:
         _limit_threads(threads)
         worker = _Worker(sock)
+        os.register_at_fork(after_in_child=worker.disown)
+        os.register_at_fork(after_in_child=guard.close)
         forward_logs(settings, worker.send_log, worker.where)
         worker.serve()
     except (EOFError, ConnectionError, BrokenPipeError):
@@ -114,6 +117,7 @@ class _Worker:
         sock.setblocking(True)
         self._sock = sock
         self._run: BatchRun | None = None
+        self._copy = False
         self._writer = FrameWriter()
         self._sending = threading.RLock()
         self._loop = PrivateLoop()
@@ -137,6 +141,13 @@ class _Worker:
                 if frame.kind is Kind.STOP:
                     return
                 self._answers[frame.kind](frame)
+
+    def disown(self) -> None:
+        """This is a copy that a task has forked: no other item is its business, and no answer (see `forks`)."""
+        self._copy = True
+        self._sock.close()
+        if self._run is not None:
+            self._run.forget_rest()
 
     def where(self) -> tuple[str, int | None]:
         """The task at work, and the index of its item if there is one."""
@@ -170,6 +181,8 @@ class _Worker:
         self._programs.pop(frame.seq, None)
 
     def _send(self, frame: Frame) -> None:
+        if self._copy:
+            return
         # A task's own threads may log while the task's thread answers.
         with self._sending:
             # Definitions go first: the cells of this frame may need them.
@@ -194,6 +207,8 @@ class _Worker:
         started = time.perf_counter()
         run = self._run = BatchRun(chain, self._codec, frame.at)
         error = run.go(*self._codec.unpack(frame.segments))
+        if self._copy:
+            end_copy(error)
         seconds = time.perf_counter() - started
         self._run = None
         _flush()
@@ -218,8 +233,10 @@ class _Worker:
         if chain is None:
             return
         step = chain.steps[0]
-        send, begin = partial(self._send_piece, frame.seq), partial(self._announce_limit, step)
+        send, begin = partial(self._send_piece, frame.seq), partial(self._begin, step)
         end = drain(step, self._loop, self._codec, send, begin, streamed=frame.step == 1)
+        if self._copy:
+            end_copy(end.error)
         _flush()
         if end.error is not None:
             self._fail(frame.seq, step.number, end.cells, 0.0, end.error, len(end.cells))
@@ -227,7 +244,11 @@ class _Worker:
             packed = self._codec.pack(end.cells)
             self._send(Frame(Kind.DONE, frame.seq, len(end.cells), 0, end.attempt, 0.0, packed))
 
-    def _announce_limit(self, step: BoundStep) -> None:
+    def _begin(self, step: BoundStep) -> None:
+        """An attempt at a generator begins."""
+        if self._copy:
+            # The one before it failed, and a copy tries nothing again.
+            end_copy(SystemExit(1))
         if step.function.timeout is not None:
             self._announce(step.number, step.function.timeout)
 

@@ -85,12 +85,18 @@ def test_workers_die_with_a_killed_coordinator(mode: str, method: str, tmp_path:
     assert gone_within(workers, 2) == []
 
 
+CLOSED: list[str] = []
+
+
 @task
 def endless() -> Iterator[int]:
     number = 0
-    while True:
-        yield number
-        number += 1
+    try:
+        while True:
+            yield number
+            number += 1
+    finally:
+        CLOSED.append("closed")
 
 
 @task
@@ -120,8 +126,10 @@ def leave_by_dropping(plan: daglite.Plan[list[int]], crew: RuntimeName) -> None:
 def test_a_consumer_that_leaves_ends_the_run(
     leave: Callable[[daglite.Plan[list[int]], RuntimeName], None], crew: RuntimeName, nothing_left: None
 ) -> None:
+    CLOSED.clear()
     leave(daglite.compile(endless.iter().then(double)), crew)
     gc.collect()
+    assert CLOSED == ["closed"]
 
 
 def test_cancelling_run_async_ends_the_run(crew: RuntimeName, nothing_left: None) -> None:
@@ -132,7 +140,9 @@ def test_cancelling_run_async_ends_the_run(crew: RuntimeName, nothing_left: None
         with pytest.raises(asyncio.CancelledError, match=r"^$"):
             await running
 
+    CLOSED.clear()
     asyncio.run(main())
+    assert CLOSED == ["closed"]
 
 
 def test_run_works_inside_a_running_loop_and_in_threads(crew: RuntimeName) -> None:
@@ -210,3 +220,67 @@ def test_ctrl_c_brings_out_the_error_behind_a_stuck_source(tmp_path: Path, launc
     _, errors = process.communicate(timeout=20)
     assert "ValueError: bad item" in errors
     assert process.returncode == 1
+
+
+BESIDE = """
+import os, sys, time
+from pathlib import Path
+from daglite import compile, task
+
+@task
+def numbers():
+    yield 0
+    Path("stuck").write_text("stuck")
+    time.sleep(float(sys.argv[1]))
+    yield 1
+
+@task
+def work(x):
+    Path("sleeper").write_text(str(os.getpid()))
+    time.sleep(600)
+
+@task
+def broken():
+    while not (Path("sleeper").exists() and Path("stuck").exists()):
+        time.sleep(0.01)
+    raise ValueError("bad call")
+
+@task
+def both(xs, y):
+    return xs, y
+
+both(xs=numbers.iter().then(work), y=broken()).run(workers=2)
+"""
+
+
+@pytest.mark.parametrize("how", ["the source returns", "ctrl-c"])
+def test_a_call_that_fails_beside_a_stuck_source_is_logged_and_stops_the_workers(
+    how: str, tmp_path: Path, launch: Launch
+) -> None:
+    process = launch(BESIDE, "6" if how == "the source returns" else "600")
+    wait_for(tmp_path / "stuck")
+    sleeper = int(wait_for(tmp_path / "sleeper"))
+    assert gone_within([sleeper], 5) == []
+    assert process.poll() is None
+    if how == "ctrl-c":
+        time.sleep(0.2)
+        os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert "ValueError: bad call; it is raised as soon as the source 'numbers' returns" in errors
+    assert "daglite: task 'broken', worker" in errors
+    assert process.returncode == 1
+
+
+def test_a_call_that_fails_ends_a_stream_beside_it_that_needs_no_workers(nothing_left: None) -> None:
+    @task
+    def total(acc: int, x: int) -> int:
+        return acc + x
+
+    @task
+    def broken() -> int:
+        raise ValueError("bad call")
+
+    both = task(lambda xs, y: (xs, y), name="both")
+    endless_sum = endless.iter().reduce(total, initial=0)
+    with pytest.raises(ValueError, match="bad call"):
+        both(xs=endless_sum, y=broken()).run(workers=1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -9,7 +11,7 @@ from typing import Literal
 
 import pytest
 
-from daglite import compile, task
+from daglite import Future, compile, task
 from daglite.exceptions import TaskFailedError, TransferError, failure_of
 from daglite.options import StartMethod
 from daglite.runtime import Processes, Threads
@@ -95,6 +97,55 @@ def raising(make: Callable[[], BaseException]) -> Callable[[int], int]:
         return x
 
     return work
+
+
+def sink(x: int) -> int:
+    if x == BAD:
+        raise LookupError("deep")
+    return x
+
+
+async def async_sink(x: int) -> int:
+    await asyncio.sleep(0)
+    return sink(x)
+
+
+def sinks(n: int) -> Iterator[int]:
+    yield from (sink(x) for x in range(n))
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "first"),
+    [
+        (task(sink).map(x=range(20)), "sink"),
+        (task(sink, retries=1).map(x=range(20)), "sink"),
+        (task(sink, timeout=30).map(x=range(20)), "sink"),
+        (task(lambda y, x: sink(x), name="named").partial(y=1).map(x=range(20)), "<lambda>"),
+        (task(async_sink).map(x=range(20)), "async_sink"),
+        (task(sink)(x=BAD), "sink"),
+        (task(async_sink)(x=BAD), "async_sink"),
+        (task(sinks)(n=20), "sinks"),
+    ],
+)
+def test_a_traceback_of_a_worker_begins_with_the_users_own_frame(pipeline: Future[object], first: str) -> None:
+    with pytest.raises(LookupError, match="deep") as caught:
+        pipeline.run(workers=1)
+    facts = failure_of(caught.value)
+    assert facts is not None
+    head, frame, *_ = facts.traceback.splitlines()
+    assert head == "Traceback (most recent call last):"
+    assert frame.startswith(f'  File "{__file__}", line ')
+    assert frame.endswith(f", in {first}")
+    assert "in sink\n" in facts.traceback
+    assert facts.traceback.endswith("LookupError: deep\n")
+
+
+def test_a_function_in_c_that_raises_has_no_frames_of_ours() -> None:
+    with pytest.raises(ValueError, match="factorial") as caught:
+        task(math.factorial, name="factorial").map(n=[1, -1]).run(workers=1)
+    facts = failure_of(caught.value)
+    assert facts is not None
+    assert facts.traceback == "ValueError: factorial() not defined for negative values\n"
 
 
 def caught_by(make: Callable[[], BaseException], way: Ways = "auto") -> BaseException:

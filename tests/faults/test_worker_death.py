@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import faulthandler
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -31,9 +34,13 @@ def sigkill() -> None:
 
 def segfault() -> None:
     # The fault handler would print a traceback to the terminal of the test run.
-    import_free = __import__("faulthandler")
-    import_free.disable()
+    faulthandler.disable()
     ctypes.string_at(0)
+
+
+def abort() -> None:
+    faulthandler.disable()
+    os.abort()
 
 
 def leave() -> None:
@@ -50,7 +57,7 @@ def first_time(folder: Path, name: str) -> bool:
 
 
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
-@pytest.mark.parametrize("die", [sigkill, segfault, leave])
+@pytest.mark.parametrize("die", [sigkill, segfault, abort, leave])
 def test_lost_items_run_again_and_nothing_else(die: Callable[[], None], method: StartMethod, tmp_path: Path) -> None:
     generated: list[int] = []
 
@@ -74,7 +81,13 @@ def test_lost_items_run_again_and_nothing_else(die: Callable[[], None], method: 
 
 
 @pytest.mark.parametrize(
-    ("die", "shown"), [(sigkill, "signal SIGKILL"), (segfault, "signal SIGSEGV"), (leave, "exit code 7")]
+    ("die", "shown"),
+    [
+        (sigkill, "signal SIGKILL"),
+        (segfault, "signal SIGSEGV"),
+        (abort, "signal SIGABRT"),
+        (leave, "exit code 7"),
+    ],
 )
 def test_an_item_that_kills_every_time_is_named(die: Callable[[], None], shown: str, tmp_path: Path) -> None:
     starts: Path = tmp_path / "starts"
@@ -141,3 +154,18 @@ def test_workers_that_cannot_live_end_the_run_with_a_reason() -> None:
 
     with pytest.raises(WorkerDiedError, match="SIGKILL"):
         count.iter(n=1000).then(task(poison)).run(workers=2)
+
+
+def test_a_task_that_closes_the_connection_of_its_worker_is_named_and_nobody_else_blamed() -> None:
+    """Such a worker has not ended, so it is ended: that SIGKILL is ours, and the error says so."""
+
+    def closes(x: int) -> int:
+        for number in os.listdir("/proc/self/fd"):
+            with contextlib.suppress(OSError):
+                if os.readlink(f"/proc/self/fd/{number}").startswith("socket:"):
+                    os.close(int(number))
+        time.sleep(600)
+        return x
+
+    with pytest.raises(WorkerDiedError, match="on item 0; started once; it had closed its connection, so it was kill"):
+        task(closes).map(x=[1]).run(workers=1, worker_retries=0)
