@@ -223,6 +223,25 @@ def test_a_stream_that_is_collected_on_one_of_its_own_threads_ends(nothing_left:
         gc.enable()
 
 
+def test_a_copy_of_the_process_that_a_task_forks_ends_with_its_item(tmp_path: Path, nothing_left: None) -> None:
+    """It would wait for ever for work from a coordinator that is not there."""
+
+    def fork(x: int) -> int:
+        if x == 700:
+            pid = os.fork()
+            if pid == 0:
+                (tmp_path / "copy").touch()
+            else:
+                assert os.waitpid(pid, 0)[1] == 0
+        elif (tmp_path / "copy").exists() and os.getpid() != home:
+            (tmp_path / "went on").touch()
+        return x
+
+    home = os.getpid()
+    assert count.iter(n=1000).then(task(fork)).run(runtime="threads", workers=1) == list(range(1000))
+    assert [path.name for path in tmp_path.iterdir()] == ["copy"]
+
+
 CTRL_C = """
 import time
 from pathlib import Path
