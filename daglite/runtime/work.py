@@ -104,14 +104,14 @@ def drain(
 ) -> Drained:
     """Drain a generator step, `send`ing the attempt and each piece but the last; `begin` is told of each attempt."""
     # With `.iter` the retries end with the first item; that is `open_items`' own business.
-    attempts = 1 if streamed else step.function.retries + 1
-    for attempt in range(attempts):
+    attempt, last = 0, 0 if streamed else step.function.retries
+    while True:
         begin()
         pieces = _Pieces(codec, partial(send, attempt))
         error = pieces.drain(lambda: open_items(step, loop, retry=streamed))
-        if not isinstance(error, Exception):
-            break
-    return Drained(attempt, pieces.cells, error)
+        if attempt == last or not isinstance(error, Exception):
+            return Drained(attempt, pieces.cells, error)
+        attempt += 1
 
 
 class _Pieces:
