@@ -44,8 +44,8 @@ class Board:
         """Hand out the replies that are here; wait up to `timeout` seconds for one. Returns how many there were."""
         self._launch()
         if timeout is None and not self._handlers:
-            # Nothing is under way, so nothing could end this wait.
-            return 0
+            # Nothing is under way, so nothing could end this wait; workers may be missing all the same.
+            timeout = 0.0
         replies = self.session.ready(timeout)
         for reply in replies:
             more = reply.kind == "piece"

@@ -20,6 +20,7 @@ from daglite.exceptions import ExecutionError
 from daglite.options import StartMethod
 from daglite.runtime.executor import Chunk, Reply, ReplyKind
 from daglite.runtime.frames import Frame, Kind
+from daglite.runtime.helper import on_helper
 from daglite.runtime.logs import take_record
 from daglite.runtime.memory import memory_hint, memory_kills
 from daglite.runtime.process import WorkerProcess, interrupts_blocked, start_worker
@@ -57,8 +58,7 @@ class ProcessSession:
             self._wake_in.setblocking(False)
             self._wake_out.setblocking(False)
             self._selector.register(self._wake_out, selectors.EVENT_READ, None)
-            for _ in range(workers):
-                self._start()
+            self._fill()
         except BaseException:
             self.close()
             raise
@@ -105,6 +105,7 @@ class ProcessSession:
         self._flush(worker)
 
     def ready(self, timeout: float | None) -> Sequence[Reply]:
+        self._fill()
         replies, self._lost = self._lost, []
         for key, events in self._selector.select(0 if replies else self._patience(timeout)):
             worker = cast("WorkerProcess | None", key.data)
@@ -143,8 +144,7 @@ class ProcessSession:
         self._drain_wake()
         self._deaths = 0
         self._kills = memory_kills()
-        while len(self._pool) < self.workers:
-            self._start()
+        self._fill()
         # Code is read anew when a run starts, so nothing of the old run's may be known any more.
         self.codec = Codec("c")
         for worker in self._pool:
@@ -258,14 +258,14 @@ class ProcessSession:
             started = begun and position == 0
             lost = Reply(chunk.seq, "lost", worker=worker.pid, started=started, exitcode=exitcode, hint=hint)
             replies.append(lost)
-        self._start()
+        self._fill()
         return exitcode
 
     def _renew(self) -> None:
         """Replace workers that have taken all the items they may."""
         for worker in [worker for worker in self._pool if worker.left == 0 and not worker.busy]:
             self._remove(worker)
-            self._start()
+        self._fill()
 
     def _remove(self, worker: WorkerProcess) -> int | None:
         with interrupts_blocked():
@@ -275,6 +275,16 @@ class ProcessSession:
                     self._selector.unregister(watched)
             worker.kill()
             return worker.reap()
+
+    def _fill(self) -> None:
+        """Start workers for those that are missing; forked ones not from the helper, see `on_helper`.
+
+        A copy of the process keeps the locks of the user's source for ever. The caller starts them when it is back.
+        """
+        if self._method == "fork" and on_helper():
+            return
+        while len(self._pool) < self.workers:
+            self._start()
 
     def _start(self) -> None:
         with interrupts_blocked():
