@@ -6,12 +6,15 @@ wait for it for ever.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import selectors
 import signal
 import socket
+import threading
 import time
+import weakref
 from collections.abc import Sequence
 from itertools import count
 from typing import cast
@@ -31,6 +34,8 @@ __all__ = ["ProcessSession"]
 # Two batches for each worker: one under way, one waiting behind it.
 _CREDITS = 2
 _KINDS: dict[Kind, ReplyKind] = {Kind.DONE: "done", Kind.FAIL: "failed", Kind.PIECE: "piece"}
+# All sessions of this process that may have workers.
+_OPEN: weakref.WeakSet[ProcessSession] = weakref.WeakSet()
 _FRAMES = {"batch": Kind.BATCH, "generate": Kind.GENERATE, "stream": Kind.GENERATE}
 
 
@@ -49,6 +54,8 @@ class ProcessSession:
         self._lost: list[Reply] = []
         self._deaths = 0
         self._kills = memory_kills()
+        self.stranded = False
+        _OPEN.add(self)
         with interrupts_blocked(), contextlib.ExitStack() as undo:
             self._selector = undo.enter_context(selectors.DefaultSelector())
             self._wake_in, self._wake_out = socket.socketpair()
@@ -167,9 +174,19 @@ class ProcessSession:
             self._wake_in.close()
             self._wake_out.close()
 
+    def strand(self) -> None:
+        """The interpreter ends although this is open: a stream nobody closed, kept workers, a run in a daemon thread.
+
+        The workers end now, as Python may wait for something that they hold; the thread goes on, and starts no others.
+        """
+        self.stranded = True
+        for worker in list(self._pool):
+            worker.kill()
+
     def __del__(self) -> None:
         # A Ctrl-C may have come just before somebody took over the duty to close this.
-        if self._pool:
+        # At the very end of the interpreter there is nothing left to do it with.
+        if self._pool and not self.stranded:
             self.close()
 
     def _patience(self, timeout: float | None) -> float | None:
@@ -284,7 +301,14 @@ class ProcessSession:
         if self._method == "fork" and on_helper():
             return
         while len(self._pool) < self.workers:
+            if self._lost_thread():
+                # As Python itself stops such threads, a little later.
+                threading.Event().wait()
             self._start()
+
+    def _lost_thread(self) -> bool:
+        """Whether nobody waits for the thread that asks: the interpreter ends without it."""
+        return self.stranded and threading.current_thread().daemon
 
     def _start(self) -> None:
         with interrupts_blocked():
@@ -293,3 +317,14 @@ class ProcessSession:
             self._pool.append(worker)
             self._selector.register(worker.sock, selectors.EVENT_READ, worker)
             self._selector.register(worker.process.sentinel, selectors.EVENT_READ, worker)
+            if self._lost_thread():
+                worker.kill()
+
+
+def _strand_all() -> None:
+    for session in list(_OPEN):
+        session.strand()
+
+
+# After those that users registered later, before the one of multiprocess.
+atexit.register(_strand_all)

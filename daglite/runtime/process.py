@@ -196,7 +196,7 @@ def _started(method: Literal["fork", "forkserver", "spawn"], workers: int) -> Wo
         with interrupts_blocked():
             process.start()
         # When the interpreter ends, multiprocess ends its children and waits for them, while the run of a daemon
-        # thread replaces them: it would wait for the new ones. Ours end by themselves, when their guards close.
+        # thread may replace them: it would wait for the new ones. The pool sees to ours.
         vars(multiprocess.process)["_children"].discard(process)
         assert process.pid is not None
         worker = WorkerProcess(process, sock, guard, process.pid)
