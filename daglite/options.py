@@ -28,7 +28,7 @@ __all__ = [
 
 MIB = 1024 * 1024
 
-RuntimeName = Literal["processes", "inline"]
+RuntimeName = Literal["processes", "threads", "inline"]
 StartMethod = Literal["auto", "fork", "forkserver", "spawn"]
 
 
@@ -64,23 +64,27 @@ class Limits:
     window: int | None = None
     per_worker: int = 512
     nbytes: int = 64 * MIB
-    batch: int = 256
+    batch: int = 512
     helper_thread: bool = True
 
     def items(self, workers: int) -> int:
         """The window in items for a number of workers."""
         return self.window if self.window is not None else self.per_worker * workers
 
-    def batch_items(self, workers: int) -> int:
-        """Most items in one batch: two batches for each worker must fit into the window."""
-        return max(1, min(self.batch, self.items(workers) // (2 * workers)))
+    def batch_items(self, workers: int) -> tuple[int, int]:
+        """Most items in one batch, so that two for each worker fit into the window; and most where items are so cheap
+        that one for each is enough. With one worker there must be two, or it and the coordinator wait for each other.
+        """
+        window = self.items(workers)
+        each = window // (2 * workers)
+        return max(1, min(self.batch, each)), max(1, min(self.batch, each if workers == 1 else 2 * each))
 
 
 class RunOptions(TypedDict, total=False):
     """The keyword options of `run`, `run_async` and `stream`.
 
-    runtime: "processes" (default), "inline", or an object of `daglite.runtime`.
-    workers: number of worker processes; default: the processors this process may use.
+    runtime: "processes" (default), "threads", "inline", or an object of `daglite.runtime`.
+    workers: number of worker processes; default: the processors this process may use (of threads: 4 more, at most 32).
     start_method: "auto" (default), "fork", "forkserver" or "spawn".
     worker_retries: how often an item starts again when its worker died (default 2).
     max_items_per_worker: a worker is replaced after so many items (default: never).
@@ -97,7 +101,7 @@ class RunOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """`RunOptions` after validation, without the store; `workers` None means all usable processors.
+    """`RunOptions` after validation, without the store; `workers` None leaves their number to the runtime.
 
     `given` names the options that were given, as opposed to left at their defaults.
     """

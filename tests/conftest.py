@@ -15,9 +15,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from daglite.options import RuntimeName
 
 # A run starts processes: how long one example takes says nothing, and slow examples are no reason to stop.
 settings.register_profile("default", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
@@ -30,6 +33,20 @@ PROC = Path("/proc")
 # These may live as long as the interpreter: the fork server and the tracker of shared resources, of both families.
 FAMILIES = ("multiprocess", "multiprocessing")
 SERVANTS = [f"{family}.{servant}" for family in FAMILIES for servant in ("forkserver", "resource_tracker")]
+
+
+@pytest.fixture(params=get_args(RuntimeName))
+def runtime(request: pytest.FixtureRequest) -> RuntimeName:
+    """Every runtime, by name: for a test of what they must agree on."""
+    name: RuntimeName = request.param
+    return name
+
+
+@pytest.fixture(params=["threads", "processes"])
+def crew(request: pytest.FixtureRequest) -> RuntimeName:
+    """Every runtime that has workers."""
+    name: RuntimeName = request.param
+    return name
 
 
 @pytest.fixture(autouse=True)

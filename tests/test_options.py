@@ -93,14 +93,16 @@ def test_window_counts_items_in_all_or_for_each_worker() -> None:
 @pytest.mark.parametrize("workers", [1, 2, 4, 64])
 def test_two_batches_for_each_worker_fit_into_the_window(window: int, workers: int) -> None:
     limits = Limits(window=window, batch=256)
-    most = limits.batch_items(workers)
+    most, cheap = limits.batch_items(workers)
 
-    assert 1 <= most <= 256
+    assert 1 <= most <= cheap <= 256
     assert most == 1 or most * 2 * workers <= window
+    assert cheap == 1 or cheap * workers <= window
+    assert workers > 1 or cheap == most
 
 
 def test_batch_is_at_most_what_was_asked_for() -> None:
-    assert Limits(batch=7).batch_items(workers=1) == 7
+    assert Limits(batch=7).batch_items(workers=2) == (7, 7)
 
 
 def test_anything_with_a_save_is_a_store() -> None:

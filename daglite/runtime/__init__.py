@@ -2,25 +2,27 @@
 
 | file | what it is | file | what it is |
 |---|---|---|---|
-| engines | what users choose: Processes, Inline | run, context | one run: which stage may start; what they share |
+| engines | what users choose: Processes, Threads and Inline | run, context | one run, its stages; what they share |
 | assemble | a stream's parts put together | stream | the one loop over a stream with workers |
 | inline | the same without workers | window, batch, merge, verdict | the loop's decisions, pure |
 | source | the generator, its saves, its capture | endings | collect, join, reduce, hand over |
 | shipping | batches under way | calls | single calls under way |
 | board | who waits for which reply | executor | what an engine is |
 | pool | the process engine | process | one worker process, seen from the coordinator |
+| threads | the thread engine | thread | one worker thread, and where it fetches its work |
 | memory | what the kernel says about kills | forks | copies of a worker, made by its task |
-| worker | the loop inside a worker | work | what it does with a batch |
+| worker | the loop inside a worker process | work | what a worker does with a batch |
 | chain | tasks bound to their arguments | flat | a chain as one generated loop |
-| frames | what crosses a socket | install, transfer | programs and plans as bytes |
-| wire, cells | pickling; items as bytes | registry, code | classes and functions that go by value |
+| codec | how items cross, by reference too | frames | what crosses a socket |
+| wire, cells | pickling; items as bytes | install, transfer | programs and plans as bytes |
+| saving | keys and stores of a run | registry, code | classes and functions that go by value |
 | errors | exceptions that travel | failures | what an error says |
 | helper | works while the source is stuck | awaiting | async tasks and generators |
-| saving | keys and stores of a run | logs | records and warnings of workers |
+| logs | records and warnings of workers | | |
 """
 
 from __future__ import annotations
 
-from daglite.runtime.engines import Inline, Processes
+from daglite.runtime.engines import Inline, Processes, Threads
 
-__all__ = ["Inline", "Processes"]
+__all__ = ["Inline", "Processes", "Threads"]

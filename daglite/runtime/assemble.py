@@ -10,11 +10,11 @@ from daglite.exceptions import Failure, ParameterError
 from daglite.program import MappedSource, Step, StreamStage
 from daglite.runtime.batch import Batcher
 from daglite.runtime.chain import BoundStep, Chain, open_items
+from daglite.runtime.codec import ItemCodec
 from daglite.runtime.context import Context
 from daglite.runtime.endings import Ending, Intake
 from daglite.runtime.failures import raise_blamed
 from daglite.runtime.inline import InlineFlow
-from daglite.runtime.install import pack_steps
 from daglite.runtime.merge import Merge
 from daglite.runtime.saving import Saver
 from daglite.runtime.shipping import Shipping
@@ -22,7 +22,6 @@ from daglite.runtime.source import Source
 from daglite.runtime.stream import StreamFlow
 from daglite.runtime.verdict import Verdict
 from daglite.runtime.window import Window
-from daglite.runtime.wire import Codec
 
 __all__ = ["Flow", "generator_flow", "open_flow"]
 
@@ -48,7 +47,7 @@ def generator_flow(context: Context, step: Step, ending: Ending) -> Flow:
     return InlineFlow(source, Chain([], context.loop), [], ending, None, watchful=context.cancellable)
 
 
-def _open_source(context: Context, stage: StreamStage, codec: Codec | None) -> tuple[Source, Codec | None]:
+def _open_source(context: Context, stage: StreamStage, codec: ItemCodec | None) -> tuple[Source, ItemCodec | None]:
     """The source, and the codec that captures its items: a list that lies here already need not be captured again."""
     if isinstance(stage.source, Step):
         bound = context.bind(stage.source)
@@ -61,7 +60,7 @@ def _open_source(context: Context, stage: StreamStage, codec: Codec | None) -> t
     return Source(items, name=first.function.name, number=first.number, saver=None, codec=codec), codec
 
 
-def _generator(context: Context, step: Step, bound: BoundStep, saver: Saver | None, codec: Codec | None) -> Source:
+def _generator(context: Context, step: Step, bound: BoundStep, saver: Saver | None, codec: ItemCodec | None) -> Source:
     try:
         items = open_items(bound, context.loop)
     except BaseException as error:
@@ -99,7 +98,6 @@ def _stream_flow(
     ordered: bool,
 ) -> StreamFlow:
     board = context.board()
-    codec = board.session.codec
     # The last step's result comes back anyway; of the others only what is saved.
     steps = [_tapped(step, saver) for step, saver in zip(links[:-1], savers, strict=False)] + [links[-1]]
     wanted = [saver for saver in savers[:-1] if saver is not None] + [savers[-1]]
@@ -108,12 +106,13 @@ def _stream_flow(
     merge: Merge[list[object]] = Merge(ordered=ordered)
     verdict = Verdict(ordered=ordered)
     shipping = Shipping(
+        source=source,
         board=board,
-        codec=codec,
-        program=board.session.install(pack_steps(codec, steps)),
+        codec=board.session.codec,
+        program=board.session.install(steps),
         steps=steps,
         window=window,
-        batcher=Batcher(stage.limits.batch_items(workers)),
+        batcher=Batcher(*stage.limits.batch_items(workers)),
         merge=merge,
         verdict=verdict,
         retries=context.retries,

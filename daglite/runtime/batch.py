@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["Batcher", "PullSize"]
 
 _AIM = 0.002
+_CHEAP_AIM = 0.00025
 _PULL_AIM = 0.001
 _MOST_BYTES = 256 * 1024
 _ALONE_BYTES = 64 * 1024
@@ -14,13 +15,16 @@ class Batcher:
     """Chooses the size of the next batch from the measured time and size of items.
 
     It starts at 1 and at most doubles with each answer, aiming at 2 ms of work, so that a batch never holds back
-    its neighbours for long. The cap of half the window for each worker leaves room for two batches each.
+    its neighbours for long. At most `most` items leave room in the window for two batches a worker, one at work and one
+    waiting. Where even a batch of `cheap` items is a matter of a quarter of a millisecond, the coordinator is slower
+    than its workers, and fewer messages are worth more than one that waits.
     """
 
-    __slots__ = ("_most", "_seconds", "size")
+    __slots__ = ("_cheap", "_most", "_seconds", "size")
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, cheap: int) -> None:
         self._most = most
+        self._cheap = cheap
         self._seconds: float | None = None
         self.size = 1
 
@@ -32,12 +36,14 @@ class Batcher:
         # A slower item counts at once, a faster one slowly: the cost of a batch too large is borne by its neighbours.
         known = self._seconds
         self._seconds = each if known is None or each > known else 0.5 * (known + each)
-        wanted = _AIM / self._seconds if self._seconds > 0 else self._most
+        wanted = _AIM / self._seconds if self._seconds > 0 else self._cheap
+        if wanted > self._most:
+            wanted = max(self._most, min(self._cheap, wanted * (_CHEAP_AIM / _AIM)))
         if nbytes / count > _ALONE_BYTES:
             wanted = 1
         elif nbytes:
             wanted = min(wanted, _MOST_BYTES * count / nbytes)
-        self.size = max(1, min(int(wanted), 2 * self.size, self._most))
+        self.size = max(1, min(int(wanted), 2 * self.size))
 
 
 class PullSize:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import count
 
+from daglite.runtime.codec import Packed
 from daglite.runtime.executor import Chunk, ChunkKind, Reply, Session
-from daglite.runtime.frames import Segment
 
 __all__ = ["Board", "Handler"]
 
@@ -29,20 +29,19 @@ class Board:
         """How many batches may be submitted now; none while something waits for a worker of its own."""
         return 0 if self._queue else self.session.free()
 
-    def submit(self, program: int, first: int, items: int, segments: Sequence[Segment], handler: Handler) -> None:
+    def submit(self, program: int, first: int, items: int, segments: Packed, handler: Handler) -> None:
         """Send a batch now; only when there is a `free()` place."""
         self.session.submit(Chunk(self._number(handler), program, "batch", segments, items, first))
 
-    def queue(
-        self, program: int, kind: ChunkKind, segments: Sequence[Segment], handler: Handler, *, first: int = 0
-    ) -> None:
+    def queue(self, program: int, kind: ChunkKind, segments: Packed, handler: Handler, *, first: int = 0) -> None:
         """Send a chunk of one item as soon as a worker is idle, which then has nothing else to do."""
         self._queue.append(Chunk(self._number(handler), program, kind, segments, 1, first, exclusive=True))
         self._launch()
 
     def poll(self, timeout: float | None) -> int:
         """Hand out the replies that are here; wait up to `timeout` seconds for one. Returns how many there were."""
-        self._launch()
+        if self._queue:
+            self._launch()
         if timeout is None and not self._handlers:
             # Nothing is under way, so nothing could end this wait; workers may be missing all the same.
             timeout = 0.0
@@ -51,7 +50,8 @@ class Board:
             more = reply.kind == "piece"
             handler = self._handlers[reply.seq] if more else self._handlers.pop(reply.seq)
             handler(reply)
-        self._launch()
+        if self._queue:
+            self._launch()
         return len(replies)
 
     def abandon(self) -> None:
@@ -68,3 +68,4 @@ class Board:
     def _launch(self) -> None:
         while self._queue and self.session.idle():
             self.session.submit(self._queue.popleft())
+            self.session.flush()

@@ -6,14 +6,13 @@ from collections.abc import Callable, Sequence
 
 from daglite.exceptions import ExecutionError, Failure, TransferError
 from daglite.runtime.board import Board
+from daglite.runtime.cells import reason_of
 from daglite.runtime.chain import BoundStep
-from daglite.runtime.errors import unpack_error
+from daglite.runtime.codec import ItemCodec
 from daglite.runtime.executor import ChunkKind, Reply
 from daglite.runtime.failures import blame
-from daglite.runtime.install import pack_steps
 from daglite.runtime.saving import Saver
 from daglite.runtime.shipping import died, overdue
-from daglite.runtime.wire import Codec, Unloadable
 
 __all__ = ["Calls"]
 
@@ -23,7 +22,7 @@ Done = Callable[[object], None]
 class Calls:
     """Sends calls and generators to workers; their values come back through `done`, errors are kept in `error`."""
 
-    def __init__(self, board: Board, codec: Codec, retries: int) -> None:
+    def __init__(self, board: Board, codec: ItemCodec, retries: int) -> None:
         self.error: BaseException | None = None
         self.under_way = 0
         self._board = board
@@ -57,7 +56,7 @@ class _Call:
         self._round: tuple[int, int] = (0, 0)
         self._saved = 0
         self._attempt = 1
-        self._program = calls._board.session.install(pack_steps(calls._codec, steps))
+        self._program = calls._board.session.install(steps)
         calls.under_way += 1
 
     def send(self) -> None:
@@ -84,8 +83,8 @@ class _Call:
             step = next(step for step in self._steps if step.number == reply.step)
             raise self._blamed(overdue(step.function), reply)
         self._keep(reply)
-        if reply.kind == "failed":
-            error, trace = unpack_error(self._calls._codec, bytes(reply.segments[-1]))
+        if reply.error is not None:
+            error, trace = reply.error
             if self._kind == "stream" and isinstance(error.__cause__, SystemExit | KeyboardInterrupt | GeneratorExit):
                 # The source's own exits are the user's, wherever the source runs.
                 raise error.__cause__
@@ -101,13 +100,12 @@ class _Call:
         if reply.kind != "failed" and self._round != (self._attempt, attempt):
             self._round = (self._attempt, attempt)
             self._items.clear()
-        segments = reply.segments if reply.kind != "failed" else reply.segments[:-1]
-        for value in self._calls._codec.unpack(segments):
-            if isinstance(value, Unloadable):
-                name = self._steps[-1].function.name
+        values, bad = self._calls._codec.unpack(reply.segments)
+        for place, value in enumerate(values):
+            if place == bad:
+                name, reason = self._steps[-1].function.name, reason_of(value)
                 raise self._blamed(
-                    TransferError(f"a result of task '{name}' cannot be loaded in the coordinator: {value.reason}"),
-                    reply,
+                    TransferError(f"a result of task '{name}' cannot be loaded in the coordinator: {reason}"), reply
                 )
             index = len(self._items)
             self._items.append(value)

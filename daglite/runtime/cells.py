@@ -20,17 +20,23 @@ __all__ = [
     "Captured",
     "PROTOCOL",
     "SCALARS",
+    "SMALL",
     "Unloadable",
+    "first_unloadable",
+    "is_framed",
     "is_interrupt",
     "is_large",
     "load_cell",
     "pack_cells",
+    "reason_of",
     "text_of",
     "unpack_cells",
     "weigh_cells",
 ]
 
 SCALARS: frozenset[type] = frozenset({int, float, str, bytes, bool, type(None)})
+# Those of them that are too small to be worth weighing.
+SMALL: frozenset[type] = frozenset({int, float, bool, type(None)})
 PROTOCOL = 5
 
 # From here on a copy costs more than one more segment.
@@ -41,7 +47,7 @@ _FRAMED = b"\0"
 _RAW = -1
 _NO_BUFFERS: list[bytes] = []
 # An int, a float, a bool or None in a pickle; and what surrounds a text.
-_SMALL = 8
+_FEW = 8
 
 
 class Captured:
@@ -61,28 +67,47 @@ class Unloadable(NamedTuple):
     reason: str
 
 
-def pack_cells(cells: Sequence[object]) -> list[Segment]:
-    """The cells of a batch as segments; `unpack_cells` is the reverse."""
+def reason_of(cell: object) -> str:
+    """Why a cell could not be loaded."""
+    assert isinstance(cell, Unloadable)
+    return cell.reason
+
+
+def pack_cells(cells: Sequence[object], *, plain: bool = False) -> list[Segment]:
+    """The cells of a batch as segments; `unpack_cells` is the reverse. `plain`: they are known to be small values."""
+    if plain:
+        return [pickle.dumps(cells, PROTOCOL)]
     kinds = set(map(type, cells))
     if kinds <= SCALARS and not (bytes in kinds and any(type(cell) is bytes and is_large(cell) for cell in cells)):
         return [pickle.dumps(cells if type(cells) is list else list(cells), PROTOCOL)]
     return _framed(cells)
 
 
-def unpack_cells(segments: Sequence[Segment]) -> list[object]:
-    """The items of a batch, with `Unloadable` in the place of each that could not be loaded."""
+def is_framed(segments: Sequence[Segment]) -> bool:
+    """Whether loading the cells may run any code: plain values are in one pickle, others are framed one by one."""
+    return bool(segments) and segments[0][:1] == _FRAMED
+
+
+def unpack_cells(segments: Sequence[Segment]) -> tuple[list[object], int | None]:
+    """The items of a batch and the place of the first that could not be loaded, where an `Unloadable` stands."""
     if not segments:
-        return []
-    if segments[0][:1] != _FRAMED:
-        return cast("list[object]", pickle.loads(segments[0]))
-    return _unframed(segments)
+        return [], None
+    if not is_framed(segments):
+        return cast("list[object]", pickle.loads(segments[0])), None
+    items = _unframed(segments)
+    return items, first_unloadable(items)
+
+
+def first_unloadable(items: Sequence[object]) -> int | None:
+    """The place of the first item that could not be loaded."""
+    return next((place for place, item in enumerate(items) if type(item) is Unloadable), None)
 
 
 def weigh_cells(cells: Sequence[object]) -> int:
     """About how many bytes the cells take on the way."""
     kinds = set(map(type, cells))
     if kinds.isdisjoint((str, bytes, Captured)):
-        return _SMALL * len(cells)
+        return _FEW * len(cells)
     if kinds == {Captured}:
         return sum([cell.nbytes for cell in cast("Sequence[Captured]", cells)])
     return sum(map(_weight, cells))
@@ -91,7 +116,7 @@ def weigh_cells(cells: Sequence[object]) -> int:
 def _weight(cell: object) -> int:
     if isinstance(cell, Captured):
         return cell.nbytes
-    return _SMALL + len(cell) if isinstance(cell, str | bytes) else _SMALL
+    return _FEW + len(cell) if isinstance(cell, str | bytes) else _FEW
 
 
 def _framed(cells: Sequence[object]) -> list[Segment]:

@@ -11,6 +11,7 @@ from daglite.runtime.awaiting import PrivateLoop
 from daglite.runtime.board import Board
 from daglite.runtime.calls import Calls
 from daglite.runtime.chain import BoundStep
+from daglite.runtime.codec import ItemCodec
 from daglite.runtime.engines import Inline, engine_of
 from daglite.runtime.saving import SaveBook
 from daglite.runtime.wire import Codec
@@ -37,12 +38,12 @@ class Context:
         self._leased = contextlib.ExitStack()
         self._engine = engine_of(settings)
         self.inline = isinstance(self._engine, Inline)
-        if inside_worker() and not self.inline:
+        if inside_worker() and not self._engine.shares:
             # A tree of processes would be nobody's: a run inside a task stays in its worker.
             _log.info("a run inside a worker runs inline")
             self.inline = True
         # Captures the items of streams that need no worker, so that they mean the same as those that do.
-        self.codec = None if self.inline else Codec("c")
+        self.codec: ItemCodec | None = None if self.inline or self._engine.shares else Codec("c")
 
     def board(self) -> Board:
         """The engine, started when something first needs it."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections import deque
 from collections.abc import Callable, Sequence
+from operator import length_hint
 from typing import Any, NoReturn, Protocol
 
 from daglite.exceptions import Failure
@@ -51,14 +53,13 @@ class Folding:
         self._step = step
 
     def take(self, first: int, values: Sequence[object], nbytes: int) -> None:
-        call, value, position = self.one, self.value, 0
+        left = iter(values)
         try:
-            for position, item in enumerate(values):  # noqa: B007
-                value = call(value, item)
+            self.value = functools.reduce(self.one, left, self.value)
         except BaseException as error:
+            # The one it was at is the last that the iterator gave.
+            position = max(0, len(values) - length_hint(left) - 1)
             self.blame(error, first + position, values[position])
-        finally:
-            self.value = value
 
     def blame(self, error: BaseException, index: int, item: object) -> NoReturn:
         """Raise what the fold raised at an item, with the facts."""

@@ -18,7 +18,7 @@ from daglite.runtime.cells import text_of
 from daglite.runtime.flat import STREAM_FILE
 from daglite.runtime.wire import Codec
 
-__all__ = ["pack_error", "unpack_error"]
+__all__ = ["pack_error", "share_error", "unpack_error"]
 
 _MOST_LINKS = 64
 _MOST_ARGUMENTS = 8
@@ -66,11 +66,20 @@ def unpack_error(codec: Codec, data: bytes) -> tuple[BaseException, str]:
         error = _rebuilt(codec, entries)
     except BaseException:
         error = TaskFailedError(entries[0].facts)
+    return _raisable(error), trace
+
+
+def share_error(error: BaseException) -> tuple[BaseException, str]:
+    """The same for an exception that does not travel: itself where it can be raised in the coordinator."""
+    return _raisable(error), _trace(error)
+
+
+def _raisable(error: BaseException) -> BaseException:
     if isinstance(error, Exception) and not isinstance(error, _STOPS):
-        return error, trace
+        return error
     wrapped = TaskFailedError(f"a task raised {_cut(text_of(error))}")
     wrapped.__cause__ = error
-    return wrapped, trace
+    return wrapped
 
 
 def _entries(codec: Codec, error: BaseException) -> list[_Entry]:

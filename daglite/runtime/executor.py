@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol
 
-from daglite.runtime.frames import Segment
-from daglite.runtime.wire import Codec
+from daglite.runtime.chain import BoundStep
+from daglite.runtime.codec import ItemCodec, Packed
 
 __all__ = ["Chunk", "ChunkKind", "Reply", "ReplyKind", "Session"]
 
@@ -28,7 +28,7 @@ class Chunk(NamedTuple):
     seq: int
     program: int
     kind: ChunkKind
-    segments: Sequence[Segment]
+    segments: Packed
     items: int = 1
     first: int = 0
     exclusive: bool = False
@@ -37,11 +37,11 @@ class Chunk(NamedTuple):
 class Reply(NamedTuple):
     """What came of a chunk.
 
-    `done` items are done and packed in `segments`. For "failed" the last segment is the error and `step` the number
-    of the step that raised it. "piece" is a part of a generated list, more follows (`done` items of attempt `step`).
-    "overdue" means that item `done` of the chunk took too long at step `step`, and its worker was killed.
-    "lost" means that the worker ended: `started` tells whether it may have begun, `exitcode` how it ended, and
-    `hint` why, as far as that is known.
+    `done` items are done and packed in `segments`. For "failed", `error` is what to raise and the text of its
+    traceback in the worker, and `step` the number of the step that raised it. "piece" is a part of a generated list,
+    more follows (`done` items of attempt `step`). "overdue" means that item `done` of the chunk took too long at step
+    `step`, and its worker was killed. "lost" means that the worker ended: `started` tells whether it may have begun,
+    `exitcode` how it ended, and `hint` why, as far as that is known.
     """
 
     seq: int
@@ -49,10 +49,11 @@ class Reply(NamedTuple):
     done: int = 0
     step: int = -1
     seconds: float = 0.0
-    segments: Sequence[Segment] = ()
+    segments: Packed = ()
     worker: int | None = None
     started: bool = True
     exitcode: int | None = None
+    error: tuple[BaseException, str] | None = None
     hint: str = ""
 
 
@@ -60,10 +61,17 @@ class Session(Protocol):
     """An open engine. All calls come from one thread at a time, except `wake`."""
 
     workers: int
-    codec: Codec
 
-    def install(self, body: bytes) -> int:
-        """Make a program known and number it; it reaches each worker once, before the first chunk that needs it."""
+    @property
+    def codec(self) -> ItemCodec:
+        """What makes the cells of chunks, and reads those of replies."""
+        ...
+
+    def install(self, steps: Sequence[BoundStep]) -> int:
+        """Make a program known and number it; it reaches each worker once, before the first chunk that needs it.
+
+        Raises `TransferError` when something of it cannot reach a worker.
+        """
         ...
 
     def forget(self, program: int) -> None:
@@ -83,7 +91,11 @@ class Session(Protocol):
         ...
 
     def submit(self, chunk: Chunk) -> None:
-        """Give a chunk to a worker; never blocks. Only when `free()` (for an exclusive chunk: `idle()`)."""
+        """Choose a worker for a chunk; never blocks. Only when `free()` (for an exclusive chunk: `idle()`)."""
+        ...
+
+    def flush(self) -> None:
+        """Send what was submitted: several chunks for one worker wake it once."""
         ...
 
     def ready(self, timeout: float | None) -> Sequence[Reply]:

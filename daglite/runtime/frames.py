@@ -19,7 +19,11 @@ __all__ = ["Frame", "FrameReader", "FrameWriter", "Kind", "Segment"]
 Segment: TypeAlias = bytes | bytearray | memoryview
 
 _HEADER = struct.Struct("!BQQIidI")
+_LENGTH = struct.Struct("!Q")
 _READ = 256 * 1024
+# Segments from this size on that are not here yet are received where they will stay; room for the rest of one that is
+# smaller, and for the header and the lengths of a frame, is always left.
+_LARGE = 64 * 1024
 # Segments up to this size are copied into one buffer with their neighbours: fewer, larger writes.
 _SMALL = 16 * 1024
 # The kernel takes at most 1,024 buffers in one call.
@@ -45,6 +49,9 @@ class Kind(IntEnum):
     READY = 21
 
 
+_KINDS = {int(kind): kind for kind in Kind}
+
+
 class Frame(NamedTuple):
     """One message. What the numbers mean depends on the kind; `worker` lists them."""
 
@@ -68,7 +75,13 @@ class FrameWriter:
 
     def push(self, frame: Frame) -> None:
         """Queue a frame; nothing is sent yet."""
-        views = [memoryview(segment).cast("B") for segment in frame.segments]
+        segments = frame.segments
+        if len(segments) == 1 and type(segments[0]) is bytes and len(segments[0]) <= _SMALL:
+            # Nearly every frame is like this.
+            data = segments[0]
+            self._buffers.append(memoryview(_HEADER.pack(*frame[:6], 1) + _LENGTH.pack(len(data)) + data))
+            return
+        views = [memoryview(segment).cast("B") for segment in segments]
         header = _HEADER.pack(*frame[:6], len(views))
         small = bytearray(header + struct.pack(f"!{len(views)}Q", *(view.nbytes for view in views)))
         for view in views:
@@ -86,7 +99,10 @@ class FrameWriter:
         buffers = self._buffers
         while buffers:
             try:
-                sent = sock.sendmsg([buffers[i] for i in range(min(len(buffers), _MOST_BUFFERS))])
+                if len(buffers) == 1:
+                    sent = sock.send(buffers[0])
+                else:
+                    sent = sock.sendmsg([buffers[i] for i in range(min(len(buffers), _MOST_BUFFERS))])
             except BlockingIOError:
                 return
             while sent:
@@ -101,8 +117,12 @@ class FrameReader:
     """Frames out of a socket, whatever pieces they arrive in."""
 
     def __init__(self) -> None:
-        self._small = bytearray()
+        # Kept and used again: the kernel would have to find, and clear, as much memory for each receive.
+        self._room = bytearray(_READ)
+        self._view = memoryview(self._room)
+        # What has arrived and is not parsed lies between these two.
         self._at = 0
+        self._end = 0
         self._head: tuple[int, int, int, int, int, float] | None = None
         self._lengths: list[int] = []
         self._segments: list[bytearray] = []
@@ -117,13 +137,18 @@ class FrameReader:
                 raise EOFError
             self._large = self._large[got:] if got < len(self._large) else None
             return self._parse() if self._large is None else []
-        piece = sock.recv(_READ)
-        if not piece:
-            raise EOFError
         if self._at:
-            del self._small[: self._at]
-            self._at = 0
-        self._small += piece
+            left = self._end - self._at
+            self._room[:left] = self._room[self._at : self._end]
+            self._at, self._end = 0, left
+        if self._end == len(self._room):
+            # A head with the lengths of very many segments.
+            self._room = self._room + bytearray(self._end)
+            self._view = memoryview(self._room)
+        got = sock.recv_into(self._view[self._end :])
+        if got == 0:
+            raise EOFError
+        self._end += got
         return self._parse()
 
     def _parse(self) -> list[Frame]:
@@ -133,40 +158,42 @@ class FrameReader:
                 break
             assert self._head is not None
             if len(self._segments) == len(self._lengths):
-                frames.append(Frame(Kind(self._head[0]), *self._head[1:], self._segments))
+                kind, seq, at, number, step, seconds = self._head
+                frames.append(Frame(_KINDS[kind], seq, at, number, step, seconds, self._segments))
                 self._head, self._segments = None, []
             elif not self._parse_segment():
                 break
         return frames
 
     def _parse_head(self) -> bool:
-        have = len(self._small) - self._at
+        have = self._end - self._at
         if have < _HEADER.size:
             return False
-        *head, segments = _HEADER.unpack_from(self._small, self._at)
-        size = _HEADER.size + 8 * segments
-        if have < size:
+        kind, seq, at, number, step, seconds, segments = _HEADER.unpack_from(self._room, self._at)
+        start = self._at + _HEADER.size
+        if have < _HEADER.size + 8 * segments:
             return False
-        self._lengths = list(struct.unpack_from(f"!{segments}Q", self._small, self._at + _HEADER.size))
-        kind, seq, at, number, step, seconds = head
+        if segments == 1:
+            self._lengths = [*_LENGTH.unpack_from(self._room, start)]
+        else:
+            self._lengths = [*struct.unpack_from(f"!{segments}Q", self._room, start)]
         self._head = (kind, seq, at, number, step, seconds)
-        self._at += size
+        self._at = start + 8 * segments
         return True
 
     def _parse_segment(self) -> bool:
-        """Take the next segment if it is here whole; a large one that is not gets its own buffer."""
+        """Take the next segment if it is here whole; one that is not, and is large, gets its own buffer."""
         length = self._lengths[len(self._segments)]
-        have = len(self._small) - self._at
+        have = self._end - self._at
         if have >= length:
-            self._segments.append(self._small[self._at : self._at + length])
+            self._segments.append(self._room[self._at : self._at + length])
             self._at += length
             return True
-        if length < _READ:
+        if length < _LARGE:
             return False
         segment = bytearray(length)
-        segment[:have] = self._small[self._at :]
-        self._small.clear()
-        self._at = 0
+        segment[:have] = self._room[self._at : self._end]
+        self._at = self._end = 0
         self._segments.append(segment)
         self._large = memoryview(segment)[have:]
         return True

@@ -53,6 +53,11 @@ class Helper:
         elif slow:
             self._called.set()
 
+    @property
+    def awake(self) -> bool:
+        """Whether there is a thread: at the end of the interpreter none can be started."""
+        return self._thread is not None
+
     def leave(self) -> None:
         """The caller is back and wants the lock."""
         self._since = None

@@ -8,13 +8,14 @@ from itertools import islice
 from typing import Literal, NoReturn
 
 from daglite.exceptions import Failure, TransferError
+from daglite.runtime.cells import Unloadable
 from daglite.runtime.chain import Chain
+from daglite.runtime.codec import ItemCodec
 from daglite.runtime.endings import Ending, Folding
 from daglite.runtime.failures import blame, raise_blamed, short_repr
 from daglite.runtime.flat import Place, Shape, flat_loop
 from daglite.runtime.saving import Saver
 from daglite.runtime.source import Source
-from daglite.runtime.wire import Codec, Unloadable
 
 __all__ = ["InlineFlow", "run_steps"]
 
@@ -46,7 +47,7 @@ class InlineFlow:
         chain: Chain,
         savers: Sequence[Saver | None],
         ending: Ending,
-        codec: Codec | None,
+        codec: ItemCodec | None,
         *,
         watchful: bool,
     ) -> None:

@@ -7,13 +7,17 @@ import logging
 import os
 import pickle
 import sys
+import threading
 import warnings
 from collections.abc import Callable
-from typing import Any, TextIO, cast
+from typing import Any, TextIO, TypeAlias, cast
 
-__all__ = ["forward_logs", "report_settings", "take_record"]
+__all__ = ["MARKING", "forward_logs", "mark_records_of_this_thread", "report_settings", "take_record"]
 
 _FORMATTER = logging.Formatter()
+_Where: TypeAlias = Callable[[], tuple[str, int | None]]
+# On worker threads, `where` tells the task and the item's index.
+_thread = threading.local()
 
 
 def report_settings() -> bytes:
@@ -24,7 +28,7 @@ def report_settings() -> bytes:
     return pickle.dumps((levels | {"": logging.getLogger().level}, filters))
 
 
-def forward_logs(settings: bytes, send: Callable[[bytes], None], where: Callable[[], tuple[str, int | None]]) -> None:
+def forward_logs(settings: bytes, send: Callable[[bytes], None], where: _Where) -> None:
     """In a worker: send every record and warning away; `where` tells the task and the item's index."""
     levels, filters = pickle.loads(settings)
     warnings.filters[:] = filters  # type: ignore[index]  # a list, whatever its stub says
@@ -73,7 +77,7 @@ def _show_here(
 
 
 class _Forward(logging.Handler):
-    def __init__(self, send: Callable[[bytes], None], where: Callable[[], tuple[str, int | None]]) -> None:
+    def __init__(self, send: Callable[[bytes], None], where: _Where) -> None:
         super().__init__()
         self._send = send
         self._where = where
@@ -119,3 +123,50 @@ def take_record(data: bytes) -> None:
     logger = logging.getLogger(record.name)
     if logger.isEnabledFor(record.levelno):
         logger.handle(record)
+
+
+def mark_records_of_this_thread(where: _Where) -> None:
+    """In a worker thread: its records say the task and the item's index, as those of worker processes do."""
+    _thread.where = where
+
+
+class _Marking:
+    """Marks the records made on worker threads while any run has some; all other records stay as they are."""
+
+    def __init__(self) -> None:
+        self._runs = 0
+        # A run that is collected as garbage may end anywhere, even in here.
+        self._lock = threading.RLock()
+        self._made = self._below = logging.getLogRecordFactory()
+
+    def begin(self) -> None:
+        """One more run has worker threads."""
+        with self._lock:
+            self._runs += 1
+            if self._runs == 1:
+                self._below = logging.getLogRecordFactory()
+                self._made = _marking(self._below)
+                logging.setLogRecordFactory(self._made)
+
+    def end(self) -> None:
+        """One run less."""
+        with self._lock:
+            self._runs -= 1
+            # The user may have put a factory on top meanwhile: then this one stays under it, and does no harm.
+            if not self._runs and logging.getLogRecordFactory() is self._made:
+                logging.setLogRecordFactory(self._below)
+
+
+def _marking(make: Callable[..., logging.LogRecord]) -> Callable[..., logging.LogRecord]:
+    def marked(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = make(*args, **kwargs)
+        where: _Where | None = getattr(_thread, "where", None)
+        if where is not None:
+            record.daglite_task, record.daglite_index = where()
+            record.daglite_worker = threading.get_native_id()
+        return record
+
+    return marked
+
+
+MARKING = _Marking()

@@ -21,9 +21,12 @@ from typing import cast
 
 from daglite.exceptions import ExecutionError
 from daglite.options import StartMethod
+from daglite.runtime.chain import BoundStep
+from daglite.runtime.errors import unpack_error
 from daglite.runtime.executor import Chunk, Reply, ReplyKind
 from daglite.runtime.frames import Frame, Kind
 from daglite.runtime.helper import on_helper
+from daglite.runtime.install import pack_steps
 from daglite.runtime.logs import take_record
 from daglite.runtime.memory import memory_hint, memory_kills
 from daglite.runtime.process import WorkerProcess, interrupts_blocked, start_worker
@@ -50,6 +53,9 @@ class ProcessSession:
         self._numbers = count()
         self._programs: dict[int, bytes] = {}
         self._pool: list[WorkerProcess] = []
+        # How many chunks may be submitted, until something changes it; when the calls with a time limit must be over.
+        self._free: int | None = None
+        self._deadlines: dict[WorkerProcess, float] = {}
         self._owner = os.getpid()
         self._lost: list[Reply] = []
         self._deaths = 0
@@ -70,9 +76,9 @@ class ProcessSession:
             self.close()
             raise
 
-    def install(self, body: bytes) -> int:
+    def install(self, steps: Sequence[BoundStep]) -> int:
         program = next(self._numbers)
-        self._programs[program] = body
+        self._programs[program] = pack_steps(self.codec, steps)
         return program
 
     def forget(self, program: int) -> None:
@@ -84,7 +90,9 @@ class ProcessSession:
                 self._flush(worker)
 
     def free(self) -> int:
-        return sum(worker.credits(_CREDITS) for worker in self._pool)
+        if self._free is None:
+            self._free = sum([worker.credits(_CREDITS) for worker in self._pool])
+        return self._free
 
     def idle(self) -> bool:
         return any(not worker.busy and worker.left != 0 for worker in self._pool)
@@ -96,7 +104,8 @@ class ProcessSession:
 
     def submit(self, chunk: Chunk) -> None:
         able = [w for w in self._pool if w.credits(_CREDITS) and (w.left is None or w.left >= chunk.items)]
-        worker = min(able, key=lambda each: len(each.chunks))
+        worker = min(able, key=_load)
+        self._free = None
         worker.chunks.append(chunk)
         if worker.left is not None:
             worker.left -= chunk.items
@@ -109,7 +118,11 @@ class ProcessSession:
         worker.writer.push(
             Frame(_FRAMES[chunk.kind], chunk.seq, chunk.first, chunk.program, streamed, segments=chunk.segments)
         )
-        self._flush(worker)
+
+    def flush(self) -> None:
+        for worker in self._pool:
+            if worker.writer:
+                self._flush(worker)
 
     def ready(self, timeout: float | None) -> Sequence[Reply]:
         self._fill()
@@ -130,8 +143,10 @@ class ProcessSession:
                 while self._receive(worker, replies, to_the_end=True):
                     pass
                 self._bury(worker, replies)
-        self._end_overdue(replies)
-        self._renew()
+        if self._deadlines:
+            self._end_overdue(replies)
+        if self._items_per_worker is not None:
+            self._renew()
         return replies
 
     def wake(self) -> None:
@@ -191,10 +206,9 @@ class ProcessSession:
 
     def _patience(self, timeout: float | None) -> float | None:
         """How long to wait: no longer than until the first call is overdue."""
-        deadlines = [worker.deadline for worker in self._pool if worker.deadline is not None]
-        if not deadlines:
+        if not self._deadlines:
             return timeout
-        left = max(0.0, min(deadlines) - time.monotonic())
+        left = max(0.0, min(self._deadlines.values()) - time.monotonic())
         return left if timeout is None else min(left, timeout)
 
     def _drain_wake(self) -> None:
@@ -204,16 +218,19 @@ class ProcessSession:
 
     def _define(self, worker: WorkerProcess) -> None:
         """Tell a worker the definitions it does not know yet: what follows may need them."""
-        for body in self.codec.definitions[worker.told :]:
-            worker.writer.push(Frame(Kind.DEFINE, segments=[body]))
-        worker.told = len(self.codec.definitions)
+        if worker.told < len(self.codec.definitions):
+            for body in self.codec.definitions[worker.told :]:
+                worker.writer.push(Frame(Kind.DEFINE, segments=[body]))
+            worker.told = len(self.codec.definitions)
 
     def _flush(self, worker: WorkerProcess) -> None:
         # A worker that is gone is noticed by its sentinel; here it must not disturb.
         with contextlib.suppress(OSError):
             worker.writer.flush(worker.sock)
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if worker.writer else 0)
-        if self._selector.get_key(worker.sock).events != events:
+        waits = bool(worker.writer)
+        if waits is not worker.waits:
+            worker.waits = waits
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if waits else 0)
             self._selector.modify(worker.sock, events, worker)
 
     def _receive(self, worker: WorkerProcess, replies: list[Reply], *, to_the_end: bool = False) -> bool:
@@ -229,7 +246,20 @@ class ProcessSession:
         return True
 
     def _take(self, worker: WorkerProcess, frame: Frame, replies: list[Reply]) -> None:
-        if frame.kind is Kind.DEFINE:
+        kind = _KINDS.get(frame.kind)
+        if kind is not None:
+            if kind != "piece":
+                worker.chunks.popleft()
+                self._free = None
+                self._deadlines.pop(worker, None)
+            self._deaths = 0
+            segments, error = frame.segments, None
+            if kind == "failed":
+                segments, error = segments[:-1], unpack_error(self.codec, bytes(segments[-1]))
+            replies.append(
+                Reply(frame.seq, kind, frame.at, frame.step, frame.seconds, segments, worker.pid, error=error)
+            )
+        elif frame.kind is Kind.DEFINE:
             self.codec.learn(bytes(frame.segments[0]))
         elif frame.kind is Kind.READY:
             worker.ready = True
@@ -237,20 +267,15 @@ class ProcessSession:
             take_record(bytes(frame.segments[0]))
         elif frame.kind is Kind.START:
             worker.position, worker.step = frame.at, frame.step
-            worker.deadline = time.monotonic() + frame.seconds if frame.step >= 0 else None
-        else:
-            if frame.kind is not Kind.PIECE:
-                worker.chunks.popleft()
-                worker.deadline = None
-            self._deaths = 0
-            kind = _KINDS[frame.kind]
-            done = Reply(frame.seq, kind, frame.at, frame.step, frame.seconds, frame.segments, worker.pid)
-            replies.append(done)
+            if frame.step >= 0:
+                self._deadlines[worker] = time.monotonic() + frame.seconds
+            else:
+                self._deadlines.pop(worker, None)
 
     def _end_overdue(self, replies: list[Reply]) -> None:
         """Kill workers whose call takes longer than its task's limit; nothing in Python could stop the call."""
         now = time.monotonic()
-        for worker in [w for w in self._pool if w.deadline is not None and w.deadline <= now]:
+        for worker in [worker for worker, deadline in self._deadlines.items() if deadline <= now]:
             first = worker.chunks.popleft()
             replies.append(Reply(first.seq, "overdue", worker.position, worker.step, worker=worker.pid))
             self._replace(worker, replies, begun=False)
@@ -287,6 +312,8 @@ class ProcessSession:
     def _remove(self, worker: WorkerProcess) -> int | None:
         with interrupts_blocked():
             self._pool.remove(worker)
+            self._free = None
+            self._deadlines.pop(worker, None)
             for watched in (worker.sock, worker.process.sentinel):
                 with contextlib.suppress(KeyError, ValueError):
                     self._selector.unregister(watched)
@@ -298,9 +325,9 @@ class ProcessSession:
 
         A copy of the process keeps the locks of the user's source for ever. The caller starts them when it is back.
         """
-        if self._method == "fork" and on_helper():
-            return
         while len(self._pool) < self.workers:
+            if self._method == "fork" and on_helper():
+                return
             if self._lost_thread():
                 # As Python itself stops such threads, a little later.
                 threading.Event().wait()
@@ -315,6 +342,7 @@ class ProcessSession:
             worker = start_worker(self._method, self.workers)
             worker.left = self._items_per_worker
             self._pool.append(worker)
+            self._free = None
             self._selector.register(worker.sock, selectors.EVENT_READ, worker)
             self._selector.register(worker.process.sentinel, selectors.EVENT_READ, worker)
             if self._lost_thread():
@@ -328,3 +356,7 @@ def _strand_all() -> None:
 
 # After those that users registered later, before the one of multiprocess.
 atexit.register(_strand_all)
+
+
+def _load(worker: WorkerProcess) -> int:
+    return len(worker.chunks)

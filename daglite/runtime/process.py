@@ -99,11 +99,12 @@ class WorkerProcess:
     installed: set[int] = field(default_factory=set)
     # Whether it has said that it is up.
     ready: bool = False
+    # Whether its socket is watched for room to write.
+    waits: bool = False
     # How many definitions it has been told; how many items it may still take (None: any number).
     told: int = 0
     left: int | None = None
-    # When the call it is in must be over (seconds of `time.monotonic`), and where in its batch that call is.
-    deadline: float | None = None
+    # Where in its batch the call with a time limit is, and at which step.
     position: int = 0
     step: int = -1
 

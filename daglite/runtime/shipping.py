@@ -7,19 +7,21 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from daglite.exceptions import ExecutionError, Failure, TaskTimeoutError, TransferError, WorkerDiedError
 from daglite.functions import Function
 from daglite.runtime.batch import Batcher
 from daglite.runtime.board import Board
+from daglite.runtime.cells import SMALL, reason_of
 from daglite.runtime.chain import BoundStep
-from daglite.runtime.errors import unpack_error
+from daglite.runtime.codec import ItemCodec
 from daglite.runtime.executor import Reply
 from daglite.runtime.failures import blame, short_repr
 from daglite.runtime.merge import Entry, Merge
+from daglite.runtime.source import Source
 from daglite.runtime.verdict import Verdict
 from daglite.runtime.window import Window
-from daglite.runtime.wire import Codec, Unloadable
 
 __all__ = ["Shipping", "died", "overdue"]
 
@@ -42,8 +44,9 @@ class Shipping:
     def __init__(
         self,
         *,
+        source: Source,
         board: Board,
-        codec: Codec,
+        codec: ItemCodec,
         program: int,
         steps: Sequence[BoundStep],
         window: Window,
@@ -52,7 +55,8 @@ class Shipping:
         verdict: Verdict,
         retries: int,
     ) -> None:
-        self.pending: deque[object] = deque()
+        self.pending: list[object] = []
+        self._source = source
         self._board = board
         self._codec = codec
         self._program = program
@@ -82,16 +86,17 @@ class Shipping:
 
     def dispatch(self, *, hurry: bool) -> None:
         """Send full batches; with `hurry`, or when a worker is idle, also one that is not full."""
-        while self._board.free() > 0:
-            if not self._verdict.wants(self._returned[0].first if self._returned else self._sent):
-                return
-            if self._returned:
-                self._launch(self._next_returned())
-                continue
+        board = self._board
+        while self._returned and board.free() > 0 and self._verdict.wants(self._returned[0].first):
+            self._launch(self._next_returned())
+        if self._returned or not self._verdict.wants(self._sent):
+            return
+        while board.free() > 0:
             waiting = len(self.pending)
-            if not waiting or (waiting < self._batcher.size and not hurry and not self._board.session.idle()):
-                return
-            self._launch(self._next_batch())
+            if not waiting or (waiting < self._batcher.size and not hurry and not board.session.idle()):
+                break
+            self._launch_batch()
+        board.session.flush()
 
     def _size(self) -> int:
         """Items in the next batch: never more than its worker may still take."""
@@ -107,30 +112,37 @@ class Shipping:
         self._returned.appendleft(_Flight(flight.first + most, rest, self._codec.weigh(rest), flight.attempt))
         return _Flight(flight.first, head, self._codec.weigh(head), flight.attempt)
 
-    def _next_batch(self) -> _Flight:
-        pending = self.pending
-        cells = [pending.popleft() for _ in range(min(len(pending), self._size()))]
-        nbytes = self._codec.weigh(cells)
+    def _launch_batch(self) -> None:
+        """Send what waits, as much as a batch may hold."""
+        cells = self.pending[: self._size()]
+        plain = self._source.plain
+        segments = self._codec.pack(cells, plain=plain)
+        nbytes = self._codec.measure(segments)
         while nbytes > _MOST_BYTES and len(cells) > 1:
             # Large items after small ones: half of them wait for the next batch.
-            half = len(cells) // 2
-            pending.extendleft(reversed(cells[half:]))
-            del cells[half:]
-            nbytes = self._codec.weigh(cells)
+            del cells[len(cells) // 2 :]
+            segments = self._codec.pack(cells)
+            nbytes = self._codec.measure(segments)
+        count = len(cells)
+        # The source may append at the same time, on its own thread.
+        del self.pending[:count]
         flight = _Flight(self._sent, cells, nbytes)
-        self._sent += len(cells)
-        self._window.send(len(cells), nbytes)
-        return flight
+        self._sent += count
+        self._window.send(count, nbytes, 0 if plain else self._weight(cells))
+        self._flights.add(flight)
+        self._board.submit(self._program, flight.first, count, segments, partial(self._answered, flight))
+
+    def _weight(self, cells: Sequence[object]) -> int:
+        """What the source counted for them when they came."""
+        return sum([self._codec.size(cell) for cell in cells if type(cell) not in SMALL])
 
     def _launch(self, flight: _Flight) -> None:
+        """Send once more what a dead worker left."""
         self._flights.add(flight)
-        segments = self._codec.pack(flight.cells)
-
-        def answered(reply: Reply) -> None:
-            self._answered(flight, reply)
-
+        segments, answered = self._codec.pack(flight.cells), partial(self._answered, flight)
         if flight.attempt == 1:
             self._board.submit(self._program, flight.first, len(flight.cells), segments, answered)
+            self._board.session.flush()
         else:
             # Under suspicion of killing its worker: it gets one of its own, so that nobody else is blamed.
             self._board.queue(self._program, "batch", segments, answered, first=flight.first)
@@ -143,26 +155,22 @@ class Shipping:
         if reply.kind == "overdue":
             self._overdue(flight, reply)
             return
-        segments = reply.segments if reply.kind == "done" else reply.segments[:-1]
-        nbytes = sum(map(len, segments))
-        values = self._codec.unpack(segments)
+        nbytes = self._codec.measure(reply.segments)
+        values, bad = self._codec.unpack(reply.segments)
         self._window.arrive(len(flight.cells), flight.nbytes, nbytes)
         self._batcher.observe(reply.done, reply.seconds, flight.nbytes + nbytes)
-        if reply.kind == "failed":
-            error, trace = unpack_error(self._codec, bytes(reply.segments[-1]))
+        if reply.error is not None:
+            error, trace = reply.error
             self._fail(flight, reply.done, error, reply, trace)
-        count = self._whole(flight, values, reply)
+        count = reply.done if bad is None else self._whole(flight, values, bad, reply)
         self._merge.add(Entry(flight.first, count, values, nbytes))
 
-    def _whole(self, flight: _Flight, values: list[object], reply: Reply) -> int:
+    def _whole(self, flight: _Flight, values: list[object], bad: int, reply: Reply) -> int:
         """Drop what could not be loaded and all behind it; returns how many items are whole."""
-        if Unloadable not in set(map(type, values)):
-            return reply.done
-        bad = next(value for value in values if isinstance(value, Unloadable))
-        position = values.index(bad) // self._stride
+        position, reason = bad // self._stride, reason_of(values[bad])
         del values[position * self._stride :]
         name = self._steps[-1].function.name
-        error = TransferError(f"a result of task '{name}' cannot be loaded in the coordinator: {bad.reason}")
+        error = TransferError(f"a result of task '{name}' cannot be loaded in the coordinator: {reason}")
         self._fail(flight, position, error, reply, "")
         return position
 
@@ -177,8 +185,8 @@ class Shipping:
         self._verdict.record(index, blame(error, facts), time.monotonic())
 
     def _shown(self, cell: object) -> str:
-        loaded = self._codec.unpack(self._codec.pack([cell]))[0]
-        return "an item that cannot be loaded" if isinstance(loaded, Unloadable) else short_repr(loaded)
+        (loaded,), bad = self._codec.unpack(self._codec.pack([cell]))
+        return short_repr(loaded) if bad is None else "an item that cannot be loaded"
 
     def _overdue(self, flight: _Flight, reply: Reply) -> None:
         """One item took too long; those before it in the batch are innocent, and their results are gone."""

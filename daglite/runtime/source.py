@@ -7,24 +7,23 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 from daglite.exceptions import Failure, TransferError
-from daglite.runtime.cells import SCALARS, weigh_cells
+from daglite.runtime.cells import SCALARS, SMALL
+from daglite.runtime.codec import ItemCodec
 from daglite.runtime.failures import blame, short_repr
 from daglite.runtime.saving import Saver
-from daglite.runtime.wire import Codec
 
 __all__ = ["Source"]
 
 
-# The longest pull, in seconds; and types too small to be worth weighing.
+# The longest pull, in seconds.
 _LONGEST = 0.005
-_SMALL = frozenset({int, float, bool, type(None)})
 
 
 class Source:
     """Items in the coordinator. `count` is how many have come so far, `finished` whether there are no more."""
 
     def __init__(
-        self, items: Iterator[object], *, name: str, number: int, saver: Saver | None, codec: Codec | None
+        self, items: Iterator[object], *, name: str, number: int, saver: Saver | None, codec: ItemCodec | None
     ) -> None:
         """`codec` None shares items as they are: for runtimes that do not cross processes."""
         self.name = name
@@ -34,26 +33,40 @@ class Source:
         self.items = items
         self.saver = saver
         self._codec = codec
+        self._size: Callable[[object], int] = codec.size if codec is not None else _weightless
+        # Whether all that came are small values that are their own cells; and the bytes of all that are not.
+        self.plain = True
+        self.nbytes = 0
+        # The types that a pull passes on without another look; none of them while it is in a hurry.
+        self._waved = set[type]()
 
-    def pull(self, want: int, append: Callable[[object], None], room: int) -> None:
+    def pull(self, want: int, append: Callable[[object], None], room: int, *, watched: bool) -> None:
         """Ask for `want` items. Each is saved, captured and appended before the next is asked for.
 
         It stops before that when 5 ms have passed, or when `room` bytes have been captured: what was learnt of the
-        source while it was fast, or its items small, may not hold any more. Raises what the generator, a save or the
-        capture raises; the source is finished then.
+        source while it was fast, or its items small, may not hold any more. `watched`: another thread calls `hurry`
+        when it lasts, so cheap items need no look at the clock, which costs as much as they do. Raises what the
+        generator, a save or the capture raises; the source is finished then.
         """
         saver, captured, start, count = self.saver, self.captured, self.count, self.count
-        late, more = time.perf_counter() + _LONGEST, True
+        waved = self._waved = set(SMALL) if watched and saver is None else set()
+        deadline, more = time.perf_counter() + _LONGEST, True
         try:
             for item in islice(self.items, want):
                 count += 1
+                if type(item) in waved:
+                    append(item)
+                    continue
                 if saver is not None:
                     saver(count - 1, item)
                 cell = item if type(item) in SCALARS else captured(item, count - 1)
+                if type(cell) not in SMALL:
+                    self.plain = False
+                    nbytes = self._size(cell)
+                    self.nbytes += nbytes
+                    room -= nbytes
                 append(cell)
-                if type(cell) not in _SMALL:
-                    room -= weigh_cells((cell,))
-                if room <= 0 or time.perf_counter() > late:
+                if room <= 0 or time.perf_counter() > deadline:
                     more = False
                     break
         except BaseException as error:
@@ -65,6 +78,10 @@ class Source:
             self.count = count
         if more and count - start < want:
             self.finished = True
+
+    def hurry(self) -> None:
+        """End the pull under way with the item it is at; called from another thread."""
+        self._waved.clear()
 
     def close(self) -> None:
         """Close the generator, so that its `finally` has run; one that is running right now is left alone."""
@@ -88,3 +105,7 @@ class Source:
             told = TransferError(f"item {index} of task '{self.name}' cannot be sent to a worker: {error}")
             blame(told, Failure(self.name, self.number, index, short_repr(item)))
             raise told from error
+
+
+def _weightless(_: object) -> int:
+    return 0

@@ -28,7 +28,7 @@ from daglite.runtime.window import Window
 __all__ = ["StreamFlow"]
 
 _SLOW_SOURCE = 0.001
-# Bytes of one pull: what is pulled but not sent does not count in the window yet.
+# Bytes of one pull, which count when it ends.
 _MOST_PULLED = 4 * MIB
 
 _log = logging.getLogger("daglite")
@@ -113,7 +113,12 @@ class StreamFlow:
         before, started = self._source.count, time.perf_counter()
         try:
             self._pulling = True
-            self._source.pull(want, self._shipping.pending.append, min(self._window.left(), _MOST_PULLED))
+            self._source.pull(
+                want,
+                self._shipping.pending.append,
+                min(self._window.left(), _MOST_PULLED),
+                watched=self._helper is not None and self._helper.awake,
+            )
         except Exception as error:
             # It comes after every item that was yielded before it.
             self._verdict.record(self._source.count, error, time.monotonic())
@@ -127,7 +132,7 @@ class StreamFlow:
             if self._helper is not None:
                 self._helper.leave()
             got = self._source.count - before
-            self._window.pull(got)
+            self._window.pull(got, self._source.nbytes)
             self._pull_size.observe(got, time.perf_counter() - started)
 
     def _relieve(self, timeout: float) -> bool:
@@ -135,6 +140,7 @@ class StreamFlow:
         with self._lock:
             if self._helper is None or not self._helper.away() or self._stopped:
                 return False
+            self._source.hurry()
             try:
                 self._shipping.dispatch(hurry=True)
                 self._exchange(timeout)

@@ -8,8 +8,9 @@ __all__ = ["Window"]
 class Window:
     """Counts items from the moment they are pulled until they are folded, collected or handed over.
 
-    `pulled` is written only by the thread that runs the source, the rest only under the lock of the loop: the two
-    sides meet in `alive`, where a late look can only see more items than there are, never fewer.
+    What is pulled is written only by the thread that runs the source, the rest only under the lock of the loop: the two
+    sides meet in `alive`, where a late look can only see more items than there are, never fewer. Of bytes it may see
+    those of the pull under way too late: they are bounded by themselves.
     """
 
     def __init__(self, size: int, limit: int) -> None:
@@ -18,6 +19,9 @@ class Window:
         self.released = 0
         self.peak = 0
         self._limit = limit
+        # Of items that are not small: bytes that came from the source, and bytes that were sent on.
+        self._bytes_pulled = 0
+        self._bytes_sent = 0
         self._nbytes = 0
         self._in_flight = 0
         self._items_seen = self._item_bytes = 0
@@ -31,7 +35,8 @@ class Window:
     @property
     def nbytes(self) -> int:
         """Bytes alive: captured items, waiting results, and for each item in flight the mean size of a result."""
-        return self._nbytes + int(self._in_flight * self._mean_result)
+        waiting = self._bytes_pulled - self._bytes_sent
+        return waiting + self._nbytes + int(self._in_flight * self._mean_result)
 
     @property
     def _mean_result(self) -> float:
@@ -54,13 +59,15 @@ class Window:
         """How many bytes there is room for, at least one: an item too large for the limit travels alone."""
         return max(1, self._limit - self.nbytes)
 
-    def pull(self, count: int) -> None:
-        """Items came out of the source."""
+    def pull(self, count: int, nbytes: int) -> None:
+        """Items came out of the source; `nbytes` is what all so far take that are not small."""
+        self._bytes_pulled = nbytes
         self.pulled += count
         self.peak = max(self.peak, self.alive)
 
-    def send(self, count: int, nbytes: int) -> None:
-        """Items were captured and given to the engine."""
+    def send(self, count: int, nbytes: int, waited: int) -> None:
+        """Items were given to the engine, packed in `nbytes`; `waited` bytes of them had been counted by `pull`."""
+        self._bytes_sent += waited
         self._nbytes += nbytes
         self._in_flight += count
         self._items_seen += count

@@ -31,6 +31,7 @@ from daglite.runtime.cells import (
     SCALARS,
     Captured,
     Unloadable,
+    is_framed,
     is_interrupt,
     is_large,
     load_cell,
@@ -235,6 +236,10 @@ class Codec:
         data = self._pickled(item, buffers)
         return Captured(data, buffers, len(data) + sum(map(len, buffers)) if buffers else len(data))
 
+    def keep(self, value: object) -> object:
+        """The same: what is pickled does not change any more."""
+        return self.capture(value)
+
     def restore(self, cell: object) -> object:
         """The item of a cell, as if it had travelled; `Unloadable` when it cannot be loaded."""
         if not isinstance(cell, Captured):
@@ -251,17 +256,26 @@ class Codec:
         """About how many bytes all of them take."""
         return weigh_cells(cells)
 
-    def pack(self, cells: Sequence[object]) -> list[Segment]:
-        """The cells of a batch as segments; large buffers are segments of their own, and the same bytes."""
-        return pack_cells(cells)
+    def pack(self, cells: Sequence[object], *, plain: bool = False) -> list[Segment]:
+        """The cells of a batch as segments; large buffers are segments of their own, and the same bytes.
 
-    def unpack(self, segments: Sequence[Segment]) -> list[object]:
-        """The items of a batch, with `Unloadable` in the place of each that could not be loaded.
+        `plain`: the cells are known to be a list of small values.
+        """
+        return pack_cells(cells, plain=plain)
+
+    def unpack(self, segments: Sequence[Segment]) -> tuple[list[object], int | None]:
+        """The items of a batch and the place of the first that could not be loaded, where an `Unloadable` stands.
 
         Arrays keep the memory of their segments, and can be written to if their segment can.
         """
+        if not is_framed(segments):
+            return unpack_cells(segments)
         with active(self._registry):
             return unpack_cells(segments)
+
+    def measure(self, segments: Sequence[Segment]) -> int:
+        """How many bytes the segments take."""
+        return sum(map(len, segments))
 
     def _pickled(self, value: object, buffers: list[bytes] | None) -> bytes:
         try:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from typing import NoReturn
+from functools import partial
+from typing import NamedTuple, NoReturn
 
 from daglite.exceptions import TransferError
-from daglite.runtime.chain import Chain
+from daglite.runtime.awaiting import PrivateLoop
+from daglite.runtime.cells import reason_of
+from daglite.runtime.chain import BoundStep, Chain, open_items
+from daglite.runtime.codec import ItemCodec
 from daglite.runtime.flat import Place, Shape, flat_loop
-from daglite.runtime.wire import Codec, Unloadable
 
-__all__ = ["BatchRun", "Pieces"]
+__all__ = ["BatchRun", "Drained", "drain"]
 
 _PIECE_ITEMS = 256
 _PIECE_BYTES = 256 * 1024
@@ -21,7 +24,7 @@ _PIECE_SECONDS = 0.05
 class BatchRun:
     """One pass over a batch. `cells` are the results so far, `done` how many items they come from."""
 
-    def __init__(self, chain: Chain, codec: Codec, first: int) -> None:
+    def __init__(self, chain: Chain, codec: ItemCodec, first: int) -> None:
         self.cells: list[object] = []
         self.step = -1
         self.done = 0
@@ -32,12 +35,11 @@ class BatchRun:
         self._tapped = [step.tapped for step in chain.steps]
         self._loop = flat_loop(Shape(tuple(self._tapped), "cells"))
 
-    def go(self, items: list[object]) -> BaseException | None:
-        """Take the items through; the error that ended it early, if any, whatever its kind: it ends the run of the
-        pipeline, never the worker.
+    def go(self, items: list[object], bad: int | None) -> BaseException | None:
+        """Take the items through, up to the `bad` one that could not be loaded; the error that ended it early, if any,
+        whatever its kind: it ends the run of the pipeline, never the worker.
         """
-        bad = next(((at, item) for at, item in enumerate(items) if isinstance(item, Unloadable)), None)
-        whole = self._items = items if bad is None else items[: bad[0]]
+        whole = self._items = items if bad is None else items[:bad]
         taps = [self._tap for tapped in self._tapped if tapped]
         end = (self.cells.append, self._captured)
         calls = [call for call, _, _ in self._chain.calls]
@@ -48,7 +50,7 @@ class BatchRun:
         if bad is None:
             return None
         self.step = self._chain.steps[0].number
-        return TransferError(f"the item cannot be loaded in a worker: {bad[1].reason}")
+        return TransferError(f"the item cannot be loaded in a worker: {reason_of(items[bad])}")
 
     def forget_rest(self) -> None:
         """Go no further than the item at work."""
@@ -66,7 +68,7 @@ class BatchRun:
 
     def _tap(self, index: int, value: object) -> None:
         # Taken now: the next task may change the value it is given.
-        self.cells.append(self._codec.capture(value))
+        self.cells.append(self._codec.keep(value))
 
     def _captured(self, value: object) -> object:
         return self._codec.capture(value)
@@ -82,10 +84,39 @@ class BatchRun:
         raise error
 
 
-class Pieces:
+class Drained(NamedTuple):
+    """How a generator ended: at which attempt (from 0), with which last piece, by which error if any."""
+
+    attempt: int
+    cells: list[object]
+    error: BaseException | None
+
+
+def drain(
+    step: BoundStep,
+    loop: PrivateLoop,
+    codec: ItemCodec,
+    send: Callable[[int, list[object]], None],
+    begin: Callable[[], None],
+    *,
+    streamed: bool,
+) -> Drained:
+    """Drain a generator step, `send`ing the attempt and each piece but the last; `begin` is told of each attempt."""
+    # With `.iter` the retries end with the first item; that is `open_items`' own business.
+    attempts = 1 if streamed else step.function.retries + 1
+    for attempt in range(attempts):
+        begin()
+        pieces = _Pieces(codec, partial(send, attempt))
+        error = pieces.drain(lambda: open_items(step, loop, retry=streamed))
+        if not isinstance(error, Exception):
+            break
+    return Drained(attempt, pieces.cells, error)
+
+
+class _Pieces:
     """The items of a generator on their way to the coordinator: captured as they come, sent in pieces."""
 
-    def __init__(self, codec: Codec, send: Callable[[list[object]], None]) -> None:
+    def __init__(self, codec: ItemCodec, send: Callable[[list[object]], None]) -> None:
         self.cells: list[object] = []
         self._codec = codec
         self._send = send

@@ -25,14 +25,14 @@ from typing import NoReturn
 
 from daglite.exceptions import TransferError
 from daglite.runtime.awaiting import PrivateLoop
-from daglite.runtime.chain import Chain, open_items
+from daglite.runtime.chain import BoundStep, Chain
 from daglite.runtime.errors import pack_error
 from daglite.runtime.forks import end_copy
 from daglite.runtime.frames import Frame, FrameReader, FrameWriter, Kind, Segment
 from daglite.runtime.install import unpack_steps
 from daglite.runtime.logs import forward_logs
 from daglite.runtime.wire import Codec
-from daglite.runtime.work import BatchRun, Pieces
+from daglite.runtime.work import BatchRun, drain
 
 __all__ = ["inside_worker", "worker_main"]
 
@@ -206,7 +206,7 @@ class _Worker:
             return
         started = time.perf_counter()
         run = self._run = BatchRun(chain, self._codec, frame.at)
-        error = run.go(self._codec.unpack(frame.segments))
+        error = run.go(*self._codec.unpack(frame.segments))
         if self._copy:
             end_copy(error)
         seconds = time.perf_counter() - started
@@ -233,25 +233,20 @@ class _Worker:
         if chain is None:
             return
         step = chain.steps[0]
-        streamed = frame.step == 1
-        # With `.iter` the retries end with the first item; that is `open_items`' own business.
-        attempts = 1 if streamed else step.function.retries + 1
-        for attempt in range(attempts):
-            pieces = Pieces(self._codec, partial(self._send_piece, frame.seq, attempt))
-            if step.function.timeout is not None:
-                self._announce(step.number, step.function.timeout)
-            error = pieces.drain(lambda: open_items(step, self._loop, retry=streamed))
-            if self._copy:
-                end_copy(error)
-            if isinstance(error, Exception) and attempt + 1 < attempts:
-                continue
-            _flush()
-            cells = pieces.cells
-            if error is not None:
-                self._fail(frame.seq, step.number, cells, 0.0, error, len(cells))
-            else:
-                self._send(Frame(Kind.DONE, frame.seq, len(cells), 0, attempt, 0.0, self._codec.pack(cells)))
-            return
+        send, begin = partial(self._send_piece, frame.seq), partial(self._announce_limit, step)
+        end = drain(step, self._loop, self._codec, send, begin, streamed=frame.step == 1)
+        if self._copy:
+            end_copy(end.error)
+        _flush()
+        if end.error is not None:
+            self._fail(frame.seq, step.number, end.cells, 0.0, end.error, len(end.cells))
+        else:
+            packed = self._codec.pack(end.cells)
+            self._send(Frame(Kind.DONE, frame.seq, len(end.cells), 0, end.attempt, 0.0, packed))
+
+    def _announce_limit(self, step: BoundStep) -> None:
+        if step.function.timeout is not None:
+            self._announce(step.number, step.function.timeout)
 
     def _send_piece(self, seq: int, attempt: int, cells: list[object]) -> None:
         self._send(Frame(Kind.PIECE, seq, len(cells), 0, attempt, 0.0, self._codec.pack(cells)))

@@ -14,6 +14,7 @@ import pytest
 
 import daglite
 from daglite import task
+from daglite.options import RuntimeName
 from tests.faults.scripts import Launch, children_of, gone_within, wait_for
 
 SCRIPT = """
@@ -103,37 +104,37 @@ def double(x: int) -> int:
     return x * 2
 
 
-def leave_by_break(plan: daglite.Plan[list[int]]) -> None:
-    for item in plan.stream(workers=2):
+def leave_by_break(plan: daglite.Plan[list[int]], crew: RuntimeName) -> None:
+    for item in plan.stream(runtime=crew, workers=2):
         if item > 100:
             break
 
 
-def leave_by_close(plan: daglite.Plan[list[int]]) -> None:
-    items = plan.stream(workers=2)
+def leave_by_close(plan: daglite.Plan[list[int]], crew: RuntimeName) -> None:
+    items = plan.stream(runtime=crew, workers=2)
     next(items)
     items.close()
     items.close()
     assert list(items) == []
 
 
-def leave_by_dropping(plan: daglite.Plan[list[int]]) -> None:
-    next(plan.stream(workers=2))
+def leave_by_dropping(plan: daglite.Plan[list[int]], crew: RuntimeName) -> None:
+    next(plan.stream(runtime=crew, workers=2))
 
 
 @pytest.mark.parametrize("leave", [leave_by_break, leave_by_close, leave_by_dropping])
 def test_a_consumer_that_leaves_ends_the_run(
-    leave: Callable[[daglite.Plan[list[int]]], None], nothing_left: None
+    leave: Callable[[daglite.Plan[list[int]], RuntimeName], None], crew: RuntimeName, nothing_left: None
 ) -> None:
     CLOSED.clear()
-    leave(daglite.compile(endless.iter().then(double)))
+    leave(daglite.compile(endless.iter().then(double)), crew)
     gc.collect()
     assert CLOSED == ["closed"]
 
 
-def test_cancelling_run_async_ends_the_run(nothing_left: None) -> None:
+def test_cancelling_run_async_ends_the_run(crew: RuntimeName, nothing_left: None) -> None:
     async def main() -> None:
-        running = asyncio.ensure_future(endless.iter().then(double).run_async(workers=2))
+        running = asyncio.ensure_future(endless.iter().then(double).run_async(runtime=crew, workers=2))
         await asyncio.sleep(0.3)
         running.cancel()
         with pytest.raises(asyncio.CancelledError, match=r"^$"):
@@ -144,7 +145,7 @@ def test_cancelling_run_async_ends_the_run(nothing_left: None) -> None:
     assert CLOSED == ["closed"]
 
 
-def test_run_works_inside_a_running_loop_and_in_threads() -> None:
+def test_run_works_inside_a_running_loop_and_in_threads(crew: RuntimeName) -> None:
     @task
     def five() -> Iterator[int]:
         yield from range(5)
@@ -152,8 +153,10 @@ def test_run_works_inside_a_running_loop_and_in_threads() -> None:
     pipeline = five.iter().then(double)
 
     async def main() -> list[list[int]]:
-        inside = pipeline.run(workers=1)
-        both = await asyncio.gather(pipeline.run_async(workers=1), pipeline.run_async(workers=1))
+        inside = pipeline.run(runtime=crew, workers=1)
+        both = await asyncio.gather(
+            pipeline.run_async(runtime=crew, workers=1), pipeline.run_async(runtime=crew, workers=1)
+        )
         return [inside, *both]
 
     assert asyncio.run(main()) == [[0, 2, 4, 6, 8]] * 3

@@ -7,16 +7,19 @@ import math
 import os
 import threading
 from collections.abc import Callable, Iterator
+from typing import Literal
 
 import pytest
 
 from daglite import Future, compile, task
 from daglite.exceptions import TaskFailedError, TransferError, failure_of
 from daglite.options import StartMethod
-from daglite.runtime import Processes
+from daglite.runtime import Processes, Threads
 
 pytestmark = pytest.mark.timeout(60)
 METHODS: list[StartMethod] = ["fork", "forkserver", "spawn"]
+Ways = Literal["threads", StartMethod]
+WAYS: list[Ways] = ["threads", *METHODS]
 BAD = 7
 
 
@@ -145,9 +148,9 @@ def test_a_function_in_c_that_raises_has_no_frames_of_ours() -> None:
     assert facts.traceback == "ValueError: factorial() not defined for negative values\n"
 
 
-def caught_by(make: Callable[[], BaseException], method: StartMethod = "auto") -> BaseException:
+def caught_by(make: Callable[[], BaseException], way: Ways = "auto") -> BaseException:
     """The error of a run whose item `BAD` raises; afterwards the same workers do another run."""
-    with Processes(workers=1, start_method=method) as pool:
+    with Threads(workers=1) if way == "threads" else Processes(workers=1, start_method=way) as pool:
         try:
             count.iter(n=30).then(task(raising(make), name="work")).run(runtime=pool)
         except Exception as error:
@@ -163,37 +166,39 @@ def caught_by(make: Callable[[], BaseException], method: StartMethod = "auto") -
     return caught
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_exceptions_with_odd_constructors_arrive_as_themselves(method: StartMethod, nothing_left: None) -> None:
-    error = caught_by(lambda: TwoArguments("a", "b"), method)
+@pytest.mark.parametrize("way", WAYS)
+def test_exceptions_with_odd_constructors_arrive_as_themselves(way: Ways, nothing_left: None) -> None:
+    error = caught_by(lambda: TwoArguments("a", "b"), way)
     assert isinstance(error, TwoArguments)
     assert (str(error), error.parts) == ("a-b", ("a", "b"))
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_classes_that_a_worker_knows_only_by_value_arrive_as_themselves(method: StartMethod) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_classes_that_a_worker_knows_only_by_value_arrive_as_themselves(way: Ways) -> None:
     class Local(Exception):
         pass
 
-    assert type(caught_by(lambda: Local("mine"), method)) is Local
+    assert type(caught_by(lambda: Local("mine"), way)) is Local
 
 
-def test_keyword_only_constructors_and_notes_arrive() -> None:
-    error = caught_by(lambda: KeywordOnly(code=5))
+@pytest.mark.parametrize("way", ["threads", "auto"])
+def test_keyword_only_constructors_and_notes_arrive(way: Ways) -> None:
+    error = caught_by(lambda: KeywordOnly(code=5), way)
     assert isinstance(error, KeywordOnly)
     assert error.code == 5
-    error = caught_by(noted)
+    error = caught_by(noted, way)
     assert isinstance(error, ValueError)
     assert error.__notes__[0] == "a note of my own"
 
 
-def test_causes_and_groups_arrive() -> None:
-    error = caught_by(chained)
+@pytest.mark.parametrize("way", ["threads", "auto"])
+def test_causes_and_groups_arrive(way: Ways) -> None:
+    error = caught_by(chained, way)
     assert isinstance(error, ValueError)
     assert isinstance(error.__cause__, TwoArguments)
     assert error.__cause__.parts == ("a", "b")
     assert isinstance(error.__cause__.__cause__, KeyError)
-    group = caught_by(grouped)
+    group = caught_by(grouped, way)
     assert isinstance(group, ExceptionGroup)
     one, inner = group.exceptions
     assert (type(one), str(one)) == (ValueError, "one")
@@ -212,20 +217,23 @@ def test_exceptions_that_cannot_travel_arrive_as_facts(make: type[Exception], me
     assert "in work" in str(error)
 
 
-def test_an_exception_without_text_arrives() -> None:
-    assert isinstance(caught_by(NoText), NoText | TaskFailedError)
+@pytest.mark.parametrize("way", ["threads", "auto"])
+def test_an_exception_without_text_arrives(way: Ways) -> None:
+    assert isinstance(caught_by(NoText, way), NoText | TaskFailedError)
 
 
+@pytest.mark.parametrize("way", ["threads", "auto"])
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit, StopIteration, StopAsyncIteration])
-def test_exits_become_errors_of_the_task(kind: type[BaseException], nothing_left: None) -> None:
-    error = caught_by(lambda: kind("out"))
+def test_exits_become_errors_of_the_task(kind: type[BaseException], way: Ways, nothing_left: None) -> None:
+    error = caught_by(lambda: kind("out"), way)
     assert isinstance(error, TaskFailedError)
     assert kind.__name__ in str(error)
     assert type(error.__cause__) is kind
 
 
-def test_an_exit_in_a_group_does_not_reach_the_coordinator_bare() -> None:
-    error = caught_by(lambda: BaseExceptionGroup("out", [SystemExit(2), ValueError("x")]))
+@pytest.mark.parametrize("way", ["threads", "auto"])
+def test_an_exit_in_a_group_does_not_reach_the_coordinator_bare(way: Ways) -> None:
+    error = caught_by(lambda: BaseExceptionGroup("out", [SystemExit(2), ValueError("x")]), way)
     assert isinstance(error, TaskFailedError)
     assert isinstance(error.__cause__, BaseExceptionGroup)
 

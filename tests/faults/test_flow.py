@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from daglite import Future, Plan, compile, task
+from daglite.options import RuntimeName
 from tests.faults.scripts import Launch
 
 pytestmark = pytest.mark.timeout(60)
@@ -66,30 +67,34 @@ def compiled(pipeline: Future[list[int]], window: int | None) -> Plan[list[int]]
 
 
 @WINDOWS
-def test_large_items_and_results_flow_both_ways_at_once(window: int | None, nothing_left: None) -> None:
+def test_large_items_and_results_flow_both_ways_at_once(
+    crew: RuntimeName, window: int | None, nothing_left: None
+) -> None:
     """8 MB go out and come back, while the next 8 MB are on their way: more than any buffer between them takes."""
     size, n = 8 * MIB, 6
     expected = [(i, size + 1) for i in range(n)]
     raw = blocks.iter(n=n, size=size).then(grown).reduce(ends, initial=[])
-    assert compile(raw, window=window).run(workers=2) == expected
+    assert compile(raw, window=window).run(runtime=crew, workers=2) == expected
     boxed = boxes.iter(n=n, size=size).then(grown_box).reduce(box_ends, initial=[])
-    assert compile(boxed, window=window).run(workers=2) == expected
+    assert compile(boxed, window=window).run(runtime=crew, workers=2) == expected
 
 
 @WINDOWS
-def test_all_workers_send_while_the_coordinator_sends(window: int | None, nothing_left: None) -> None:
+def test_all_workers_send_while_the_coordinator_sends(
+    crew: RuntimeName, window: int | None, nothing_left: None
+) -> None:
     """Items of 300 kB are larger than a socket's buffer, and cheap: everybody is sending nearly all the time."""
     size, n = 300_000, 120
     raw = blocks.iter(n=n, size=size).then(grown).reduce(ends, initial=[], ordered=False)
-    assert sorted(compile(raw, window=window).run(workers=2)) == [(i, size + 1) for i in range(n)]
+    assert sorted(compile(raw, window=window).run(runtime=crew, workers=2)) == [(i, size + 1) for i in range(n)]
 
 
 @WINDOWS
-def test_a_slow_consumer_gets_everything(window: int | None, nothing_left: None) -> None:
+def test_a_slow_consumer_gets_everything(crew: RuntimeName, window: int | None, nothing_left: None) -> None:
     """Workers that cannot deliver because nobody takes wait, and go on when somebody does."""
     plan = compile(blocks.iter(n=12, size=MIB).then(grown), window=window)
     got = []
-    with plan.stream(workers=2) as items:
+    with plan.stream(runtime=crew, workers=2) as items:
         for item in items:
             time.sleep(0.02)
             got.append((item[0], len(item)))
@@ -97,7 +102,7 @@ def test_a_slow_consumer_gets_everything(window: int | None, nothing_left: None)
 
 
 @WINDOWS
-def test_a_slow_source_loses_nothing(window: int | None, nothing_left: None) -> None:
+def test_a_slow_source_loses_nothing(crew: RuntimeName, window: int | None, nothing_left: None) -> None:
     @task
     def slow(n: int) -> Iterator[int]:
         for i in range(n):
@@ -105,14 +110,14 @@ def test_a_slow_source_loses_nothing(window: int | None, nothing_left: None) -> 
             yield i
 
     plan = compiled(slow.iter(n=25).then(double), window)
-    assert plan.run(workers=2) == [2 * i for i in range(25)]
-    with plan.stream(workers=2) as items:
+    assert plan.run(runtime=crew, workers=2) == [2 * i for i in range(25)]
+    with plan.stream(runtime=crew, workers=2) as items:
         assert list(items) == [2 * i for i in range(25)]
 
 
 @WINDOWS
 @pytest.mark.parametrize("helper_thread", [True, False])
-def test_bursts_lose_nothing(window: int | None, helper_thread: bool, nothing_left: None) -> None:
+def test_bursts_lose_nothing(crew: RuntimeName, window: int | None, helper_thread: bool, nothing_left: None) -> None:
     @task
     def bursts(n: int, size: int) -> Iterator[int]:
         for i in range(n):
@@ -120,11 +125,13 @@ def test_bursts_lose_nothing(window: int | None, helper_thread: bool, nothing_le
             time.sleep(0.03)
 
     plan = compile(bursts.iter(n=8, size=250).then(double), window=window, helper_thread=helper_thread)
-    assert plan.run(workers=2) == [2 * i for i in range(2000)]
+    assert plan.run(runtime=crew, workers=2) == [2 * i for i in range(2000)]
 
 
 @WINDOWS
-def test_an_item_that_takes_long_holds_nobody_for_ever(window: int | None, nothing_left: None) -> None:
+def test_an_item_that_takes_long_holds_nobody_for_ever(
+    crew: RuntimeName, window: int | None, nothing_left: None
+) -> None:
     """The first of all items is the last to be done: the others wait for it within the window."""
 
     def first_is_slow(x: int) -> int:
@@ -132,7 +139,7 @@ def test_an_item_that_takes_long_holds_nobody_for_ever(window: int | None, nothi
         return x
 
     pipeline = count.iter(n=3000).then(task(first_is_slow))
-    assert compiled(pipeline, window).run(workers=2) == list(range(3000))
+    assert compiled(pipeline, window).run(runtime=crew, workers=2) == list(range(3000))
 
 
 NOISY = """
@@ -169,10 +176,10 @@ def test_tasks_that_print_and_log_a_lot_do_not_block(window: int, method: str, l
     assert set(errors.splitlines()) == logged
 
 
-def test_single_calls_and_generators_carry_large_values(nothing_left: None) -> None:
+def test_single_calls_and_generators_carry_large_values(crew: RuntimeName, nothing_left: None) -> None:
     first = grown(x=bytes(8 * MIB))
     second = grown(x=b"\1" * 8 * MIB)
-    both = task(lambda a, b: (len(a), len(b)), name="both")(a=first, b=second).run(workers=2)
+    both = task(lambda a, b: (len(a), len(b)), name="both")(a=first, b=second).run(runtime=crew, workers=2)
     assert both == (8 * MIB + 1, 8 * MIB + 1)
-    plain = compile(blocks.iter(n=5, size=4 * MIB), optimize=False).run(workers=2)
+    plain = compile(blocks.iter(n=5, size=4 * MIB), optimize=False).run(runtime=crew, workers=2)
     assert [(one[0], len(one)) for one in plain] == [(i, 4 * MIB) for i in range(5)]

@@ -14,6 +14,7 @@ import pytest
 
 from daglite import DatasetStore, compile, task
 from daglite.exceptions import TaskTimeoutError, WorkerDiedError
+from daglite.options import RuntimeName
 from daglite.runtime import Processes
 from tests.conftest import held, left_running
 
@@ -47,52 +48,52 @@ def die_at_5(x: int, folder: str) -> int:
     return x
 
 
-def good(folder: str) -> None:
+def good(folder: str, crew: RuntimeName) -> None:
     store = DatasetStore(folder)
     items = count.iter(n=30).save("{iteration_index}", save_store=store)
-    assert items.then(double).reduce(add, initial=0).run(workers=2) == 870
+    assert items.then(double).reduce(add, initial=0).run(runtime=crew, workers=2) == 870
 
 
-def large(folder: str) -> None:
-    sizes = count.iter(n=3).then(task(lambda x: bytes(MIB), name="large")).then(task(len)).run(workers=2)
+def large(folder: str, crew: RuntimeName) -> None:
+    sizes = count.iter(n=3).then(task(lambda x: bytes(MIB), name="large")).then(task(len)).run(runtime=crew, workers=2)
     assert sizes == [MIB] * 3
 
 
-def failed(folder: str) -> None:
+def failed(folder: str, crew: RuntimeName) -> None:
     with pytest.raises(ZeroDivisionError, match="division"):
-        count.iter(n=30).then(task(lambda x: 1 // (x - 7))).run(workers=2)
+        count.iter(n=30).then(task(lambda x: 1 // (x - 7))).run(runtime=crew, workers=2)
 
 
-def failed_source(folder: str) -> None:
+def failed_source(folder: str, crew: RuntimeName) -> None:
     @task
     def broken() -> Iterator[int]:
         yield 1
         raise LookupError("no more")
 
     with pytest.raises(LookupError, match="no more"):
-        broken.iter().then(double).run(workers=2)
+        broken.iter().then(double).run(runtime=crew, workers=2)
 
 
-def left_early(folder: str) -> None:
-    with compile(count.iter(n=10_000).then(double)).stream(workers=2) as items:
+def left_early(folder: str, crew: RuntimeName) -> None:
+    with compile(count.iter(n=10_000).then(double)).stream(runtime=crew, workers=2) as items:
         assert next(items) == 0
 
 
-def dropped(folder: str) -> None:
-    next(compile(count.iter(n=10_000).then(double)).stream(workers=2))
+def dropped(folder: str, crew: RuntimeName) -> None:
+    next(compile(count.iter(n=10_000).then(double)).stream(runtime=crew, workers=2))
 
 
-def recovered(folder: str) -> None:
+def recovered(folder: str, crew: RuntimeName) -> None:
     Path(folder, "died").unlink(missing_ok=True)
     assert count.iter(n=10).then(task(die_at_5), folder=folder).run(workers=2) == list(range(10))
 
 
-def died(folder: str) -> None:
+def died(folder: str, crew: RuntimeName) -> None:
     with pytest.raises(WorkerDiedError, match="SIGKILL"):
         count.iter(n=10).then(task(die_at_5), folder="").run(workers=2, worker_retries=0)
 
 
-def timed_out(folder: str) -> None:
+def timed_out(folder: str, crew: RuntimeName) -> None:
     forever = task(lambda x: signal.pause(), name="forever", timeout=0.05)
     with pytest.raises(TaskTimeoutError, match="task 'forever'"):
         count.iter(n=3).then(forever).run(workers=2)
@@ -109,13 +110,17 @@ def cancelled(folder: str) -> None:
     asyncio.run(main())
 
 
-def called(folder: str) -> None:
-    assert double(x=21).run(workers=1) == 42
-    assert compile(count.iter(n=10), optimize=False).run(workers=1) == list(range(10))
+def called(folder: str, crew: RuntimeName) -> None:
+    assert double(x=21).run(runtime=crew, workers=1) == 42
+    assert compile(count.iter(n=10), optimize=False).run(runtime=crew, workers=1) == list(range(10))
 
 
 # `cancelled` starts its workers in a thread; forked there, as it is quick and the other threads hold nothing.
-ENDINGS = [good, large, failed, failed_source, left_early, dropped, recovered, died, timed_out, called]
+COMMON: list[Callable[[str, RuntimeName], None]] = [good, large, failed, failed_source, left_early, dropped, called]
+ENDINGS: dict[RuntimeName, list[Callable[[str, RuntimeName], None]]] = {
+    "threads": COMMON,
+    "processes": [*COMMON, recovered, died, timed_out],
+}
 
 
 def resident() -> int:
@@ -139,12 +144,12 @@ def grown_by(runs: Callable[[], None]) -> int:
     return resident() - before
 
 
-def test_runs_of_all_endings_leave_nothing(tmp_path: Path, nothing_left: None) -> None:
+def test_runs_of_all_endings_leave_nothing(crew: RuntimeName, tmp_path: Path, nothing_left: None) -> None:
     def run(times: int) -> None:
-        for ending in islice(cycle(ENDINGS), times):
-            ending(str(tmp_path))
+        for ending in islice(cycle(ENDINGS[crew]), times):
+            ending(str(tmp_path), crew)
 
-    run(len(ENDINGS))
+    run(len(ENDINGS[crew]))
     assert grown_by(lambda: run(RUNS)) < 8 * MIB
 
 

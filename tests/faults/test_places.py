@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from daglite import compile, task
-from daglite.options import StartMethod
+from daglite.options import RuntimeName, StartMethod
 from daglite.runtime import Processes
 from tests.faults.scripts import Launch, gone_within
 
@@ -48,15 +48,15 @@ def careful(x: int) -> int:
 TWENTY = [2 * i for i in range(20)]
 
 
-def test_a_run_in_a_thread_works(nothing_left: None) -> None:
+def test_a_run_in_a_thread_works(crew: RuntimeName, nothing_left: None) -> None:
     results: list[list[int]] = []
-    thread = threading.Thread(target=lambda: results.append(count.iter(n=20).then(double).run(workers=2)))
+    thread = threading.Thread(target=lambda: results.append(count.iter(n=20).then(double).run(runtime=crew, workers=2)))
     thread.start()
     thread.join(40)
     assert results == [TWENTY]
 
 
-def test_several_runs_at_once_beside_threads_that_log_and_hold_locks(nothing_left: None) -> None:
+def test_several_runs_at_once_beside_threads_that_log_and_hold_locks(crew: RuntimeName, nothing_left: None) -> None:
     """A forked worker would find some of these locks held for ever, so that with threads nobody is forked."""
     log, stop, results = logging.getLogger("busy"), threading.Event(), list[list[int]]()
     log.addHandler(logging.NullHandler())
@@ -70,7 +70,8 @@ def test_several_runs_at_once_beside_threads_that_log_and_hold_locks(nothing_lef
 
     disturbing = [threading.Thread(target=disturb) for _ in range(3)]
     running = [
-        threading.Thread(target=lambda: results.append(count.iter(n=20).then(careful).run(workers=2))) for _ in range(3)
+        threading.Thread(target=lambda: results.append(count.iter(n=20).then(careful).run(runtime=crew, workers=2)))
+        for _ in range(3)
     ]
     for thread in disturbing + running:
         thread.start()
@@ -82,9 +83,9 @@ def test_several_runs_at_once_beside_threads_that_log_and_hold_locks(nothing_lef
     assert results == [TWENTY] * 3
 
 
-def test_a_run_inside_a_running_loop_works(nothing_left: None) -> None:
+def test_a_run_inside_a_running_loop_works(crew: RuntimeName, nothing_left: None) -> None:
     async def main() -> list[int]:
-        return count.iter(n=20).then(double).run(workers=2)
+        return count.iter(n=20).then(double).run(runtime=crew, workers=2)
 
     assert asyncio.run(main()) == TWENTY
 

@@ -16,6 +16,7 @@ import pytest
 
 from daglite import DatasetStore, compile, task
 from daglite.exceptions import failure_of
+from daglite.options import RuntimeName
 from tests.faults.scripts import Launch, children_of, gone_within, wait_for
 
 pytestmark = pytest.mark.timeout(60)
@@ -122,12 +123,12 @@ def begun(x: int, folder: str) -> int:
     return x
 
 
-def test_a_full_disk_ends_the_run_naming_the_key(tmp_path: Path, nothing_left: None) -> None:
+def test_a_full_disk_ends_the_run_naming_the_key(crew: RuntimeName, tmp_path: Path, nothing_left: None) -> None:
     """The item whose save fails is not dispatched; items before it are whole."""
     store = FullStore(tmp_path / "store")
     items = count.iter(n=50).save("item_{iteration_index}", save_store=store)
     with pytest.raises(OSError, match="No space left on device") as caught:
-        items.then(task(begun), folder=str(tmp_path)).run(workers=2)
+        items.then(task(begun), folder=str(tmp_path)).run(runtime=crew, workers=2)
     assert any("key 'item_5'" in note for note in caught.value.__notes__)
     assert not (tmp_path / "begun-5").exists()
     assert [store.load(key) for key in store.list_keys()] == [0, 1, 2, 3, 4]
@@ -137,11 +138,13 @@ def test_a_full_disk_ends_the_run_naming_the_key(tmp_path: Path, nothing_left: N
     assert [one.name for one in (tmp_path / "store").iterdir() if one.name.startswith("%tmp-")] == []
 
 
-def test_a_full_disk_at_a_result_ends_the_run_naming_the_key(tmp_path: Path, nothing_left: None) -> None:
+def test_a_full_disk_at_a_result_ends_the_run_naming_the_key(
+    crew: RuntimeName, tmp_path: Path, nothing_left: None
+) -> None:
     store = FullStore(tmp_path / "store")
     with pytest.raises(OSError, match="No space left on device") as caught:
         count.iter(n=50).then(task(lambda x: x, name="same")).save("r_{iteration_index}", save_store=store).run(
-            workers=2
+            runtime=crew, workers=2
         )
     assert any("key 'r_5'" in note for note in caught.value.__notes__)
     assert store.list_keys() == [f"r_{i}" for i in range(5)]
@@ -170,13 +173,15 @@ def test_the_limit_of_the_operating_system_ends_the_run_naming_the_key(tmp_path:
     assert sorted(one.name for one in (tmp_path / "store").iterdir()) == [f"b_{i}.pkl" for i in range(5)]
 
 
-def test_a_folder_that_cannot_be_used_ends_the_run_naming_the_key(tmp_path: Path, nothing_left: None) -> None:
+def test_a_folder_that_cannot_be_used_ends_the_run_naming_the_key(
+    crew: RuntimeName, tmp_path: Path, nothing_left: None
+) -> None:
     """A file stands where the folder should be: that stops the superuser too, whom permissions do not."""
     (tmp_path / "store").mkdir()
     (tmp_path / "store" / "sub").write_text("in the way")
     store = DatasetStore(tmp_path / "store")
     with pytest.raises(OSError, match="sub") as caught:
-        count.iter(n=50).save("sub/{iteration_index}", save_store=store).then(double).run(workers=2)
+        count.iter(n=50).save("sub/{iteration_index}", save_store=store).then(double).run(runtime=crew, workers=2)
     assert any("key 'sub/0'" in note for note in caught.value.__notes__)
 
 
@@ -185,12 +190,12 @@ class LockedStore(DatasetStore):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), key)
 
 
-def test_missing_permission_ends_the_run_naming_the_key(tmp_path: Path, nothing_left: None) -> None:
+def test_missing_permission_ends_the_run_naming_the_key(crew: RuntimeName, tmp_path: Path, nothing_left: None) -> None:
     for optimize in (True, False):
         plan = compile(count.iter(n=5).save("k_{iteration_index}", save_store=LockedStore(tmp_path)), optimize=optimize)
         with pytest.raises(PermissionError, match="Permission denied") as caught:
-            plan.run(workers=1)
+            plan.run(runtime=crew, workers=1)
         assert any("key 'k_0'" in note for note in caught.value.__notes__)
     with pytest.raises(PermissionError, match="Permission denied") as caught:
-        double(x=2).save("value", save_store=LockedStore(tmp_path)).run(workers=1)
+        double(x=2).save("value", save_store=LockedStore(tmp_path)).run(runtime=crew, workers=1)
     assert any("key 'value'" in note for note in caught.value.__notes__)

@@ -16,7 +16,7 @@ import pytest
 
 from daglite import compile, task
 from daglite.exceptions import ExecutionError, failure_of
-from daglite.options import StartMethod
+from daglite.options import RuntimeName, StartMethod
 from tests.faults.scripts import Launch, children_of, wait_for
 
 pytestmark = pytest.mark.timeout(60)
@@ -169,19 +169,23 @@ def two_errors(x: int, folder: str, pause: float) -> int:
     return x
 
 
-def test_of_two_errors_the_lowest_index_wins_when_ordered(tmp_path: Path, nothing_left: None) -> None:
+def test_of_two_errors_the_lowest_index_wins_when_ordered(
+    crew: RuntimeName, tmp_path: Path, nothing_left: None
+) -> None:
     stream = count.iter(n=20).then(task(two_errors), folder=str(tmp_path), pause=0.2)
     with pytest.raises(LookupError, match="the first item") as caught:
-        compile(stream, batch=1).run(workers=2)
+        compile(stream, batch=1).run(runtime=crew, workers=2)
     facts = failure_of(caught.value)
     assert facts is not None
     assert facts.index == 0
 
 
-def test_of_two_errors_the_first_seen_wins_when_unordered(tmp_path: Path, nothing_left: None) -> None:
+def test_of_two_errors_the_first_seen_wins_when_unordered(
+    crew: RuntimeName, tmp_path: Path, nothing_left: None
+) -> None:
     stream = count.iter(n=20).then(task(two_errors), folder=str(tmp_path), pause=0.2)
     with pytest.raises(KeyError, match="the second item"):
-        compile(stream.reduce(add, initial=0, ordered=False), batch=1).run(workers=2)
+        compile(stream.reduce(add, initial=0, ordered=False), batch=1).run(runtime=crew, workers=2)
 
 
 def test_an_error_waits_one_second_for_earlier_items_and_no_longer(tmp_path: Path, nothing_left: None) -> None:
@@ -196,7 +200,9 @@ def fails_at_3(x: int) -> int:
     return x
 
 
-def test_a_generator_that_raises_while_closing_does_not_hide_the_first_error(nothing_left: None) -> None:
+def test_a_generator_that_raises_while_closing_does_not_hide_the_first_error(
+    crew: RuntimeName, nothing_left: None
+) -> None:
     @task
     def untidy() -> Iterator[int]:
         try:
@@ -205,17 +211,17 @@ def test_a_generator_that_raises_while_closing_does_not_hide_the_first_error(not
             raise KeyError("the cleanup's")
 
     with pytest.raises(LookupError, match="the task's") as caught:
-        untidy.iter().then(task(fails_at_3)).run(workers=2)
+        untidy.iter().then(task(fails_at_3)).run(runtime=crew, workers=2)
     assert type(caught.value) is LookupError
     assert isinstance(caught.value.__context__, KeyError)
     # Where it is the only error it is the one to see.
-    items = compile(untidy.iter().then(double)).stream(workers=2)
+    items = compile(untidy.iter().then(double)).stream(runtime=crew, workers=2)
     assert next(items) == 0
     with pytest.raises(KeyError, match="the cleanup's"):
         items.close()
 
 
-def test_a_fold_that_raises_ends_the_run_and_is_named(nothing_left: None) -> None:
+def test_a_fold_that_raises_ends_the_run_and_is_named(crew: RuntimeName, nothing_left: None) -> None:
     closed: list[str] = []
 
     @task
@@ -229,7 +235,7 @@ def test_a_fold_that_raises_ends_the_run_and_is_named(nothing_left: None) -> Non
         return total + 1 // (x - 14)
 
     with pytest.raises(ZeroDivisionError, match="division") as caught:
-        endless.iter().then(double).reduce(task(picky), initial=0).run(workers=2)
+        endless.iter().then(double).reduce(task(picky), initial=0).run(runtime=crew, workers=2)
     facts = failure_of(caught.value)
     assert facts is not None
     assert (facts.task, facts.index, facts.worker) == ("picky", 7, None)

@@ -5,6 +5,7 @@ Almost all of them wrap what they are given, so that a lost, swapped or repeated
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from zlib import crc32
 
@@ -28,13 +29,14 @@ class Stumbled(RuntimeError):
     """What a task raises that has retries: every first attempt."""
 
 
-_stumbles = [0]
+# One count for each thread: whoever runs beside us must not take our second try.
+_stumbles = threading.local()
 
 
 def stumble() -> None:
     """Raise at every odd call. Whoever calls it again at once gets through."""
-    _stumbles[0] += 1
-    if _stumbles[0] % 2:
+    _stumbles.count = getattr(_stumbles, "count", 0) + 1
+    if _stumbles.count % 2:
         raise Stumbled("try again")
 
 

@@ -8,17 +8,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import pytest
 from hypothesis import example, given, settings, strategies as st
 
 import daglite
 from daglite import DatasetStore, Plan, task
+from daglite.options import RuntimeName
 from tests.laws.trial import EXAMPLES, Recorder
 
 SOME = settings(max_examples=EXAMPLES)
 FEW = settings(max_examples=max(10, EXAMPLES // 2))
 Slow = Literal["nothing", "first item", "fold", "source"]
 SLOW: st.SearchStrategy[Slow] = st.sampled_from(["nothing", "first item", "fold", "source"])
-RUNTIMES = st.sampled_from(["inline", "processes"])
+RUNTIMES = st.sampled_from(["inline", "threads", "processes"])
+WITH_WORKERS: st.SearchStrategy[RuntimeName] = st.sampled_from(["threads", "processes"])
 
 
 @dataclass
@@ -62,12 +65,24 @@ def work(slow: Slow) -> Any:
 @SOME
 @given(
     n=st.integers(0, 40), window=st.integers(1, 7), slow=SLOW, ordered=st.booleans(), workers=st.integers(1, 3),
-    batch=st.none() | st.integers(1, 8), saved=st.booleans(), helper=st.booleans(),
+    batch=st.none() | st.integers(1, 8), saved=st.booleans(), helper=st.booleans(), runtime=WITH_WORKERS,
 )  # fmt: skip
-@example(n=40, window=1, slow="first item", ordered=True, workers=2, batch=None, saved=True, helper=True)
-@example(n=40, window=5, slow="first item", ordered=False, workers=2, batch=None, saved=False, helper=True)
+@example(
+    n=40, window=1, slow="first item", ordered=True, workers=2, batch=None, saved=True, helper=True, runtime="processes"
+)
+@example(
+    n=40, window=5, slow="first item", ordered=False, workers=2, batch=None, saved=False, helper=True, runtime="threads"
+)
 def test_law_9_never_more_than_the_window_alive(
-    n: int, window: int, slow: Slow, ordered: bool, workers: int, batch: int | None, saved: bool, helper: bool
+    n: int,
+    window: int,
+    slow: Slow,
+    ordered: bool,
+    workers: int,
+    batch: int | None,
+    saved: bool,
+    helper: bool,
+    runtime: RuntimeName,
 ) -> None:
     """Calls of the source's `next`, the one that finds the end included, minus items folded: at most `window`."""
     gauge = Gauge()
@@ -84,7 +99,7 @@ def test_law_9_never_more_than_the_window_alive(
     plan = daglite.compile(
         items.reduce(add, initial=0, ordered=ordered), window=window, batch=batch, helper_thread=helper
     )
-    assert plan.run(runtime="processes", workers=workers) == n * (n - 1)
+    assert plan.run(runtime=runtime, workers=workers) == n * (n - 1)
     assert gauge.asked == n + 1
     assert max(gauge.alive) <= window
 
@@ -128,7 +143,8 @@ def test_law_9_inline_one_item_is_alive(n: int, window: int | None, optimize: bo
     assert max(gauge.alive) <= (1 if optimize else n + 1)
 
 
-def test_law_9_the_default_window_is_what_explain_prints() -> None:
+@pytest.mark.parametrize("runtime", ["threads", "processes"])
+def test_law_9_the_default_window_is_what_explain_prints(runtime: RuntimeName) -> None:
     """Without a window of its own a plan takes 512 items for each worker, behind a slow first item too."""
     gauge = Gauge()
 
@@ -144,7 +160,7 @@ def test_law_9_the_default_window_is_what_explain_prints() -> None:
 
     plan = daglite.compile(counting(gauge, "nothing").iter(n=3000).then(late).reduce(add, initial=0))
     assert "window <= 512 items per worker" in plan.explain()
-    assert plan.run(runtime="processes", workers=2) == 3000 * 2999 // 2
+    assert plan.run(runtime=runtime, workers=2) == 3000 * 2999 // 2
     assert max(gauge.alive) <= 1024
 
 
@@ -219,7 +235,7 @@ def test_law_10_every_item_is_saved_once_and_in_order(
     plan = daglite.compile(stream, optimize=optimize)
     total = plan.run(runtime=runtime, workers=workers)
     assert (folded[0], total) == (n, n * (n + 1) // 2)
-    free = not ordered and runtime == "processes"
+    free = not ordered and runtime != "inline"
     for name, plus in (("item", 0), ("way", 1), ("last", 1)):
         expected = [(f"{name}_{item}", str(item + plus)) for item in range(n)]
         found = [pair for pair in store.log if pair[0].startswith(name)]

@@ -39,6 +39,14 @@ def test_law_8_processes_do_what_the_oracle_says(graph: Graph, compiling: dict[s
 
 
 @MANY
+@given(graphs(), COMPILING, WORKERS)
+def test_law_8_threads_do_what_the_oracle_says(graph: Graph, compiling: dict[str, object], workers: int) -> None:
+    """The same on threads, which share the items: no task here changes what it is given."""
+    seen = trial(graph, compiling=compiling, runtime="threads", workers=workers)
+    agree(graph, seen, in_order=in_order(graph))
+
+
+@MANY
 @given(graphs(), COMPILING)
 def test_law_8_inline_ignores_window_and_batch(graph: Graph, compiling: dict[str, object]) -> None:
     """In this process too, whatever the limits."""
@@ -57,10 +65,11 @@ def test_law_8_the_item_that_fails_is_named(
     plan = daglite.compile(pipeline, **compiling)  # type: ignore[arg-type]
     expected = (ZeroDivisionError, "integer division or modulo by zero", bad)
     assert end(plan, runtime="processes", workers=workers) == expected == end(plan)
+    assert end(plan, runtime="threads", workers=workers) == expected
 
 
 @FEW
-@given(graphs(stream=True), COMPILING, st.sampled_from(["inline", "processes"]), st.booleans())
+@given(graphs(stream=True), COMPILING, st.sampled_from(["inline", "threads", "processes"]), st.booleans())
 def test_law_8_a_streamed_plan_hands_out_what_run_returns(
     graph: Graph, compiling: dict[str, object], runtime: str, ordered: bool
 ) -> None:
@@ -135,8 +144,14 @@ def killing(victims: set[int], folder: str) -> Ready:
 
 
 @FEW
-@given(graphs(failures=False).filter(lambda graph: bool(shared(graph))), COMPILING)
-def test_law_14_what_is_shared_runs_once_on_workers_too(graph: Graph, compiling: dict[str, object]) -> None:
+@given(
+    graphs(failures=False).filter(lambda graph: bool(shared(graph))),
+    COMPILING,
+    st.sampled_from(["threads", "processes"]),
+)
+def test_law_14_what_is_shared_runs_once_on_workers_too(
+    graph: Graph, compiling: dict[str, object], runtime: str
+) -> None:
     """With workers too each task starts once for each item: what is shared is not made again for each reader."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "starts")
@@ -150,7 +165,7 @@ def test_law_14_what_is_shared_runs_once_on_workers_too(graph: Graph, compiling:
 
             return note
 
-        seen = trial(graph, ready=ready, compiling=compiling, runtime="processes", workers=2)
+        seen = trial(graph, ready=ready, compiling=compiling, runtime=runtime, workers=2)
         starts = Counter(map(int, path.read_text().split()))
     agree(graph, seen, in_order=in_order(graph))
     assert starts == Counter(evaluate(graph).calls)

@@ -10,6 +10,8 @@ from daglite.runtime.batch import Batcher, PullSize
 
 # What the design says: about 2 ms of work in a batch, 256 KiB at most, and large items alone.
 AIM, MOST_BYTES, ALONE_BYTES = 0.002, 256 * 1024, 64 * 1024
+# And what this file adds: where one batch for each worker is enough, it is a matter of a quarter of a millisecond.
+CHEAP_AIM = 0.00025
 SECONDS = st.floats(0, 10, allow_subnormal=False)
 
 
@@ -18,7 +20,7 @@ class BatcherMachine(RuleBasedStateMachine):
 
     @initialize(most=st.integers(1, 256))
     def start(self, most: int) -> None:
-        self.batcher = Batcher(most)
+        self.batcher = Batcher(most, 2 * most)
         self.most = most
         self.before = self.batcher.size
 
@@ -31,6 +33,7 @@ class BatcherMachine(RuleBasedStateMachine):
             assert self.batcher.size == 1
         assert self.batcher.size == 1 or self.batcher.size * each <= MOST_BYTES
         assert self.batcher.size == 1 or self.batcher.size * (seconds / count) <= AIM * 1.001
+        assert self.batcher.size <= self.most or self.batcher.size * (seconds / count) <= CHEAP_AIM * 1.001
 
     @rule()
     def observe_nothing(self) -> None:
@@ -41,15 +44,26 @@ class BatcherMachine(RuleBasedStateMachine):
 
     @invariant()
     def size_is_allowed_and_grows_by_doubling(self) -> None:
-        assert 1 <= self.batcher.size <= self.most
+        assert 1 <= self.batcher.size <= 2 * self.most
         assert self.batcher.size <= max(2 * self.before, 1)
 
 
 TestBatcher = BatcherMachine.TestCase
 
 
+def test_only_cheap_items_fill_a_batch_that_leaves_no_room_for_another() -> None:
+    batcher = Batcher(256, 512)
+    for _ in range(20):
+        batcher.observe(batcher.size, 4e-7 * batcher.size, 8 * batcher.size)
+    assert batcher.size == 512
+
+    for _ in range(20):
+        batcher.observe(batcher.size, 2e-6 * batcher.size, 8 * batcher.size)
+    assert batcher.size == 256
+
+
 def test_batches_start_with_one_item_and_double_while_items_are_cheap() -> None:
-    batcher = Batcher(100)
+    batcher = Batcher(100, 100)
     sizes = [batcher.size]
     for _ in range(8):
         batcher.observe(batcher.size, 1e-6 * batcher.size, 8 * batcher.size)
@@ -59,7 +73,7 @@ def test_batches_start_with_one_item_and_double_while_items_are_cheap() -> None:
 
 
 def test_one_slow_item_shrinks_batches_at_once() -> None:
-    batcher = Batcher(100)
+    batcher = Batcher(100, 100)
     for _ in range(8):
         batcher.observe(batcher.size, 0.0, 0)
     batcher.observe(1, 0.001, 8)
@@ -69,7 +83,7 @@ def test_one_slow_item_shrinks_batches_at_once() -> None:
 
 def test_cheap_items_after_a_slow_one_bring_batches_back() -> None:
     """One slow item among cheap ones does not leave batches small for good."""
-    batcher = Batcher(64)
+    batcher = Batcher(64, 64)
     batcher.observe(1, 1.0, 8)
     assert batcher.size == 1
     for _ in range(40):
@@ -80,7 +94,7 @@ def test_cheap_items_after_a_slow_one_bring_batches_back() -> None:
 
 @pytest.mark.parametrize(("seconds", "expected"), [(0.002, 1), (0.001, 2), (0.0001, 20), (0.0, 50)])
 def test_batches_settle_at_two_milliseconds_of_work(seconds: float, expected: int) -> None:
-    batcher = Batcher(50)
+    batcher = Batcher(50, 50)
     for _ in range(20):
         batcher.observe(batcher.size, seconds * batcher.size, 0)
 

@@ -1,4 +1,4 @@
-"""The process runtime end to end: where things run, what travels, what an error says."""
+"""Runtimes with workers end to end: where things run, what travels, what an error says; most of it on processes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 import daglite
 from daglite import task
 from daglite.exceptions import TaskFailedError, TransferError, failure_of
-from daglite.options import StartMethod
+from daglite.options import RuntimeName, StartMethod
 
 METHODS: list[StartMethod] = ["fork", "forkserver", "spawn"]
 
@@ -105,7 +105,7 @@ def test_a_reused_buffer_is_captured_when_it_is_yielded() -> None:
     assert daglite.compile(reuse.iter(n=300), optimize=False).run(workers=2) == [[i] for i in range(300)]
 
 
-def test_a_result_is_captured_before_the_next_task_changes_it(tmp_path: Path) -> None:
+def test_a_result_is_captured_before_the_next_task_changes_it(crew: RuntimeName, tmp_path: Path) -> None:
     @task
     def boxed(x: int) -> list[int]:
         return [x]
@@ -117,7 +117,7 @@ def test_a_result_is_captured_before_the_next_task_changes_it(tmp_path: Path) ->
 
     store = daglite.DatasetStore(tmp_path)
     saved = count.iter(n=7).then(boxed).save("box_{iteration_index}", save_store=store).then(spoil)
-    assert saved.run(workers=2) == [2] * 7
+    assert saved.run(runtime=crew, workers=2) == [2] * 7
     assert [store.load(f"box_{i}") for i in range(7)] == [[i] for i in range(7)]
 
 
@@ -131,23 +131,23 @@ def test_the_generator_runs_on_a_worker_only_when_not_optimised() -> None:
     assert whose().run(workers=1) != [os.getpid()]
 
 
-def test_independent_calls_run_side_by_side(tmp_path: Path) -> None:
+def test_independent_calls_run_side_by_side(crew: RuntimeName, tmp_path: Path) -> None:
     def meet(mine: str, other: str, folder: str) -> int:
         Path(folder, mine).touch()
         deadline = time.monotonic() + 20
         while not Path(folder, other).exists():
             assert time.monotonic() < deadline, "the other call did not run beside this one"
             time.sleep(0.001)
-        return os.getpid()
+        return threading.get_native_id()
 
     waiting = task(meet)
     a = waiting(mine="a", other="b", folder=str(tmp_path))
     b = waiting(mine="b", other="a", folder=str(tmp_path))
-    first, second = task(lambda a, b: (a, b), name="pair")(a=a, b=b).run(workers=2)
+    first, second = task(lambda a, b: (a, b), name="pair")(a=a, b=b).run(runtime=crew, workers=2)
     assert first != second
 
 
-def test_async_tasks_and_async_generators_run() -> None:
+def test_async_tasks_and_async_generators_run(crew: RuntimeName) -> None:
     @task
     async def items(n: int) -> AsyncIterator[int]:
         for i in range(n):
@@ -157,8 +157,8 @@ def test_async_tasks_and_async_generators_run() -> None:
     async def triple(x: int) -> int:
         return x * 3
 
-    assert items.iter(n=4).then(triple).run(workers=2) == [0, 3, 6, 9]
-    assert items(n=3).run(workers=1) == [0, 1, 2]
+    assert items.iter(n=4).then(triple).run(runtime=crew, workers=2) == [0, 3, 6, 9]
+    assert items(n=3).run(runtime=crew, workers=1) == [0, 1, 2]
 
 
 def _cause(n: int) -> int:
@@ -170,9 +170,9 @@ def _cause(n: int) -> int:
     return n
 
 
-def test_an_error_is_raised_as_itself_with_the_facts() -> None:
+def test_an_error_is_raised_as_itself_with_the_facts(crew: RuntimeName) -> None:
     with pytest.raises(OddError, match="one and two") as caught:
-        count.iter(n=10).then(task(_cause)).run(workers=2)
+        count.iter(n=10).then(task(_cause)).run(runtime=crew, workers=2)
     facts = failure_of(caught.value)
     assert facts is not None
     assert (facts.task, facts.step, facts.index, facts.item) == ("_cause", 1, 3, "3")
@@ -215,21 +215,21 @@ def _keep(x: int, other: object) -> int:
 
 
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit, StopIteration])
-def test_exits_raised_by_a_task_are_task_errors(kind: type[BaseException]) -> None:
+def test_exits_raised_by_a_task_are_task_errors(crew: RuntimeName, kind: type[BaseException]) -> None:
     def leave(x: int) -> int:
         if x == 2:
             raise kind("out")
         return x
 
     with pytest.raises(TaskFailedError, match=kind.__name__) as caught:
-        count.iter(n=5).then(task(leave)).run(workers=2)
+        count.iter(n=5).then(task(leave)).run(runtime=crew, workers=2)
     assert isinstance(caught.value.__cause__, kind)
     facts = failure_of(caught.value)
     assert facts is not None
     assert facts.index == 2
 
 
-def test_the_generator_is_closed_before_run_raises() -> None:
+def test_the_generator_is_closed_before_run_raises(crew: RuntimeName) -> None:
     seen: list[str] = []
 
     @task
@@ -243,8 +243,8 @@ def test_the_generator_is_closed_before_run_raises() -> None:
             seen.append("closed")
 
     with pytest.raises(OddError, match="one and two"):
-        endless.iter().then(task(_cause)).run(workers=2)
+        endless.iter().then(task(_cause)).run(runtime=crew, workers=2)
     assert seen == ["closed"]
-    with daglite.compile(endless.iter().then(double)).stream(workers=2) as items:
+    with daglite.compile(endless.iter().then(double)).stream(runtime=crew, workers=2) as items:
         assert [next(items) for _ in range(5)] == [0, 2, 4, 6, 8]
     assert seen == ["closed", "closed"]

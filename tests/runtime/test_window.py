@@ -37,7 +37,7 @@ class WindowMachine(RuleBasedStateMachine):
     @rule(share=st.floats(0, 1))
     def pull(self, share: float) -> None:
         count = int(share * self.window.room())
-        self.window.pull(count)
+        self.window.pull(count, 0)
         self.pending += count
         self.peak = max(self.peak, self.alive())
 
@@ -45,7 +45,7 @@ class WindowMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def send(self, data: st.DataObject) -> None:
         sizes = data.draw(st.lists(SIZES, min_size=1, max_size=min(5, self.pending)))
-        self.window.send(len(sizes), sum(sizes))
+        self.window.send(len(sizes), sum(sizes), 0)
         self.pending -= len(sizes)
         self.flights.append(sizes)
         self.item_sizes += sizes
@@ -104,8 +104,8 @@ TestWindow = WindowMachine.TestCase
 
 def test_one_item_over_the_limit_travels_alone() -> None:
     window = Window(8, 100)
-    window.pull(1)
-    window.send(1, 1000)
+    window.pull(1, 0)
+    window.send(1, 1000, 0)
 
     assert window.room() == 0
 
@@ -123,11 +123,26 @@ def test_window_of_one_alternates() -> None:
     window = Window(1, 1000)
     for _ in range(3):
         assert window.room() == 1
-        window.pull(1)
+        window.pull(1, 0)
         assert window.room() == 0
-        window.send(1, 8)
+        window.send(1, 8, 0)
         window.arrive(1, 8, 8)
         assert window.room() == 0
         window.release(1, 8)
 
     assert (window.alive, window.nbytes, window.peak) == (0, 0, 1)
+
+
+def test_bytes_count_from_the_pull_on() -> None:
+    window = Window(100, 1000)
+    window.pull(2, 1500)
+    assert (window.nbytes, window.room()) == (1500, 0)
+
+    # As they are packed they may take a little more or less.
+    window.send(1, 760, 750)
+    assert window.nbytes == 1510
+    window.send(1, 760, 750)
+    assert window.nbytes == 1520
+    window.arrive(2, 1520, 20)
+    window.release(2, 20)
+    assert window.nbytes == 0

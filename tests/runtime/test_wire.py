@@ -84,7 +84,7 @@ def travel(item: object, here: Codec, there: Codec) -> Any:
     segments = here.pack([here.capture(item)])
     for definition in here.definitions:
         there.learn(definition)
-    return there.unpack([bytearray(segment) for segment in segments])[0]
+    return there.unpack([bytearray(segment) for segment in segments])[0][0]
 
 
 @pytest.fixture
@@ -128,13 +128,13 @@ def test_batches_arrive_as_they_were_sent(items: list[object]) -> None:
     codec, other = Codec("a"), Codec("b")
     cells = [codec.capture(item) for item in items]
     segments = codec.pack(cells)
-    found = codec.unpack(segments)
+    found = codec.unpack(segments)[0]
     assert found == items
     assert [type(each) for each in found] == [type(each) for each in items]
     for definition in codec.definitions:
         other.learn(definition)
-    back = other.pack([other.capture(item) for item in other.unpack([bytearray(one) for one in segments])])
-    assert codec.unpack(back) == items
+    back = other.pack([other.capture(item) for item in other.unpack([bytearray(one) for one in segments])[0]])
+    assert codec.unpack(back)[0] == items
     assert [codec.restore(cell) for cell in cells] == items
     assert codec.weigh(cells) == sum(map(codec.size, cells))
 
@@ -290,11 +290,11 @@ def test_no_memory_and_ctrl_c_are_not_the_fault_of_the_value(kind: type[BaseExce
 
 def test_a_missing_or_broken_definition_is_named(here: Codec, there: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
     segments = here.pack([here.capture(local_class()(1))])
-    assert there.unpack(segments) == [Unloadable("LookupError: no definition of 'here:0' has arrived")]
+    assert there.unpack(segments)[0] == [Unloadable("LookupError: no definition of 'here:0' has arrived")]
 
     monkeypatch.setattr("daglite.runtime.wire.fill", None)
     there.learn(here.definitions[0])
-    (found,) = there.unpack(segments)
+    (found,) = there.unpack(segments)[0]
     assert isinstance(found, Unloadable)
     assert "cannot be built here: TypeError" in found.reason
     assert there.definitions == here.definitions

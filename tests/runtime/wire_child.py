@@ -42,7 +42,7 @@ class Peer:
             error, trace = unpack_error(codec, answer)
             error.add_note(trace)
             raise error
-        (result,) = codec.unpack([bytearray(one) for one in answer])
+        (result,) = codec.unpack([bytearray(one) for one in answer])[0]
         return result
 
     def close(self) -> None:
@@ -77,7 +77,7 @@ def serve(pipe: Any) -> None:
 
 def _answer(codec: Codec, segments: list[bytearray]) -> tuple[bool, Any]:
     try:
-        function, *arguments = items = codec.unpack(segments)
+        function, *arguments = items = codec.unpack(segments)[0]
         for item in items:
             if isinstance(item, Unloadable):
                 raise LookupError(item.reason)

@@ -27,7 +27,7 @@ from typing import Any
 
 from daglite import compile, task
 from daglite.exceptions import failure_of
-from daglite.options import RunOptions
+from daglite.options import RunOptions, RuntimeName
 from daglite.runtime import Processes
 from tests.conftest import held, left_running, settled
 from tests.faults.scripts import children_of, gone_within, start, wait_for
@@ -190,13 +190,14 @@ def leaving_nothing(report: Report, what: str) -> Iterator[None]:
     report.wrong += left + ([f"{what}: memory grew by {grown:.1f} MiB"] if grown > 16 else [])
 
 
-def many_runs(report: Report, runs: int) -> None:
+def many_runs(report: Report, runs: int, runtime: RuntimeName) -> None:
+    endings = ENDINGS[runtime]
     with tempfile.TemporaryDirectory() as folder:
-        for ending in ENDINGS:
-            ending(folder)
-        with leaving_nothing(report, f"{runs} runs of {len(ENDINGS)} endings"):
-            for ending in islice(cycle(ENDINGS), runs):
-                ending(folder)
+        for ending in endings:
+            ending(folder, runtime)
+        with leaving_nothing(report, f"{runs} runs of {len(endings)} endings on {runtime}"):
+            for ending in islice(cycle(endings), runs):
+                ending(folder, runtime)
 
 
 def crashes(report: Report, times: int) -> None:
@@ -256,7 +257,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().getrandbits(32))
     given, report = parser.parse_args(), Report()
     report.say(f"soak, seed {given.seed}")
-    many_runs(report, given.runs)
+    for runtime in ENDINGS:
+        many_runs(report, given.runs, runtime)
     crashes(report, given.crashes)
     under_kills(report, given.seconds, given.kills, given.seed)
     for wrong in report.wrong[:20]:

@@ -1,0 +1,105 @@
+"""How items cross to workers: as cells, and cells packed as whatever the engine of a run carries."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeAlias
+
+from daglite.runtime.cells import Captured, first_unloadable
+from daglite.runtime.wire import Codec
+
+__all__ = ["ItemCodec", "Packed", "Sharing"]
+
+_UNKNOWN_SIZE = 64
+
+# Cells on their way. What it holds is known to the codec that packed it and to the engine it belongs to.
+Packed: TypeAlias = Sequence[Any]
+
+
+class ItemCodec(Protocol):
+    """Makes cells of items and items of cells. The loop asks it, and never looks at what is packed.
+
+    `wire.Codec` is the one for workers that share nothing with the coordinator, `Sharing` for those that share all.
+    """
+
+    def capture(self, item: object) -> object:
+        """The item as a cell; raises `TransferError` when it cannot cross."""
+        ...
+
+    def keep(self, value: object) -> object:
+        """The value as a cell that no later change of the value touches; raises `TransferError`."""
+        ...
+
+    def restore(self, cell: object) -> object:
+        """The item of a cell, as if it had crossed; `Unloadable` when it cannot be loaded."""
+        ...
+
+    def size(self, cell: object) -> int:
+        """About how many bytes the cell takes."""
+        ...
+
+    def weigh(self, cells: Sequence[object]) -> int:
+        """About how many bytes all of them take."""
+        ...
+
+    def pack(self, cells: Sequence[object], *, plain: bool = False) -> Packed:
+        """The cells of a batch as the engine carries them; `plain`: they are known to be a list of small values."""
+        ...
+
+    def unpack(self, segments: Packed) -> tuple[list[object], int | None]:
+        """The items of a batch and the place of the first that could not be loaded, where an `Unloadable` stands."""
+        ...
+
+    def measure(self, segments: Packed) -> int:
+        """About how many bytes a packed batch takes."""
+        ...
+
+
+class Sharing:
+    """For workers of this process: cells are the items themselves, and a batch is their list."""
+
+    def __init__(self) -> None:
+        # Makes the copies of `keep`.
+        self._copies = Codec("c")
+
+    def capture(self, item: object) -> object:
+        """The item itself: whoever changes it changes it for all."""
+        return item
+
+    def keep(self, value: object) -> object:
+        """A pickled copy: it is saved later, and must be what it is now."""
+        return self._copies.capture(value)
+
+    def restore(self, cell: object) -> object:
+        """The item; the copy of one that was kept."""
+        return self._copies.restore(cell)
+
+    def size(self, cell: object) -> int:
+        """What Python says the object takes, without the objects it refers to: cheap, and right for arrays and text."""
+        if type(cell) is Captured:
+            return cell.nbytes
+        try:
+            return sys.getsizeof(cell)
+        except Exception:
+            # The user's own `__sizeof__`.
+            return _UNKNOWN_SIZE
+
+    def weigh(self, cells: Sequence[object]) -> int:
+        """The sizes of all of them."""
+        return sum(map(self.size, cells))
+
+    def pack(self, cells: Sequence[object], *, plain: bool = False) -> list[object]:
+        """The cells in a list of its own: its worker may cut it short."""
+        return list(cells)
+
+    def unpack(self, segments: Packed) -> tuple[list[object], int | None]:
+        """The items of the list."""
+        if Captured not in set(map(type, segments)):
+            return list(segments), None
+        items = [self._copies.restore(cell) for cell in segments]
+        return items, first_unloadable(items)
+
+    def measure(self, segments: Packed) -> int:
+        """The sizes of all of them."""
+        return self.weigh(segments)
