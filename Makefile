@@ -13,6 +13,7 @@ PYTHONS ?= $(shell for v in 3.11 3.12 3.13 3.14; do \
 BIN = $(VENV)/bin
 CORE = $(VENV)/.installed-core
 DEV = $(VENV)/.installed-dev
+PEERS = $(VENV)/.installed-bench
 # Pyright brings its own node (the extra `nodejs`); one that lies around on the machine must not change the answer.
 PYRIGHT = PYRIGHT_PYTHON_GLOBAL_NODE=0 PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/python -m pyright
 # Repeatable here: the gate draws the same examples each time. `make laws` searches.
@@ -51,8 +52,11 @@ SECONDS ?= 600
 soak: $(DEV)
 	$(BIN)/python -m tests.soak.soak --seconds $(SECONDS)
 
-bench: $(DEV)
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+# Options of the command, for example BENCH="--quick --only trivial".
+BENCH ?=
+
+bench: $(PEERS)
+	$(BIN)/python -m benchmarks $(BENCH)
 
 test-all:
 	@test -n "$(strip $(PYTHONS))" || { echo 'no Python >= 3.11 found; give PYTHONS="..."' >&2; exit 1; }
@@ -84,4 +88,8 @@ $(CORE): pyproject.toml | venv
 
 $(DEV): pyproject.toml | venv
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $(CORE) $@
+
+$(PEERS): pyproject.toml | venv
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	@touch $(CORE) $@

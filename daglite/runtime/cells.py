@@ -26,6 +26,7 @@ __all__ = [
     "is_framed",
     "is_interrupt",
     "is_large",
+    "keep_in_band",
     "load_cell",
     "pack_cells",
     "reason_of",
@@ -169,6 +170,16 @@ def load_cell(data: Segment, buffers: Iterable[Segment]) -> object:
         if is_interrupt(error):
             raise
         return Unloadable(text_of(error))
+
+
+def keep_in_band(buffers: list[bytes] | None, buffer: pickle.PickleBuffer) -> bool:
+    """Where a large buffer goes: to `buffers` if there is such a list, else into the pickle."""
+    raw = buffer.raw()
+    if buffers is None or not is_large(raw):
+        return True
+    # Copied now: the user may write into it before the batch is sent.
+    buffers.append(bytes(raw))
+    return False
 
 
 def is_large(data: bytes | memoryview) -> bool:

@@ -6,7 +6,6 @@ member spoil a group. Here each exception of the tree is packed by itself, and t
 
 from __future__ import annotations
 
-import asyncio
 import os
 import pickle
 import traceback
@@ -29,7 +28,7 @@ _NOBODY = -1
 # The coordinator would take these for its own.
 _STOPS = (StopIteration, StopAsyncIteration)
 # Frames between the loop of the worker and the user's function: of no use to whoever reads a traceback.
-_OURS = (os.path.dirname(__file__) + os.sep, os.path.dirname(asyncio.__file__) + os.sep, STREAM_FILE)
+_OURS = (os.path.dirname(__file__) + os.sep, os.path.join(os.path.dirname(os.__file__), "asyncio", ""), STREAM_FILE)
 
 
 class _Entry(NamedTuple):

@@ -354,7 +354,7 @@ def _strand_all() -> None:
         session.strand()
 
 
-# After those that users registered later, before the one of multiprocess.
+# Later than what users have registered since, earlier than Python's own last steps.
 atexit.register(_strand_all)
 
 

@@ -1,4 +1,4 @@
-"""One worker process, seen from the coordinator: how it is started, and its two sockets. Imports multiprocess.
+"""One worker process, seen from the coordinator: how it is started, and its two sockets.
 
     coordinator                                   worker
     FrameWriter -> non-blocking socket  ------>   blocking socket -> worker loop
@@ -20,31 +20,33 @@ import weakref
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
-
-import multiprocess
-from multiprocess import resource_tracker, spawn
-from multiprocess.process import BaseProcess
+from functools import partial
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from daglite.exceptions import ExecutionError
+from daglite.lazy import lazy
 from daglite.options import StartMethod
 from daglite.runtime.executor import Chunk
+from daglite.runtime.forked import fork
 from daglite.runtime.frames import FrameReader, FrameWriter
 from daglite.runtime.logs import report_settings
 from daglite.runtime.worker import worker_main
 
-__all__ = ["WorkerProcess", "choose_method", "interrupts_blocked", "start_worker", "usable_processors"]
+if TYPE_CHECKING:
+    from daglite.runtime import started
+else:
+    # multiprocess takes longer to import than a forked worker to start and end.
+    started = lazy("daglite.runtime.started")
 
-_NAME = "daglite-worker"
+__all__ = ["WorkerProcess", "choose_method", "interrupts_blocked", "start_worker", "usable_processors"]
 
 # One start at a time in this process: a worker forked by another thread would inherit the ends meant for this one.
 _STARTING = threading.RLock()
 
-# Between the end of a process's socket and its own, in seconds; and the exit code of one whose code nobody knows.
+# Between the end of a process's socket and its own, in seconds.
 _LAST_BREATH = 0.2
-_UNKNOWN = 255
 
-# What multiprocess opens at most while it starts a process: pipes, sockets of the fork server, a program's streams.
+# What is opened at most while a process is started: pipes, sockets of the fork server, a program's streams.
 _DESCRIPTORS_OF_A_START = 16
 
 # The coordinator's ends of all runs of this process. A forked child, whoever forks it, closes its copies first
@@ -84,11 +86,24 @@ def _thread_count() -> int:
         return threading.active_count()
 
 
+class Child(Protocol):
+    """A process that was started here; see `forked` and `started`."""
+
+    pid: int
+    sentinel: int
+
+    @property
+    def exitcode(self) -> int | None: ...
+    def kill(self) -> None: ...
+    def join(self) -> None: ...
+    def close(self) -> None: ...
+
+
 @dataclass(eq=False)
 class WorkerProcess:
     """A worker and what it was given."""
 
-    process: BaseProcess
+    process: Child
     sock: socket.socket
     guard: socket.socket
     pid: int
@@ -144,9 +159,6 @@ class WorkerProcess:
         """
         self.process.join()
         exitcode = self.process.exitcode
-        if exitcode is None:
-            # For multiprocess it would still run, for ever. It has a public name for this nowhere.
-            cast("Any", self.process)._popen.returncode = _UNKNOWN
         self.process.close()
         self.sock.close()
         self.guard.close()
@@ -170,12 +182,8 @@ def start_worker(asked: StartMethod, workers: int) -> WorkerProcess:
 
 
 def _started(method: Literal["fork", "forkserver", "spawn"], workers: int) -> WorkerProcess:
-    context = multiprocess.get_context(method)
     if method != "fork":
-        # It starts a process of its own, and unblocks SIGINT when it has: so it goes first.
-        resource_tracker.ensure_running()
-    if method == "forkserver":
-        context.set_forkserver_preload(["daglite.runtime.worker"])
+        started.prepare(method)
     with _STARTING, contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
         sock, their_sock = socket.socketpair()
         ours.enter_context(sock)
@@ -187,31 +195,24 @@ def _started(method: Literal["fork", "forkserver", "spawn"], workers: int) -> Wo
         _check_descriptors(sock)
         sock.setblocking(False)
         threads = max(1, usable_processors() // workers)
-        process = context.Process(
-            target=worker_main,
-            args=(their_sock, their_guard, threads, report_settings()),
-            name=_NAME,
-            daemon=True,
-        )
-        ours.callback(_discard, process)
+        arguments = their_sock, their_guard, threads, report_settings()
         with interrupts_blocked():
-            process.start()
-        # When the interpreter ends, multiprocess ends its children and waits for them, while the run of a daemon
-        # thread may replace them: it would wait for the new ones. The pool sees to ours.
-        vars(multiprocess.process)["_children"].discard(process)
-        assert process.pid is not None
+            if method == "fork":
+                process: Child = fork(partial(worker_main, *arguments))
+            else:
+                process = started.start(method, worker_main, arguments)
+            ours.callback(_discard, process)
         worker = WorkerProcess(process, sock, guard, process.pid)
         # A Ctrl-C that was held back during the start has come by now, and has ended what was started.
         ours.pop_all()
         return worker
 
 
-def _discard(process: BaseProcess) -> None:
+def _discard(process: Child) -> None:
     """End a process that nobody will know."""
-    if process.pid is not None:
-        process.kill()
-        process.join()
-        process.close()
+    process.kill()
+    process.join()
+    process.close()
 
 
 def _check_descriptors(end: socket.socket) -> None:
@@ -240,21 +241,3 @@ def interrupts_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-_preparation_data = spawn.get_preparation_data
-
-
-def _without_main(name: str) -> dict[str, Any]:
-    """What a started process does first, without importing `__main__` again: everything of it goes by value instead.
-
-    So scripts need no `if __name__ == "__main__"` guard, and stdin and `python -c` work.
-    """
-    data = _preparation_data(name)
-    if name == _NAME:
-        data.pop("init_main_from_name", None)
-        data.pop("init_main_from_path", None)
-    return data
-
-
-spawn.get_preparation_data = _without_main

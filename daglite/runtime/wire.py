@@ -1,4 +1,4 @@
-"""Values as bytes between the coordinator and its workers. The only file that imports dill.
+"""Values as bytes between the coordinator and its workers.
 
     int, str, None ...     wait as they are and go in one pickle with their batch
     any other item         is pickled the moment it is yielded or returned: `Captured`
@@ -12,20 +12,14 @@ other. Workers and coordinator do the same, under every start method: what is of
 
 from __future__ import annotations
 
-import dataclasses
-import enum
-import functools
 import io
 import pickle
 import threading
-import types
-import weakref
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn, cast
-
-import dill
+from typing import TYPE_CHECKING, NoReturn, cast
 
 from daglite.exceptions import TransferError
+from daglite.lazy import lazy
 from daglite.runtime.cells import (
     PROTOCOL,
     SCALARS,
@@ -33,20 +27,26 @@ from daglite.runtime.cells import (
     Unloadable,
     is_framed,
     is_interrupt,
-    is_large,
+    keep_in_band,
     load_cell,
     pack_cells,
     text_of,
     unpack_cells,
     weigh_cells,
 )
-from daglite.runtime.code import LOCKS, Reducer, behaviour_of, fill, reduce_member, skeleton_of, state_of
+from daglite.runtime.code import Reducer, fill
+from daglite.runtime.drafts import Draft, QuickDrafting
 from daglite.runtime.frames import Segment
 from daglite.runtime.registry import Registry, Thing, active
 
+if TYPE_CHECKING:
+    from daglite.runtime import thorough
+else:
+    # dill takes longer to import than most programs to run: C pickle can do nearly all functions and classes.
+    thorough = lazy("daglite.runtime.thorough")
+
 __all__ = ["Captured", "Codec", "SCALARS", "Unloadable"]
 
-_MOST_DRAFTS = 8
 _MOST_KEPT = 4096
 # What C pickle says when it does not know a type; dill may.
 _UNKNOWN_TYPE = (TypeError, AttributeError, pickle.PicklingError)
@@ -82,105 +82,7 @@ class _Quick(Reducer, pickle.Pickler):
         return self._parts.pop() if len(self._parts) == 1 else self._parts.joined()
 
     def _keep_in_band(self, buffer: pickle.PickleBuffer) -> bool:
-        return _keep_in_band(self._buffers, buffer)
-
-
-# When dill is imported it puts its ways into the pickler of the standard library too: these are the old ones.
-_STOCK = {kind: way for kind, way in pickle._Pickler.dispatch.items() if way.__module__ == "pickle"}
-_STOCK |= {dict: vars(pickle._Pickler)["save_dict"], type: vars(pickle._Pickler)["save_type"]}
-_STOCK |= {types.FunctionType: vars(pickle._Pickler)["save_global"]}
-# Of dill's ways we take those for what classes are built of. Others carry what should not travel (locks, open files,
-# raw pointers), or trust that `__main__` is the same on both sides.
-_BY_DILL = (
-    *(property, classmethod, staticmethod, super, weakref.ReferenceType),
-    *(types.MappingProxyType, types.MethodDescriptorType, types.WrapperDescriptorType),
-    *(types.MemberDescriptorType, types.GetSetDescriptorType, types.ClassMethodDescriptorType),
-    *(type({}.keys()), type({}.values()), type({}.items())),
-    # The marks of `dataclasses` are compared by identity.
-    *(type(dataclasses.MISSING), type(dataclasses.KW_ONLY)),
-    *(vars(dataclasses)[name] for name in ("_FIELD_BASE", "_HAS_DEFAULT_FACTORY_CLASS")),
-)
-
-
-class _Thorough(Reducer, dill.Pickler):
-    """dill, for what C pickle cannot do: the building blocks of classes and the odd types of the standard library."""
-
-    dispatch = _STOCK | {kind: dill.Pickler.dispatch[kind] for kind in _BY_DILL}
-
-    def __init__(
-        self, registry: Registry, token_of: Callable[[Thing], str], buffers: list[bytes] | None = None
-    ) -> None:
-        self.registry, self.token_of = registry, token_of
-        self._out = io.BytesIO()
-        super().__init__(self._out, PROTOCOL, buffer_callback=functools.partial(_keep_in_band, buffers))
-
-    def pickled(self, value: object) -> bytes:
-        """All that was pickled so far: later values share objects with earlier ones."""
-        self.dump(value)
-        return self._out.getvalue()
-
-    def save(self, obj: Any, save_persistent_id: bool = True) -> None:
-        # Past dill, which would copy the buffers of arrays.
-        super(dill.Pickler, self).save(obj, save_persistent_id)  # type: ignore[misc]
-
-
-class _Draft:
-    """A definition in the making: one thing, and every other it leads to that has no token yet."""
-
-    def __init__(self, registry: Registry) -> None:
-        self.things: list[tuple[str, Thing]] = []
-        self._registry = registry
-        self._tokens: dict[int, str] = {}
-        self._skeletons: list[tuple[str, bytes]] = []
-
-    def token_of(self, thing: Thing) -> str:
-        token = self._tokens.get(id(thing))
-        if token is None:
-            token = self._tokens[id(thing)] = self._registry.token()
-            # The bases turn up in here, and so stand before it in the list.
-            skeleton = _Drafting(self).pickled(skeleton_of(self._registry, thing))
-            self._skeletons.append((token, skeleton))
-            self.things.append((token, thing))
-        return token
-
-    def pickled(self, thing: Thing) -> bytes:
-        """The definition."""
-        self.token_of(thing)
-        # When more turns up on the way it is done again, so that every class can behave before any instance is made.
-        for _ in range(_MOST_DRAFTS):
-            count = len(self.things)
-            contents = self._contents()
-            if len(self.things) == count:
-                return pickle.dumps((self._skeletons, contents), PROTOCOL)
-        raise pickle.PicklingError("pickling it makes new classes or functions each time")
-
-    def _contents(self) -> bytes:
-        pickler, contents = _Drafting(self), b""
-        for _, thing in self.things:
-            if isinstance(thing, type):
-                contents = pickler.pickled((thing, behaviour_of(thing)))
-        for _, thing in self.things:
-            contents = pickler.pickled((thing, state_of(self._registry, thing)))
-        return contents
-
-    def defines(self, kind: type) -> bool:
-        return id(kind) in self._tokens
-
-
-class _Drafting(_Thorough):
-    """Pickles what a definition is made of."""
-
-    def __init__(self, draft: _Draft) -> None:
-        super().__init__(draft._registry, draft.token_of)
-        self._draft = draft
-
-    def reducer_override(self, obj: Any, /) -> Any:
-        kind = type(obj)
-        if issubclass(kind, enum.Enum) and self._draft.defines(kind):
-            return reduce_member(obj)
-        if kind in LOCKS:
-            return LOCKS[kind], ()
-        return super().reducer_override(obj)
+        return keep_in_band(self._buffers, buffer)
 
 
 class Codec:
@@ -299,7 +201,7 @@ class Codec:
         if buffers:
             buffers.clear()
         try:
-            return _Thorough(self._registry, self._token_of, buffers).pickled(value)
+            return thorough.Thorough(self._registry, self._token_of, buffers).pickled(value)
         except _UNKNOWN_TYPE:
             # The first one says it better.
             _refuse(value, first)
@@ -311,9 +213,8 @@ class Codec:
             # Another thread may have been quicker.
             if (token := self._registry.token_of(thing)) is not None:
                 return token
-            draft = _Draft(self._registry)
             try:
-                definition = draft.pickled(thing)
+                draft, definition = self._drafted(thing)
             except BaseException as error:
                 _refuse(thing, error)
             # First the definition: who sees the token finds it in the list.
@@ -321,6 +222,14 @@ class Codec:
             for token, each in draft.things:
                 self._registry.publish(token, each)
             return draft.token_of(thing)
+
+    def _drafted(self, thing: Thing) -> tuple[Draft, bytes]:
+        try:
+            draft = Draft(self._registry, QuickDrafting)
+            return draft, draft.pickled(thing)
+        except _UNKNOWN_TYPE:
+            draft = Draft(self._registry, thorough.ThoroughDrafting)
+            return draft, draft.pickled(thing)
 
 
 def _build(registry: Registry, skeletons: list[tuple[str, bytes]], contents: bytes) -> None:
@@ -333,15 +242,6 @@ def _build(registry: Registry, skeletons: list[tuple[str, bytes]], contents: byt
     while file.tell() < len(contents):
         thing, state = unpickler.load()
         fill(thing, state)
-
-
-def _keep_in_band(buffers: list[bytes] | None, buffer: pickle.PickleBuffer) -> bool:
-    raw = buffer.raw()
-    if buffers is None or not is_large(raw):
-        return True
-    # Copied now: the user may write into it before the batch is sent.
-    buffers.append(bytes(raw))
-    return False
 
 
 def _refuse(value: object, error: BaseException) -> NoReturn:

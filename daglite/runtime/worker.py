@@ -233,7 +233,7 @@ class _Worker:
         if chain is None:
             return
         step = chain.steps[0]
-        send, begin = partial(self._send_piece, frame.seq), partial(self._announce_limit, step)
+        send, begin = partial(self._send_piece, frame.seq), partial(self._begin, step)
         end = drain(step, self._loop, self._codec, send, begin, streamed=frame.step == 1)
         if self._copy:
             end_copy(end.error)
@@ -244,7 +244,11 @@ class _Worker:
             packed = self._codec.pack(end.cells)
             self._send(Frame(Kind.DONE, frame.seq, len(end.cells), 0, end.attempt, 0.0, packed))
 
-    def _announce_limit(self, step: BoundStep) -> None:
+    def _begin(self, step: BoundStep) -> None:
+        """An attempt at a generator begins."""
+        if self._copy:
+            # The one before it failed, and a copy tries nothing again.
+            end_copy(SystemExit(1))
         if step.function.timeout is not None:
             self._announce(step.number, step.function.timeout)
 

@@ -205,7 +205,7 @@ def test_only_the_first_item_of_a_class_needs_dill(here: Codec, monkeypatch: pyt
     own = local_class()
     here.capture(own(0))
     # From here on the slow pickler would be an error.
-    monkeypatch.setattr("daglite.runtime.wire._Thorough.dump", None)
+    monkeypatch.setattr("daglite.runtime.thorough.Thorough.dump", None)
     assert all(isinstance(here.capture(own(i)), Captured) for i in range(100))
     assert len(here.definitions) == 1
 

@@ -1,0 +1,39 @@
+"""daglite with its defaults: the number of workers is given, as to all others, and nothing is tuned."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import cast, get_args
+
+import daglite
+from benchmarks.shape import Absent, Entry, Job
+from daglite import Future, task
+from daglite.futures import Items
+from daglite.options import RuntimeName
+
+__all__ = ["map_fold", "pipeline"]
+
+
+def map_fold(job: Job, entry: Entry, /) -> object:
+    """Ways: a runtime by its name, or `combine` (processes, with a fold on the workers)."""
+    combine = entry.way == "combine"
+    name = "processes" if combine else entry.way or "processes"
+    if name not in get_args(RuntimeName):
+        raise Absent(f"not there: runtime={name!r}")
+    plan = daglite.compile(pipeline(job, combine=combine), window=entry.window)
+    return plan.run(runtime=cast("RuntimeName", name), workers=entry.workers)  # the name was looked up above
+
+
+def pipeline(job: Job, *, combine: bool = False) -> Future[object]:
+    """The job as a user writes it: a generator, a task for each step, a fold."""
+    items: Items[object] = task(job.source).iter(**job.arguments)
+    for step in job.steps:
+        items = items.then(task(step))
+    if not combine:
+        return items.reduce(task(job.fold), initial=job.initial)
+    if "combine" not in inspect.signature(Items.reduce).parameters:
+        raise Absent("not there: reduce(combine=...)")
+    # Untyped, because the option may be missing in the version that is measured.
+    reduce = cast("Callable[..., Future[object]]", items.reduce)
+    return reduce(task(job.fold), initial=job.initial, combine=job.merge)

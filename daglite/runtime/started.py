@@ -1,0 +1,84 @@
+"""A child started as a new Python, or by the fork server. The only file that imports multiprocess."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, cast
+
+import multiprocess
+from multiprocess import resource_tracker, spawn
+from multiprocess.process import BaseProcess
+
+__all__ = ["StartedProcess", "prepare", "start"]
+
+_NAME = "daglite-worker"
+# The exit code of a process whose code nobody knows.
+_UNKNOWN = 255
+
+
+class StartedProcess:
+    """A process of multiprocess. `sentinel` is a descriptor that becomes readable when it has ended."""
+
+    def __init__(self, process: BaseProcess) -> None:
+        assert process.pid is not None
+        self.pid = process.pid
+        self.sentinel = process.sentinel
+        self._process = process
+
+    @property
+    def exitcode(self) -> int | None:
+        """Its exit code, negative for a signal; None while it runs, or when somebody else has waited for it."""
+        return self._process.exitcode
+
+    def kill(self) -> None:
+        """Send SIGKILL; harmless when the process has ended."""
+        self._process.kill()
+
+    def join(self) -> None:
+        """Wait for its end."""
+        self._process.join()
+
+    def close(self) -> None:
+        """Give its descriptors back."""
+        if self._process.exitcode is None:
+            # For multiprocess it would still run, for ever. It has a public name for this nowhere.
+            cast("Any", self._process)._popen.returncode = _UNKNOWN
+        self._process.close()
+
+
+def prepare(method: Literal["forkserver", "spawn"]) -> None:
+    """Start the servants that a start by this method needs."""
+    # It starts a process of its own, and unblocks SIGINT when it has: so it goes first.
+    resource_tracker.ensure_running()
+    if method == "forkserver":
+        multiprocess.get_context(method).set_forkserver_preload(["daglite.runtime.worker"])
+
+
+def start(
+    method: Literal["forkserver", "spawn"], target: Callable[..., object], arguments: tuple[object, ...]
+) -> StartedProcess:
+    """Run `target(*arguments)` in a new process."""
+    process = multiprocess.get_context(method).Process(target=target, args=arguments, name=_NAME, daemon=True)
+    process.start()
+    # When the interpreter ends, multiprocess ends its children and waits for them, while the run of a daemon
+    # thread may replace them: it would wait for the new ones. The pool sees to ours.
+    vars(multiprocess.process)["_children"].discard(process)
+    return StartedProcess(process)
+
+
+_preparation_data = spawn.get_preparation_data
+
+
+def _without_main(name: str) -> dict[str, Any]:
+    """What a started process does first, without importing `__main__` again: everything of it goes by value instead.
+
+    So scripts need no `if __name__ == "__main__"` guard, and stdin and `python -c` work.
+    """
+    data = _preparation_data(name)
+    if name == _NAME:
+        data.pop("init_main_from_name", None)
+        data.pop("init_main_from_path", None)
+    return data
+
+
+spawn.get_preparation_data = _without_main

@@ -1,0 +1,49 @@
+"""The clocks see all processes and the highest peak."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from benchmarks.clocks import cost_of, processor
+
+BUSY = "import sys, time\nwhile time.process_time() < 0.3: pass\nprint('done', flush=True)\nsys.stdin.read()"
+
+
+@pytest.fixture
+def child() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that uses processor time, says so, and waits."""
+    with subprocess.Popen([sys.executable, "-c", BUSY], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        yield process
+
+
+def test_processor_time_of_children_counts_before_and_after_their_end(child: subprocess.Popen[bytes]) -> None:
+    before = processor()
+    assert child.stdout is not None
+    child.stdout.readline()
+
+    living = processor() - before
+    child.communicate()
+    ended = processor() - before
+
+    # Ticks of a hundredth of a second, on both ends.
+    assert living > 0.2
+    assert ended > 0.2
+
+
+def test_peak_counts_what_was_given_back() -> None:
+    length, cost = cost_of(lambda: len(b"x" * 50_000_000))
+
+    assert length == 50_000_000
+    assert cost.peak > 40
+
+
+def test_peak_of_before_does_not_count() -> None:
+    cost_of(lambda: len(b"x" * 50_000_000))
+
+    _, cost = cost_of(lambda: None)
+
+    assert cost.peak < 20
