@@ -15,7 +15,7 @@ A task's exception that can travel is raised as itself, with its own type; `fail
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from daglite.records import record
 
 __all__ = [
     "DagliteError",
@@ -73,7 +73,7 @@ class TaskFailedError(ExecutionError):
     """
 
 
-@dataclass(frozen=True, slots=True)
+@record(eq=True)
 class Failure:
     """What daglite knows about a failed run; see `failure_of`.
 

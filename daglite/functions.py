@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Generator, Iterator
-from dataclasses import dataclass
-from typing import Literal, get_origin
+from typing import TYPE_CHECKING, Literal, get_origin
 
 from daglite.exceptions import ParameterError, TaskError
+from daglite.lazy import lazy
+from daglite.records import record
+
+if TYPE_CHECKING:
+    import difflib
+else:
+    difflib = lazy("difflib")
 
 __all__ = ["Function", "Kind", "describe", "element_type", "free_parameters", "signature_of"]
 
@@ -21,7 +26,7 @@ _STREAM_TEXT = re.compile(r"^(?:\w+\.)*(Async)?(Iterator|Generator|Iterable)(?:\
 _MODULES = re.compile(r"\b(?:[a-z_]\w*\.)+(?=[A-Za-z_])")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Function:
     """A task's function with its options: frozen, shared by ir, plan and workers.
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from string import Formatter
 from typing import TypeAlias
 
 from daglite.exceptions import DatasetError, ParameterError
 from daglite.functions import suggest
+from daglite.records import record
 
 __all__ = ["INDEX", "KeyField", "KeyTemplate", "check_key", "may_write_same_key", "parse_key", "render_key"]
 
@@ -39,7 +39,7 @@ _Place: TypeAlias = tuple[str, str]
 """A place in a key: its label and the characters that may stand there. A fixed character is its own label."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(eq=True)
 class KeyField:
     """One field of a template; `conversion` is "r", "s", "a" or "" and `spec` a format without fields of its own."""
 
@@ -48,7 +48,7 @@ class KeyField:
     spec: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(eq=True)
 class KeyTemplate:
     """A template that `parse_key` accepted: its text, and the same text cut into literals and fields."""
 

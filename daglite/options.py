@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import Literal, Protocol, TypedDict, get_args, runtime_checkable
 
 from daglite.exceptions import ParameterError
 from daglite.functions import suggest
 from daglite.keys import KeyTemplate
+from daglite.records import record
 
 __all__ = [
     "Limits",
@@ -44,7 +44,7 @@ class Runtime:
     """Where items run; `daglite.runtime` has them."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Save:
     """Where a value or each item of a stream is kept; `store` None means the store of the run."""
 
@@ -52,7 +52,7 @@ class Save:
     store: Store | None
 
 
-@dataclass(frozen=True, slots=True)
+@record(eq=True)
 class Limits:
     """What bounds a stream, decided at compile time and printed by `explain`.
 
@@ -99,7 +99,7 @@ class RunOptions(TypedDict, total=False):
     store: Store | str | os.PathLike[str]
 
 
-@dataclass(frozen=True, slots=True)
+@record(eq=True)
 class RunSettings:
     """`RunOptions` after validation, without the store; `workers` None leaves their number to the runtime.
 

@@ -13,18 +13,19 @@ from typing_extensions import TypeVar, Unpack
 
 from daglite.datasets.store import DatasetStore
 from daglite.exceptions import ParameterError, TaskError
-from daglite.explain import explain
 from daglite.lazy import lazy
 from daglite.options import RunOptions, Store, settings_of
 from daglite.program import Program, Stage, steps_of
-from daglite.sameness import Fingerprint, fingerprint, same_program
 
 if TYPE_CHECKING:
     import asyncio
 
+    from daglite import explain as explaining, sameness
     from daglite.runtime import run as runs, transfer
     from daglite.runtime.run import Execution
+    from daglite.sameness import Fingerprint
 else:
+    explaining, sameness = lazy("daglite.explain"), lazy("daglite.sameness")
     asyncio, runs, transfer = lazy("asyncio"), lazy("daglite.runtime.run"), lazy("daglite.runtime.transfer")
 
 __all__ = ["ItemStream", "Plan"]
@@ -46,7 +47,7 @@ class Plan(Generic[R_co]):
 
     def explain(self) -> str:
         """The plan as stable text: one line for each step, in data order, then the rules that fired."""
-        return explain(self.program, self._print)
+        return explaining.explain(self.program, self._print)
 
     @property
     def fingerprint(self) -> str | None:
@@ -94,7 +95,7 @@ class Plan(Generic[R_co]):
         return ItemStream(self._execution(options), ordered=ordered)
 
     def __eq__(self, other: object) -> bool:
-        return same_program(self.program, other.program) if isinstance(other, Plan) else NotImplemented
+        return sameness.same_program(self.program, other.program) if isinstance(other, Plan) else NotImplemented
 
     def __hash__(self) -> int:
         return hash(tuple((type(stage).__name__, *_names(stage)) for stage in self.program.stages))
@@ -107,10 +108,11 @@ class Plan(Generic[R_co]):
 
     @property
     def _print(self) -> Fingerprint:
-        return fingerprint(self.program)
+        return sameness.fingerprint(self.program)
 
     def _execution(self, options: RunOptions, *, cancellable: bool = False) -> Execution:
-        return runs.Execution(self.program, settings_of(options), _store(options.get("store")), cancellable=cancellable)
+        store = _store(options.get("store"), needed=_saves_by_default(self.program))
+        return runs.Execution(self.program, settings_of(options), store, cancellable=cancellable)
 
 
 class ItemStream(Generic[T]):
@@ -170,10 +172,15 @@ def _names(stage: Stage) -> tuple[str, ...]:
     return tuple(step.function.name for step in steps_of(stage))
 
 
-def _store(given: object) -> Store:
-    """The store of a run: the one given, the folder given, or the default folder."""
+def _saves_by_default(program: Program) -> bool:
+    """Whether there are saves that name no store."""
+    return any(save.store is None for stage in program.stages for step in steps_of(stage) for save in step.saves)
+
+
+def _store(given: object, *, needed: bool) -> Store | None:
+    """The store of a run: the one given, the folder given, or (when it is needed) the default folder."""
     if given is None:
-        return DatasetStore(_DEFAULT_FOLDER)
+        return DatasetStore(_DEFAULT_FOLDER) if needed else None
     if isinstance(given, Store):
         return given
     if isinstance(given, str | os.PathLike):

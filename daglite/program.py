@@ -5,11 +5,11 @@ A program is a tuple of stages in an order in which they may run; a stage is one
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from daglite.functions import Function
 from daglite.options import Limits, Save
+from daglite.records import record
 
 __all__ = [
     "CallStage",
@@ -35,14 +35,14 @@ MapMode = Literal["zip", "product"]
 EndKind = Literal["collect", "join", "reduce"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Constant:
     """An argument known at compile time, held by reference."""
 
     value: object
 
 
-@dataclass(frozen=True, slots=True)
+@record(eq=True)
 class Result:
     """An argument that is the value of an earlier stage."""
 
@@ -52,7 +52,7 @@ class Result:
 Operand: TypeAlias = Constant | Result
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Step:
     """One task in its place.
 
@@ -68,7 +68,7 @@ class Step:
     saves: tuple[Save, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class CallStage:
     """Single calls, each taking the value of the one before; the saves are those of the last."""
 
@@ -76,7 +76,7 @@ class CallStage:
     steps: tuple[Step, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class MaterialiseStage:
     """A generator run on a worker, its items sent back in pieces and kept as a list.
 
@@ -88,7 +88,7 @@ class MaterialiseStage:
     streamed: bool
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class MappedSource:
     """Mapped arguments as a source of items: single values, or tuples when there are several sources."""
 
@@ -96,7 +96,7 @@ class MappedSource:
     mode: MapMode
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class StreamStage:
     """A source in the coordinator, tasks on its items in workers, and an ending in the coordinator.
 
@@ -115,7 +115,7 @@ class StreamStage:
 Stage: TypeAlias = CallStage | MaterialiseStage | StreamStage
 
 
-@dataclass(frozen=True, slots=True)
+@record(eq=True)
 class Firing:
     """How often a rule changed the graph, and its first change as text."""
 
@@ -125,7 +125,7 @@ class Firing:
     after: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Program:
     """The stages, the last of which gives the result, with what `explain` prints about how they came to be."""
 

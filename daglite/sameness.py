@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import assert_never
 
 from daglite.functions import Function
@@ -21,12 +20,13 @@ from daglite.program import (
     StreamStage,
     steps_of,
 )
+from daglite.records import record
 from daglite.tokens import Unstable, same_function, same_value, token
 
 __all__ = ["Fingerprint", "fingerprint", "same_program"]
 
 
-@dataclass(frozen=True, slots=True)
+@record(eq=True)
 class Fingerprint:
     """A digest, or the reason why there is none."""
 

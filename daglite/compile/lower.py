@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from daglite.ir.nodes import (
@@ -45,6 +44,7 @@ from daglite.program import (
     Step,
     StreamStage,
 )
+from daglite.records import replace
 
 __all__ = ["lower"]
 
@@ -62,14 +62,14 @@ def lower(root: Node, kind: str, limits: Limits, trace: tuple[Firing, ...], *, o
     return Program(tuple(numbers.stages), title, streams, optimised, limits, trace, remarks)
 
 
-@dataclass
 class _Numbering:
     """What lowering knows so far: the stages made and where each node's value is."""
 
-    limits: Limits
-    stages: list[Stage] = field(default_factory=list)
-    places: dict[Node, Result] = field(default_factory=dict)
-    steps: int = 0
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.stages: list[Stage] = []
+        self.places: dict[Node, Result] = {}
+        self.steps = 0
 
     def stage(self, node: Node) -> Stage:
         name = type(node).__name__

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from daglite.ir.nodes import CompositeMapTaskNode, Node, SaveNode
 from daglite.ir.walk import postorder, with_children
 from daglite.options import Save
+from daglite.records import replace
 
 __all__ = ["attach_saves"]
 

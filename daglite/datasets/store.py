@@ -11,19 +11,26 @@ A name that no key is written to is not listed: files put there by others, and t
 
 from __future__ import annotations
 
-import difflib
-import hashlib
 import os
 import pickle
 import re
 from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from urllib.parse import unquote_to_bytes
+from typing import TYPE_CHECKING
 
 from daglite.exceptions import DatasetError, ParameterError
 from daglite.keys import check_key
+from daglite.lazy import lazy
+
+if TYPE_CHECKING:
+    import difflib
+    import hashlib
+    import pathlib
+    from urllib import parse
+else:
+    difflib, hashlib, pathlib = lazy("difflib"), lazy("hashlib"), lazy("pathlib")
+    parse = lazy("urllib.parse")
 
 __all__ = ["DatasetStore"]
 
@@ -67,7 +74,7 @@ class DatasetStore:
             raise ParameterError(f"`path` must be the path of a folder, a text or a `Path`; got {path!r}")
         if not isinstance(durable, bool):
             raise ParameterError(f"`durable` must be True or False; got {durable!r}")
-        self.path = Path(path)
+        self.path = pathlib.Path(path)
         self.durable = durable
         self._root = os.path.abspath(given)
 
@@ -223,7 +230,7 @@ def _escape(part: str) -> str:
 
 
 def _unescape(part: str) -> str:
-    return unquote_to_bytes(part).decode(errors="surrogatepass")
+    return parse.unquote_to_bytes(part).decode(errors="surrogatepass")
 
 
 def _files_below(root: str) -> Iterator[str]:

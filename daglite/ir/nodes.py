@@ -9,11 +9,11 @@ Nodes carry no ids: identity is object identity, and structural equality is `ir.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from daglite.functions import Function
 from daglite.options import Save
+from daglite.records import record
 
 __all__ = [
     "Argument",
@@ -51,14 +51,14 @@ class _Shown:
         return f"{type(self).__name__}({call.function.name})" if isinstance(call, Call) else f"<{type(self).__name__}>"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Value:
     """A plain argument, held by reference."""
 
     value: object
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Binding:
     """One parameter and what it is bound to. Extra positional arguments are named `*0`, `*1`, ..."""
 
@@ -66,7 +66,7 @@ class Binding:
     argument: Argument
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Call:
     """A function with what is bound to it; `fixed` came from `.partial()`, `bound` from the call itself."""
 
@@ -75,7 +75,7 @@ class Call:
     bound: tuple[Binding, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(repr=False)
 class TaskNode(_Shown):
     """One call of a task: a value (the list of all items when the task is a generator)."""
 
@@ -83,7 +83,7 @@ class TaskNode(_Shown):
     saves: tuple[Save, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(repr=False)
 class IterNode(_Shown):
     """A generator task as a source of items."""
 
@@ -91,7 +91,7 @@ class IterNode(_Shown):
     saves: tuple[Save, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(repr=False)
 class MapTaskNode(_Shown):
     """A task applied to each item of `sources` (several: zipped or as a product); a stream."""
 
@@ -101,7 +101,7 @@ class MapTaskNode(_Shown):
     saves: tuple[Save, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(repr=False)
 class ReduceNode(_Shown):
     """A fold over a stream: `accumulator` and `item` are the parameters they fill; a value."""
 
@@ -114,7 +114,7 @@ class ReduceNode(_Shown):
     saves: tuple[Save, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(repr=False)
 class JoinNode(_Shown):
     """A task called once with the list of all items of a stream in its parameter `item`; a value."""
 
@@ -124,7 +124,7 @@ class JoinNode(_Shown):
     saves: tuple[Save, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(repr=False)
 class SaveNode(_Shown):
     """The same value or stream as its source, kept in a store; the pass `attach_saves` moves it to the source."""
 
@@ -132,7 +132,7 @@ class SaveNode(_Shown):
     save: Save
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Link:
     """One task applied to each item inside a composite; `items` are the parameters that the item fills."""
 
@@ -141,7 +141,7 @@ class Link:
     saves: tuple[Save, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Mapped:
     """Mapped arguments as a source of items: one value each, or tuples when there are several."""
 
@@ -149,12 +149,12 @@ class Mapped:
     mode: MapMode
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Collect:
     """The ending that keeps all items as a list."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Join:
     """The ending that calls a task with the list of all items; see `JoinNode`."""
 
@@ -163,7 +163,7 @@ class Join:
     saves: tuple[Save, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Fold:
     """The ending that folds the items; see `ReduceNode`."""
 
@@ -178,7 +178,7 @@ class Fold:
 Ending: TypeAlias = Collect | Join | Fold
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(repr=False)
 class CompositeMapTaskNode(_Shown):
     """A source, the tasks on its items and (once absorbed) its ending, run as one bounded stream."""
 
@@ -187,7 +187,7 @@ class CompositeMapTaskNode(_Shown):
     ending: Ending | None
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@record(repr=False)
 class CompositeTaskNode(_Shown):
     """A chain of single calls that travels as one; each takes the value of the one before in its parameter."""
 

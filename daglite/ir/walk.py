@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass, replace
 from operator import is_not
-from typing import TypeGuard, TypeVar
+from typing import TYPE_CHECKING, TypeGuard, TypeVar
 
 from daglite.functions import Function
 from daglite.ir.nodes import (
@@ -27,7 +26,13 @@ from daglite.ir.nodes import (
     TaskNode,
     Value,
 )
-from daglite.tokens import same_function, same_value
+from daglite.lazy import lazy
+from daglite.records import field_names, replace
+
+if TYPE_CHECKING:
+    from daglite import tokens
+else:
+    tokens = lazy("daglite.tokens")
 
 __all__ = ["children", "consumers", "postorder", "rebuild", "same", "with_children"]
 
@@ -93,7 +98,7 @@ def _replaced(part: _P, new: Callable[[Node], Node]) -> _P:
                 changes[name] = parts
         elif (other := _replaced_one(part, value, new)) is not value:
             changes[name] = other
-    return replace(part, **changes) if changes else part  # type: ignore[type-var]
+    return replace(part, **changes) if changes else part
 
 
 def _replaced_one(owner: object, one: object, new: Callable[[Node], Node]) -> object:
@@ -162,13 +167,13 @@ def _same_parts(a: object, b: object, stack: list[tuple[object, object]]) -> boo
     if type(a) is not type(b):
         return False
     if isinstance(a, Function) and isinstance(b, Function):
-        return same_function(a, b)
+        return tokens.same_function(a, b)
     if isinstance(a, Value) and isinstance(b, Value):
-        return same_value(a.value, b.value)
+        return tokens.same_value(a.value, b.value)
     if isinstance(a, tuple) and isinstance(b, tuple):
         stack.extend(zip(a, b, strict=False))
         return len(a) == len(b)
-    if isinstance(a, _NODES + _PARTS) and is_dataclass(a):
-        stack.extend((getattr(a, field.name), getattr(b, field.name)) for field in fields(a))
+    if isinstance(a, _NODES + _PARTS):
+        stack.extend((getattr(a, name), getattr(b, name)) for name in field_names(type(a)))
         return True
-    return same_value(a, b)
+    return tokens.same_value(a, b)

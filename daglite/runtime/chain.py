@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 from daglite.functions import Function, signature_of
+from daglite.records import record
 from daglite.runtime.awaiting import PrivateLoop
 
 __all__ = ["BoundStep", "Chain", "bind_step", "open_items"]
@@ -16,14 +16,14 @@ __all__ = ["BoundStep", "Chain", "bind_step", "open_items"]
 _NAMED = inspect.Parameter.POSITIONAL_OR_KEYWORD
 
 
-@dataclass(frozen=True, slots=True)
+@record(eq=True)
 class _Item:
     """Stands in a list of arguments where an item goes."""
 
     position: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class BoundStep:
     """A step whose arguments are values: what travels to a worker.
 

@@ -25,7 +25,7 @@ _log = logging.getLogger("daglite")
 class Context:
     """The resources of a run. `inline` tells whether everything happens in this process."""
 
-    def __init__(self, settings: RunSettings, store: Store, *, cancellable: bool = False) -> None:
+    def __init__(self, settings: RunSettings, store: Store | None, *, cancellable: bool = False) -> None:
         self.cancellable = cancellable
         self.retries = settings.worker_retries
         self.loop = PrivateLoop()

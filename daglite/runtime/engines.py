@@ -8,15 +8,20 @@ import threading
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import ClassVar, Self, get_args
+from typing import TYPE_CHECKING, ClassVar, Self, get_args
 
 from daglite.exceptions import ParameterError
+from daglite.lazy import lazy
 from daglite.options import RunSettings, Runtime, RuntimeName, StartMethod, check_count, check_start_method
 from daglite.runtime.executor import Session
 from daglite.runtime.pool import ProcessSession
 from daglite.runtime.process import usable_processors
-from daglite.runtime.threads import ThreadSession
 from daglite.runtime.wire import Codec
+
+if TYPE_CHECKING:
+    from daglite.runtime import threads
+else:
+    threads = lazy("daglite.runtime.threads")
 
 __all__ = ["Engine", "Inline", "Processes", "Threads", "engine_of"]
 
@@ -195,7 +200,7 @@ class Threads(_Kept):
         return f"Threads(workers={self._workers})"
 
     def _session(self) -> Session:
-        return ThreadSession(self._workers or min(_MOST_THREADS, usable_processors() + _SPARE_THREADS))
+        return threads.ThreadSession(self._workers or min(_MOST_THREADS, usable_processors() + _SPARE_THREADS))
 
 
 def engine_of(settings: RunSettings) -> Engine:

@@ -15,10 +15,10 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import FrameType, FunctionType
 from typing import Any, Literal, NamedTuple, NoReturn, cast
 
+from daglite.records import record
 from daglite.runtime.cells import SCALARS
 
 __all__ = ["FlatLoop", "Place", "STREAM_FILE", "Shape", "flat_loop"]
@@ -49,7 +49,7 @@ class Place(NamedTuple):
     step: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record(eq=True)
 class FlatLoop:
     """The loop for one shape, as text and compiled."""
 

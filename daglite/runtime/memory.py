@@ -6,13 +6,13 @@ that rose by the time a worker is found dead tells that memory ran out, and one 
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import NamedTuple
 
 __all__ = ["MemoryKills", "memory_hint", "memory_kills"]
 
-_PROC = Path("/proc")
-_CGROUPS = Path("/sys/fs/cgroup")
+_PROC = "/proc"
+_CGROUPS = "/sys/fs/cgroup"
 
 
 class MemoryKills(NamedTuple):
@@ -22,14 +22,16 @@ class MemoryKills(NamedTuple):
     system: int | None
 
 
-def memory_kills(proc: Path = _PROC, cgroups: Path = _CGROUPS) -> MemoryKills:
+def memory_kills(proc: str = _PROC, cgroups: str = _CGROUPS) -> MemoryKills:
     """The counters of this process's memory cgroup, which its workers share, and of the system; never raises."""
     try:
-        files = _group_files((proc / "self" / "cgroup").read_text())
+        files = _group_files(_read(os.path.join(proc, "self", "cgroup")))
     except (OSError, ValueError):
         files = []
-    found = (_counted(cgroups / file) for file in files)
-    return MemoryKills(next((count for count in found if count is not None), None), _counted(proc / "vmstat"))
+    found = (_counted(os.path.join(cgroups, file)) for file in files)
+    return MemoryKills(
+        next((count for count in found if count is not None), None), _counted(os.path.join(proc, "vmstat"))
+    )
 
 
 def memory_hint(before: MemoryKills, now: MemoryKills) -> str:
@@ -65,10 +67,15 @@ def _group_files(text: str) -> list[str]:
     return files
 
 
-def _counted(file: Path) -> int | None:
+def _read(file: str) -> str:
+    with open(file, encoding="utf-8", errors="replace") as opened:
+        return opened.read()
+
+
+def _counted(file: str) -> int | None:
     """The number behind `oom_kill` in a file of one counter a line."""
     try:
-        lines = file.read_text().splitlines()
+        lines = _read(file).splitlines()
     except OSError:
         return None
     return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), None)

@@ -19,7 +19,6 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -99,29 +98,29 @@ class Child(Protocol):
     def close(self) -> None: ...
 
 
-@dataclass(eq=False)
 class WorkerProcess:
     """A worker and what it was given."""
 
-    process: Child
-    sock: socket.socket
-    guard: socket.socket
-    pid: int
-    reader: FrameReader = field(default_factory=FrameReader)
-    writer: FrameWriter = field(default_factory=FrameWriter)
-    # What it was given and has not answered, oldest first: only the oldest can have begun.
-    chunks: deque[Chunk] = field(default_factory=deque)
-    installed: set[int] = field(default_factory=set)
-    # Whether it has said that it is up.
-    ready: bool = False
-    # Whether its socket is watched for room to write.
-    waits: bool = False
-    # How many definitions it has been told; how many items it may still take (None: any number).
-    told: int = 0
-    left: int | None = None
-    # Where in its batch the call with a time limit is, and at which step.
-    position: int = 0
-    step: int = -1
+    def __init__(self, process: Child, sock: socket.socket, guard: socket.socket) -> None:
+        self.process = process
+        self.sock = sock
+        self.guard = guard
+        self.pid = process.pid
+        self.reader = FrameReader()
+        self.writer = FrameWriter()
+        # What it was given and has not answered, oldest first: only the oldest can have begun.
+        self.chunks: deque[Chunk] = deque()
+        self.installed: set[int] = set()
+        # Whether it has said that it is up.
+        self.ready = False
+        # Whether its socket is watched for room to write.
+        self.waits = False
+        # How many definitions it has been told; how many items it may still take (None: any number).
+        self.told = 0
+        self.left: int | None = None
+        # Where in its batch the call with a time limit is, and at which step.
+        self.position = 0
+        self.step = -1
 
     @property
     def busy(self) -> bool:
@@ -202,7 +201,7 @@ def _started(method: Literal["fork", "forkserver", "spawn"], workers: int) -> Wo
             else:
                 process = started.start(method, worker_main, arguments)
             ours.callback(_discard, process)
-        worker = WorkerProcess(process, sock, guard, process.pid)
+        worker = WorkerProcess(process, sock, guard)
         # A Ctrl-C that was held back during the start has come by now, and has ended what was started.
         ours.pop_all()
         return worker

@@ -29,7 +29,9 @@ class Cancelled(ExecutionError):
 class Execution:
     """One run. Use it as a context manager: leaving it ends everything the run started."""
 
-    def __init__(self, program: Program, settings: RunSettings, store: Store, *, cancellable: bool = False) -> None:
+    def __init__(
+        self, program: Program, settings: RunSettings, store: Store | None, *, cancellable: bool = False
+    ) -> None:
         self._stages = program.stages
         self._context = Context(settings, store, cancellable=cancellable)
         self._readers = Counter(o.stage for stage in program.stages for o in operands(stage) if isinstance(o, Result))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from daglite.exceptions import DatasetError
 from daglite.functions import signature_of
-from daglite.keys import may_write_same_key, render_key
+from daglite.keys import KeyTemplate, may_write_same_key, render_key
 from daglite.options import Save, Store
 from daglite.runtime.chain import BoundStep
 
@@ -17,8 +17,8 @@ __all__ = ["SaveBook", "Saver"]
 class Saver:
     """Keeps the values of one step; called with the item's index, or None for a single value."""
 
-    def __init__(self, saves: tuple[Save, ...], values: Mapping[str, object], default: Store) -> None:
-        self._targets = tuple((save.key, default if save.store is None else save.store) for save in saves)
+    def __init__(self, targets: tuple[tuple[KeyTemplate, Store], ...], values: Mapping[str, object]) -> None:
+        self._targets = targets
         self._values = values
 
     def __call__(self, index: int | None, value: object) -> None:
@@ -39,7 +39,8 @@ class Saver:
 class SaveBook:
     """All saves of a run, with the values of their keys: two may not write the same key into one store."""
 
-    def __init__(self, default: Store) -> None:
+    def __init__(self, default: Store | None) -> None:
+        """`default` is None when every save names its store."""
         self._default = default
         self._seen: list[tuple[Save, Mapping[str, object]]] = []
 
@@ -61,11 +62,13 @@ class SaveBook:
                         "give one another key"
                     )
             self._seen.append((save, values))
-        return Saver(saves, values, self._default)
+        return Saver(tuple((save.key, self._store(save)) for save in saves), values)
 
     def _store(self, save: Save) -> Store:
         # A store may be false: an empty one with a length is.
-        return self._default if save.store is None else save.store
+        store = self._default if save.store is None else save.store
+        assert store is not None, "the plan knows whether its saves need a store"
+        return store
 
 
 def _key_values(step: BoundStep) -> dict[str, object]:

@@ -6,11 +6,11 @@ import signal
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from daglite.exceptions import ExecutionError, Failure, TaskTimeoutError, TransferError, WorkerDiedError
 from daglite.functions import Function
+from daglite.records import record
 from daglite.runtime.batch import Batcher
 from daglite.runtime.board import Board
 from daglite.runtime.cells import SMALL, reason_of
@@ -28,7 +28,7 @@ __all__ = ["Shipping", "died", "overdue"]
 _MOST_BYTES = 256 * 1024
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class _Flight:
     """A batch under way: kept until it is answered, because its worker may die. `attempt` counts starts from 1."""
 

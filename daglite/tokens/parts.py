@@ -7,10 +7,11 @@ objects    every other kind of value           graph      parts of parts, down t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from types import NoneType
 from typing import Any
+
+from daglite.records import record
 
 __all__ = ["Part", "Unstable", "leaf", "pack", "raised", "type_name"]
 
@@ -19,7 +20,7 @@ class Unstable(Exception):
     """A value has no stable token; the text is the reason, made for people to read."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Part:
     """One value taken apart.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from daglite import Future
@@ -16,6 +14,7 @@ from daglite.compile.saves import attach_saves
 from daglite.exceptions import TaskError
 from daglite.ir.nodes import CompositeMapTaskNode, Node, TaskNode, Value
 from daglite.ir.walk import consumers, postorder
+from daglite.records import replace
 from tests.samples import double, fold, minus, one, pair, rows, scale, shown, total
 
 

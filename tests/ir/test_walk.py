@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +23,7 @@ from daglite.ir.nodes import (
 )
 from daglite.ir.text import node_text
 from daglite.ir.walk import children, consumers, postorder, rebuild, same, with_children
+from daglite.records import replace
 from tests.samples import Memory, double, fold, minus, one, pair, rows, scale, shown, total, weighted
 
 SHARED = one(n=1)
@@ -232,7 +232,7 @@ def test_repr_of_a_node_names_its_kind_and_task() -> None:
 def test_nodes_are_frozen_and_compare_by_identity() -> None:
     node = one(n=1).node
 
-    with pytest.raises(AttributeError, match="cannot assign to field 'saves'"):
+    with pytest.raises(AttributeError, match="TaskNode is frozen: 'saves' cannot be changed"):
         node.saves = ()  # type: ignore[misc,union-attr]
     assert node != one(n=1).node
     assert {node: "found"}[node] == "found"

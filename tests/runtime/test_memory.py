@@ -20,7 +20,7 @@ def tree(folder: Path, groups: str, files: dict[str, str], vmstat: str = "pgfaul
     for path, text in texts.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    return memory_kills(proc, cgroups)
+    return memory_kills(str(proc), str(cgroups))
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_what_is_not_told_is_none(
 
 
 def test_nothing_at_all_is_no_error(tmp_path: Path) -> None:
-    assert memory_kills(tmp_path / "no", tmp_path / "no") == (None, None)
+    assert memory_kills(str(tmp_path / "no"), str(tmp_path / "no")) == (None, None)
 
 
 @pytest.mark.parametrize(

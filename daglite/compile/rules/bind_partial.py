@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from daglite.compile.rewrite import Readers
 from daglite.ir.nodes import Call, CompositeMapTaskNode, CompositeTaskNode, Node, SaveNode
+from daglite.records import replace
 
 __all__ = ["bind_partial"]
 

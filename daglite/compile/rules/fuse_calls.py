@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from daglite.compile.rewrite import Readers
 from daglite.ir.nodes import Call, CompositeTaskNode, Link, Node, TaskNode
 from daglite.ir.walk import children
+from daglite.records import replace
 
 __all__ = ["fuse_calls"]
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from daglite.compile.rewrite import Readers
 from daglite.compile.streams import open_stream
 from daglite.ir.nodes import Join, JoinNode, Node
+from daglite.records import replace
 
 __all__ = ["stream_join"]
 
