@@ -5,7 +5,8 @@ The map of the house, in the direction in which data flows:
     tasks, futures   what users hold: typed builders            binding      arguments meet parameters
     ir               frozen nodes, walks over them              functions    a user's function as data
     compile          check, rewrite (rules), lower              program      flat steps, data only
-    plan, explain    the compiled result and its text           runtime      one loop, many engines
+    plan, explain    the compiled result and its text           loop         a stream's loop as text
+    runtime          one loop, many engines                     cli          the command line
     datasets, keys   where saves go                             tokens       what makes two things the same
     options          frozen option records                      exceptions   the tree of errors
 """

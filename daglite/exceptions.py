@@ -78,9 +78,9 @@ class Failure:
     """What daglite knows about a failed run; see `failure_of`.
 
     `index` counts items from 0; it is None where no item was at work (the source itself, a single call). `item` is a
-    cut `repr`. `attempt` counts from 1. `worker` is the process id of the worker, None for the coordinator. `exitcode`
-    is set when a worker died: negative for a signal. `traceback` is the text of the traceback in the worker, empty in
-    the coordinator.
+    cut `repr`. `attempt` counts from 1. `worker` is the process id of the worker, on threads the system's id of the
+    thread, None for the coordinator. `exitcode` is set when a worker died: negative for a signal. `traceback` is the
+    text of the traceback in the worker, empty in the coordinator.
     """
 
     task: str

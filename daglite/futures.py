@@ -70,6 +70,11 @@ class Future(Pipeline, ABC, Generic[R_co]):
         call, _ = _call_of(self.node)
         return f"{type(self).__name__}({call.function.name})"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: one line. Nothing runs for it."""
+        shown = repr(self).replace("&", "&amp;").replace("<", "&lt;")
+        return f"<code>{shown}</code> has not run: <code>.run()</code> it, or <code>daglite.compile(...)</code> it"
+
     if not TYPE_CHECKING:
 
         def _no_value(self, *_: object) -> NoReturn:

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     import asyncio
 
     from daglite import explain as explaining, sameness
+    from daglite.explain import ExplainFormat
     from daglite.runtime import run as runs, transfer
     from daglite.runtime.run import Execution
-    from daglite.sameness import Fingerprint
 else:
     explaining, sameness = lazy("daglite.explain"), lazy("daglite.sameness")
     asyncio, runs, transfer = lazy("asyncio"), lazy("daglite.runtime.run"), lazy("daglite.runtime.transfer")
@@ -45,9 +45,14 @@ class Plan(Generic[R_co]):
 
     program: Program
 
-    def explain(self) -> str:
-        """The plan as stable text: one line for each step, in data order, then the rules that fired."""
-        return explaining.explain(self.program, self._print)
+    def explain(self, format: ExplainFormat = "text") -> str:
+        """The plan as stable text: one line for each step, in data order, then the rules that fired.
+
+        `format`: "text"; "verbose" (nothing left out, every rewrite with its law); "source" (the loops that run);
+        "json" (its schema is in the documentation); "mermaid" and "dot" (graphs); "html" (one page with a picture).
+        Raises `ParameterError` for others.
+        """
+        return explaining.explain(self.program, format)
 
     @property
     def fingerprint(self) -> str | None:
@@ -55,7 +60,7 @@ class Plan(Generic[R_co]):
 
         It holds within one Python minor version; `explain()` tells why it is None.
         """
-        return self._print.digest
+        return sameness.fingerprint(self.program).digest
 
     def run(self, **options: Unpack[RunOptions]) -> R_co:
         """Run the plan and return its value (a list for a plan that ends in items).
@@ -103,12 +108,12 @@ class Plan(Generic[R_co]):
     def __repr__(self) -> str:
         return f"Plan({self.program.title}, {len(self.program.stages)} stages)"
 
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        """What a notebook shows: a picture. Nothing runs for it, and no argument is looked into."""
+        return {"text/plain": repr(self), "text/html": explaining.drawing(self.program)}
+
     def __reduce__(self) -> tuple[Callable[[bytes], Plan[object]], tuple[bytes]]:
         return _load_plan, (transfer.pack_program(self.program),)
-
-    @property
-    def _print(self) -> Fingerprint:
-        return sameness.fingerprint(self.program)
 
     def _execution(self, options: RunOptions, *, cancellable: bool = False) -> Execution:
         store = _store(options.get("store"), needed=_saves_by_default(self.program))

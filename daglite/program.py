@@ -117,12 +117,13 @@ Stage: TypeAlias = CallStage | MaterialiseStage | StreamStage
 
 @record(eq=True)
 class Firing:
-    """How often a rule changed the graph, and its first change as text."""
+    """How often a rule changed the graph, its first change as text, and the law that makes the change a right one."""
 
     rule: str
     count: int
     before: str
     after: str
+    law: str = ""
 
 
 @record

@@ -145,6 +145,13 @@ def test_awaiting_goes_through_run_async() -> None:
     assert asyncio.run(STREAM.then(double).run_async(runtime="inline")) == [0, 2, 4]
 
 
+def test_notebook_shows_one_line_and_runs_nothing() -> None:
+    html = task(lambda x: 1 / 0, name="<odd> & even").map(x=[1])._repr_html_()
+
+    assert html.startswith("<code>MapTaskFuture(&lt;odd> &amp; even)</code> has not run: ")
+    assert "\n" not in html
+
+
 def test_repr_names_kind_and_task_only() -> None:
     assert repr(one(n=[1] * 1000)) == "TaskFuture(one)"
     assert repr(STREAM.save("{iteration_index}")) == "IterFuture(rows)"

@@ -25,12 +25,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "options": {"exceptions", "functions", "keys"},
     "tokens": {"exceptions", "functions"},
     "program": {"exceptions", "functions", "keys", "options"},
+    "loop": {"program"},
     "datasets": {"exceptions", "keys", "options"},
     "ir": {"exceptions", "functions", "keys", "options", "tokens"},
     "binding": {"exceptions", "functions", "ir"},
     "sameness": {"functions", "options", "program", "tokens"},
-    "explain": {"options", "program", "sameness", "shorten"},
-    "runtime": {"exceptions", "functions", "keys", "options", "program"},
+    "explain": {"loop", "options", "program", "sameness", "shorten"},
+    "runtime": {"exceptions", "functions", "keys", "loop", "options", "program"},
     "plan": {"datasets", "exceptions", "explain", "options", "program", "runtime", "sameness"},
     "compile inside": {"binding", "exceptions", "functions", "ir", "keys", "options", "program", "tokens"},
     "compile": {"binding", "compile inside", "exceptions", "options", "plan"},
@@ -38,6 +39,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "futures": _BUILDING | {"tasks", "plan"},
 }
 MAY_IMPORT["face"] = set(MAY_IMPORT)
+MAY_IMPORT["cli"] = {"binding", "compile", "exceptions", "explain", "functions", "futures", "options"}
+MAY_IMPORT["cli"] |= {"plan", "runtime", "tasks"}
+MAY_IMPORT["__main__"] = {"cli"}
 # They know nothing of daglite, and stand in every room.
 TOOLS = {"lazy", "records"}
 # It runs inside mypy, without daglite, and daglite runs without mypy.

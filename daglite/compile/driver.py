@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from daglite.compile.check import check
 from daglite.compile.lower import lower
 from daglite.compile.rewrite import rewrite
 from daglite.compile.rules import RULES
 from daglite.compile.saves import attach_saves
+from daglite.compile.types import check_types
 from daglite.ir.nodes import Node
-from daglite.lazy import lazy
 from daglite.options import Limits
 from daglite.program import Firing, Program
-
-if TYPE_CHECKING:
-    from daglite.compile import types
-else:
-    types = lazy("daglite.compile.types")
 
 __all__ = ["compile_program"]
 
@@ -27,7 +20,7 @@ def compile_program(root: Node, kind: str, limits: Limits, *, optimize: bool, ty
     graph = attach_saves(root)
     check(graph)
     if typed:
-        types.check_types(graph)
+        check_types(graph)
     trace: tuple[Firing, ...] = ()
     if optimize:
         graph, trace = rewrite(graph, RULES)

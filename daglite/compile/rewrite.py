@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from daglite.exceptions import TaskError
@@ -11,7 +12,7 @@ from daglite.ir.text import node_text
 from daglite.ir.walk import consumers, postorder, with_children
 from daglite.program import Firing
 
-__all__ = ["Readers", "Rule", "apply_rule", "rewrite"]
+__all__ = ["Readers", "Rule", "apply_rule", "law_of", "rewrite"]
 
 Readers = Callable[[Node], int]
 
@@ -43,7 +44,7 @@ def rewrite(root: Node, rules: Sequence[Rule]) -> tuple[Node, tuple[Firing, ...]
             if fired is not None:
                 busy.append(fired.rule)
                 before = firings.get(fired.rule)
-                firings[fired.rule] = _added(before, fired) if before else fired
+                firings[fired.rule] = replace(before, count=before.count + fired.count) if before else fired
         if not busy:
             return root, tuple(firings.values())
     raise TaskError(f"rules {', '.join(map(repr, busy))} do not come to rest on {node_text(root)}; please report this")
@@ -60,8 +61,10 @@ def apply_rule(root: Node, rule: Rule) -> tuple[Node, Firing | None]:
             better = rule(node, readers.__getitem__)
             if better is None:
                 break
-            fired = Firing(rule.__name__, 1, node_text(node), node_text(better)) if firing is None else firing
-            firing = fired if firing is None else Firing(firing.rule, firing.count + 1, firing.before, firing.after)
+            if firing is None:
+                firing = Firing(rule.__name__, 1, node_text(node), node_text(better), law_of(rule))
+            else:
+                firing = replace(firing, count=firing.count + 1)
             node = better
         else:
             raise TaskError(f"rule '{rule.__name__}' does not come to rest on {node_text(node)}; please report this")
@@ -71,5 +74,6 @@ def apply_rule(root: Node, rule: Rule) -> tuple[Node, Firing | None]:
     return done[root], firing
 
 
-def _added(first: Firing, more: Firing) -> Firing:
-    return Firing(first.rule, first.count + more.count, first.before, first.after)
+def law_of(rule: Rule) -> str:
+    """The law in the first line of a rule's docstring; empty where Python runs without docstrings."""
+    return (rule.__doc__ or "").partition("\n")[0].removeprefix("Law: ").strip()

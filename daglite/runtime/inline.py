@@ -8,12 +8,13 @@ from itertools import islice
 from typing import Literal, NoReturn
 
 from daglite.exceptions import Failure, TransferError
+from daglite.loop import Place, Shape
 from daglite.runtime.cells import Unloadable
 from daglite.runtime.chain import Chain
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.endings import Ending, Folding
 from daglite.runtime.failures import blame, raise_blamed, short_repr
-from daglite.runtime.flat import Place, Shape, flat_loop
+from daglite.runtime.flat import flat_loop
 from daglite.runtime.saving import Saver
 from daglite.runtime.source import Source
 

@@ -13,7 +13,7 @@ from daglite.functions import Function
 from daglite.records import record
 from daglite.runtime.batch import Batcher
 from daglite.runtime.board import Board
-from daglite.runtime.cells import SMALL, reason_of
+from daglite.runtime.cells import reason_of
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.executor import Reply
@@ -128,13 +128,9 @@ class Shipping:
         del self.pending[:count]
         flight = _Flight(self._sent, cells, nbytes)
         self._sent += count
-        self._window.send(count, nbytes, 0 if plain else self._weight(cells))
+        self._window.send(count, nbytes, 0 if plain else self._source.weigh(cells))
         self._flights.add(flight)
         self._board.submit(self._program, flight.first, count, segments, partial(self._answered, flight))
-
-    def _weight(self, cells: Sequence[object]) -> int:
-        """What the source counted for them when they came."""
-        return sum([self._codec.size(cell) for cell in cells if type(cell) not in SMALL])
 
     def _launch(self, flight: _Flight) -> None:
         """Send once more what a dead worker left."""

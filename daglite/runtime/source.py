@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from daglite.exceptions import Failure, TransferError
@@ -37,6 +38,8 @@ class Source:
         # Whether all that came are small values that are their own cells; and the bytes of all that are not.
         self.plain = True
         self.nbytes = 0
+        # What each of these was counted with: a shared object may weigh something else later.
+        self._weights: deque[int] = deque()
         # The types that a pull passes on without another look; none of them while it is in a hurry.
         self._waved = set[type]()
 
@@ -48,7 +51,7 @@ class Source:
         when it lasts, so cheap items need no look at the clock, which costs as much as they do. Raises what the
         generator, a save or the capture raises; the source is finished then.
         """
-        saver, captured, start, count = self.saver, self.captured, self.count, self.count
+        saver, captured, size, start, count = self.saver, self.captured, self._size, self.count, self.count
         waved = self._waved = set(SMALL) if watched and saver is None else set()
         deadline, more = time.perf_counter() + _LONGEST, True
         try:
@@ -62,8 +65,9 @@ class Source:
                 cell = item if type(item) in SCALARS else captured(item, count - 1)
                 if type(cell) not in SMALL:
                     self.plain = False
-                    nbytes = self._size(cell)
+                    nbytes = size(cell)
                     self.nbytes += nbytes
+                    self._weights.append(nbytes)
                     room -= nbytes
                 append(cell)
                 if room <= 0 or time.perf_counter() > deadline:
@@ -78,6 +82,10 @@ class Source:
             self.count = count
         if more and count - start < want:
             self.finished = True
+
+    def weigh(self, cells: Iterable[object]) -> int:
+        """The bytes that these cells were counted with when they came; in the order of the source, each once."""
+        return sum([self._weights.popleft() for cell in cells if type(cell) not in SMALL])
 
     def hurry(self) -> None:
         """End the pull under way with the item it is at; called from another thread."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import logging
+import os
 import threading
 import time
 from collections import deque
@@ -26,12 +27,15 @@ from daglite.runtime.chain import BoundStep, Chain
 from daglite.runtime.codec import Sharing
 from daglite.runtime.errors import share_error
 from daglite.runtime.executor import Chunk, Reply
+from daglite.runtime.forks import end_copy
 from daglite.runtime.logs import mark_records_of_this_thread
 from daglite.runtime.work import BatchRun, drain
 
 __all__ = ["Desk", "Job", "Program", "WorkerThread"]
 
 _log = logging.getLogger("daglite")
+# The worker whose thread this is.
+_here = threading.local()
 
 
 class Program(NamedTuple):
@@ -122,6 +126,8 @@ class WorkerThread:
         self._bell = threading.Lock()
         self._bell.acquire()
         self._dismissed = False
+        # Whether this is in a process that a task has forked.
+        self._copy = False
         self._loop = PrivateLoop()
         # A chain belongs to one thread, because of the event loop; so does a context that is entered.
         self._prepared: dict[int, tuple[Chain, contextvars.Context]] = {}
@@ -147,6 +153,11 @@ class WorkerThread:
         self._items.clear()
         self.wake(None)
 
+    def disown(self) -> None:
+        """In a copy of the process that the task at work has forked: go no further than its item."""
+        self._copy = True
+        self._items.clear()
+
     def forget(self, program: int | None) -> None:
         """A program is not needed any more; None: no program is."""
         if program is None:
@@ -171,6 +182,7 @@ class WorkerThread:
     # In the thread.
 
     def _work(self) -> None:
+        _here.worker = self
         mark_records_of_this_thread(self._where)
         while (job := self._next()) is not None:
             reply = self._answer(job)
@@ -223,6 +235,8 @@ class WorkerThread:
             error = run.go(items, bad)
         finally:
             self._run, self._items = None, []
+        if self._copy:
+            end_copy(error)
         seconds = time.perf_counter() - started
         if error is not None:
             return self._failed(chunk, error, run.done, run.step, run.cells, seconds)
@@ -230,14 +244,22 @@ class WorkerThread:
 
     def _generate(self, chunk: Chunk, chain: Chain) -> Reply:
         step = chain.steps[0]
-        seconds = step.function.timeout
-        begin = _nothing if seconds is None else partial(self._watch_call, step.function.name, None, seconds)
-        send = partial(self._send_piece, chunk.seq)
+        send, begin = partial(self._send_piece, chunk.seq), partial(self._begin, step)
         end = drain(step, self._loop, self._codec, send, begin, streamed=chunk.kind == "stream")
+        if self._copy:
+            end_copy(end.error)
         self._call_over()
         if end.error is not None:
             return self._failed(chunk, end.error, len(end.cells), step.number, end.cells)
         return Reply(chunk.seq, "done", len(end.cells), end.attempt, 0.0, end.cells, self.thread.native_id)
+
+    def _begin(self, step: BoundStep) -> None:
+        """An attempt at a generator begins."""
+        if self._copy:
+            # The one before it failed, and a copy tries nothing again.
+            end_copy(SystemExit(1))
+        if step.function.timeout is not None:
+            self._watch_call(step.function.name, None, step.function.timeout)
 
     def _send_piece(self, seq: int, attempt: int, cells: list[object]) -> None:
         if self._dismissed:
@@ -281,5 +303,11 @@ class WorkerThread:
             call.tell()
 
 
-def _nothing() -> None:
-    """There is no limit to announce."""
+def _disown() -> None:
+    """In a forked process only the thread that forked goes on; if that is a worker, it has nobody to answer."""
+    worker: WorkerThread | None = getattr(_here, "worker", None)
+    if worker is not None:
+        worker.disown()
+
+
+os.register_at_fork(after_in_child=_disown)

@@ -8,11 +8,12 @@ from functools import partial
 from typing import NamedTuple, NoReturn
 
 from daglite.exceptions import TransferError
+from daglite.loop import Place, Shape
 from daglite.runtime.awaiting import PrivateLoop
 from daglite.runtime.cells import reason_of
 from daglite.runtime.chain import BoundStep, Chain, open_items
 from daglite.runtime.codec import ItemCodec
-from daglite.runtime.flat import Place, Shape, flat_loop
+from daglite.runtime.flat import flat_loop
 
 __all__ = ["BatchRun", "Drained", "drain"]
 
@@ -103,14 +104,14 @@ def drain(
 ) -> Drained:
     """Drain a generator step, `send`ing the attempt and each piece but the last; `begin` is told of each attempt."""
     # With `.iter` the retries end with the first item; that is `open_items`' own business.
-    attempts = 1 if streamed else step.function.retries + 1
-    for attempt in range(attempts):
+    attempt, last = 0, 0 if streamed else step.function.retries
+    while True:
         begin()
         pieces = _Pieces(codec, partial(send, attempt))
         error = pieces.drain(lambda: open_items(step, loop, retry=streamed))
-        if not isinstance(error, Exception):
-            break
-    return Drained(attempt, pieces.cells, error)
+        if attempt == last or not isinstance(error, Exception):
+            return Drained(attempt, pieces.cells, error)
+        attempt += 1
 
 
 class _Pieces:

@@ -41,7 +41,8 @@ def test_deep_pipeline_builds_compiles_explains_prints_and_runs(
     assert sys.getrecursionlimit() < DEEP
     plan: Plan[object] = compile(pipeline, optimize=optimize)
 
-    assert plan.explain().count("minus(") == DEPTH
+    assert plan.explain("verbose").count("minus(") == DEPTH
+    assert "(x 4,99" in plan.explain()
     assert len(repr(pipeline)) < 100
     assert len(repr(plan)) < 100
     assert plan.run(runtime="inline") == wanted

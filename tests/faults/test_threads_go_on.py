@@ -198,6 +198,50 @@ def test_runs_on_kept_threads_leave_nothing_in_them(nothing_left: None) -> None:
         assert Heavy.alive == 0
 
 
+def test_a_stream_that_is_collected_on_one_of_its_own_threads_ends(nothing_left: None) -> None:
+    """The collector runs wherever it likes, and a thread cannot wait for itself."""
+    go, done = threading.Event(), threading.Event()
+
+    def collect(x: int) -> int:
+        if x == 12:
+            go.wait(30)
+            gc.collect()
+            done.set()
+        return x
+
+    gc.disable()
+    try:
+        plan = compile(count.iter(n=ENDLESS).then(task(collect)), batch=1)
+        items = plan.stream(runtime="threads", workers=2)
+        assert [next(items) for _ in range(10)] == list(range(10))
+        cycle: list[object] = [items]
+        cycle.append(cycle)
+        del items, cycle
+        go.set()
+        assert done.wait(30)
+    finally:
+        gc.enable()
+
+
+def test_a_copy_of_the_process_that_a_task_forks_ends_with_its_item(tmp_path: Path, nothing_left: None) -> None:
+    """It would wait for ever for work from a coordinator that is not there."""
+
+    def fork(x: int) -> int:
+        if x == 700:
+            pid = os.fork()
+            if pid == 0:
+                (tmp_path / "copy").touch()
+            else:
+                assert os.waitpid(pid, 0)[1] == 0
+        elif (tmp_path / "copy").exists() and os.getpid() != home:
+            (tmp_path / "went on").touch()
+        return x
+
+    home = os.getpid()
+    assert count.iter(n=1000).then(task(fork)).run(runtime="threads", workers=1) == list(range(1000))
+    assert [path.name for path in tmp_path.iterdir()] == ["copy"]
+
+
 CTRL_C = """
 import time
 from pathlib import Path

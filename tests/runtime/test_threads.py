@@ -18,6 +18,8 @@ from daglite import DatasetStore, compile, task
 from daglite.exceptions import ExecutionError, ParameterError, failure_of
 from daglite.options import RuntimeName
 from daglite.runtime import Threads
+from daglite.runtime.codec import Sharing
+from daglite.runtime.source import Source
 
 pytestmark = pytest.mark.timeout(60)
 ENDLESS = 10**9
@@ -148,6 +150,16 @@ def test_large_items_count_in_the_window_though_they_are_shared() -> None:
     assert plan.run(runtime="threads", workers=4) == 200_000_000
     # 8 MB in the window and 4 MiB in a pull, with an item across each limit.
     assert worst[0] <= 20
+
+
+def test_an_item_that_grows_leaves_the_window_with_what_it_came_in_with() -> None:
+    """Otherwise the bytes of a shared object that changes would stay in the window for ever."""
+    item, pending = [0], list[object]()
+    source = Source(iter([item, 1]), name="source", number=0, saver=None, codec=Sharing())
+    source.pull(2, pending.append, 10**9, watched=False)
+    counted = source.nbytes
+    item.extend(range(1000))
+    assert source.weigh(pending) == counted > 0
 
 
 place = contextvars.ContextVar("place", default="nowhere")

@@ -144,6 +144,7 @@ def plans() -> None:
     assert_type(plan, Plan[float])
     assert_type(plan.run(runtime="inline"), float)
     assert_type(plan.explain(), str)
+    assert_type(plan.explain("json"), str)
     assert_type(plan.fingerprint, str | None)
     assert_type(asyncio.run(plan.run_async(runtime="inline")), float)
     assert_type(compile_function(double(x=1), optimize=False, window=8), Plan[int])

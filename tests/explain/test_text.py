@@ -1,73 +1,22 @@
-"""explain: every step on its line, in data order, true and stable."""
+"""The page of text: every step on its line, in data order, true and stable."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from daglite import Future, compile, task
+from daglite import Future, compile
+from daglite.exceptions import ParameterError
 from daglite.program import steps_of
-from tests.samples import check_golden, double, minus, one, pair, scale, several, shown, told_by, total
+from tests.compile.test_long import calls, maps
+from tests.explain.pipelines import PIPELINES, add, fetch, lines, price, rows, shared
+from tests.samples import check_golden, one, pair, several, told_by, total
 
-GOLDEN = Path(__file__).parent / "golden"
-
-
-@task
-def rows(path: str) -> Iterator[dict[str, str]]:
-    yield {"path": path}
-
-
-@task
-def price(row: object) -> float:
-    return float(len(str(row)))
-
-
-@task
-def add(total: Any, item: Any) -> float:
-    return float(total + item)
-
-
-@task(retries=2)
-def fetch(url: object) -> bytes:
-    return str(url).encode()
-
-
-@task(retries=1)
-def lines(n: int) -> Iterator[str]:
-    yield "line" * n
-
-
-def wide() -> Future[object]:
-    parts = [scale(x=one(n=n), by=double(x=n)) for n in range(3)]
-    return pair(pair(parts[0], parts[1]), pair(parts[2], parts[0]))
-
-
-def shared() -> Future[object]:
-    stream = lines.iter(n=2)
-    return pair(stream.then(several).join(shown), pair(stream.then(double).then(scale), stream))
-
-
-def saved() -> Future[object]:
-    stream = rows.iter(path="a.csv").save("{path}/{iteration_index:03d}").then(price).save("price_{iteration_index}")
-    return stream.reduce(add, initial=0.0, ordered=False).save("sum").then(scale, by=2).save("scaled").save("again")
-
-
-PIPELINES: dict[str, Future[object]] = {
-    "design_example": rows.iter(path="data.csv").then(price).reduce(add, initial=0.0),
-    "wide": wide(),
-    "shared": shared(),
-    "saved": saved(),
-    "retries": fetch.map(url=["a", "b"]).then(fetch).join(shown, after=fetch(url="c")),
-    "materialised": total(items=double.map(x=lines(n=2))),
-    "product": minus.map(a=[1, 2, 3, 4], b=range(100), map_mode="product"),
-    "values": task(lambda x, fn, many, text: x, name="shows")(
-        x=object(), fn=len, many={"a": {1}, "b": (1, 2, 3, 4)}, text="x" * 100
-    ),
-}
+GOLDEN = Path(__file__).parent.parent / "golden"
 
 
 def table(text: str) -> list[str]:
@@ -144,6 +93,74 @@ def test_data_flows_down() -> None:
                 assert all(int(other) < number for other in re.findall(r"#(\d+)", line))
 
 
+@pytest.mark.parametrize("name", PIPELINES)
+@pytest.mark.parametrize("optimize", [True, False])
+def test_only_the_first_line_may_be_wider_than_80_when_the_table_is_folded(name: str, optimize: bool) -> None:
+    _, *rest = compile(PIPELINES[name], optimize=optimize).explain().splitlines()
+    widest = max(len(line) for line in rest if not line.startswith("no fingerprint"))
+
+    assert widest <= 90
+    assert widest <= 80 or not [line for line in rest if line.startswith("      ")]
+
+
+def test_argument_that_fits_on_a_line_is_not_torn() -> None:
+    text = compile(PIPELINES["values"]).explain()
+
+    assert " many={'a': <set of 1>, 'b': (1, 2, 3...},\n" in text
+    assert "call shows(x=<object>, fn=<len>," in text
+
+
+@pytest.mark.parametrize(("build", "verb"), [(maps, "map"), (calls, "call")])
+@pytest.mark.parametrize("optimize", [True, False])
+def test_plan_of_5000_steps_is_one_page(build: Callable[[int], Future[object]], verb: str, optimize: bool) -> None:
+    """The first and the last step are shown, and how many there are between them."""
+    text = compile(build(5000), optimize=optimize).explain()
+    last = "then minus(b=0)" if optimize else f"{verb} minus(a=#4999, b=0)"
+
+    assert len(text.splitlines()) < 15
+    assert re.search(r"\n    0  .*\b(rows|one)\(", text)
+    assert re.search(rf"\n 5000 .* {re.escape(last)}", text)
+    assert "b=0) (x 4,998)" in text
+    assert optimize or "minus(a=#...," in text
+
+
+def test_long_plan_without_runs_shows_both_ends() -> None:
+    stream = rows.iter(path="a").then(price)
+    for number in range(500):
+        stream = stream.then(price.with_options(name=f"price{number}"))
+    text = compile(stream).explain()
+
+    assert len(text.splitlines()) < 50
+    assert "(462 more steps, 20 to 481; explain('verbose') shows them)" in text
+    assert re.search(r"\n +1 \+ workers +then price ", text)
+    assert re.search(r"\n 501 \+ workers +then price499 ", text)
+
+
+def test_plan_of_forty_steps_is_shown_whole() -> None:
+    text = compile(maps(39)).explain()
+
+    assert text.count("then minus(b=0)") == 39
+    assert "(x " not in text
+
+
+def test_many_streams_that_were_not_fused_are_counted() -> None:
+    stream = rows.iter(path="a")
+    value: Future[object] = total(items=stream)
+    for _ in range(20):
+        value = pair(value, total(items=stream.then(price)))
+    text = compile(value).explain()
+
+    assert "\n  and 13 more" in text
+    assert text.count("needed as a list, materialised") == 7
+
+
+def test_unknown_format_is_told_with_the_known_ones() -> None:
+    plan: Any = compile(one(n=1))
+
+    with pytest.raises(ParameterError, match=r"`format` must be one of 'text', 'verbose', .*'html'; got 'xml'"):
+        plan.explain("xml")
+
+
 def test_no_address_id_or_trailing_space() -> None:
     for pipeline in PIPELINES.values():
         text = compile(pipeline).explain()
@@ -181,7 +198,8 @@ def test_text_is_the_same_in_every_process() -> None:
     first, second = told_by(PRINTS, seed=1), told_by(PRINTS, seed=2)
 
     assert first == second
-    assert "map look(x=#0, thing=<Thing>, many={'k': <frozenset of 3>, " in first
+    assert "thing=<Thing>," in first
+    assert "many={'k': <frozenset of 3>, " in first
 
 
 def test_generator_called_anywhere_gives_a_list() -> None:
@@ -207,7 +225,8 @@ def test_what_was_not_fused_is_told_with_the_reason() -> None:
     stream = rows.iter(path="a")
     text = compile(pair(stream.then(price), total(items=stream))).explain()
 
-    assert "not fused: iter rows -> collect: shared by 2, materialised; mapped -> then price -> collect: needed" in text
+    assert "\nnot fused: iter rows -> collect: shared by 2, materialised;\n" in text
+    assert "\n  mapped -> then price -> collect: needed as a list, materialised" in text
     assert "not fused: nothing" in compile(stream.then(price)).explain()
     assert "not fused: everything runs step by step" in compile(stream, optimize=False).explain()
 

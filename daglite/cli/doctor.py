@@ -1,0 +1,119 @@
+"""What works on this machine: versions, ways to start workers, and what a start and an item cost, measured."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import time
+from collections.abc import Iterator
+from typing import NamedTuple, get_args
+
+from daglite.compile import compile
+from daglite.options import RunOptions, RuntimeName, StartMethod
+from daglite.plan import Plan
+from daglite.runtime.process import choose_method, usable_processors
+from daglite.tasks import task
+
+__all__ = ["examine"]
+
+_ROUNDS = 3
+_ITEMS = 20_000
+
+
+class Cost(NamedTuple):
+    """Seconds for a run of one item, and for each further one; or why there was no run."""
+
+    start: float
+    item: float
+    problem: str = ""
+
+
+@task
+def numbers(n: int) -> Iterator[int]:
+    yield from range(n)
+
+
+@task
+def plus_one(x: int) -> int:
+    return x + 1
+
+
+@task
+def add(total: int, item: int) -> int:
+    return total + item
+
+
+def examine(workers: int | None) -> Iterator[tuple[str, bool]]:
+    """Lines of the report as they are known, each with whether all is well."""
+    # Asked first: what is measured below may leave threads, and then `auto` takes another method.
+    auto = choose_method("auto")
+    wanted = workers or usable_processors()
+    for name, told in _versions():
+        yield f"{name:20}{told}", True
+    yield "", True
+    yield f"{'start method':20}start-up    (workers: 1)", True
+    yield from _start_methods(auto)
+    yield "", True
+    yield f"{'runtime':20}{'start-up':12}item        (workers: {wanted})", True
+    yield from _runtimes(wanted)
+    yield "", True
+    yield "start-up: a whole run of one item. item: each of the others in a run of", True
+    yield f"{_ITEMS:,} items, each counted up by one and added. The best of {_ROUNDS} runs.", True
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    for library in ("daglite", "multiprocess", "dill", "typing-extensions"):
+        yield library, importlib.metadata.version(library)
+    yield "python", f"{platform.python_version()} ({platform.python_implementation()})"
+    yield "system", f"{platform.system()} {platform.release()}, {platform.machine()}"
+    yield "processors", f"{usable_processors()} usable of {os.cpu_count() or '?'}"
+
+
+def _start_methods(auto: str) -> Iterator[tuple[str, bool]]:
+    for method in get_args(StartMethod):
+        if method != "auto":
+            cost = _measured({"runtime": "processes", "start_method": method, "workers": 1}, items=False)
+            mark = "   taken by `auto` here" if method == auto else ""
+            yield f"{method:20}{cost.problem or _time(cost.start)}{mark}", not cost.problem
+
+
+def _runtimes(workers: int) -> Iterator[tuple[str, bool]]:
+    for runtime in get_args(RuntimeName):
+        options: RunOptions = {"runtime": runtime, "workers": workers}
+        cost = _measured(options, items=True)
+        yield f"{runtime:20}{cost.problem or f'{_time(cost.start):12}{_time(cost.item)}'}", not cost.problem
+
+
+def _measured(options: RunOptions, *, items: bool) -> Cost:
+    """The costs of a run; a start that fails is told, not raised."""
+    one, many = _plan(1), _plan(_ITEMS)
+    try:
+        start = min(_seconds(one, 1, options) for _ in range(_ROUNDS))
+        if not items:
+            return Cost(start, 0.0)
+        whole = min(_seconds(many, _ITEMS, options) for _ in range(_ROUNDS))
+        return Cost(start, max(0.0, whole - start) / (_ITEMS - 1))
+    except Exception as error:
+        return Cost(0.0, 0.0, f"does not work: {type(error).__name__}: {error}")
+
+
+def _plan(items: int) -> Plan[int]:
+    return compile(numbers.iter(n=items).then(plus_one).reduce(add, initial=0))
+
+
+def _seconds(plan: Plan[int], items: int, options: RunOptions) -> float:
+    began = time.perf_counter()
+    found = plan.run(**options)
+    took = time.perf_counter() - began
+    if found != items * (items + 1) // 2:
+        raise ArithmeticError(f"{items} items gave {found}")
+    return took
+
+
+def _time(seconds: float) -> str:
+    """Three digits at most, in the unit that fits."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds / 1e-9:.3g} ns"

@@ -1,0 +1,163 @@
+"""Texts of the command line as values, as the annotations of parameters say. What is nested is written as JSON."""
+
+from __future__ import annotations
+
+import collections.abc as abc
+import contextlib
+import datetime
+import decimal
+import enum
+import fractions
+import inspect
+import json
+import pathlib
+import types
+import typing
+import uuid
+from collections.abc import Callable, Iterable
+
+__all__ = ["UsageError", "value_of"]
+
+
+class UsageError(Exception):
+    """What was asked on the command line cannot be; the message says what can."""
+
+
+class _Unfit(Exception):
+    """A value does not fit a type; the message says what would."""
+
+
+_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_NOTHING = ("none", "null")
+
+# Types with one text for each value, how they are made, and what the text must be.
+_MADE: dict[object, tuple[Callable[[str], object], str]] = {
+    int: (int, "a whole number"),
+    float: (float, "a number"),
+    complex: (complex, "a complex number"),
+    bytes: (str.encode, "a text"),
+    pathlib.Path: (pathlib.Path, "a path"),
+    decimal.Decimal: (decimal.Decimal, "a decimal number"),
+    fractions.Fraction: (fractions.Fraction, "a fraction"),
+    datetime.date: (datetime.date.fromisoformat, "a date like 2026-11-25"),
+    datetime.datetime: (datetime.datetime.fromisoformat, "a time like 2026-11-25T13:00"),
+    datetime.time: (datetime.time.fromisoformat, "a time like 13:00"),
+    uuid.UUID: (uuid.UUID, "a UUID"),
+}
+_LISTS: dict[object, Callable[[Iterable[object]], object]] = {
+    list: list,
+    abc.Sequence: list,
+    abc.MutableSequence: list,
+    abc.Iterable: list,
+    abc.Collection: list,
+    set: set,
+    abc.Set: set,
+    frozenset: frozenset,
+}
+_MAPPINGS = (dict, abc.Mapping, abc.MutableMapping)
+
+
+def value_of(name: str, text: str, annotation: object) -> object:
+    """The value that `text` stands for as the parameter `name`; raises `UsageError` when it stands for none."""
+    try:
+        return _typed(text, annotation)
+    except _Unfit as unfit:
+        raise UsageError(f"parameter '{name}' must be {unfit}; got {text!r}") from None
+
+
+def _typed(value: object, kind: object) -> object:
+    """A text, or what was found inside JSON, as a value of the type."""
+    if kind in (inspect.Parameter.empty, typing.Any, object):
+        return _guessed(value)
+    if hasattr(kind, "__supertype__") or hasattr(kind, "__value__"):
+        # A NewType, or an alias made with `type`.
+        return _typed(value, getattr(kind, "__supertype__", None) or getattr(kind, "__value__", None))
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is typing.Annotated:
+        return _typed(value, arguments[0])
+    if origin is typing.Literal:
+        return _chosen(value, {str(one): one for one in arguments})
+    if origin in (typing.Union, types.UnionType):
+        return _either(value, arguments)
+    if (origin or kind) in _LISTS or (origin or kind) in (tuple, *_MAPPINGS):
+        return _nested(value, origin or kind, arguments)
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return _chosen(value, {str(one.value): one for one in kind} | dict(kind.__members__))
+    return _single(value, kind)
+
+
+def _guessed(value: object) -> object:
+    """Without an annotation: what JSON makes of it, or the text itself."""
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            return json.loads(value)
+    return value
+
+
+def _single(value: object, kind: object) -> object:
+    if kind in (None, types.NoneType):
+        if value is None or (isinstance(value, str) and value.lower() in _NOTHING):
+            return None
+        raise _Unfit("none")
+    if kind is bool:
+        if isinstance(value, bool):
+            return value
+        return _chosen(value.lower() if isinstance(value, str) else value, _WORDS)
+    if kind is str:
+        if isinstance(value, str):
+            return value
+        raise _Unfit("a text")
+    if kind not in _MADE:
+        shown = kind.__name__ if isinstance(kind, type) else str(kind)
+        raise _Unfit(f"of type {shown}, which has no text: name a function that makes it from what has one")
+    make, told = _MADE[kind]
+    if isinstance(value, bool) or not isinstance(value, str | int | float) or (kind is int and type(value) is float):
+        raise _Unfit(told)
+    try:
+        return make(value if isinstance(value, str) else repr(value))
+    except (ValueError, ArithmeticError):
+        raise _Unfit(told) from None
+
+
+def _chosen(value: object, choices: dict[str, typing.Any]) -> object:
+    found = choices.get(value if isinstance(value, str) else str(value), _Unfit)
+    if found is _Unfit:
+        raise _Unfit(f"one of {', '.join(choices)}")
+    return found
+
+
+def _either(value: object, kinds: tuple[object, ...]) -> object:
+    """The first of the types that fits; a text is what it is when nothing else is."""
+    told = []
+    for kind in sorted(kinds, key=lambda kind: (kind is str, kind is not types.NoneType)):
+        try:
+            return _typed(value, kind)
+        except _Unfit as unfit:
+            told.append(str(unfit))
+    raise _Unfit(" or ".join(told))
+
+
+def _nested(value: object, kind: object, arguments: tuple[object, ...]) -> object:
+    """A list, tuple, set or dict: of JSON, or, except for a dict, of texts with commas between them."""
+    found = value
+    if isinstance(value, str):
+        try:
+            found = json.loads(value)
+        except ValueError:
+            found = value
+        if not isinstance(found, list | dict) and kind not in _MAPPINGS:
+            found = [part.strip() for part in value.split(",")] if value.strip() else []
+    if kind in _MAPPINGS:
+        if not isinstance(found, dict):
+            raise _Unfit('a JSON object like {"a": 1}')
+        keys, values = arguments or (object, object)
+        return {_typed(key, keys): _typed(one, values) for key, one in found.items()}
+    if not isinstance(found, list):
+        raise _Unfit("a JSON list like [1, 2], or values with commas between them")
+    if kind is not tuple:
+        return _LISTS[kind](_typed(one, *(arguments or (object,))) for one in found)
+    if not arguments or arguments[1:] == (...,):
+        return tuple(_typed(one, arguments[0] if arguments else object) for one in found)
+    if len(found) != len(arguments):
+        raise _Unfit(f"{len(arguments)} values")
+    return tuple(map(_typed, found, arguments))

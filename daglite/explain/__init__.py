@@ -1,0 +1,53 @@
+"""explain: a plan for people and programs to read. Everything here sees the program only; nothing runs.
+
+table      the program as rows                       fold       a long table as one page
+text       the page, and the default                 columns    cells aligned, and folded to 80 characters
+verbose    every step, every rewrite and its law     source     the generated loops
+data       as JSON, with a schema                    graph      as Mermaid and as Graphviz dot
+picture    as a drawing: SVG in HTML                 page       the drawing and the tables as one file
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, get_args
+
+from daglite.lazy import lazy
+from daglite.options import check_choice
+from daglite.program import Program
+from daglite.sameness import fingerprint
+
+if TYPE_CHECKING:
+    from daglite.explain import data, graph, page, picture, source, table, text, verbose
+else:
+    data, graph, page = lazy("daglite.explain.data"), lazy("daglite.explain.graph"), lazy("daglite.explain.page")
+    picture, source = lazy("daglite.explain.picture"), lazy("daglite.explain.source")
+    table, text, verbose = lazy("daglite.explain.table"), lazy("daglite.explain.text"), lazy("daglite.explain.verbose")
+
+__all__ = ["ExplainFormat", "drawing", "explain"]
+
+ExplainFormat = Literal["text", "verbose", "source", "json", "mermaid", "dot", "html"]
+
+
+def explain(program: Program, form: ExplainFormat) -> str:
+    """The program in one of the forms; raises `ParameterError` for a form that does not exist."""
+    check_choice("format", form, get_args(ExplainFormat))
+    match form:
+        case "text":
+            return text.text(table.table_of(program, fingerprint(program)))
+        case "verbose":
+            return verbose.verbose(table.table_of(program, fingerprint(program)))
+        case "json":
+            return data.json_text(table.table_of(program, fingerprint(program)))
+        case "html":
+            return page.page(table.table_of(program, fingerprint(program)))
+        case "mermaid":
+            return graph.mermaid(table.table_of(program, None))
+        case "dot":
+            return graph.dot(table.table_of(program, None))
+        case "source":
+            return source.source_text(program)
+
+
+def drawing(program: Program) -> str:
+    """The program as a piece of HTML for notebooks. No argument is looked into: there is no fingerprint in it."""
+    return picture.picture(table.table_of(program, None))

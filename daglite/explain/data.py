@@ -1,0 +1,62 @@
+"""A table as JSON: every step and rule as data, for programs. The schema is docs/reference/explain.schema.json."""
+
+from __future__ import annotations
+
+import json
+
+from daglite.explain.table import Row, Table
+from daglite.program import Firing
+
+__all__ = ["VERSION", "json_text"]
+
+# Goes up when a reader of the old form would misread the new one; new keys alone do not change it.
+VERSION = 1
+
+
+def json_text(table: Table) -> str:
+    """The plan as a JSON object; nothing is folded away."""
+    found, limits = table.fingerprint, table.limits
+    told = {
+        "format": "daglite.explain",
+        "version": VERSION,
+        "title": table.title,
+        "optimised": table.optimised,
+        "fingerprint": None if found is None else found.digest,
+        "no_fingerprint": found.reason if found is not None and found.digest is None else None,
+        "limits": {
+            "window": limits.window,
+            "window_per_worker": limits.per_worker if limits.window is None else None,
+            "window_bytes": limits.nbytes,
+            "batch": limits.batch,
+            "helper_thread": limits.helper_thread,
+        },
+        "steps": [_step(row) for row in table.rows],
+        "rules": [_rule(firing) for firing in table.rules],
+        "not_fused": list(table.not_fused),
+        "default_store": table.default_store,
+    }
+    return json.dumps(told, indent=2, ensure_ascii=False)
+
+
+def _step(row: Row) -> dict[str, object]:
+    return {
+        "step": int(row.number),
+        "stage": row.stage,
+        "joined": row.joined,
+        "where": row.where,
+        "verb": row.verb,
+        "task": row.task,
+        "arguments": [{"name": one.name, "text": one.text, "step": one.step} for one in row.arguments],
+        "type": row.type.removeprefix("-> "),
+        "node": row.node or None,
+        "limits": list(row.limits),
+    }
+
+
+def _rule(firing: Firing) -> dict[str, object]:
+    return {
+        "rule": firing.rule,
+        "count": firing.count,
+        "law": firing.law,
+        "first": {"before": firing.before, "after": firing.after},
+    }

@@ -1,0 +1,192 @@
+"""A program as rows, one for each step in data order: what all forms of `explain` show, before any of it is text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, assert_never
+
+from daglite.options import MIB, Limits
+from daglite.program import (
+    CallStage,
+    Constant,
+    Firing,
+    MaterialiseStage,
+    Operand,
+    Place,
+    Program,
+    Stage,
+    Step,
+    StreamStage,
+    steps_of,
+)
+from daglite.sameness import Fingerprint
+from daglite.shorten import shorten
+
+__all__ = ["Argument", "Row", "Table", "Verb", "batch_text", "bytes_text", "table_of", "window_text"]
+
+Verb = Literal["iter", "map", "then", "call", "join", "reduce"]
+
+
+class Argument(NamedTuple):
+    """One argument as text; `step` is the number of the step whose value it is, if it is one's."""
+
+    name: str
+    text: str
+    step: int | None
+
+
+class Row(NamedTuple):
+    """One step. `joined` says that it runs as one with the row above; `limits` begin with the ir node, if any."""
+
+    number: str
+    stage: int
+    joined: bool
+    where: Place
+    verb: Verb
+    task: str
+    arguments: tuple[Argument, ...]
+    type: str
+    node: str
+    limits: tuple[str, ...]
+    # How many steps the row stands for; see `fold`.
+    steps: int = 1
+
+    @property
+    def call(self) -> str:
+        """The verb, the task and its arguments."""
+        shown = ", ".join(f"{argument.name}={argument.text}" for argument in self.arguments)
+        many = f" (x {self.steps:,})" if self.steps > 1 else ""
+        return f"{self.verb} {self.task}{f'({shown})' if shown else ''}{many}"
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The node and the limits: the last column."""
+        return (self.node, *self.limits) if self.node else self.limits
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Everything that `explain` tells of a program; `fingerprint` is None where nobody asked for it."""
+
+    fingerprint: Fingerprint | None
+    title: str
+    optimised: bool
+    limits: Limits
+    rows: tuple[Row, ...]
+    rules: tuple[Firing, ...]
+    not_fused: tuple[str, ...]
+    default_store: bool
+
+
+def table_of(program: Program, fingerprint: Fingerprint | None) -> Table:
+    """Look at a program; a result of another stage is shown by the number of that stage's last step."""
+    stages = program.stages
+    lasts = [steps_of(stage)[-1].number for stage in stages]
+    rows = tuple(row for number, stage in enumerate(stages) for row in _Stage(number, lasts).rows(stage))
+    unnamed = any(save.store is None for stage in stages for step in steps_of(stage) for save in step.saves)
+    return Table(
+        fingerprint,
+        program.title,
+        program.optimised,
+        program.limits,
+        rows,
+        program.trace,
+        program.remarks,
+        unnamed,
+    )
+
+
+def window_text(limits: Limits) -> str:
+    """The most items and bytes alive in a stream."""
+    items = f"{limits.per_worker} items per worker" if limits.window is None else f"{limits.window} items"
+    return f"{items}, {bytes_text(limits.nbytes)}"
+
+
+def batch_text(limits: Limits) -> str:
+    """How items travel."""
+    return "batch adaptive" if limits.batch == Limits().batch else f"batch <= {limits.batch}"
+
+
+def bytes_text(nbytes: int) -> str:
+    """A number of bytes in MiB where it is whole ones."""
+    return f"{nbytes // MIB} MiB" if nbytes % MIB == 0 else f"{nbytes} bytes"
+
+
+@dataclass
+class _Stage:
+    """Turns one stage into rows."""
+
+    number: int
+    lasts: list[int]
+
+    def rows(self, stage: Stage) -> Iterator[Row]:
+        match stage:
+            case CallStage():
+                for position, step in enumerate(stage.steps):
+                    verb: Verb = "then" if position else "join" if step.node == "JoinNode" else "call"
+                    yield self._row(step, position > 0, stage.place, verb, f"-> {step.function.returns}", [])
+            case MaterialiseStage():
+                type_ = stage.step.function.result if stage.streamed else f"-> {stage.step.function.returns}"
+                verb = "iter" if stage.streamed else "call"
+                yield self._row(stage.step, False, "workers", verb, type_, ["materialised, not bounded"])
+            case StreamStage():
+                yield from self._stream(stage)
+            case _:
+                assert_never(stage)
+
+    def _stream(self, stage: StreamStage) -> Iterator[Row]:
+        joined = isinstance(stage.source, Step)
+        if isinstance(stage.source, Step):
+            yield self._row(stage.source, False, "coordinator", "iter", stage.source.function.result, [])
+        for link in stage.links:
+            verb: Verb = "then" if joined else "map"
+            limits = [batch_text(stage.limits)]
+            yield self._row(link, joined, "workers", verb, f"-> {link.function.returns}", limits, stage)
+            joined = True
+        if stage.end is not None:
+            verb, limits = "join", []
+            if stage.ending == "reduce":
+                verb, limits = "reduce", ["ordered" if stage.ordered else "unordered"]
+            yield self._row(stage.end, joined, "coordinator", verb, f"-> {stage.end.function.returns}", limits, stage)
+
+    def _row(
+        self,
+        step: Step,
+        joined: bool,
+        where: Place,
+        verb: Verb,
+        type_: str,
+        limits: list[str],
+        stage: StreamStage | None = None,
+    ) -> Row:
+        function = step.function
+        arguments = tuple(self._argument(name, operand) for name, operand in _arguments(step, joined, stage))
+        if function.retries:
+            limits.append(f"retries {function.retries}")
+        if function.timeout is not None:
+            limits.append(f"timeout {function.timeout:g} s")
+        if not function.retry_on_crash:
+            limits.append("no retry after a crash")
+        limits.extend(f"save {save.key.text}" for save in step.saves)
+        return Row(
+            str(step.number), self.number, joined, where, verb, function.name, arguments, type_, step.node, (*limits,)
+        )
+
+    def _argument(self, name: str, operand: Operand) -> Argument:
+        if isinstance(operand, Constant):
+            return Argument(name, shorten(operand.value), None)
+        number = self.lasts[operand.stage]
+        return Argument(name, f"#{number}", number)
+
+
+def _arguments(step: Step, joined: bool, stage: StreamStage | None) -> list[tuple[str, Operand]]:
+    """The bound arguments, with the mapped ones of a first step and the initial value of a fold."""
+    found = list(step.arguments)
+    if stage is not None and not joined and not isinstance(stage.source, Step):
+        found = [*stage.source.sources, *found]
+        if stage.source.mode == "product":
+            found.append(("map_mode", Constant("product")))
+    if stage is not None and step is stage.end and stage.initial is not None:
+        found.append(("initial", stage.initial))
+    return found

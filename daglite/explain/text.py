@@ -1,0 +1,68 @@
+"""A table as text: one line for each step, data flows down, then the rules that fired. Stable: no ids, no times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from daglite.explain.columns import MOST, WIDTH, Cells, columns, wrapped
+from daglite.explain.fold import Gap, Line, folded
+from daglite.explain.table import Table, window_text
+
+__all__ = ["head", "notes", "step_lines", "text"]
+
+# How many streams that were not fused are named.
+_MOST_NAMED = 8
+
+
+def text(table: Table) -> str:
+    """The plan on one page."""
+    return "\n".join([head(table), *step_lines(folded(table.rows)), *_foot(table), *notes(table)])
+
+
+def head(table: Table) -> str:
+    """The first line: one line always, so that programs can take it off."""
+    found = table.fingerprint
+    name = found.digest[:8] if found is not None and found.digest else "(no fingerprint)"
+    kind = "optimised" if table.optimised else "not optimised"
+    return f"plan {name}   {table.title}   {kind}   window <= {window_text(table.limits)}"
+
+
+def step_lines(lines: Sequence[Line]) -> Iterator[str]:
+    """The table of the steps."""
+    numbers = ["#", *("..." if isinstance(line, Gap) or line.steps > 1 else line.number for line in lines)]
+    width = max(map(len, numbers)) + 1
+    cells: list[Cells | str] = [Cells(f"{'#':>{width}}   {'where'}", "step", "type", "limits")]
+    for number, line in zip(numbers[1:], lines, strict=True):
+        if isinstance(line, Gap):
+            told = f"({line.steps:,} more steps, {line.first} to {line.last}; explain('verbose') shows them)"
+            cells.append(f"{number:>{width}}   {told}")
+            continue
+        left = f"{number:>{width}} {'+' if line.joined else ' '} {line.where}"
+        cells.append(Cells(left, line.call, line.type, ", ".join(line.remarks)))
+    return columns(cells)
+
+
+def notes(table: Table) -> Iterator[str]:
+    """What else is to be known."""
+    if table.default_store:
+        yield "saves without a store: the store of the run, by default the folder daglite_data"
+    found = table.fingerprint
+    if found is not None and found.digest is None:
+        yield f"no fingerprint: {found.reason}"
+
+
+def _foot(table: Table) -> Iterator[str]:
+    fired = ", ".join(f"{firing.rule} {firing.count}" for firing in table.rules) or "none"
+    not_fused = table.not_fused or ("nothing",)
+    if not table.optimised:
+        fired, not_fused = "none, optimize=False", ("everything runs step by step",)
+    line = f"rules: {fired}            not fused: {'; '.join(not_fused)}"
+    if len(line) <= MOST:
+        yield line
+        return
+    yield from wrapped(f"rules: {fired}", WIDTH)
+    more = len(not_fused) - _MOST_NAMED
+    told = [*not_fused[:_MOST_NAMED], *([f"and {more:,} more"] if more > 0 else [])]
+    for number, one in enumerate(told):
+        first = "not fused: " if number == 0 else "  "
+        yield from wrapped(f"{first}{one}{';' if number + 1 < len(told) else ''}", WIDTH, indent=4)

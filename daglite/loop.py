@@ -1,0 +1,101 @@
+"""A stream's steps written out as one flat loop: the text, and what each of its lines does. Pure; runs nothing.
+
+For `rows.iter(...).then(double).reduce(add, initial=0)` the loop reads
+
+    for index, item in enumerate(items, start):
+        x = call_0(item)
+        value = end(value, x)
+
+The code depends only on the shape of the stream; streams of one shape share it. The runtime compiles it, and
+`explain("source")` prints it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from daglite.program import Step, StreamStage
+
+__all__ = ["Place", "Shape", "WrittenLoop", "inline_shape", "worker_shape", "write_loop"]
+
+_HEAD = "def loop(items, start, value, calls, savers, save_item, snap, end, failed):"
+_END = {
+    "fold": "    value = end(value, {x})",
+    "each": "    end({x})",
+    "cells": "    append({x} if type({x}) in SCALARS else capture({x}))",
+}
+
+
+class Shape(NamedTuple):
+    """What the code depends on: which steps save, whether items are saved or captured first, and what the end does.
+
+    `end` is a fold ("fold"), takes one result at a time ("each"), or is the pair of `append` and `capture` for results
+    that leave this process ("cells").
+    """
+
+    saves: tuple[bool, ...]
+    end: Literal["fold", "each", "cells"]
+    saves_items: bool = False
+    snaps: bool = False
+
+
+class Place(NamedTuple):
+    """What a line does: the source yields, an item is saved or captured, step `step` is called or saved, the end."""
+
+    kind: Literal["source", "item", "call", "save", "end"]
+    step: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenLoop:
+    """The loop for one shape as text; `places` tells what each line from `first_line` on does."""
+
+    source: str
+    places: tuple[Place, ...]
+    first_line: int
+
+
+def inline_shape(stage: StreamStage) -> Shape:
+    """The shape of a stream whose items stay in the coordinator from the source to the ending."""
+    saves = tuple(bool(link.saves) for link in stage.links)
+    saves_items = isinstance(stage.source, Step) and bool(stage.source.saves)
+    return Shape(saves, "fold" if stage.ending == "reduce" else "each", saves_items)
+
+
+def worker_shape(stage: StreamStage) -> Shape:
+    """The shape of a stream's part in a worker; the last result goes back anyway, so that only others are tapped."""
+    return Shape((*(bool(link.saves) for link in stage.links[:-1]), False), "cells")
+
+
+def write_loop(shape: Shape) -> WrittenLoop:
+    """Write the loop for streams of this shape."""
+    lines = [("for index, item in enumerate(items, start):", Place("source"))]
+    if shape.saves_items:
+        lines.append(("    save_item(index, item)", Place("item")))
+    if shape.snaps:
+        lines.append(("    item = snap(index, item)", Place("item")))
+    x = "item"
+    for step, saves in enumerate(shape.saves):
+        lines.append((f"    x = call_{step}({x})", Place("call", step)))
+        x = "x"
+        if saves:
+            lines.append((f"    save_{step}(index, x)", Place("save", step)))
+    lines.append((_END[shape.end].format(x=x), Place("end")))
+    return _framed(shape, lines, x)
+
+
+def _framed(shape: Shape, lines: list[tuple[str, Place]], x: str) -> WrittenLoop:
+    """The function around the lines: names for what it is given, and what happens when something raises."""
+    calls = "".join(f"call_{step}, " for step in range(len(shape.saves)))
+    saves = "".join(f"save_{step}, " for step, one in enumerate(shape.saves) if one)
+    pair = "append, capture" if shape.end == "cells" else ""
+    unpack = [f"({names}) = {of}" for names, of in ((calls, "calls"), (saves, "savers"), (pair, "end")) if names]
+    top = [_HEAD, *(f"    {line}" for line in unpack), "    index, item, x = start - 1, None, None", "    try:"]
+    body = [f"        {line}" for line, _ in lines]
+    tail = [
+        "    except BaseException as error:",
+        f"        failed(error, error.__traceback__.tb_lineno, index, item, {x})",
+        "    return value, index + 1 - start",
+    ]
+    return WrittenLoop("\n".join([*top, *body, *tail]), tuple(place for _, place in lines), len(top) + 1)

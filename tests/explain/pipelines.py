@@ -1,0 +1,65 @@
+"""Pipelines that the forms of explain are tested with, from small to wide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from daglite import Future, task
+from tests.samples import double, minus, one, pair, scale, several, shown, total
+
+__all__ = ["PIPELINES", "add", "fetch", "lines", "price", "rows", "shared"]
+
+
+@task
+def rows(path: str) -> Iterator[dict[str, str]]:
+    yield {"path": path}
+
+
+@task
+def price(row: object) -> float:
+    return float(len(str(row)))
+
+
+@task
+def add(total: Any, item: Any) -> float:
+    return float(total + item)
+
+
+@task(retries=2)
+def fetch(url: object) -> bytes:
+    return str(url).encode()
+
+
+@task(retries=1)
+def lines(n: int) -> Iterator[str]:
+    yield "line" * n
+
+
+def wide() -> Future[object]:
+    parts = [scale(x=one(n=n), by=double(x=n)) for n in range(3)]
+    return pair(pair(parts[0], parts[1]), pair(parts[2], parts[0]))
+
+
+def shared() -> Future[object]:
+    stream = lines.iter(n=2)
+    return pair(stream.then(several).join(shown), pair(stream.then(double).then(scale), stream))
+
+
+def saved() -> Future[object]:
+    stream = rows.iter(path="a.csv").save("{path}/{iteration_index:03d}").then(price).save("price_{iteration_index}")
+    return stream.reduce(add, initial=0.0, ordered=False).save("sum").then(scale, by=2).save("scaled").save("again")
+
+
+PIPELINES: dict[str, Future[object]] = {
+    "design_example": rows.iter(path="data.csv").then(price).reduce(add, initial=0.0),
+    "wide": wide(),
+    "shared": shared(),
+    "saved": saved(),
+    "retries": fetch.map(url=["a", "b"]).then(fetch).join(shown, after=fetch(url="c")),
+    "materialised": total(items=double.map(x=lines(n=2))),
+    "product": minus.map(a=[1, 2, 3, 4], b=range(100), map_mode="product"),
+    "values": task(lambda x, fn, many, text: x, name="shows")(
+        x=object(), fn=len, many={"a": {1}, "b": (1, 2, 3, 4)}, text="x" * 100
+    ),
+}

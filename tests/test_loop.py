@@ -1,0 +1,119 @@
+"""The loop of a stream as text: what each line does, and that it is the text that runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any, get_args
+
+import pytest
+
+from daglite import IterFuture, compile, task
+from daglite.loop import Shape, inline_shape, worker_shape, write_loop
+from daglite.options import RuntimeName
+from daglite.program import StreamStage
+from tests.samples import Memory, double, rows, weighted
+
+
+@task
+def look(x: Any) -> bytes:
+    """The code of the loop that called it."""
+    return sys._getframe(1).f_code.co_code
+
+
+@task
+def listed(items: Any) -> list[Any]:
+    return list(items)
+
+
+@task
+def keep(found: Any, code: Any) -> bytes:
+    return code if isinstance(code, bytes) else b""
+
+
+def streams() -> Iterator[tuple[str, Any]]:
+    plain: IterFuture[int] = rows.iter(n=2)
+    saved = rows.iter(n=2).save("i{iteration_index}")
+    yield "one step", plain.then(look)
+    yield "tapped", plain.then(double).save("d{iteration_index}").then(look)
+    yield "last saved", plain.then(double).then(look).save("l{iteration_index}")
+    yield "source saved", saved.then(look)
+    yield "mapped", look.map(x=[1, 2])
+    yield "fold", plain.then(look).reduce(keep, initial=b"")
+    yield "join", saved.then(look).save("j{iteration_index}").join(listed)
+
+
+@pytest.mark.parametrize(("name", "pipeline"), [*streams()])
+@pytest.mark.parametrize("runtime", get_args(RuntimeName))
+def test_text_of_a_stage_is_what_runs(name: str, pipeline: Any, runtime: RuntimeName) -> None:
+    plan: Any = compile(pipeline)
+    stage = plan.program.stages[-1]
+    assert isinstance(stage, StreamStage)
+    shape = inline_shape(stage) if runtime == "inline" else worker_shape(stage)
+    made: dict[str, Any] = {}
+    exec(write_loop(shape).source, made)
+
+    found = plan.run(runtime=runtime, workers=1, store=Memory())
+
+    assert made["loop"].__code__.co_code in (found if isinstance(found, list) else [found])
+
+
+@task
+def last_loop(found: Any, item: Any) -> bytes:
+    """The code of the loop that folds."""
+    frame = sys._getframe(1)
+    while frame.f_code.co_name != "loop":
+        assert frame.f_back is not None
+        frame = frame.f_back
+    return frame.f_code.co_code
+
+
+@pytest.mark.parametrize("runtime", get_args(RuntimeName))
+def test_stream_without_tasks_captures_items_where_they_would_cross_processes(runtime: RuntimeName) -> None:
+    """And so `explain` says: two loops, one for runtimes that share items."""
+    plan = compile(rows.iter(n=2).reduce(last_loop, initial=b""))
+    shared, captured = plan.explain("source").split("\n\n")
+    made: dict[str, Any] = {}
+    exec(captured if runtime == "processes" else shared, made)
+
+    assert made["loop"].__code__.co_code == plan.run(runtime=runtime)
+
+
+SHAPES = [
+    Shape((), "each"),
+    Shape((False, True, False), "fold", saves_items=True, snaps=True),
+    Shape((True, True), "cells"),
+    Shape((False,), "each", saves_items=True),
+]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_places_belong_to_their_lines(shape: Shape) -> None:
+    written = write_loop(shape)
+    lines = written.source.splitlines()[written.first_line - 1 :]
+    starts = {
+        "source": ("for index, item",),
+        "item": ("save_item(", "item = snap("),
+        "call": ("x = call_{step}(",),
+        "save": ("save_{step}(",),
+        "end": ("value = end(", "end(", "append("),
+    }
+
+    for line, place in zip(lines, written.places, strict=False):
+        assert line.strip().startswith(tuple(one.format(step=place.step) for one in starts[place.kind])), place
+    assert lines[len(written.places)].strip() == "except BaseException as error:"
+
+
+def test_every_step_and_save_has_its_line() -> None:
+    source = write_loop(Shape((False, True, True), "fold")).source
+
+    assert source.count("= call_") == 3
+    assert source.count("(index, x)") == 2
+    assert source.count("end(value, x)") == 1
+
+
+def test_a_fold_without_steps_takes_the_item() -> None:
+    stage = compile(rows.iter(n=1).reduce(weighted, initial=0)).program.stages[0]
+    assert isinstance(stage, StreamStage)
+
+    assert "value = end(value, item)" in write_loop(inline_shape(stage)).source
