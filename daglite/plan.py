@@ -20,7 +20,8 @@ from daglite.program import Program, Stage, steps_of
 if TYPE_CHECKING:
     import asyncio
 
-    from daglite import explain as explaining, sameness
+    import daglite.explain as explaining
+    import daglite.sameness as sameness
     from daglite.explain import ExplainFormat
     from daglite.runtime import run as runs, transfer
     from daglite.runtime.run import Execution

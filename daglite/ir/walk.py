@@ -30,7 +30,7 @@ from daglite.lazy import lazy
 from daglite.records import field_names, replace
 
 if TYPE_CHECKING:
-    from daglite import tokens
+    import daglite.tokens as tokens
 else:
     tokens = lazy("daglite.tokens")
 
