@@ -15,7 +15,7 @@ A task's exception that can travel is raised as itself, with its own type; `fail
 
 from __future__ import annotations
 
-from daglite.records import record
+from dataclasses import dataclass
 
 __all__ = [
     "DagliteError",
@@ -73,7 +73,7 @@ class TaskFailedError(ExecutionError):
     """
 
 
-@record(eq=True)
+@dataclass(frozen=True, slots=True)
 class Failure:
     """What daglite knows about a failed run; see `failure_of`.
 

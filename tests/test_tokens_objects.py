@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import functools
 import math
@@ -15,6 +14,7 @@ import dill
 import pytest
 
 from daglite.functions import Function
+from daglite.records import replace
 from daglite.tokens import Unstable, same_function, same_value, token
 from tests.token_samples import adder, record
 
@@ -117,8 +117,8 @@ def test_task_is_its_record() -> None:
     assert token(Task(first)) == token(first) == token(record(adder(1)))
     others = [record(adder(1), name="g"), record(adder(1), retries=1), record(adder(2)), adder(1)]
     assert len({token(first), *map(token, others)}) == 5
-    assert token(dataclasses.replace(first, result="int")) != token(first)
-    assert token(dataclasses.replace(first, kind="async")) != token(first)
+    assert token(replace(first, result="int")) != token(first)
+    assert token(replace(first, kind="async")) != token(first)
 
 
 def test_same_function_needs_equal_record() -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Protocol
 
 from daglite.exceptions import TaskError
 from daglite.ir.nodes import Node
 from daglite.ir.text import node_text
-from daglite.ir.walk import consumers, postorder, with_children
+from daglite.ir.walk import Family, family, readers_of, with_children
 from daglite.program import Firing
+from daglite.records import replace
 
 __all__ = ["Readers", "Rule", "apply_rule", "law_of", "rewrite"]
 
@@ -37,10 +37,11 @@ def rewrite(root: Node, rules: Sequence[Rule]) -> tuple[Node, tuple[Firing, ...]
     """Apply the rules in order, again and again until none fires; rules that fired are counted in the trace."""
     firings: dict[str, Firing] = {}
     busy: list[str] = []
+    known: Family = {}
     for _ in range(_MOST_ROUNDS):
         busy = []
         for rule in rules:
-            root, fired = apply_rule(root, rule)
+            root, fired = apply_rule(root, rule, known)
             if fired is not None:
                 busy.append(fired.rule)
                 before = firings.get(fired.rule)
@@ -50,13 +51,19 @@ def rewrite(root: Node, rules: Sequence[Rule]) -> tuple[Node, tuple[Firing, ...]
     raise TaskError(f"rules {', '.join(map(repr, busy))} do not come to rest on {node_text(root)}; please report this")
 
 
-def apply_rule(root: Node, rule: Rule) -> tuple[Node, Firing | None]:
-    """One bottom-up pass of one rule; a node is offered again until the rule declines it."""
-    readers = consumers(root)
+def apply_rule(root: Node, rule: Rule, known: Family | None = None) -> tuple[Node, Firing | None]:
+    """One bottom-up pass of one rule; a node is offered again until the rule declines it.
+
+    `known` remembers the children of the nodes met, from one pass to the next.
+    """
+    found = family(root, known)
+    if known is not None:
+        known.update(found)
+    readers = readers_of(found)
     done: dict[Node, Node] = {}
     firing: Firing | None = None
-    for old in postorder(root):
-        node = with_children(old, done.__getitem__)
+    for old, kids in found.items():
+        node = old if all([done[kid] is kid for kid in kids]) else with_children(old, done.__getitem__)
         for _ in range(_MOST_FIRINGS_ON_A_NODE):
             better = rule(node, readers.__getitem__)
             if better is None:

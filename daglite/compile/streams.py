@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from daglite.ir.links import Links
 from daglite.ir.nodes import CompositeMapTaskNode, IterNode, Link, Mapped, MapTaskNode, Node
 
-__all__ = ["open_stream"]
+__all__ = ["extended", "open_stream"]
 
 
 def open_stream(node: Node) -> CompositeMapTaskNode | None:
@@ -19,3 +22,8 @@ def open_stream(node: Node) -> CompositeMapTaskNode | None:
             return node
         case _:
             return None
+
+
+def extended(links: Sequence[Link], link: Link) -> Links[Link]:
+    """The links with one more."""
+    return links.plus(link) if isinstance(links, Links) else Links([*links, link])

@@ -9,6 +9,7 @@ Nodes carry no ids: identity is object identity, and structural equality is `ir.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 from daglite.functions import Function
@@ -183,7 +184,7 @@ class CompositeMapTaskNode(_Shown):
     """A source, the tasks on its items and (once absorbed) its ending, run as one bounded stream."""
 
     source: IterNode | Mapped
-    links: tuple[Link, ...]
+    links: Sequence[Link]
     ending: Ending | None
 
 
@@ -192,7 +193,7 @@ class CompositeTaskNode(_Shown):
     """A chain of single calls that travels as one; each takes the value of the one before in its parameter."""
 
     first: Call
-    links: tuple[Link, ...]
+    links: Sequence[Link]
     saves: tuple[Save, ...]
 
 

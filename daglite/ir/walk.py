@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import is_not
-from typing import TYPE_CHECKING, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard, TypeVar
 
 from daglite.functions import Function
+from daglite.ir.links import Links
 from daglite.ir.nodes import (
     Binding,
     Call,
@@ -34,7 +35,17 @@ if TYPE_CHECKING:
 else:
     tokens = lazy("daglite.tokens")
 
-__all__ = ["children", "consumers", "postorder", "rebuild", "same", "with_children"]
+__all__ = [
+    "Family",
+    "children",
+    "consumers",
+    "family",
+    "postorder",
+    "readers_of",
+    "rebuild",
+    "same",
+    "with_children",
+]
 
 # Where each kind of part holds other parts, in the order in which data flows through them. A walk looks nowhere else.
 _READS: dict[type, tuple[str, ...]] = {
@@ -57,7 +68,10 @@ _READS: dict[type, tuple[str, ...]] = {
 _NODES = (TaskNode, IterNode, MapTaskNode, ReduceNode, JoinNode, SaveNode, CompositeMapTaskNode, CompositeTaskNode)
 _NODE_TYPES = frozenset(_NODES)
 _PARTS = tuple(kind for kind in _READS if kind not in _NODE_TYPES)
+_MANY = frozenset({tuple, Links})
 _P = TypeVar("_P")
+# Nodes, each after its children, with these.
+Family: TypeAlias = dict[Node, list[Node]]
 
 
 def children(node: Node) -> list[Node]:
@@ -71,7 +85,7 @@ def _collect(part: object, found: list[Node]) -> None:
     """Append the nodes right below `part`; the nesting of parts is fixed and shallow, only nodes are deep."""
     for name in _READS[type(part)]:
         value = getattr(part, name)
-        for one in value if type(value) is tuple else (value,):
+        for one in value if type(value) in _MANY else (value,):
             if _is_child(one, part):
                 found.append(one)
             elif type(one) in _READS:
@@ -92,10 +106,10 @@ def _replaced(part: _P, new: Callable[[Node], Node]) -> _P:
     changes: dict[str, object] = {}
     for name in _READS[type(part)]:
         value = getattr(part, name)
-        if type(value) is tuple:
-            parts = tuple([_replaced_one(part, one, new) for one in value])
+        if type(value) in _MANY:
+            parts = [_replaced_one(part, one, new) for one in value]
             if any(map(is_not, parts, value)):
-                changes[name] = parts
+                changes[name] = type(value)(parts)
         elif (other := _replaced_one(part, value, new)) is not value:
             changes[name] = other
     return replace(part, **changes) if changes else part
@@ -107,28 +121,47 @@ def _replaced_one(owner: object, one: object, new: Callable[[Node], Node]) -> ob
     return _replaced(one, new) if type(one) in _READS else one
 
 
-def postorder(root: Node) -> list[Node]:
-    """Every node below `root`, each once, children first."""
-    order: list[Node] = []
+def family(root: Node, known: Family | None = None) -> Family:
+    """Every node below `root`, each once, children first, with its children.
+
+    `known` is a family that may have met some of them: nodes never change, so their children need not be found again.
+    """
+    found: Family = {}
+    below: Family = {}
     seen: set[Node] = set()
-    stack: list[tuple[Node, bool]] = [(root, False)]
+    # A node stands twice on the way: for its children, then (behind None) for itself.
+    stack: list[Node | None] = [root]
     while stack:
-        node, done = stack.pop()
-        if done:
-            order.append(node)
+        node = stack.pop()
+        if node is None:
+            node = stack.pop()
+            assert node is not None
+            found[node] = below[node]
         elif node not in seen:
             seen.add(node)
-            stack.append((node, True))
-            stack.extend((child, False) for child in reversed(children(node)))
-    return order
+            stack += (node, None)
+            met = known.get(node) if known is not None else None
+            kids = children(node) if met is None else met
+            below[node] = kids
+            stack += kids[::-1]
+    return found
+
+
+def postorder(root: Node) -> list[Node]:
+    """Every node below `root`, each once, children first."""
+    return list(family(root))
 
 
 def consumers(root: Node) -> dict[Node, int]:
     """How often each node is read; the root has no reader and counts 0."""
-    counts: dict[Node, int] = {}
-    for node in postorder(root):
-        counts[node] = 0
-        for child in children(node):
+    return readers_of(family(root))
+
+
+def readers_of(found: Family) -> dict[Node, int]:
+    """How often each node of a family is read."""
+    counts = dict.fromkeys(found, 0)
+    for kids in found.values():
+        for child in kids:
             counts[child] += 1
     return counts
 
@@ -164,6 +197,7 @@ def same(left: Node, right: Node) -> bool:
 
 def _same_parts(a: object, b: object, stack: list[tuple[object, object]]) -> bool:
     """Compare one level and push what is below it."""
+    a, b = (tuple(each) if type(each) is Links else each for each in (a, b))
     if type(a) is not type(b):
         return False
     if isinstance(a, Function) and isinstance(b, Function):

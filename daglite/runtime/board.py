@@ -43,8 +43,8 @@ class Board:
         if self._queue:
             self._launch()
         if timeout is None and not self._handlers:
-            # Nothing is under way, so nothing could end this wait.
-            return 0
+            # Nothing is under way, so nothing could end this wait; workers may be missing all the same.
+            timeout = 0.0
         replies = self.session.ready(timeout)
         for reply in replies:
             more = reply.kind == "piece"

@@ -89,7 +89,10 @@ class _Kept(Engine):
 
     def lease(self) -> AbstractContextManager[Session]:
         # A process that the user forked has a copy of this object, but the workers are not its own.
-        if self._entered and self._owner == os.getpid() and self._use.acquire(blocking=False):
+        mine = self._entered and self._owner == os.getpid()
+        # In an exit handler that runs late the kept workers have been ended, and nobody would end others.
+        stranded = isinstance(self._kept, ProcessSession) and self._kept.stranded
+        if mine and not stranded and self._use.acquire(blocking=False):
             return self._lend()
         return contextlib.closing(self._session())
 

@@ -12,10 +12,16 @@ import threading
 import time
 from collections.abc import Callable
 
-__all__ = ["Helper"]
+__all__ = ["Helper", "on_helper"]
 
 _PATIENCE = 0.002
 _LONG = 0.05
+_HERE = threading.local()
+
+
+def on_helper() -> bool:
+    """Whether this is a helper thread: the caller may be anywhere in the user's code, with any lock in its hands."""
+    return getattr(_HERE, "helping", False)
 
 
 class Helper:
@@ -74,6 +80,7 @@ class Helper:
             self._thread.join(_LONG)
 
     def _work(self) -> None:
+        _HERE.helping = True
         while not self._closing:
             since = self._since
             if since is None or time.monotonic() - since < _PATIENCE:

@@ -6,12 +6,15 @@ wait for it for ever.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import selectors
 import signal
 import socket
+import threading
 import time
+import weakref
 from collections.abc import Sequence
 from itertools import count
 from typing import cast
@@ -22,6 +25,7 @@ from daglite.runtime.chain import BoundStep
 from daglite.runtime.errors import unpack_error
 from daglite.runtime.executor import Chunk, Reply, ReplyKind
 from daglite.runtime.frames import Frame, Kind
+from daglite.runtime.helper import on_helper
 from daglite.runtime.install import pack_steps
 from daglite.runtime.logs import take_record
 from daglite.runtime.memory import memory_hint, memory_kills
@@ -33,6 +37,8 @@ __all__ = ["ProcessSession"]
 # Two batches for each worker: one under way, one waiting behind it.
 _CREDITS = 2
 _KINDS: dict[Kind, ReplyKind] = {Kind.DONE: "done", Kind.FAIL: "failed", Kind.PIECE: "piece"}
+# All sessions of this process that may have workers.
+_OPEN: weakref.WeakSet[ProcessSession] = weakref.WeakSet()
 _FRAMES = {"batch": Kind.BATCH, "generate": Kind.GENERATE, "stream": Kind.GENERATE}
 
 
@@ -54,6 +60,8 @@ class ProcessSession:
         self._lost: list[Reply] = []
         self._deaths = 0
         self._kills = memory_kills()
+        self.stranded = False
+        _OPEN.add(self)
         with interrupts_blocked(), contextlib.ExitStack() as undo:
             self._selector = undo.enter_context(selectors.DefaultSelector())
             self._wake_in, self._wake_out = socket.socketpair()
@@ -63,8 +71,7 @@ class ProcessSession:
             self._wake_in.setblocking(False)
             self._wake_out.setblocking(False)
             self._selector.register(self._wake_out, selectors.EVENT_READ, None)
-            for _ in range(workers):
-                self._start()
+            self._fill()
         except BaseException:
             self.close()
             raise
@@ -118,6 +125,7 @@ class ProcessSession:
                 self._flush(worker)
 
     def ready(self, timeout: float | None) -> Sequence[Reply]:
+        self._fill()
         replies, self._lost = self._lost, []
         for key, events in self._selector.select(0 if replies else self._patience(timeout)):
             worker = cast("WorkerProcess | None", key.data)
@@ -158,8 +166,7 @@ class ProcessSession:
         self._drain_wake()
         self._deaths = 0
         self._kills = memory_kills()
-        while len(self._pool) < self.workers:
-            self._start()
+        self._fill()
         # Code is read anew when a run starts, so nothing of the old run's may be known any more.
         self.codec = Codec("c")
         for worker in self._pool:
@@ -182,9 +189,19 @@ class ProcessSession:
             self._wake_in.close()
             self._wake_out.close()
 
+    def strand(self) -> None:
+        """The interpreter ends although this is open: a stream nobody closed, kept workers, a run in a daemon thread.
+
+        The workers end now, as Python may wait for something that they hold; the thread goes on, and starts no others.
+        """
+        self.stranded = True
+        for worker in list(self._pool):
+            worker.kill()
+
     def __del__(self) -> None:
         # A Ctrl-C may have come just before somebody took over the duty to close this.
-        if self._pool:
+        # At the very end of the interpreter there is nothing left to do it with.
+        if self._pool and not self.stranded:
             self.close()
 
     def _patience(self, timeout: float | None) -> float | None:
@@ -283,14 +300,14 @@ class ProcessSession:
             started = begun and position == 0
             lost = Reply(chunk.seq, "lost", worker=worker.pid, started=started, exitcode=exitcode, hint=hint)
             replies.append(lost)
-        self._start()
+        self._fill()
         return exitcode
 
     def _renew(self) -> None:
         """Replace workers that have taken all the items they may."""
         for worker in [worker for worker in self._pool if worker.left == 0 and not worker.busy]:
             self._remove(worker)
-            self._start()
+        self._fill()
 
     def _remove(self, worker: WorkerProcess) -> int | None:
         with interrupts_blocked():
@@ -303,6 +320,23 @@ class ProcessSession:
             worker.kill()
             return worker.reap()
 
+    def _fill(self) -> None:
+        """Start workers for those that are missing; forked ones not from the helper, see `on_helper`.
+
+        A copy of the process keeps the locks of the user's source for ever. The caller starts them when it is back.
+        """
+        while len(self._pool) < self.workers:
+            if self._method == "fork" and on_helper():
+                return
+            if self._lost_thread():
+                # As Python itself stops such threads, a little later.
+                threading.Event().wait()
+            self._start()
+
+    def _lost_thread(self) -> bool:
+        """Whether nobody waits for the thread that asks: the interpreter ends without it."""
+        return self.stranded and threading.current_thread().daemon
+
     def _start(self) -> None:
         with interrupts_blocked():
             worker = start_worker(self._method, self.workers)
@@ -311,6 +345,17 @@ class ProcessSession:
             self._free = None
             self._selector.register(worker.sock, selectors.EVENT_READ, worker)
             self._selector.register(worker.process.sentinel, selectors.EVENT_READ, worker)
+            if self._lost_thread():
+                worker.kill()
+
+
+def _strand_all() -> None:
+    for session in list(_OPEN):
+        session.strand()
+
+
+# Later than what users have registered since, earlier than Python's own last steps.
+atexit.register(_strand_all)
 
 
 def _load(worker: WorkerProcess) -> int:

@@ -61,7 +61,7 @@ def start(
     process = multiprocess.get_context(method).Process(target=target, args=arguments, name=_NAME, daemon=True)
     process.start()
     # When the interpreter ends, multiprocess ends its children and waits for them, while the run of a daemon
-    # thread replaces them: it would wait for the new ones. Ours end by themselves, when their guards close.
+    # thread may replace them: it would wait for the new ones. The pool sees to ours.
     vars(multiprocess.process)["_children"].discard(process)
     return StartedProcess(process)
 

@@ -142,7 +142,7 @@ print("leaving")
 
 def test_an_interpreter_that_ends_takes_the_run_of_a_daemon_thread_along(launch: Launch, tmp_path: Path) -> None:
     """Again and again: the thread goes on meanwhile, and must not replace workers for ever."""
-    for _ in range(6):
+    for _ in range(4):
         out, errors = launch(DAEMON).communicate(timeout=20)
         assert (out, errors) == ("leaving\n", "")
         started = [int(one.name.partition("-")[2]) for one in tmp_path.glob("ready-*")]
@@ -150,6 +150,50 @@ def test_an_interpreter_that_ends_takes_the_run_of_a_daemon_thread_along(launch:
         assert gone_within(started, 2) == []
         for one in tmp_path.glob("ready-*"):
             one.unlink()
+
+
+ABANDONED = """
+import atexit, os, sys
+from pathlib import Path
+
+def last():
+    # Registered before daglite, so it runs after daglite's own handler; multiprocess has ended its fork server by then.
+    if sys.argv[1] != "forkserver":
+        print(double.map(x=[3, 4]).run(runtime=pool), double.map(x=[5]).run(workers=1, start_method=sys.argv[1]))
+
+atexit.register(last)
+
+from daglite import compile, task
+from daglite.runtime import Processes
+
+@task
+def endless():
+    yield from iter(int, 1)
+
+@task
+def double(x: int) -> int:
+    Path(f"ready-{os.getpid()}").touch()
+    return 2 * x
+
+pool = Processes(workers=2, start_method=sys.argv[1])
+pool.__enter__()
+print(double.map(x=[1, 2]).run(runtime=pool))
+items = compile(endless.iter().then(double)).stream(workers=2, start_method=sys.argv[1])
+print(next(items))
+"""
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_interpreter_that_ends_takes_along_what_nobody_closed(method: str, launch: Launch, tmp_path: Path) -> None:
+    """A stream, a pool; and a handler of the user's that runs last of all still has workers."""
+    out, errors = launch(ABANDONED, method).communicate(timeout=30)
+    if method == "fork" and sys.version_info >= (3, 12) and errors:
+        # Where Python does not fork any more, see above.
+        assert "ExecutionError: this Python does not fork while the interpreter ends" in errors
+    else:
+        late = "" if method == "forkserver" else "[6, 8] [10]\n"
+        assert (out, errors) == ("[2, 4]\n0\n" + late, "")
+    assert gone_within([int(one.name.partition("-")[2]) for one in tmp_path.glob("ready-*")], 2) == []
 
 
 XDIST = """

@@ -17,7 +17,7 @@ import pytest
 from daglite import compile, task
 from daglite.exceptions import ExecutionError, failure_of
 from daglite.options import RuntimeName, StartMethod
-from tests.faults.scripts import children_of, wait_for
+from tests.faults.scripts import Launch, children_of, wait_for
 
 pytestmark = pytest.mark.timeout(60)
 METHODS: list[StartMethod] = ["fork", "forkserver", "spawn"]
@@ -240,3 +240,46 @@ def test_a_fold_that_raises_ends_the_run_and_is_named(crew: RuntimeName, nothing
     assert facts is not None
     assert (facts.task, facts.index, facts.worker) == ("picky", 7, None)
     assert closed == ["closed"]
+
+
+LOCKING = """
+import os, signal, threading, time
+from pathlib import Path
+from daglite import task
+
+LOCK = threading.Lock()
+
+@task
+def numbers():
+    for i in range(4):
+        with LOCK:
+            if i == 1:
+                Path("locked").touch()
+                time.sleep(1)
+        yield i
+
+@task
+def fragile(x: int) -> int:
+    if x == 0 and not Path("died").exists():
+        while not Path("locked").exists():
+            time.sleep(0.01)
+        Path("died").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    with LOCK:
+        return x
+"""
+
+
+def test_a_worker_that_dies_while_the_source_holds_a_lock_is_not_replaced_by_a_copy_of_it(
+    tmp_path: Path, launch: Launch
+) -> None:
+    """Forked by request, in the middle of the source: the copy would find the lock held for ever."""
+    (tmp_path / "locking.py").write_text(LOCKING)
+    script = """
+from daglite import compile
+from locking import fragile, numbers
+print(compile(numbers.iter().then(fragile), batch=1).run(workers=1, start_method="fork"))
+"""
+    out, errors = launch(script).communicate(timeout=20)
+    assert (out, errors) == ("[0, 1, 2, 3]\n", "")
+    assert (tmp_path / "died").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from daglite.compile.rewrite import Readers
+from daglite.compile.streams import extended
 from daglite.ir.nodes import Call, CompositeTaskNode, Link, Node, TaskNode
 from daglite.ir.walk import children
 from daglite.records import replace
@@ -32,7 +33,7 @@ def fuse_calls(node: Node, readers: Readers) -> Node | None:
     if isinstance(inner, TaskNode) and not inner.saves and not inner.call.function.streams:
         return CompositeTaskNode(inner.call, (_link(node.call, inner),), node.saves)
     if isinstance(inner, CompositeTaskNode) and not inner.saves:
-        return replace(inner, links=(*inner.links, _link(node.call, inner)), saves=node.saves)
+        return replace(inner, links=extended(inner.links, _link(node.call, inner)), saves=node.saves)
     return None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from daglite.compile.rewrite import Readers
-from daglite.compile.streams import open_stream
+from daglite.compile.streams import extended, open_stream
 from daglite.ir.nodes import IterNode, Link, MapTaskNode, Node, Value
 from daglite.records import replace
 
@@ -23,5 +23,5 @@ def fuse_maps(node: Node, readers: Readers) -> Node | None:
         case MapTaskNode(sources=(binding,)) if not isinstance(binding.argument, Value | IterNode):
             stream = open_stream(binding.argument)
             if stream is not None and readers(binding.argument) == 1:
-                return replace(stream, links=(*stream.links, Link(node.call, (binding.name,), node.saves)))
+                return replace(stream, links=extended(stream.links, Link(node.call, (binding.name,), node.saves)))
     return None
