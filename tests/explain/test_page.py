@@ -158,7 +158,7 @@ def test_notebook_picture_runs_nothing_and_looks_into_nothing(monkeypatch: pytes
         raise AssertionError("hashed")
 
     monkeypatch.setattr("daglite.explain.fingerprint", hash_all)
-    monkeypatch.setattr("daglite.plan.fingerprint", hash_all)
+    monkeypatch.setattr("daglite.sameness.fingerprint", hash_all)
 
     def explode(x: Any) -> int:
         raise AssertionError("ran")
