@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Sequence, Sized
-from typing import TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from daglite.exceptions import Failure, ParameterError
-from daglite.program import MappedSource, Step, StreamStage
+from daglite.lazy import lazy
+from daglite.program import MappedSource, Step, StreamStage, steps_of
+from daglite.records import replace
 from daglite.runtime.batch import Batcher
 from daglite.runtime.chain import BoundStep, Chain, open_items
 from daglite.runtime.codec import ItemCodec
@@ -23,6 +26,11 @@ from daglite.runtime.stream import StreamFlow
 from daglite.runtime.verdict import Verdict
 from daglite.runtime.window import Window
 
+if TYPE_CHECKING:
+    from daglite.runtime import watched
+else:
+    watched = lazy("daglite.runtime.watched")
+
 __all__ = ["Flow", "generator_flow", "open_flow"]
 
 Flow: TypeAlias = StreamFlow | InlineFlow
@@ -37,14 +45,47 @@ def open_flow(context: Context, stage: StreamStage, ending: Ending, *, ordered: 
     savers = [context.book.open(link.saves, bound) for link, bound in zip(stage.links, links, strict=True)]
     if shipped:
         return _stream_flow(context, stage, source, links, savers, ending, ordered=ordered)
-    return InlineFlow(source, Chain(links, context.loop), savers, ending, codec, watchful=context.cancellable)
+    length = None if context.watch is None else _length(context, stage)
+    return _inline_flow(context, steps_of(stage), source, Chain(links, context.loop), savers, ending, codec, length)
 
 
 def generator_flow(context: Context, step: Step, ending: Ending) -> Flow:
     """A generator drained in this process, for plans that are not optimised."""
     bound = context.bind(step)
     source = _generator(context, step, bound, context.book.open(step.saves, bound), None)
-    return InlineFlow(source, Chain([], context.loop), [], ending, None, watchful=context.cancellable)
+    return _inline_flow(context, [step], source, Chain([], context.loop), [], ending, None, None)
+
+
+def _inline_flow(
+    context: Context,
+    steps: Sequence[Step],
+    source: Source,
+    chain: Chain,
+    savers: Sequence[Saver | None],
+    ending: Ending,
+    codec: ItemCodec | None,
+    length: int | None,
+) -> InlineFlow:
+    watch = context.watch
+    if watch is None:
+        return InlineFlow(source, chain, savers, ending, codec, watchful=context.cancellable)
+    stage = watch.stage_of(steps[0].number)
+    watch.opened(stage, 0, 1, length, watched.InlineGauge(source))
+    tallies = watched.clocks(source, chain, ending, steps[-1].number) if watch.steps else []
+    flow = watched.WatchedInline(source, chain, savers, ending, codec, watchful=context.cancellable)
+    flow.watch(watch, stage, tallies)
+    return flow
+
+
+def _length(context: Context, stage: StreamStage) -> int | None:
+    """How many items will come, where that is known before they do."""
+    if isinstance(stage.source, Step):
+        return None
+    lists = [context.value(operand) for _, operand in stage.source.sources]
+    sizes = [len(one) for one in lists if isinstance(one, Sized)]
+    if len(sizes) < len(lists):
+        return None
+    return math.prod(sizes) if stage.source.mode == "product" else min(sizes)
 
 
 def _open_source(context: Context, stage: StreamStage, codec: ItemCodec | None) -> tuple[Source, ItemCodec | None]:
@@ -102,9 +143,15 @@ def _stream_flow(
     steps = [_tapped(step, saver) for step, saver in zip(links[:-1], savers, strict=False)] + [links[-1]]
     wanted = [saver for saver in savers[:-1] if saver is not None] + [savers[-1]]
     workers = board.session.workers
+    watch = context.watch
     window = Window(stage.limits.items(workers), stage.limits.nbytes)
+    if watch is not None:
+        length, gauge = _length(context, stage), watched.WindowGauge(window)
+        watch.opened(watch.stage_of(links[0].number), workers, window.size, length, gauge)
+    told = watch is not None and watch.batches
     merge: Merge[list[object]] = Merge(ordered=ordered)
     verdict = Verdict(ordered=ordered)
+    intake = (watched.WatchedIntake if told else Intake)(wanted, ending)
     shipping = Shipping(
         source=source,
         board=board,
@@ -117,20 +164,25 @@ def _stream_flow(
         verdict=verdict,
         retries=context.retries,
     )
-    return StreamFlow(
+    flow = (watched.WatchedFlow if told else StreamFlow)(
         source=source,
         shipping=shipping,
         window=window,
         merge=merge,
         verdict=verdict,
-        intake=Intake(wanted, ending),
+        intake=intake,
         board=board,
         helper_thread=stage.limits.helper_thread,
         failed_beside=lambda: None if context.calls is None else context.calls.error,
     )
+    if watch is not None:
+        for part in (intake, flow):
+            if isinstance(part, watched.WatchedIntake | watched.WatchedFlow):
+                part.watch(watch, watch.stage_of(links[0].number))
+    return flow
 
 
 def _tapped(step: BoundStep, saver: Saver | None) -> BoundStep:
     if saver is None:
         return step
-    return BoundStep(step.number, step.function, step.arguments, step.items, tapped=True)
+    return replace(step, tapped=True)

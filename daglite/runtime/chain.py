@@ -10,6 +10,7 @@ from typing import Any, cast
 from daglite.functions import Function, signature_of
 from daglite.records import record
 from daglite.runtime.awaiting import PrivateLoop
+from daglite.runtime.tally import Tally, timed
 
 __all__ = ["BoundStep", "Chain", "bind_step", "open_items"]
 
@@ -29,6 +30,7 @@ class BoundStep:
 
     `items` are the parameters that the item fills: none (a call that takes nothing from the step before), one, or
     several (the item is a tuple). `tapped`: its result is wanted by the coordinator besides the last one.
+    `clocked`: somebody wants to know its time.
     """
 
     number: int
@@ -36,6 +38,7 @@ class BoundStep:
     arguments: tuple[tuple[str, object], ...]
     items: tuple[str, ...]
     tapped: bool = False
+    clocked: bool = False
 
 
 class Chain:
@@ -46,8 +49,14 @@ class Chain:
     ) -> None:
         """`announce(step number, seconds)` is told when a call with a time limit begins; -1 when it is over."""
         self.steps = tuple(steps)
+        # None, or one for each step.
+        self.tallies = tuple(Tally(step.number) for step in steps if step.clocked)
+        tallies = self.tallies or (None,) * len(self.steps)
         # One flat tuple for the inner loop: the call, whether its result is tapped, its number.
-        self.calls = tuple((_of_one_value(step, loop, announce), step.tapped, step.number) for step in steps)
+        self.calls = tuple(
+            (_of_one_value(step, loop, announce, tally), step.tapped, step.number)
+            for step, tally in zip(self.steps, tallies, strict=True)
+        )
 
     def name_of(self, number: int) -> str:
         """The name of the task with this step number."""
@@ -55,7 +64,10 @@ class Chain:
 
 
 def bind_step(
-    step: BoundStep, loop: PrivateLoop, announce: Callable[[int, float], None] | None = None
+    step: BoundStep,
+    loop: PrivateLoop,
+    announce: Callable[[int, float], None] | None = None,
+    tally: Tally | None = None,
 ) -> Callable[..., Any]:
     """A callable that takes the item (or items) and gives the step's value, with its retries.
 
@@ -73,35 +85,37 @@ def bind_step(
         case "async_generator":
             finished = _then(call, lambda value: list(loop.iterate(cast("AsyncIterator[object]", value))))
     # The limit is one for each attempt.
-    timed = _timed(step, finished, announce)
-    return _retrying(timed, step.function.retries) if step.function.retries else timed
+    limited = _limited(step, finished, announce)
+    return _retrying(limited, step.function.retries, tally) if step.function.retries else limited
 
 
 def _of_one_value(
-    step: BoundStep, loop: PrivateLoop, announce: Callable[[int, float], None] | None
+    step: BoundStep, loop: PrivateLoop, announce: Callable[[int, float], None] | None, tally: Tally | None
 ) -> Callable[[Any], Any]:
     """The step as a function of the value before it: ignored, taken whole, or unpacked from a tuple."""
-    call = bind_step(step, loop, announce)
+    call = bind_step(step, loop, announce, tally)
+    if tally is not None:
+        call = timed(call, tally)
     if len(step.items) == 1:
         return call
     return (lambda values: call(*values)) if step.items else (lambda _: call())
 
 
-def _timed(
+def _limited(
     step: BoundStep, call: Callable[..., Any], announce: Callable[[int, float], None] | None
 ) -> Callable[..., Any]:
     seconds = step.function.timeout
     if seconds is None or announce is None:
         return call
 
-    def timed(*values: object) -> object:
+    def limited(*values: object) -> object:
         announce(step.number, seconds)
         try:
             return call(*values)
         finally:
             announce(-1, 0.0)
 
-    return timed
+    return limited
 
 
 def open_items(step: BoundStep, loop: PrivateLoop, *, retry: bool = True) -> Iterator[object]:
@@ -138,14 +152,15 @@ def _restarting(opened: Callable[[], Iterator[object]], retries: int) -> Iterato
         return
 
 
-def _retrying(call: Callable[..., Any], retries: int) -> Callable[..., Any]:
+def _retrying(call: Callable[..., Any], retries: int, tally: Tally | None) -> Callable[..., Any]:
     @functools.wraps(call)
     def attempt(*values: object) -> object:
         for _ in range(retries):
             try:
                 return call(*values)
             except Exception:
-                continue
+                if tally is not None:
+                    tally.repeated += 1
         return call(*values)
 
     return attempt
