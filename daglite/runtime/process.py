@@ -161,6 +161,7 @@ class WorkerProcess:
         self.process.close()
         self.sock.close()
         self.guard.close()
+        self.reader.mappings.close()
         return exitcode
 
 

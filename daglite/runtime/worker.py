@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import NoReturn
@@ -28,9 +29,10 @@ from daglite.runtime.awaiting import PrivateLoop
 from daglite.runtime.chain import BoundStep, Chain
 from daglite.runtime.errors import pack_error
 from daglite.runtime.forks import end_copy
-from daglite.runtime.frames import Frame, FrameReader, FrameWriter, Kind, Segment
+from daglite.runtime.frames import Frame, FrameReader, FrameWriter, Kind, Segment, settle, take_back
 from daglite.runtime.install import unpack_steps
 from daglite.runtime.logs import forward_logs
+from daglite.runtime.shared import Arena
 from daglite.runtime.wire import Codec
 from daglite.runtime.work import BatchRun, drain
 
@@ -107,7 +109,7 @@ def _flush() -> None:
 
 
 def _new_codec() -> Codec:
-    return Codec(f"w{os.getpid()}-{os.urandom(4).hex()}")
+    return Codec(f"w{os.getpid()}-{os.urandom(4).hex()}", Arena())
 
 
 class _Worker:
@@ -118,10 +120,10 @@ class _Worker:
         self._sock = sock
         self._run: BatchRun | None = None
         self._copy = False
-        self._writer = FrameWriter()
         self._sending = threading.RLock()
         self._loop = PrivateLoop()
         self._codec = _new_codec()
+        self._writer = FrameWriter(self._codec.arena)
         self._told = 0
         self._programs: dict[int, Chain | TransferError] = {}
         self._answers: dict[Kind, Callable[[Frame], None]] = {
@@ -131,16 +133,24 @@ class _Worker:
             Kind.RESET: self._reset,
             Kind.BATCH: self._run_batch,
             Kind.GENERATE: self._generate,
+            Kind.SETTLE: lambda frame: take_back(self._codec.arena, frame),
         }
 
     def serve(self) -> None:
         self._send(Frame(Kind.READY))
         reader = FrameReader()
         while True:
-            for frame in reader.read(self._sock):
+            frames = deque(reader.read(self._sock))
+            while frames:
+                frame = frames.popleft()
                 if frame.kind is Kind.STOP:
                     return
                 self._answers[frame.kind](frame)
+                # It may hold the last view of its shared memory.
+                del frame
+                # After the answer: a block that is free is written to again, and the item may be needed once more.
+                if (settled := settle(reader)) is not None:
+                    self._send(settled)
 
     def disown(self) -> None:
         """This is a copy that a task has forked: no other item is its business, and no answer (see `forks`)."""
@@ -175,7 +185,10 @@ class _Worker:
     def _reset(self, frame: Frame) -> None:
         self._programs.clear()
         self._told = 0
+        if self._codec.arena is not None:
+            self._codec.arena.close()
         self._codec = _new_codec()
+        self._writer.arena = self._codec.arena
 
     def _forget(self, frame: Frame) -> None:
         self._programs.pop(frame.seq, None)
