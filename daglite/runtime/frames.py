@@ -27,6 +27,7 @@ _LENGTH = struct.Struct("!Q")
 # Marks in a length: the segment is a block of shared memory, whose number follows; its descriptor comes with the frame.
 _SHARED, _NEW = 1 << 63, 1 << 62
 _INT = array("i").itemsize
+_RIGHTS_FLAGS = socket.MSG_CMSG_CLOEXEC
 _RIGHTS_BYTES = socket.CMSG_SPACE(_INT * 253)
 _READ = 256 * 1024
 # Segments from this size on that are not here yet are received where they will stay; room for the rest of one that is
@@ -48,6 +49,8 @@ class Kind(IntEnum):
     GENERATE = 5
     RESET = 6
     STOP = 7
+    # With the descriptor of a bell, at which the worker sleeps from now on.
+    BELL = 9
     # Both ways: numbers of blocks that are free again, and of those that are kept.
     SETTLE = 8
 
@@ -92,15 +95,15 @@ class FrameWriter:
     def __bool__(self) -> bool:
         return bool(self._buffers)
 
-    def push(self, frame: Frame) -> None:
-        """Queue a frame; nothing is sent yet."""
+    def push(self, frame: Frame, rights: Sequence[int] = ()) -> None:
+        """Queue a frame, with descriptors to go with it; nothing is sent yet."""
         segments = frame.segments
-        if len(segments) == 1 and type(segments[0]) is bytes and len(segments[0]) <= _SMALL:
+        if not rights and len(segments) == 1 and type(segments[0]) is bytes and len(segments[0]) <= _SMALL:
             # Nearly every frame is like this.
             data = segments[0]
             self._queue(memoryview(_HEADER.pack(*frame[:6], 1) + _LENGTH.pack(len(data)) + data))
             return
-        views, lengths, fds = list[memoryview](), list[int](), list[int]()
+        views, lengths, fds = list[memoryview](), list[int](), list(rights)
         for segment in segments:
             block = None if self.arena is None else self.arena.block_of(segment)
             view = memoryview(segment).cast("B")
@@ -177,12 +180,14 @@ class FrameReader:
         self._segments: list[Segment] = []
         self._large: memoryview | None = None
         self.mappings = Mappings()
+        # For a socket that blocks: `MSG_DONTWAIT` makes `read` raise `BlockingIOError` as one that does not.
+        self.flags = 0
 
     def read(self, sock: socket.socket) -> list[Frame]:
         """One receive, and the frames that are whole after it; raises `EOFError` at the end of the stream."""
         if self._large is not None:
             # A large segment is received right where it will stay: no second copy.
-            got = sock.recv_into(self._large)
+            got = sock.recv_into(self._large, 0, self.flags)
             if got == 0:
                 raise EOFError
             self._large = self._large[got:] if got < len(self._large) else None
@@ -195,7 +200,7 @@ class FrameReader:
             # A head with the lengths of very many segments.
             self._room = self._room + bytearray(self._end)
             self._view = memoryview(self._room)
-        got, rights, *_ = sock.recvmsg_into([self._view[self._end :]], _RIGHTS_BYTES, socket.MSG_CMSG_CLOEXEC)
+        got, rights, *_ = sock.recvmsg_into([self._view[self._end :]], _RIGHTS_BYTES, _RIGHTS_FLAGS | self.flags)
         for level, kind, data in rights:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
                 self.mappings.arrived.extend(array("i", data[: len(data) // _INT * _INT]))

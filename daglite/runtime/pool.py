@@ -240,6 +240,8 @@ class ProcessSession:
         # A worker that is gone is noticed by its sentinel; here it must not disturb.
         with contextlib.suppress(OSError):
             worker.writer.flush(worker.sock)
+            if worker.bell is not None:
+                worker.bell.ring()
         waits = bool(worker.writer)
         if waits is not worker.waits:
             worker.waits = waits

@@ -26,6 +26,7 @@ from typing import NoReturn
 
 from daglite.exceptions import TransferError
 from daglite.runtime.awaiting import PrivateLoop
+from daglite.runtime.bell import BellPost
 from daglite.runtime.chain import BoundStep, Chain
 from daglite.runtime.errors import pack_error
 from daglite.runtime.forks import end_copy
@@ -118,6 +119,7 @@ class _Worker:
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(True)
         self._sock = sock
+        self._post: BellPost | None = None
         self._run: BatchRun | None = None
         self._copy = False
         self._sending = threading.RLock()
@@ -140,7 +142,7 @@ class _Worker:
         self._send(Frame(Kind.READY))
         reader = FrameReader()
         while True:
-            frames = deque(reader.read(self._sock))
+            frames = self._read(reader)
             while frames:
                 frame = frames.popleft()
                 if frame.kind is Kind.STOP:
@@ -151,6 +153,22 @@ class _Worker:
                 # After the answer: a block that is free is written to again, and the item may be needed once more.
                 if (settled := settle(reader)) is not None:
                     self._send(settled)
+
+    def _read(self, reader: FrameReader) -> deque[Frame]:
+        """The next frames, waiting for them at the bell once there is one."""
+        while True:
+            try:
+                frames = deque(reader.read(self._sock))
+            except BlockingIOError:
+                assert self._post is not None
+                self._post.sleep()
+                continue
+            if frames and frames[0].kind is Kind.BELL:
+                # It is the first of all frames.
+                frames.popleft()
+                self._post = BellPost(reader.mappings.arrived.popleft(), self._sock)
+                reader.flags = socket.MSG_DONTWAIT
+            return frames
 
     def disown(self) -> None:
         """This is a copy that a task has forked: no other item is its business, and no answer (see `forks`)."""
