@@ -19,6 +19,7 @@ from daglite.runtime.shared import Arena
 
 __all__ = [
     "Captured",
+    "PLAIN",
     "PROTOCOL",
     "SCALARS",
     "SMALL",
@@ -39,6 +40,8 @@ __all__ = [
 SCALARS: frozenset[type] = frozenset({int, float, str, bytes, bool, type(None)})
 # Those of them that are too small to be worth weighing.
 SMALL: frozenset[type] = frozenset({int, float, bool, type(None)})
+# Those of them that go in one pickle with their batch, however large.
+PLAIN: frozenset[type] = SMALL | {str}
 PROTOCOL = 5
 
 # From here on a copy costs more than one more segment.
@@ -76,7 +79,7 @@ def reason_of(cell: object) -> str:
 
 
 def pack_cells(cells: Sequence[object], *, plain: bool = False) -> list[Segment]:
-    """The cells of a batch as segments; `unpack_cells` is the reverse. `plain`: they are known to be small values."""
+    """The cells of a batch as segments; `unpack_cells` is the reverse. `plain`: they are known to be `PLAIN` values."""
     if plain:
         return [pickle.dumps(cells, PROTOCOL)]
     kinds = set(map(type, cells))

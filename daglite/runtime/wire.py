@@ -166,7 +166,7 @@ class Codec:
     def pack(self, cells: Sequence[object], *, plain: bool = False) -> list[Segment]:
         """The cells of a batch as segments; large buffers are segments of their own, and the same bytes.
 
-        `plain`: the cells are known to be a list of small values.
+        `plain`: the cells are known to be a list of `PLAIN` values.
         """
         return pack_cells(cells, plain=plain)
 

@@ -246,7 +246,9 @@ class _Worker:
         if error is not None:
             self._fail(frame.seq, run.step, run.cells, seconds, error, run.done)
         else:
-            self._send(Frame(Kind.DONE, frame.seq, run.done, 0, -1, seconds, self._codec.pack(run.cells)))
+            self._send(
+                Frame(Kind.DONE, frame.seq, run.done, 0, -1, seconds, self._codec.pack(run.cells, plain=run.plain))
+            )
 
     def _fail(
         self, seq: int, step: int, cells: list[object], seconds: float, error: BaseException, count: int = 0
