@@ -24,12 +24,13 @@ from daglite.options import StartMethod
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.errors import unpack_error
 from daglite.runtime.executor import Chunk, EndedBy, Hear, Reply, ReplyKind
-from daglite.runtime.frames import Frame, Kind
+from daglite.runtime.frames import Frame, Kind, settle, take_back
 from daglite.runtime.helper import on_helper
 from daglite.runtime.install import pack_steps
 from daglite.runtime.logs import take_record
 from daglite.runtime.memory import memory_hint, memory_kills
 from daglite.runtime.process import WorkerProcess, interrupts_blocked, start_worker
+from daglite.runtime.shared import Arena
 from daglite.runtime.tally import unpack_reading
 from daglite.runtime.wire import Codec
 
@@ -129,6 +130,11 @@ class ProcessSession:
     def ready(self, timeout: float | None) -> Sequence[Reply]:
         self._fill()
         replies, self._lost = self._lost, []
+        for each in self._pool:
+            # The results that came before have been folded, or are kept.
+            if (settled := settle(each.reader)) is not None:
+                each.writer.push(settled)
+                self._flush(each)
         for key, events in self._selector.select(0 if replies else self._patience(timeout)):
             worker = cast("WorkerProcess | None", key.data)
             if worker is None:
@@ -176,8 +182,10 @@ class ProcessSession:
         self._kills = memory_kills()
         self._fill()
         # Code is read anew when a run starts, so nothing of the old run's may be known any more.
-        self.codec = Codec("c")
+        self._give_back()
+        self.codec = Codec("c", Arena())
         for worker in self._pool:
+            worker.writer.arena = self.codec.arena
             worker.writer.push(Frame(Kind.RESET))
             worker.installed.clear()
             worker.told = 0
@@ -196,6 +204,11 @@ class ProcessSession:
             self._selector.close()
             self._wake_in.close()
             self._wake_out.close()
+            self._give_back()
+
+    def _give_back(self) -> None:
+        if self.codec.arena is not None:
+            self.codec.arena.close()
 
     def strand(self) -> None:
         """The interpreter ends although this is open: a stream nobody closed, kept workers, a run in a daemon thread.
@@ -235,6 +248,8 @@ class ProcessSession:
         # A worker that is gone is noticed by its sentinel; here it must not disturb.
         with contextlib.suppress(OSError):
             worker.writer.flush(worker.sock)
+            if worker.bell is not None:
+                worker.bell.ring()
         waits = bool(worker.writer)
         if waits is not worker.waits:
             worker.waits = waits
@@ -266,19 +281,12 @@ class ProcessSession:
                 segments, reading = segments[:-1], unpack_reading(bytes(segments[-1]))
             if kind == "failed":
                 segments, error = segments[:-1], unpack_error(self.codec, bytes(segments[-1]))
+            at, step, seconds = frame.at, frame.step, frame.seconds
             replies.append(
-                Reply(
-                    frame.seq,
-                    kind,
-                    frame.at,
-                    frame.step,
-                    frame.seconds,
-                    segments,
-                    worker.pid,
-                    error=error,
-                    reading=reading,
-                )
+                Reply(frame.seq, kind, at, step, seconds, segments, worker.pid, error=error, reading=reading)
             )
+        elif frame.kind is Kind.SETTLE:
+            take_back(self.codec.arena, frame)
         elif frame.kind is Kind.DEFINE:
             self.codec.learn(bytes(frame.segments[0]))
         elif frame.kind is Kind.READY:
@@ -315,8 +323,7 @@ class ProcessSession:
     def _replace(
         self, worker: WorkerProcess, replies: list[Reply], *, begun: bool, hint: str = "", why: EndedBy = "died"
     ) -> int | None:
-        exitcode = self._remove(worker)
-        self._tell_end(worker, exitcode, why)
+        exitcode = self._remove(worker, why)
         if exitcode == -signal.SIGKILL:
             hint = hint or memory_hint(self._kills, memory_kills())
         for position, chunk in enumerate(worker.chunks):
@@ -329,14 +336,10 @@ class ProcessSession:
     def _renew(self) -> None:
         """Replace workers that have taken all the items they may."""
         for worker in [worker for worker in self._pool if worker.left == 0 and not worker.busy]:
-            self._tell_end(worker, self._remove(worker), "renewed")
+            self._remove(worker, "renewed")
         self._fill()
 
-    def _tell_end(self, worker: WorkerProcess, exitcode: int | None, why: EndedBy) -> None:
-        if self._hear is not None:
-            self._hear(worker.pid, exitcode, why)
-
-    def _remove(self, worker: WorkerProcess) -> int | None:
+    def _remove(self, worker: WorkerProcess, why: EndedBy | None = None) -> int | None:
         with interrupts_blocked():
             self._pool.remove(worker)
             self._free = None
@@ -345,7 +348,10 @@ class ProcessSession:
                 with contextlib.suppress(KeyError, ValueError):
                     self._selector.unregister(watched)
             worker.kill()
-            return worker.reap()
+            exitcode = worker.reap()
+        if why is not None and self._hear is not None:
+            self._hear(worker.pid, exitcode, why)
+        return exitcode
 
     def _fill(self) -> None:
         """Start workers for those that are missing; forked ones not from the helper, see `on_helper`.
@@ -368,14 +374,15 @@ class ProcessSession:
         with interrupts_blocked():
             worker = start_worker(self._method, self.workers)
             worker.left = self._items_per_worker
+            worker.writer.arena = self.codec.arena
             self._pool.append(worker)
             self._free = None
             self._selector.register(worker.sock, selectors.EVENT_READ, worker)
             self._selector.register(worker.process.sentinel, selectors.EVENT_READ, worker)
             if self._lost_thread():
                 worker.kill()
-            if self._hear is not None:
-                self._hear(worker.pid, None, None)
+        if self._hear is not None:
+            self._hear(worker.pid, None, None)
 
 
 def _strand_all() -> None:
