@@ -117,6 +117,7 @@ class Stage:
 
     began: float = 0.0
     ended: float | None = None
+    done_with: bool = False
     opened: StreamOpened | None = None
     peak: int = 0
     flowing: float = 0.0
@@ -138,7 +139,8 @@ class Stage:
     def open(self, event: StreamOpened) -> None:
         self.opened = event
 
-    def end(self, at: float) -> None:
+    def end(self, at: float, *, well: bool) -> None:
+        self.done_with = self.done_with or well
         if self.ended is None:
             self.ended = at
             if self.opened is not None:
@@ -253,7 +255,7 @@ class _Row:
             arrived = stage.arrived if shipped else max(0, stage.calls - clock.begun)
             return self._row(position, "coordinator", arrived, clock.returned, None, None, clock.seconds, None, None)
         folded, busy = (stage.arrived, stage.ending) if shipped else (clock.returned, clock.seconds)
-        return self._row(position, "coordinator", folded, 1 if stage.ended else 0, None, None, busy, None, None)
+        return self._row(position, "coordinator", folded, int(stage.done_with), None, None, busy, None, None)
 
     def _made(self, position: int, came: int | None, out: int, *, where: Place | None = None) -> StepReport:
         """A step of which the clocks know everything."""

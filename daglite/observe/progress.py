@@ -37,7 +37,7 @@ class Following:
         self._deaths = 0
         # The stages that have begun and not ended, and those of them that are streams.
         self._open: dict[int, StreamOpened | None] = {}
-        self._last: Progress | None = None
+        self._last: StreamOpened | None = None
         self._lately: deque[tuple[float, int]] = deque()
 
     def notice(self, event: Event, /) -> None:
@@ -48,7 +48,7 @@ class Following:
             case StageStarted():
                 self._open[event.stage] = None
             case StreamOpened():
-                self._open[event.stage] = event
+                self._open[event.stage] = self._last = event
                 self._lately.clear()
             case StageEnded():
                 self._open.pop(event.stage, None)
@@ -56,35 +56,30 @@ class Following:
                 self._deaths += event.why == "died"
             case Beat() | RunEnded():
                 self._tell(event.at, ended=isinstance(event, RunEnded))
+                if isinstance(event, RunEnded):
+                    # Its gauge holds what it counts.
+                    self._last = None
             case _:
                 pass
 
     def _tell(self, at: float, *, ended: bool) -> None:
-        """Show the stream that runs; without one, the call that was started last."""
+        """Show the stream that runs, without one the call that was started last, at the end the last stream."""
         program = self._program
         if program is None:
             return
-        streams = [stage for stage, opened in self._open.items() if opened is not None]
-        stage = streams[-1] if streams else next(reversed(self._open), None)
-        if stage is None:
-            if not ended:
-                return
-            # The run has finished: its last stage is done.
-            stage = self._last.stage if self._last is not None else len(program.stages) - 1
-        opened, last = self._open.get(stage), self._last
+        streams = [opened for opened in self._open.values() if opened is not None]
+        opened = streams[-1] if streams else self._last if ended else None
+        stage = opened.stage if opened is not None else next(reversed(self._open), len(program.stages) - 1)
         done, total, alive, window = 0, None, 0, 0
         if opened is not None:
             gauge = opened.gauge
             done, total, alive, window = gauge.done, opened.length, gauge.alive, opened.window
-        elif last is not None and last.stage == stage:
-            done, total, window = last.done, last.total, last.window
         rate = self._rate(at, done)
         left = (total - done) / rate if total is not None and rate > 0 else None
         task = steps_of(program.stages[stage])[-1].function.name
-        seconds = at - self._began
-        stages = len(program.stages)
-        self._last = Progress(stage, stages, task, done, total, alive, window, seconds, rate, left, self._deaths, ended)
-        self._show(self._last)
+        stages, seconds = len(program.stages), at - self._began
+        told = Progress(stage, stages, task, done, total, alive, window, seconds, rate, left, self._deaths, ended)
+        self._show(told)
 
     def _rate(self, at: float, done: int) -> float:
         lately = self._lately

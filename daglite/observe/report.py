@@ -146,7 +146,7 @@ class _Run:
             case StageStarted():
                 self.stages[event.stage].began = event.at
             case StageEnded():
-                self.stages[event.stage].end(event.at)
+                self.stages[event.stage].end(event.at, well=True)
             case StreamOpened():
                 self.stages[event.stage].open(event)
             case WorkerStarted():
@@ -157,7 +157,7 @@ class _Run:
             case RunEnded():
                 self.error = None if event.error is None else type(event.error).__name__
                 for stage in self.stages.values():
-                    stage.end(event.at)
+                    stage.end(event.at, well=False)
             case _:
                 pass
 

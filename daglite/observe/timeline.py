@@ -163,8 +163,9 @@ class Timeline:
         self._write("X", name, lane, self._since(began), dur=_micro(seconds), cat=cat, args=facts)
 
     def _count(self, stage: int, at: float, change: int) -> None:
-        alive = self._alive[stage] = max(0, self._alive.get(stage, 0) + change)
-        self._write("C", f"items alive, stage {stage}", COORDINATOR, self._since(at), args={"items": alive})
+        # Less than nothing for a moment: the helper may deliver what a pull that still goes on has given.
+        alive = self._alive[stage] = self._alive.get(stage, 0) + change
+        self._write("C", f"items alive, stage {stage}", COORDINATOR, self._since(at), args={"items": max(0, alive)})
 
     def _write(self, ph: str, name: str, tid: int = COORDINATOR, at: float = 0.0, **more: object) -> None:
         assert self._file is not None
