@@ -220,7 +220,9 @@ class _Row:
             case StreamStage():
                 return self._in_stream(self.planned, position)
             case MaterialiseStage():
-                return self._made(position, None, self.clock.returned)
+                # A direct call gives one list, wherever it is made.
+                out = self.clock.returned if self.planned.streamed else int(self.stage.done_with)
+                return self._made(position, None, out)
             case CallStage():
                 return self._made(position, self.clock.begun if position else None, self.clock.returned)
 

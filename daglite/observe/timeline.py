@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
 from typing import TextIO
 
 from daglite.events import (
@@ -36,6 +35,11 @@ __all__ = ["COORDINATOR", "FORMAT", "SOURCE", "Timeline"]
 FORMAT = "daglite-trace-1"
 # The numbers of two lanes; those of workers are their process ids, or the system's ids of their threads.
 SOURCE, COORDINATOR = 1, 2
+_WAITS = {"window": "waits: the window is full", "workers": "waits for workers"}
+# A pull without items is worth telling when it took so long, in seconds.
+_LONG = 0.0001
+# How many steps of a batch are told.
+_MOST_STEPS = 20
 
 
 class Timeline:
@@ -54,6 +58,9 @@ class Timeline:
         self._stages: dict[int, float] = {}
         self._alive: dict[int, int] = {}
         self._lanes = set[int]()
+        # What a slice is called, and a step, as JSON.
+        self._names: dict[tuple[int, str], str] = {}
+        self._steps: dict[int, str] = {}
 
     def notice(self, event: Event, /) -> None:
         match event:
@@ -65,31 +72,25 @@ class Timeline:
                 pass
             case Answered():
                 began = event.at - event.seconds if event.began is None else event.began
-                steps = {self._name(one.step): round(one.seconds * 1e6) for one in event.steps[:20]}
-                facts = {"items": event.items, "done": event.done, "first": event.first, "batch": event.batch}
-                waited = {"waited": round(max(0.0, began - event.sent) * 1e6)}
-                lane = self._lane(event.worker)
-                self._slice(lane, "task", event.stage, began, event.seconds, facts | waited | {"steps": steps})
-            case Pulled():
-                if event.items or event.seconds > 0.0001:
-                    self._slice(
-                        SOURCE, "source", event.stage, event.at - event.seconds, event.seconds, {"items": event.items}
-                    )
-                self._count(event.stage, event.at, event.items)
-            case Delivered():
-                self._slice(
-                    COORDINATOR, "ending", event.stage, event.at - event.seconds, event.seconds, {"items": event.items}
+                waited = _micro(max(0.0, began - event.sent))
+                facts = f'"done": {event.done}, "first": {event.first}, "batch": {event.batch}, "waited": {waited}'
+                steps = ", ".join(
+                    [f"{self._name(one.step)}: {_micro(one.seconds)}" for one in event.steps[:_MOST_STEPS]]
                 )
+                more = f'{facts}, "steps": {{{steps}}}'
+                self._slice(self._lane(event.worker), "task", event.stage, began, event.seconds, event.items, more)
+            case Pulled():
+                if event.items or event.seconds > _LONG:
+                    self._slice(SOURCE, "source", event.stage, event.at - event.seconds, event.seconds, event.items)
+                    self._count(event.stage, event.at, event.items)
+            case Delivered():
+                began = event.at - event.seconds
+                self._slice(COORDINATOR, "ending", event.stage, began, event.seconds, event.items)
                 self._count(event.stage, event.at, -event.items)
             case Called():
-                began = event.at - event.seconds
-                self._slice(COORDINATOR, "task", event.stage, began, event.seconds, {"items": event.items})
+                self._slice(COORDINATOR, "task", event.stage, event.at - event.seconds, event.seconds, event.items)
             case Waited():
-                what = "waits: the window is full" if event.on == "window" else "waits for workers"
-                began = self._since(event.at - event.seconds)
-                self._write(
-                    "X", what, COORDINATOR, began, dur=_micro(event.seconds), cat="wait", args={"stage": event.stage}
-                )
+                self._slice(COORDINATOR, event.on, event.stage, event.at - event.seconds, event.seconds, 0)
             case _:
                 self._mark(event)
 
@@ -117,7 +118,7 @@ class Timeline:
                 pass
 
     def _begin(self, event: RunStarted) -> None:
-        self._stages, self._alive, self._lanes = {}, {}, set()
+        self._stages, self._alive, self._lanes, self._names, self._steps = {}, {}, set(), {}, {}
         self._program, self._began, self._pid = event.program, event.at, os.getpid()
         self._file = open(self._path, "w", encoding="utf-8")  # noqa: SIM115 - closed at the end of the run
         stages = [_label(stage) for stage in event.program.stages]
@@ -156,31 +157,44 @@ class Timeline:
         facts: dict[str, object] = {"sort_index": lane} if name is None else {"name": name}
         return {"ph": "M", "name": what, "pid": self._pid, "tid": lane, "args": facts}
 
-    def _slice(self, lane: int, cat: str, stage: int, began: float, seconds: float, args: Mapping[str, object]) -> None:
-        assert self._program is not None
-        name = _part(self._program.stages[stage], cat)
-        facts = {"stage": stage, **args}
-        self._write("X", name, lane, self._since(began), dur=_micro(seconds), cat=cat, args=facts)
+    def _slice(self, lane: int, cat: str, stage: int, began: float, seconds: float, items: int, more: str = "") -> None:
+        """Something that took time. There are many: put together by hand, they cost a tenth of `json.dumps`."""
+        name = self._names.get((stage, cat))
+        if name is None:
+            assert self._program is not None
+            kind = "wait" if cat in _WAITS else cat
+            told = _WAITS.get(cat) or _part(self._program.stages[stage], cat)
+            name = self._names[stage, cat] = f'"name": {json.dumps(told)}, "cat": "{kind}"'
+        self._put(
+            f'{{"ph": "X", {name}, "pid": {self._pid}, "tid": {lane}, "ts": {self._since(began)}, '
+            f'"dur": {_micro(seconds)}, "args": {{"stage": {stage}, "items": {items}{", " if more else ""}{more}}}}}'
+        )
 
     def _count(self, stage: int, at: float, change: int) -> None:
         # Less than nothing for a moment: the helper may deliver what a pull that still goes on has given.
         alive = self._alive[stage] = self._alive.get(stage, 0) + change
-        self._write("C", f"items alive, stage {stage}", COORDINATOR, self._since(at), args={"items": max(0, alive)})
+        self._put(
+            f'{{"ph": "C", "name": "items alive, stage {stage}", "pid": {self._pid}, "tid": {COORDINATOR}, '
+            f'"ts": {self._since(at)}, "args": {{"items": {max(0, alive)}}}}}'
+        )
 
     def _write(self, ph: str, name: str, tid: int = COORDINATOR, at: float = 0.0, **more: object) -> None:
+        self._put(json.dumps({"ph": ph, "name": name, "pid": self._pid, "tid": tid, "ts": at, **more}))
+
+    def _put(self, line: str) -> None:
         assert self._file is not None
-        told = {"ph": ph, "name": name, "pid": self._pid, "tid": tid, "ts": at, **more}
-        self._file.write(",\n" + json.dumps(told))
+        self._file.write(f",\n{line}")
 
     def _since(self, at: float) -> float:
         return _micro(max(0.0, at - self._began))
 
     def _name(self, number: int) -> str:
-        assert self._program is not None
-        found = next(
-            (step for stage in self._program.stages for step in steps_of(stage) if step.number == number), None
-        )
-        return f"{number} {found.function.name}" if found is not None else str(number)
+        """A step as a key in JSON."""
+        if not self._steps:
+            assert self._program is not None
+            steps = [step for stage in self._program.stages for step in steps_of(stage)]
+            self._steps = {step.number: json.dumps(f"{step.number} {step.function.name}") for step in steps}
+        return self._steps[number]
 
 
 def _micro(seconds: float) -> float:

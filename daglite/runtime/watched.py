@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from daglite.events import Answered, Delivered, Lost, Pulled, Sent, StepTime, Waited
-from daglite.records import replace
 from daglite.runtime.chain import BoundStep, Chain
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.endings import Ending, Folding, Intake
@@ -151,7 +150,7 @@ class WatchedSession(BeatingSession):
         if chunk.kind != "batch":
             # A generator: it is not called for each item, so what it did is known from what came.
             done += flight.items if reply.kind == "failed" or reply.step == flight.attempt else 0
-            steps = tuple([replace(one, seconds=reply.seconds, begun=1, returned=done) for one in steps])
+            steps = tuple([one._replace(seconds=reply.seconds, begun=1, returned=done) for one in steps])
         self._watch.emit(
             Answered(
                 now,
