@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Concatenate, Generic, NoReturn, Protocol, Self
 
 from typing_extensions import ParamSpec, TypeVar, Unpack
 
-from daglite.binding import Bindable, Pipeline, argument_of, bind_items, fix, known_parameters, require_task
+from daglite.binding import (
+    Bindable,
+    Pipeline,
+    argument_of,
+    bind_items,
+    check_named,
+    fix,
+    known_parameters,
+    require_task,
+)
 from daglite.compile import compile
 from daglite.datasets.store import DatasetStore
 from daglite.exceptions import ParameterError, TaskError
@@ -137,6 +146,25 @@ class Absent(Enum):
 ABSENT = Absent.ABSENT
 
 
+def _asked_for_initial(reduce: Callable[..., object]) -> Callable[..., object]:
+    """`reduce` at run time: what is missing or misspelt is told as everywhere, not by Python."""
+    known = [p.name for p in inspect.signature(reduce).parameters.values() if p.kind is p.KEYWORD_ONLY]
+
+    @functools.wraps(reduce)
+    def asked(stream: Items[object], /, *given: object, **options: object) -> object:
+        if given:
+            task = _task(given[0], "reduce")
+            check_named("reduce", task, known, given[1:], options)
+            if "initial" not in options:
+                raise ParameterError(
+                    f"`reduce` needs `initial`; got none for task '{task.function.name}': "
+                    f"write .reduce({task.function.name}, initial=...), the accumulator before the first item"
+                )
+        return reduce(stream, *given, **options)
+
+    return asked
+
+
 class Items(Future[list[T]]):
     """A stream of items of type `T`; the base of `IterFuture` and `MapTaskFuture`."""
 
@@ -195,6 +223,9 @@ class Items(Future[list[T]]):
         merge = _combine(found.function.name, combine, empty)
         start = argument_of(initial)
         return ReduceFuture(ReduceNode(call, self.node, accumulator, item, start, ordered, combine=merge))
+
+    if not TYPE_CHECKING:
+        reduce = _asked_for_initial(reduce)
 
 
 class IterFuture(Items[T]):
