@@ -30,3 +30,10 @@ assert_type(numbers.iter(n=3).reduce(add, initial=0.0, combine=lambda one, other
 assert_type(numbers.iter(n=3).reduce(add, initial=7.0, combine=plus, empty=0.0), ReduceFuture[float])
 assert_type(numbers.iter(n=3).reduce(add, initial=0.0, combine=weighted.partial(weight=1.0)), ReduceFuture[float])
 assert_type(words.iter(text="a b").reduce(tally, initial={}, combine=merged, empty={}), ReduceFuture[dict[str, int]])
+
+# mypy     ok
+# plugin   ok
+# pyright  ok
+# pyrefly  ok
+# ty       ok
+# python   ok
