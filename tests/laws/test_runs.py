@@ -74,7 +74,7 @@ def test_law_8_the_item_that_fails_is_named(
 
 @MANY
 @given(
-    st.lists(st.text("ab", max_size=2), max_size=60),
+    st.integers(0, 60),
     st.sampled_from(["strand", "lists", "tally"]),
     st.booleans(),
     st.booleans(),
@@ -83,7 +83,7 @@ def test_law_8_the_item_that_fails_is_named(
     st.sampled_from(["threads", "processes"]),
 )
 def test_law_15_a_fold_in_parts_is_the_fold(
-    items: list[str], name: str, then: bool, unordered: bool, compiling: dict[str, object], workers: int, runtime: str
+    n: int, name: str, then: bool, unordered: bool, compiling: dict[str, object], workers: int, runtime: Any
 ) -> None:
     """With `combine` workers fold their own batches; the result is that of `functools.reduce`, `initial` in it once.
 
@@ -92,8 +92,8 @@ def test_law_15_a_fold_in_parts_is_the_fold(
     fold, combine, initial, commutes = IN_PARTS[name]
 
     @task
-    def source() -> Iterator[str]:
-        yield from items
+    def source() -> Iterator[int]:
+        yield from range(n)
 
     ordered = not (unordered and commutes)
     stream = source.iter()
@@ -101,17 +101,17 @@ def test_law_15_a_fold_in_parts_is_the_fold(
         task(fold), initial=initial, combine=combine, ordered=ordered
     )
     plan = daglite.compile(pipeline, **compiling)  # type: ignore[arg-type]
-    wanted = functools.reduce(fold, items, copy.deepcopy(initial))
+    wanted = functools.reduce(fold, range(n), copy.deepcopy(initial))
     assert plan.run(runtime=runtime, workers=workers) == wanted == plan.run(runtime="inline")
 
 
-def grown(acc: list[str], item: str) -> list[str]:
+def grown(acc: list[object], item: object) -> list[object]:
     """A fold that changes its accumulator."""
     acc.append(item)
     return acc
 
 
-def grown_by(one: list[str], other: list[str]) -> list[str]:
+def grown_by(one: list[object], other: list[object]) -> list[object]:
     one.extend(other)
     return one
 

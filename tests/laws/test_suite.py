@@ -22,7 +22,8 @@ SHARES = {"shared": 0.30, "linear": 0.20, "saves": 0.20, "partials": 0.20, "empt
 # Of the finer things, enough that each is met many times.
 PRESENT = {
     "futures as arguments", "partial of partial", "products", "zips", "map over futures", "unordered folds",
-    "folds in parts", "async", "by reference", "retries", "saves without an index", "stream saves", "saves of the run's store",
+    "folds in parts", "async", "by reference", "retries", "saves without an index", "stream saves",
+    "saves of the run's store",
     *(rule.__name__ for rule in RULES),
 }  # fmt: skip
 
