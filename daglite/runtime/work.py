@@ -10,7 +10,7 @@ from typing import NamedTuple, NoReturn
 from daglite.exceptions import TransferError
 from daglite.loop import Place, Shape
 from daglite.runtime.awaiting import PrivateLoop
-from daglite.runtime.cells import reason_of
+from daglite.runtime.cells import PLAIN, reason_of
 from daglite.runtime.chain import BoundStep, Chain, open_items
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.flat import flat_loop
@@ -66,7 +66,7 @@ class BatchRun:
     def _end_part(self, value: object) -> None:
         """The part of the whole batch goes back; what is wrong with it is said of the last item."""
         try:
-            self.cells.append(self._codec.capture(value))
+            self.cells.append(value if type(value) in PLAIN else self._captured(value))
         except TransferError as error:
             self._stop(self.done - 1, self._chain.steps[-1])
             raise _unsendable(self._chain.steps[-1], error) from None

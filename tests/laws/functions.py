@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from zlib import crc32
 
-__all__ = ["COMBINES", "FUNCTIONS", "STARTS", "Refused", "Stumbled", "nothing", "stumble"]
+__all__ = ["COMBINES", "FUNCTIONS", "Refused", "STARTS", "Stumbled", "nothing", "stumble"]
 
 _LONGEST = 160
 
