@@ -97,7 +97,7 @@ def describe(
 
 @record
 class _Pair:
-    """A builtin such as `max`, of which Python cannot say what it takes, as a function of two values."""
+    """A function such as `max`, of which Python cannot say what it takes, as one of two values."""
 
     fn: Callable[..., object]
 
@@ -106,10 +106,13 @@ class _Pair:
 
 
 def describe_pair(fn: Callable[..., object]) -> Function:
-    """Describe a function that is called with two values; unlike a task's it may have no readable signature."""
+    """Describe a function that is called with two values; unlike a task's its signature may say nothing of them."""
     try:
-        inspect.signature(fn)
+        parameters = inspect.signature(fn).parameters.values()
     except (TypeError, ValueError):
+        return describe(_Pair(fn), name=_name(fn))
+    # Of `math.gcd(*integers)` no parameter takes one value.
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters) and _kind(_unwrap(fn)) == "plain":
         return describe(_Pair(fn), name=_name(fn))
     return describe(fn)
 

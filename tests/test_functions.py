@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections.abc
 import functools
+import math
 import operator
 import pickle
 import typing
@@ -317,6 +318,8 @@ def test_pair_needs_no_readable_signature() -> None:
     assert token(found) == token(describe_pair(max)) != token(describe_pair(min))
     assert pickle.loads(pickle.dumps(found)).fn(3, 7) == 7
     assert describe_pair(operator.add).fn is operator.add
+    assert describe_pair(math.gcd).fn(12, 18) == 6
+    assert (describe_pair(math.gcd).name, free_parameters(describe_pair(math.gcd), ())) == ("gcd", ["first", "second"])
 
 
 def test_near_names_are_suggested() -> None:

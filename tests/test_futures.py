@@ -6,6 +6,7 @@ import asyncio
 import copy
 import functools
 import inspect
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -205,6 +206,7 @@ def test_combine_is_a_task_or_a_function_of_two() -> None:
         minus.fn,
         minus.partial(),
         functools.partial(minus),
+        math.gcd,
         max,
         lambda a, b: a,
         dict[int, int]().get,
