@@ -28,15 +28,18 @@ __all__ = ["Flow", "generator_flow", "open_flow"]
 Flow: TypeAlias = StreamFlow | InlineFlow
 
 
-def open_flow(context: Context, stage: StreamStage, ending: Ending, *, ordered: bool) -> Flow:
-    """The flow of a stream; without tasks on items there is nothing for workers to do."""
+def open_flow(
+    context: Context, stage: StreamStage, ending: Ending, *, ordered: bool, fold: BoundStep | None = None
+) -> Flow:
+    """The flow of a stream; without tasks on items, and without a `fold` there, there is nothing for workers to do."""
     links = [context.bind(link) for link in stage.links]
-    shipped = bool(links) and not context.inline
+    shipped = (bool(links) or fold is not None) and not context.inline
     codec = context.board().session.codec if shipped else context.codec
     source, codec = _open_source(context, stage, codec)
     savers = [context.book.open(link.saves, bound) for link, bound in zip(stage.links, links, strict=True)]
     if shipped:
-        return _stream_flow(context, stage, source, links, savers, ending, ordered=ordered)
+        steps, wanted = _steps_and_savers(links, savers, fold)
+        return _stream_flow(context, stage, source, steps, Intake(wanted, ending, parts=fold is not None), ordered)
     return InlineFlow(source, Chain(links, context.loop), savers, ending, codec, watchful=context.cancellable)
 
 
@@ -55,7 +58,7 @@ def _open_source(context: Context, stage: StreamStage, codec: ItemCodec | None) 
         return _generator(context, stage.source, bound, saver, codec), codec
     first = stage.links[0] if stage.links else stage.end
     assert first is not None, "mapped arguments are followed by a task or a fold"
-    codec = codec if stage.links else None
+    codec = codec if stage.links or stage.folds_on_workers else None
     items = _mapped_items(context, stage.source, first.function.name)
     return Source(items, name=first.function.name, number=first.number, saver=None, codec=codec), codec
 
@@ -91,18 +94,13 @@ def _stream_flow(
     context: Context,
     stage: StreamStage,
     source: Source,
-    links: Sequence[BoundStep],
-    savers: Sequence[Saver | None],
-    ending: Ending,
-    *,
+    steps: Sequence[BoundStep],
+    intake: Intake,
     ordered: bool,
 ) -> StreamFlow:
     board = context.board()
-    # The last step's result comes back anyway; of the others only what is saved.
-    steps = [_tapped(step, saver) for step, saver in zip(links[:-1], savers, strict=False)] + [links[-1]]
-    wanted = [saver for saver in savers[:-1] if saver is not None] + [savers[-1]]
     workers = board.session.workers
-    window = Window(stage.limits.items(workers), stage.limits.nbytes)
+    window = Window(stage.limits.items(workers), stage.limits.nbytes, folds=steps[-1].starts is not None)
     merge: Merge[list[object]] = Merge(ordered=ordered)
     verdict = Verdict(ordered=ordered)
     shipping = Shipping(
@@ -123,11 +121,23 @@ def _stream_flow(
         window=window,
         merge=merge,
         verdict=verdict,
-        intake=Intake(wanted, ending),
+        intake=intake,
         board=board,
         helper_thread=stage.limits.helper_thread,
         failed_beside=lambda: None if context.calls is None else context.calls.error,
     )
+
+
+def _steps_and_savers(
+    links: Sequence[BoundStep], savers: Sequence[Saver | None], fold: BoundStep | None
+) -> tuple[list[BoundStep], list[Saver | None]]:
+    """What a worker does, and who saves what comes back: the last step's result anyway, of the others what is saved."""
+    taps = links if fold is not None else links[:-1]
+    steps = [_tapped(step, saver) for step, saver in zip(taps, savers, strict=False)]
+    wanted: list[Saver | None] = [saver for saver in savers[: len(taps)] if saver is not None]
+    if fold is not None:
+        return [*steps, fold], wanted
+    return [*steps, links[-1]], [*wanted, savers[-1]]
 
 
 def _tapped(step: BoundStep, saver: Saver | None) -> BoundStep:
