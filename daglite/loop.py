@@ -64,7 +64,12 @@ def inline_shape(stage: StreamStage) -> Shape:
 
 
 def worker_shape(stage: StreamStage) -> Shape:
-    """The shape of a stream's part in a worker; the last result goes back anyway, so that only others are tapped."""
+    """The shape of a stream's part in a worker; the last result goes back anyway, so that only others are tapped.
+
+    Where workers fold, no result goes back but those that are saved.
+    """
+    if stage.folds_on_workers:
+        return Shape(tuple(bool(link.saves) for link in stage.links), "fold")
     return Shape((*(bool(link.saves) for link in stage.links[:-1]), False), "cells")
 
 

@@ -179,6 +179,11 @@ class Stage:
     def workers(self) -> int:
         return 0 if self.opened is None else self.opened.workers
 
+    @property
+    def idle(self) -> float:
+        """Seconds in which workers had nothing to do, all together."""
+        return max(0.0, self.workers * self.flowing - self.work)
+
     def report(self, number: int) -> StreamReport:
         assert self.opened is not None
         window, sent, back = self.opened.window, self.sent_bytes, self.back_bytes
@@ -246,9 +251,8 @@ class _Row:
         if self.step is not planned.end:
             if not shipped:
                 return self._made(position, clock.begun, clock.returned, where="coordinator")
-            first, last = self.step is planned.links[0], self.step is planned.links[-1]
-            idle = max(0.0, stage.workers * stage.flowing - stage.work) if first else None
-            back = stage.back_bytes if last else None
+            idle = stage.idle if self.step is planned.links[0] else None
+            back = stage.back_bytes if self.step is planned.links[-1] and not planned.folds_on_workers else None
             return self._row(
                 position, "workers", clock.begun, clock.returned, stage.batches, back, clock.seconds, idle, None
             )
@@ -256,6 +260,10 @@ class _Row:
             # It gets all of them at once.
             arrived = stage.arrived if shipped else max(0, stage.calls - clock.begun)
             return self._row(position, "coordinator", arrived, clock.returned, None, None, clock.seconds, None, None)
+        if planned.folds_on_workers and shipped:
+            idle = None if planned.links else stage.idle
+            busy, done = clock.seconds + stage.ending, int(stage.done_with)
+            return self._row(position, "workers", clock.begun, done, stage.batches, stage.back_bytes, busy, idle, None)
         folded, busy = (stage.arrived, stage.ending) if shipped else (clock.returned, clock.seconds)
         return self._row(position, "coordinator", folded, int(stage.done_with), None, None, busy, None, None)
 

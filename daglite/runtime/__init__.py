@@ -20,6 +20,7 @@
 | errors | exceptions that travel | failures | what an error says |
 | helper | works while the source is stuck | awaiting | async tasks and generators |
 | logs | records and warnings of workers | saving | keys and stores of a run |
+| empty | what folds on workers start from | | |
 """
 
 from __future__ import annotations

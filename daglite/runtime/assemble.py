@@ -36,15 +36,20 @@ __all__ = ["Flow", "generator_flow", "open_flow"]
 Flow: TypeAlias = StreamFlow | InlineFlow
 
 
-def open_flow(context: Context, stage: StreamStage, ending: Ending, *, ordered: bool) -> Flow:
-    """The flow of a stream; without tasks on items there is nothing for workers to do."""
+def open_flow(
+    context: Context, stage: StreamStage, ending: Ending, *, ordered: bool, fold: BoundStep | None = None
+) -> Flow:
+    """The flow of a stream; without tasks on items, and without a `fold` there, there is nothing for workers to do."""
     links = [context.bind(link) for link in stage.links]
-    shipped = bool(links) and not context.inline
+    shipped = (bool(links) or fold is not None) and not context.inline
     codec = context.board().session.codec if shipped else context.codec
     source, codec = _open_source(context, stage, codec)
     savers = [context.book.open(link.saves, bound) for link, bound in zip(stage.links, links, strict=True)]
     if shipped:
-        return _stream_flow(context, stage, source, links, savers, ending, ordered=ordered)
+        steps, wanted = _steps_and_savers(links, savers, fold)
+        told = context.watch is not None and context.watch.batches
+        intake = (watched.WatchedIntake if told else Intake)(wanted, ending, parts=fold is not None)
+        return _stream_flow(context, stage, source, steps, intake, ordered)
     length = None if context.watch is None else _length(context, stage)
     return _inline_flow(context, steps_of(stage), source, Chain(links, context.loop), savers, ending, codec, length)
 
@@ -96,7 +101,7 @@ def _open_source(context: Context, stage: StreamStage, codec: ItemCodec | None) 
         return _generator(context, stage.source, bound, saver, codec), codec
     first = stage.links[0] if stage.links else stage.end
     assert first is not None, "mapped arguments are followed by a task or a fold"
-    codec = codec if stage.links else None
+    codec = codec if stage.links or stage.folds_on_workers else None
     items = _mapped_items(context, stage.source, first.function.name)
     return Source(items, name=first.function.name, number=first.number, saver=None, codec=codec), codec
 
@@ -132,26 +137,20 @@ def _stream_flow(
     context: Context,
     stage: StreamStage,
     source: Source,
-    links: Sequence[BoundStep],
-    savers: Sequence[Saver | None],
-    ending: Ending,
-    *,
+    steps: Sequence[BoundStep],
+    intake: Intake,
     ordered: bool,
 ) -> StreamFlow:
     board = context.board()
-    # The last step's result comes back anyway; of the others only what is saved.
-    steps = [_tapped(step, saver) for step, saver in zip(links[:-1], savers, strict=False)] + [links[-1]]
-    wanted = [saver for saver in savers[:-1] if saver is not None] + [savers[-1]]
     workers = board.session.workers
     watch = context.watch
-    window = Window(stage.limits.items(workers), stage.limits.nbytes)
+    window = Window(stage.limits.items(workers), stage.limits.nbytes, folds=steps[-1].starts is not None)
     if watch is not None:
         length, gauge = _length(context, stage), watched.WindowGauge(window)
-        watch.opened(watch.stage_of(links[0].number), workers, window.size, length, gauge)
+        watch.opened(watch.stage_of(steps[0].number), workers, window.size, length, gauge)
     told = watch is not None and watch.batches
     merge: Merge[list[object]] = Merge(ordered=ordered)
     verdict = Verdict(ordered=ordered)
-    intake = (watched.WatchedIntake if told else Intake)(wanted, ending)
     shipping = Shipping(
         source=source,
         board=board,
@@ -178,8 +177,20 @@ def _stream_flow(
     if watch is not None:
         for part in (intake, flow):
             if isinstance(part, watched.WatchedIntake | watched.WatchedFlow):
-                part.watch(watch, watch.stage_of(links[0].number))
+                part.watch(watch, watch.stage_of(steps[0].number))
     return flow
+
+
+def _steps_and_savers(
+    links: Sequence[BoundStep], savers: Sequence[Saver | None], fold: BoundStep | None
+) -> tuple[list[BoundStep], list[Saver | None]]:
+    """What a worker does, and who saves what comes back: the last step's result anyway, of the others what is saved."""
+    taps = links if fold is not None else links[:-1]
+    steps = [_tapped(step, saver) for step, saver in zip(taps, savers, strict=False)]
+    wanted: list[Saver | None] = [saver for saver in savers[: len(taps)] if saver is not None]
+    if fold is not None:
+        return [*steps, fold], wanted
+    return [*steps, links[-1]], [*wanted, savers[-1]]
 
 
 def _tapped(step: BoundStep, saver: Saver | None) -> BoundStep:

@@ -16,10 +16,12 @@ from daglite.exceptions import ExecutionError, ParameterError
 from daglite.lazy import lazy
 from daglite.options import RunSettings, Store
 from daglite.program import CallStage, MaterialiseStage, Program, Result, Stage, Step, StreamStage, operands
+from daglite.records import replace
 from daglite.runtime.assemble import Flow, generator_flow, open_flow
 from daglite.runtime.chain import BoundStep, Chain, bind_step
 from daglite.runtime.context import Context
-from daglite.runtime.endings import Collecting, Folding, Handover
+from daglite.runtime.empty import empty_of
+from daglite.runtime.endings import Collecting, Combining, Folding, Handover
 from daglite.runtime.inline import InlineFlow, run_steps
 from daglite.runtime.saving import Saver
 
@@ -235,11 +237,25 @@ class Execution:
         step = self._context.bind(stage.end)
         saver = self._context.book.open(stage.end.saves, step)
         initial = _copied(self._context.value(stage.initial), stage.end)
-        folding = Folding(step, bind_step(step, self._context.fold_loop), initial)
-        self._drive(open_flow(self._context, stage, folding, ordered=stage.ordered))
+        ending, part = self._fold_ending(stage, step, initial)
+        self._drive(open_flow(self._context, stage, ending, ordered=stage.ordered, fold=part))
         if saver is not None:
-            saver(None, folding.value)
-        return folding.value
+            saver(None, ending.value)
+        return ending.value
+
+    def _fold_ending(
+        self, stage: StreamStage, step: BoundStep, initial: object
+    ) -> tuple[Folding | Combining, BoundStep | None]:
+        """The ending of a fold; where workers fold, also the step that does it there."""
+        fold_loop = self._context.fold_loop
+        if stage.combine is not None:
+            combine = self._context.bind(stage.combine.step)
+            both = bind_step(combine, fold_loop)
+            given = () if stage.combine.empty is None else (self._context.value(stage.combine.empty),)
+            empty = empty_of(initial, given, combine.function.name, both)
+            if stage.folds_on_workers and not self._context.inline:
+                return Combining(combine, both, initial), replace(step, starts=(initial, empty))
+        return Folding(step, bind_step(step, fold_loop), initial), None
 
     def _collect(self, stage: StreamStage) -> object:
         """Collect the items; with a join, give them to its task, here where they are."""

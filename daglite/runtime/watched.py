@@ -177,11 +177,11 @@ class WatchedIntake(Intake):
         """Must be called before the first result comes."""
         self._watch, self._stage = watch, stage
 
-    def take(self, first: int, values: Sequence[object], nbytes: int) -> None:
+    def take(self, first: int, size: int, values: Sequence[object], nbytes: int) -> None:
         began = time.perf_counter()
-        super().take(first, values, nbytes)
+        super().take(first, size, values, nbytes)
         now = time.perf_counter()
-        self._watch.emit(Delivered(now, self._stage, first, len(values) // self.stride, nbytes, now - began))
+        self._watch.emit(Delivered(now, self._stage, first, size, nbytes, now - began))
 
 
 class WatchedFlow(StreamFlow):

@@ -130,6 +130,17 @@ def test_calls_and_joins_are_reported(runtime: RuntimeName) -> None:
     assert (join.items_in, join.where) == (4, "coordinator")
 
 
+def test_folds_on_workers_are_reported_there(crew: RuntimeName) -> None:
+    report = Report()
+    parts = count_up.iter(n=60).then(square).reduce(fold, initial=0, combine=fold)
+    assert parts.run(runtime=crew, workers=2, observers=[report]) == sum(x * x for x in range(60))
+
+    _, step, last = report.steps
+    assert (step.items_in, step.items_out, last.items_in, last.items_out) == (60, 60, 60, 1)
+    assert last.where == "workers"
+    assert last.nbytes == report.streams[0].back
+
+
 def test_a_report_serves_one_run_after_the_other() -> None:
     report = Report()
     square.map(x=[1, 2, 3]).run(runtime="inline", observers=[report])
