@@ -5,12 +5,13 @@
         StreamOpened          its window, its workers, and a gauge that can be read while it runs
           Pulled              items came from the source                        batches
           Sent    Answered    a batch went to a worker, and came back           batches
+          Lost                a worker ended with a batch of its own                batches
           Delivered           results were folded, collected or handed over     batches
           Waited              the coordinator had to wait, and for what         batches
         Called                the coordinator ran tasks itself                  batches
       StageEnded
     RunEnded
-    WorkerStarted, WorkerEnded, Lost    at any time
+    WorkerStarted, WorkerEnded          at any time
     Beat                                some times a second
 
 Those marked "batches" come once for each batch, never for each item, and only to observers whose `detail` asks for

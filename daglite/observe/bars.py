@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TextIO, cast
+
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -14,6 +16,7 @@ from rich.progress import (
 )
 
 from daglite.events import Progress
+from daglite.observe.line import Line
 
 __all__ = ["Bars"]
 
@@ -28,8 +31,15 @@ class Bars:
         self._console = Console(stderr=True) if console is None else console
         self._bars: RichProgress | None = None
         self._tasks: dict[int, TaskID] = {}
+        # Bars need a screen.
+        self._line = (
+            None if self._console.is_terminal or self._console.is_jupyter else Line(cast("TextIO", self._console.file))
+        )
 
     def __call__(self, progress: Progress) -> None:
+        if self._line is not None:
+            self._line(progress)
+            return
         if self._bars is None:
             if progress.ended or progress.seconds < _PATIENCE:
                 return

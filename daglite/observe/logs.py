@@ -7,7 +7,6 @@ import logging
 from daglite.events import (
     Detail,
     Event,
-    Lost,
     RunEnded,
     RunStarted,
     StageEnded,
@@ -61,10 +60,6 @@ class Logging:
             case WorkerEnded():
                 what = "was killed over a time limit" if event.why == "overdue" else "died"
                 self._log.warning("worker %d %s, exit code %s", event.worker, what, event.exitcode)
-            case Lost():
-                self._log.warning(
-                    "stage %d: %d items from %d on have lost their worker", event.stage, event.items, event.first
-                )
             case RunEnded():
                 how = "is done" if event.error is None else f"ends with {type(event.error).__name__}"
                 self._log.log(self._level, "the run %s after %s", how, seconds_text(event.at - self._began))
