@@ -20,7 +20,8 @@
 | errors | exceptions that travel | failures | what an error says |
 | helper | works while the source is stuck | awaiting | async tasks and generators |
 | logs | records and warnings of workers | saving | keys and stores of a run |
-| empty | what folds on workers start from | | |
+| empty | what folds on workers start from | tally | clocks around the calls of steps |
+| watch | who listens to a run | watched | the parts of a stream that tell of it |
 """
 
 from __future__ import annotations
