@@ -10,7 +10,7 @@ amounts    numbers for people                     sheet      a report as text
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import cast
 
 from daglite.events import Observer
@@ -35,7 +35,7 @@ def observers_of(options: RunOptions, *, shown: bool) -> list[Observer]:
     if progress is True or (progress is None and shown):
         found.append(Following(Line()))
     elif callable(progress):
-        found.append(Following(cast("Callable[..., object]", progress)))
+        found.append(Following(progress))
     elif progress not in (None, False):
         raise ParameterError(f"`progress` must be True, False, None or a function of one argument; got {progress!r}")
     trace = cast("object", options.get("trace"))

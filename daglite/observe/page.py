@@ -119,10 +119,11 @@ def _read(text: str) -> _Trace:
         found = json.loads(text)
     except ValueError:
         found = _repaired(text)
-    facts = found.get("otherData") if isinstance(found, dict) else None
+    whole = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+    facts = whole.get("otherData")
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:
         raise TraceError(f"this is not a trace that `trace=` of a run has written (format {FORMAT})")
-    events = cast("list[dict[str, Any]]", found["traceEvents"])
+    events = cast("list[dict[str, Any]]", whole["traceEvents"])
     lanes: dict[int, _Lane] = {}
     alive: dict[str, list[tuple[float, float]]] = defaultdict(list)
     error, end = None, 0.0
