@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import logging
+import math
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import TypeAlias, cast
 
-from daglite.exceptions import Failure, ParameterError
+from daglite.exceptions import Failure, ParameterError, TransferError
 from daglite.program import MappedSource, Step, StreamStage
+from daglite.runtime.adaptive import AdaptiveFlow
 from daglite.runtime.batch import Batcher
+from daglite.runtime.board import Board
 from daglite.runtime.chain import BoundStep, Chain, open_items
+from daglite.runtime.choice import Answer
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.context import Context
+from daglite.runtime.copies import Copies
 from daglite.runtime.endings import Ending, Intake
 from daglite.runtime.failures import raise_blamed
 from daglite.runtime.inline import InlineFlow
@@ -25,18 +31,23 @@ from daglite.runtime.window import Window
 
 __all__ = ["Flow", "generator_flow", "open_flow"]
 
-Flow: TypeAlias = StreamFlow | InlineFlow
+_log = logging.getLogger("daglite")
+
+Flow: TypeAlias = StreamFlow | InlineFlow | AdaptiveFlow
 
 
 def open_flow(context: Context, stage: StreamStage, ending: Ending, *, ordered: bool) -> Flow:
     """The flow of a stream; without tasks on items there is nothing for workers to do."""
     links = [context.bind(link) for link in stage.links]
-    shipped = bool(links) and not context.inline
+    adaptive = bool(links) and context.begins_here([link.function for link in links])
+    shipped = bool(links) and not context.inline and not adaptive
     codec = context.board().session.codec if shipped else context.codec
     source, codec = _open_source(context, stage, codec)
     savers = [context.book.open(link.saves, bound) for link, bound in zip(stage.links, links, strict=True)]
+    if adaptive:
+        return _adaptive_flow(context, stage, source, links, savers, ending, ordered=ordered)
     if shipped:
-        return _stream_flow(context, stage, source, links, savers, ending, ordered=ordered)
+        return _stream_flow(context, context.board(), stage, source, links, savers, ending, ordered=ordered)
     return InlineFlow(source, Chain(links, context.loop), savers, ending, codec, watchful=context.cancellable)
 
 
@@ -56,8 +67,10 @@ def _open_source(context: Context, stage: StreamStage, codec: ItemCodec | None) 
     first = stage.links[0] if stage.links else stage.end
     assert first is not None, "mapped arguments are followed by a task or a fold"
     codec = codec if stage.links else None
-    items = _mapped_items(context, stage.source, first.function.name)
-    return Source(items, name=first.function.name, number=first.number, saver=None, codec=codec), codec
+    items, total = _mapped_items(context, stage.source, first.function.name)
+    source = Source(items, name=first.function.name, number=first.number, saver=None, codec=codec)
+    source.total = total
+    return source, codec
 
 
 def _generator(context: Context, step: Step, bound: BoundStep, saver: Saver | None, codec: ItemCodec | None) -> Source:
@@ -68,17 +81,20 @@ def _generator(context: Context, step: Step, bound: BoundStep, saver: Saver | No
     return Source(items, name=step.function.name, number=step.number, saver=saver, codec=codec)
 
 
-def _mapped_items(context: Context, source: MappedSource, task: str) -> Iterator[object]:
+def _mapped_items(context: Context, source: MappedSource, task: str) -> tuple[Iterator[object], int | None]:
+    """The items, and how many there are, where the values have a length."""
     lists = [_iterable(name, context.value(operand), task) for name, operand in source.sources]
+    lengths = [len(one) for one in lists if isinstance(one, Sized)]
+    known = len(lengths) == len(lists)
     if len(lists) == 1:
-        return iter(lists[0])
+        return iter(lists[0]), lengths[0] if known else None
     if source.mode == "product":
-        return itertools.product(*lists)
+        return itertools.product(*lists), math.prod(lengths) if known else None
     sizes = {name: len(one) for (name, _), one in zip(source.sources, lists, strict=True) if isinstance(one, Sized)}
     if len(set(sizes.values())) > 1:
         told = ", ".join(f"'{name}' has {size}" for name, size in sizes.items())
         raise ParameterError(f"`map` of task '{task}' zips values of different lengths: {told}")
-    return iter(zip(*lists, strict=True))
+    return iter(zip(*lists, strict=True)), lengths[0] if known else None
 
 
 def _iterable(name: str, value: object, task: str) -> Iterable[object]:
@@ -87,7 +103,7 @@ def _iterable(name: str, value: object, task: str) -> Iterable[object]:
     raise ParameterError(f"`map` of task '{task}' needs an iterable for '{name}'; the future gave {value!r}")
 
 
-def _stream_flow(
+def _adaptive_flow(
     context: Context,
     stage: StreamStage,
     source: Source,
@@ -96,14 +112,50 @@ def _stream_flow(
     ending: Ending,
     *,
     ordered: bool,
+) -> AdaptiveFlow:
+    """A flow in this process that may move to workers with all that it has."""
+    assert context.codec is not None
+    chain, copies = Chain(links, context.loop), Copies(context.codec, source, links[-1])
+    watchful = context.cancellable or ending.keeps
+
+    def move(answer: Answer) -> StreamFlow | None:
+        board = context.crew(answer)
+        try:
+            flow = _stream_flow(context, board, stage, source, links, savers, ending, ordered=ordered)
+        except TransferError as error:
+            _log.debug("%s", error)
+            return None
+        source.use(board.session.codec)
+        return flow
+
+    return AdaptiveFlow(
+        source=source,
+        inline=InlineFlow(source, chain, savers, ending, context.codec, watchful=watchful, copies=copies),
+        calls=[call for call, _, _ in chain.calls],
+        copies=copies,
+        choice=context.choice(),
+        move=move,
+        watchful=watchful,
+    )
+
+
+def _stream_flow(
+    context: Context,
+    board: Board,
+    stage: StreamStage,
+    source: Source,
+    links: Sequence[BoundStep],
+    savers: Sequence[Saver | None],
+    ending: Ending,
+    *,
+    ordered: bool,
 ) -> StreamFlow:
-    board = context.board()
     # The last step's result comes back anyway; of the others only what is saved.
     steps = [_tapped(step, saver) for step, saver in zip(links[:-1], savers, strict=False)] + [links[-1]]
     wanted = [saver for saver in savers[:-1] if saver is not None] + [savers[-1]]
     workers = board.session.workers
     window = Window(stage.limits.items(workers), stage.limits.nbytes)
-    merge: Merge[list[object]] = Merge(ordered=ordered)
+    merge: Merge[list[object]] = Merge(ordered=ordered, first=source.count)
     verdict = Verdict(ordered=ordered)
     shipping = Shipping(
         source=source,

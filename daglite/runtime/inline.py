@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import Literal, NoReturn
+from typing import Any, Literal, NoReturn
 
 from daglite.exceptions import Failure, TransferError
 from daglite.loop import Place, Shape
 from daglite.runtime.cells import Unloadable
 from daglite.runtime.chain import Chain
 from daglite.runtime.codec import ItemCodec
+from daglite.runtime.copies import Copies
 from daglite.runtime.endings import Ending, Folding
 from daglite.runtime.failures import blame, raise_blamed, short_repr
 from daglite.runtime.flat import flat_loop
@@ -51,8 +52,10 @@ class InlineFlow:
         codec: ItemCodec | None,
         *,
         watchful: bool,
+        copies: Copies | None = None,
     ) -> None:
-        """`codec` is given when items are captured at yield all the same, as on runtimes that cross processes.
+        """`codec` is given when items are captured at yield all the same, as on runtimes that cross processes; `copies`
+        when results are, too.
 
         A `watchful` flow returns after each item: someone may cancel the run.
         """
@@ -63,31 +66,40 @@ class InlineFlow:
         self._codec = codec
         saves = tuple(saver is not None for saver in savers)
         end: Literal["fold", "each"] = "fold" if isinstance(ending, Folding) else "each"
-        self._loop = flat_loop(Shape(saves, end, source.saver is not None, codec is not None))
+        snaps = codec is not None and copies is None
+        self._loop = flat_loop(Shape(saves, end, source.saver is not None, snaps, copies is not None))
+        self._calls = [call for call, _, _ in chain.calls]
+        self._saves = [saver for saver in savers if saver is not None]
+        self._snaps = self._snap if copies is None else (copies.item, copies.result)
         self._most = 1
         self._watchful = watchful
 
     def advance(self) -> bool:
         """Take items through, one after the other; False when there are no more."""
-        ending = self._ending
         most, began = self._most, time.perf_counter()
+        count = self.take(islice(self._source.items, most))
+        if not self._ending.keeps and not self._watchful:
+            self._most = 2 * most if time.perf_counter() - began < _LOOK_UP else max(1, most // 2)
+        return count == most
+
+    def take(self, items: Iterator[object], calls: Sequence[Callable[[Any], Any]] | None = None) -> int:
+        """Take these items of the source through, with other `calls` if given; how many there were."""
+        ending = self._ending
         value, count = self._loop.run(
-            islice(self._source.items, most),
+            items,
             self._source.count,
             ending.value if isinstance(ending, Folding) else None,
-            [call for call, _, _ in self._chain.calls],
-            [saver for saver in self._savers if saver is not None],
+            self._calls if calls is None else calls,
+            self._saves,
             self._source.saver,
-            self._snap,
+            self._snaps,
             ending.one,
             failed=self._failed,
         )
         if isinstance(ending, Folding):
             ending.value = value
         self._source.count += count
-        if not ending.keeps and not self._watchful:
-            self._most = 2 * most if time.perf_counter() - began < _LOOK_UP else max(1, most // 2)
-        return count == most
+        return count
 
     def rest(self) -> None:
         """Nothing goes on between two items."""
@@ -114,6 +126,9 @@ class InlineFlow:
             step = self._chain.steps[place.step]
             attempt = step.function.retries + 1 if isinstance(error, Exception) else 1
             raise_blamed(error, Failure(step.function.name, step.number, index, short_repr(item), attempt))
+        if place.kind == "result":
+            step = self._chain.steps[place.step]
+            raise_blamed(error, Failure(step.function.name, step.number, index, short_repr(item)))
         if place.kind == "end" and isinstance(self._ending, Folding):
             self._ending.blame(error, index, x)
         if place.kind in ("source", "item") and isinstance(error, Exception):

@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from functools import partial
 from typing import assert_never
 
-from daglite.exceptions import ExecutionError, ParameterError
+from daglite.exceptions import ExecutionError, Failure, ParameterError, TransferError
 from daglite.options import RunSettings, Store
-from daglite.program import CallStage, MaterialiseStage, Program, Result, Stage, Step, StreamStage, operands
+from daglite.program import CallStage, MaterialiseStage, Program, Result, Stage, Step, StreamStage, operands, steps_of
 from daglite.runtime.assemble import Flow, generator_flow, open_flow
 from daglite.runtime.chain import BoundStep, Chain, bind_step
 from daglite.runtime.context import Context
+from daglite.runtime.copies import copied_result
 from daglite.runtime.endings import Collecting, Folding, Handover
+from daglite.runtime.failures import raise_blamed
 from daglite.runtime.inline import InlineFlow, run_steps
 from daglite.runtime.saving import Saver
 
@@ -134,8 +136,12 @@ class Execution:
         """Send every call whose arguments are there to a worker."""
         if self._context.inline:
             return
-        for number in [number for number in self._waiting if number < self._end and self._ready(number)]:
+        ready = [number for number in self._waiting if number < self._end and self._ready(number)]
+        for number in ready:
             stage = self._stages[number]
+            functions = [step.function for step in steps_of(stage)]
+            if isinstance(stage, CallStage) and self._context.begins_here(functions, alone=len(ready) == 1):
+                continue
             if isinstance(stage, MaterialiseStage):
                 self._waiting.remove(number)
                 self._start_generator(number, stage)
@@ -175,7 +181,12 @@ class Execution:
         match stage:
             case CallStage():
                 steps, saver = self._bound(stage)
-                return run_steps(Chain(steps, self._context.loop), None, None, [*([None] * (len(steps) - 1)), saver])
+                value = run_steps(Chain(steps, self._context.loop), None, None, [None] * len(steps))
+                if stage.place == "workers" and self._context.codec is not None:
+                    value = self._sent_back(value, steps[-1])
+                if saver is not None:
+                    saver(None, value)
+                return value
             case MaterialiseStage(streamed=True):
                 collecting = Collecting()
                 self._drive(generator_flow(self._context, stage.step, collecting))
@@ -188,6 +199,14 @@ class Execution:
                 return self._fold(stage) if stage.ending == "reduce" else self._collect(stage)
             case _:
                 assert_never(stage)
+
+    def _sent_back(self, value: object, step: BoundStep) -> object:
+        """What a call here gives, as it would have come from a worker."""
+        assert self._context.codec is not None
+        try:
+            return copied_result(self._context.codec, value, step)
+        except TransferError as error:
+            raise_blamed(error, Failure(step.function.name, step.number))
 
     def _fold(self, stage: StreamStage) -> object:
         assert stage.end is not None
