@@ -23,7 +23,7 @@ _HEAD = "def loop(items, start, value, calls, savers, save_item, snap, end, fail
 _END = {
     "fold": "    value = end(value, {x})",
     "each": "    end({x})",
-    "cells": "    append({x} if type({x}) in SCALARS else capture({x}))",
+    "cells": "    append({x} if type({x}) in PLAIN else capture({x}))",
 }
 
 

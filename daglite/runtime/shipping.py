@@ -10,7 +10,6 @@ from functools import partial
 
 from daglite.exceptions import ExecutionError, Failure, TaskTimeoutError, TransferError, WorkerDiedError
 from daglite.functions import Function
-from daglite.records import record
 from daglite.runtime.batch import Batcher
 from daglite.runtime.board import Board
 from daglite.runtime.cells import reason_of
@@ -28,14 +27,16 @@ __all__ = ["Shipping", "died", "overdue"]
 _MOST_BYTES = 256 * 1024
 
 
-@record
 class _Flight:
     """A batch under way: kept until it is answered, because its worker may die. `attempt` counts starts from 1."""
 
-    first: int
-    cells: Sequence[object]
-    nbytes: int
-    attempt: int = 1
+    __slots__ = ("attempt", "cells", "first", "nbytes")
+
+    def __init__(self, first: int, cells: Sequence[object], nbytes: int, attempt: int = 1) -> None:
+        self.first = first
+        self.cells = cells
+        self.nbytes = nbytes
+        self.attempt = attempt
 
 
 class Shipping:

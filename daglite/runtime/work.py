@@ -27,6 +27,8 @@ class BatchRun:
 
     def __init__(self, chain: Chain, codec: ItemCodec, first: int) -> None:
         self.cells: list[object] = []
+        # Whether they are all of `PLAIN` types.
+        self.plain = True
         self.step = -1
         self.done = 0
         self._first = first
@@ -69,9 +71,11 @@ class BatchRun:
 
     def _tap(self, index: int, value: object) -> None:
         # Taken now: the next task may change the value it is given.
+        self.plain = False
         self.cells.append(self._codec.keep(value))
 
     def _captured(self, value: object) -> object:
+        self.plain = False
         return self._codec.capture(value)
 
     def _failed(self, error: BaseException, place: Place, index: int, item: object, x: object) -> NoReturn:
