@@ -1,4 +1,4 @@
-"""Counts what a run costs its coordinator: messages, bytes, pickles, wake-ups. Times are not measured, so they are fixed."""
+"""Counts what a run costs its coordinator: messages, bytes, pickles, wake-ups. It measures no time."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from daglite.runtime.batch import Batcher
+from daglite.runtime.bell import Bell
 from daglite.runtime.frames import Frame, FrameReader, FrameWriter
 from daglite.runtime.wire import Codec
 
@@ -21,9 +22,10 @@ __all__ = ["Costs", "costs_of"]
 class Costs(Counter[str]):
     """How often, or how many bytes.
 
-    `batches` and `replies`: messages to and from workers. `sent`: bytes to workers. `sends`, `receives`: calls of the
-    kernel for them. `waits`: looks at all sockets, each a wake-up. `pickles`: calls of pickle in the coordinator, and
-    `captures` single items pickled. `largest` is the number of bytes of the largest pickle.
+    `batches` and `replies`: messages to and from workers, `sent` and `received` what is in them. `sends`, `receives`:
+    calls of the kernel for them, `through_sockets` the bytes that these took and brought. `waits`: looks at all
+    sockets, each a wake-up of the coordinator; `rings`: wake-ups of workers. `pickles`: calls of `pickle.dumps` in the
+    coordinator, `largest` the bytes of the largest; `captures`: items pickled when they were yielded.
     """
 
 
@@ -42,7 +44,7 @@ def costs_of(run: Callable[[], object], patch: pytest.MonkeyPatch, *, seconds: f
 
             patched.setattr(owner, name, noting)
 
-        def pushed(_: None, writer: FrameWriter, frame: Frame) -> None:
+        def pushed(_: None, writer: FrameWriter, frame: Frame, *__: object) -> None:
             costs[frame.kind.name.lower()] += 1
             costs["sent"] += sum(memoryview(segment).nbytes for segment in frame.segments)
 
@@ -57,17 +59,25 @@ def costs_of(run: Callable[[], object], patch: pytest.MonkeyPatch, *, seconds: f
         def count(what: str) -> Callable[..., None]:
             return lambda *_: costs.update({what: 1})
 
+        def moved(what: str) -> Callable[..., None]:
+            def note(found: Any, *_: object) -> None:
+                costs[what] += 1
+                costs["through_sockets"] += found[0] if isinstance(found, tuple) else found
+
+            return note
+
         observe = Batcher.observe
         patched.setattr(Batcher, "observe", lambda batcher, n, _, nbytes: observe(batcher, n, n * seconds, nbytes))
         around(FrameWriter, "push", pushed)
         around(FrameReader, "read", read)
-        around(socket.socket, "send", count("sends"))
-        around(socket.socket, "sendmsg", count("sends"))
-        around(socket.socket, "recv_into", count("receives"))
+        for name in ("send", "sendmsg"):
+            around(socket.socket, name, moved("sends"))
+        for name in ("recv_into", "recvmsg_into"):
+            around(socket.socket, name, moved("receives"))
+        around(Bell, "ring", count("rings"))
         around(selectors.DefaultSelector, "select", count("waits"))
         around(pickle, "dumps", pickled)
         around(Codec, "capture", count("captures"))
-        around(Codec, "dumps", count("programs"))
         run()
     costs["batches"] = costs["batch"]
     return costs
