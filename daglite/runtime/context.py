@@ -14,7 +14,7 @@ from daglite.runtime.board import Board
 from daglite.runtime.calls import Calls
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.choice import Answer, Choice
-from daglite.runtime.codec import ItemCodec
+from daglite.runtime.copies import Spares
 from daglite.runtime.engines import Auto, Inline, engine_of
 from daglite.runtime.saving import SaveBook
 from daglite.runtime.wire import Codec
@@ -49,7 +49,7 @@ class Context:
         # Waiting work of a run that chooses, on threads of its own.
         self._threads: Board | None = None
         # Captures the items of streams that need no worker, so that they mean the same as those that do.
-        self.codec: ItemCodec | None = None if self.inline or self._engine.shares else Codec("c")
+        self.codec: Codec | None = None if self.inline or self._engine.shares else Codec("c", Spares())
 
     def board(self) -> Board:
         """The engine, started when something first needs it."""

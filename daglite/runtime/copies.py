@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import sys
+from collections import deque
+
 from daglite.exceptions import Failure, TransferError
 from daglite.runtime.cells import SCALARS, Captured, Unloadable
 from daglite.runtime.chain import BoundStep
-from daglite.runtime.codec import ItemCodec
 from daglite.runtime.failures import raise_blamed
+from daglite.runtime.shared import Arena
 from daglite.runtime.source import Source
+from daglite.runtime.wire import Codec
 
-__all__ = ["Copies", "copied_result"]
+__all__ = ["Copies", "Spares", "copied_result"]
+
+# Large buffers that are kept to be used again: most of them, and the largest.
+_MOST_SPARES = 4
+_LARGEST_SPARE = 32 * 1024 * 1024
+# Of a buffer that nobody looks at: the deque, a variable and the question itself refer to it.
+_NOBODY = 3
 
 
 class _Never:
@@ -22,7 +32,7 @@ class Copies:
     `nbytes` counts what could not be passed on as it was.
     """
 
-    def __init__(self, codec: ItemCodec, source: Source, last: BoundStep) -> None:
+    def __init__(self, codec: Codec, source: Source, last: BoundStep) -> None:
         self.nbytes = 0
         self._codec = codec
         self._source = source
@@ -46,17 +56,18 @@ class Copies:
         return _Never, _loaded(self._restored(_captured(self._codec, value, self._last)), self._last)
 
     def _restored(self, cell: object) -> object:
-        if isinstance(cell, Captured):
-            self.nbytes += cell.nbytes
-        return self._codec.restore(cell)
+        if not isinstance(cell, Captured):
+            return cell
+        self.nbytes += cell.nbytes
+        return self._codec.take(cell)
 
 
-def copied_result(codec: ItemCodec, value: object, step: BoundStep) -> object:
+def copied_result(codec: Codec, value: object, step: BoundStep) -> object:
     """The value of a step as it would have come back; raises `TransferError` when it could not."""
     return _loaded(codec.restore(_captured(codec, value, step)), step)
 
 
-def _captured(codec: ItemCodec, value: object, step: BoundStep) -> object:
+def _captured(codec: Codec, value: object, step: BoundStep) -> object:
     try:
         return codec.capture(value)
     except TransferError as error:
@@ -68,3 +79,30 @@ def _loaded(value: object, step: BoundStep) -> object:
         name = step.function.name
         raise TransferError(f"a result of task '{name}' cannot be loaded in the coordinator: {value.reason}")
     return value
+
+
+class Spares(Arena):
+    """Memory for large buffers that stay in this process: one copy of a buffer, where the last one of its size was.
+
+    Fresh memory has to be found and cleared by the kernel, page by page, which takes several times as long as a copy.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._spares: deque[bytearray] = deque(maxlen=_MOST_SPARES)
+
+    def put(self, raw: memoryview) -> memoryview:
+        """A copy of a buffer, which may be written to."""
+        for memory in self._spares:
+            if len(memory) == raw.nbytes and sys.getrefcount(memory) <= _NOBODY:
+                view = memoryview(memory)
+                view[:] = raw
+                return view
+        copy = bytearray(raw)
+        if len(copy) <= _LARGEST_SPARE:
+            self._spares.append(copy)
+        return memoryview(copy)
+
+    def close(self) -> None:
+        """Keep nothing."""
+        self._spares.clear()

@@ -78,6 +78,24 @@ def test_only_tasks_count_as_time_of_tasks() -> None:
     assert sum(one.wall for one in slices) < 0.05
 
 
+def test_the_time_of_all_tasks_counts_on_the_clock_and_of_the_processor() -> None:
+    def nap(x: int) -> int:
+        time.sleep(0.02)
+        return x
+
+    def spin(x: int) -> int:
+        until = time.thread_time() + 0.02
+        while time.thread_time() < until:
+            pass
+        return x
+
+    slices = noted(count.iter(n=3).then(task(nap)).then(task(spin))).slices
+    assert all(one.timed for one in slices)
+    assert sum(one.wall for one in slices) >= 0.12
+    assert 0.06 <= sum(one.cpu for one in slices) <= 0.1
+    assert sum(one.pauses for one in slices) >= 3
+
+
 def test_bytes_of_what_was_copied_count() -> None:
     large = task(lambda x: bytearray(100_000), name="large")
     slices = noted(count.iter(n=3).then(large)).slices
