@@ -73,7 +73,12 @@ def auto_shape(stage: StreamStage) -> Shape:
 
 
 def worker_shape(stage: StreamStage) -> Shape:
-    """The shape of a stream's part in a worker; the last result goes back anyway, so that only others are tapped."""
+    """The shape of a stream's part in a worker; the last result goes back anyway, so that only others are tapped.
+
+    Where workers fold, no result goes back but those that are saved.
+    """
+    if stage.folds_on_workers:
+        return Shape(tuple(bool(link.saves) for link in stage.links), "fold")
     return Shape((*(bool(link.saves) for link in stage.links[:-1]), False), "cells")
 
 
@@ -92,7 +97,7 @@ def write_loop(shape: Shape) -> WrittenLoop:
         x = "x"
         if saves:
             lines.append((f"    save_{step}(index, x)", Place("save", step)))
-    if shape.copies:
+    if shape.copies and shape.saves:
         lines.append(("    if type(x) is not usual: usual, x = keep(index, x)", Place("result", len(shape.saves) - 1)))
     lines.append((_END[shape.end].format(x=x), Place("end")))
     return _framed(shape, lines, x)

@@ -41,6 +41,8 @@ def streams() -> Iterator[tuple[str, Any]]:
     yield "source saved", saved.then(look)
     yield "mapped", look.map(x=[1, 2])
     yield "fold", plain.then(look).reduce(keep, initial=b"")
+    yield "fold on workers", plain.then(look).reduce(keep, initial=b"", combine=keep)
+    yield "tapped fold on workers", plain.then(look).save("t{iteration_index}").reduce(keep, initial=b"", combine=keep)
     yield "join", saved.then(look).save("j{iteration_index}").join(listed)
 
 

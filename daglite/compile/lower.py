@@ -31,6 +31,7 @@ from daglite.ir.walk import consumers, postorder
 from daglite.options import Limits, Save
 from daglite.program import (
     CallStage,
+    Combine,
     Constant,
     EndKind,
     Firing,
@@ -85,7 +86,9 @@ class _Numbering:
                 return self._stream(self._mapped(node.sources, node.mode), (link,), None, Collect())
             case ReduceNode():
                 source = MappedSource((("items", self._operand(node.source)),), "zip")
-                fold = Fold(node.call, node.accumulator, node.item, node.initial, node.ordered, node.saves)
+                fold = Fold(
+                    node.call, node.accumulator, node.item, node.initial, node.ordered, node.saves, node.combine
+                )
                 return self._stream(source, (), name, fold)
             case JoinNode():
                 call = Call(node.call.function, node.call.fixed, (*node.call.bound, Binding(node.item, node.source)))
@@ -120,6 +123,7 @@ class _Numbering:
         end: Step | None = None
         initial: Operand | None = None
         ordered = True
+        combine: Combine | None = None
         match ending:
             case Collect():
                 kind = "collect"
@@ -128,9 +132,18 @@ class _Numbering:
             case Fold():
                 kind, ordered, initial = "reduce", ending.ordered, self._operand(ending.initial)
                 end = self._step(node or "", ending.call, (ending.accumulator, ending.item), ending.saves)
+                # A list lies in the coordinator already: there it is folded, too.
+                combine = self._combine(ending, end.number, "coordinator" if node else "workers")
             case _:
                 assert_never(ending)
-        return StreamStage(source, links, kind, end, initial, ordered, self.limits)
+        return StreamStage(source, links, kind, end, initial, ordered, self.limits, combine)
+
+    def _combine(self, fold: Fold, number: int, place: Place) -> Combine | None:
+        if fold.combine is None:
+            return None
+        call, items, empty = fold.combine.call, fold.combine.items, fold.combine.empty
+        step = Step(number, "", call.function, self._arguments(call), items)
+        return Combine(step, None if empty is None else self._operand(empty), place)
 
     def _links(self, node: str, links: Iterable[Link]) -> tuple[Step, ...]:
         return tuple(self._step(node, link.call, link.items, link.saves) for link in links)
@@ -140,9 +153,11 @@ class _Numbering:
         return MappedSource(pairs, mode)
 
     def _step(self, node: str, call: Call, items: tuple[str, ...], saves: tuple[Save, ...]) -> Step:
-        arguments = tuple((b.name, self._operand(b.argument)) for b in (*call.fixed, *call.bound))
         self.steps += 1
-        return Step(self.steps - 1, node, call.function, arguments, items, saves)
+        return Step(self.steps - 1, node, call.function, self._arguments(call), items, saves)
+
+    def _arguments(self, call: Call) -> tuple[tuple[str, Operand], ...]:
+        return tuple((b.name, self._operand(b.argument)) for b in (*call.fixed, *call.bound))
 
     def _operand(self, argument: Argument) -> Operand:
         return Constant(argument.value) if isinstance(argument, Value) else self.places[argument]

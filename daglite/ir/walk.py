@@ -12,6 +12,7 @@ from daglite.ir.nodes import (
     Binding,
     Call,
     Collect,
+    Combine,
     CompositeMapTaskNode,
     CompositeTaskNode,
     Fold,
@@ -52,7 +53,7 @@ _READS: dict[type, tuple[str, ...]] = {
     TaskNode: ("call",),
     IterNode: ("call",),
     MapTaskNode: ("sources", "call"),
-    ReduceNode: ("source", "call", "initial"),
+    ReduceNode: ("source", "call", "initial", "combine"),
     JoinNode: ("source", "call"),
     SaveNode: ("source",),
     CompositeMapTaskNode: ("source", "links", "ending"),
@@ -63,7 +64,8 @@ _READS: dict[type, tuple[str, ...]] = {
     Mapped: ("sources",),
     Collect: (),
     Join: ("call",),
-    Fold: ("call", "initial"),
+    Fold: ("call", "initial", "combine"),
+    Combine: ("call", "empty"),
 }
 _NODES = (TaskNode, IterNode, MapTaskNode, ReduceNode, JoinNode, SaveNode, CompositeMapTaskNode, CompositeTaskNode)
 _NODE_TYPES = frozenset(_NODES)

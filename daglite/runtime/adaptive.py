@@ -9,9 +9,7 @@ from itertools import islice
 from typing import Any
 
 from daglite.runtime.choice import Answer, Choice, Part, Slice
-from daglite.runtime.copies import Copies
 from daglite.runtime.inline import InlineFlow
-from daglite.runtime.source import Source
 from daglite.runtime.stream import StreamFlow
 
 try:
@@ -32,26 +30,16 @@ class AdaptiveFlow:
     """An inline flow until a choice says otherwise; then a flow with workers, for the same source and ending."""
 
     def __init__(
-        self,
-        *,
-        source: Source,
-        inline: InlineFlow,
-        calls: Sequence[Callable[[Any], Any]],
-        copies: Copies,
-        choice: Choice,
-        move: Callable[[Answer], StreamFlow | None],
-        watchful: bool,
+        self, inline: InlineFlow, choice: Choice, move: Callable[[Answer], StreamFlow | None], *, folds: bool
     ) -> None:
-        """`move` gives the flow that goes on, or None when it cannot be had. A `watchful` flow returns after each item:
-        someone may cancel the run, or takes the items one by one.
-        """
-        self._source = source
+        """`move` gives the flow that goes on, or None when it cannot be had; `folds`: the fold moves, too."""
+        assert inline.copies is not None
+        self._source = inline.source
         self._inline = inline
-        self._stopwatch = _Stopwatch(calls)
-        self._copies = copies
+        self._copies = inline.copies
+        self._stopwatch = _Stopwatch(inline.calls, inline.ending.one if folds else None)
         self._choice = choice
         self._move = move
-        self._watchful = watchful
         self._ended = False
         self._piece = 1
         self._answer: Answer = "stay"
@@ -89,12 +77,12 @@ class AdaptiveFlow:
         """Take a part of the items through, in this process, with a look at the clock now and then."""
         watch, copies = self._stopwatch, self._copies
         watch.reset()
-        calls = watch.calls if part.timed else None
+        calls, end = (watch.calls, watch.end) if part.timed else (None, None)
         nbytes, pauses, began = copies.nbytes, _pauses(), time.perf_counter()
-        left, count, now = (1 if self._watchful else part.items), 0, began
+        left, count, now = (1 if self._inline.watchful else part.items), 0, began
         while left > 0 and now - began < part.seconds and not self._ended:
             size, before = min(self._piece, left), now
-            got = self._inline.take(islice(self._source.items, size), calls)
+            got = self._inline.take(islice(self._source.items, size), calls, end)
             count, left, now = count + got, left - size, time.perf_counter()
             self._ended = got < size
             if now - before > _PIECE_SECONDS:
@@ -116,19 +104,20 @@ class AdaptiveFlow:
 class _Stopwatch:
     """The seconds in tasks: on the clock, and of the processor."""
 
-    def __init__(self, calls: Sequence[Callable[[Any], Any]]) -> None:
+    def __init__(self, calls: Sequence[Callable[[Any], Any]], fold: Callable[..., Any] | None) -> None:
         self.wall = self.processor = 0.0
         self.calls = [self._timed(call) for call in calls]
+        self.end = None if fold is None else self._timed(fold)
 
     def reset(self) -> None:
         """Begin at zero."""
         self.wall = self.processor = 0.0
 
-    def _timed(self, call: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        def timed(value: object) -> object:
+    def _timed(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*values: object) -> object:
             processor, began = time.thread_time(), time.perf_counter()
             try:
-                return call(value)
+                return call(*values)
             finally:
                 self.wall += time.perf_counter() - began
                 self.processor += time.thread_time() - processor

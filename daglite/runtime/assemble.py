@@ -18,7 +18,7 @@ from daglite.runtime.choice import Answer
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.context import Context
 from daglite.runtime.copies import Copies
-from daglite.runtime.endings import Ending, Intake
+from daglite.runtime.endings import Ending, Folding, Intake
 from daglite.runtime.failures import raise_blamed
 from daglite.runtime.inline import InlineFlow
 from daglite.runtime.merge import Merge
@@ -36,18 +36,33 @@ _log = logging.getLogger("daglite")
 Flow: TypeAlias = StreamFlow | InlineFlow | AdaptiveFlow
 
 
-def open_flow(context: Context, stage: StreamStage, ending: Ending, *, ordered: bool) -> Flow:
-    """The flow of a stream; without tasks on items there is nothing for workers to do."""
+def open_flow(
+    context: Context,
+    stage: StreamStage,
+    ending: Ending,
+    *,
+    ordered: bool,
+    fold: BoundStep | None = None,
+    here: Folding | None = None,
+) -> Flow:
+    """The flow of a stream; without tasks on items, and without a `fold` there, there is nothing for workers to do.
+
+    `here` folds the items that come before the first of those that workers fold.
+    """
     links = [context.bind(link) for link in stage.links]
-    adaptive = bool(links) and context.begins_here([link.function for link in links])
-    shipped = bool(links) and not context.inline and not adaptive
+    limited = [*links, fold] if fold is not None else links
+    adaptive = bool(limited) and context.begins_here([step.function for step in limited])
+    shipped = bool(limited) and not context.inline and not adaptive
     codec = context.board().session.codec if shipped else context.codec
     source, codec = _open_source(context, stage, codec)
     savers = [context.book.open(link.saves, bound) for link, bound in zip(stage.links, links, strict=True)]
+    steps, wanted = _steps_and_savers(links, savers, fold) if limited else ([], [])
+    intake = Intake(wanted, ending, parts=fold is not None)
     if adaptive:
-        return _adaptive_flow(context, stage, source, links, savers, ending, ordered=ordered)
+        inline = _inline_part(context, source, links, savers, here or ending, folds=fold is not None)
+        return _adaptive_flow(context, stage, source, inline, steps, intake, ordered)
     if shipped:
-        return _stream_flow(context, context.board(), stage, source, links, savers, ending, ordered=ordered)
+        return _stream_flow(context, context.board(), stage, source, steps, intake, ordered)
     return InlineFlow(source, Chain(links, context.loop), savers, ending, codec, watchful=context.cancellable)
 
 
@@ -66,7 +81,7 @@ def _open_source(context: Context, stage: StreamStage, codec: ItemCodec | None) 
         return _generator(context, stage.source, bound, saver, codec), codec
     first = stage.links[0] if stage.links else stage.end
     assert first is not None, "mapped arguments are followed by a task or a fold"
-    codec = codec if stage.links else None
+    codec = codec if stage.links or stage.folds_on_workers else None
     items, total = _mapped_items(context, stage.source, first.function.name)
     source = Source(items, name=first.function.name, number=first.number, saver=None, codec=codec)
     source.total = total
@@ -103,40 +118,48 @@ def _iterable(name: str, value: object, task: str) -> Iterable[object]:
     raise ParameterError(f"`map` of task '{task}' needs an iterable for '{name}'; the future gave {value!r}")
 
 
-def _adaptive_flow(
+def _inline_part(
     context: Context,
-    stage: StreamStage,
     source: Source,
     links: Sequence[BoundStep],
     savers: Sequence[Saver | None],
     ending: Ending,
     *,
+    folds: bool,
+) -> InlineFlow:
+    """What a stream does here before it moves. Where workers fold, no result would cross, so none is copied."""
+    assert context.codec is not None
+    copies = Copies(context.codec, source, None if folds else links[-1])
+    watchful = context.cancellable or ending.keeps
+    chain = Chain(links, context.loop)
+    return InlineFlow(source, chain, savers, ending, context.codec, watchful=watchful, copies=copies)
+
+
+def _adaptive_flow(
+    context: Context,
+    stage: StreamStage,
+    source: Source,
+    inline: InlineFlow,
+    steps: Sequence[BoundStep],
+    intake: Intake,
     ordered: bool,
 ) -> AdaptiveFlow:
     """A flow in this process that may move to workers with all that it has."""
-    assert context.codec is not None
-    chain, copies = Chain(links, context.loop), Copies(context.codec, source, links[-1])
-    watchful = context.cancellable or ending.keeps
+    folds = steps[-1].starts is not None
 
     def move(answer: Answer) -> StreamFlow | None:
         board = context.crew(answer)
         try:
-            flow = _stream_flow(context, board, stage, source, links, savers, ending, ordered=ordered)
+            flow = _stream_flow(context, board, stage, source, steps, intake, ordered)
         except TransferError as error:
             _log.debug("%s", error)
             return None
         source.use(board.session.codec)
+        if folds:
+            intake.go_on(inline.ending)
         return flow
 
-    return AdaptiveFlow(
-        source=source,
-        inline=InlineFlow(source, chain, savers, ending, context.codec, watchful=watchful, copies=copies),
-        calls=[call for call, _, _ in chain.calls],
-        copies=copies,
-        choice=context.choice(),
-        move=move,
-        watchful=watchful,
-    )
+    return AdaptiveFlow(inline, context.choice(), move, folds=folds)
 
 
 def _stream_flow(
@@ -144,17 +167,12 @@ def _stream_flow(
     board: Board,
     stage: StreamStage,
     source: Source,
-    links: Sequence[BoundStep],
-    savers: Sequence[Saver | None],
-    ending: Ending,
-    *,
+    steps: Sequence[BoundStep],
+    intake: Intake,
     ordered: bool,
 ) -> StreamFlow:
-    # The last step's result comes back anyway; of the others only what is saved.
-    steps = [_tapped(step, saver) for step, saver in zip(links[:-1], savers, strict=False)] + [links[-1]]
-    wanted = [saver for saver in savers[:-1] if saver is not None] + [savers[-1]]
     workers = board.session.workers
-    window = Window(stage.limits.items(workers), stage.limits.nbytes)
+    window = Window(stage.limits.items(workers), stage.limits.nbytes, folds=steps[-1].starts is not None)
     merge: Merge[list[object]] = Merge(ordered=ordered, first=source.count)
     verdict = Verdict(ordered=ordered)
     shipping = Shipping(
@@ -175,11 +193,23 @@ def _stream_flow(
         window=window,
         merge=merge,
         verdict=verdict,
-        intake=Intake(wanted, ending),
+        intake=intake,
         board=board,
         helper_thread=stage.limits.helper_thread,
         failed_beside=lambda: None if context.calls is None else context.calls.error,
     )
+
+
+def _steps_and_savers(
+    links: Sequence[BoundStep], savers: Sequence[Saver | None], fold: BoundStep | None
+) -> tuple[list[BoundStep], list[Saver | None]]:
+    """What a worker does, and who saves what comes back: the last step's result anyway, of the others what is saved."""
+    taps = links if fold is not None else links[:-1]
+    steps = [_tapped(step, saver) for step, saver in zip(taps, savers, strict=False)]
+    wanted: list[Saver | None] = [saver for saver in savers[: len(taps)] if saver is not None]
+    if fold is not None:
+        return [*steps, fold], wanted
+    return [*steps, links[-1]], [*wanted, savers[-1]]
 
 
 def _tapped(step: BoundStep, saver: Saver | None) -> BoundStep:

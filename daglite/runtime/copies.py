@@ -32,7 +32,8 @@ class Copies:
     `nbytes` counts what could not be passed on as it was.
     """
 
-    def __init__(self, codec: Codec, source: Source, last: BoundStep) -> None:
+    def __init__(self, codec: Codec, source: Source, last: BoundStep | None) -> None:
+        """`last` gives the results; None when they would not cross, so that they are what they are."""
         self.nbytes = 0
         self._codec = codec
         self._source = source
@@ -51,7 +52,7 @@ class Copies:
 
     def result(self, index: int, value: object) -> tuple[type, object]:
         """The result as it was when it was returned, whatever the task does with it afterwards."""
-        if type(value) in SCALARS:
+        if type(value) in SCALARS or self._last is None:
             return type(value), value
         return _Never, _loaded(self._restored(_captured(self._codec, value, self._last)), self._last)
 

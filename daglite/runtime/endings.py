@@ -13,7 +13,7 @@ from daglite.runtime.chain import BoundStep
 from daglite.runtime.failures import raise_blamed, short_repr
 from daglite.runtime.saving import Saver
 
-__all__ = ["Collecting", "Ending", "Folding", "Handover", "Intake"]
+__all__ = ["Collecting", "Combining", "Ending", "Folding", "Handover", "Intake"]
 
 
 class Ending(Protocol):
@@ -66,6 +66,37 @@ class Folding:
         raise_blamed(error, Failure(self._step.function.name, self._step.number, index, short_repr(item)))
 
 
+class Combining:
+    """Puts the parts that workers have folded together, neighbour to neighbour as they come.
+
+    The part that holds the first item started from the initial value, so that it is in the value once.
+    """
+
+    keeps = False
+
+    def __init__(self, step: BoundStep, call: Callable[..., Any], initial: object) -> None:
+        self.value = initial
+        self.one = call
+        self._step = step
+        # Whether there is a part in the value.
+        self.begun = False
+
+    def go_on(self, value: object) -> None:
+        """Begin with what has been folded elsewhere, the first item in it."""
+        self.value, self.begun = value, True
+
+    def take(self, first: int, values: Sequence[object], nbytes: int) -> None:
+        for part in values:
+            self.value = self._both(part) if self.begun else part
+            self.begun = True
+
+    def _both(self, part: object) -> object:
+        try:
+            return self.one(self.value, part)
+        except BaseException as error:
+            raise_blamed(error, Failure(self._step.function.name, self._step.number, None))
+
+
 class Handover:
     """Holds results for a consumer who takes them one by one; they stay alive until then."""
 
@@ -87,22 +118,28 @@ class Intake:
     """Between merge and ending: unpacks what steps on the way wanted saved, saves results, passes them on.
 
     `savers` has one entry for each tapped step and a last one for the result itself; results arrive flat, `len(savers)`
-    values for each item.
+    values for each item. Where workers fold (`parts`) there is no last one, and one part follows the values of a batch.
     """
 
-    def __init__(self, savers: Sequence[Saver | None], ending: Ending) -> None:
+    def __init__(self, savers: Sequence[Saver | None], ending: Ending, *, parts: bool = False) -> None:
         self.stride = len(savers)
+        self._parts = parts
         self.keeps = ending.keeps
         self._savers = savers
         self._ending = ending
         self._plain = all(saver is None for saver in savers)
 
-    def take(self, first: int, values: Sequence[object], nbytes: int) -> None:
-        """Save, one item at a time in this order, and pass on the results."""
+    def go_on(self, folded: Ending) -> None:
+        """Parts are added to what an ending of this process has folded."""
+        if isinstance(folded, Folding) and isinstance(self._ending, Combining):
+            self._ending.go_on(folded.value)
+
+    def take(self, first: int, size: int, values: Sequence[object], nbytes: int) -> None:
+        """Save what is kept of `size` items, one item at a time in this order, and pass on the results."""
         if not self._plain:
-            for position, value in enumerate(values):
+            for position, value in enumerate(values[: size * self.stride]):
                 saver = self._savers[position % self.stride]
                 if saver is not None:
                     saver(first + position // self.stride, value)
-            values = values[self.stride - 1 :: self.stride]
+            values = values[size * self.stride :] if self._parts else values[self.stride - 1 :: self.stride]
         self._ending.take(first, values, nbytes)

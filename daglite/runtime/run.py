@@ -12,11 +12,13 @@ from typing import assert_never
 from daglite.exceptions import ExecutionError, Failure, ParameterError, TransferError
 from daglite.options import RunSettings, Store
 from daglite.program import CallStage, MaterialiseStage, Program, Result, Stage, Step, StreamStage, operands, steps_of
+from daglite.records import replace
 from daglite.runtime.assemble import Flow, generator_flow, open_flow
 from daglite.runtime.chain import BoundStep, Chain, bind_step
 from daglite.runtime.context import Context
 from daglite.runtime.copies import copied_result
-from daglite.runtime.endings import Collecting, Folding, Handover
+from daglite.runtime.empty import empty_of
+from daglite.runtime.endings import Collecting, Combining, Folding, Handover
 from daglite.runtime.failures import raise_blamed
 from daglite.runtime.inline import InlineFlow, run_steps
 from daglite.runtime.saving import Saver
@@ -214,11 +216,32 @@ class Execution:
         step = self._context.bind(stage.end)
         saver = self._context.book.open(stage.end.saves, step)
         initial = _copied(self._context.value(stage.initial), stage.end)
-        folding = Folding(step, bind_step(step, self._context.fold_loop), initial)
-        self._drive(open_flow(self._context, stage, folding, ordered=stage.ordered))
+        ending, part = self._fold_ending(stage, step, initial)
+        here = self._folding_here(step, initial) if part is not None and self._context.begins_here(()) else None
+        self._drive(open_flow(self._context, stage, ending, ordered=stage.ordered, fold=part, here=here))
+        # Where workers fold but none had anything to fold, it is what was folded here.
+        value = here.value if here is not None and isinstance(ending, Combining) and not ending.begun else ending.value
         if saver is not None:
-            saver(None, folding.value)
-        return folding.value
+            saver(None, value)
+        return value
+
+    def _folding_here(self, step: BoundStep, initial: object) -> Folding:
+        """Folds what comes before the first item that a worker folds; the value that they start from stays as it is."""
+        return Folding(step, bind_step(step, self._context.fold_loop), copy.deepcopy(initial))
+
+    def _fold_ending(
+        self, stage: StreamStage, step: BoundStep, initial: object
+    ) -> tuple[Folding | Combining, BoundStep | None]:
+        """The ending of a fold; where workers fold, also the step that does it there."""
+        fold_loop = self._context.fold_loop
+        if stage.combine is not None:
+            combine = self._context.bind(stage.combine.step)
+            both = bind_step(combine, fold_loop)
+            given = () if stage.combine.empty is None else (self._context.value(stage.combine.empty),)
+            empty = empty_of(initial, given, combine.function.name, both)
+            if stage.folds_on_workers and not self._context.inline:
+                return Combining(combine, both, initial), replace(step, starts=(initial, empty))
+        return Folding(step, bind_step(step, fold_loop), initial), None
 
     def _collect(self, stage: StreamStage) -> object:
         """Collect the items; with a join, give them to its task, here where they are."""

@@ -62,7 +62,9 @@ class Shipping:
         self._codec = codec
         self._program = program
         self._steps = steps
-        self._stride = 1 + sum(step.tapped for step in steps)
+        self._folds = steps[-1].starts is not None
+        # The steps whose results come back for each item; where workers fold, one part of the whole batch besides.
+        self._results = [step for step in steps if step.tapped] + ([] if self._folds else [steps[-1]])
         self._window = window
         self._batcher = batcher
         self._merge = merge
@@ -110,6 +112,7 @@ class Shipping:
         if most is None or len(flight.cells) <= most:
             return flight
         head, rest = flight.cells[:most], flight.cells[most:]
+        self._window.split(2)
         self._returned.appendleft(_Flight(flight.first + most, rest, self._codec.weigh(rest), flight.attempt))
         return _Flight(flight.first, head, self._codec.weigh(head), flight.attempt)
 
@@ -155,7 +158,8 @@ class Shipping:
         nbytes = self._codec.measure(reply.segments)
         values, bad = self._codec.unpack(reply.segments)
         self._window.arrive(len(flight.cells), flight.nbytes, nbytes)
-        self._batcher.observe(reply.done, reply.seconds, flight.nbytes + nbytes)
+        # A part is as large for few items as for many: a smaller batch would not make it cheaper.
+        self._batcher.observe(reply.done, reply.seconds, flight.nbytes + (0 if self._folds else nbytes))
         if reply.error is not None:
             error, trace = reply.error
             self._fail(flight, reply.done, error, reply, trace)
@@ -164,11 +168,14 @@ class Shipping:
 
     def _whole(self, flight: _Flight, values: list[object], bad: int, reply: Reply) -> int:
         """Drop what could not be loaded and all behind it; returns how many items are whole."""
-        position, reason = bad // self._stride, reason_of(values[bad])
-        del values[position * self._stride :]
-        name = self._steps[-1].function.name
-        error = TransferError(f"a result of task '{name}' cannot be loaded in the coordinator: {reason}")
-        self._fail(flight, position, error, reply, "")
+        stride, reason = len(self._results), reason_of(values[bad])
+        part = bad >= reply.done * stride
+        # What is wrong with a part is said of its last item.
+        position = reply.done - 1 if part else bad // stride
+        step = self._steps[-1] if part else self._results[bad % stride]
+        del values[position * stride :]
+        error = TransferError(f"a result of task '{step.function.name}' cannot be loaded in the coordinator: {reason}")
+        self._fail(flight, position, error, reply._replace(step=step.number), "")
         return position
 
     def _fail(self, flight: _Flight, position: int, error: BaseException, reply: Reply, trace: str) -> None:
@@ -202,6 +209,7 @@ class Shipping:
             what = f"item {flight.first}" if last == flight.first else f"items {flight.first} to {last}"
             self._fail(flight, 0, died(names, what, reply, flight.attempt), reply, "")
         else:
+            self._window.split(len(flight.cells))
             for position, cell in enumerate(flight.cells):
                 one = _Flight(flight.first + position, [cell], self._codec.size(cell), flight.attempt + 1)
                 self._returned.append(one)

@@ -184,7 +184,7 @@ class StreamFlow:
             timeout = 0.0
         self._board.poll(timeout)
         for entry in self._merge.take():
-            self._intake.take(entry.first, entry.values, entry.nbytes)
+            self._intake.take(entry.first, entry.size, entry.values, entry.nbytes)
             if not self._intake.keeps:
                 self._window.release(entry.size, entry.nbytes)
         self._shipping.dispatch(hurry=self._source.finished)

@@ -10,7 +10,7 @@ from typing import NamedTuple, NoReturn
 from daglite.exceptions import TransferError
 from daglite.loop import Place, Shape
 from daglite.runtime.awaiting import PrivateLoop
-from daglite.runtime.cells import reason_of
+from daglite.runtime.cells import PLAIN, reason_of
 from daglite.runtime.chain import BoundStep, Chain, open_items
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.flat import flat_loop
@@ -23,7 +23,10 @@ _PIECE_SECONDS = 0.05
 
 
 class BatchRun:
-    """One pass over a batch. `cells` are the results so far, `done` how many items they come from."""
+    """One pass over a batch. `cells` are the results so far, `done` how many items they come from.
+
+    Where the chain folds they are what is to be saved of each item, and behind it the part of the whole batch.
+    """
 
     def __init__(self, chain: Chain, codec: ItemCodec, first: int) -> None:
         self.cells: list[object] = []
@@ -35,8 +38,8 @@ class BatchRun:
         self._items: list[object] = []
         self._chain = chain
         self._codec = codec
-        self._tapped = [step.tapped for step in chain.steps]
-        self._loop = flat_loop(Shape(tuple(self._tapped), "cells"))
+        self._tapped = [tapped for _, tapped, _ in chain.calls]
+        self._loop = flat_loop(Shape(tuple(self._tapped), "fold" if chain.folds else "cells"))
 
     def go(self, items: list[object], bad: int | None) -> BaseException | None:
         """Take the items through, up to the `bad` one that could not be loaded; the error that ended it early, if any,
@@ -44,16 +47,29 @@ class BatchRun:
         """
         whole = self._items = items if bad is None else items[:bad]
         taps = [self._tap for tapped in self._tapped if tapped]
-        end = (self.cells.append, self._captured)
         calls = [call for call, _, _ in self._chain.calls]
+        count = len(whole)
         try:
-            _, self.done = self._loop.run(whole, self._first, None, calls, taps, None, None, end, failed=self._failed)
+            fold, start = self._chain.fold(self._first) or ((self.cells.append, self._captured), None)
+            value, self.done = self._loop.run(
+                whole, self._first, start, calls, taps, None, None, fold, failed=self._failed
+            )
+            if self._chain.folds and self.done == count and bad is None:
+                self._end_part(value)
         except BaseException as error:
             return error
         if bad is None:
             return None
         self.step = self._chain.steps[0].number
         return TransferError(f"the item cannot be loaded in a worker: {reason_of(items[bad])}")
+
+    def _end_part(self, value: object) -> None:
+        """The part of the whole batch goes back; what is wrong with it is said of the last item."""
+        try:
+            self.cells.append(value if type(value) in PLAIN else self._captured(value))
+        except TransferError as error:
+            self._stop(self.done - 1, self._chain.steps[-1])
+            raise _unsendable(self._chain.steps[-1], error) from None
 
     def forget_rest(self) -> None:
         """Go no further than the item at work."""
@@ -67,7 +83,7 @@ class BatchRun:
     def where(self) -> tuple[str, int | None]:
         """The task at work and the index of its item; nothing is known on threads of the user's own."""
         found = self._loop.running()
-        return ("", None) if found is None else (self._chain.steps[found[0].step].function.name, found[1])
+        return ("", None) if found is None else (self._step_at(found[0]).function.name, found[1])
 
     def _tap(self, index: int, value: object) -> None:
         # Taken now: the next task may change the value it is given.
@@ -80,13 +96,24 @@ class BatchRun:
 
     def _failed(self, error: BaseException, place: Place, index: int, item: object, x: object) -> NoReturn:
         """Note how far it came; what a step or its capture raised is the step's."""
-        self.done = index - self._first
-        del self.cells[self.done * (1 + sum(self._tapped)) :]
-        step = self._chain.steps[-1 if place.kind == "end" else place.step]
-        self.step = step.number
-        if place.kind != "call" and isinstance(error, TransferError):
-            raise TransferError(f"the result of task '{step.function.name}' cannot be sent back: {error}") from None
+        step = self._step_at(place)
+        self._stop(index - self._first, step)
+        sends = place.kind == "save" or (place.kind == "end" and not self._chain.folds)
+        if sends and isinstance(error, TransferError):
+            raise _unsendable(step, error) from None
         raise error
+
+    def _step_at(self, place: Place) -> BoundStep:
+        return self._chain.steps[-1 if place.kind == "end" else place.step]
+
+    def _stop(self, done: int, step: BoundStep) -> None:
+        """It came so far and failed at this step; what was kept of the items behind is not wanted."""
+        self.done, self.step = done, step.number
+        del self.cells[done * (sum(self._tapped) + (not self._chain.folds)) :]
+
+
+def _unsendable(step: BoundStep, error: TransferError) -> TransferError:
+    return TransferError(f"the result of task '{step.function.name}' cannot be sent back: {error}")
 
 
 class Drained(NamedTuple):

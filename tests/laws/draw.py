@@ -35,6 +35,7 @@ from tests.laws.describe import (
     reads,
     streams,
 )  # fmt: skip
+from tests.laws.functions import STARTS
 
 __all__ = ["VALUES", "graphs", "item_lists"]
 
@@ -62,6 +63,7 @@ _SPECIAL: dict[tuple[str, str], SearchStrategy[object]] = {
     ("listing", "n"): st.integers(0, 3),
     ("picky", "m"): st.integers(1, 6),
     ("choosy", "m"): st.integers(1, 6),
+    ("strand", "m"): st.integers(2, 6),
 }
 _OF_ONE = ("mark", "mark", "swap", "swap", "echo", "void", "blank", "listing", "spread")
 _SOURCES = ("emit", "emit", "count", "spread")
@@ -183,12 +185,21 @@ class _Artist:
         return Iterate(fn, args)
 
     def fold(self, source: int) -> Fold:
+        if self.chance(4):
+            return self.parted(source)
         name = self.pick(("fold", "fold", "lagfold", "tally", "tally", "tally", *self.failing("choosy")))
         options = {"fold": ["", "", "k", "acc"], "lagfold": ["k", "acc", "item"], "choosy": ["m"], "tally": [""]}
         bound = self.pick(options[name])
         layers = (((bound, self.value(name, bound)),),) if bound else ()
         ordered = name != "tally" or self.chance(3)
         return Fold(source, self.fn(name, layers), self.argument(), ordered)
+
+    def parted(self, source: int) -> Fold:
+        """A fold that is done in parts."""
+        name = self.pick(("tally", "strand"))
+        layers = ((("m", self.value(name, "m")),),) if name == "strand" and self.failing("m") else ()
+        initial = Const(self.draw(_sampled_from(STARTS[name])))
+        return Fold(source, self.fn(name, layers), initial, name != "tally" or self.chance(2), combines=True)
 
     def keep(self, source: int) -> Keep:
         names = key_names(self.graph, source)

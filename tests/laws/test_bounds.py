@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -100,6 +101,38 @@ def test_law_9_never_more_than_the_window_alive(
         items.reduce(add, initial=0, ordered=ordered), window=window, batch=batch, helper_thread=helper
     )
     assert plan.run(runtime=runtime, workers=workers) == n * (n - 1)
+    assert gauge.asked == n + 1
+    assert max(gauge.alive) <= window
+
+
+@SOME
+@given(
+    n=st.integers(0, 40), window=st.integers(1, 7), slow=SLOW, ordered=st.booleans(), workers=st.integers(1, 3),
+    batch=st.none() | st.integers(1, 8), saved=st.booleans(), helper=st.booleans(),
+)  # fmt: skip
+def test_law_9_holds_where_workers_fold(
+    n: int, window: int, slow: Slow, ordered: bool, workers: int, batch: int | None, saved: bool, helper: bool
+) -> None:
+    """On threads, where the fold of a worker can count in this process."""
+    gauge, lock = Gauge(), threading.Lock()
+
+    @task
+    def add(total: int, item: int) -> int:
+        if slow == "fold":
+            time.sleep(0.0005)
+        with lock:
+            gauge.done += 1
+        return total + item
+
+    items = counting(gauge, slow).iter(n=n).then(work(slow))
+    items = items.save("{iteration_index}", save_store=Recorder()) if saved else items
+    plan = daglite.compile(
+        items.reduce(add, initial=3, ordered=ordered, combine=lambda one, other: one + other),
+        window=window,
+        batch=batch,
+        helper_thread=helper,
+    )
+    assert plan.run(runtime="threads", workers=workers) == 3 + n * (n - 1)
     assert gauge.asked == n + 1
     assert max(gauge.alive) <= window
 

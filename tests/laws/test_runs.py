@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import os
 import signal
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from hypothesis import given, settings, strategies as st
 import daglite
 from daglite import task
 from daglite.exceptions import WorkerDiedError
+from tests.laws import functions
 from tests.laws.build import Ready, build
 from tests.laws.describe import Const, Each, Fn, Fold, Graph, Iterate, Keep, needed, shared
 from tests.laws.draw import graphs
@@ -86,6 +89,58 @@ def test_law_8_the_item_that_fails_is_named(
     assert end(plan, runtime="processes", workers=workers) == expected == end(plan)
     assert end(plan, runtime="threads", workers=workers) == expected
     assert end(plan, runtime=at(data.draw(st.integers(1, 400)), workers=workers)) == expected
+
+
+@MANY
+@given(
+    st.integers(0, 60),
+    st.sampled_from(["strand", "lists", "tally"]),
+    st.booleans(),
+    st.booleans(),
+    COMPILING,
+    WORKERS,
+    st.sampled_from(["threads", "processes"]),
+)
+def test_law_15_a_fold_in_parts_is_the_fold(
+    n: int, name: str, then: bool, unordered: bool, compiling: dict[str, object], workers: int, runtime: Any
+) -> None:
+    """With `combine` workers fold their own batches; the result is that of `functools.reduce`, `initial` in it once.
+
+    Each of the three starts from something, so that a second `initial` shows.
+    """
+    fold, combine, initial, commutes = IN_PARTS[name]
+
+    @task
+    def source() -> Iterator[int]:
+        yield from range(n)
+
+    ordered = not (unordered and commutes)
+    stream = source.iter()
+    pipeline = (stream.then(task(lambda x: x)) if then else stream).reduce(
+        task(fold), initial=initial, combine=combine, ordered=ordered
+    )
+    plan = daglite.compile(pipeline, **compiling)  # type: ignore[arg-type]
+    wanted = functools.reduce(fold, range(n), copy.deepcopy(initial))
+    assert plan.run(runtime=runtime, workers=workers) == wanted == plan.run(runtime="inline")
+
+
+def grown(acc: list[object], item: object) -> list[object]:
+    """A fold that changes its accumulator."""
+    acc.append(item)
+    return acc
+
+
+def grown_by(one: list[object], other: list[object]) -> list[object]:
+    one.extend(other)
+    return one
+
+
+# The fold, what combines its parts, a start, and whether the order does not matter.
+IN_PARTS: dict[str, tuple[Callable[..., Any], Callable[..., Any], Any, bool]] = {
+    "strand": (functions.strand, functions.splice, "a", False),
+    "lists": (grown, grown_by, ["a"], False),
+    "tally": (functions.tally, functions.tally, 100, True),
+}
 
 
 @FEW
