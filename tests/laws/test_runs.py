@@ -122,6 +122,7 @@ def test_law_15_a_fold_in_parts_is_the_fold(
     plan = daglite.compile(pipeline, **compiling)  # type: ignore[arg-type]
     wanted = functools.reduce(fold, range(n), copy.deepcopy(initial))
     assert plan.run(runtime=runtime, workers=workers) == wanted == plan.run(runtime="inline")
+    assert plan.run(runtime=at(n // 2 or None, runtime, workers=workers)) == wanted
 
 
 def grown(acc: list[object], item: object) -> list[object]:
@@ -222,7 +223,7 @@ def killing(victims: set[int], folder: str) -> Ready:
 @given(
     graphs(failures=False).filter(lambda graph: bool(shared(graph))),
     COMPILING,
-    st.sampled_from(["threads", "processes"]),
+    st.sampled_from(["threads", "processes", "auto"]),
 )
 def test_law_14_what_is_shared_runs_once_on_workers_too(
     graph: Graph, compiling: dict[str, object], runtime: str
