@@ -125,6 +125,11 @@ class Arena:
         for block in blocks:
             block.close()
 
+    def after_fork(self) -> None:
+        """In a forked child, which has no use for any of it; another thread may have held the lock."""
+        self._lock = threading.RLock()
+        self.close()
+
     def _taken(self, size: int) -> Block | None:
         """The smallest free block that is large enough and not much too large."""
         fitting = [block for block in self._free if size <= block.size <= 2 * size + _ROUND]
@@ -184,6 +189,10 @@ class Mappings:
         self._open = used
         return free, kept
 
+    def after_fork(self) -> None:
+        """In a forked child: the descriptors are not its business."""
+        self.close()
+
     def close(self) -> None:
         """Give the descriptors back; what is looked at stays."""
         for fd in (*self.arrived, *self._known.values()):
@@ -199,7 +208,7 @@ _ARENAS: weakref.WeakSet[Arena | Mappings] = weakref.WeakSet()
 def _close_inherited() -> None:
     for each in list(_ARENAS):
         with contextlib.suppress(OSError):
-            each.close()
+            each.after_fork()
 
 
 os.register_at_fork(after_in_child=_close_inherited)
