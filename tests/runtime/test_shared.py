@@ -235,7 +235,7 @@ def test_a_fork_beside_a_capture_does_not_wait_for_its_lock(nothing_left: None) 
     thread.join()
     pid = os.fork()
     if pid == 0:
-        signal.alarm(0)
+        signal.alarm(10)
         os._exit(0 if arena.put(memoryview(b"")) is None else 1)
     assert os.waitpid(pid, 0)[1] == 0
     # A lock whose owner has ended is given up with the arena.
