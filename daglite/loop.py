@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 
 from daglite.program import Step, StreamStage
 
-__all__ = ["Place", "Shape", "WrittenLoop", "inline_shape", "worker_shape", "write_loop"]
+__all__ = ["Place", "Shape", "WrittenLoop", "auto_shape", "inline_shape", "worker_shape", "write_loop"]
 
 _HEAD = "def loop(items, start, value, calls, savers, save_item, snap, end, failed):"
 _END = {
@@ -31,19 +31,23 @@ class Shape(NamedTuple):
     """What the code depends on: which steps save, whether items are saved or captured first, and what the end does.
 
     `end` is a fold ("fold"), takes one result at a time ("each"), or is the pair of `append` and `capture` for results
-    that leave this process ("cells").
+    that leave this process ("cells"). With `copies`, items and results are copied as if they had been at a worker;
+    `snap` is a pair then, and each of the two tells of which type a value need not go through it.
     """
 
     saves: tuple[bool, ...]
     end: Literal["fold", "each", "cells"]
     saves_items: bool = False
     snaps: bool = False
+    copies: bool = False
 
 
 class Place(NamedTuple):
-    """What a line does: the source yields, an item is saved or captured, step `step` is called or saved, the end."""
+    """What a line does: the source yields, an item is saved or captured, step `step` is called or saved, the result is
+    copied, the end.
+    """
 
-    kind: Literal["source", "item", "call", "save", "end"]
+    kind: Literal["source", "item", "call", "save", "result", "end"]
     step: int = 0
 
 
@@ -63,6 +67,11 @@ def inline_shape(stage: StreamStage) -> Shape:
     return Shape(saves, "fold" if stage.ending == "reduce" else "each", saves_items)
 
 
+def auto_shape(stage: StreamStage) -> Shape:
+    """The same where the stream may go on with workers: what they would copy is copied."""
+    return inline_shape(stage)._replace(copies=True)
+
+
 def worker_shape(stage: StreamStage) -> Shape:
     """The shape of a stream's part in a worker; the last result goes back anyway, so that only others are tapped.
 
@@ -80,12 +89,16 @@ def write_loop(shape: Shape) -> WrittenLoop:
         lines.append(("    save_item(index, item)", Place("item")))
     if shape.snaps:
         lines.append(("    item = snap(index, item)", Place("item")))
+    if shape.copies:
+        lines.append(("    if type(item) is not known: known, item = snap(index, item)", Place("item")))
     x = "item"
     for step, saves in enumerate(shape.saves):
         lines.append((f"    x = call_{step}({x})", Place("call", step)))
         x = "x"
         if saves:
             lines.append((f"    save_{step}(index, x)", Place("save", step)))
+    if shape.copies and shape.saves:
+        lines.append(("    if type(x) is not usual: usual, x = keep(index, x)", Place("result", len(shape.saves) - 1)))
     lines.append((_END[shape.end].format(x=x), Place("end")))
     return _framed(shape, lines, x)
 
@@ -95,8 +108,14 @@ def _framed(shape: Shape, lines: list[tuple[str, Place]], x: str) -> WrittenLoop
     calls = "".join(f"call_{step}, " for step in range(len(shape.saves)))
     saves = "".join(f"save_{step}, " for step, one in enumerate(shape.saves) if one)
     pair = "append, capture" if shape.end == "cells" else ""
-    unpack = [f"({names}) = {of}" for names, of in ((calls, "calls"), (saves, "savers"), (pair, "end")) if names]
-    top = [_HEAD, *(f"    {line}" for line in unpack), "    index, item, x = start - 1, None, None", "    try:"]
+    copies = "snap, keep" if shape.copies else ""
+    unpack = [
+        f"({names}) = {of}"
+        for names, of in ((calls, "calls"), (saves, "savers"), (copies, "snap"), (pair, "end"))
+        if names
+    ]
+    kinds = ["    known = usual = int"] if shape.copies else []
+    top = [_HEAD, *(f"    {line}" for line in unpack), *kinds, "    index, item, x = start - 1, None, None", "    try:"]
     body = [f"        {line}" for line, _ in lines]
     tail = [
         "    except BaseException as error:",

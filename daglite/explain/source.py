@@ -12,7 +12,7 @@ __all__ = ["source_text"]
 _WHOLE = "in the coordinator, from the source to the ending"
 _INLINE = f'with runtime="inline", {_WHOLE}'
 _SHARED = f"{_WHOLE}; items are shared (inline, threads)"
-_CAPTURED = f"{_WHOLE}; items are captured (processes)"
+_CAPTURED = f"{_WHOLE}; items are captured (processes, auto)"
 _WORKER = "in a worker, over the items of one batch"
 
 

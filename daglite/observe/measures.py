@@ -234,43 +234,34 @@ class _Row:
     def _in_stream(self, planned: StreamStage, position: int) -> StepReport:
         stage, clock = self.stage, self.clock
         shipped = stage.workers > 0
+        place: Place = "workers" if shipped else "coordinator"
+        # What the coordinator ran itself is known from clocks, what it only moved from the events of batches; a run
+        # that chooses for itself has both.
         if self.step is planned.source:
-            if not shipped:
-                return self._made(position, None, clock.returned, where="coordinator")
-            return self._row(
-                position,
-                "coordinator",
-                None,
-                stage.items,
-                None,
-                stage.sent_bytes,
-                stage.source,
-                stage.on_workers,
-                stage.on_window,
-            )
+            out, busy = stage.items + clock.returned, stage.source + clock.seconds
+            idle, blocked = (stage.on_workers, stage.on_window) if shipped else (None, None)
+            sent = stage.sent_bytes if shipped else None
+            return self._row(position, "coordinator", None, out, None, sent, busy, idle, blocked)
         if self.step is not planned.end:
-            if not shipped:
-                return self._made(position, clock.begun, clock.returned, where="coordinator")
-            idle = stage.idle if self.step is planned.links[0] else None
-            back = stage.back_bytes if self.step is planned.links[-1] and not planned.folds_on_workers else None
-            return self._row(
-                position, "workers", clock.begun, clock.returned, stage.batches, back, clock.seconds, idle, None
-            )
+            idle = stage.idle if shipped and self.step is planned.links[0] else None
+            last = shipped and self.step is planned.links[-1] and not planned.folds_on_workers
+            batches, back = stage.batches if shipped else None, stage.back_bytes if last else None
+            return self._row(position, place, clock.begun, clock.returned, batches, back, clock.seconds, idle, None)
         if planned.ending == "join":
             # It gets all of them at once.
-            arrived = stage.arrived if shipped else max(0, stage.calls - clock.begun)
-            return self._row(position, "coordinator", arrived, clock.returned, None, None, clock.seconds, None, None)
+            came = stage.arrived + max(0, stage.calls - clock.begun)
+            return self._row(position, "coordinator", came, clock.returned, None, None, clock.seconds, None, None)
+        busy, done = clock.seconds + stage.ending, int(stage.done_with)
         if planned.folds_on_workers and shipped:
             idle = None if planned.links else stage.idle
-            busy, done = clock.seconds + stage.ending, int(stage.done_with)
-            return self._row(position, "workers", clock.begun, done, stage.batches, stage.back_bytes, busy, idle, None)
-        folded, busy = (stage.arrived, stage.ending) if shipped else (clock.returned, clock.seconds)
-        return self._row(position, "coordinator", folded, int(stage.done_with), None, None, busy, None, None)
+            return self._row(position, place, clock.begun, done, stage.batches, stage.back_bytes, busy, idle, None)
+        came = clock.returned if planned.folds_on_workers else stage.arrived + clock.returned
+        return self._row(position, "coordinator", came, done, None, None, busy, None, None)
 
-    def _made(self, position: int, came: int | None, out: int, *, where: Place | None = None) -> StepReport:
+    def _made(self, position: int, came: int | None, out: int) -> StepReport:
         """A step of which the clocks know everything."""
         batches, nbytes = self.stage.batches or None, None
-        place = where or ("workers" if batches else "coordinator")
+        place: Place = "workers" if batches else "coordinator"
         if place == "coordinator":
             batches = None
         return self._row(position, place, came, out, batches, nbytes, self.clock.seconds, None, None)

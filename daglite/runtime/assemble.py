@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import math
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-from daglite.exceptions import Failure, ParameterError
+from daglite.exceptions import Failure, ParameterError, TransferError
 from daglite.lazy import lazy
 from daglite.program import MappedSource, Step, StreamStage, steps_of
 from daglite.records import replace
+from daglite.runtime.adaptive import AdaptiveFlow
 from daglite.runtime.batch import Batcher
+from daglite.runtime.board import Board
 from daglite.runtime.chain import BoundStep, Chain, open_items
+from daglite.runtime.choice import Answer
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.context import Context
-from daglite.runtime.endings import Ending, Intake
+from daglite.runtime.copies import Copies
+from daglite.runtime.endings import Ending, Folding, Intake
 from daglite.runtime.failures import raise_blamed
 from daglite.runtime.inline import InlineFlow
 from daglite.runtime.merge import Merge
@@ -33,32 +38,47 @@ else:
 
 __all__ = ["Flow", "generator_flow", "open_flow"]
 
-Flow: TypeAlias = StreamFlow | InlineFlow
+_log = logging.getLogger("daglite")
+
+Flow: TypeAlias = StreamFlow | InlineFlow | AdaptiveFlow
 
 
 def open_flow(
-    context: Context, stage: StreamStage, ending: Ending, *, ordered: bool, fold: BoundStep | None = None
+    context: Context,
+    stage: StreamStage,
+    ending: Ending,
+    *,
+    ordered: bool,
+    fold: BoundStep | None = None,
+    here: Folding | None = None,
 ) -> Flow:
-    """The flow of a stream; without tasks on items, and without a `fold` there, there is nothing for workers to do."""
+    """The flow of a stream; without tasks on items, and without a `fold` there, there is nothing for workers to do.
+
+    `here` folds the items that come before the first of those that workers fold.
+    """
     links = [context.bind(link) for link in stage.links]
-    shipped = (bool(links) or fold is not None) and not context.inline
+    limited = [*links, fold] if fold is not None else links
+    adaptive = bool(limited) and context.begins_here([step.function for step in limited])
+    shipped = bool(limited) and not context.inline and not adaptive
     codec = context.board().session.codec if shipped else context.codec
     source, codec = _open_source(context, stage, codec)
     savers = [context.book.open(link.saves, bound) for link, bound in zip(stage.links, links, strict=True)]
+    steps, wanted = _steps_and_savers(links, savers, fold) if limited else ([], [])
+    told = context.watch is not None and context.watch.batches
+    intake = (watched.WatchedIntake if told else Intake)(wanted, ending, parts=fold is not None)
+    if adaptive:
+        inline = _inline_part(context, source, links, savers, here or ending, folds=fold is not None)
+        return _adaptive_flow(context, stage, source, inline, steps, intake, ordered)
     if shipped:
-        steps, wanted = _steps_and_savers(links, savers, fold)
-        told = context.watch is not None and context.watch.batches
-        intake = (watched.WatchedIntake if told else Intake)(wanted, ending, parts=fold is not None)
-        return _stream_flow(context, stage, source, steps, intake, ordered)
-    length = None if context.watch is None else _length(context, stage)
-    return _inline_flow(context, steps_of(stage), source, Chain(links, context.loop), savers, ending, codec, length)
+        return _stream_flow(context, context.board(), stage, source, steps, intake, ordered)
+    return _inline_flow(context, steps_of(stage), source, Chain(links, context.loop), savers, ending, codec)
 
 
 def generator_flow(context: Context, step: Step, ending: Ending) -> Flow:
     """A generator drained in this process, for plans that are not optimised."""
     bound = context.bind(step)
     source = _generator(context, step, bound, context.book.open(step.saves, bound), None)
-    return _inline_flow(context, [step], source, Chain([], context.loop), [], ending, None, None)
+    return _inline_flow(context, [step], source, Chain([], context.loop), [], ending, None)
 
 
 def _inline_flow(
@@ -69,28 +89,16 @@ def _inline_flow(
     savers: Sequence[Saver | None],
     ending: Ending,
     codec: ItemCodec | None,
-    length: int | None,
 ) -> InlineFlow:
     watch = context.watch
     if watch is None:
         return InlineFlow(source, chain, savers, ending, codec, watchful=context.cancellable)
     stage = watch.stage_of(steps[0].number)
-    watch.opened(stage, 0, 1, length, watched.InlineGauge(source))
+    watch.opened(stage, 0, 1, source.total, watched.InlineGauge(source))
     tallies = watched.clocks(source, chain, ending, steps[-1].number) if watch.steps else []
     flow = watched.WatchedInline(source, chain, savers, ending, codec, watchful=context.cancellable)
     flow.watch(watch, stage, tallies)
     return flow
-
-
-def _length(context: Context, stage: StreamStage) -> int | None:
-    """How many items will come, where that is known before they do."""
-    if isinstance(stage.source, Step):
-        return None
-    lists = [context.value(operand) for _, operand in stage.source.sources]
-    sizes = [len(one) for one in lists if isinstance(one, Sized)]
-    if len(sizes) < len(lists):
-        return None
-    return math.prod(sizes) if stage.source.mode == "product" else min(sizes)
 
 
 def _open_source(context: Context, stage: StreamStage, codec: ItemCodec | None) -> tuple[Source, ItemCodec | None]:
@@ -102,8 +110,10 @@ def _open_source(context: Context, stage: StreamStage, codec: ItemCodec | None) 
     first = stage.links[0] if stage.links else stage.end
     assert first is not None, "mapped arguments are followed by a task or a fold"
     codec = codec if stage.links or stage.folds_on_workers else None
-    items = _mapped_items(context, stage.source, first.function.name)
-    return Source(items, name=first.function.name, number=first.number, saver=None, codec=codec), codec
+    items, total = _mapped_items(context, stage.source, first.function.name)
+    source = Source(items, name=first.function.name, number=first.number, saver=None, codec=codec)
+    source.total = total
+    return source, codec
 
 
 def _generator(context: Context, step: Step, bound: BoundStep, saver: Saver | None, codec: ItemCodec | None) -> Source:
@@ -114,17 +124,20 @@ def _generator(context: Context, step: Step, bound: BoundStep, saver: Saver | No
     return Source(items, name=step.function.name, number=step.number, saver=saver, codec=codec)
 
 
-def _mapped_items(context: Context, source: MappedSource, task: str) -> Iterator[object]:
+def _mapped_items(context: Context, source: MappedSource, task: str) -> tuple[Iterator[object], int | None]:
+    """The items, and how many there are, where the values have a length."""
     lists = [_iterable(name, context.value(operand), task) for name, operand in source.sources]
+    lengths = [len(one) for one in lists if isinstance(one, Sized)]
+    known = len(lengths) == len(lists)
     if len(lists) == 1:
-        return iter(lists[0])
+        return iter(lists[0]), lengths[0] if known else None
     if source.mode == "product":
-        return itertools.product(*lists)
+        return itertools.product(*lists), math.prod(lengths) if known else None
     sizes = {name: len(one) for (name, _), one in zip(source.sources, lists, strict=True) if isinstance(one, Sized)}
     if len(set(sizes.values())) > 1:
         told = ", ".join(f"'{name}' has {size}" for name, size in sizes.items())
         raise ParameterError(f"`map` of task '{task}' zips values of different lengths: {told}")
-    return iter(zip(*lists, strict=True))
+    return iter(zip(*lists, strict=True)), lengths[0] if known else None
 
 
 def _iterable(name: str, value: object, task: str) -> Iterable[object]:
@@ -133,23 +146,75 @@ def _iterable(name: str, value: object, task: str) -> Iterable[object]:
     raise ParameterError(f"`map` of task '{task}' needs an iterable for '{name}'; the future gave {value!r}")
 
 
+def _inline_part(
+    context: Context,
+    source: Source,
+    links: Sequence[BoundStep],
+    savers: Sequence[Saver | None],
+    ending: Ending,
+    *,
+    folds: bool,
+) -> InlineFlow:
+    """What a stream does here before it moves. Where workers fold, no result would cross, so none is copied."""
+    assert context.codec is not None
+    copies = Copies(context.codec, source, None if folds else links[-1])
+    watchful = context.cancellable or ending.keeps
+    chain = Chain(links, context.loop)
+    return InlineFlow(source, chain, savers, ending, context.codec, watchful=watchful, copies=copies)
+
+
+def _adaptive_flow(
+    context: Context,
+    stage: StreamStage,
+    source: Source,
+    inline: InlineFlow,
+    steps: Sequence[BoundStep],
+    intake: Intake,
+    ordered: bool,
+) -> AdaptiveFlow:
+    """A flow in this process that may move to workers with all that it has."""
+    folds = steps[-1].starts is not None
+
+    def move(answer: Answer) -> StreamFlow | None:
+        board = context.crew(answer)
+        try:
+            flow = _stream_flow(context, board, stage, source, steps, intake, ordered)
+        except TransferError as error:
+            _log.debug("%s", error)
+            return None
+        source.use(board.session.codec)
+        if folds:
+            intake.go_on(inline.ending)
+        return flow
+
+    watch = context.watch
+    if watch is None:
+        return AdaptiveFlow(inline, context.choice(), move, folds=folds)
+    number = watch.stage_of(steps[0].number)
+    watch.opened(number, 0, 1, source.total, watched.InlineGauge(source))
+    tallies = watched.clocks(source, inline.chain, inline.ending, steps_of(stage)[-1].number) if watch.steps else []
+    flow = watched.WatchedAdaptive(inline, context.choice(), move, folds=folds)
+    flow.watch(watch, number, tallies)
+    return flow
+
+
 def _stream_flow(
     context: Context,
+    board: Board,
     stage: StreamStage,
     source: Source,
     steps: Sequence[BoundStep],
     intake: Intake,
     ordered: bool,
 ) -> StreamFlow:
-    board = context.board()
     workers = board.session.workers
     watch = context.watch
     window = Window(stage.limits.items(workers), stage.limits.nbytes, folds=steps[-1].starts is not None)
     if watch is not None:
-        length, gauge = _length(context, stage), watched.WindowGauge(window)
-        watch.opened(watch.stage_of(steps[0].number), workers, window.size, length, gauge)
+        gauge = watched.WindowGauge(window, source.count)
+        watch.opened(watch.stage_of(steps[0].number), workers, window.size, source.total, gauge)
     told = watch is not None and watch.batches
-    merge: Merge[list[object]] = Merge(ordered=ordered)
+    merge: Merge[list[object]] = Merge(ordered=ordered, first=source.count)
     verdict = Verdict(ordered=ordered)
     shipping = Shipping(
         source=source,

@@ -12,7 +12,7 @@ import copy
 import pickle
 from collections.abc import Callable, Iterator, MutableMapping, MutableSequence, MutableSet
 from numbers import Number
-from typing import Any
+from typing import Any, cast
 
 from daglite.exceptions import ParameterError
 from daglite.runtime.failures import short_repr
@@ -57,7 +57,8 @@ def _at_hand(initial: object) -> Iterator[object]:
             emptied.clear()
             yield emptied
         elif isinstance(initial, Number):
-            make: Callable[[int], object] = type(initial)
+            # `Number` says nothing of its constructors; all that are at hand take an int.
+            make = cast("Callable[[int], object]", type(initial))
             yield make(0)
             yield make(1)
         elif isinstance(initial, str | bytes | tuple | frozenset):

@@ -78,12 +78,17 @@ class Combining:
         self.value = initial
         self.one = call
         self._step = step
-        self._empty = True
+        # Whether there is a part in the value.
+        self.begun = False
+
+    def go_on(self, value: object) -> None:
+        """Begin with what has been folded elsewhere, the first item in it."""
+        self.value, self.begun = value, True
 
     def take(self, first: int, values: Sequence[object], nbytes: int) -> None:
         for part in values:
-            self.value = part if self._empty else self._both(part)
-            self._empty = False
+            self.value = self._both(part) if self.begun else part
+            self.begun = True
 
     def _both(self, part: object) -> object:
         try:
@@ -123,6 +128,11 @@ class Intake:
         self._savers = savers
         self._ending = ending
         self._plain = all(saver is None for saver in savers)
+
+    def go_on(self, folded: Ending) -> None:
+        """Parts are added to what an ending of this process has folded."""
+        if isinstance(folded, Folding) and isinstance(self._ending, Combining):
+            self._ending.go_on(folded.value)
 
     def take(self, first: int, size: int, values: Sequence[object], nbytes: int) -> None:
         """Save what is kept of `size` items, one item at a time in this order, and pass on the results."""

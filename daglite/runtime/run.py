@@ -12,16 +12,18 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
-from daglite.exceptions import ExecutionError, ParameterError
+from daglite.exceptions import ExecutionError, Failure, ParameterError, TransferError
 from daglite.lazy import lazy
 from daglite.options import RunSettings, Store
-from daglite.program import CallStage, MaterialiseStage, Program, Result, Stage, Step, StreamStage, operands
+from daglite.program import CallStage, MaterialiseStage, Program, Result, Stage, Step, StreamStage, operands, steps_of
 from daglite.records import replace
 from daglite.runtime.assemble import Flow, generator_flow, open_flow
 from daglite.runtime.chain import BoundStep, Chain, bind_step
 from daglite.runtime.context import Context
+from daglite.runtime.copies import copied_result
 from daglite.runtime.empty import empty_of
 from daglite.runtime.endings import Collecting, Combining, Folding, Handover
+from daglite.runtime.failures import raise_blamed
 from daglite.runtime.inline import InlineFlow, run_steps
 from daglite.runtime.saving import Saver
 
@@ -176,8 +178,12 @@ class Execution:
         """Send every call whose arguments are there to a worker."""
         if self._context.inline:
             return
-        for number in [number for number in self._waiting if number < self._end and self._ready(number)]:
+        ready = [number for number in self._waiting if number < self._end and self._ready(number)]
+        for number in ready:
             stage = self._stages[number]
+            functions = [step.function for step in steps_of(stage)]
+            if isinstance(stage, CallStage) and self._context.begins_here(functions, alone=len(ready) == 1):
+                continue
             if isinstance(stage, MaterialiseStage):
                 self._begin(number)
                 self._start_generator(number, stage)
@@ -217,7 +223,12 @@ class Execution:
         match stage:
             case CallStage():
                 steps, saver = self._bound(stage)
-                return self._call_here(steps, None, [*([None] * (len(steps) - 1)), saver])
+                value = self._call_here(steps, None, [None] * len(steps))
+                if stage.place == "workers" and self._context.codec is not None:
+                    value = self._sent_back(value, steps[-1])
+                if saver is not None:
+                    saver(None, value)
+                return value
             case MaterialiseStage(streamed=True):
                 collecting = Collecting()
                 self._drive(generator_flow(self._context, stage.step, collecting))
@@ -231,6 +242,14 @@ class Execution:
             case _:
                 assert_never(stage)
 
+    def _sent_back(self, value: object, step: BoundStep) -> object:
+        """What a call here gives, as it would have come from a worker."""
+        assert self._context.codec is not None
+        try:
+            return copied_result(self._context.codec, value, step)
+        except TransferError as error:
+            raise_blamed(error, Failure(step.function.name, step.number))
+
     def _fold(self, stage: StreamStage) -> object:
         assert stage.end is not None
         assert stage.initial is not None
@@ -238,10 +257,17 @@ class Execution:
         saver = self._context.book.open(stage.end.saves, step)
         initial = _copied(self._context.value(stage.initial), stage.end)
         ending, part = self._fold_ending(stage, step, initial)
-        self._drive(open_flow(self._context, stage, ending, ordered=stage.ordered, fold=part))
+        here = self._folding_here(step, initial) if part is not None and self._context.begins_here(()) else None
+        self._drive(open_flow(self._context, stage, ending, ordered=stage.ordered, fold=part, here=here))
+        # Where workers fold but none had anything to fold, it is what was folded here.
+        value = here.value if here is not None and isinstance(ending, Combining) and not ending.begun else ending.value
         if saver is not None:
-            saver(None, ending.value)
-        return ending.value
+            saver(None, value)
+        return value
+
+    def _folding_here(self, step: BoundStep, initial: object) -> Folding:
+        """Folds what comes before the first item that a worker folds; the value that they start from stays as it is."""
+        return Folding(step, bind_step(step, self._context.fold_loop), copy.deepcopy(initial))
 
     def _fold_ending(
         self, stage: StreamStage, step: BoundStep, initial: object

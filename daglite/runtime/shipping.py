@@ -70,7 +70,7 @@ class Shipping:
         self._merge = merge
         self._verdict = verdict
         self._retries = retries
-        self._sent = 0
+        self._sent = source.count
         self._flights: set[_Flight] = set()
         self._returned: deque[_Flight] = deque()
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from daglite.events import Answered, Delivered, Lost, Pulled, Sent, StepTime, Waited
+from daglite.runtime.adaptive import AdaptiveFlow
 from daglite.runtime.chain import BoundStep, Chain
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.endings import Ending, Folding, Intake
@@ -24,6 +25,7 @@ from daglite.runtime.window import Window
 __all__ = [
     "BeatingSession",
     "InlineGauge",
+    "WatchedAdaptive",
     "WatchedFlow",
     "WatchedInline",
     "WatchedIntake",
@@ -237,16 +239,18 @@ class InlineGauge:
 class WindowGauge:
     """The gauge of a stream through workers."""
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: Window, before: int) -> None:
+        """`before`: items that were done before the stream had workers."""
         self._window = window
+        self._before = before
 
     @property
     def pulled(self) -> int:
-        return self._window.pulled
+        return self._before + self._window.pulled
 
     @property
     def done(self) -> int:
-        return self._window.released
+        return self._before + self._window.released
 
     @property
     def alive(self) -> int:
@@ -278,10 +282,31 @@ class WatchedInline(InlineFlow):
         return more
 
     def _tell(self, now: float) -> None:
-        count = self._source.count
+        count = self.source.count
         steps = tuple([tally.take() for tally in self._tallies])
         self._watch.called(self._stage, count - self._told, self._seconds, steps)
         self._told, self._seconds, self._last = count, 0.0, now
+
+
+class WatchedAdaptive(AdaptiveFlow):
+    """Tells of each slice that it runs itself; the flow that goes on with workers tells of the rest."""
+
+    def watch(self, watch: Watch, stage: int, tallies: Sequence[Tally]) -> None:
+        """Must be called before the first turn; `tallies` are those of the source, the steps and the ending."""
+        self._watch, self._stage, self._tallies = watch, stage, tallies
+
+    def advance(self) -> bool:
+        if self._there is not None:
+            return super().advance()
+        began, count = time.perf_counter(), self._source.count
+        try:
+            return super().advance()
+        finally:
+            if self._there is None:
+                steps = tuple([tally.take() for tally in self._tallies])
+                seconds = time.perf_counter() - began
+                self._watch.called(self._stage, self._source.count - count, seconds, steps)
+                self._watch.beat()
 
 
 def clocks(source: Source, chain: Chain, ending: Ending, last: int) -> list[Tally]:

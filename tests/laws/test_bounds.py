@@ -21,8 +21,8 @@ SOME = settings(max_examples=EXAMPLES)
 FEW = settings(max_examples=max(10, EXAMPLES // 2))
 Slow = Literal["nothing", "first item", "fold", "source"]
 SLOW: st.SearchStrategy[Slow] = st.sampled_from(["nothing", "first item", "fold", "source"])
-RUNTIMES = st.sampled_from(["inline", "threads", "processes"])
-WITH_WORKERS: st.SearchStrategy[RuntimeName] = st.sampled_from(["threads", "processes"])
+RUNTIMES = st.sampled_from(["inline", "threads", "processes", "auto"])
+WITH_WORKERS: st.SearchStrategy[RuntimeName] = st.sampled_from(["threads", "processes", "auto"])
 
 
 @dataclass
@@ -176,7 +176,7 @@ def test_law_9_inline_one_item_is_alive(n: int, window: int | None, optimize: bo
     assert max(gauge.alive) <= (1 if optimize else n + 1)
 
 
-@pytest.mark.parametrize("runtime", ["threads", "processes"])
+@pytest.mark.parametrize("runtime", ["threads", "processes", "auto"])
 def test_law_9_the_default_window_is_what_explain_prints(runtime: RuntimeName) -> None:
     """Without a window of its own a plan takes 512 items for each worker, behind a slow first item too."""
     gauge = Gauge()

@@ -16,6 +16,9 @@ import pytest
 from daglite import compile, task
 from daglite.exceptions import ParameterError, TransferError, WorkerDiedError, failure_of
 from daglite.options import RuntimeName
+from daglite.runtime.choice import Answer, Choice, Slice
+from daglite.runtime.engines import Auto
+from tests.runtime.choosing import at
 from tests.samples import Memory
 
 pytestmark = pytest.mark.timeout(60)
@@ -84,7 +87,7 @@ def test_parts_are_fewer_than_items(nothing_left: None) -> None:
     assert 10 < parts[0] < 1000
 
 
-@pytest.mark.parametrize("runtime", ["inline", *CREWS])
+@pytest.mark.parametrize("runtime", ["inline", "auto", *CREWS])
 @pytest.mark.parametrize("optimize", [True, False])
 def test_initial_is_there_once(runtime: RuntimeName, optimize: bool) -> None:
     for n in (0, 1, 2, 50):
@@ -92,7 +95,7 @@ def test_initial_is_there_once(runtime: RuntimeName, optimize: bool) -> None:
         assert compile(pipeline, optimize=optimize, batch=3).run(runtime=runtime, workers=3) == 100 + n * (n - 1)
 
 
-@pytest.mark.parametrize("runtime", ["inline", *CREWS])
+@pytest.mark.parametrize("runtime", ["inline", "auto", *CREWS])
 def test_empty_and_what_combine_is_given_may_come_from_futures(runtime: RuntimeName) -> None:
     @task
     def start() -> tuple[int, int]:
@@ -112,7 +115,7 @@ def test_empty_and_what_combine_is_given_may_come_from_futures(runtime: RuntimeN
     assert pipeline.run(runtime=runtime, workers=2) == (53, 10 + 1225)
 
 
-@pytest.mark.parametrize("runtime", ["inline", *CREWS])
+@pytest.mark.parametrize("runtime", ["inline", "auto", *CREWS])
 def test_missing_empty_is_told_before_the_source_is_asked(runtime: RuntimeName) -> None:
     asked = [0]
 
@@ -229,7 +232,7 @@ def test_start_that_cannot_be_sent_is_named(nothing_left: None) -> None:
         ).run(workers=1)
 
 
-@pytest.mark.parametrize("runtime", ["inline", *CREWS])
+@pytest.mark.parametrize("runtime", ["inline", "auto", *CREWS])
 @pytest.mark.parametrize("ordered", [True, False])
 def test_saves_on_the_way_are_all_there(runtime: RuntimeName, ordered: bool) -> None:
     """Items, results on the way, the last results and the value."""
@@ -329,3 +332,48 @@ def test_logs_of_a_fold_name_it(crew: RuntimeName, caplog: pytest.LogCaptureFixt
 
     (found,) = [vars(record) for record in caplog.records if record.name == "fold"]
     assert (found["daglite_task"], found["daglite_index"]) == ("noisy", 3)
+
+
+@pytest.mark.parametrize("place", CREWS)
+@pytest.mark.parametrize("moves", [None, 1, 2, 17, 59])
+@pytest.mark.parametrize("ordered", [True, False])
+def test_a_fold_moves_with_its_stream(place: RuntimeName, moves: int | None, ordered: bool) -> None:
+    """With `auto` the first items are folded here and the rest there; `initial` is in it once, and stays as it is."""
+    start = [100]
+
+    @task
+    def gather(total: list[int], item: int) -> list[int]:
+        total.append(item)
+        return total
+
+    joined = task(lambda a, b: a + b, name="joined")
+    runtime = at(moves, "threads" if place == "threads" else "processes")
+    streams: list[Any] = [count.iter(n=60), count.iter(n=60).then(double)]
+    for factor, stream in enumerate(streams, 1):
+        found = stream.reduce(gather, initial=start, combine=joined, ordered=ordered).run(runtime=runtime)
+        wanted = [100, *(factor * n for n in range(60))]
+        assert (found if ordered else sorted(found)) == (wanted if ordered else sorted(wanted))
+    assert start == [100]
+
+
+def test_a_fold_that_takes_long_is_a_reason_to_move() -> None:
+    """Where workers can fold, its time counts as that of a task."""
+
+    @task
+    def slowly(total: int, item: int) -> int:
+        time.sleep(0.01)
+        return total + item
+
+    choices = []
+
+    class Noting(Choice):
+        def observe(self, seen: Slice, more: int | None) -> Answer:
+            choices.append((super().observe(seen, more), seen.wall))
+            return "stay"
+
+    runtime = Auto(2, choose=Noting)
+    assert count.iter(n=5).then(double).reduce(slowly, initial=0, combine=plus).run(runtime=runtime) == 20
+    assert sum(wall for _, wall in choices) >= 0.05
+    choices.clear()
+    assert count.iter(n=5).then(double).reduce(slowly, initial=0).run(runtime=runtime) == 20
+    assert sum(wall for _, wall in choices) < 0.02
