@@ -336,3 +336,18 @@ def test_wrong_values_are_refused(options: dict[str, object], match: str) -> Non
 
 def test_replies_know_of_no_clock_by_default() -> None:
     assert Reply(1, "done").reading is None
+
+
+def test_a_run_that_moves_to_workers_is_told_as_one() -> None:
+    """`auto` begins here and goes on with threads: what both did adds up, for the gauge too."""
+    seen = Recorder("steps")
+    naps = count_up.iter(n=60).then(sleepy, seconds=0.01).reduce(fold, initial=0)
+    assert naps.run(runtime="auto", observers=[seen]) == sum(range(60))
+
+    first, second = seen.of(StreamOpened)
+    assert (first.workers, second.workers > 0) == (0, True)
+    here, there = sum(event.items for event in seen.of(Called)), sum(event.items for event in seen.of(Delivered))
+    assert here > 0
+    assert here + there == 60
+    assert sum(one.returned for one in seen.times() if one.step == 1) == 60
+    assert second.gauge.done == second.gauge.pulled == 60
