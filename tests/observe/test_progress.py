@@ -188,7 +188,10 @@ def on_terminal(script: str, stop_after: str | None = None) -> tuple[int, str]:
     """Run a script whose output is a terminal of 60 columns; Ctrl-C after some text has come."""
     outer, inner = pty.openpty()
     fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 20, 60, 0, 0))
-    env = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    # A traceback in colours is harder to compare.
+    env = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")} | {
+        "PYTHON_COLORS": "0"
+    }
     running = subprocess.Popen(
         [sys.executable, "-c", script], stdin=inner, stdout=inner, stderr=inner, cwd=ROOT, env=env,
         start_new_session=True,
