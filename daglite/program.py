@@ -58,6 +58,7 @@ class Step:
 
     `arguments` are bound before the stage starts; `items` are the parameters that each item (or the value before it)
     fills: for a fold the accumulator and the item. `node` names the ir node that stands on this line of `explain`.
+    `passes` is the text of the type of the items that a filter lets pass; None where the step is no filter.
     """
 
     number: int
@@ -66,6 +67,17 @@ class Step:
     arguments: tuple[tuple[str, Operand], ...]
     items: tuple[str, ...] = ()
     saves: tuple[Save, ...] = ()
+    passes: str | None = None
+
+    @property
+    def filters(self) -> bool:
+        """Whether the step lets items pass or drops them."""
+        return self.passes is not None
+
+    @property
+    def gives(self) -> str:
+        """The text of the type of what goes on from here."""
+        return self.function.returns if self.passes is None else self.passes
 
 
 @record

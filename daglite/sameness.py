@@ -110,7 +110,8 @@ def _step(step: Step, leaf: _Leaf) -> tuple[object, ...]:
         for name, operand in sorted(step.arguments, key=_name)
     )
     saves = tuple(leaf(save, f"a save of {task}") for save in step.saves)
-    return (leaf(step.function, task), arguments, step.items, saves)
+    kind = ("filter",) if step.filters else ()
+    return (*kind, leaf(step.function, task), arguments, step.items, saves)
 
 
 def _mapped(source: MappedSource, leaf: _Leaf) -> tuple[object, ...]:

@@ -25,7 +25,7 @@ from daglite.shorten import shorten
 
 __all__ = ["Argument", "Row", "Table", "Verb", "batch_text", "bytes_text", "table_of", "window_text"]
 
-Verb = Literal["iter", "map", "then", "call", "join", "reduce"]
+Verb = Literal["iter", "map", "then", "filter", "call", "join", "reduce"]
 
 
 class Argument(NamedTuple):
@@ -140,9 +140,9 @@ class _Stage:
         if isinstance(stage.source, Step):
             yield self._row(stage.source, False, "coordinator", "iter", stage.source.function.result, [])
         for link in stage.links:
-            verb: Verb = "then" if joined else "map"
+            verb: Verb = "filter" if link.filters else "then" if joined else "map"
             limits = [batch_text(stage.limits)]
-            yield self._row(link, joined, "workers", verb, f"-> {link.function.returns}", limits, stage)
+            yield self._row(link, joined, "workers", verb, f"-> {link.gives}", limits, stage)
             joined = True
         if stage.end is not None:
             verb, limits = "join", []

@@ -1,7 +1,7 @@
 """The ir: frozen nodes that futures build and compile reads.
 
     Value nodes    TaskNode  JoinNode  ReduceNode  CompositeTaskNode
-    Stream nodes   IterNode  MapTaskNode
+    Stream nodes   IterNode  MapTaskNode  FilterNode
     Either         SaveNode (its source's kind)  CompositeMapTaskNode (a stream until it has an ending)
 
 Nodes carry no ids: identity is object identity, and structural equality is `ir.walk.same`.
@@ -24,6 +24,7 @@ __all__ = [
     "CompositeMapTaskNode",
     "CompositeTaskNode",
     "Ending",
+    "FilterNode",
     "Fold",
     "IterNode",
     "Join",
@@ -103,6 +104,16 @@ class MapTaskNode(_Shown):
 
 
 @record(repr=False)
+class FilterNode(_Shown):
+    """The items of a stream for which a task, given each in its parameter `item`, gives something true; a stream."""
+
+    call: Call
+    source: Node
+    item: str
+    saves: tuple[Save, ...] = ()
+
+
+@record(repr=False)
 class ReduceNode(_Shown):
     """A fold over a stream: `accumulator` and `item` are the parameters they fill; a value."""
 
@@ -135,11 +146,15 @@ class SaveNode(_Shown):
 
 @record
 class Link:
-    """One task applied to each item inside a composite; `items` are the parameters that the item fills."""
+    """One task applied to each item inside a composite; `items` are the parameters that the item fills.
+
+    One that `filters` lets the item pass, or drops it.
+    """
 
     call: Call
     items: tuple[str, ...]
     saves: tuple[Save, ...]
+    filters: bool = False
 
 
 @record
@@ -198,6 +213,14 @@ class CompositeTaskNode(_Shown):
 
 
 Node: TypeAlias = (
-    TaskNode | IterNode | MapTaskNode | ReduceNode | JoinNode | SaveNode | CompositeMapTaskNode | CompositeTaskNode
+    TaskNode
+    | IterNode
+    | MapTaskNode
+    | FilterNode
+    | ReduceNode
+    | JoinNode
+    | SaveNode
+    | CompositeMapTaskNode
+    | CompositeTaskNode
 )
 Argument: TypeAlias = Value | Node

@@ -14,6 +14,7 @@ from daglite.ir.nodes import (
     Collect,
     CompositeMapTaskNode,
     CompositeTaskNode,
+    FilterNode,
     Fold,
     IterNode,
     Join,
@@ -52,6 +53,7 @@ _READS: dict[type, tuple[str, ...]] = {
     TaskNode: ("call",),
     IterNode: ("call",),
     MapTaskNode: ("sources", "call"),
+    FilterNode: ("source", "call"),
     ReduceNode: ("source", "call", "initial"),
     JoinNode: ("source", "call"),
     SaveNode: ("source",),
@@ -65,7 +67,17 @@ _READS: dict[type, tuple[str, ...]] = {
     Join: ("call",),
     Fold: ("call", "initial"),
 }
-_NODES = (TaskNode, IterNode, MapTaskNode, ReduceNode, JoinNode, SaveNode, CompositeMapTaskNode, CompositeTaskNode)
+_NODES = (
+    TaskNode,
+    IterNode,
+    MapTaskNode,
+    FilterNode,
+    ReduceNode,
+    JoinNode,
+    SaveNode,
+    CompositeMapTaskNode,
+    CompositeTaskNode,
+)
 _NODE_TYPES = frozenset(_NODES)
 _PARTS = tuple(kind for kind in _READS if kind not in _NODE_TYPES)
 _MANY = frozenset({tuple, Links})

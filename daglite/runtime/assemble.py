@@ -8,6 +8,7 @@ from typing import TypeAlias, cast
 
 from daglite.exceptions import Failure, ParameterError
 from daglite.program import MappedSource, Step, StreamStage
+from daglite.records import replace
 from daglite.runtime.batch import Batcher
 from daglite.runtime.chain import BoundStep, Chain, open_items
 from daglite.runtime.codec import ItemCodec
@@ -23,7 +24,7 @@ from daglite.runtime.stream import StreamFlow
 from daglite.runtime.verdict import Verdict
 from daglite.runtime.window import Window
 
-__all__ = ["Flow", "generator_flow", "open_flow"]
+__all__ = ["Flow", "gapped", "generator_flow", "open_flow"]
 
 Flow: TypeAlias = StreamFlow | InlineFlow
 
@@ -38,6 +39,12 @@ def open_flow(context: Context, stage: StreamStage, ending: Ending, *, ordered: 
     if shipped:
         return _stream_flow(context, stage, source, links, savers, ending, ordered=ordered)
     return InlineFlow(source, Chain(links, context.loop), savers, ending, codec, watchful=context.cancellable)
+
+
+def gapped(context: Context, stage: StreamStage) -> bool:
+    """Whether the indices of a stream's results may have gaps: a filter stands here, or in the stream it reads."""
+    before = isinstance(stage.source, MappedSource) and context.indices_of(stage.source) is not None
+    return before or any(link.filters for link in stage.links)
 
 
 def generator_flow(context: Context, step: Step, ending: Ending) -> Flow:
@@ -57,7 +64,9 @@ def _open_source(context: Context, stage: StreamStage, codec: ItemCodec | None) 
     assert first is not None, "mapped arguments are followed by a task or a fold"
     codec = codec if stage.links else None
     items = _mapped_items(context, stage.source, first.function.name)
-    return Source(items, name=first.function.name, number=first.number, saver=None, codec=codec), codec
+    indices = context.indices_of(stage.source)
+    source = Source(items, name=first.function.name, number=first.number, saver=None, codec=codec, indices=indices)
+    return source, codec
 
 
 def _generator(context: Context, step: Step, bound: BoundStep, saver: Saver | None, codec: ItemCodec | None) -> Source:
@@ -123,7 +132,7 @@ def _stream_flow(
         window=window,
         merge=merge,
         verdict=verdict,
-        intake=Intake(wanted, ending),
+        intake=Intake(wanted, ending, source.indices),
         board=board,
         helper_thread=stage.limits.helper_thread,
         failed_beside=lambda: None if context.calls is None else context.calls.error,
@@ -133,4 +142,4 @@ def _stream_flow(
 def _tapped(step: BoundStep, saver: Saver | None) -> BoundStep:
     if saver is None:
         return step
-    return BoundStep(step.number, step.function, step.arguments, step.items, tapped=True)
+    return replace(step, tapped=True)

@@ -28,13 +28,15 @@ class BoundStep:
     """A step whose arguments are values: what travels to a worker.
 
     `items` are the parameters that the item fills: none (a call that takes nothing from the step before), one, or
-    several (the item is a tuple). `tapped`: its result is wanted by the coordinator besides the last one.
+    several (the item is a tuple). `tapped`: its result is wanted by the coordinator besides the last one. One that
+    `filters` gives on the value before it, or nothing.
     """
 
     number: int
     function: Function
     arguments: tuple[tuple[str, object], ...]
     items: tuple[str, ...]
+    filters: bool = False
     tapped: bool = False
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections.abc import Sequence
 
 from daglite.options import RunSettings, Store
-from daglite.program import Constant, Operand, Step
+from daglite.program import Constant, MappedSource, Operand, Result, Step
 from daglite.runtime.awaiting import PrivateLoop
 from daglite.runtime.board import Board
 from daglite.runtime.calls import Calls
@@ -33,6 +34,8 @@ class Context:
         self.fold_loop = PrivateLoop()
         self.book = SaveBook(store)
         self.values: dict[int, object] = {}
+        # Of streams kept as a list, by stage: the index of each item, where a filter has made gaps.
+        self.indices: dict[int, Sequence[int]] = {}
         self.calls: Calls | None = None
         self._board: Board | None = None
         self._leased = contextlib.ExitStack()
@@ -62,11 +65,19 @@ class Context:
     def bind(self, step: Step) -> BoundStep:
         """A step with the values of its arguments."""
         arguments = tuple((name, self.value(operand)) for name, operand in step.arguments)
-        return BoundStep(step.number, step.function, arguments, step.items)
+        return BoundStep(step.number, step.function, arguments, step.items, step.filters)
 
     def value(self, operand: Operand) -> object:
         """The value of an argument."""
         return operand.value if isinstance(operand, Constant) else self.values[operand.stage]
+
+    def indices_of(self, source: MappedSource) -> Sequence[int] | None:
+        """What the items of a mapped source are known by, where that is not their place in the list."""
+        match source.sources:
+            case ((_, Result(stage=stage)),):
+                return self.indices.get(stage)
+            case _:
+                return None
 
     def close(self) -> None:
         """Give the engine back and close the loop."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Literal, NoReturn
 
 from daglite.exceptions import Failure, TransferError
-from daglite.loop import Place, Shape
+from daglite.loop import Place, Shape, filters_of
 from daglite.runtime.cells import Unloadable
 from daglite.runtime.chain import Chain
 from daglite.runtime.codec import ItemCodec
-from daglite.runtime.endings import Ending, Folding
+from daglite.runtime.endings import Collecting, Ending, Folding
 from daglite.runtime.failures import blame, raise_blamed, short_repr
 from daglite.runtime.flat import flat_loop
 from daglite.runtime.saving import Saver
@@ -58,12 +58,13 @@ class InlineFlow:
         """
         self._source = source
         self._chain = chain
-        self._savers = savers
+        self._savers = [self._numbered(saver) for saver in savers if saver is not None]
         self._ending = ending
+        self._one = self._numbered(ending.one) if _end_of(ending) == "numbered" else ending.one
         self._codec = codec
         saves = tuple(saver is not None for saver in savers)
-        end: Literal["fold", "each"] = "fold" if isinstance(ending, Folding) else "each"
-        self._loop = flat_loop(Shape(saves, end, source.saver is not None, codec is not None))
+        shape = Shape(saves, _end_of(ending), source.saver is not None, codec is not None, filters_of(chain.steps))
+        self._loop = flat_loop(shape)
         self._most = 1
         self._watchful = watchful
 
@@ -76,10 +77,10 @@ class InlineFlow:
             self._source.count,
             ending.value if isinstance(ending, Folding) else None,
             [call for call, _, _ in self._chain.calls],
-            [saver for saver in self._savers if saver is not None],
+            self._savers,
             self._source.saver,
             self._snap,
-            ending.one,
+            self._one,
             failed=self._failed,
         )
         if isinstance(ending, Folding):
@@ -99,17 +100,24 @@ class InlineFlow:
         """Close the source."""
         self._source.close()
 
+    def _numbered(self, take: Callable[..., object]) -> Callable[..., object]:
+        """`take(index, value)` for a loop that counts the items of its source, whatever they are known by."""
+        indices = self._source.indices
+        return take if indices is None else lambda place, value: take(indices[place], value)
+
     def _snap(self, index: int, item: object) -> object:
         """The item as it was when it was yielded, whatever the generator does with its buffer afterwards."""
         assert self._codec is not None
         value = self._codec.restore(self._source.captured(item, index))
         if isinstance(value, Unloadable):
+            index = self._source.index_of(index)
             error = TransferError(f"item {index} of task '{self._source.name}' cannot be loaded: {value.reason}")
             raise_blamed(error, Failure(self._source.name, self._source.number, index))
         return value
 
     def _failed(self, error: BaseException, place: Place, index: int, item: object, x: object) -> NoReturn:
         """Say what failed and raise it."""
+        index = self._source.index_of(index) if place.kind != "source" else index
         if place.kind == "call":
             step = self._chain.steps[place.step]
             attempt = step.function.retries + 1 if isinstance(error, Exception) else 1
@@ -119,3 +127,9 @@ class InlineFlow:
         if place.kind in ("source", "item") and isinstance(error, Exception):
             blame(error, Failure(self._source.name, self._source.number))
         raise error
+
+
+def _end_of(ending: Ending) -> Literal["fold", "each", "numbered"]:
+    if isinstance(ending, Folding):
+        return "fold"
+    return "numbered" if isinstance(ending, Collecting) and ending.indices is not None else "each"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import signal
 import time
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
+from typing import cast
 
 from daglite.exceptions import ExecutionError, Failure, TaskTimeoutError, TransferError, WorkerDiedError
 from daglite.functions import Function
@@ -62,6 +65,7 @@ class Shipping:
         self._program = program
         self._steps = steps
         self._stride = 1 + sum(step.tapped for step in steps)
+        self._marked = any(step.filters for step in steps)
         self._window = window
         self._batcher = batcher
         self._merge = merge
@@ -158,13 +162,22 @@ class Shipping:
         if reply.error is not None:
             error, trace = reply.error
             self._fail(flight, reply.done, error, reply, trace)
-        count = reply.done if bad is None else self._whole(flight, values, bad, reply)
-        self._merge.add(Entry(flight.first, count, values, nbytes))
+        marks = self._marks(values)
+        if bad is None:
+            self._merge.add(Entry(flight.first, reply.done, values, nbytes, marks))
+            return
+        count = self._whole(flight, values, bad if marks is None else bad - 1, marks, reply)
+        self._merge.add(Entry(flight.first, count, values, nbytes, None if marks is None else marks[:count]))
 
-    def _whole(self, flight: _Flight, values: list[object], bad: int, reply: Reply) -> int:
+    def _marks(self, values: list[object]) -> list[int] | None:
+        """Take off how many values each item has, where some may have been dropped."""
+        return cast("list[int]", values.pop(0)) if self._marked and values else None
+
+    def _whole(self, flight: _Flight, values: list[object], bad: int, marks: Sequence[int] | None, reply: Reply) -> int:
         """Drop what could not be loaded and all behind it; returns how many items are whole."""
-        position, reason = bad // self._stride, reason_of(values[bad])
-        del values[position * self._stride :]
+        ends = range(self._stride, len(values) + 1, self._stride) if marks is None else [*itertools.accumulate(marks)]
+        position, reason = bisect.bisect_right(ends, bad), reason_of(values[bad])
+        del values[ends[position - 1] if position else 0 :]
         name = self._steps[-1].function.name
         error = TransferError(f"a result of task '{name}' cannot be loaded in the coordinator: {reason}")
         self._fail(flight, position, error, reply, "")
@@ -176,9 +189,9 @@ class Shipping:
         own = isinstance(error, Exception) and not isinstance(error, ExecutionError)
         attempt = max(flight.attempt, step.function.retries + 1 if own else 1)
         item = self._shown(flight.cells[position])
-        index = flight.first + position
+        place, index = flight.first + position, self._source.index_of(flight.first + position)
         facts = Failure(step.function.name, number, index, item, attempt, reply.worker, reply.exitcode, trace)
-        self._verdict.record(index, blame(error, facts), time.monotonic())
+        self._verdict.record(place, blame(error, facts), time.monotonic())
 
     def _shown(self, cell: object) -> str:
         (loaded,), bad = self._codec.unpack(self._codec.pack([cell]))
@@ -197,8 +210,8 @@ class Shipping:
             self._returned.append(flight)
         elif flight.attempt > self._retries or not all(step.function.retry_on_crash for step in self._steps):
             names = " -> ".join(step.function.name for step in self._steps)
-            last = flight.first + len(flight.cells) - 1
-            what = f"item {flight.first}" if last == flight.first else f"items {flight.first} to {last}"
+            first, last = (self._source.index_of(flight.first + each) for each in (0, len(flight.cells) - 1))
+            what = f"item {first}" if last == first else f"items {first} to {last}"
             self._fail(flight, 0, died(names, what, reply, flight.attempt), reply, "")
         else:
             for position, cell in enumerate(flight.cells):

@@ -175,9 +175,12 @@ class StreamFlow:
             timeout = 0.0
         self._board.poll(timeout)
         for entry in self._merge.take():
-            self._intake.take(entry.first, entry.values, entry.nbytes)
+            count = self._intake.take(entry)
             if not self._intake.keeps:
                 self._window.release(entry.size, entry.nbytes)
+            elif count < entry.size:
+                # What was dropped on the way leaves now; the consumer takes the rest one by one.
+                self._window.release(entry.size - count, 0 if count else entry.nbytes)
         self._shipping.dispatch(hurry=self._source.finished)
 
     def _over(self) -> bool:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import NamedTuple, NoReturn
 
 from daglite.exceptions import TransferError
-from daglite.loop import Place, Shape
+from daglite.loop import Place, Shape, filters_of
 from daglite.runtime.awaiting import PrivateLoop
 from daglite.runtime.cells import reason_of
 from daglite.runtime.chain import BoundStep, Chain, open_items
@@ -23,10 +23,14 @@ _PIECE_SECONDS = 0.05
 
 
 class BatchRun:
-    """One pass over a batch. `cells` are the results so far, `done` how many items they come from."""
+    """One pass over a batch. `cells` are the results so far, `done` how many items they come from.
+
+    Where a step filters, the first cell tells of each item how many of the cells behind it are its own.
+    """
 
     def __init__(self, chain: Chain, codec: ItemCodec, first: int) -> None:
-        self.cells: list[object] = []
+        filters = filters_of(chain.steps)
+        self.cells: list[object] = [None] if filters else []
         self.step = -1
         self.done = 0
         self._first = first
@@ -34,7 +38,8 @@ class BatchRun:
         self._chain = chain
         self._codec = codec
         self._tapped = [step.tapped for step in chain.steps]
-        self._loop = flat_loop(Shape(tuple(self._tapped), "cells"))
+        self._marks: list[int] | None = [] if filters else None
+        self._loop = flat_loop(Shape(tuple(self._tapped), "cells", filters=filters))
 
     def go(self, items: list[object], bad: int | None) -> BaseException | None:
         """Take the items through, up to the `bad` one that could not be loaded; the error that ended it early, if any,
@@ -42,12 +47,17 @@ class BatchRun:
         """
         whole = self._items = items if bad is None else items[:bad]
         taps = [self._tap for tapped in self._tapped if tapped]
-        end = (self.cells.append, self._captured)
+        end: tuple[object, ...] = (self.cells.append, self._captured)
+        if self._marks is not None:
+            end += (self._marks.append,)
         calls = [call for call, _, _ in self._chain.calls]
         try:
             _, self.done = self._loop.run(whole, self._first, None, calls, taps, None, None, end, failed=self._failed)
         except BaseException as error:
             return error
+        finally:
+            if self._marks is not None:
+                self.cells[0] = self._codec.capture(self._marks)
         if bad is None:
             return None
         self.step = self._chain.steps[0].number
@@ -77,7 +87,8 @@ class BatchRun:
     def _failed(self, error: BaseException, place: Place, index: int, item: object, x: object) -> NoReturn:
         """Note how far it came; what a step or its capture raised is the step's."""
         self.done = index - self._first
-        del self.cells[self.done * (1 + sum(self._tapped)) :]
+        whole = self.done * (1 + sum(self._tapped)) if self._marks is None else 1 + sum(self._marks)
+        del self.cells[whole:]
         step = self._chain.steps[-1 if place.kind == "end" else place.step]
         self.step = step.number
         if place.kind != "call" and isinstance(error, TransferError):

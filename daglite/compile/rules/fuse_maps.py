@@ -1,27 +1,26 @@
-"""fuse_maps: a map of a map is one walk over the items."""
+"""fuse_maps: a map of a map, or a filter of one, is one walk over the items."""
 
 from __future__ import annotations
 
 from daglite.compile.rewrite import Readers
-from daglite.compile.streams import extended, open_stream
-from daglite.ir.nodes import IterNode, Link, MapTaskNode, Node, Value
+from daglite.compile.streams import extended, open_stream, step_on
+from daglite.ir.nodes import IterNode, Node
 from daglite.records import replace
 
 __all__ = ["fuse_maps"]
 
 
 def fuse_maps(node: Node, readers: Readers) -> Node | None:
-    """Law: `.then(f).then(g)` = `.then(g after f)`.
+    """Law: `.then(f).then(g)` = `.then(g after f)`; a filter between or behind them drops items on the way.
 
-    before: map g over (... -> then f)
-    after:  ... -> then f -> then g
+    before: map g over (... -> then f)         filter p over (... -> then f)
+    after:  ... -> then f -> then g            ... -> then f -> filter p
 
-    Precondition: f's results have no other reader. A save of f's results does not hinder: the link keeps it, and the
-    value saved is the one before g touched it.
+    Precondition: f's results have no other reader, which would want what p drops. A save of f's results does not
+    hinder: the link keeps it, and the value saved is the one before g or p touched it.
     """
-    match node:
-        case MapTaskNode(sources=(binding,)) if not isinstance(binding.argument, Value | IterNode):
-            stream = open_stream(binding.argument)
-            if stream is not None and readers(binding.argument) == 1:
-                return replace(stream, links=extended(stream.links, Link(node.call, (binding.name,), node.saves)))
-    return None
+    step = step_on(node)
+    if step is None or isinstance(step[0], IterNode) or readers(step[0]) != 1:
+        return None
+    stream = open_stream(step[0])
+    return None if stream is None else replace(stream, links=extended(stream.links, step[1]))
