@@ -11,7 +11,17 @@ from daglite.exceptions import ParameterError, TaskError
 from daglite.functions import Function, free_parameters, signature_of, suggest
 from daglite.ir.nodes import Argument, Binding, Call, MapMode, Node, Value
 
-__all__ = ["Bindable", "Pipeline", "argument_of", "bind_call", "bind_items", "bind_map", "fix", "known_parameters"]
+__all__ = [
+    "Bindable",
+    "Pipeline",
+    "argument_of",
+    "bind_call",
+    "bind_items",
+    "bind_map",
+    "check_named",
+    "fix",
+    "known_parameters",
+]
 
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
@@ -49,7 +59,9 @@ def bind_call(task: Bindable, args: Sequence[object], kwargs: Mapping[str, objec
     try:
         bound = signature.bind(*args, **kwargs)
     except TypeError as error:
-        raise ParameterError(f"task '{task.function.name}': {error}; it takes {_shown(signature)}") from None
+        raise ParameterError(
+            f"task '{task.function.name}': {error}; it takes {_shown(signature)}{_unbound(task.function, signature)}"
+        ) from None
     named: dict[str, object] = {}
     for name, value in bound.arguments.items():
         kind = signature.parameters[name].kind
@@ -112,6 +124,23 @@ def bind_map(task: Bindable, mode: MapMode, mapped: Mapping[str, object]) -> tup
                 f"`map` of task '{name}' zips values of different lengths: {told}; or use map_mode='product'"
             )
     return Call(task.function, task.fixed, ()), sources, mode
+
+
+def check_named(
+    method: str, task: Bindable, known: Sequence[str], args: Sequence[object], given: Collection[str]
+) -> None:
+    """Refuse values by position and unknown names where a method takes some by name only."""
+    if args:
+        raise ParameterError(
+            f"`{method}` with task '{task.function.name}' takes {', '.join(map(repr, known))} by name; got {args[0]!r} "
+            f"by position: write {known[0]}=..."
+        )
+    for name in given:
+        if name not in known:
+            raise ParameterError(
+                f"`{method}` with task '{task.function.name}' has no '{name}'; it takes {', '.join(map(repr, known))}"
+                f"{suggest(name, known)}"
+            )
 
 
 def known_parameters(call: Call, items: Collection[str]) -> list[str]:
@@ -177,8 +206,21 @@ def _check_complete(task: Bindable, given: Collection[str], method: str) -> None
     if missing:
         raise ParameterError(
             f"`{method}` of task '{task.function.name}' leaves {', '.join(map(repr, missing))} without a value; "
-            "fix it with `.partial` or give it as an extra"
+            f"fix it with `.partial` or give it as an extra{_unbound(task.function, _remaining(task, ()))}"
         )
+
+
+def _unbound(function: Function, signature: inspect.Signature) -> str:
+    """What to do about the function of a class whose `self` or `cls` is still open; values shift into it unseen."""
+    path = getattr(inspect.unwrap(function.fn), "__qualname__", "").rpartition("<locals>.")[2]
+    first = next(iter(signature.parameters), "")
+    if first not in ("self", "cls") or "." not in path:
+        return ""
+    owner, _, method = path.rpartition(".")
+    return (
+        f"; '{method}' is a method of '{owner}' that is not bound, so the first value is its '{first}': give that too, "
+        f"fix it with `.partial({first}=...)`, or make the task of the bound method, task(an_object.{method})"
+    )
 
 
 def _shown(signature: inspect.Signature) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import builtins
 import functools
 import inspect
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator
 from typing import TYPE_CHECKING, Literal, get_origin
 
 from daglite.exceptions import ParameterError, TaskError
@@ -21,9 +22,11 @@ __all__ = ["Function", "Kind", "describe", "element_type", "free_parameters", "s
 
 Kind = Literal["plain", "async", "generator", "async_generator"]
 
-_STREAMS = (Iterator, Generator, AsyncIterator, AsyncGenerator)
 _STREAM_TEXT = re.compile(r"^(?:\w+\.)*(Async)?(Iterator|Generator|Iterable)(?:\[(.*)\])?$", re.DOTALL)
-_MODULES = re.compile(r"\b(?:[a-z_]\w*\.)+(?=[A-Za-z_])")
+_WHOLE = re.compile(r"^([\w.]+)(?:\[(.*)\])?$", re.DOTALL)
+_COROUTINE = re.compile(r"^Coroutine\[(.*)\]$", re.DOTALL)
+# A quoted part, which stays; modules before a name; the sign that Python shows before a type variable.
+_NOISE = re.compile(r"""('[^']*'|"[^"]*")|\b(?:[a-z_]\w*\.)+(?=[A-Za-z_])|[~+-](?=[A-Za-z_])""")
 
 
 @record
@@ -144,24 +147,52 @@ def _kind(fn: Callable[..., object]) -> Kind:
         return "async"
     if inspect.isgeneratorfunction(plain):
         return "generator"
-    # A function that returns an iterator made elsewhere is a stream too when its annotation says so.
-    annotation = getattr(plain, "__annotations__", {}).get("return")
+    return _promised(plain)
+
+
+def _promised(fn: Callable[..., object]) -> Kind:
+    """What a function without `yield` and `async` gives, going by its annotation, as checkers do.
+
+    An iterator or coroutine made elsewhere makes it what a generator or `async def` would be. `Iterable` does not, for
+    a list is one too.
+    """
+    annotation = fn if inspect.isclass(fn) else getattr(fn, "__annotations__", {}).get("return")
     if isinstance(annotation, str):
-        match = _stream_text(annotation.strip())
-        if match is None or match[2] == "Iterable":
-            return "plain"
-        return "async_generator" if match[1] else "generator"
-    origin = get_origin(annotation) or annotation
-    if origin in _STREAMS:
-        return "async_generator" if origin in (AsyncIterator, AsyncGenerator) else "generator"
-    return "plain"
+        text = annotation.strip()
+        if match := _stream_text(text):
+            return "plain" if match[2] == "Iterable" else "async_generator" if match[1] else "generator"
+        annotation = _named(text, fn)
+    given = get_origin(annotation) or annotation
+    if not inspect.isclass(given):
+        return "plain"
+    if issubclass(given, Coroutine):
+        return "async"
+    return (
+        "async_generator"
+        if issubclass(given, AsyncIterator)
+        else "generator"
+        if issubclass(given, Iterator)
+        else "plain"
+    )
+
+
+def _named(text: str, fn: Callable[..., object]) -> object:
+    """The class that an annotation names as a whole, with or without arguments; None when there is none (yet)."""
+    match = _WHOLE.match(text)
+    if match is None or not _closes_at_end(match[2] or ""):
+        return None
+    first, *rest = match[1].split(".")
+    found = getattr(fn, "__globals__", {}).get(first, getattr(builtins, first, None))
+    for name in rest:
+        found = getattr(found, name, None)
+    return found
 
 
 def element_type(fn: Callable[..., object], *, streams: bool) -> str:
     """The text of what `fn` gives: its return type, or the type of one item when it `streams`; "?" if unknown."""
     plain = inspect.unwrap(fn)
     if inspect.isclass(plain):
-        return plain.__name__
+        return "?" if streams else plain.__name__
     annotation = getattr(plain, "__annotations__", {}).get("return", inspect.Signature.empty)
     if annotation is inspect.Signature.empty:
         return "?"
@@ -173,29 +204,38 @@ def element_type(fn: Callable[..., object], *, streams: bool) -> str:
         text = annotation.__qualname__
     else:
         text = str(annotation)
-    text = _MODULES.sub("", text)
+    text = _NOISE.sub(lambda match: match[1] or "", text)
     if streams:
         match = _stream_text(text)
-        return _first_argument(match[3]) if match and match[3] else "?"
+        return _arguments(match[3])[0] if match and match[3] else "?"
+    if not inspect.iscoroutinefunction(plain) and (match := _COROUTINE.match(text)) and _closes_at_end(match[1]):
+        return _arguments(match[1])[-1]
     return text
 
 
 def _stream_text(text: str) -> re.Match[str] | None:
     """The match of an annotation that is a stream as a whole: in `Iterator[int] | list[int]` only a part is one."""
     match = _STREAM_TEXT.match(text)
+    return match if match is not None and _closes_at_end(match[3] or "") else None
+
+
+def _closes_at_end(inside: str) -> bool:
+    """Whether the bracket around a text ends with it: that of `int] | list[int` does not."""
     depth = 0
-    for letter in (match and match[3]) or "":
+    for letter in inside:
         depth += (letter == "[") - (letter == "]")
         if depth < 0:
-            return None
-    return match
+            return False
+    return True
 
 
-def _first_argument(text: str) -> str:
-    """The text before the first comma that is not inside brackets."""
-    depth = 0
-    for position, letter in enumerate(text):
-        if letter == "," and depth == 0:
-            return text[:position].strip()
+def _arguments(text: str) -> list[str]:
+    """The parts of a text between commas that are not inside brackets."""
+    parts, depth = [""], 0
+    for letter in text:
         depth += (letter == "[") - (letter == "]")
-    return text.strip()
+        if letter == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [part.strip() for part in parts]

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Concatenate, Generic, NoReturn, Protocol, Self
 
 from typing_extensions import ParamSpec, TypeVar, Unpack
 
-from daglite.binding import Bindable, Pipeline, argument_of, bind_items, fix, known_parameters, require_task
+from daglite.binding import (
+    Bindable,
+    Pipeline,
+    argument_of,
+    bind_items,
+    check_named,
+    fix,
+    known_parameters,
+    require_task,
+)
 from daglite.compile import compile
 from daglite.datasets.store import DatasetStore
 from daglite.exceptions import ParameterError, TaskError
@@ -112,6 +121,25 @@ class ReduceStep(Protocol[A, T_contra]):
     def __call__(self, acc: A, item: T_contra, /) -> TaskFuture[A]: ...
 
 
+def _asked_for_initial(reduce: Callable[..., object]) -> Callable[..., object]:
+    """`reduce` at run time: what is missing or misspelt is told as everywhere, not by Python."""
+    known = [p.name for p in inspect.signature(reduce).parameters.values() if p.kind is p.KEYWORD_ONLY]
+
+    @functools.wraps(reduce)
+    def asked(stream: Items[object], /, *given: object, **options: object) -> object:
+        if given:
+            task = _task(given[0], "reduce")
+            check_named("reduce", task, known, given[1:], options)
+            if "initial" not in options:
+                raise ParameterError(
+                    f"`reduce` needs `initial`; got none for task '{task.function.name}': "
+                    f"write .reduce({task.function.name}, initial=...), the accumulator before the first item"
+                )
+        return reduce(stream, *given, **options)
+
+    return asked
+
+
 class Items(Future[list[T]]):
     """A stream of items of type `T`; the base of `IterFuture` and `MapTaskFuture`."""
 
@@ -169,6 +197,9 @@ class Items(Future[list[T]]):
             )
         call, (accumulator, item) = bind_items(found, "reduce", 2, (), {})
         return ReduceFuture(ReduceNode(call, self.node, accumulator, item, argument_of(initial), ordered))
+
+    if not TYPE_CHECKING:
+        reduce = _asked_for_initial(reduce)
 
 
 class IterFuture(Items[T]):

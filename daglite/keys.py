@@ -69,8 +69,8 @@ class KeyTemplate:
 def parse_key(text: str, *, known: Collection[str], indexed: bool, task: str) -> KeyTemplate:
     """Read a key template; `known` are the parameters it may name, `indexed` tells a save on items.
 
-    Raises `ParameterError` for what is no text, for malformed templates, for names that will not exist, and for
-    formats of the index that could give two items the same key.
+    Raises `ParameterError` for what is no text, for malformed templates, for names that will not exist, for formats of
+    the index that could give two items the same key, and for what is no legal key whatever its fields become.
 
     >>> parse_key("{path}/{iteration_index:03d}", known=["path"], indexed=True, task="rows").uses_index
     True
@@ -85,6 +85,9 @@ def parse_key(text: str, *, known: Collection[str], indexed: bool, task: str) ->
             _check_name(part.name, known, indexed, where)
             if part.name == INDEX and not _keeps_apart(part):
                 raise ParameterError(f"{where} may give two items the same key; {_INDEX_FORMATS}")
+    # A digit stands for each field: no illegal key is illegal for a digit in it.
+    if _ILLEGAL.search("".join(part if isinstance(part, str) else "0" for part in parts)):
+        raise ParameterError(f"{where} never gives a key that is allowed; {_LEGAL}")
     return KeyTemplate(text, tuple(parts))
 
 

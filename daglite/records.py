@@ -57,8 +57,8 @@ def _made(cls: type, eq: bool, repr: bool) -> type:
     content = {name: value for name, value in vars(cls).items() if name not in ("__dict__", "__weakref__", *names)}
     defaults = {name: vars(cls)[name] for name in names if name in vars(cls)}
     content |= {"__slots__": names, "__match_args__": names, _FIELDS: names, "__qualname__": cls.__qualname__}
-    content |= {"__setattr__": _refuse, "__delattr__": _refuse, "__reduce__": _reduce}
-    if repr:
+    content |= {"__setattr__": _refuse_value, "__delattr__": _refuse_end, "__reduce__": _reduce}
+    if repr and "__repr__" not in vars(cls):
         content["__repr__"] = _shown
     if eq:
         content |= {"__eq__": _equal, "__hash__": _hash}
@@ -104,8 +104,12 @@ def _values(item: Any) -> tuple[object, ...]:
     return tuple([getattr(item, name) for name in field_names(type(item))])
 
 
-def _refuse(self: object, name: str, *_: object) -> NoReturn:
-    raise AttributeError(f"{type(self).__name__} is frozen: '{name}' cannot be changed")
+def _refuse_value(self: object, name: str, _: object) -> NoReturn:
+    raise AttributeError(f"cannot assign to field {name!r}: {type(self).__name__} is frozen")
+
+
+def _refuse_end(self: object, name: str) -> NoReturn:
+    raise AttributeError(f"cannot delete field {name!r}: {type(self).__name__} is frozen")
 
 
 def _reduce(self: object) -> tuple[type, tuple[object, ...]]:

@@ -26,6 +26,8 @@ R_co = TypeVar("R_co", covariant=True)
 # None may be given by mistake, and is then told as one.
 _NOT_GIVEN = object()
 
+_OF_FUTURES = ("then", "join", "reduce", "save", "run", "run_async")
+
 
 class TaskOptions(TypedDict, total=False):
     """The options of a task; see `task`."""
@@ -103,6 +105,15 @@ class BaseTask(Bindable, Generic[P, R_co]):
                 f"`iter` needs a generator; task '{self.name}' is not a generator function: use `yield` in it and "
                 "annotate it `-> Iterator[T]`"
             )
+
+        def __getattr__(self, name: str) -> NoReturn:
+            if name in _OF_FUTURES:
+                raise AttributeError(
+                    f"`{name}` belongs to futures; '{self.name}' is a task: call it first, or use `.iter` or `.map`",
+                    name=name,
+                    obj=self,
+                )
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
 
 class Task(BaseTask[P, R_co]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections.abc
 import functools
 import typing
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterable, Iterator
 
 import pytest
 
@@ -35,6 +35,21 @@ def bare(x):  # type: ignore[no-untyped-def]
 
 def bare_items(x):  # type: ignore[no-untyped-def]
     yield x
+
+
+def made_elsewhere(x: int) -> enumerate[str]:
+    return enumerate(["a"] * x)
+
+
+def awaited_elsewhere(x: int) -> Coroutine[None, None, tuple[int, str]]:
+    async def pair() -> tuple[int, str]:
+        return x, ""
+
+    return pair()
+
+
+async def gives_coroutine(x: int) -> Coroutine[None, None, str]:
+    return later(x)
 
 
 class Adder:
@@ -79,6 +94,11 @@ def wrapped(x: int) -> Iterator[str]:
     return items(x)
 
 
+class Rows(Iterator[int]):
+    def __next__(self) -> int:
+        raise StopIteration
+
+
 KINDS: list[tuple[Callable[..., object], Kind, str, str]] = [
     (plain, "plain", "plain", "str"),
     (later, "async", "later", "str"),
@@ -104,6 +124,10 @@ KINDS: list[tuple[Callable[..., object], Kind, str, str]] = [
     (len, "plain", "len", "?"),
     (max, "plain", "max", "?"),
     (int, "plain", "int", "int"),
+    (Rows, "generator", "Rows", "?"),
+    (made_elsewhere, "generator", "made_elsewhere", "?"),
+    (awaited_elsewhere, "async", "awaited_elsewhere", "tuple[int, str]"),
+    (gives_coroutine, "async", "gives_coroutine", "Coroutine[None, None, str]"),
     ("a,b".split, "plain", "str.split", "?"),
 ]
 
@@ -148,6 +172,17 @@ STREAMING = [
     ("Iterator[int] | list[int]", "plain"),
     (Iterator[int] | None, "plain"),
     ("MyIterator[int]", "plain"),
+    ("Rows", "generator"),
+    (Rows, "generator"),
+    ("enumerate[str]", "generator"),
+    (enumerate[str], "generator"),
+    ("collections.abc.Iterator[int] | Rows", "plain"),
+    ("collections.Counter[str]", "plain"),
+    ("collections.missing.Counter", "plain"),
+    ("Coroutine[Any, Any, int]", "async"),
+    (Coroutine[typing.Any, typing.Any, int], "async"),
+    ("Awaitable[int]", "plain"),
+    ("1 +", "plain"),
     ("None", "plain"),
     (None, "plain"),
 ]

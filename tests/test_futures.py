@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import functools
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -282,6 +284,10 @@ def test_store_of_the_save_goes_before_that_of_the_run(tmp_path: Path) -> None:
         (lambda: STREAM.save("{n.real}"), r"^key '\{n\.real\}' of task 'rows' is malformed: "),
         (lambda: STREAM.save("{n[0]}"), r"^key '\{n\[0\]\}' of task 'rows' is malformed: "),
         (lambda: STREAM.save("{iteration_index:.1}"), r"^key .* of task 'rows' may give two items the same key; "),
+        (
+            lambda: STREAM.save("../{iteration_index}"),
+            r"^key .* of task 'rows' never gives a key that is allowed; a key is",
+        ),
         (lambda: STREAM.save(""), r"^`key` of task 'rows' must be a text such as 'row_\{iteration_index\}'; got ''$"),
         (lambda: STREAM.save(3), r"^`key` of task 'rows' must be a text such as .*; got 3$"),  # type: ignore[arg-type]
         (lambda: STREAM.save("a", save_store=3), r"^`save_store` must be a store or a folder; got 3$"),  # type: ignore[arg-type]
@@ -295,5 +301,40 @@ def test_wrong_saves_raise_at_once(save: Callable[[], object], message: str) -> 
 def test_chaining_needs_a_task() -> None:
     with pytest.raises(TaskError, match=r"^`then` needs a task; got TaskFuture\(one\); decorate"):
         STREAM.then(one(n=1))  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match=r"missing 1 required keyword-only argument: 'initial'"):
-        STREAM.reduce(fold)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("fold_it", "message"),
+    [
+        (
+            lambda: STREAM.reduce(fold),  # type: ignore[call-arg]
+            r"^`reduce` needs `initial`; got none for task 'fold': write \.reduce\(fold, initial=\.\.\.\), the",
+        ),
+        (
+            lambda: STREAM.reduce(functools.partial(fold, 1)),  # type: ignore[call-arg]
+            r"^`reduce` needs `initial`; got none for task 'fold'",
+        ),
+        (
+            lambda: STREAM.reduce(fold, 0),  # type: ignore[call-arg]
+            r"^`reduce` with task 'fold' takes 'initial'.* by name; got 0 by position: write initial=\.\.\.$",
+        ),
+        (
+            lambda: STREAM.reduce(fold, inital=0),  # type: ignore[call-arg]
+            r"^`reduce` with task 'fold' has no 'inital'; it takes 'initial'.*; did you mean 'initial'\?$",
+        ),
+    ],
+)
+def test_fold_without_initial_is_told_with_its_task(fold_it: Callable[[], object], message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
+        fold_it()
+
+
+def test_fold_needs_a_task_before_an_initial() -> None:
+    with pytest.raises(TaskError, match=r"^`reduce` needs a task; got <built-in function max>"):
+        STREAM.reduce(cast(Any, max))  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match=r"missing 1 required positional argument: 'task'"):
+        STREAM.reduce(initial=0)  # type: ignore[call-arg]
+
+
+def test_reduce_shows_its_own_signature() -> None:
+    assert list(inspect.signature(STREAM.reduce).parameters)[:2] == ["task", "initial"]

@@ -265,9 +265,9 @@ def test_only_callables_are_tasks(given: object) -> None:
 
 def test_task_of_a_task_is_refused() -> None:
     with pytest.raises(TaskError, match=r"^Task\(add\) is a task already; use `\.with_options\(\.\.\.\)` to change"):
-        task(task(add))
+        loose(task(add))
     with pytest.raises(TaskError, match=r"^PartialTask\(add, y=\.\.\.\) is a task already"):
-        task(name="again")(task(add).partial(y=1))
+        task(name="again")(cast(Any, task(add).partial(y=1)))
 
 
 def test_exception_class_is_refused() -> None:
@@ -282,6 +282,24 @@ def test_iter_needs_a_generator() -> None:
             TaskError, match=rf"^`iter` needs a generator; task '{one.name}' is not a generator function: use `yield`"
         ):
             one.iter(x=1)
+
+
+@pytest.mark.parametrize("name", ["then", "join", "reduce", "save", "run", "run_async"])
+def test_method_of_futures_on_a_task_says_to_call_it(name: str) -> None:
+    for one in (task(add), task(count), task(add).partial(y=2)):
+        with pytest.raises(
+            AttributeError,
+            match=rf"^`{name}` belongs to futures; '{one.name}' is a task: call it first, or use `.iter`",
+        ):
+            getattr(one, name)
+    assert not hasattr(task(add), name)
+
+
+def test_other_attributes_are_missing_as_usual() -> None:
+    with pytest.raises(AttributeError, match=r"^'Task' object has no attribute 'thn'$"):
+        task(add).thn  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError, match=r"^'Task' object has no attribute 'function'$"):
+        Task.__new__(Task).function
 
 
 def test_iter_of_options_that_need_a_worker_is_refused() -> None:

@@ -14,12 +14,25 @@ from collections.abc import (
     AsyncIterable,
     AsyncIterator,
     Callable,
+    Coroutine,
     Generator,
     Iterable,
     Iterator,
     Sequence,
 )
-from typing import Any, TypeAlias, Union, get_args, get_origin, get_type_hints
+from typing import (
+    IO,
+    Any,
+    BinaryIO,
+    NewType,
+    TextIO,
+    TypeAlias,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
 
 from daglite.exceptions import TaskError
 from daglite.functions import Function
@@ -44,6 +57,8 @@ __all__ = ["check_types"]
 _STREAMS = (Iterator, Generator, Iterable, AsyncIterator, AsyncGenerator, AsyncIterable)
 _CONTAINERS = (list, set, frozenset, Iterable, Iterator, Sequence)
 _UNIONS = (Union, types.UnionType)
+# Stand for objects of other classes.
+_OPEN = (IO, BinaryIO, TextIO)
 # What checkers let pass beside subclasses.
 _PROMOTED = {int: (float, complex), float: (complex,), bytearray: (bytes,), memoryview: (bytes,)}
 
@@ -125,6 +140,9 @@ def _list_of(item: object) -> object:
 def _result(function: Function) -> object:
     """The annotation of what a function returns; of one item when it streams."""
     returned = _hints(function.fn).get("return", Any)
+    if get_origin(returned) is Coroutine and not inspect.iscoroutinefunction(function.fn):
+        # It is awaited, as that of an `async def`.
+        return get_args(returned)[-1]
     if not function.streams:
         return returned
     return _argument(returned) if get_origin(returned) in _STREAMS else Any
@@ -138,13 +156,22 @@ def _hints(fn: Callable[..., object]) -> dict[str, object]:
     """The annotations of a function by parameter; none where they cannot be read."""
     while isinstance(fn, functools.partial):
         fn = fn.func
+    if hasattr(fn, "__wrapped__"):
+        # These are the annotations of what a decorator was given, not of what it made.
+        return {}
     try:
         if inspect.isclass(fn):
-            return {**get_type_hints(fn.__init__), "return": fn}
+            made = {"return": fn} if _makes_itself(fn) else {}
+            return {**get_type_hints(fn.__init__), "return": Any, **made}
         return get_type_hints(fn if inspect.isroutine(fn) else type(fn).__call__)
     except Exception:
         # A name that exists for checkers only, a local class: whatever it is, it is not clearly wrong.
         return {}
+
+
+def _makes_itself(cls: type) -> bool:
+    """Whether a call of a class surely gives an object of it: nobody has a say but `__init__`."""
+    return type(cls).__call__ is type.__call__ and not inspect.isfunction(cls.__new__)
 
 
 def _fits(given: object, wanted: object) -> bool:
@@ -153,21 +180,34 @@ def _fits(given: object, wanted: object) -> bool:
         return any(_fits(given, one) for one in get_args(wanted))
     if get_origin(given) in _UNIONS:
         return any(_fits(one, wanted) for one in get_args(given))
+    given, wanted = _plain(given), _plain(wanted)
     have, need = get_origin(given) or given, get_origin(wanted) or wanted
     if not isinstance(have, type) or not isinstance(need, type) or Any in (have, need):
         return True
     if have is need:
         pairs = list(zip(get_args(given), get_args(wanted), strict=False))
-        return len(get_args(given)) != len(get_args(wanted)) or all(_fits(one, other) for one, other in pairs)
-    return need in _PROMOTED.get(have, ()) or _related(have, need)
+        return len(get_args(given)) != len(get_args(wanted)) or all(
+            # Which way round a class takes its arguments is for checkers to know.
+            _fits(one, other) or _fits(other, one)
+            for one, other in pairs
+        )
+    return _related(have, need)
+
+
+def _plain(annotation: object) -> object:
+    """What a new type or a typed dict is when the program runs."""
+    while isinstance(annotation, NewType):
+        annotation = annotation.__supertype__
+    return dict if is_typeddict(annotation) else annotation
 
 
 def _related(have: type, need: type) -> bool:
     """Whether an object may be of both classes; protocols and the like are not asked."""
-    if getattr(need, "_is_protocol", False) or getattr(have, "_is_protocol", False):
+    if any(getattr(one, "_is_protocol", False) or one in _OPEN for one in (have, need)):
         return True
     try:
-        return issubclass(have, need) or issubclass(need, have)
+        promoted = any(issubclass(have, one) and need in others for one, others in _PROMOTED.items())
+        return promoted or issubclass(have, need) or issubclass(need, have)
     except TypeError:
         return True
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from mypy.errorcodes import ARG_TYPE
 from mypy.maptype import map_instance_to_supertype
 from mypy.nodes import Decorator, FuncDef
-from mypy.plugin import CheckerPluginInterface, FunctionContext, MethodContext
+from mypy.plugin import FunctionContext, MethodContext
 from mypy.types import AnyType, CallableType, Instance, Parameters, Type, TypeVarType, UnionType, get_proper_type
+
+from daglite.mypy_plugin.shapes import BASE, name_of
 
 __all__ = ["decorated_result", "task_result"]
 
@@ -15,16 +18,22 @@ _STREAMS = ("typing.Iterator", "typing.AsyncIterator")
 
 def task_result(context: FunctionContext) -> Type:
     """`task(fn)`: a stream task for a generator that is annotated `Iterable[T]`, a plain one for `-> X`."""
-    return _made(context.arg_types, context.default_return_type, context.api)
+    return _made(context, context.default_return_type)
 
 
 def decorated_result(context: MethodContext) -> Type:
     """`task(name=...)(fn)`: the same for the decorator with options."""
-    return _made(context.arg_types, context.default_return_type, context.api)
+    return _made(context, context.default_return_type)
 
 
-def _made(given: list[list[Type]], plain: Type, api: CheckerPluginInterface) -> Type:
+def _made(context: FunctionContext | MethodContext, plain: Type) -> Type:
+    given, api = context.arg_types, context.api
     function = get_proper_type(given[0][0]) if given and given[0] else None
+    if isinstance(function, Instance) and any(info.fullname == BASE for info in function.type.mro):
+        name = name_of(context.args[0][0])
+        text = f'"{name}" is a task already; use ".with_options(...)" to change its options'
+        api.fail(text, context.args[0][0], code=ARG_TYPE)
+        return function
     if not isinstance(function, CallableType):
         return plain
     result, generates = get_proper_type(function.ret_type), _generates(function)

@@ -38,6 +38,7 @@ from mypy.types import (
 )
 
 __all__ = [
+    "BASE",
     "Parameter",
     "Shape",
     "call_of",
@@ -52,7 +53,7 @@ __all__ = [
     "without_fixed",
 ]
 
-_BASE = "daglite.tasks.BaseTask"
+BASE = "daglite.tasks.BaseTask"
 _PARTIALS = ("PartialTask", "PartialStreamTask")
 _OPTIONS = ("map_mode",)
 
@@ -99,7 +100,7 @@ def shape_of(type_: Type) -> Shape | None:
     task = get_proper_type(type_)
     if not isinstance(task, Instance):
         return None
-    base = next((info for info in task.type.mro if info.fullname == _BASE), None)
+    base = next((info for info in task.type.mro if info.fullname == BASE), None)
     if base is None:
         return None
     parameters, result = (get_proper_type(arg) for arg in map_instance_to_supertype(task, base).args)

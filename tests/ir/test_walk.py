@@ -232,7 +232,7 @@ def test_repr_of_a_node_names_its_kind_and_task() -> None:
 def test_nodes_are_frozen_and_compare_by_identity() -> None:
     node = one(n=1).node
 
-    with pytest.raises(AttributeError, match="TaskNode is frozen: 'saves' cannot be changed"):
+    with pytest.raises(AttributeError, match="cannot assign to field 'saves': TaskNode is frozen"):
         node.saves = ()  # type: ignore[misc,union-attr]
     assert node != one(n=1).node
     assert {node: "found"}[node] == "found"

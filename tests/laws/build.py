@@ -87,12 +87,13 @@ def _given(args: Args, made: Mapping[int, Any]) -> dict[str, Any]:
 def task_of(fn: Fn, position: int, made: Mapping[int, Any], ready: Callable[[], None] | None = None) -> AnyTask:
     """The task of a node with its partials."""
     name, retries = f"{fn.name}.{position}", 1 if fn.stumbles else 0
+    found: AnyTask
     if ready is None and fn.style == "module" and not fn.stumbles:
         found = TASKS[fn.name].with_options(name=name)
     else:
         before = ready or (stumble if fn.stumbles else nothing)
         kinds = asynchronous(before) if fn.style == "async" else closures(before)
-        found = cast("AnyTask", task(name=name, retries=retries)(kinds[fn.name]))
+        found = task(name=name, retries=retries)(kinds[fn.name])
     for layer in fn.layers:
         found = cast("AnyTask", found.partial(**_given(layer, made)))
     return found

@@ -1,28 +1,26 @@
-"""`python -m tests.typing.rewrite` brings the table and the page up to date."""
+"""`python -m tests.typing.rewrite` brings the programs and the pages about them up to date."""
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
 
-from tests.typing.messages import PAGE, chapter, rewrite
-from tests.typing.programs import CASES, JUDGES, programs, said_by_checkers, said_by_python, table
+from tests.typing.checkers import reports, texts
+from tests.typing.pages import PARTS
+from tests.typing.programs import CHECKERS, negatives, positives, said_by_python
 
 
 def main() -> None:
-    """Write what the four say now; `why` stays as it is."""
-    # A new folder each time: what mypy has cached it words differently.
+    """Write what is said now; `why` stays as it is."""
     with tempfile.TemporaryDirectory() as folder:
-        said = said_by_checkers(Path(folder), table())
-    for file in sorted(CASES.glob("*.txt")):
-        listed = programs(file)
-        for program in listed:
-            why = program.said.get("why")
-            program.said = {judge: said[judge].get(program.module, ["ok"]) for judge in JUDGES[:3]}
-            program.said["python"] = said_by_python(program)
-            program.said |= {"why": why} if why else {}
-        file.write_text("\n".join(program.text() for program in listed), encoding="utf-8")
-    rewrite(PAGE, chapter(table()))
+        found = reports(Path(folder))
+    for program in [*negatives(), *positives()]:
+        why = program.said.get("why", [])
+        program.said = {judge: texts(found[judge], program.file.stem) for judge in CHECKERS}
+        program.said |= {"python": said_by_python(program), "why": why}
+        program.file.write_text(program.whole(), encoding="utf-8")
+    for part in PARTS:
+        part.rewrite()
 
 
 if __name__ == "__main__":

@@ -1,35 +1,15 @@
-"""Futures are compiled, not tasks."""
+"""Compile of a task."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from daglite import compile
+from tests.typing.shop import double
 
-from daglite import compile, task
+compile(double)
 
-
-@task
-def numbers(n: int) -> Iterator[int]:
-    yield from range(n)
-
-
-@task
-def double(x: int) -> int:
-    return x * 2
-
-
-@task
-def minus(a: int, b: int) -> int:
-    return a - b
-
-
-@task
-def upper(text: str) -> str:
-    return text.upper()
-
-
-@task
-def total(values: list[int]) -> int:
-    return sum(values)
-
-
-compile(double)  # type: ignore[arg-type]
+# mypy     Argument 1 to "compile" has incompatible type "Task[[int], int]"; expected "Future[Never]"  [arg-type]
+# plugin   Argument 1 to "compile" has incompatible type "Task[[int], int]"; expected "Future[Never]"  [arg-type]
+# pyright  Argument of type "Task[(x: int), int]" cannot be assigned to parameter "pipeline" of type "Future[R@compile]" in function "compile"  [reportArgumentType]
+# pyrefly  Argument `Task[[x: int], int]` is not assignable to parameter `pipeline` with type `Future[@_]` in function `daglite.compile.compile`  [bad-argument-type]
+# ty       Argument to function `compile` is incorrect: Expected `Future[Unknown]`, found `Task[(x: int), int]`  [invalid-argument-type]
+# python   TaskError: `compile` needs a future; got Task(double); call a task, or use `.iter`, `.map`, `.then`

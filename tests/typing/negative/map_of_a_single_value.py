@@ -1,35 +1,14 @@
-"""Mapped arguments are iterables."""
+"""Map of a single value."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from tests.typing.shop import double
 
-from daglite import task
+double.map(x=3)
 
-
-@task
-def numbers(n: int) -> Iterator[int]:
-    yield from range(n)
-
-
-@task
-def double(x: int) -> int:
-    return x * 2
-
-
-@task
-def minus(a: int, b: int) -> int:
-    return a - b
-
-
-@task
-def upper(text: str) -> str:
-    return text.upper()
-
-
-@task
-def total(values: list[int]) -> int:
-    return sum(values)
-
-
-double.map(x=3)  # type: ignore[arg-type]
+# mypy     Argument "x" to "map" of "BaseTask" has incompatible type "int"; expected "Iterable[Any] | Future[Iterable[Any]]"  [arg-type]
+# plugin   Argument "x" to "double.map" has incompatible type "int"; expected "Iterable[int] | Future[Iterable[int]]"  [arg-type]
+# pyright  Argument of type "Literal[3]" cannot be assigned to parameter "x" of type "Iterable[Any] | Future[Iterable[Any]]" in function "map"  [reportArgumentType]
+# pyrefly  Keyword argument `x` with type `Literal[3]` is not assignable to parameter `**mapped` with type `Future[Iterable[Any]] | Iterable[Any]` in function `daglite.tasks.BaseTask.map`  [bad-argument-type]
+# ty       Argument to bound method `BaseTask.map` is incorrect: Expected `Iterable[Any] | Future[Iterable[Any]]`, found `Literal[3]`  [invalid-argument-type]
+# python   ParameterError: `map` of task 'double' needs an iterable for 'x'; got 3; fix single values with `.partial`

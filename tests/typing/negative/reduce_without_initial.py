@@ -1,35 +1,14 @@
-"""A fold needs its initial value."""
+"""Reduce without initial."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from tests.typing.shop import add, numbers
 
-from daglite import task
+numbers.iter(n=3).reduce(add)
 
-
-@task
-def numbers(n: int) -> Iterator[int]:
-    yield from range(n)
-
-
-@task
-def double(x: int) -> int:
-    return x * 2
-
-
-@task
-def minus(a: int, b: int) -> int:
-    return a - b
-
-
-@task
-def upper(text: str) -> str:
-    return text.upper()
-
-
-@task
-def total(values: list[int]) -> int:
-    return sum(values)
-
-
-numbers.iter(n=3).reduce(minus)  # type: ignore[call-arg]
+# mypy     Missing named argument "initial" for "reduce" of "Items"  [call-arg]
+# plugin   Missing named argument "initial" for "reduce(add)"  [call-arg]
+# pyright  Argument missing for parameter "initial"  [reportCallIssue]
+# pyrefly  Missing argument `initial` in function `daglite.futures.Items.reduce`  [missing-argument]
+# ty       No argument provided for required parameter `initial` of bound method `Items.reduce`  [missing-argument]
+# python   ParameterError: `reduce` needs `initial`; got none for task 'add': write .reduce(add, initial=...), the accumulator before the first item

@@ -1,0 +1,14 @@
+"""Call with a stream for one value."""
+
+from __future__ import annotations
+
+from tests.typing.shop import double, numbers
+
+double(x=numbers.iter(n=3))
+
+# mypy     Argument "x" to "__call__" of "BaseTask" has incompatible type "IterFuture[int]"; expected "int"  [arg-type]
+# plugin   Argument "x" to "double" has incompatible type "IterFuture[int]"; expected "int | Future[int]"  [arg-type]
+# pyright  Argument of type "IterFuture[int]" cannot be assigned to parameter "x" of type "int" in function "__call__"  [reportArgumentType]
+# pyrefly  Argument `IterFuture[int]` is not assignable to parameter `x` with type `int` in function `daglite.tasks.BaseTask.__call__`  [bad-argument-type]
+# ty       Argument to bound method `BaseTask.__call__` is incorrect: Expected `int`, found `IterFuture[int]`  [invalid-argument-type]
+# python   ok

@@ -1,0 +1,14 @@
+"""Reduce of a single value."""
+
+from __future__ import annotations
+
+from tests.typing.shop import add, count
+
+count().reduce(add, initial=0.0)
+
+# mypy     "TaskFuture[int]" has no attribute "reduce"  [attr-defined]
+# plugin   "TaskFuture[int]" has no attribute "reduce"  [attr-defined]
+# pyright  Cannot access attribute "reduce" for class "TaskFuture[int]"  [reportAttributeAccessIssue]
+# pyrefly  Object of class `TaskFuture` has no attribute `reduce`  [missing-attribute]
+# ty       Object of type `TaskFuture[int]` has no attribute `reduce`  [missing-attribute]
+# python   AttributeError

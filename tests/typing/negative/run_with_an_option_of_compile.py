@@ -1,0 +1,15 @@
+"""Run with an option of compile."""
+
+from __future__ import annotations
+
+from tests.typing.shop import double
+
+double(x=1).run(window=8)
+
+# mypy     Unexpected keyword argument "window" for "run" of "Future"  [call-arg]
+# plugin   Unexpected keyword argument "window" for "run" of "Future"  [call-arg]
+# pyright  No parameter named "window"  [reportCallIssue]
+# pyrefly  Unexpected keyword argument `window` in function `daglite.futures.Future.run`  [unexpected-keyword]
+# ty       ok
+# python   ParameterError: unknown option 'window'; known: runtime, workers, start_method, worker_retries, max_items_per_worker, store
+# why      ty: it does not see unknown names among `**options: Unpack[...]`

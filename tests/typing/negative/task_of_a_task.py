@@ -1,0 +1,17 @@
+"""Task of a task."""
+
+from __future__ import annotations
+
+from daglite import task
+from tests.typing.shop import double
+
+task(double)
+
+# mypy     ok
+# plugin   Argument 1 to "task" has incompatible type "Task[[int], int]"; expected "Callable[[int], Coroutine[Any, Any, Never]]"  [arg-type]
+# plugin   "double" is a task already; use ".with_options(...)" to change its options  [arg-type]
+# pyright  ok
+# pyrefly  ok
+# ty       ok
+# python   TaskError: Task(double) is a task already; use `.with_options(...)` to change its options
+# why      mypy, pyright, pyrefly, ty: to plain types a task is a function like any other

@@ -1,0 +1,178 @@
+"""The typed surface at a glance, read by the checkers and executed: each `assert_type` holds in both worlds."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import assert_type
+
+import daglite
+from daglite import (
+    Future,
+    ItemStream,
+    IterFuture,
+    MapTaskFuture,
+    PartialStreamTask,
+    PartialTask,
+    Plan,
+    ReduceFuture,
+    TaskFuture,
+    ref,
+    task,
+)
+from daglite.compile import compile as compile_function
+
+
+@task
+def rows(path: str, limit: int = 3) -> Iterator[dict[str, str]]:
+    for number in range(limit):
+        yield {path: str(number)}
+
+
+@task
+async def ticks(n: int) -> AsyncIterator[int]:
+    for number in range(n):
+        yield number
+
+
+@task
+def price(row: dict[str, str], tax: float = 0.0) -> float:
+    return len(row) + tax
+
+
+@task
+async def label(value: float, prefix: str) -> str:
+    return f"{prefix}{value}"
+
+
+@task
+def add(total: float, item: float) -> float:
+    return total + item
+
+
+@task
+def listed(values: list[float]) -> dict[str, float]:
+    return {"total": sum(values)}
+
+
+@task
+def count() -> int:
+    return 2
+
+
+@task(name="twice", retries=1)
+def double(x: int) -> int:
+    return x * 2
+
+
+@task(retries=1)
+def numbers(n: int) -> Iterator[int]:
+    yield from range(n)
+
+
+def plain(x: int, y: float) -> float:
+    return x + y
+
+
+class Named:
+    def method(self, x: int) -> str:
+        return str(x)
+
+
+def tasks() -> None:
+    assert_type(double.retries, int)
+    assert_type(double.fn(2), int)
+    assert_type(task(plain)(1, 2.0), TaskFuture[float])
+    assert_type(task(Named().method)(x=1), TaskFuture[str])
+    assert_type(task(plain, name="other", retries=1)(x=1, y=2.0).run(runtime="inline"), float)
+    assert_type(double.with_options(name="other")(x=1), TaskFuture[int])
+    assert_type(numbers.with_options(retries=0).iter(n=1), IterFuture[int])
+    assert_type(double(x=2), TaskFuture[int])
+    assert_type(label(value=1.0, prefix=""), TaskFuture[str])
+    assert_type(rows(path="a"), TaskFuture[list[dict[str, str]]])
+    assert_type(ticks(n=1), TaskFuture[list[int]])
+
+
+def streams() -> None:
+    assert_type(rows.iter(path="a"), IterFuture[dict[str, str]])
+    assert_type(ticks.iter(n=2), IterFuture[int])
+    assert_type(numbers.iter(2), IterFuture[int])
+    assert_type(rows.iter("a").then(price), MapTaskFuture[float])
+    assert_type(rows.iter("a").then(price, tax=1.5).then(label, prefix="p"), MapTaskFuture[str])
+    assert_type(rows.iter("a").then(price).then(label, "p").run(runtime="inline"), list[str])
+    assert_type(rows.iter("a").then(price).join(listed), TaskFuture[dict[str, float]])
+    assert_type(rows.iter("a").then(price).reduce(add, initial=0.0), ReduceFuture[float])
+    assert_type(numbers.iter(n=3).reduce(add, initial=0, ordered=False).run(runtime="inline"), float)
+    # An item is taken contravariantly: a task for floats takes ints.
+    assert_type(numbers.iter(n=3).then(label, prefix=""), MapTaskFuture[str])
+    assert_type(numbers.iter(n=3).then(numbers), MapTaskFuture[list[int]])
+    assert_type(double(x=1).then(label, prefix=""), TaskFuture[str])
+    assert_type(numbers.iter(n=3).reduce(add, initial=0.0).then(label, prefix=""), TaskFuture[str])
+    assert_type(rows.iter("a").save("{iteration_index}"), IterFuture[dict[str, str]])
+    assert_type(numbers.iter(1).then(double).save("k_{iteration_index}").then(double), MapTaskFuture[int])
+    assert_type(numbers.iter(1).reduce(add, initial=0.0).save("k"), ReduceFuture[float])
+
+
+def open_partials(one: PartialTask[..., float], stream: PartialStreamTask[..., dict[str, str]]) -> None:
+    """With the plugin the parameters that are left are known, without it they are open; both are one of these."""
+
+
+def partials_and_maps() -> None:
+    open_partials(price.partial(tax=1.0), rows.partial(limit=1))
+    assert_type(rows.partial(limit=1).iter(path="a").then(price), MapTaskFuture[float])
+    assert_type(label.partial(prefix="").partial(value=1.0)(), TaskFuture[str])
+    assert_type(double.map(x=[1, 2]), MapTaskFuture[int])
+    assert_type(double.map(x=numbers.iter(n=2)).run(runtime="inline"), list[int])
+    assert_type(double.map(x=numbers(n=2)), MapTaskFuture[int])
+    assert_type(add.map(total=[1.0], item=[2.0], map_mode="product"), MapTaskFuture[float])
+    assert_type(numbers.map(n=[1, 2]), MapTaskFuture[list[int]])
+    assert_type(task(functools.partial(plain, 1))(y=2.0), TaskFuture[float])
+    assert_type(numbers.iter(2).then(functools.partial(label, prefix="p")), MapTaskFuture[str])
+
+
+def futures_as_arguments() -> None:
+    """`ref` types a future as its value."""
+    assert_type(ref(count()), int)
+    assert_type(numbers.iter(n=ref(count())).run(runtime="inline"), list[int])
+    assert_type(numbers.iter(n=2).reduce(add, initial=ref(price(row={}))), ReduceFuture[float])
+
+
+def plans() -> None:
+    plan = daglite.compile(rows.iter("a").then(price).reduce(add, initial=0.0))
+    assert_type(plan, Plan[float])
+    assert_type(plan.run(runtime="inline"), float)
+    assert_type(plan.explain(), str)
+    assert_type(plan.explain("json"), str)
+    assert_type(plan.fingerprint, str | None)
+    assert_type(asyncio.run(plan.run_async(runtime="inline")), float)
+    assert_type(compile_function(double(x=1), optimize=False, window=8), Plan[int])
+    items = daglite.compile(numbers.iter(n=2)).stream(runtime="inline")
+    assert_type(items, ItemStream[int])
+    with items:
+        assert_type(next(items), int)
+    assert_type(double(x=2).run(runtime="inline"), int)
+
+
+def accepts(value: Future[object], number: TaskFuture[float], general: Callable[[int], TaskFuture[object]]) -> None:
+    """Values are covariant: a future of an int is one of a float, and of an object; so is what a task gives."""
+
+
+def variance() -> None:
+    accepts(numbers.iter(n=1), double(x=1), double)
+    accepts(numbers.iter(n=1).then(double), count(), double)
+    wide: Plan[object] = daglite.compile(double(x=1))
+    assert wide.run(runtime="inline") == 2
+
+
+def main() -> None:
+    tasks()
+    streams()
+    partials_and_maps()
+    futures_as_arguments()
+    plans()
+    variance()
+
+
+if __name__ == "__main__":
+    main()
