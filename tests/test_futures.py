@@ -15,13 +15,14 @@ import pytest
 from daglite import DatasetStore, Future, IterFuture, MapTaskFuture, ReduceFuture, TaskFuture, ref, task
 from daglite.exceptions import ParameterError, TaskError
 from daglite.ir.nodes import SaveNode
-from tests.samples import Memory, double, fold, minus, one, pair, rows, scale, several, shown, total
+from tests.samples import Memory, double, fold, minus, odd, one, pair, rows, scale, several, shown, total
 
 STREAM = rows.iter(n=3)
 EVERY_FUTURE: list[Future[object]] = [
     one(n=1),
     STREAM,
     STREAM.then(double),
+    STREAM.filter(odd),
     STREAM.reduce(fold, initial=0),
     STREAM.join(total),
 ]
@@ -43,7 +44,13 @@ def test_every_method_gives_its_future() -> None:
             reduced.then(one),
         ],
         IterFuture: [STREAM, rows.partial(n=1).iter(), STREAM.save("{iteration_index}")],
-        MapTaskFuture: [mapped, mapped.then(scale), double.map(x=[1]), mapped.save("{iteration_index}")],
+        MapTaskFuture: [
+            mapped,
+            mapped.then(scale),
+            double.map(x=[1]),
+            mapped.save("{iteration_index}"),
+            STREAM.filter(odd),
+        ],
         ReduceFuture: [reduced, mapped.reduce(fold, initial=0), reduced.save("r")],
     }
 
@@ -57,6 +64,9 @@ def test_the_guides_pipelines() -> None:
     assert inline(STREAM.then(double).then(scale, by=5)) == [0, 10, 20]
     assert inline(STREAM.then(double).reduce(fold, initial=1)) == 37
     assert inline(STREAM.then(double).join(total)) == 6
+    assert inline(STREAM.filter(odd)) == [1]
+    assert inline(rows.iter(n=3, start=1).filter(odd.partial(x=3))) == [2]
+    assert inline(STREAM.then(double).filter(odd, by=4).then(scale)) == [20]
     assert inline(STREAM.reduce(fold, initial=0)) == 5
     assert inline(STREAM.join(shown)) == "[0, 1, 2]."
     assert inline(rows(n=3)) == [0, 1, 2]
@@ -296,6 +306,21 @@ def test_store_of_the_save_goes_before_that_of_the_run(tmp_path: Path) -> None:
 def test_wrong_saves_raise_at_once(save: Callable[[], object], message: str) -> None:
     with pytest.raises(ParameterError, match=message):
         save()
+
+
+def test_filter_needs_a_task_that_answers() -> None:
+    with pytest.raises(TaskError, match=r"^`filter` needs a task; got <built-in function any>; decorate"):
+        STREAM.filter(any)  # type: ignore[arg-type]
+    with pytest.raises(TaskError, match=r"^`filter` needs a task that returns True or False; 'several' is a generator"):
+        STREAM.filter(several)  # type: ignore[arg-type]
+    with pytest.raises(ParameterError, match=r"^task 'odd' has no parameter 'bye'; it takes 'x', 'by'; did you mean"):
+        STREAM.filter(odd, bye=2)  # type: ignore[call-arg]
+
+
+def test_key_behind_a_filter_names_its_parameters() -> None:
+    assert saved(STREAM.filter(odd).save("{by}_{iteration_index}")) == [("2_1", 1)]
+    with pytest.raises(ParameterError, match=r"names 'x', which will not exist; known names: 'by', 'iteration_index'$"):
+        STREAM.filter(odd).save("{x}_{iteration_index}")
 
 
 def test_chaining_needs_a_task() -> None:

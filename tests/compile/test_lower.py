@@ -23,7 +23,7 @@ from daglite.program import (
     operands,
     steps_of,
 )
-from tests.samples import double, fold, minus, one, pair, rows, scale, several, shown, total
+from tests.samples import double, fold, minus, odd, one, pair, rows, scale, several, shown, total
 
 
 def program(pipeline: Future[object], *, optimize: bool = True) -> Program:
@@ -176,6 +176,8 @@ async def ticks(n: int) -> AsyncIterator[tuple[int, str]]:
         (rows.iter(n=1).then(later), "MapTaskFuture[dict[str, int]]"),
         (double.map(x=[1]).then(unknown), "MapTaskFuture[?]"),
         (nothing(x=1), "TaskFuture[None]"),
+        (ticks.iter(n=1).filter(odd), "MapTaskFuture[tuple[int, str]]"),
+        (rows.iter(n=1).then(later).filter(odd).filter(odd).save("{iteration_index}"), "MapTaskFuture[dict[str, int]]"),
         (rows.iter(n=1).join(shown), "TaskFuture[str]"),
         (rows.iter(n=1).then(double).reduce(fold, initial=0), "ReduceFuture[int]"),
         (rows.iter(n=1).reduce(fold, initial=0).save("s"), "ReduceFuture[int]"),
@@ -184,6 +186,15 @@ async def ticks(n: int) -> AsyncIterator[tuple[int, str]]:
 )
 def test_title_names_future_and_type(pipeline: Future[object], title: str, optimize: bool) -> None:
     assert program(pipeline, optimize=optimize).title == title
+
+
+@pytest.mark.parametrize("optimize", [True, False])
+def test_filters_pass_on_the_type_before_them(optimize: bool) -> None:
+    stream = ticks.iter(n=1)
+    stages = program(pair(stream.filter(odd).filter(odd).then(unknown), stream.filter(odd)), optimize=optimize).stages
+    found = [step.gives for stage in stages for step in steps_of(stage) if step.filters]
+
+    assert found == ["tuple[int, str]"] * 3
 
 
 def test_only_item_futures_stream() -> None:

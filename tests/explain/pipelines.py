@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from daglite import Future, task
-from tests.samples import double, minus, one, pair, scale, several, shown, total
+from tests.samples import double, minus, odd, one, pair, scale, several, shown, total
 
 __all__ = ["PIPELINES", "add", "fetch", "lines", "price", "rows", "shared"]
 
@@ -24,6 +24,11 @@ def price(row: object) -> float:
 @task
 def add(total: Any, item: Any) -> float:
     return float(total + item)
+
+
+@task
+def long(text: Any, least: int = 1) -> bool:
+    return len(text) >= least
 
 
 @task(retries=2)
@@ -56,6 +61,7 @@ PIPELINES: dict[str, Future[object]] = {
     "wide": wide(),
     "shared": shared(),
     "saved": saved(),
+    "filters": lines.iter(n=2).filter(long, least=3).then(double).save("{iteration_index}").filter(odd).join(shown),
     "retries": fetch.map(url=["a", "b"]).then(fetch).join(shown, after=fetch(url="c")),
     "materialised": total(items=double.map(x=lines(n=2))),
     "product": minus.map(a=[1, 2, 3, 4], b=range(100), map_mode="product"),

@@ -20,6 +20,7 @@ from tests.laws.describe import (
     Keep,
     Node,
     Over,
+    Sift,
     Then,
     Use,
     item_names,
@@ -69,6 +70,8 @@ def _future(node: Node, fn: Any, made: Mapping[int, Any]) -> object:
             return fn.partial(**_given(node.args, made)).map(**{item_names(node)[0]: made[node.source]})
         case Each() | Then():
             return made[node.source].then(fn, **_given(node.args, made))
+        case Sift():
+            return made[node.source].filter(fn, **_given(node.args, made))
         case Over():
             return fn.map(map_mode=node.mode, **_given(node.sources, made))
         case Join():
@@ -114,6 +117,14 @@ def closures(before: Callable[[], None]) -> dict[str, Callable[..., Any]]:
         before()
         return functions.picky(x, m)
 
+    def likes(x: object, m: int = 2) -> bool:
+        before()
+        return functions.likes(x, m)
+
+    def fussy(x: object, m: int = 4) -> bool:
+        before()
+        return functions.fussy(x, m)
+
     def choosy(acc: object, item: object, m: int = 3) -> object:
         before()
         return functions.choosy(acc, item, m)
@@ -134,12 +145,13 @@ def closures(before: Callable[[], None]) -> dict[str, Callable[..., Any]]:
         before()
         yield from functions.faulty(items, after)
 
-    named: list[Callable[..., Any]] = [mark, listing, picky, choosy, emit, count, spread, faulty]
+    named: list[Callable[..., Any]] = [mark, listing, picky, likes, fussy, choosy, emit, count, spread, faulty]
     lambdas: dict[str, Callable[..., Any]] = {
         "swap": lambda a, x, b=(): (before(), functions.swap(a, x, b))[1],  # type: ignore[func-returns-value]
         "echo": lambda x: (before(), x)[1],  # type: ignore[func-returns-value]
         "void": lambda x, a="": before(),
         "blank": lambda x: (before(), functions.blank(x))[1],  # type: ignore[func-returns-value]
+        "odds": lambda x, a=0: (before(), functions.odds(x, a))[1],  # type: ignore[func-returns-value]
         "fold": lambda acc, item, k=0: (before(), functions.fold(acc, item, k))[1],  # type: ignore[func-returns-value]
         "lagfold": lambda k, acc, item: (before(), functions.lagfold(k, acc, item))[1],  # type: ignore[func-returns-value]
         "tally": lambda acc, item: (before(), functions.tally(acc, item))[1],  # type: ignore[func-returns-value]
@@ -158,6 +170,10 @@ def asynchronous(before: Callable[[], None]) -> dict[str, Callable[..., Any]]:
         before()
         return functions.picky(x, m)
 
+    async def likes(x: object, m: int = 2) -> bool:
+        before()
+        return functions.likes(x, m)
+
     async def fold(acc: object, item: object, k: object = 0) -> object:
         before()
         return functions.fold(acc, item, k)
@@ -172,5 +188,5 @@ def asynchronous(before: Callable[[], None]) -> dict[str, Callable[..., Any]]:
         for item in functions.faulty(items, after):
             yield item
 
-    named: list[Callable[..., Any]] = [mark, picky, fold, emit, faulty]
+    named: list[Callable[..., Any]] = [mark, picky, likes, fold, emit, faulty]
     return closures(before) | {each.__name__: each for each in named}

@@ -15,8 +15,8 @@ from tests.laws.functions import FUNCTIONS
 
 __all__ = [
     "Apply", "Arg", "Args", "Const", "Each", "Fn", "Fold", "Graph", "Invoke", "Iterate", "Join", "Keep", "Node",
-    "Over", "Style", "Then", "Use", "arguments", "defaults", "item_names", "kept", "key_names", "needed", "parameters",
-    "reads", "shared", "streams", "template", "through",
+    "Over", "Sift", "Style", "Then", "Use", "arguments", "defaults", "item_names", "kept", "key_names", "needed",
+    "parameters", "reads", "shared", "streams", "template", "through",
 ]  # fmt: skip
 
 Style = Literal["module", "closure", "async"]
@@ -77,6 +77,15 @@ class Each:
 
 
 @dataclass(frozen=True)
+class Sift:
+    """`source.filter(fn, **args)` of a stream."""
+
+    source: int
+    fn: Fn
+    args: Args
+
+
+@dataclass(frozen=True)
 class Over:
     """`fn.map(**sources, map_mode=mode)`"""
 
@@ -123,7 +132,7 @@ class Keep:
     store: Literal["own", "run"] = "own"
 
 
-Apply: TypeAlias = Iterate | Invoke | Each | Over | Then | Join | Fold
+Apply: TypeAlias = Iterate | Invoke | Each | Sift | Over | Then | Join | Fold
 Node: TypeAlias = Apply | Keep
 
 
@@ -147,7 +156,7 @@ def defaults(fn: Fn) -> dict[str, object]:
 
 def arguments(node: Apply) -> Args:
     """Everything bound by name: what partials fixed first; the value that `.then` gives on is one of them."""
-    bound = node.args if isinstance(node, Iterate | Invoke | Each | Then | Join) else ()
+    bound = node.args if isinstance(node, Iterate | Invoke | Each | Sift | Then | Join) else ()
     bound = tuple(pair for layer in node.fn.layers for pair in layer) + bound
     if isinstance(node, Then):
         free = [name for name in parameters(node.fn) if name not in dict(bound)]
@@ -160,7 +169,7 @@ def item_names(node: Apply) -> list[str]:
     bound = dict(arguments(node))
     free = [name for name in parameters(node.fn) if name not in bound]
     match node:
-        case Each() | Join():
+        case Each() | Sift() | Join():
             return free[:1]
         case Fold():
             return free[:2]
@@ -204,7 +213,7 @@ def kept(graph: Graph, position: int) -> Apply:
 
 
 def streams(graph: Graph, position: int) -> bool:
-    return isinstance(kept(graph, position), Iterate | Each | Over)
+    return isinstance(kept(graph, position), Iterate | Each | Sift | Over)
 
 
 def key_names(graph: Graph, position: int) -> list[str]:

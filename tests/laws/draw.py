@@ -24,6 +24,7 @@ from tests.laws.describe import (
     Keep,
     Node,
     Over,
+    Sift,
     Style,
     Then,
     Use,
@@ -62,6 +63,8 @@ _SPECIAL: dict[tuple[str, str], SearchStrategy[object]] = {
     ("listing", "n"): st.integers(0, 3),
     ("picky", "m"): st.integers(1, 6),
     ("choosy", "m"): st.integers(1, 6),
+    ("likes", "m"): st.integers(1, 6),
+    ("fussy", "m"): st.integers(2, 9),
 }
 _OF_ONE = ("mark", "mark", "swap", "swap", "echo", "void", "blank", "listing", "spread")
 _SOURCES = ("emit", "emit", "count", "spread")
@@ -143,7 +146,19 @@ class _Artist:
         fresh = ["over", "over", "invoke", "invoke", "iterate", *(["each", "join", "fold"] if flows else [])]
         choices = fresh if self.nodes else ["iterate", "iterate", "iterate", "over", "over", "invoke"]
         if flowing:
-            choices = ["each", "each", "each", "each", "keep", "join", "fold", "fold", *self.fresh(fresh)]
+            choices = [
+                "each",
+                "each",
+                "each",
+                "each",
+                "sift",
+                "sift",
+                "keep",
+                "join",
+                "fold",
+                "fold",
+                *self.fresh(fresh),
+            ]
         elif values:
             choices = ["then", "then", "then", "then", "then", "keep", *self.fresh(fresh)]
         match self.pick(choices):
@@ -155,6 +170,9 @@ class _Artist:
             case "each":
                 fn, args = self.applied()
                 return Each(self.one_of(flows), fn, args, self.chance(2))
+            case "sift":
+                fn, args = self.applied("likes", "likes", "odds", *self.failing("fussy"))
+                return Sift(self.one_of(flows), fn, args)
             case "then":
                 fn, args = self.applied()
                 return Then(self.one_of(values), fn, args)
@@ -229,11 +247,11 @@ class _Artist:
     def size(self, position: int) -> int:
         return self.lengths[position] or 0
 
-    def applied(self) -> tuple[Fn, Args]:
+    def applied(self, *names: str) -> tuple[Fn, Args]:
         """A task that takes an item in one of its parameters, with what is bound besides."""
-        name = self.pick((*_OF_ONE, *self.failing("picky")))
-        names = [each for each in parameters(Fn(name)) if (name, each) not in _SPECIAL]
-        item = self.pick((names[0], *names))
+        name = self.pick(names or (*_OF_ONE, *self.failing("picky")))
+        open_ones = [each for each in parameters(Fn(name)) if (name, each) not in _SPECIAL]
+        item = self.pick((open_ones[0], *open_ones))
         before = parameters(Fn(name))[: parameters(Fn(name)).index(item)]
         return self.call(name, item, before)
 

@@ -18,6 +18,7 @@ from tests.laws.describe import (
     Join,
     Keep,
     Over,
+    Sift,
     Then,
     Use,
     arguments,
@@ -121,6 +122,13 @@ class _Evaluation:
                 self.found.value = self.call(bound | {names[0]: _value(self.graph, self.node.source, self.done)})
             case Each(source=read) | Over(sources=((_, Use(node=read)),)) if streams(self.graph, read):
                 self.each(bound, names, {i: (x,) for i, x in self.source(read).items()})
+            case Sift():
+                for index, item in self.source(self.node.source).items():
+                    try:
+                        if self.call(bound | {names[0]: item}):
+                            self.found.items[index] = item
+                    except Exception as error:
+                        self.fail(error, index)
             case Over():
                 lists: list[Any] = list(_values(self.graph, self.node.sources, self.done).values())
                 product = self.node.mode == "product"

@@ -13,7 +13,7 @@ import daglite
 from daglite.compile.rules import RULES
 from tests.laws import describe, functions, oracle
 from tests.laws.build import build
-from tests.laws.describe import Const, Fold, Graph, Iterate, Keep, Over, Use, needed, shared
+from tests.laws.describe import Const, Fold, Graph, Iterate, Keep, Over, Sift, Use, needed, shared
 from tests.laws.draw import graphs
 from tests.laws.oracle import evaluate
 
@@ -21,8 +21,8 @@ SAMPLE = 300
 SHARES = {"shared": 0.30, "linear": 0.20, "saves": 0.20, "partials": 0.20, "empty": 0.05, "failures": 0.10}
 # Of the finer things, enough that each is met many times.
 PRESENT = {
-    "futures as arguments", "partial of partial", "products", "zips", "map over futures", "unordered folds", "async",
-    "by reference", "retries", "saves without an index", "stream saves", "saves of the run's store",
+    "futures as arguments", "partial of partial", "products", "zips", "map over futures", "unordered folds",
+    "filters", "async", "by reference", "retries", "saves without an index", "stream saves", "saves of the run's store",
     *(rule.__name__ for rule in RULES),
 }  # fmt: skip
 
@@ -88,6 +88,7 @@ def traits(graph: Graph) -> set[str]:
         found |= {"async"} if node.fn.style == "async" else set()
         found |= {"by reference"} if node.fn.style == "module" and not node.fn.stumbles else set()
         found |= {"unordered folds"} if isinstance(node, Fold) and not node.ordered else set()
+        found |= {"filters"} if isinstance(node, Sift) else set()
         if isinstance(node, Over):
             found |= {"products" if node.mode == "product" else "zips"} if len(node.sources) > 1 else set()
             found |= {"map over futures"} if any(isinstance(arg, Use) for _, arg in node.sources) else set()

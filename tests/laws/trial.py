@@ -17,7 +17,7 @@ from daglite.compile.saves import attach_saves
 from daglite.exceptions import failure_of
 from daglite.options import Limits
 from tests.laws.build import Ready, build
-from tests.laws.describe import Each, Fold, Graph, Iterate, Keep, kept, through
+from tests.laws.describe import Each, Fold, Graph, Iterate, Keep, Sift, kept, through
 from tests.laws.oracle import Error, evaluate
 
 __all__ = ["EXAMPLES", "Recorder", "Seen", "agree", "attempt", "compiled_with", "end", "trial"]
@@ -114,7 +114,7 @@ def _agree_on_error(graph: Graph, seen: Seen, errors: list[Error], *, in_order: 
     assert got in errors
     # Each item of the failed stream was saved before it was dispatched.
     source, least = got.node, got.index
-    while isinstance(node := kept(graph, source), Each | Fold):
+    while isinstance(node := kept(graph, source), Each | Sift | Fold):
         source = through(graph, node.source)
     for position, saves in evaluate(graph).saves.items():
         if through(graph, position) == source and isinstance(node, Iterate):

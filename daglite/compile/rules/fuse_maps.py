@@ -11,7 +11,9 @@ __all__ = ["fuse_maps"]
 
 
 def fuse_maps(node: Node, readers: Readers) -> Node | None:
-    """Law: `.then(f).then(g)` = `.then(g after f)`; a filter between or behind them drops items on the way.
+    """Law: `.then(f).then(g)` = `.then(g after f)`.
+
+    A filter is such a step as well: what it drops goes no further.
 
     before: map g over (... -> then f)         filter p over (... -> then f)
     after:  ... -> then f -> then g            ... -> then f -> filter p

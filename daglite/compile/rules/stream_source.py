@@ -10,7 +10,9 @@ __all__ = ["stream_source"]
 
 
 def stream_source(node: Node, readers: Readers) -> Node | None:
-    """Law: `f.map(x=gen.iter())` = `f.map(x=gen())`, with each item sent on as it is yielded; filters alike.
+    """Law: `f.map(x=gen.iter())` = `f.map(x=gen())`, with each item sent on as it is yielded.
+
+    A filter is such a step as well.
 
     before: map f over (iter gen)
     after:  iter gen -> then f
