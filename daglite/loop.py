@@ -25,7 +25,7 @@ _END = {
     "fold": "    value = end(value, {x})",
     "each": "    end({x})",
     "numbered": "    end(index, {x})",
-    "cells": "    append({x} if type({x}) in SCALARS else capture({x}))",
+    "cells": "    append({x} if type({x}) in PLAIN else capture({x}))",
 }
 
 

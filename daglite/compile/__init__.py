@@ -42,7 +42,7 @@ def compile(
 
     `optimize=False` skips the rewrite rules and nothing else. `window` is the most items alive between source and
     ending (default: 512 for each worker), `window_bytes` the most bytes of pickled items and results alive (default:
-    64 MiB), `batch` the most items in one message (default: 256). `helper_thread=False` keeps folds and saves on the
+    64 MiB), `batch` the most items in one message (default: 512). `helper_thread=False` keeps folds and saves on the
     caller's thread, at the price of latency while the source waits. `check_types=True` compares the annotations of
     neighbouring tasks and raises `TaskError` where they clearly do not fit, for those who run no type checker.
 

@@ -10,15 +10,16 @@
 | board | who waits for which reply | executor | what an engine is |
 | pool | the process engine | process | one worker process, seen from the coordinator |
 | threads | the thread engine | thread | one worker thread, and where it fetches its work |
+| forked, started | how a worker process comes to be | bell | how it is woken |
 | memory | what the kernel says about kills | forks | copies of a worker, made by its task |
 | worker | the loop inside a worker process | work | what a worker does with a batch |
 | chain | tasks bound to their arguments | flat | a chain as one generated loop |
-| codec | how items cross, by reference too | frames | what crosses a socket |
+| codec | how items cross, by reference too | frames, shared | what crosses a socket, and what need not |
 | wire, cells | pickling; items as bytes | install, transfer | programs and plans as bytes |
-| saving | keys and stores of a run | registry, code | classes and functions that go by value |
+| registry, code | what goes by value | drafts, thorough | its definition; dill, where it is needed |
 | errors | exceptions that travel | failures | what an error says |
 | helper | works while the source is stuck | awaiting | async tasks and generators |
-| logs | records and warnings of workers | | |
+| logs | records and warnings of workers | saving | keys and stores of a run |
 """
 
 from __future__ import annotations

@@ -15,9 +15,11 @@ from itertools import islice
 from typing import NamedTuple, cast
 
 from daglite.runtime.frames import Segment
+from daglite.runtime.shared import Arena
 
 __all__ = [
     "Captured",
+    "PLAIN",
     "PROTOCOL",
     "SCALARS",
     "SMALL",
@@ -29,15 +31,19 @@ __all__ = [
     "keep_in_band",
     "load_cell",
     "pack_cells",
+    "read_marks",
     "reason_of",
     "text_of",
     "unpack_cells",
     "weigh_cells",
+    "written_marks",
 ]
 
 SCALARS: frozenset[type] = frozenset({int, float, str, bytes, bool, type(None)})
 # Those of them that are too small to be worth weighing.
 SMALL: frozenset[type] = frozenset({int, float, bool, type(None)})
+# Those of them that go in one pickle with their batch, however large.
+PLAIN: frozenset[type] = SMALL | {str}
 PROTOCOL = 5
 
 # From here on a copy costs more than one more segment.
@@ -46,7 +52,7 @@ _LARGE = 64 * 1024
 _FRAMED = b"\0"
 # In the place of a number of buffers: not a pickle, but the very bytes of a large `bytes`.
 _RAW = -1
-_NO_BUFFERS: list[bytes] = []
+_NO_BUFFERS: list[Segment] = []
 # An int, a float, a bool or None in a pickle; and what surrounds a text.
 _FEW = 8
 
@@ -56,7 +62,7 @@ class Captured:
 
     __slots__ = ("buffers", "data", "nbytes")
 
-    def __init__(self, data: bytes, buffers: list[bytes], nbytes: int) -> None:
+    def __init__(self, data: bytes, buffers: list[Segment], nbytes: int) -> None:
         self.data = data
         self.buffers = buffers
         self.nbytes = nbytes
@@ -75,13 +81,29 @@ def reason_of(cell: object) -> str:
 
 
 def pack_cells(cells: Sequence[object], *, plain: bool = False) -> list[Segment]:
-    """The cells of a batch as segments; `unpack_cells` is the reverse. `plain`: they are known to be small values."""
+    """The cells of a batch as segments; `unpack_cells` is the reverse. `plain`: they are known to be `PLAIN` values."""
     if plain:
         return [pickle.dumps(cells, PROTOCOL)]
     kinds = set(map(type, cells))
     if kinds <= SCALARS and not (bytes in kinds and any(type(cell) is bytes and is_large(cell) for cell in cells)):
         return [pickle.dumps(cells if type(cells) is list else list(cells), PROTOCOL)]
     return _framed(cells)
+
+
+def written_marks(marks: Sequence[int]) -> str:
+    """Small numbers as a text, one letter each: a plain cell among plain cells, small and quickly read."""
+    try:
+        return bytes(marks).decode("latin-1")
+    except ValueError:
+        return "".join(map(chr, marks))
+
+
+def read_marks(text: str) -> Sequence[int]:
+    """The numbers of `written_marks`."""
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return [*map(ord, text)]
 
 
 def is_framed(segments: Sequence[Segment]) -> bool:
@@ -126,7 +148,7 @@ def _framed(cells: Sequence[object]) -> list[Segment]:
     short: list[bytes] = []
     large: list[Segment] = []
     for cell in cells:
-        buffers: list[bytes] = _NO_BUFFERS
+        buffers: list[Segment] = _NO_BUFFERS
         mark = 0
         if type(cell) is Captured:
             data, buffers = cell.data, cell.buffers
@@ -172,13 +194,14 @@ def load_cell(data: Segment, buffers: Iterable[Segment]) -> object:
         return Unloadable(text_of(error))
 
 
-def keep_in_band(buffers: list[bytes] | None, buffer: pickle.PickleBuffer) -> bool:
+def keep_in_band(buffers: list[Segment] | None, buffer: pickle.PickleBuffer, arena: Arena | None) -> bool:
     """Where a large buffer goes: to `buffers` if there is such a list, else into the pickle."""
     raw = buffer.raw()
     if buffers is None or not is_large(raw):
         return True
     # Copied now: the user may write into it before the batch is sent.
-    buffers.append(bytes(raw))
+    shared = None if arena is None else arena.put(raw)
+    buffers.append(bytes(raw) if shared is None else shared)
     return False
 
 

@@ -44,7 +44,7 @@ class ItemCodec(Protocol):
         ...
 
     def pack(self, cells: Sequence[object], *, plain: bool = False) -> Packed:
-        """The cells of a batch as the engine carries them; `plain`: they are known to be a list of small values."""
+        """The cells of a batch as the engine carries them; `plain`: they are known to be a list of plain values."""
         ...
 
     def unpack(self, segments: Packed) -> tuple[list[object], int | None]:

@@ -16,6 +16,7 @@ from daglite.options import RunSettings, Runtime, RuntimeName, StartMethod, chec
 from daglite.runtime.executor import Session
 from daglite.runtime.pool import ProcessSession
 from daglite.runtime.process import usable_processors
+from daglite.runtime.shared import Arena
 from daglite.runtime.wire import Codec
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ class Processes(_Kept):
         return f"Processes(workers={self._workers}, start_method={self._method!r})"
 
     def _session(self) -> Session:
-        return ProcessSession(self._workers or usable_processors(), self._method, Codec("c"), self._most)
+        return ProcessSession(self._workers or usable_processors(), self._method, Codec("c", Arena()), self._most)
 
 
 class Threads(_Kept):

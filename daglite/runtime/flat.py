@@ -13,7 +13,7 @@ from typing import Any, NoReturn, cast
 
 from daglite.loop import Place, Shape, write_loop
 from daglite.records import record
-from daglite.runtime.cells import SCALARS
+from daglite.runtime.cells import PLAIN
 
 __all__ = ["FlatLoop", "STREAM_FILE", "flat_loop"]
 
@@ -57,6 +57,6 @@ class FlatLoop:
 def flat_loop(shape: Shape) -> FlatLoop:
     """Write and compile the loop for streams of this shape."""
     written = write_loop(shape)
-    made: dict[str, object] = {"SCALARS": SCALARS}
+    made: dict[str, object] = {"PLAIN": PLAIN}
     exec(compile(written.source, STREAM_FILE, "exec"), made)
     return FlatLoop(written.source, written.places, written.first_line, cast("FunctionType", made["loop"]))

@@ -2,24 +2,33 @@
 
     u8 kind | u64 seq | u64 at | u32 number | i32 step | f64 seconds | u32 segments | u64 length each | their bytes
 
-The header is a struct and not a pickle, so that a frame can always be read, whatever its segments hold.
+A large segment may lie in shared memory instead (see `shared`). The header is a struct and not a pickle, so that a
+frame can always be read, whatever its segments hold.
 """
 
 from __future__ import annotations
 
 import socket
 import struct
+from array import array
 from collections import deque
 from collections.abc import Sequence
 from enum import IntEnum
 from typing import NamedTuple, TypeAlias
 
-__all__ = ["Frame", "FrameReader", "FrameWriter", "Kind", "Segment"]
+from daglite.runtime.shared import Arena, Mappings, pack_numbers, unpack_numbers
+
+__all__ = ["Frame", "FrameReader", "FrameWriter", "Kind", "Segment", "settle", "take_back"]
 
 Segment: TypeAlias = bytes | bytearray | memoryview
 
 _HEADER = struct.Struct("!BQQIidI")
 _LENGTH = struct.Struct("!Q")
+# Marks in a length: the segment is a block of shared memory, whose number follows; its descriptor comes with the frame.
+_SHARED, _NEW = 1 << 63, 1 << 62
+_INT = array("i").itemsize
+_RIGHTS_FLAGS = socket.MSG_CMSG_CLOEXEC
+_RIGHTS_BYTES = socket.CMSG_SPACE(_INT * 253)
 _READ = 256 * 1024
 # Segments from this size on that are not here yet are received where they will stay; room for the rest of one that is
 # smaller, and for the header and the lengths of a frame, is always left.
@@ -40,6 +49,10 @@ class Kind(IntEnum):
     GENERATE = 5
     RESET = 6
     STOP = 7
+    # With the descriptor of a bell, at which the worker sleeps from now on.
+    BELL = 9
+    # Both ways: numbers of blocks that are free again, and of those that are kept.
+    SETTLE = 8
 
     DONE = 16
     FAIL = 17
@@ -65,41 +78,70 @@ class Frame(NamedTuple):
 
 
 class FrameWriter:
-    """Frames on their way into a socket that may not take them all at once."""
+    """Frames on their way into a socket that may not take them all at once.
 
-    def __init__(self) -> None:
+    Segments that lie in its `arena` do not cross the socket: what crosses is the number of their block, and its
+    descriptor the first time.
+    """
+
+    def __init__(self, arena: Arena | None = None) -> None:
+        self.arena = arena
         self._buffers: deque[memoryview] = deque()
+        self._known: set[int] = set()
+        # Buffers queued and sent so far, and which of them take descriptors along.
+        self._queued = self._sent = 0
+        self._rights: deque[tuple[int, list[int]]] = deque()
 
     def __bool__(self) -> bool:
         return bool(self._buffers)
 
-    def push(self, frame: Frame) -> None:
-        """Queue a frame; nothing is sent yet."""
+    def push(self, frame: Frame, rights: Sequence[int] = ()) -> None:
+        """Queue a frame, with descriptors to go with it; nothing is sent yet."""
         segments = frame.segments
-        if len(segments) == 1 and type(segments[0]) is bytes and len(segments[0]) <= _SMALL:
+        if not rights and len(segments) == 1 and type(segments[0]) is bytes and len(segments[0]) <= _SMALL:
             # Nearly every frame is like this.
             data = segments[0]
-            self._buffers.append(memoryview(_HEADER.pack(*frame[:6], 1) + _LENGTH.pack(len(data)) + data))
+            self._queue(memoryview(_HEADER.pack(*frame[:6], 1) + _LENGTH.pack(len(data)) + data))
             return
-        views = [memoryview(segment).cast("B") for segment in segments]
-        header = _HEADER.pack(*frame[:6], len(views))
-        small = bytearray(header + struct.pack(f"!{len(views)}Q", *(view.nbytes for view in views)))
+        views, lengths, fds = list[memoryview](), list[int](), list(rights)
+        for segment in segments:
+            block = None if self.arena is None else self.arena.block_of(segment)
+            view = memoryview(segment).cast("B")
+            if block is None:
+                lengths.append(view.nbytes)
+            else:
+                new = block.number not in self._known
+                if new:
+                    self._known.add(block.number)
+                    fds.append(block.fd)
+                lengths.append(view.nbytes | _SHARED | (_NEW if new else 0))
+                view = memoryview(_LENGTH.pack(block.number))
+            views.append(view)
+        if fds:
+            self._rights.append((self._queued, fds))
+        small = bytearray(_HEADER.pack(*frame[:6], len(views)) + struct.pack(f"!{len(lengths)}Q", *lengths))
         for view in views:
             if view.nbytes <= _SMALL:
                 small += view
             else:
-                self._buffers.append(memoryview(small))
-                self._buffers.append(view)
+                self._queue(memoryview(small))
+                self._queue(view)
                 small = bytearray()
         if small:
-            self._buffers.append(memoryview(small))
+            self._queue(memoryview(small))
+
+    def _queue(self, view: memoryview) -> None:
+        self._buffers.append(view)
+        self._queued += 1
 
     def flush(self, sock: socket.socket) -> None:
         """Send as much as the socket takes; a blocking socket takes all."""
         buffers = self._buffers
         while buffers:
             try:
-                if len(buffers) == 1:
+                if self._rights:
+                    sent = self._send_rights(sock)
+                elif len(buffers) == 1:
                     sent = sock.send(buffers[0])
                 else:
                     sent = sock.sendmsg([buffers[i] for i in range(min(len(buffers), _MOST_BUFFERS))])
@@ -108,9 +150,19 @@ class FrameWriter:
             while sent:
                 if sent >= buffers[0].nbytes:
                     sent -= buffers.popleft().nbytes
+                    self._sent += 1
                 else:
                     buffers[0] = buffers[0][sent:]
                     sent = 0
+
+    def _send_rights(self, sock: socket.socket) -> int:
+        """Send up to the next buffer that takes descriptors along, or this one with them."""
+        place, fds = self._rights[0]
+        if place > self._sent:
+            return sock.sendmsg([self._buffers[i] for i in range(min(place - self._sent, _MOST_BUFFERS))])
+        sent = sock.sendmsg([self._buffers[0]], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", fds))])
+        self._rights.popleft()
+        return sent
 
 
 class FrameReader:
@@ -125,14 +177,17 @@ class FrameReader:
         self._end = 0
         self._head: tuple[int, int, int, int, int, float] | None = None
         self._lengths: list[int] = []
-        self._segments: list[bytearray] = []
+        self._segments: list[Segment] = []
         self._large: memoryview | None = None
+        self.mappings = Mappings()
+        # For a socket that blocks: `MSG_DONTWAIT` makes `read` raise `BlockingIOError` as one that does not.
+        self.flags = 0
 
     def read(self, sock: socket.socket) -> list[Frame]:
         """One receive, and the frames that are whole after it; raises `EOFError` at the end of the stream."""
         if self._large is not None:
             # A large segment is received right where it will stay: no second copy.
-            got = sock.recv_into(self._large)
+            got = sock.recv_into(self._large, 0, self.flags)
             if got == 0:
                 raise EOFError
             self._large = self._large[got:] if got < len(self._large) else None
@@ -145,7 +200,10 @@ class FrameReader:
             # A head with the lengths of very many segments.
             self._room = self._room + bytearray(self._end)
             self._view = memoryview(self._room)
-        got = sock.recv_into(self._view[self._end :])
+        got, rights, *_ = sock.recvmsg_into([self._view[self._end :]], _RIGHTS_BYTES, _RIGHTS_FLAGS | self.flags)
+        for level, kind, data in rights:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                self.mappings.arrived.extend(array("i", data[: len(data) // _INT * _INT]))
         if got == 0:
             raise EOFError
         self._end += got
@@ -185,6 +243,14 @@ class FrameReader:
         """Take the next segment if it is here whole; one that is not, and is large, gets its own buffer."""
         length = self._lengths[len(self._segments)]
         have = self._end - self._at
+        if length & _SHARED:
+            if have < _LENGTH.size:
+                return False
+            (number,) = _LENGTH.unpack_from(self._room, self._at)
+            self._at += _LENGTH.size
+            size = length & ~(_SHARED | _NEW)
+            self._segments.append(self.mappings.view(number, size, new=bool(length & _NEW)))
+            return True
         if have >= length:
             self._segments.append(self._room[self._at : self._at + length])
             self._at += length
@@ -197,3 +263,16 @@ class FrameReader:
         self._segments.append(segment)
         self._large = memoryview(segment)[have:]
         return True
+
+
+def settle(reader: FrameReader) -> Frame | None:
+    """What to tell the other side about the shared memory that came with the frames read so far, if anything."""
+    free, kept = reader.mappings.settle()
+    return Frame(Kind.SETTLE, segments=[pack_numbers(free), pack_numbers(kept)]) if free or kept else None
+
+
+def take_back(arena: Arena | None, frame: Frame) -> None:
+    """What the other side told about ours."""
+    if arena is not None:
+        arena.free(unpack_numbers(frame.segments[0]))
+        arena.forget(unpack_numbers(frame.segments[1]))

@@ -24,12 +24,13 @@ from daglite.options import StartMethod
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.errors import unpack_error
 from daglite.runtime.executor import Chunk, Reply, ReplyKind
-from daglite.runtime.frames import Frame, Kind
+from daglite.runtime.frames import Frame, Kind, settle, take_back
 from daglite.runtime.helper import on_helper
 from daglite.runtime.install import pack_steps
 from daglite.runtime.logs import take_record
 from daglite.runtime.memory import memory_hint, memory_kills
 from daglite.runtime.process import WorkerProcess, interrupts_blocked, start_worker
+from daglite.runtime.shared import Arena
 from daglite.runtime.wire import Codec
 
 __all__ = ["ProcessSession"]
@@ -127,6 +128,11 @@ class ProcessSession:
     def ready(self, timeout: float | None) -> Sequence[Reply]:
         self._fill()
         replies, self._lost = self._lost, []
+        for each in self._pool:
+            # The results that came before have been folded, or are kept.
+            if (settled := settle(each.reader)) is not None:
+                each.writer.push(settled)
+                self._flush(each)
         for key, events in self._selector.select(0 if replies else self._patience(timeout)):
             worker = cast("WorkerProcess | None", key.data)
             if worker is None:
@@ -168,8 +174,10 @@ class ProcessSession:
         self._kills = memory_kills()
         self._fill()
         # Code is read anew when a run starts, so nothing of the old run's may be known any more.
-        self.codec = Codec("c")
+        self._give_back()
+        self.codec = Codec("c", Arena())
         for worker in self._pool:
+            worker.writer.arena = self.codec.arena
             worker.writer.push(Frame(Kind.RESET))
             worker.installed.clear()
             worker.told = 0
@@ -188,6 +196,11 @@ class ProcessSession:
             self._selector.close()
             self._wake_in.close()
             self._wake_out.close()
+            self._give_back()
+
+    def _give_back(self) -> None:
+        if self.codec.arena is not None:
+            self.codec.arena.close()
 
     def strand(self) -> None:
         """The interpreter ends although this is open: a stream nobody closed, kept workers, a run in a daemon thread.
@@ -227,6 +240,8 @@ class ProcessSession:
         # A worker that is gone is noticed by its sentinel; here it must not disturb.
         with contextlib.suppress(OSError):
             worker.writer.flush(worker.sock)
+            if worker.bell is not None:
+                worker.bell.ring()
         waits = bool(worker.writer)
         if waits is not worker.waits:
             worker.waits = waits
@@ -259,6 +274,8 @@ class ProcessSession:
             replies.append(
                 Reply(frame.seq, kind, frame.at, frame.step, frame.seconds, segments, worker.pid, error=error)
             )
+        elif frame.kind is Kind.SETTLE:
+            take_back(self.codec.arena, frame)
         elif frame.kind is Kind.DEFINE:
             self.codec.learn(bytes(frame.segments[0]))
         elif frame.kind is Kind.READY:
@@ -341,6 +358,7 @@ class ProcessSession:
         with interrupts_blocked():
             worker = start_worker(self._method, self.workers)
             worker.left = self._items_per_worker
+            worker.writer.arena = self.codec.arena
             self._pool.append(worker)
             self._free = None
             self._selector.register(worker.sock, selectors.EVENT_READ, worker)

@@ -25,9 +25,10 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from daglite.exceptions import ExecutionError
 from daglite.lazy import lazy
 from daglite.options import StartMethod
+from daglite.runtime.bell import Bell
 from daglite.runtime.executor import Chunk
 from daglite.runtime.forked import fork
-from daglite.runtime.frames import FrameReader, FrameWriter
+from daglite.runtime.frames import Frame, FrameReader, FrameWriter, Kind
 from daglite.runtime.logs import report_settings
 from daglite.runtime.worker import worker_main
 
@@ -50,7 +51,7 @@ _DESCRIPTORS_OF_A_START = 16
 
 # The coordinator's ends of all runs of this process. A forked child, whoever forks it, closes its copies first
 # thing: otherwise nobody would ever see these ends close.
-_OUR_ENDS: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+_OUR_ENDS: weakref.WeakSet[socket.socket | Bell] = weakref.WeakSet()
 
 
 def _close_inherited_ends() -> None:
@@ -101,13 +102,16 @@ class Child(Protocol):
 class WorkerProcess:
     """A worker and what it was given."""
 
-    def __init__(self, process: Child, sock: socket.socket, guard: socket.socket) -> None:
+    def __init__(self, process: Child, sock: socket.socket, guard: socket.socket, bell: Bell | None) -> None:
         self.process = process
         self.sock = sock
         self.guard = guard
+        self.bell = bell
         self.pid = process.pid
         self.reader = FrameReader()
         self.writer = FrameWriter()
+        if bell is not None:
+            self.writer.push(Frame(Kind.BELL), [bell.fd])
         # What it was given and has not answered, oldest first: only the oldest can have begun.
         self.chunks: deque[Chunk] = deque()
         self.installed: set[int] = set()
@@ -161,6 +165,9 @@ class WorkerProcess:
         self.process.close()
         self.sock.close()
         self.guard.close()
+        if self.bell is not None:
+            self.bell.close()
+        self.reader.mappings.close()
         return exitcode
 
 
@@ -190,6 +197,10 @@ def _started(method: Literal["fork", "forkserver", "spawn"], workers: int) -> Wo
         guard, their_guard = socket.socketpair()
         ours.enter_context(guard)
         theirs.enter_context(their_guard)
+        bell = Bell.hung()
+        if bell is not None:
+            ours.callback(bell.close)
+            _OUR_ENDS.add(bell)
         _OUR_ENDS.update((sock, guard))
         _check_descriptors(sock)
         sock.setblocking(False)
@@ -201,7 +212,7 @@ def _started(method: Literal["fork", "forkserver", "spawn"], workers: int) -> Wo
             else:
                 process = started.start(method, worker_main, arguments)
             ours.callback(_discard, process)
-        worker = WorkerProcess(process, sock, guard)
+        worker = WorkerProcess(process, sock, guard, bell)
         # A Ctrl-C that was held back during the start has come by now, and has ended what was started.
         ours.pop_all()
         return worker

@@ -13,10 +13,9 @@ from typing import cast
 
 from daglite.exceptions import ExecutionError, Failure, TaskTimeoutError, TransferError, WorkerDiedError
 from daglite.functions import Function
-from daglite.records import record
 from daglite.runtime.batch import Batcher
 from daglite.runtime.board import Board
-from daglite.runtime.cells import reason_of
+from daglite.runtime.cells import read_marks, reason_of
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.executor import Reply
@@ -31,14 +30,16 @@ __all__ = ["Shipping", "died", "overdue"]
 _MOST_BYTES = 256 * 1024
 
 
-@record
 class _Flight:
     """A batch under way: kept until it is answered, because its worker may die. `attempt` counts starts from 1."""
 
-    first: int
-    cells: Sequence[object]
-    nbytes: int
-    attempt: int = 1
+    __slots__ = ("attempt", "cells", "first", "nbytes")
+
+    def __init__(self, first: int, cells: Sequence[object], nbytes: int, attempt: int = 1) -> None:
+        self.first = first
+        self.cells = cells
+        self.nbytes = nbytes
+        self.attempt = attempt
 
 
 class Shipping:
@@ -169,9 +170,9 @@ class Shipping:
         count = self._whole(flight, values, bad if marks is None else bad - 1, marks, reply)
         self._merge.add(Entry(flight.first, count, values, nbytes, None if marks is None else marks[:count]))
 
-    def _marks(self, values: list[object]) -> list[int] | None:
+    def _marks(self, values: list[object]) -> Sequence[int] | None:
         """Take off how many values each item has, where some may have been dropped."""
-        return cast("list[int]", values.pop(0)) if self._marked and values else None
+        return read_marks(cast("str", values.pop(0))) if self._marked and values else None
 
     def _whole(self, flight: _Flight, values: list[object], bad: int, marks: Sequence[int] | None, reply: Reply) -> int:
         """Drop what could not be loaded and all behind it; returns how many items are whole."""

@@ -28,6 +28,7 @@ from daglite.runtime.window import Window
 __all__ = ["StreamFlow"]
 
 _SLOW_SOURCE = 0.001
+_LONGEST_LULL = 0.001
 # Bytes of one pull, which count when it ends.
 _MOST_PULLED = 4 * MIB
 
@@ -73,7 +74,7 @@ class StreamFlow:
             if self._stopped:
                 return not self._over()
             self._shipping.dispatch(hurry=self._source.finished)
-            self._exchange(0.0 if self._appetite() else None)
+            self._exchange(self._lull() if self._appetite() else None)
             if self._over():
                 return False
             want = self._appetite()
@@ -100,6 +101,14 @@ class StreamFlow:
                 self._helper.close()
         finally:
             self._source.close()
+
+    def _lull(self) -> float:
+        """How long, in seconds, to wait for an answer before going into the source again.
+
+        A source that takes its time does not miss a fiftieth of it, and the answer to a quick task is here by then:
+        without the helper thread, which would have to be woken for it.
+        """
+        return min(_LONGEST_LULL, self._pull_size.seconds / 50)
 
     def _appetite(self) -> int:
         """How many items to pull now: what workers could take at once, within the window."""

@@ -16,7 +16,9 @@ import dill
 from daglite.runtime.cells import PROTOCOL, keep_in_band
 from daglite.runtime.code import Reducer
 from daglite.runtime.drafts import Draft, DraftRules
+from daglite.runtime.frames import Segment
 from daglite.runtime.registry import Registry, Thing
+from daglite.runtime.shared import Arena
 
 __all__ = ["Thorough", "ThoroughDrafting"]
 
@@ -43,11 +45,15 @@ class Thorough(Reducer, dill.Pickler):
     dispatch = _STOCK | {kind: dill.Pickler.dispatch[kind] for kind in _BY_DILL}
 
     def __init__(
-        self, registry: Registry, token_of: Callable[[Thing], str], buffers: list[bytes] | None = None
+        self,
+        registry: Registry,
+        token_of: Callable[[Thing], str],
+        buffers: list[Segment] | None = None,
+        arena: Arena | None = None,
     ) -> None:
         self.registry, self.token_of = registry, token_of
         self._out = io.BytesIO()
-        super().__init__(self._out, PROTOCOL, buffer_callback=functools.partial(keep_in_band, buffers))
+        super().__init__(self._out, PROTOCOL, buffer_callback=functools.partial(keep_in_band, buffers, arena=arena))
 
     def pickled(self, value: object) -> bytes:
         """All that was pickled so far: later values share objects with earlier ones."""

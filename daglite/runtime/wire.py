@@ -38,6 +38,7 @@ from daglite.runtime.code import Reducer, fill
 from daglite.runtime.drafts import Draft, QuickDrafting
 from daglite.runtime.frames import Segment
 from daglite.runtime.registry import Registry, Thing, active
+from daglite.runtime.shared import Arena
 
 if TYPE_CHECKING:
     from daglite.runtime import thorough
@@ -67,22 +68,24 @@ class _Parts(list[bytes]):
 class _Quick(Reducer, pickle.Pickler):
     """C pickle for everything that it can do; kept and used again, because making one costs as much as a small item."""
 
-    def __init__(self, registry: Registry, token_of: Callable[[Thing], str]) -> None:
+    def __init__(self, registry: Registry, token_of: Callable[[Thing], str], arena: Arena | None) -> None:
         self.registry, self.token_of = registry, token_of
+        self._arena = arena
         self._parts = _Parts()
-        self._buffers: list[bytes] | None = None
+        self._buffers: list[Segment] | None = None
         super().__init__(cast("io.BytesIO", self._parts), PROTOCOL, buffer_callback=self._keep_in_band)
 
-    def pickled(self, value: object, buffers: list[bytes] | None) -> bytes:
+    def pickled(self, value: object, buffers: list[Segment] | None) -> bytes:
         """The pickle of a value; large buffers go to `buffers` if there is such a list."""
         self._buffers = buffers
         self.dump(value)
-        # The memo holds every object of the item.
+        # The memo holds every object of the item; the buffers are the item's.
         self.clear_memo()
+        self._buffers = None
         return self._parts.pop() if len(self._parts) == 1 else self._parts.joined()
 
     def _keep_in_band(self, buffer: pickle.PickleBuffer) -> bool:
-        return keep_in_band(self._buffers, buffer)
+        return keep_in_band(self._buffers, buffer, self._arena)
 
 
 class Codec:
@@ -93,7 +96,9 @@ class Codec:
     the classes of one worker on to the others. What it knows it keeps until it is dropped.
     """
 
-    def __init__(self, owner: str) -> None:
+    def __init__(self, owner: str, arena: Arena | None = None) -> None:
+        """`arena` is where large buffers go that the other side can look at in shared memory."""
+        self.arena = arena
         self.definitions: list[bytes] = []
         self._registry = Registry(owner)
         # A draft may lead back here through the user's own pickling methods.
@@ -134,7 +139,7 @@ class Codec:
         """The item as a cell: itself when it can neither change nor surprise, else `Captured`."""
         if type(item) in SCALARS:
             return item
-        buffers: list[bytes] = []
+        buffers: list[Segment] = []
         data = self._pickled(item, buffers)
         return Captured(data, buffers, len(data) + sum(map(len, buffers)) if buffers else len(data))
 
@@ -161,7 +166,7 @@ class Codec:
     def pack(self, cells: Sequence[object], *, plain: bool = False) -> list[Segment]:
         """The cells of a batch as segments; large buffers are segments of their own, and the same bytes.
 
-        `plain`: the cells are known to be a list of small values.
+        `plain`: the cells are known to be a list of `PLAIN` values.
         """
         return pack_cells(cells, plain=plain)
 
@@ -179,12 +184,12 @@ class Codec:
         """How many bytes the segments take."""
         return sum(map(len, segments))
 
-    def _pickled(self, value: object, buffers: list[bytes] | None) -> bytes:
+    def _pickled(self, value: object, buffers: list[Segment] | None) -> bytes:
         try:
             # `pop` and `append` need no lock; asking first would.
             pickler = self._idle.pop()
         except IndexError:
-            pickler = _Quick(self._registry, self._token_of)
+            pickler = _Quick(self._registry, self._token_of, self.arena)
         try:
             data = pickler.pickled(value, buffers)
         except _UNKNOWN_TYPE as error:
@@ -197,11 +202,11 @@ class Codec:
             self._idle.append(pickler)
         return data
 
-    def _pickled_by_dill(self, value: object, buffers: list[bytes] | None, first: Exception) -> bytes:
+    def _pickled_by_dill(self, value: object, buffers: list[Segment] | None, first: Exception) -> bytes:
         if buffers:
             buffers.clear()
         try:
-            return thorough.Thorough(self._registry, self._token_of, buffers).pickled(value)
+            return thorough.Thorough(self._registry, self._token_of, buffers, self.arena).pickled(value)
         except _UNKNOWN_TYPE:
             # The first one says it better.
             _refuse(value, first)

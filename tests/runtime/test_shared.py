@@ -1,0 +1,225 @@
+"""Large buffers in shared memory: what arrives is what was sent, whoever writes to it or keeps it; nothing is left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from daglite import compile, task
+from daglite.exceptions import failure_of
+from daglite.options import StartMethod
+from daglite.runtime import Processes
+from daglite.runtime.frames import Frame, FrameReader, FrameWriter, Kind, settle, take_back
+from daglite.runtime.shared import SHARED_BYTES, Arena, Mappings
+
+Array = npt.NDArray[np.float64]
+SIZE = SHARED_BYTES // 8 + 1
+
+
+@task
+def refilled(n: int) -> Iterator[Array]:
+    """One buffer, filled anew for each item."""
+    buffer = np.empty(SIZE)
+    for i in range(n):
+        buffer[:] = i
+        yield buffer
+
+
+@task
+def spoiled(array: Array) -> float:
+    """The value, after which the task's own copy is of no use to anybody."""
+    value = float(array[0])
+    assert np.all(array == value)
+    array[:] = -1
+    return value
+
+
+@task
+def more(array: Array) -> Array:
+    return array + 1
+
+
+METHODS: list[StartMethod] = ["fork", "forkserver", "spawn"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_buffer_that_is_used_again_arrives_as_it_was(method: StartMethod, nothing_left: None) -> None:
+    assert refilled.iter(n=40).then(spoiled).run(workers=2, start_method=method) == list(range(40))
+
+
+def test_results_that_are_kept_stay_as_they_are(nothing_left: None) -> None:
+    found = refilled.iter(n=100).then(more).run(workers=2)
+    assert [float(array[0]) for array in found] == list(range(1, 101))
+    assert all(np.all(array == array[0]) for array in found)
+    for array in found:
+        array[:] = 0
+    found.clear()
+
+
+def test_a_consumer_may_keep_some_and_drop_others(nothing_left: None) -> None:
+    kept: list[Array] = []
+    with compile(refilled.iter(n=60).then(more)).stream(workers=2) as items:
+        for index, array in enumerate(items):
+            assert np.all(array == index + 1)
+            if index % 7 == 0:
+                kept.append(array)
+    assert [float(array[-1]) for array in kept] == [index + 1 for index in range(0, 60, 7)]
+
+
+def test_a_fold_may_look_back(nothing_left: None) -> None:
+    def note(last: deque[Array], array: Array) -> deque[Array]:
+        last.append(array)
+        return last
+
+    last = refilled.iter(n=50).then(more).reduce(task(note), initial=deque[Array](maxlen=3)).run(workers=2)
+    assert [float(array[0]) for array in last] == [48.0, 49.0, 50.0]
+    last.clear()
+
+
+def test_a_second_try_sees_what_the_first_saw(tmp_path: Path, nothing_left: None) -> None:
+    def fragile(array: Array, marks: str) -> float:
+        value = float(array[0])
+        assert np.all(array == value)
+        array[:] = -1
+        mark = Path(marks) / str(value)
+        if value % 5 == 2 and not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return value
+
+    assert refilled.iter(n=20).then(task(fragile), marks=str(tmp_path)).run(workers=2) == list(range(20))
+
+
+def test_nothing_has_a_name_that_could_be_left(tmp_path: Path, nothing_left: None) -> None:
+    def look(array: Array) -> list[str]:
+        return [name for name in os.listdir("/dev/shm") if "daglite" in name]
+
+    before = set(os.listdir("/dev/shm"))
+    assert refilled.iter(n=3).then(task(look)).run(workers=1) == [[], [], []]
+    assert {name for name in set(os.listdir("/dev/shm")) - before if "daglite" in name} == set()
+
+
+def test_tasks_may_keep_what_they_were_given(nothing_left: None) -> None:
+    seen: list[Array] = []
+
+    def hoard(array: Array) -> float:
+        seen.append(array)
+        return float(sum(one[0] for one in seen))
+
+    assert refilled.iter(n=100).then(task(hoard)).run(workers=1) == [i * (i + 1) / 2 for i in range(100)]
+
+
+def test_kept_workers_share_with_each_run_anew(nothing_left: None) -> None:
+    with Processes(workers=2) as pool:
+        for _ in range(3):
+            assert refilled.iter(n=20).then(more).then(spoiled).run(runtime=pool) == list(range(1, 21))
+
+
+def test_without_shared_memory_it_goes_through_the_socket(monkeypatch: pytest.MonkeyPatch, nothing_left: None) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError("no memory files here")
+
+    monkeypatch.setattr("os.memfd_create", refuse)
+    assert refilled.iter(n=20).then(more).then(spoiled).run(workers=2, start_method="fork") == list(range(1, 21))
+
+
+def test_a_failing_item_is_shown(nothing_left: None) -> None:
+    def fail(array: Array) -> float:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match=r"^no\n") as caught:
+        refilled.iter(n=3).then(task(fail)).run(workers=1)
+    facts = failure_of(caught.value)
+    assert facts is not None
+    assert facts.index == 0
+    assert "array([0., 0., 0." in (facts.item or "")
+
+
+# The two sides, in one process.
+
+
+def wired() -> tuple[Arena, FrameWriter, FrameReader, socket.socket, socket.socket]:
+    ours, theirs = socket.socketpair()
+    arena = Arena()
+    return arena, FrameWriter(arena), FrameReader(), ours, theirs
+
+
+def send(writer: FrameWriter, reader: FrameReader, ours: socket.socket, theirs: socket.socket, *parts: Any) -> Any:
+    writer.push(Frame(Kind.BATCH, segments=parts))
+    writer.flush(ours)
+    (frame,) = reader.read(theirs)
+    return frame
+
+
+def test_a_block_is_used_again_when_nobody_looks_at_it(nothing_left: None) -> None:
+    arena, writer, reader, ours, theirs = wired()
+    with ours, theirs:
+        numbers = []
+        for value in (b"a", b"b", b"c"):
+            view = arena.put(memoryview(value * SHARED_BYTES))
+            assert view is not None
+            block = arena.block_of(view)
+            assert block is not None
+            numbers.append(block.number)
+            frame = send(writer, reader, ours, theirs, b"head", view)
+            assert bytes(frame.segments[1]) == value * SHARED_BYTES
+            if value == b"a":
+                # Somebody looks at it: it does not come back, and the next one is another.
+                kept = frame.segments[1]
+                assert settle(reader) is None
+            del frame, view
+            if (settled := settle(reader)) is not None:
+                take_back(arena, settled)
+        assert len(set(numbers)) == 2
+        assert numbers[1] == numbers[2]
+        assert bytes(kept) == b"a" * SHARED_BYTES
+        del kept
+        reader.mappings.close()
+        arena.close()
+
+
+def test_old_views_that_stay_in_use_are_given_away(nothing_left: None) -> None:
+    arena, writer, reader, ours, theirs = wired()
+    with ours, theirs:
+        kept = []
+        for value in range(50):
+            view = arena.put(memoryview(bytes([value]) * SHARED_BYTES))
+            kept.append(send(writer, reader, ours, theirs, b"head", view).segments[1])
+            if (settled := settle(reader)) is not None:
+                take_back(arena, settled)
+        assert [bytes(one) for one in kept] == [bytes([value]) * SHARED_BYTES for value in range(50)]
+        kept.clear()
+        reader.mappings.close()
+        arena.close()
+
+
+def test_small_buffers_are_not_worth_a_block() -> None:
+    arena = Arena()
+    assert arena.put(memoryview(bytes(SHARED_BYTES - 1))) is None
+    assert arena.block_of(b"") is None
+    assert arena.block_of(memoryview(b"")) is None
+    assert Mappings().settle() == ([], [])
+
+
+def test_a_view_is_private(nothing_left: None) -> None:
+    arena, writer, reader, ours, theirs = wired()
+    with ours, theirs:
+        view = arena.put(memoryview(bytes(SHARED_BYTES)))
+        assert view is not None
+        first = send(writer, reader, ours, theirs, b"head", view)
+        first.segments[1][:5] = b"spoil"
+        again = send(writer, reader, ours, theirs, b"head", view)
+        assert bytes(again.segments[1][:5]) == bytes(5)
+        assert bytes(view[:5]) == bytes(5)
+        del first, again, view
+        reader.mappings.close()
+        arena.close()
