@@ -37,10 +37,11 @@ from daglite.ir.nodes import (
     Node,
     ReduceNode,
     SaveNode,
+    TakeNode,
     TaskNode,
 )
 from daglite.keys import parse_key
-from daglite.options import RunOptions, Save, Store
+from daglite.options import RunOptions, Save, Store, check_count
 
 __all__ = ["Future", "Items", "IterFuture", "MapTaskFuture", "ReduceFuture", "ReduceStep", "TaskFuture", "ref"]
 
@@ -172,6 +173,15 @@ class Items(Future[list[T]]):
         call, items = bind_items(found, "filter", 1, args, kwargs)
         return MapTaskFuture(FilterNode(call, self.node, items[0]))
 
+    def take(self, n: int, /) -> Self:
+        """The first `n` items. Nothing behind them is asked for: the source is closed when it has given them.
+
+        Behind a filter the stream is over when `n` items have passed; with an unordered ending it is the first `n` that
+        arrive. Raises `ParameterError` when `n` is not a whole number >= 0.
+        """
+        check_count("n` of `take", n, least=0)
+        return type(self)(TakeNode(self.node, n))
+
     def join(
         self, task: Callable[Concatenate[list[T], P], TaskFuture[U]], /, *args: P.args, **kwargs: P.kwargs
     ) -> TaskFuture[U]:
@@ -250,7 +260,7 @@ def _store(given: Store | str | os.PathLike[str] | None) -> Store | None:
 
 def _call_of(node: Node) -> tuple[Call, tuple[str, ...]]:
     """The call a future stands for, and the parameters of it that items fill."""
-    while isinstance(node, SaveNode):
+    while isinstance(node, SaveNode | TakeNode):
         node = node.source
     match node:
         case TaskNode() | IterNode():

@@ -34,7 +34,7 @@ class Shape(NamedTuple):
 
     `end` is a fold ("fold"), takes one result at a time ("each"), with its index ("numbered"), or is the pair of
     `append` and `capture` for results that leave this process ("cells"). Where some of these `filters`, `mark` says of
-    each item how many cells came of it.
+    each item how many cells came of it. A loop that `ends` asks `full` after each result whether to go on.
     """
 
     saves: tuple[bool, ...]
@@ -42,6 +42,7 @@ class Shape(NamedTuple):
     saves_items: bool = False
     snaps: bool = False
     filters: frozenset[int] = frozenset()
+    ends: bool = False
 
     @property
     def marks(self) -> bool:
@@ -70,7 +71,7 @@ def inline_shape(stage: StreamStage) -> Shape:
     saves = tuple(bool(link.saves) for link in stage.links)
     saves_items = isinstance(stage.source, Step) and bool(stage.source.saves)
     end: Literal["fold", "each"] = "fold" if stage.ending == "reduce" else "each"
-    return Shape(saves, end, saves_items, filters=filters_of(stage.links))
+    return Shape(saves, end, saves_items, filters=filters_of(stage.links), ends=stage.most is not None)
 
 
 def worker_shape(stage: StreamStage) -> Shape:
@@ -117,6 +118,8 @@ def write_loop(shape: Shape) -> WrittenLoop:
     lines.append((_END[shape.end].format(x=x), Place("end")))
     if shape.marks:
         lines.append((f"    mark({cells + 1})", Place("end")))
+    if shape.ends:
+        lines += [("    if full():", Place("end")), ("        break", Place("end"))]
     return _framed(shape, lines, x)
 
 
@@ -126,6 +129,7 @@ def _framed(shape: Shape, lines: list[tuple[str, Place]], x: str) -> WrittenLoop
     saves = "".join(f"save_{step}, " for step, one in enumerate(shape.saves) if one)
     pair = "append, capture" if shape.end == "cells" else ""
     pair += ", mark" if shape.marks else ""
+    pair = "end, full" if shape.ends else pair
     unpack = [f"({names}) = {of}" for names, of in ((calls, "calls"), (saves, "savers"), (pair, "end")) if names]
     top = [_HEAD, *(f"    {line}" for line in unpack), "    index, item, x = start - 1, None, None", "    try:"]
     body = [f"        {line}" for line, _ in lines]

@@ -44,9 +44,14 @@ class Constant:
 
 @record(eq=True)
 class Result:
-    """An argument that is the value of an earlier stage."""
+    """An argument that is the value of an earlier stage: of a list the first `limit`, where there is such a number."""
 
     stage: int
+    limit: int | None = None
+
+    def first(self, count: int) -> Result:
+        """The head of the list that it is."""
+        return Result(self.stage, count if self.limit is None else min(count, self.limit))
 
 
 Operand: TypeAlias = Constant | Result
@@ -58,7 +63,8 @@ class Step:
 
     `arguments` are bound before the stage starts; `items` are the parameters that each item (or the value before it)
     fills: for a fold the accumulator and the item. `node` names the ir node that stands on this line of `explain`.
-    `passes` is the text of the type of the items that a filter lets pass; None where the step is no filter.
+    `passes` is the text of the type of the items that a filter lets pass; None where the step is no filter. Of a
+    generator that is a source no more than `limit` items are asked for.
     """
 
     number: int
@@ -68,6 +74,7 @@ class Step:
     items: tuple[str, ...] = ()
     saves: tuple[Save, ...] = ()
     passes: str | None = None
+    limit: int | None = None
 
     @property
     def filters(self) -> bool:
@@ -102,17 +109,21 @@ class MaterialiseStage:
 
 @record
 class MappedSource:
-    """Mapped arguments as a source of items: single values, or tuples when there are several sources."""
+    """Mapped arguments as a source of items: single values, or tuples when there are several sources; the first `limit`
+    of them, where there is such a number.
+    """
 
     sources: tuple[tuple[str, Operand], ...]
     mode: MapMode
+    limit: int | None = None
 
 
 @record
 class StreamStage:
     """A source in the coordinator, tasks on its items in workers, and an ending in the coordinator.
 
-    `end` is the joined or folding step (None for "collect"); `initial` and `ordered` belong to "reduce".
+    `end` is the joined or folding step (None for "collect"); `initial` and `ordered` belong to "reduce". The stream is
+    over when `most` results have come, where there is such a number.
     """
 
     source: Step | MappedSource
@@ -122,6 +133,7 @@ class StreamStage:
     initial: Operand | None
     ordered: bool
     limits: Limits
+    most: int | None = None
 
 
 Stage: TypeAlias = CallStage | MaterialiseStage | StreamStage

@@ -6,6 +6,7 @@ import asyncio
 import copy
 import functools
 import inspect
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -43,13 +44,14 @@ def test_every_method_gives_its_future() -> None:
             one(n=1).then(double),
             reduced.then(one),
         ],
-        IterFuture: [STREAM, rows.partial(n=1).iter(), STREAM.save("{iteration_index}")],
+        IterFuture: [STREAM, rows.partial(n=1).iter(), STREAM.save("{iteration_index}"), STREAM.take(1)],
         MapTaskFuture: [
             mapped,
             mapped.then(scale),
             double.map(x=[1]),
             mapped.save("{iteration_index}"),
             STREAM.filter(odd),
+            mapped.take(1),
         ],
         ReduceFuture: [reduced, mapped.reduce(fold, initial=0), reduced.save("r")],
     }
@@ -64,6 +66,8 @@ def test_the_guides_pipelines() -> None:
     assert inline(STREAM.then(double).then(scale, by=5)) == [0, 10, 20]
     assert inline(STREAM.then(double).reduce(fold, initial=1)) == 37
     assert inline(STREAM.then(double).join(total)) == 6
+    assert inline(STREAM.take(2)) == [0, 1]
+    assert inline(STREAM.take(9).then(double).take(2)) == [0, 2]
     assert inline(STREAM.filter(odd)) == [1]
     assert inline(rows.iter(n=3, start=1).filter(odd.partial(x=3))) == [2]
     assert inline(STREAM.then(double).filter(odd, by=4).then(scale)) == [20]
@@ -315,6 +319,17 @@ def test_filter_needs_a_task_that_answers() -> None:
         STREAM.filter(several)  # type: ignore[arg-type]
     with pytest.raises(ParameterError, match=r"^task 'odd' has no parameter 'bye'; it takes 'x', 'by'; did you mean"):
         STREAM.filter(odd, bye=2)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("n", [-1, 1.0, True, None, "2"])
+def test_take_needs_a_number_of_items(n: Any) -> None:
+    with pytest.raises(ParameterError, match=rf"^`n` of `take` must be a whole number >= 0; got {re.escape(repr(n))}$"):
+        STREAM.take(n)
+
+
+def test_key_behind_a_take_is_that_of_the_stream() -> None:
+    assert saved(STREAM.take(2).save("{n}_{start}_{iteration_index}")) == [("3_0_0", 0), ("3_0_1", 1)]
+    assert repr(STREAM.take(2)) == "IterFuture(rows)"
 
 
 def test_key_behind_a_filter_names_its_parameters() -> None:

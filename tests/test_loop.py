@@ -40,6 +40,7 @@ def streams() -> Iterator[tuple[str, Any]]:
     yield "source saved", saved.then(look)
     yield "filtered", plain.filter(odd).then(double).save("d{iteration_index}").filter(odd, by=4).then(look)
     yield "filtered fold", plain.filter(odd).then(look).reduce(keep, initial=b"")
+    yield "taken", plain.take(1).then(look)
     yield "mapped", look.map(x=[1, 2])
     yield "fold", plain.then(look).reduce(keep, initial=b"")
     yield "join", saved.then(look).save("j{iteration_index}").join(listed)
@@ -88,6 +89,7 @@ SHAPES = [
     Shape((False,), "each", saves_items=True),
     Shape((False, True), "numbered", filters=frozenset({0})),
     Shape((True, False, True), "cells", filters=frozenset({0, 2})),
+    Shape((False,), "fold", filters=frozenset({0}), ends=True),
 ]
 
 
@@ -100,7 +102,7 @@ def test_places_belong_to_their_lines(shape: Shape) -> None:
         "item": ("save_item(", "item = snap("),
         "call": ("x = call_{step}(", "if not call_{step}("),
         "save": ("save_{step}(",),
-        "end": ("value = end(", "end(", "append(", "mark(", "continue"),
+        "end": ("value = end(", "end(", "append(", "mark(", "continue", "if full(", "break"),
     }
 
     for line, place in zip(lines, written.places, strict=False):

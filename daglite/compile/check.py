@@ -21,6 +21,7 @@ from daglite.ir.nodes import (
     Node,
     ReduceNode,
     SaveNode,
+    TakeNode,
     TaskNode,
     Value,
 )
@@ -43,9 +44,9 @@ def check(root: Node) -> None:
 
 
 def _check_streams(node: Node) -> None:
-    """Folds, joins and filters read streams, and an `.iter()` stream is mapped over alone."""
+    """Folds, joins, filters and takes read streams, and an `.iter()` stream is mapped over alone."""
     match node:
-        case ReduceNode() | JoinNode() | FilterNode() if isinstance(node.source, _VALUES):
+        case ReduceNode() | JoinNode() | FilterNode() | TakeNode() if isinstance(node.source, _VALUES):
             raise TaskError(f"{node_text(node)} needs a stream; got {node_text(node.source)}")
         case MapTaskNode() if len(node.sources) > 1:
             for binding in node.sources:
@@ -98,6 +99,9 @@ def _saves_of(node: Node) -> Iterator[tuple[Save, Call, tuple[str, ...]]]:
                     yield from ((save, join.call, (join.item,)) for save in join.saves)
                 case Collect() | None:
                     pass
+        case TakeNode():
+            # Their saves have moved to what they take from, or compile has refused them.
+            pass
         case SaveNode():
             raise TaskError("a save was not attached to what it saves; please report this")
 

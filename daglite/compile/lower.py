@@ -25,6 +25,7 @@ from daglite.ir.nodes import (
     Node,
     ReduceNode,
     SaveNode,
+    TakeNode,
     TaskNode,
     Value,
 )
@@ -57,6 +58,10 @@ def lower(root: Node, kind: str, limits: Limits, trace: tuple[Firing, ...], *, o
     order = postorder(root)
     for node in order:
         numbers.types[node] = numbers.type_of(node)
+        if isinstance(node, TakeNode):
+            # The head of a list is not made, but read off it.
+            numbers.places[node] = numbers.places[node.source].first(node.count)
+            continue
         numbers.stages.append(numbers.stage(node))
         numbers.places[node] = Result(len(numbers.stages) - 1)
     streams = kind in ("IterFuture", "MapTaskFuture")
@@ -82,7 +87,7 @@ class _Numbering:
         match node:
             case IterNode():
                 return node.call.function.result
-            case FilterNode():
+            case FilterNode() | TakeNode():
                 return self.types[node.source]
             case TaskNode() | MapTaskNode() | ReduceNode() | JoinNode():
                 return node.call.function.returns
@@ -112,14 +117,14 @@ class _Numbering:
                 step = self._step(name, node.call, (), node.saves)
                 return MaterialiseStage(step, False) if node.call.function.streams else CallStage("workers", (step,))
             case IterNode():
-                return MaterialiseStage(self._step(name, node.call, (), node.saves), True)
+                return MaterialiseStage(replace(self._step(name, node.call, (), node.saves), limit=node.limit), True)
             case MapTaskNode():
                 link = self._step(name, node.call, tuple(binding.name for binding in node.sources), node.saves)
-                return self._stream(self._mapped(node.sources, node.mode), (link,), None, Collect())
+                return self._stream(self._mapped(node.sources, node.mode, node.limit), (link,), None, Collect())
             case FilterNode():
                 one = (Link(node.call, (node.item,), node.saves, filters=True),)
                 source = Mapped((Binding(node.item, node.source),), "zip")
-                return self._composite(name, CompositeMapTaskNode(source, one, None))
+                return self._composite(name, CompositeMapTaskNode(source, one, None, node.most))
             case ReduceNode():
                 items = MappedSource((("items", self._operand(node.source)),), "zip")
                 fold = Fold(node.call, node.accumulator, node.item, node.initial, node.ordered, node.saves)
@@ -137,18 +142,20 @@ class _Numbering:
                 return self._composite(name, node)
             case SaveNode():
                 raise TypeError("a save was not attached to what it saves")
+            case TakeNode():
+                raise TypeError("a take is no stage: it is read off a list")
             case _:
                 assert_never(node)
 
     def _composite(self, name: str, node: CompositeMapTaskNode) -> StreamStage:
         source: Step | MappedSource
         if isinstance(node.source, IterNode):
-            source = self._step(name, node.source.call, (), node.source.saves)
+            source = replace(self._step(name, node.source.call, (), node.source.saves), limit=node.source.limit)
             name = ""
         else:
-            source = self._mapped(node.source.sources, node.source.mode)
+            source = self._mapped(node.source.sources, node.source.mode, node.source.limit)
         links = self._links(name, node.links, self._type_before(node))
-        return self._stream(source, links, "", node.ending or Collect())
+        return replace(self._stream(source, links, "", node.ending or Collect()), most=node.most)
 
     def _stream(
         self, source: Step | MappedSource, links: tuple[Step, ...], node: str | None, ending: Ending
@@ -179,9 +186,9 @@ class _Numbering:
             steps.append(step)
         return tuple(steps)
 
-    def _mapped(self, sources: tuple[Binding, ...], mode: MapMode) -> MappedSource:
+    def _mapped(self, sources: tuple[Binding, ...], mode: MapMode, limit: int | None) -> MappedSource:
         pairs = tuple((binding.name, self._operand(binding.argument)) for binding in sources)
-        return MappedSource(pairs, mode)
+        return MappedSource(pairs, mode, limit)
 
     def _step(
         self, node: str, call: Call, items: tuple[str, ...], saves: tuple[Save, ...], passes: str | None = None

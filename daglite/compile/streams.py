@@ -16,8 +16,9 @@ from daglite.ir.nodes import (
     Node,
     Value,
 )
+from daglite.records import replace
 
-__all__ = ["extended", "open_stream", "step_on"]
+__all__ = ["continued", "extended", "open_stream", "step_on"]
 
 
 def open_stream(node: Node) -> CompositeMapTaskNode | None:
@@ -26,9 +27,10 @@ def open_stream(node: Node) -> CompositeMapTaskNode | None:
         case IterNode():
             return CompositeMapTaskNode(node, (), None)
         case MapTaskNode():
-            return CompositeMapTaskNode(Mapped(node.sources, node.mode), (_link(node),), None)
+            return CompositeMapTaskNode(Mapped(node.sources, node.mode, node.limit), (_link(node),), None)
         case FilterNode():
-            return CompositeMapTaskNode(Mapped((Binding(node.item, node.source),), "zip"), (_link(node),), None)
+            source = Mapped((Binding(node.item, node.source),), "zip")
+            return CompositeMapTaskNode(source, (_link(node),), None, node.most)
         case CompositeMapTaskNode(ending=None):
             return node
         case _:
@@ -52,6 +54,17 @@ def step_on(node: Node) -> tuple[Node, Link] | None:
 def extended(links: Sequence[Link], link: Link) -> Links[Link]:
     """The links with one more."""
     return links.plus(link) if isinstance(links, Links) else Links([*links, link])
+
+
+def continued(stream: CompositeMapTaskNode, node: Node, link: Link) -> CompositeMapTaskNode | None:
+    """The stream with one more link, that of `node`; None when it may end before its items do.
+
+    A task behind the end would be given more items than it asks for.
+    """
+    if stream.most is not None:
+        return None
+    most = node.most if isinstance(node, FilterNode) else None
+    return replace(stream, links=extended(stream.links, link), most=most)
 
 
 def _link(node: MapTaskNode | FilterNode) -> Link:

@@ -47,6 +47,7 @@ from daglite.ir.nodes import (
     Node,
     ReduceNode,
     SaveNode,
+    TakeNode,
     TaskNode,
     Value,
 )
@@ -100,7 +101,7 @@ def _passed(node: Node) -> list[Passed]:
             return [item, again, *start, *_arguments(call)]
         case JoinNode():
             return [(node.call, node.item, *_value_of(node.source)), *_arguments(node.call)]
-        case SaveNode() | CompositeMapTaskNode() | CompositeTaskNode():
+        case SaveNode() | TakeNode() | CompositeMapTaskNode() | CompositeTaskNode():
             return []
 
 
@@ -111,7 +112,7 @@ def _arguments(call: Call) -> list[Passed]:
 
 def _value_of(node: Node) -> tuple[Function | None, object]:
     """Who gives the value of a node, and its type; a stream arrives as the list of its items."""
-    if isinstance(node, IterNode | MapTaskNode | FilterNode):
+    if isinstance(node, IterNode | MapTaskNode | FilterNode | TakeNode):
         function, item = _element_of(node)
         return function, _list_of(item)
     if isinstance(node, SaveNode | CompositeMapTaskNode | CompositeTaskNode):
@@ -122,7 +123,7 @@ def _value_of(node: Node) -> tuple[Function | None, object]:
 
 def _element_of(node: Node) -> tuple[Function | None, object]:
     """Who gives the items of a node, and their type."""
-    while isinstance(node, FilterNode):
+    while isinstance(node, FilterNode | TakeNode):
         node = node.source
     if isinstance(node, IterNode):
         return node.call.function, _result(node.call.function)

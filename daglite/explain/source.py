@@ -60,6 +60,8 @@ def _names(stage: StreamStage, shape: Shape) -> Iterator[tuple[str, str]]:
         if shape.saves[position]:
             kept = _keys(link) if shape.end != "cells" else f"keeps the value for {_keys(link)}"
             yield f"save_{position}", kept
+    if shape.ends:
+        yield "full", f"tells when {stage.most} results have come"
     if shape.end == "cells":
         yield "append", "keeps a result to be sent back; capture pickles it first"
         if shape.marks:

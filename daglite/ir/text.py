@@ -18,6 +18,7 @@ from daglite.ir.nodes import (
     Node,
     ReduceNode,
     SaveNode,
+    TakeNode,
     TaskNode,
 )
 
@@ -37,6 +38,8 @@ def node_text(node: Node) -> str:
             return f"map {node.call.function.name}"
         case FilterNode():
             return f"filter {node.call.function.name}"
+        case TakeNode():
+            return f"take {node.count}"
         case ReduceNode():
             return f"reduce {node.call.function.name}"
         case JoinNode():

@@ -25,6 +25,7 @@ from daglite.ir.nodes import (
     Node,
     ReduceNode,
     SaveNode,
+    TakeNode,
     TaskNode,
     Value,
 )
@@ -57,6 +58,7 @@ _READS: dict[type, tuple[str, ...]] = {
     ReduceNode: ("source", "call", "initial"),
     JoinNode: ("source", "call"),
     SaveNode: ("source",),
+    TakeNode: ("source",),
     CompositeMapTaskNode: ("source", "links", "ending"),
     CompositeTaskNode: ("first", "links"),
     Binding: ("argument",),
@@ -72,6 +74,7 @@ _NODES = (
     IterNode,
     MapTaskNode,
     FilterNode,
+    TakeNode,
     ReduceNode,
     JoinNode,
     SaveNode,

@@ -38,7 +38,9 @@ def open_flow(context: Context, stage: StreamStage, ending: Ending, *, ordered: 
     savers = [context.book.open(link.saves, bound) for link, bound in zip(stage.links, links, strict=True)]
     if shipped:
         return _stream_flow(context, stage, source, links, savers, ending, ordered=ordered)
-    return InlineFlow(source, Chain(links, context.loop), savers, ending, codec, watchful=context.cancellable)
+    return InlineFlow(
+        source, Chain(links, context.loop), savers, ending, codec, watchful=context.cancellable, most=stage.most
+    )
 
 
 def gapped(context: Context, stage: StreamStage) -> bool:
@@ -63,7 +65,7 @@ def _open_source(context: Context, stage: StreamStage, codec: ItemCodec | None) 
     first = stage.links[0] if stage.links else stage.end
     assert first is not None, "mapped arguments are followed by a task or a fold"
     codec = codec if stage.links else None
-    items = _mapped_items(context, stage.source, first.function.name)
+    items = itertools.islice(_mapped_items(context, stage.source, first.function.name), stage.source.limit)
     indices = context.indices_of(stage.source)
     source = Source(items, name=first.function.name, number=first.number, saver=None, codec=codec, indices=indices)
     return source, codec
@@ -132,7 +134,7 @@ def _stream_flow(
         window=window,
         merge=merge,
         verdict=verdict,
-        intake=Intake(wanted, ending, source.indices),
+        intake=Intake(wanted, ending, source.indices, most=stage.most),
         board=board,
         helper_thread=stage.limits.helper_thread,
         failed_beside=lambda: None if context.calls is None else context.calls.error,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Sequence
+from typing import cast
 
 from daglite.options import RunSettings, Store
 from daglite.program import Constant, MappedSource, Operand, Result, Step
@@ -65,11 +66,14 @@ class Context:
     def bind(self, step: Step) -> BoundStep:
         """A step with the values of its arguments."""
         arguments = tuple((name, self.value(operand)) for name, operand in step.arguments)
-        return BoundStep(step.number, step.function, arguments, step.items, step.filters)
+        return BoundStep(step.number, step.function, arguments, step.items, step.filters, limit=step.limit)
 
     def value(self, operand: Operand) -> object:
         """The value of an argument."""
-        return operand.value if isinstance(operand, Constant) else self.values[operand.stage]
+        if isinstance(operand, Constant):
+            return operand.value
+        value = self.values[operand.stage]
+        return value if operand.limit is None else cast("list[object]", value)[: operand.limit]
 
     def indices_of(self, source: MappedSource) -> Sequence[int] | None:
         """What the items of a mapped source are known by, where that is not their place in the list."""

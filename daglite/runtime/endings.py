@@ -102,17 +102,31 @@ class Intake:
     values for each item, and fewer for one that a filter dropped on the way. `indices` are those of the source.
     """
 
-    def __init__(self, savers: Sequence[Saver | None], ending: Ending, indices: Sequence[int] | None = None) -> None:
+    def __init__(
+        self,
+        savers: Sequence[Saver | None],
+        ending: Ending,
+        indices: Sequence[int] | None = None,
+        *,
+        most: int | None = None,
+    ) -> None:
+        """`most` results are passed on, then it is `full`; there are marks then, as a filter stands before it."""
         self.keeps = ending.keeps
+        self._left = most
         self._stride = len(savers)
         self._savers = savers
         self._ending = ending
         self._indices = indices
         self._plain = all(saver is None for saver in savers)
 
+    @property
+    def full(self) -> bool:
+        """Whether as many results have come as are wanted."""
+        return self._left == 0
+
     def take(self, entry: Entry[list[object]]) -> int:
         """Save, one item at a time in this order, and pass on the results; tells how many there were."""
-        first, size, values, nbytes, marks = entry
+        first, size, values, nbytes, marks = entry if self._left is None else self._cut(entry, self._left)
         places = range(first, first + size)
         indices: Sequence[int] = places if self._indices is None else self._indices[first : first + size]
         if not self._plain:
@@ -126,9 +140,19 @@ class Intake:
             self._ending.take(indices, values, nbytes)
         return len(values)
 
+    def _cut(self, entry: Entry[list[object]], left: int) -> Entry[list[object]]:
+        """The entry up to the last result that is wanted."""
+        marks = entry.marks or ()
+        whole = [place for place, mark in enumerate(marks) if mark == self._stride]
+        self._left = left - min(left, len(whole))
+        if len(whole) < left:
+            return entry
+        size = whole[left - 1] + 1 if left else 0
+        return Entry(entry.first, size, entry.values[: sum(marks[:size])], entry.nbytes, marks[:size])
+
     def _save(self, indices: Sequence[int], values: Sequence[object], marks: Sequence[int] | None) -> None:
         left = iter(values)
-        for index, count in zip(indices, marks or itertools.repeat(self._stride), strict=False):
+        for index, count in zip(indices, itertools.repeat(self._stride) if marks is None else marks, strict=False):
             # The savers first: a value that is asked for and has none would be lost.
             for saver, value in zip(self._savers[:count], left, strict=False):
                 if saver is not None:

@@ -51,10 +51,11 @@ class InlineFlow:
         codec: ItemCodec | None,
         *,
         watchful: bool,
+        most: int | None = None,
     ) -> None:
         """`codec` is given when items are captured at yield all the same, as on runtimes that cross processes.
 
-        A `watchful` flow returns after each item: someone may cancel the run.
+        A `watchful` flow returns after each item: someone may cancel the run. It is over after `most` results.
         """
         self._source = source
         self._chain = chain
@@ -64,6 +65,8 @@ class InlineFlow:
         self._codec = codec
         saves = tuple(saver is not None for saver in savers)
         shape = Shape(saves, _end_of(ending), source.saver is not None, codec is not None, filters_of(chain.steps))
+        self._left = most
+        shape = shape._replace(ends=most is not None)
         self._loop = flat_loop(shape)
         self._most = 1
         self._watchful = watchful
@@ -71,6 +74,8 @@ class InlineFlow:
     def advance(self) -> bool:
         """Take items through, one after the other; False when there are no more."""
         ending = self._ending
+        if self._left == 0:
+            return False
         most, began = self._most, time.perf_counter()
         value, count = self._loop.run(
             islice(self._source.items, most),
@@ -80,7 +85,7 @@ class InlineFlow:
             self._savers,
             self._source.saver,
             self._snap,
-            self._one,
+            self._one if self._left is None else (self._one, self._full),
             failed=self._failed,
         )
         if isinstance(ending, Folding):
@@ -88,7 +93,13 @@ class InlineFlow:
         self._source.count += count
         if not ending.keeps and not self._watchful:
             self._most = 2 * most if time.perf_counter() - began < _LOOK_UP else max(1, most // 2)
-        return count == most
+        return count == most and self._left != 0
+
+    def _full(self) -> bool:
+        """One more result has come; tells whether it was the last one wanted."""
+        assert self._left is not None
+        self._left -= 1
+        return not self._left
 
     def rest(self) -> None:
         """Nothing goes on between two items."""

@@ -25,18 +25,23 @@ def pack_steps(codec: Codec, steps: Sequence[BoundStep]) -> bytes:
             (name, _dumps(codec, value, f"argument '{name}' of task '{step.function.name}'"))
             for name, value in step.arguments
         ]
-        packed.append((step.number, step.function.name, function, arguments, step.items, step.filters, step.tapped))
+        packed.append(
+            (step.number, step.function.name, function, arguments, step.items, step.filters, step.tapped, step.limit)
+        )
     return codec.dumps(packed)
 
 
 def unpack_steps(codec: Codec, body: bytes | bytearray) -> list[BoundStep]:
     """Rebuild a chain; raises `TransferError` naming the task and what of it cannot be loaded here."""
-    rows = cast("list[tuple[int, str, bytes, list[tuple[str, bytes]], tuple[str, ...], bool, bool]]", codec.loads(body))
+    rows = cast(
+        "list[tuple[int, str, bytes, list[tuple[str, bytes]], tuple[str, ...], bool, bool, int | None]]",
+        codec.loads(body),
+    )
     steps = []
-    for number, task, packed, arguments, items, filters, tapped in rows:
+    for number, task, packed, arguments, items, filters, tapped, limit in rows:
         function = cast("Function", _loads(codec, packed, f"task '{task}'"))
         values = tuple((name, _loads(codec, one, f"argument '{name}' of task '{task}'")) for name, one in arguments)
-        steps.append(BoundStep(number, function, values, items, filters, tapped))
+        steps.append(BoundStep(number, function, values, items, filters, tapped, limit))
     return steps
 
 

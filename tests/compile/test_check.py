@@ -21,6 +21,7 @@ from daglite.ir.nodes import (
     JoinNode,
     MapTaskNode,
     ReduceNode,
+    TakeNode,
     Value,
 )
 from tests.compile.bench import bound, call, rewritten
@@ -60,6 +61,11 @@ def test_join_over_a_value_is_refused() -> None:
 def test_filter_over_a_value_is_refused() -> None:
     with pytest.raises(TaskError, match=r"^filter odd needs a stream; got call one$"):
         check(FilterNode(call(odd.function), one(n=1).node, "x"))
+
+
+def test_take_of_a_value_is_refused() -> None:
+    with pytest.raises(TaskError, match=r"^take 2 needs a stream; got call one$"):
+        check(TakeNode(one(n=1).node, 2))
 
 
 def test_stream_among_several_mapped_values_is_refused() -> None:

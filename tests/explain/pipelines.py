@@ -41,6 +41,9 @@ def lines(n: int) -> Iterator[str]:
     yield "line" * n
 
 
+shared_lines = lines.iter(n=2)
+
+
 def wide() -> Future[object]:
     parts = [scale(x=one(n=n), by=double(x=n)) for n in range(3)]
     return pair(pair(parts[0], parts[1]), pair(parts[2], parts[0]))
@@ -62,6 +65,10 @@ PIPELINES: dict[str, Future[object]] = {
     "shared": shared(),
     "saved": saved(),
     "filters": lines.iter(n=2).filter(long, least=3).then(double).save("{iteration_index}").filter(odd).join(shown),
+    "takes": pair(
+        rows.iter(path="a").then(price).take(9).filter(odd).take(2).reduce(add, initial=0.0),
+        pair(shared_lines.take(3), double.map(x=shared_lines).take(4)),
+    ),
     "retries": fetch.map(url=["a", "b"]).then(fetch).join(shown, after=fetch(url="c")),
     "materialised": total(items=double.map(x=lines(n=2))),
     "product": minus.map(a=[1, 2, 3, 4], b=range(100), map_mode="product"),

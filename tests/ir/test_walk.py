@@ -20,6 +20,7 @@ from daglite.ir.nodes import (
     Node,
     ReduceNode,
     SaveNode,
+    TakeNode,
     TaskNode,
 )
 from daglite.ir.text import node_text
@@ -35,6 +36,7 @@ EVERY_KIND: list[Future[object]] = [
     minus.map(a=[1], b=rows(n=1)),
     STREAM.reduce(weighted.partial(by=SHARED), initial=one(n=2)),
     STREAM.filter(odd, by=SHARED),
+    STREAM.take(2),
     STREAM.join(shown.partial(after=SHARED)),
     STREAM.save("k{iteration_index}"),
 ]
@@ -196,6 +198,8 @@ def test_same_tells_crossed_sharing() -> None:
         (STREAM.reduce(fold, initial=0), STREAM.reduce(fold, initial=0, ordered=False)),
         (STREAM.join(total), STREAM.join(shown)),
         (STREAM.filter(odd), STREAM.then(odd)),
+        (STREAM.take(1), STREAM.take(2)),
+        (STREAM.take(1), STREAM),
         (STREAM.filter(odd), STREAM.filter(odd, by=3)),
         (STREAM.filter(odd), STREAM.filter(odd).filter(odd)),
         (one(n=1), one(n=1).save("a")),
@@ -246,5 +250,5 @@ def test_nodes_are_frozen_and_compare_by_identity() -> None:
 def test_each_public_call_gives_its_node() -> None:
     found = {type(pipeline.node) for pipeline in EVERY_KIND}
 
-    assert found == {TaskNode, IterNode, MapTaskNode, FilterNode, ReduceNode, JoinNode, SaveNode}
+    assert found == {TaskNode, IterNode, MapTaskNode, FilterNode, TakeNode, ReduceNode, JoinNode, SaveNode}
     assert isinstance(Binding("x", one(n=1).node).argument, TaskNode)

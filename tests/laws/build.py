@@ -21,6 +21,7 @@ from tests.laws.describe import (
     Node,
     Over,
     Sift,
+    Take,
     Then,
     Use,
     item_names,
@@ -55,6 +56,8 @@ def build_all(
         node = graph.nodes[position]
         if isinstance(node, Keep):
             made[position] = made[node.source].save(template(graph, position), save_store=stores[node.store])
+        elif isinstance(node, Take):
+            made[position] = made[node.source].take(node.n)
         else:
             made[position] = _future(node, task_of(node.fn, position, made, ready(position)), made)
     return made
@@ -79,8 +82,8 @@ def _future(node: Node, fn: Any, made: Mapping[int, Any]) -> object:
         case Fold():
             initial = _given((("initial", node.initial),), made)["initial"]
             return made[node.source].reduce(fn, initial=initial, ordered=node.ordered)
-        case Keep():
-            raise AssertionError("a save has no task")
+        case Keep() | Take():
+            raise AssertionError("a save or a take has no task")
 
 
 def _given(args: Args, made: Mapping[int, Any]) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from tests.laws.functions import FUNCTIONS
 
 __all__ = [
     "Apply", "Arg", "Args", "Const", "Each", "Fn", "Fold", "Graph", "Invoke", "Iterate", "Join", "Keep", "Node",
-    "Over", "Sift", "Style", "Then", "Use", "arguments", "defaults", "item_names", "kept", "key_names", "needed",
-    "parameters", "reads", "shared", "streams", "template", "through",
+    "Over", "Sift", "Style", "Take", "Then", "Use", "arguments", "defaults", "item_names", "kept", "key_names",
+    "needed", "parameters", "reads", "shared", "streams", "template", "through",
 ]  # fmt: skip
 
 Style = Literal["module", "closure", "async"]
@@ -123,6 +123,14 @@ class Fold:
 
 
 @dataclass(frozen=True)
+class Take:
+    """`source.take(n)` of a stream."""
+
+    source: int
+    n: int
+
+
+@dataclass(frozen=True)
 class Keep:
     """`source.save(...)`: a key of these parameters, and of the index with this format for the items of a stream."""
 
@@ -133,7 +141,7 @@ class Keep:
 
 
 Apply: TypeAlias = Iterate | Invoke | Each | Sift | Over | Then | Join | Fold
-Node: TypeAlias = Apply | Keep
+Node: TypeAlias = Apply | Take | Keep
 
 
 @dataclass(frozen=True)
@@ -182,7 +190,7 @@ def item_names(node: Apply) -> list[str]:
 def reads(node: Node) -> list[int]:
     """The nodes that a node needs, as often as it names them."""
     found = [] if isinstance(node, Iterate | Invoke | Over | Then) else [node.source]
-    args: Args = () if isinstance(node, Keep) else arguments(node)
+    args: Args = () if isinstance(node, Keep | Take) else arguments(node)
     args += node.sources if isinstance(node, Over) else ()
     args += (("initial", node.initial),) if isinstance(node, Fold) else ()
     return found + [arg.node for _, arg in args if isinstance(arg, Use)]
@@ -206,9 +214,9 @@ def through(graph: Graph, position: int) -> int:
 
 
 def kept(graph: Graph, position: int) -> Apply:
-    """What a node computes, saves left aside."""
-    node = graph.nodes[through(graph, position)]
-    assert not isinstance(node, Keep)
+    """What makes the value or the items of a node, saves and takes left aside."""
+    while isinstance(node := graph.nodes[position], Keep | Take):
+        position = node.source
     return node
 
 

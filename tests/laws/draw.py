@@ -26,6 +26,7 @@ from tests.laws.describe import (
     Over,
     Sift,
     Style,
+    Take,
     Then,
     Use,
     arguments,
@@ -146,19 +147,8 @@ class _Artist:
         fresh = ["over", "over", "invoke", "invoke", "iterate", *(["each", "join", "fold"] if flows else [])]
         choices = fresh if self.nodes else ["iterate", "iterate", "iterate", "over", "over", "invoke"]
         if flowing:
-            choices = [
-                "each",
-                "each",
-                "each",
-                "each",
-                "sift",
-                "sift",
-                "keep",
-                "join",
-                "fold",
-                "fold",
-                *self.fresh(fresh),
-            ]
+            steps = [*["each"] * 4, "sift", "sift", "take", "take", "head"]
+            choices = [*steps, "keep", "join", "fold", "fold", *self.fresh(fresh)]
         elif values:
             choices = ["then", "then", "then", "then", "then", "keep", *self.fresh(fresh)]
         match self.pick(choices):
@@ -173,6 +163,11 @@ class _Artist:
             case "sift":
                 fn, args = self.applied("likes", "likes", "odds", *self.failing("fussy"))
                 return Sift(self.one_of(flows), fn, args)
+            case "head":
+                fn, args = self.applied("likes", "odds")
+                return Take(self.add(Sift(self.one_of(flows), fn, args)), self.pick((1, 1, 2)))
+            case "take":
+                return Take(self.one_of(flows), self.pick((0, 1, 1, 2, 2, 3, 4)))
             case "then":
                 fn, args = self.applied()
                 return Then(self.one_of(values), fn, args)
@@ -205,10 +200,14 @@ class _Artist:
         options = {"fold": ["", "", "k", "acc"], "lagfold": ["k", "acc", "item"], "choosy": ["m"], "tally": [""]}
         bound = self.pick(options[name])
         layers = (((bound, self.value(name, bound)),),) if bound else ()
-        ordered = name != "tally" or self.chance(3)
+        # What is taken of an unordered stream is any of it: nothing that could be compared.
+        ordered = name != "tally" or self.chance(3) or any(isinstance(node, Take) for node in self.nodes)
         return Fold(source, self.fn(name, layers), self.argument(), ordered)
 
     def keep(self, source: int) -> Keep:
+        while isinstance(node := self.nodes[source], Take):
+            # Others may read what is taken from, now or later: then it cannot be saved.
+            source = node.source
         names = key_names(self.graph, source)
         fields = [self.pick(names) for _ in range(self.pick(range(3)))] if names else []
         spec = self.pick(["", "03d", "x", " >4", "_"])
@@ -280,6 +279,9 @@ class _Artist:
         return Const(self.draw(VALUES))
 
     def length(self, node: Node) -> int | None:
+        if isinstance(node, Take):
+            known = self.lengths[node.source]
+            return None if known is None else min(known, node.n)
         bound = {} if isinstance(node, Keep) else dict(arguments(node))
         values = {name: arg.value for name, arg in bound.items() if isinstance(arg, Const)}
         match node:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from daglite.compile.rewrite import Readers
-from daglite.compile.streams import extended, open_stream, step_on
+from daglite.compile.streams import continued, open_stream, step_on
 from daglite.ir.nodes import IterNode, Node
-from daglite.records import replace
 
 __all__ = ["fuse_maps"]
 
@@ -19,10 +18,11 @@ def fuse_maps(node: Node, readers: Readers) -> Node | None:
     after:  ... -> then f -> then g            ... -> then f -> filter p
 
     Precondition: f's results have no other reader, which would want what p drops. A save of f's results does not
-    hinder: the link keeps it, and the value saved is the one before g or p touched it.
+    hinder: the link keeps it, and the value saved is the one before g or p touched it. The stream must not end
+    before its items do, as one with `.take` behind a filter: g would be given more than is taken.
     """
     step = step_on(node)
     if step is None or isinstance(step[0], IterNode) or readers(step[0]) != 1:
         return None
     stream = open_stream(step[0])
-    return None if stream is None else replace(stream, links=extended(stream.links, step[1]))
+    return None if stream is None else continued(stream, node, step[1])

@@ -87,8 +87,19 @@ def test_ended_stream_does_not_go_on() -> None:
     """A composite with an ending is a list; its items do not flow any more."""
     ended = rewritten(double.map(x=[1, 2]), stream_collect)
 
+    assert declines(fuse_maps, double.map(x=[1]).take(1).node)
     assert declines(fuse_maps, MapTaskNode(call(double.function), bound(x=ended), "zip"))
     assert declines(fuse_maps, FilterNode(call(odd.function), ended, "x"))
+
+
+def test_stream_that_ends_early_does_not_go_on() -> None:
+    """A task behind it would be given what comes in after the last item that is taken."""
+    ending = rewritten(double.map(x=[1, 2]).filter(odd).take(1), fuse_maps)
+
+    assert isinstance(ending, CompositeMapTaskNode)
+    assert ending.most == 1
+    assert declines(fuse_maps, MapTaskNode(call(double.function), bound(x=ending), "zip"))
+    assert declines(fuse_maps, FilterNode(call(odd.function), ending, "x"))
 
 
 def test_law_then_then_is_one_walk() -> None:
