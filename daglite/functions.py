@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 else:
     difflib = lazy("difflib")
 
-__all__ = ["Function", "Kind", "describe", "element_type", "free_parameters", "signature_of"]
+__all__ = ["Function", "Kind", "describe", "describe_pair", "element_type", "free_parameters", "signature_of"]
 
 Kind = Literal["plain", "async", "generator", "async_generator"]
 
@@ -93,6 +93,28 @@ def describe(
     kind = _kind(inner)
     result = element_type(inner, streams="generator" in kind)
     return Function(fn, shown, kind, retries, result, timeout, retry_on_crash)
+
+
+@record
+class _Pair:
+    """A function such as `max`, of which Python cannot say what it takes, as one of two values."""
+
+    fn: Callable[..., object]
+
+    def __call__(self, first: object, second: object, /) -> object:
+        return self.fn(first, second)
+
+
+def describe_pair(fn: Callable[..., object]) -> Function:
+    """Describe a function that is called with two values; unlike a task's its signature may say nothing of them."""
+    try:
+        parameters = inspect.signature(fn).parameters.values()
+    except (TypeError, ValueError):
+        return describe(_Pair(fn), name=_name(fn))
+    # Of `math.gcd(*integers)` no parameter takes one value.
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters) and _kind(_unwrap(fn)) == "plain":
+        return describe(_Pair(fn), name=_name(fn))
+    return describe(fn)
 
 
 def signature_of(function: Function) -> inspect.Signature:

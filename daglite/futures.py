@@ -7,7 +7,8 @@ import inspect
 import os
 from abc import ABC
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Concatenate, Generic, NoReturn, Protocol, Self, cast
+from enum import Enum
+from typing import TYPE_CHECKING, Concatenate, Generic, NoReturn, Protocol, Self, TypeAlias, cast
 
 from typing_extensions import ParamSpec, TypeVar, Unpack
 
@@ -24,10 +25,11 @@ from daglite.binding import (
 from daglite.compile import compile
 from daglite.datasets.store import DatasetStore
 from daglite.exceptions import ParameterError, TaskError
-from daglite.functions import free_parameters
+from daglite.functions import describe_pair, free_parameters
 from daglite.ir.nodes import (
     Binding,
     Call,
+    Combine,
     CompositeMapTaskNode,
     CompositeTaskNode,
     FilterNode,
@@ -43,7 +45,18 @@ from daglite.ir.nodes import (
 from daglite.keys import parse_key
 from daglite.options import RunOptions, Save, Store, check_count
 
-__all__ = ["Future", "Items", "IterFuture", "MapTaskFuture", "ReduceFuture", "ReduceStep", "TaskFuture", "ref"]
+__all__ = [
+    "Absent",
+    "CombineStep",
+    "Future",
+    "Items",
+    "IterFuture",
+    "MapTaskFuture",
+    "ReduceFuture",
+    "ReduceStep",
+    "TaskFuture",
+    "ref",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -122,6 +135,19 @@ class ReduceStep(Protocol[A, T_contra]):
     def __call__(self, acc: A, item: T_contra, /) -> TaskFuture[A]: ...
 
 
+# What puts two accumulators together: a task, or a plain function.
+CombineStep: TypeAlias = ReduceStep[A, A] | Callable[[A, A], A]
+
+
+class Absent(Enum):
+    """What `empty` is when it is not given: any value, None too, could be meant."""
+
+    ABSENT = "ABSENT"
+
+
+ABSENT = Absent.ABSENT
+
+
 def _asked_for_initial(reduce: Callable[..., object]) -> Callable[..., object]:
     """`reduce` at run time: what is missing or misspelt is told as everywhere, not by Python."""
     known = [p.name for p in inspect.signature(reduce).parameters.values() if p.kind is p.KEYWORD_ONLY]
@@ -189,11 +215,28 @@ class Items(Future[list[T]]):
         call, items = bind_items(_task(task, "join"), "join", 1, args, kwargs)
         return TaskFuture(JoinNode(call, self.node, items[0]))
 
-    def reduce(self, task: ReduceStep[A, T], /, *, initial: A, ordered: bool = True) -> ReduceFuture[A]:
+    def reduce(
+        self,
+        task: ReduceStep[A, T],
+        /,
+        *,
+        initial: A,
+        ordered: bool = True,
+        combine: CombineStep[A] | None = None,
+        empty: A | Absent = ABSENT,
+    ) -> ReduceFuture[A]:
         """Fold the items in the coordinator, keeping one accumulator: `initial`, then `task(accumulator, item)`.
 
         `initial` is copied deeply at each run. `ordered=False` folds items as they complete; use it for folds that
         are commutative and associative.
+
+        With `combine`, a function or task of two accumulators, workers fold their own batches and only the parts
+        travel: the part of the first batch starts from `initial`, every other one from `empty`, and the coordinator
+        puts neighbours together, `combine(part, next part)`. The result is that of the fold in order whenever putting
+        together is folding on: `combine(fold(a, xs), fold(empty, ys)) == fold(a, xs + ys)`. For that `combine` must be
+        associative, with `ordered=False` commutative too, and `combine(a, empty) == a`. Without `empty` it is looked
+        for: an empty container, 0, 1 or "" of the type of `initial`, or `initial` itself, whichever `combine` is seen
+        to leave out; the run raises `ParameterError` when none is.
         """
         found = _task(task, "reduce")
         if found.function.needs_worker:
@@ -206,7 +249,9 @@ class Items(Future[list[T]]):
                 f"`ordered` of `reduce` with task '{found.function.name}' must be a bool; got {ordered!r}"
             )
         call, (accumulator, item) = bind_items(found, "reduce", 2, (), {})
-        return ReduceFuture(ReduceNode(call, self.node, accumulator, item, argument_of(initial), ordered))
+        merge = _combine(found.function.name, combine, empty)
+        start = argument_of(initial)
+        return ReduceFuture(ReduceNode(call, self.node, accumulator, item, start, ordered, combine=merge))
 
     if not TYPE_CHECKING:
         reduce = _asked_for_initial(reduce)
@@ -230,6 +275,33 @@ def ref(future: Future[T], /) -> T:
 def _apply(method: str, node: Node, task: object, args: tuple[object, ...], kwargs: dict[str, object]) -> TaskNode:
     call, items = bind_items(_task(task, method), method, 1, args, kwargs)
     return TaskNode(Call(call.function, call.fixed, (Binding(items[0], node), *call.bound)))
+
+
+def _combine(fold: str, given: object, empty: object) -> Combine | None:
+    """The `combine` of a fold; a plain function is described as a task would be."""
+    if given is None:
+        if empty is not ABSENT:
+            raise ParameterError(
+                f"`empty` of `reduce` with task '{fold}' needs `combine`; without it nothing starts there"
+            )
+        return None
+    if isinstance(given, Bindable) or (
+        isinstance(given, functools.partial) and isinstance(_unpartial(given), Bindable)
+    ):
+        found = _task(given, "combine")
+    elif callable(given):
+        found = Bindable(describe_pair(given))
+    else:
+        raise ParameterError(
+            f"`combine` of `reduce` with task '{fold}' must be a task or a function of two accumulators; got {given!r}"
+        )
+    if found.function.needs_worker:
+        raise ParameterError(
+            f"task '{found.function.name}' has a `timeout` or `retry_on_crash=False`, which `combine` cannot keep: "
+            "it runs in the coordinator"
+        )
+    call, items = bind_items(found, "combine", 2, (), {})
+    return Combine(call, items, None if empty is ABSENT else argument_of(empty))
 
 
 def _task(given: object, method: str) -> Bindable:

@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from daglite.program import Step, StreamStage
 
-__all__ = ["Place", "Shape", "WrittenLoop", "filters_of", "inline_shape", "worker_shape", "write_loop"]
+__all__ = ["Place", "Shape", "WrittenLoop", "auto_shape", "filters_of", "inline_shape", "worker_shape", "write_loop"]
 
 _HEAD = "def loop(items, start, value, calls, savers, save_item, snap, end, failed):"
 _END = {
@@ -33,14 +33,17 @@ class Shape(NamedTuple):
     """What the code depends on: which steps save, whether items are saved or captured first, and what the end does.
 
     `end` is a fold ("fold"), takes one result at a time ("each"), with its index ("numbered"), or is the pair of
-    `append` and `capture` for results that leave this process ("cells"). Where some of these `filters`, `mark` says of
-    each item how many cells came of it. A loop that `ends` asks `full` after each result whether to go on.
+    `append` and `capture` for results that leave this process ("cells"). With `copies`, items and results are copied as
+    if they had been at a worker; `snap` is a pair then, and each of the two tells of which type a value need not go
+    through it. Where some of these `filters`, `mark` says of each item how many cells came of it. A loop that `ends`
+    asks `full` after each result whether to go on.
     """
 
     saves: tuple[bool, ...]
     end: Literal["fold", "each", "numbered", "cells"]
     saves_items: bool = False
     snaps: bool = False
+    copies: bool = False
     filters: frozenset[int] = frozenset()
     ends: bool = False
 
@@ -51,9 +54,11 @@ class Shape(NamedTuple):
 
 
 class Place(NamedTuple):
-    """What a line does: the source yields, an item is saved or captured, step `step` is called or saved, the end."""
+    """What a line does: the source yields, an item is saved or captured, step `step` is called or saved, the result is
+    copied, the end.
+    """
 
-    kind: Literal["source", "item", "call", "save", "end"]
+    kind: Literal["source", "item", "call", "save", "result", "end"]
     step: int = 0
 
 
@@ -74,8 +79,18 @@ def inline_shape(stage: StreamStage) -> Shape:
     return Shape(saves, end, saves_items, filters=filters_of(stage.links), ends=stage.most is not None)
 
 
+def auto_shape(stage: StreamStage) -> Shape:
+    """The same where the stream may go on with workers: what they would copy is copied."""
+    return inline_shape(stage)._replace(copies=True)
+
+
 def worker_shape(stage: StreamStage) -> Shape:
-    """The shape of a stream's part in a worker; the last result goes back anyway, so that only others are tapped."""
+    """The shape of a stream's part in a worker; the last result goes back anyway, so that only others are tapped.
+
+    Where workers fold, no result goes back but those that are saved.
+    """
+    if stage.folds_on_workers:
+        return Shape(tuple(bool(link.saves) for link in stage.links), "fold")
     saves = (*(bool(link.saves) for link in stage.links[:-1]), False)
     return Shape(saves, "cells", filters=filters_of(stage.links))
 
@@ -101,6 +116,8 @@ def write_loop(shape: Shape) -> WrittenLoop:
         lines.append(("    save_item(index, item)", Place("item")))
     if shape.snaps:
         lines.append(("    item = snap(index, item)", Place("item")))
+    if shape.copies:
+        lines.append(("    if type(item) is not known: known, item = snap(index, item)", Place("item")))
     x = "item"
     cells = 0
     for step, saves in enumerate(shape.saves):
@@ -115,6 +132,10 @@ def write_loop(shape: Shape) -> WrittenLoop:
         if saves:
             lines.append((f"    save_{step}(index, {x})", Place("save", step)))
             cells += 1
+    if shape.copies and shape.saves:
+        lines.append(
+            (f"    if type({x}) is not usual: usual, {x} = keep(index, {x})", Place("result", len(shape.saves) - 1))
+        )
     lines.append((_END[shape.end].format(x=x), Place("end")))
     if shape.marks:
         lines.append((f"    mark({cells + 1})", Place("end")))
@@ -130,8 +151,14 @@ def _framed(shape: Shape, lines: list[tuple[str, Place]], x: str) -> WrittenLoop
     pair = "append, capture" if shape.end == "cells" else ""
     pair += ", mark" if shape.marks else ""
     pair = "end, full" if shape.ends else pair
-    unpack = [f"({names}) = {of}" for names, of in ((calls, "calls"), (saves, "savers"), (pair, "end")) if names]
-    top = [_HEAD, *(f"    {line}" for line in unpack), "    index, item, x = start - 1, None, None", "    try:"]
+    copies = "snap, keep" if shape.copies else ""
+    unpack = [
+        f"({names}) = {of}"
+        for names, of in ((calls, "calls"), (saves, "savers"), (copies, "snap"), (pair, "end"))
+        if names
+    ]
+    kinds = ["    known = usual = int"] if shape.copies else []
+    top = [_HEAD, *(f"    {line}" for line in unpack), *kinds, "    index, item, x = start - 1, None, None", "    try:"]
     body = [f"        {line}" for line, _ in lines]
     tail = [
         "    except BaseException as error:",

@@ -28,7 +28,7 @@ __all__ = [
 
 MIB = 1024 * 1024
 
-RuntimeName = Literal["processes", "threads", "inline"]
+RuntimeName = Literal["processes", "threads", "inline", "auto"]
 StartMethod = Literal["auto", "fork", "forkserver", "spawn"]
 
 
@@ -83,7 +83,7 @@ class Limits:
 class RunOptions(TypedDict, total=False):
     """The keyword options of `run`, `run_async` and `stream`.
 
-    runtime: "processes" (default), "threads", "inline", or an object of `daglite.runtime`.
+    runtime: "processes" (default), "threads", "inline", "auto", or an object of `daglite.runtime`.
     workers: number of worker processes; default: the processors this process may use (of threads: 4 more, at most 32).
     start_method: "auto" (default), "fork", "forkserver" or "spawn".
     worker_retries: how often an item starts again when its worker died (default 2).

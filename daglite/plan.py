@@ -66,9 +66,9 @@ class Plan(Generic[R_co]):
     def run(self, **options: Unpack[RunOptions]) -> R_co:
         """Run the plan and return its value (a list for a plan that ends in items).
 
-        Options: `runtime` ("processes", "threads", "inline"), `workers`, `start_method`, `worker_retries`, `store`; see
-        `daglite.options.RunOptions`. A task's exception is raised as itself, with notes; `failure_of` gives the facts.
-        Raises `ParameterError` for option values that are not allowed.
+        Options: `runtime` ("processes", "threads", "inline", "auto"), `workers`, `start_method`, `worker_retries`,
+        `store`; see `daglite.options.RunOptions`. A task's exception is raised as itself, with notes; `failure_of` has
+        the facts. Raises `ParameterError` for option values that are not allowed.
         """
         with self._execution(options) as execution:
             return cast("R_co", execution.run())

@@ -13,6 +13,7 @@ from daglite.records import record
 
 __all__ = [
     "CallStage",
+    "Combine",
     "Constant",
     "EndKind",
     "Firing",
@@ -119,11 +120,24 @@ class MappedSource:
 
 
 @record
+class Combine:
+    """How a fold may be done in parts: `step` puts two accumulators together, in the coordinator.
+
+    `place` tells where the fold runs. On workers the part of a batch starts from `empty` (None: the runtime looks for
+    it), that of the first one from the fold's initial value. `step` has the number of the fold.
+    """
+
+    step: Step
+    empty: Operand | None
+    place: Place
+
+
+@record
 class StreamStage:
     """A source in the coordinator, tasks on its items in workers, and an ending in the coordinator.
 
-    `end` is the joined or folding step (None for "collect"); `initial` and `ordered` belong to "reduce". The stream is
-    over when `most` results have come, where there is such a number.
+    `end` is the joined or folding step (None for "collect"); `initial`, `ordered` and `combine` belong to "reduce". The
+    stream is over when `most` results have come, where there is such a number.
     """
 
     source: Step | MappedSource
@@ -133,7 +147,13 @@ class StreamStage:
     initial: Operand | None
     ordered: bool
     limits: Limits
+    combine: Combine | None = None
     most: int | None = None
+
+    @property
+    def folds_on_workers(self) -> bool:
+        """Whether workers fold their own batches."""
+        return self.combine is not None and self.combine.place == "workers"
 
 
 Stage: TypeAlias = CallStage | MaterialiseStage | StreamStage
@@ -183,4 +203,7 @@ def operands(stage: Stage) -> list[Operand]:
             found.extend(operand for _, operand in stage.source.sources)
         if stage.initial is not None:
             found.append(stage.initial)
+        if stage.combine is not None:
+            found.extend(operand for _, operand in stage.combine.step.arguments)
+            found.extend([stage.combine.empty] if stage.combine.empty is not None else [])
     return found

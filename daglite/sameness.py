@@ -62,6 +62,11 @@ def _arguments(stage: Stage) -> Iterator[tuple[str, str, Operand]]:
     if isinstance(stage, StreamStage) and isinstance(stage.source, MappedSource):
         first = steps_of(stage)[0].function.name
         yield from ((first, name, operand) for name, operand in stage.source.sources)
+    if isinstance(stage, StreamStage) and stage.combine is not None:
+        step, empty = stage.combine.step, stage.combine.empty
+        yield from ((step.function.name, name, operand) for name, operand in step.arguments)
+        if empty is not None:
+            yield step.function.name, "empty", empty
 
 
 def same_program(left: Program, right: Program) -> bool:
@@ -98,9 +103,17 @@ def _shape(stage: Stage, leaf: _Leaf) -> tuple[object, ...]:
             end = None if stage.end is None else _step(stage.end, leaf)
             initial = None if stage.initial is None else _operand(stage.initial, leaf, "`initial`")
             most = () if stage.most is None else (stage.most,)
-            return ("stream", source, links, stage.ending, end, initial, stage.ordered, *most)
+            return ("stream", source, links, stage.ending, end, initial, stage.ordered, *_combine(stage, leaf), *most)
         case _:
             assert_never(stage)
+
+
+def _combine(stage: StreamStage, leaf: _Leaf) -> tuple[object, ...]:
+    combine = stage.combine
+    if combine is None:
+        return ()
+    empty = None if combine.empty is None else _operand(combine.empty, leaf, "`empty`")
+    return ("combine", _step(combine.step, leaf), empty, combine.place)
 
 
 def _step(step: Step, leaf: _Leaf) -> tuple[object, ...]:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import collections.abc
 import functools
+import math
+import operator
+import pickle
 import typing
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterable, Iterator
 
 import pytest
 
 from daglite.exceptions import ParameterError, TaskError
-from daglite.functions import Kind, describe, element_type, free_parameters, signature_of, suggest
+from daglite.functions import Kind, describe, describe_pair, element_type, free_parameters, signature_of, suggest
+from daglite.tokens import token
 
 
 def plain(x: int) -> str:
@@ -303,6 +307,19 @@ def test_parameters_an_item_may_fill() -> None:
 def test_function_without_signature_is_refused_with_the_way_out() -> None:
     with pytest.raises(TaskError, match=r"^task 'max' has no readable signature: wrap it in a `lambda` or a `def`$"):
         signature_of(describe(max))
+
+
+def test_pair_needs_no_readable_signature() -> None:
+    """`max` says nothing of its parameters; a function that does is described as it is."""
+    found = describe_pair(max)
+
+    assert (found.name, found.fn(3, 7)) == ("max", 7)
+    assert free_parameters(found, ()) == ["first", "second"]
+    assert token(found) == token(describe_pair(max)) != token(describe_pair(min))
+    assert pickle.loads(pickle.dumps(found)).fn(3, 7) == 7
+    assert describe_pair(operator.add).fn is operator.add
+    assert describe_pair(math.gcd).fn(12, 18) == 6
+    assert (describe_pair(math.gcd).name, free_parameters(describe_pair(math.gcd), ())) == ("gcd", ["first", "second"])
 
 
 def test_near_names_are_suggested() -> None:

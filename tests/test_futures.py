@@ -6,6 +6,7 @@ import asyncio
 import copy
 import functools
 import inspect
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 from daglite import DatasetStore, Future, IterFuture, MapTaskFuture, ReduceFuture, TaskFuture, ref, task
 from daglite.exceptions import ParameterError, TaskError
 from daglite.ir.nodes import SaveNode
-from tests.samples import Memory, double, fold, minus, odd, one, pair, rows, scale, several, shown, total
+from tests.samples import Memory, double, fold, minus, odd, one, pair, rows, scale, several, shown, total, weighted
 
 STREAM = rows.iter(n=3)
 EVERY_FUTURE: list[Future[object]] = [
@@ -210,6 +211,45 @@ def test_fold_cannot_have_options_that_need_a_worker() -> None:
     for options in ({"timeout": 1.0}, {"retry_on_crash": False}):
         with pytest.raises(ParameterError, match=r"^task 'fold' has a `timeout` or `retry_on_crash=False`, which `red"):
             STREAM.reduce(fold.with_options(**options), initial=0)
+
+
+def test_combine_is_a_task_or_a_function_of_two() -> None:
+    combines: list[Any] = [
+        minus,
+        minus.fn,
+        minus.partial(),
+        functools.partial(minus),
+        math.gcd,
+        max,
+        lambda a, b: a,
+        dict[int, int]().get,
+    ]
+    for combine in combines:
+        assert inline(rows.iter(n=0).reduce(weighted, initial=0, combine=combine, empty=0)) == 0
+
+
+@pytest.mark.parametrize(
+    ("combine", "message"),
+    [
+        (3, "`combine` of `reduce` with task 'fold' must be a task or a function of two accumulators; got 3"),
+        (one(n=1), "`combine` of `reduce` with task 'fold' must be a task or a function of two accumulators; got Task"),
+        (double, "`combine` needs 2 parameters of task 'double' that nothing else fills; free: 'x'"),
+        (lambda a: a, "`combine` needs 2 parameters of task '<lambda>' that nothing else fills; free: 'a'"),
+        (
+            lambda a, b, c: a,
+            "`combine` of task '<lambda>' leaves 'c' without a value; fix it with `.partial` or give i",
+        ),
+        (minus.with_options(timeout=1.0), "task 'minus' has a `timeout` or `retry_on_crash=False`, which `combine` c"),
+    ],
+)
+def test_wrong_combine_is_told_at_once(combine: Any, message: str) -> None:
+    with pytest.raises(ParameterError, match="^" + re.escape(message)):
+        STREAM.reduce(fold, initial=0, combine=combine)
+
+
+def test_empty_needs_combine() -> None:
+    with pytest.raises(ParameterError, match=r"^`empty` of `reduce` with task 'fold' needs `combine`"):
+        STREAM.reduce(fold, initial=0, empty=0)
 
 
 def test_initial_is_copied_for_each_run() -> None:

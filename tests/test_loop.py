@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import sys
+import inspect
 from collections.abc import Iterator
 from typing import Any, get_args
 
 import pytest
 
 from daglite import IterFuture, compile, task
-from daglite.loop import Shape, inline_shape, worker_shape, write_loop
+from daglite.loop import Shape, auto_shape, inline_shape, worker_shape, write_loop
 from daglite.options import RuntimeName
 from daglite.program import StreamStage
+from tests.runtime.choosing import at
 from tests.samples import Memory, double, odd, rows, weighted
 
 
 @task
 def look(x: Any) -> bytes:
     """The code of the loop that called it."""
-    return sys._getframe(1).f_code.co_code
+    return loop_code()
 
 
 @task
@@ -43,6 +44,8 @@ def streams() -> Iterator[tuple[str, Any]]:
     yield "taken", plain.take(1).then(look)
     yield "mapped", look.map(x=[1, 2])
     yield "fold", plain.then(look).reduce(keep, initial=b"")
+    yield "fold on workers", plain.then(look).reduce(keep, initial=b"", combine=keep)
+    yield "tapped fold on workers", plain.then(look).save("t{iteration_index}").reduce(keep, initial=b"", combine=keep)
     yield "join", saved.then(look).save("j{iteration_index}").join(listed)
 
 
@@ -52,11 +55,11 @@ def test_text_of_a_stage_is_what_runs(name: str, pipeline: Any, runtime: Runtime
     plan: Any = compile(pipeline)
     stage = plan.program.stages[-1]
     assert isinstance(stage, StreamStage)
-    shape = inline_shape(stage) if runtime == "inline" else worker_shape(stage)
+    shape = {"inline": inline_shape, "auto": auto_shape}.get(runtime, worker_shape)(stage)
     made: dict[str, Any] = {}
     exec(write_loop(shape).source, made)
 
-    found = plan.run(runtime=runtime, workers=1, store=Memory())
+    found = plan.run(runtime=at(None) if runtime == "auto" else runtime, store=Memory())
 
     assert made["loop"].__code__.co_code in (found if isinstance(found, list) else [found])
 
@@ -64,10 +67,15 @@ def test_text_of_a_stage_is_what_runs(name: str, pipeline: Any, runtime: Runtime
 @task
 def last_loop(found: Any, item: Any) -> bytes:
     """The code of the loop that folds."""
-    frame = sys._getframe(1)
-    while frame.f_code.co_name != "loop":
-        assert frame.f_back is not None
+    return loop_code()
+
+
+def loop_code() -> bytes:
+    """The code of the loop that is at work; a task that is timed is not called by it directly."""
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_code.co_name != "loop":
         frame = frame.f_back
+    assert frame is not None
     return frame.f_code.co_code
 
 
@@ -77,7 +85,7 @@ def test_stream_without_tasks_captures_items_where_they_would_cross_processes(ru
     plan = compile(rows.iter(n=2).reduce(last_loop, initial=b""))
     shared, captured = plan.explain("source").split("\n\n")
     made: dict[str, Any] = {}
-    exec(captured if runtime == "processes" else shared, made)
+    exec(captured if runtime in ("processes", "auto") else shared, made)
 
     assert made["loop"].__code__.co_code == plan.run(runtime=runtime)
 
@@ -90,6 +98,7 @@ SHAPES = [
     Shape((False, True), "numbered", filters=frozenset({0})),
     Shape((True, False, True), "cells", filters=frozenset({0, 2})),
     Shape((False,), "fold", filters=frozenset({0}), ends=True),
+    Shape((False, True), "fold", saves_items=True, copies=True),
 ]
 
 
@@ -99,7 +108,8 @@ def test_places_belong_to_their_lines(shape: Shape) -> None:
     lines = written.source.splitlines()[written.first_line - 1 :]
     starts = {
         "source": ("for index, item",),
-        "item": ("save_item(", "item = snap("),
+        "item": ("save_item(", "item = snap(", "if type(item)"),
+        "result": ("if type(x)", "if type(item)"),
         "call": ("x = call_{step}(", "if not call_{step}("),
         "save": ("save_{step}(",),
         "end": ("value = end(", "end(", "append(", "mark(", "continue", "if full(", "break"),

@@ -67,6 +67,15 @@ def test_equal_pipelines_give_equal_plans(
         (minus.map(a=[1], b=[2], map_mode="product"), minus.map(b=[2], a=[1], map_mode="product")),
         (rows.iter(n=3).reduce(fold, initial=0), rows.iter(n=3).reduce(fold, initial=0, ordered=False)),
         (rows.iter(n=3).reduce(fold, initial=0), rows.iter(n=3).reduce(fold, initial=1)),
+        (rows.iter(n=3).reduce(fold, initial=0), rows.iter(n=3).reduce(fold, initial=0, combine=minus)),
+        (
+            rows.iter(n=3).reduce(fold, initial=0, combine=max),
+            rows.iter(n=3).reduce(fold, initial=0, combine=min),
+        ),
+        (
+            rows.iter(n=3).reduce(fold, initial=0, combine=minus, empty=0),
+            rows.iter(n=3).reduce(fold, initial=0, combine=minus, empty=1),
+        ),
         (rows.iter(n=3).join(total), rows.iter(n=3).join(shown)),
         (rows.iter(n=3), rows.iter(n=3).save("{iteration_index}")),
         (one(n=1).save("a"), one(n=1).save("b")),

@@ -34,6 +34,7 @@ from daglite.ir.walk import consumers, postorder
 from daglite.options import Limits, Save
 from daglite.program import (
     CallStage,
+    Combine,
     Constant,
     EndKind,
     Firing,
@@ -127,7 +128,9 @@ class _Numbering:
                 return self._composite(name, CompositeMapTaskNode(source, one, None, node.most))
             case ReduceNode():
                 items = MappedSource((("items", self._operand(node.source)),), "zip")
-                fold = Fold(node.call, node.accumulator, node.item, node.initial, node.ordered, node.saves)
+                fold = Fold(
+                    node.call, node.accumulator, node.item, node.initial, node.ordered, node.saves, node.combine
+                )
                 return self._stream(items, (), name, fold)
             case JoinNode():
                 call = Call(node.call.function, node.call.fixed, (*node.call.bound, Binding(node.item, node.source)))
@@ -164,6 +167,7 @@ class _Numbering:
         end: Step | None = None
         initial: Operand | None = None
         ordered = True
+        combine: Combine | None = None
         match ending:
             case Collect():
                 kind = "collect"
@@ -172,9 +176,20 @@ class _Numbering:
             case Fold():
                 kind, ordered, initial = "reduce", ending.ordered, self._operand(ending.initial)
                 end = self._step(node or "", ending.call, (ending.accumulator, ending.item), ending.saves)
+                # A list lies in the coordinator already: there it is folded, too. So is what a filter lets pass: answers
+                # then tell item by item what came of it, and a part has no items.
+                here = bool(node) or any(link.filters for link in links)
+                combine = self._combine(ending, end.number, "coordinator" if here else "workers")
             case _:
                 assert_never(ending)
-        return StreamStage(source, links, kind, end, initial, ordered, self.limits)
+        return StreamStage(source, links, kind, end, initial, ordered, self.limits, combine)
+
+    def _combine(self, fold: Fold, number: int, place: Place) -> Combine | None:
+        if fold.combine is None:
+            return None
+        call, items, empty = fold.combine.call, fold.combine.items, fold.combine.empty
+        step = Step(number, "", call.function, self._arguments(call), items)
+        return Combine(step, None if empty is None else self._operand(empty), place)
 
     def _links(self, node: str, links: Iterable[Link], before: str) -> tuple[Step, ...]:
         """The steps of a chain; `before` is the type of what reaches the first, which stands on the line of `node`."""
@@ -193,9 +208,11 @@ class _Numbering:
     def _step(
         self, node: str, call: Call, items: tuple[str, ...], saves: tuple[Save, ...], passes: str | None = None
     ) -> Step:
-        arguments = tuple((b.name, self._operand(b.argument)) for b in (*call.fixed, *call.bound))
         self.steps += 1
-        return Step(self.steps - 1, node, call.function, arguments, items, saves, passes)
+        return Step(self.steps - 1, node, call.function, self._arguments(call), items, saves, passes)
+
+    def _arguments(self, call: Call) -> tuple[tuple[str, Operand], ...]:
+        return tuple((b.name, self._operand(b.argument)) for b in (*call.fixed, *call.bound))
 
     def _operand(self, argument: Argument) -> Operand:
         return Constant(argument.value) if isinstance(argument, Value) else self.places[argument]

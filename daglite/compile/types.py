@@ -98,11 +98,23 @@ def _passed(node: Node) -> list[Passed]:
             again = (call, node.accumulator, call.function, _result(call.function))
             initial = node.initial
             start = [] if isinstance(initial, Value) else [(call, node.accumulator, *_value_of(initial))]
-            return [item, again, *start, *_arguments(call)]
+            return [item, again, *start, *_arguments(call), *_combined(node, call.function)]
         case JoinNode():
             return [(node.call, node.item, *_value_of(node.source)), *_arguments(node.call)]
         case SaveNode() | TakeNode() | CompositeMapTaskNode() | CompositeTaskNode():
             return []
+
+
+def _combined(node: ReduceNode, fold: Function) -> list[Passed]:
+    """What reaches the parameters of `combine`: what the fold gives, and what it gives itself."""
+    if node.combine is None:
+        return []
+    call = node.combine.call
+    givers = [fold, call.function]
+    parts = [(call, name, giver, _result(giver)) for giver in givers for name in node.combine.items]
+    empty = node.combine.empty
+    start = [] if empty is None or isinstance(empty, Value) else [(node.call, node.accumulator, *_value_of(empty))]
+    return [*parts, *start, *_arguments(call)]
 
 
 def _arguments(call: Call) -> list[Passed]:

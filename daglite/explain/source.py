@@ -12,7 +12,7 @@ __all__ = ["source_text"]
 _WHOLE = "in the coordinator, from the source to the ending"
 _INLINE = f'with runtime="inline", {_WHOLE}'
 _SHARED = f"{_WHOLE}; items are shared (inline, threads)"
-_CAPTURED = f"{_WHOLE}; items are captured (processes)"
+_CAPTURED = f"{_WHOLE}; items are captured (processes, auto)"
 _WORKER = "in a worker, over the items of one batch"
 
 
@@ -26,7 +26,7 @@ def source_text(program: Program) -> str:
 def _blocks(stage: StreamStage) -> Iterator[str]:
     """What runs inline and what runs in a worker; without tasks on items there is nothing for workers to do."""
     shape = inline_shape(stage)
-    if stage.links:
+    if stage.links or stage.folds_on_workers:
         yield _block(stage, shape, _INLINE)
         yield _block(stage, worker_shape(stage), _WORKER)
     elif isinstance(stage.source, Step):
@@ -40,11 +40,11 @@ def _block(stage: StreamStage, shape: Shape, where: str) -> str:
     steps = steps_of(stage)
     first, last = steps[0].number, steps[-1].number
     numbers = f"step {first}" if first == last else f"steps {first} to {last}"
-    legend = [f"#   {name:11}{meaning}" for name, meaning in _names(stage, shape)]
+    legend = [f"#   {name:11}{meaning}" for name, meaning in _names(stage, shape, away=where == _WORKER)]
     return "\n".join([f"# {numbers}: {where}", *legend, write_loop(shape).source])
 
 
-def _names(stage: StreamStage, shape: Shape) -> Iterator[tuple[str, str]]:
+def _names(stage: StreamStage, shape: Shape, *, away: bool) -> Iterator[tuple[str, str]]:
     """The names in the loop that stand for something of the user's."""
     if isinstance(stage.source, Step):
         yield "items", f"what {stage.source.function.name} yields (step {stage.source.number})"
@@ -58,7 +58,7 @@ def _names(stage: StreamStage, shape: Shape) -> Iterator[tuple[str, str]]:
         does = ", which lets an item pass or drops it" if link.filters else ""
         yield f"call_{position}", f"{link.function.name} (step {link.number}){does}"
         if shape.saves[position]:
-            kept = _keys(link) if shape.end != "cells" else f"keeps the value for {_keys(link)}"
+            kept = _keys(link) if not away else f"keeps the value for {_keys(link)}"
             yield f"save_{position}", kept
     if shape.ends:
         yield "full", f"tells when {stage.most} results have come"

@@ -139,18 +139,19 @@ class _Stage:
         joined = isinstance(stage.source, Step)
         if isinstance(stage.source, Step):
             yield self._row(stage.source, False, "coordinator", "iter", stage.source.function.result, [])
-        for place, link in enumerate(stage.links, 1):
+        for count, link in enumerate(stage.links, 1):
             verb: Verb = "filter" if link.filters else "then" if joined else "map"
             limits = [batch_text(stage.limits)]
-            if stage.most is not None and place == len(stage.links):
+            if stage.most is not None and count == len(stage.links):
                 limits.append(f"take {stage.most}")
             yield self._row(link, joined, "workers", verb, f"-> {link.gives}", limits, stage)
             joined = True
         if stage.end is not None:
             verb, limits = "join", []
             if stage.ending == "reduce":
-                verb, limits = "reduce", ["ordered" if stage.ordered else "unordered"]
-            yield self._row(stage.end, joined, "coordinator", verb, f"-> {stage.end.function.returns}", limits, stage)
+                verb, limits = "reduce", ["ordered" if stage.ordered else "unordered", *_combined(stage)]
+            place: Place = "workers" if stage.folds_on_workers else "coordinator"
+            yield self._row(stage.end, joined, place, verb, f"-> {stage.end.function.returns}", limits, stage)
 
     def _row(
         self,
@@ -195,4 +196,16 @@ def _arguments(step: Step, joined: bool, stage: StreamStage | None) -> list[tupl
             found.append(("map_mode", Constant("product")))
     if stage is not None and step is stage.end and stage.initial is not None:
         found.append(("initial", stage.initial))
+        if stage.combine is not None:
+            step, empty = stage.combine.step, stage.combine.empty
+            found.extend([] if empty is None else [("empty", empty)])
+            found.extend((f"{step.function.name}.{name}", operand) for name, operand in step.arguments)
     return found
+
+
+def _combined(stage: StreamStage) -> list[str]:
+    """What is said of `combine`: it runs in the coordinator, on what workers have folded."""
+    if stage.combine is None:
+        return []
+    name = stage.combine.step.function.name
+    return [f"combine {name}" if stage.folds_on_workers else f"combine {name} not needed"]

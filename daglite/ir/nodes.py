@@ -21,6 +21,7 @@ __all__ = [
     "Binding",
     "Call",
     "Collect",
+    "Combine",
     "CompositeMapTaskNode",
     "CompositeTaskNode",
     "Ending",
@@ -129,6 +130,18 @@ class TakeNode(_Shown):
     saves: tuple[Save, ...] = ()
 
 
+@record
+class Combine:
+    """How a fold may be done in parts: `call` puts two accumulators together, in its parameters `items`.
+
+    Parts that do not begin with the first item start from `empty`; None: the runtime looks for it.
+    """
+
+    call: Call
+    items: tuple[str, ...]
+    empty: Argument | None
+
+
 @record(repr=False)
 class ReduceNode(_Shown):
     """A fold over a stream: `accumulator` and `item` are the parameters they fill; a value."""
@@ -140,6 +153,7 @@ class ReduceNode(_Shown):
     initial: Argument
     ordered: bool
     saves: tuple[Save, ...] = ()
+    combine: Combine | None = None
 
 
 @record(repr=False)
@@ -206,6 +220,7 @@ class Fold:
     initial: Argument
     ordered: bool
     saves: tuple[Save, ...]
+    combine: Combine | None = None
 
 
 Ending: TypeAlias = Collect | Join | Fold

@@ -12,6 +12,7 @@ from daglite.ir.nodes import (
     Binding,
     Call,
     Collect,
+    Combine,
     CompositeMapTaskNode,
     CompositeTaskNode,
     FilterNode,
@@ -55,7 +56,7 @@ _READS: dict[type, tuple[str, ...]] = {
     IterNode: ("call",),
     MapTaskNode: ("sources", "call"),
     FilterNode: ("source", "call"),
-    ReduceNode: ("source", "call", "initial"),
+    ReduceNode: ("source", "call", "initial", "combine"),
     JoinNode: ("source", "call"),
     SaveNode: ("source",),
     TakeNode: ("source",),
@@ -67,7 +68,8 @@ _READS: dict[type, tuple[str, ...]] = {
     Mapped: ("sources",),
     Collect: (),
     Join: ("call",),
-    Fold: ("call", "initial"),
+    Fold: ("call", "initial", "combine"),
+    Combine: ("call", "empty"),
 }
 _NODES = (
     TaskNode,

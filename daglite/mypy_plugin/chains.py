@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mypy.errorcodes import ARG_TYPE, CALL_ARG
+from mypy.expandtype import expand_type
 from mypy.nodes import (
     ARG_NAMED,
     ARG_NAMED_OPT,
@@ -23,6 +24,7 @@ from mypy.nodes import (
 )
 from mypy.plugin import CheckerPluginInterface, MethodSigContext
 from mypy.subtypes import is_subtype
+from mypy.typeops import make_simplified_union
 from mypy.types import AnyType, CallableType, FunctionLike, Instance, Type, TypeOfAny, get_proper_type
 
 from daglite.mypy_plugin.shapes import (
@@ -191,14 +193,26 @@ def reduce_signature(context: MethodSigContext) -> CallableType:
             chain.given,
             code=CALL_ARG,
         )
-        types = [_UNKNOWN, _UNKNOWN, *plain.arg_types[2:]]
+        types = _reduce_types(plain, _UNKNOWN, _UNKNOWN, context.api)
         return plain.copy_modified(arg_types=types, ret_type=result.copy_modified(args=[shape.result]), variables=[])
     accumulator, item = free[:2]
     folds = _check_fold(chain, shape, accumulator, item, step.args[-1])
     # The order being wrong, nothing can be said about `initial`.
-    types = [shape.task, or_future(accumulator.type, context.api) if folds else _UNKNOWN, *plain.arg_types[2:]]
+    types = _reduce_types(plain, shape.task, accumulator.type if folds else _UNKNOWN, context.api)
     gives = result.copy_modified(args=[accumulator.type])
     return plain.copy_modified(arg_types=types, ret_type=gives, variables=[], name=chain.title)
+
+
+def _reduce_types(plain: CallableType, task: Type, accumulator: Type, api: CheckerPluginInterface) -> list[Type]:
+    """What `reduce` takes once the accumulator is known; where it takes one, a future of one will do."""
+    known = {variable.id: accumulator for variable in plain.variables}
+    rest = [expand_type(one, known) for one in plain.arg_types[2:]]
+    values = {
+        place: make_simplified_union([or_future(accumulator, api), one])
+        for place, (name, one) in enumerate(zip(plain.arg_names[2:], rest, strict=True))
+        if name == "empty"
+    }
+    return [task, or_future(accumulator, api), *(values.get(place, one) for place, one in enumerate(rest))]
 
 
 def _check_fold(chain: Chain, shape: Shape, accumulator: Parameter, item: Parameter, streamed: Type) -> bool:

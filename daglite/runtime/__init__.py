@@ -18,8 +18,10 @@
 | wire, cells | pickling; items as bytes | install, transfer | programs and plans as bytes |
 | registry, code | what goes by value | drafts, thorough | its definition; dill, where it is needed |
 | errors | exceptions that travel | failures | what an error says |
+| adaptive, copies | a stream that begins here and moves, and what is copied until then | choice | when it moves, pure |
 | helper | works while the source is stuck | awaiting | async tasks and generators |
 | logs | records and warnings of workers | saving | keys and stores of a run |
+| empty | what folds on workers start from | | |
 """
 
 from __future__ import annotations

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import itertools
+import logging
+import math
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import TypeAlias, cast
 
-from daglite.exceptions import Failure, ParameterError
+from daglite.exceptions import Failure, ParameterError, TransferError
 from daglite.program import MappedSource, Step, StreamStage
 from daglite.records import replace
+from daglite.runtime.adaptive import AdaptiveFlow
 from daglite.runtime.batch import Batcher
+from daglite.runtime.board import Board
 from daglite.runtime.chain import BoundStep, Chain, open_items
+from daglite.runtime.choice import Answer
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.context import Context
-from daglite.runtime.endings import Ending, Intake
+from daglite.runtime.copies import Copies
+from daglite.runtime.endings import Ending, Folding, Intake
 from daglite.runtime.failures import raise_blamed
 from daglite.runtime.inline import InlineFlow
 from daglite.runtime.merge import Merge
@@ -26,21 +32,40 @@ from daglite.runtime.window import Window
 
 __all__ = ["Flow", "gapped", "generator_flow", "open_flow"]
 
-Flow: TypeAlias = StreamFlow | InlineFlow
+_log = logging.getLogger("daglite")
+
+Flow: TypeAlias = StreamFlow | InlineFlow | AdaptiveFlow
 
 
-def open_flow(context: Context, stage: StreamStage, ending: Ending, *, ordered: bool) -> Flow:
-    """The flow of a stream; without tasks on items there is nothing for workers to do."""
+def open_flow(
+    context: Context,
+    stage: StreamStage,
+    ending: Ending,
+    *,
+    ordered: bool,
+    fold: BoundStep | None = None,
+    here: Folding | None = None,
+) -> Flow:
+    """The flow of a stream; without tasks on items, and without a `fold` there, there is nothing for workers to do.
+
+    `here` folds the items that come before the first of those that workers fold.
+    """
     links = [context.bind(link) for link in stage.links]
-    shipped = bool(links) and not context.inline
+    limited = [*links, fold] if fold is not None else links
+    adaptive = bool(limited) and context.begins_here([step.function for step in limited])
+    shipped = bool(limited) and not context.inline and not adaptive
     codec = context.board().session.codec if shipped else context.codec
     source, codec = _open_source(context, stage, codec)
     savers = [context.book.open(link.saves, bound) for link, bound in zip(stage.links, links, strict=True)]
+    steps, wanted = _steps_and_savers(links, savers, fold) if limited else ([], [])
+    intake = Intake(wanted, ending, source.indices, parts=fold is not None, most=stage.most)
+    if adaptive:
+        inline = _inline_part(context, source, links, savers, here or ending, folds=fold is not None, most=stage.most)
+        return _adaptive_flow(context, stage, source, inline, steps, intake, ordered)
     if shipped:
-        return _stream_flow(context, stage, source, links, savers, ending, ordered=ordered)
-    return InlineFlow(
-        source, Chain(links, context.loop), savers, ending, codec, watchful=context.cancellable, most=stage.most
-    )
+        return _stream_flow(context, context.board(), stage, source, steps, intake, ordered)
+    chain, watchful = Chain(links, context.loop), context.cancellable
+    return InlineFlow(source, chain, savers, ending, codec, watchful=watchful, most=stage.most)
 
 
 def gapped(context: Context, stage: StreamStage) -> bool:
@@ -64,10 +89,14 @@ def _open_source(context: Context, stage: StreamStage, codec: ItemCodec | None) 
         return _generator(context, stage.source, bound, saver, codec), codec
     first = stage.links[0] if stage.links else stage.end
     assert first is not None, "mapped arguments are followed by a task or a fold"
-    codec = codec if stage.links else None
-    items = itertools.islice(_mapped_items(context, stage.source, first.function.name), stage.source.limit)
+    codec = codec if stage.links or stage.folds_on_workers else None
+    items, total = _mapped_items(context, stage.source, first.function.name)
+    limit = stage.source.limit
+    if limit is not None:
+        items, total = itertools.islice(items, limit), None if total is None else min(total, limit)
     indices = context.indices_of(stage.source)
     source = Source(items, name=first.function.name, number=first.number, saver=None, codec=codec, indices=indices)
+    source.total = total
     return source, codec
 
 
@@ -79,17 +108,20 @@ def _generator(context: Context, step: Step, bound: BoundStep, saver: Saver | No
     return Source(items, name=step.function.name, number=step.number, saver=saver, codec=codec)
 
 
-def _mapped_items(context: Context, source: MappedSource, task: str) -> Iterator[object]:
+def _mapped_items(context: Context, source: MappedSource, task: str) -> tuple[Iterator[object], int | None]:
+    """The items, and how many there are, where the values have a length."""
     lists = [_iterable(name, context.value(operand), task) for name, operand in source.sources]
+    lengths = [len(one) for one in lists if isinstance(one, Sized)]
+    known = len(lengths) == len(lists)
     if len(lists) == 1:
-        return iter(lists[0])
+        return iter(lists[0]), lengths[0] if known else None
     if source.mode == "product":
-        return itertools.product(*lists)
+        return itertools.product(*lists), math.prod(lengths) if known else None
     sizes = {name: len(one) for (name, _), one in zip(source.sources, lists, strict=True) if isinstance(one, Sized)}
     if len(set(sizes.values())) > 1:
         told = ", ".join(f"'{name}' has {size}" for name, size in sizes.items())
         raise ParameterError(f"`map` of task '{task}' zips values of different lengths: {told}")
-    return iter(zip(*lists, strict=True))
+    return iter(zip(*lists, strict=True)), lengths[0] if known else None
 
 
 def _iterable(name: str, value: object, task: str) -> Iterable[object]:
@@ -98,23 +130,64 @@ def _iterable(name: str, value: object, task: str) -> Iterable[object]:
     raise ParameterError(f"`map` of task '{task}' needs an iterable for '{name}'; the future gave {value!r}")
 
 
-def _stream_flow(
+def _inline_part(
     context: Context,
-    stage: StreamStage,
     source: Source,
     links: Sequence[BoundStep],
     savers: Sequence[Saver | None],
     ending: Ending,
     *,
+    folds: bool,
+    most: int | None,
+) -> InlineFlow:
+    """What a stream does here before it moves. Where workers fold, no result would cross, so none is copied."""
+    assert context.codec is not None
+    copies = Copies(context.codec, source, None if folds else links[-1])
+    watchful = context.cancellable or ending.keeps
+    chain = Chain(links, context.loop)
+    return InlineFlow(source, chain, savers, ending, context.codec, watchful=watchful, copies=copies, most=most)
+
+
+def _adaptive_flow(
+    context: Context,
+    stage: StreamStage,
+    source: Source,
+    inline: InlineFlow,
+    steps: Sequence[BoundStep],
+    intake: Intake,
+    ordered: bool,
+) -> AdaptiveFlow:
+    """A flow in this process that may move to workers with all that it has."""
+    folds = steps[-1].starts is not None
+
+    def move(answer: Answer) -> StreamFlow | None:
+        board = context.crew(answer)
+        try:
+            flow = _stream_flow(context, board, stage, source, steps, intake, ordered)
+        except TransferError as error:
+            _log.debug("%s", error)
+            return None
+        source.use(board.session.codec)
+        intake.left = inline.left
+        if folds:
+            intake.go_on(inline.ending)
+        return flow
+
+    return AdaptiveFlow(inline, context.choice(), move, folds=folds)
+
+
+def _stream_flow(
+    context: Context,
+    board: Board,
+    stage: StreamStage,
+    source: Source,
+    steps: Sequence[BoundStep],
+    intake: Intake,
     ordered: bool,
 ) -> StreamFlow:
-    board = context.board()
-    # The last step's result comes back anyway; of the others only what is saved.
-    steps = [_tapped(step, saver) for step, saver in zip(links[:-1], savers, strict=False)] + [links[-1]]
-    wanted = [saver for saver in savers[:-1] if saver is not None] + [savers[-1]]
     workers = board.session.workers
-    window = Window(stage.limits.items(workers), stage.limits.nbytes)
-    merge: Merge[list[object]] = Merge(ordered=ordered)
+    window = Window(stage.limits.items(workers), stage.limits.nbytes, folds=steps[-1].starts is not None)
+    merge: Merge[list[object]] = Merge(ordered=ordered, first=source.count)
     verdict = Verdict(ordered=ordered)
     shipping = Shipping(
         source=source,
@@ -134,11 +207,23 @@ def _stream_flow(
         window=window,
         merge=merge,
         verdict=verdict,
-        intake=Intake(wanted, ending, source.indices, most=stage.most),
+        intake=intake,
         board=board,
         helper_thread=stage.limits.helper_thread,
         failed_beside=lambda: None if context.calls is None else context.calls.error,
     )
+
+
+def _steps_and_savers(
+    links: Sequence[BoundStep], savers: Sequence[Saver | None], fold: BoundStep | None
+) -> tuple[list[BoundStep], list[Saver | None]]:
+    """What a worker does, and who saves what comes back: the last step's result anyway, of the others what is saved."""
+    taps = links if fold is not None else links[:-1]
+    steps = [_tapped(step, saver) for step, saver in zip(taps, savers, strict=False)]
+    wanted: list[Saver | None] = [saver for saver in savers[: len(taps)] if saver is not None]
+    if fold is not None:
+        return [*steps, fold], wanted
+    return [*steps, links[-1]], [*wanted, savers[-1]]
 
 
 def _tapped(step: BoundStep, saver: Saver | None) -> BoundStep:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 import itertools
@@ -31,6 +32,8 @@ class BoundStep:
     `items` are the parameters that the item fills: none (a call that takes nothing from the step before), one, or
     several (the item is a tuple). `tapped`: its result is wanted by the coordinator besides the last one. One that
     `filters` gives on the value before it, or nothing. A generator with a `limit` is closed when it has given so many.
+    `starts`: it folds the results of a batch, from the first of the two values if that is the first batch, else from
+    the second.
     """
 
     number: int
@@ -39,6 +42,7 @@ class BoundStep:
     items: tuple[str, ...]
     filters: bool = False
     tapped: bool = False
+    starts: tuple[object, object] | None = None
     limit: int | None = None
 
 
@@ -50,8 +54,18 @@ class Chain:
     ) -> None:
         """`announce(step number, seconds)` is told when a call with a time limit begins; -1 when it is over."""
         self.steps = tuple(steps)
+        self.folds = bool(steps) and steps[-1].starts is not None
+        links = steps[:-1] if self.folds else steps
         # One flat tuple for the inner loop: the call, whether its result is tapped, its number.
-        self.calls = tuple((_of_one_value(step, loop, announce), step.tapped, step.number) for step in steps)
+        self.calls = tuple((_of_one_value(step, loop, announce), step.tapped, step.number) for step in links)
+        self._fold = bind_step(steps[-1], loop, announce) if self.folds else None
+
+    def fold(self, first: int) -> tuple[Callable[..., Any], object] | None:
+        """The fold of a batch that begins with item `first`, and a value of its own to start from."""
+        starts = self.steps[-1].starts if self.steps else None
+        if starts is None or self._fold is None:
+            return None
+        return self._fold, copy.deepcopy(starts[0] if first == 0 else starts[1])
 
     def name_of(self, number: int) -> str:
         """The name of the task with this step number."""

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeAlias
 from daglite.runtime.cells import Captured, first_unloadable
 from daglite.runtime.wire import Codec
 
-__all__ = ["ItemCodec", "Packed", "Sharing"]
+__all__ = ["Copying", "ItemCodec", "Packed", "Sharing"]
 
 _UNKNOWN_SIZE = 64
 
@@ -103,3 +103,11 @@ class Sharing:
     def measure(self, segments: Packed) -> int:
         """The sizes of all of them."""
         return self.weigh(segments)
+
+
+class Copying(Sharing):
+    """For workers of this process that must not see what becomes of an item: cells are pickled all the same."""
+
+    def capture(self, item: object) -> object:
+        """As it was when it was yielded or returned."""
+        return self.keep(item)

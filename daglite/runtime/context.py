@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import cast
 
+from daglite.functions import Function
 from daglite.options import RunSettings, Store
 from daglite.program import Constant, MappedSource, Operand, Result, Step
 from daglite.runtime.awaiting import PrivateLoop
 from daglite.runtime.board import Board
 from daglite.runtime.calls import Calls
 from daglite.runtime.chain import BoundStep
-from daglite.runtime.codec import ItemCodec
-from daglite.runtime.engines import Inline, engine_of
+from daglite.runtime.choice import Answer, Choice
+from daglite.runtime.copies import Spares
+from daglite.runtime.engines import Auto, Inline, engine_of
 from daglite.runtime.saving import SaveBook
 from daglite.runtime.wire import Codec
 from daglite.runtime.worker import inside_worker
@@ -46,8 +48,11 @@ class Context:
             # A tree of processes would be nobody's: a run inside a task stays in its worker.
             _log.info("a run inside a worker runs inline")
             self.inline = True
+        self._auto = self._engine if isinstance(self._engine, Auto) and not self.inline else None
+        # Waiting work of a run that chooses, on threads of its own.
+        self._threads: Board | None = None
         # Captures the items of streams that need no worker, so that they mean the same as those that do.
-        self.codec: ItemCodec | None = None if self.inline or self._engine.shares else Codec("c")
+        self.codec: Codec | None = None if self.inline or self._engine.shares else Codec("c", Spares())
 
     def board(self) -> Board:
         """The engine, started when something first needs it."""
@@ -58,10 +63,35 @@ class Context:
             self.calls = Calls(self._board, self._board.session.codec, self.retries)
         return self._board
 
+    def begins_here(self, functions: Iterable[Function], *, alone: bool = True) -> bool:
+        """Whether tasks begin in this process because the run chooses for itself.
+
+        Not those with a time limit, which only workers can keep, and not while workers do something else: who works
+        here cannot look after them. `alone`: nothing else could run at the same time.
+        """
+        busy = self.calls is not None and self.calls.under_way
+        limited = any(function.timeout is not None for function in functions)
+        return self._auto is not None and alone and not busy and not limited
+
+    def choice(self) -> Choice:
+        """What decides where a stream of a run that chooses goes on."""
+        assert self._auto is not None
+        return self._auto.choice(started=self._board is not None)
+
+    def crew(self, answer: Answer) -> Board:
+        """The workers of this kind, started when something first needs them."""
+        if answer == "processes":
+            return self.board()
+        if self._threads is None:
+            assert self._auto is not None
+            self._threads = Board(self._leased.enter_context(self._auto.threads.lease()))
+        return self._threads
+
     def wake(self) -> None:
         """Make whoever waits for the engine look up; from any thread."""
-        if self._board is not None:
-            self._board.session.wake()
+        for board in (self._board, self._threads):
+            if board is not None:
+                board.session.wake()
 
     def bind(self, step: Step) -> BoundStep:
         """A step with the values of its arguments."""
@@ -86,7 +116,7 @@ class Context:
     def close(self) -> None:
         """Give the engine back and close the loop."""
         try:
-            self._board = None
+            self._board = self._threads = None
             self._leased.close()
         finally:
             self.fold_loop.close()

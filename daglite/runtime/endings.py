@@ -16,7 +16,7 @@ from daglite.runtime.failures import raise_blamed, short_repr
 from daglite.runtime.merge import Entry
 from daglite.runtime.saving import Saver
 
-__all__ = ["Collecting", "Ending", "Folding", "Handover", "Intake"]
+__all__ = ["Collecting", "Combining", "Ending", "Folding", "Handover", "Intake"]
 
 
 class Ending(Protocol):
@@ -78,6 +78,37 @@ class Folding:
         raise_blamed(error, Failure(self._step.function.name, self._step.number, index, short_repr(item)))
 
 
+class Combining:
+    """Puts the parts that workers have folded together, neighbour to neighbour as they come.
+
+    The part that holds the first item started from the initial value, so that it is in the value once.
+    """
+
+    keeps = False
+
+    def __init__(self, step: BoundStep, call: Callable[..., Any], initial: object) -> None:
+        self.value = initial
+        self.one = call
+        self._step = step
+        # Whether there is a part in the value.
+        self.begun = False
+
+    def go_on(self, value: object) -> None:
+        """Begin with what has been folded elsewhere, the first item in it."""
+        self.value, self.begun = value, True
+
+    def take(self, indices: Sequence[int], values: Sequence[object], nbytes: int) -> None:
+        for part in values:
+            self.value = self._both(part) if self.begun else part
+            self.begun = True
+
+    def _both(self, part: object) -> object:
+        try:
+            return self.one(self.value, part)
+        except BaseException as error:
+            raise_blamed(error, Failure(self._step.function.name, self._step.number, None))
+
+
 class Handover:
     """Holds results for a consumer who takes them one by one; they stay alive until then."""
 
@@ -99,7 +130,8 @@ class Intake:
     """Between merge and ending: unpacks what steps on the way wanted saved, saves results, passes them on.
 
     `savers` has one entry for each tapped step and a last one for the result itself; results arrive flat, `len(savers)`
-    values for each item, and fewer for one that a filter dropped on the way. `indices` are those of the source.
+    values for each item, and fewer for one that a filter dropped on the way. Where workers fold (`parts`) there is no
+    last saver, and one part follows the values of a batch. `indices` are those of the source.
     """
 
     def __init__(
@@ -108,11 +140,13 @@ class Intake:
         ending: Ending,
         indices: Sequence[int] | None = None,
         *,
+        parts: bool = False,
         most: int | None = None,
     ) -> None:
         """`most` results are passed on, then it is `full`; there are marks then, as a filter stands before it."""
+        self.left = most
+        self._parts = parts
         self.keeps = ending.keeps
-        self._left = most
         self._stride = len(savers)
         self._savers = savers
         self._ending = ending
@@ -122,16 +156,19 @@ class Intake:
     @property
     def full(self) -> bool:
         """Whether as many results have come as are wanted."""
-        return self._left == 0
+        return self.left == 0
 
     def take(self, entry: Entry[list[object]]) -> int:
         """Save, one item at a time in this order, and pass on the results; tells how many there were."""
-        first, size, values, nbytes, marks = entry if self._left is None else self._cut(entry, self._left)
+        first, size, values, nbytes, marks = entry if self.left is None else self._cut(entry, self.left)
         places = range(first, first + size)
         indices: Sequence[int] = places if self._indices is None else self._indices[first : first + size]
         if not self._plain:
             self._save(indices, values, marks)
         stride = self._stride
+        if self._parts:
+            self._ending.take(indices, values[size * stride :], nbytes)
+            return size
         if marks is None:
             values = values[stride - 1 :: stride] if stride > 1 else values
         else:
@@ -140,11 +177,16 @@ class Intake:
             self._ending.take(indices, values, nbytes)
         return len(values)
 
+    def go_on(self, folded: Ending) -> None:
+        """Parts are added to what an ending of this process has folded."""
+        if isinstance(folded, Folding) and isinstance(self._ending, Combining):
+            self._ending.go_on(folded.value)
+
     def _cut(self, entry: Entry[list[object]], left: int) -> Entry[list[object]]:
         """The entry up to the last result that is wanted."""
         marks = entry.marks or ()
         whole = [place for place, mark in enumerate(marks) if mark == self._stride]
-        self._left = left - min(left, len(whole))
+        self.left = left - min(left, len(whole))
         if len(whole) < left:
             return entry
         size = whole[left - 1] + 1 if left else 0

@@ -6,16 +6,18 @@ import contextlib
 import os
 import threading
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, ClassVar, Self, get_args
 
 from daglite.exceptions import ParameterError
 from daglite.lazy import lazy
 from daglite.options import RunSettings, Runtime, RuntimeName, StartMethod, check_count, check_start_method
+from daglite.runtime.choice import Choice, Places
+from daglite.runtime.codec import Copying
 from daglite.runtime.executor import Session
 from daglite.runtime.pool import ProcessSession
-from daglite.runtime.process import usable_processors
+from daglite.runtime.process import choose_method, usable_processors
 from daglite.runtime.shared import Arena
 from daglite.runtime.wire import Codec
 
@@ -24,11 +26,13 @@ if TYPE_CHECKING:
 else:
     threads = lazy("daglite.runtime.threads")
 
-__all__ = ["Engine", "Inline", "Processes", "Threads", "engine_of"]
+__all__ = ["Auto", "Engine", "Inline", "Processes", "Threads", "engine_of"]
 
 # Waiting work wants more threads than there are processors.
 _SPARE_THREADS = 4
 _MOST_THREADS = 32
+# What the start and the end of a pool take, in seconds: at least, and for each worker.
+_STARTS = {"fork": (0.003, 0.005), "forkserver": (0.06, 0.01), "spawn": (0.08, 0.08)}
 
 
 class Engine(Runtime):
@@ -201,7 +205,46 @@ class Threads(_Kept):
         return f"Threads(workers={self._workers})"
 
     def _session(self) -> Session:
-        return threads.ThreadSession(self._workers or min(_MOST_THREADS, usable_processors() + _SPARE_THREADS))
+        return threads.ThreadSession(self.most)
+
+    @property
+    def most(self) -> int:
+        """Most threads."""
+        return self._workers or min(_MOST_THREADS, usable_processors() + _SPARE_THREADS)
+
+
+class _Separate(Threads):
+    """Worker threads whose items and results are copied, so that they mean what they mean on processes."""
+
+    def _session(self) -> Session:
+        return threads.ThreadSession(self.most, Copying())
+
+
+class Auto(Processes):
+    """In the coordinator first; on worker processes, or `threads`, when that pays. Items are copied in any case."""
+
+    def __init__(
+        self,
+        workers: int | None = None,
+        *,
+        start_method: StartMethod = "auto",
+        max_items_per_worker: int | None = None,
+        choose: Callable[[Places], Choice] = Choice,
+    ) -> None:
+        """As of `Processes`; `choose` makes what decides, one for each stream."""
+        super().__init__(workers, start_method=start_method, max_items_per_worker=max_items_per_worker)
+        self.threads = _Separate(workers)
+        self._choose = choose
+
+    def __repr__(self) -> str:
+        return f"Auto(workers={self._workers}, start_method={self._method!r})"
+
+    def choice(self, *, started: bool) -> Choice:
+        """What decides for one stream; `started`: there are worker processes already."""
+        processors = usable_processors()
+        workers = self._workers or processors
+        least, each = _STARTS[choose_method(self._method)]
+        return self._choose(Places(workers, self.threads.most, processors, 0.0 if started else least + each * workers))
 
 
 def engine_of(settings: RunSettings) -> Engine:
@@ -221,6 +264,12 @@ def engine_of(settings: RunSettings) -> Engine:
             return Threads(settings.workers)
         case "processes":
             return Processes(
+                settings.workers,
+                start_method=settings.start_method,
+                max_items_per_worker=settings.max_items_per_worker,
+            )
+        case "auto":
+            return Auto(
                 settings.workers,
                 start_method=settings.start_method,
                 max_items_per_worker=settings.max_items_per_worker,

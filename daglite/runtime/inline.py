@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import Literal, NoReturn
+from typing import Any, Literal, NoReturn
 
 from daglite.exceptions import Failure, TransferError
 from daglite.loop import Place, Shape, filters_of
 from daglite.runtime.cells import Unloadable
 from daglite.runtime.chain import Chain
 from daglite.runtime.codec import ItemCodec
+from daglite.runtime.copies import Copies
 from daglite.runtime.endings import Collecting, Ending, Folding
 from daglite.runtime.failures import blame, raise_blamed, short_repr
 from daglite.runtime.flat import flat_loop
@@ -51,55 +52,76 @@ class InlineFlow:
         codec: ItemCodec | None,
         *,
         watchful: bool,
+        copies: Copies | None = None,
         most: int | None = None,
     ) -> None:
-        """`codec` is given when items are captured at yield all the same, as on runtimes that cross processes.
+        """`codec` is given when items are captured at yield all the same, as on runtimes that cross processes; `copies`
+        when results are, too.
 
         A `watchful` flow returns after each item: someone may cancel the run. It is over after `most` results.
         """
-        self._source = source
+        self.source = source
+        self.ending = ending
+        self.copies = copies
+        self.watchful = watchful
+        self.calls = [call for call, _, _ in chain.calls]
         self._chain = chain
-        self._savers = [self._numbered(saver) for saver in savers if saver is not None]
-        self._ending = ending
-        self._one = self._numbered(ending.one) if _end_of(ending) == "numbered" else ending.one
         self._codec = codec
         saves = tuple(saver is not None for saver in savers)
-        shape = Shape(saves, _end_of(ending), source.saver is not None, codec is not None, filters_of(chain.steps))
-        self._left = most
-        shape = shape._replace(ends=most is not None)
+        snaps = codec is not None and copies is None
+        filters, kind = filters_of(chain.steps), _end_of(ending)
+        shape = Shape(saves, kind, source.saver is not None, snaps, copies is not None, filters, most is not None)
         self._loop = flat_loop(shape)
+        self.left = most
+        self._end = self._numbered(ending.one) if kind == "numbered" else ending.one
+        self._saves = [self._numbered(saver) for saver in savers if saver is not None]
+        self._snaps = self._snap if copies is None else (copies.item, copies.result)
         self._most = 1
-        self._watchful = watchful
 
     def advance(self) -> bool:
         """Take items through, one after the other; False when there are no more."""
-        ending = self._ending
-        if self._left == 0:
+        if self.full:
             return False
         most, began = self._most, time.perf_counter()
+        count = self.take(islice(self.source.items, most))
+        if not self.ending.keeps and not self.watchful:
+            self._most = 2 * most if time.perf_counter() - began < _LOOK_UP else max(1, most // 2)
+        return count == most and not self.full
+
+    def take(
+        self,
+        items: Iterator[object],
+        calls: Sequence[Callable[[Any], Any]] | None = None,
+        end: Callable[..., Any] | None = None,
+    ) -> int:
+        """Take these items of the source through, with other `calls` and `end` if given; how many there were."""
+        ending = self.ending
         value, count = self._loop.run(
-            islice(self._source.items, most),
-            self._source.count,
+            items,
+            self.source.count,
             ending.value if isinstance(ending, Folding) else None,
-            [call for call, _, _ in self._chain.calls],
-            self._savers,
-            self._source.saver,
-            self._snap,
-            self._one if self._left is None else (self._one, self._full),
+            self.calls if calls is None else calls,
+            self._saves,
+            self.source.saver,
+            self._snaps,
+            (self._end, self._enough) if self.left is not None else self._end if end is None else end,
             failed=self._failed,
         )
         if isinstance(ending, Folding):
             ending.value = value
-        self._source.count += count
-        if not ending.keeps and not self._watchful:
-            self._most = 2 * most if time.perf_counter() - began < _LOOK_UP else max(1, most // 2)
-        return count == most and self._left != 0
+        self.source.count += count
+        return count
 
-    def _full(self) -> bool:
+    @property
+    def full(self) -> bool:
+        """Whether as many results have come as are wanted."""
+        return self.left == 0
+
+    def _enough(self) -> bool:
         """One more result has come; tells whether it was the last one wanted."""
-        assert self._left is not None
-        self._left -= 1
-        return not self._left
+        assert self.left is not None
+        self.left -= 1
+        return not self.left
 
     def rest(self) -> None:
         """Nothing goes on between two items."""
@@ -109,34 +131,37 @@ class InlineFlow:
 
     def close(self) -> None:
         """Close the source."""
-        self._source.close()
+        self.source.close()
 
     def _numbered(self, take: Callable[..., object]) -> Callable[..., object]:
         """`take(index, value)` for a loop that counts the items of its source, whatever they are known by."""
-        indices = self._source.indices
+        indices = self.source.indices
         return take if indices is None else lambda place, value: take(indices[place], value)
 
     def _snap(self, index: int, item: object) -> object:
         """The item as it was when it was yielded, whatever the generator does with its buffer afterwards."""
         assert self._codec is not None
-        value = self._codec.restore(self._source.captured(item, index))
+        value = self._codec.restore(self.source.captured(item, index))
         if isinstance(value, Unloadable):
-            index = self._source.index_of(index)
-            error = TransferError(f"item {index} of task '{self._source.name}' cannot be loaded: {value.reason}")
-            raise_blamed(error, Failure(self._source.name, self._source.number, index))
+            index = self.source.index_of(index)
+            error = TransferError(f"item {index} of task '{self.source.name}' cannot be loaded: {value.reason}")
+            raise_blamed(error, Failure(self.source.name, self.source.number, index))
         return value
 
     def _failed(self, error: BaseException, place: Place, index: int, item: object, x: object) -> NoReturn:
         """Say what failed and raise it."""
-        index = self._source.index_of(index) if place.kind != "source" else index
+        index = self.source.index_of(index) if place.kind != "source" else index
         if place.kind == "call":
             step = self._chain.steps[place.step]
             attempt = step.function.retries + 1 if isinstance(error, Exception) else 1
             raise_blamed(error, Failure(step.function.name, step.number, index, short_repr(item), attempt))
-        if place.kind == "end" and isinstance(self._ending, Folding):
-            self._ending.blame(error, index, x)
+        if place.kind == "result":
+            step = self._chain.steps[place.step]
+            raise_blamed(error, Failure(step.function.name, step.number, index, short_repr(item)))
+        if place.kind == "end" and isinstance(self.ending, Folding):
+            self.ending.blame(error, index, x)
         if place.kind in ("source", "item") and isinstance(error, Exception):
-            blame(error, Failure(self._source.name, self._source.number))
+            blame(error, Failure(self.source.name, self.source.number))
         raise error
 
 

@@ -6,7 +6,7 @@ A function that must go by value takes the slow road alone; a large list beside 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import TypeAlias, cast
 
 from daglite.exceptions import TransferError
 from daglite.functions import Function
@@ -14,6 +14,9 @@ from daglite.runtime.chain import BoundStep
 from daglite.runtime.wire import Codec
 
 __all__ = ["pack_steps", "unpack_steps"]
+
+# Number, name, function, arguments, items, filters, tapped, starts, limit.
+_Row: TypeAlias = tuple[int, str, bytes, list[tuple[str, bytes]], tuple[str, ...], bool, bool, bytes | None, int | None]
 
 
 def pack_steps(codec: Codec, steps: Sequence[BoundStep]) -> bytes:
@@ -25,23 +28,36 @@ def pack_steps(codec: Codec, steps: Sequence[BoundStep]) -> bytes:
             (name, _dumps(codec, value, f"argument '{name}' of task '{step.function.name}'"))
             for name, value in step.arguments
         ]
+        starts = None
+        if step.starts is not None:
+            starts = _dumps(codec, step.starts, f"`initial` or `empty` of task '{step.function.name}'")
         packed.append(
-            (step.number, step.function.name, function, arguments, step.items, step.filters, step.tapped, step.limit)
+            (
+                step.number,
+                step.function.name,
+                function,
+                arguments,
+                step.items,
+                step.filters,
+                step.tapped,
+                starts,
+                step.limit,
+            )
         )
     return codec.dumps(packed)
 
 
 def unpack_steps(codec: Codec, body: bytes | bytearray) -> list[BoundStep]:
     """Rebuild a chain; raises `TransferError` naming the task and what of it cannot be loaded here."""
-    rows = cast(
-        "list[tuple[int, str, bytes, list[tuple[str, bytes]], tuple[str, ...], bool, bool, int | None]]",
-        codec.loads(body),
-    )
+    rows = cast("list[_Row]", codec.loads(body))
     steps = []
-    for number, task, packed, arguments, items, filters, tapped, limit in rows:
+    for number, task, packed, arguments, items, filters, tapped, both, limit in rows:
         function = cast("Function", _loads(codec, packed, f"task '{task}'"))
         values = tuple((name, _loads(codec, one, f"argument '{name}' of task '{task}'")) for name, one in arguments)
-        steps.append(BoundStep(number, function, values, items, filters, tapped, limit))
+        starts = None
+        if both is not None:
+            starts = cast("tuple[object, object]", _loads(codec, both, f"`initial` or `empty` of task '{task}'"))
+        steps.append(BoundStep(number, function, values, items, filters, tapped, starts, limit))
     return steps
 
 

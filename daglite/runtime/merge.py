@@ -29,9 +29,10 @@ class Merge(Generic[V]):
 
     __slots__ = ("_next", "_ready", "_waiting", "ordered")
 
-    def __init__(self, *, ordered: bool) -> None:
+    def __init__(self, *, ordered: bool, first: int = 0) -> None:
+        """`first` is the index of the first item that comes here."""
         self.ordered = ordered
-        self._next = 0
+        self._next = first
         self._ready: deque[Entry[V]] = deque()
         self._waiting: dict[int, Entry[V]] = {}
 

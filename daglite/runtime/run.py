@@ -9,13 +9,17 @@ from collections.abc import Iterator
 from functools import partial
 from typing import assert_never
 
-from daglite.exceptions import ExecutionError, ParameterError
+from daglite.exceptions import ExecutionError, Failure, ParameterError, TransferError
 from daglite.options import RunSettings, Store
-from daglite.program import CallStage, MaterialiseStage, Program, Result, Stage, Step, StreamStage, operands
+from daglite.program import CallStage, MaterialiseStage, Program, Result, Stage, Step, StreamStage, operands, steps_of
+from daglite.records import replace
 from daglite.runtime.assemble import Flow, gapped, generator_flow, open_flow
 from daglite.runtime.chain import BoundStep, Chain, bind_step
 from daglite.runtime.context import Context
-from daglite.runtime.endings import Collecting, Folding, Handover
+from daglite.runtime.copies import copied_result
+from daglite.runtime.empty import empty_of
+from daglite.runtime.endings import Collecting, Combining, Folding, Handover
+from daglite.runtime.failures import raise_blamed
 from daglite.runtime.inline import InlineFlow, run_steps
 from daglite.runtime.saving import Saver
 
@@ -135,8 +139,12 @@ class Execution:
         """Send every call whose arguments are there to a worker."""
         if self._context.inline:
             return
-        for number in [number for number in self._waiting if number < self._end and self._ready(number)]:
+        ready = [number for number in self._waiting if number < self._end and self._ready(number)]
+        for number in ready:
             stage = self._stages[number]
+            functions = [step.function for step in steps_of(stage)]
+            if isinstance(stage, CallStage) and self._context.begins_here(functions, alone=len(ready) == 1):
+                continue
             if isinstance(stage, MaterialiseStage):
                 self._waiting.remove(number)
                 self._start_generator(number, stage)
@@ -176,7 +184,12 @@ class Execution:
         match stage:
             case CallStage():
                 steps, saver = self._bound(stage)
-                return run_steps(Chain(steps, self._context.loop), None, None, [*([None] * (len(steps) - 1)), saver])
+                value = run_steps(Chain(steps, self._context.loop), None, None, [None] * len(steps))
+                if stage.place == "workers" and self._context.codec is not None:
+                    value = self._sent_back(value, steps[-1])
+                if saver is not None:
+                    saver(None, value)
+                return value
             case MaterialiseStage(streamed=True):
                 collecting = Collecting()
                 self._drive(generator_flow(self._context, stage.step, collecting))
@@ -190,17 +203,46 @@ class Execution:
             case _:
                 assert_never(stage)
 
+    def _sent_back(self, value: object, step: BoundStep) -> object:
+        """What a call here gives, as it would have come from a worker."""
+        assert self._context.codec is not None
+        try:
+            return copied_result(self._context.codec, value, step)
+        except TransferError as error:
+            raise_blamed(error, Failure(step.function.name, step.number))
+
     def _fold(self, stage: StreamStage) -> object:
         assert stage.end is not None
         assert stage.initial is not None
         step = self._context.bind(stage.end)
         saver = self._context.book.open(stage.end.saves, step)
         initial = _copied(self._context.value(stage.initial), stage.end)
-        folding = Folding(step, bind_step(step, self._context.fold_loop), initial)
-        self._drive(open_flow(self._context, stage, folding, ordered=stage.ordered))
+        ending, part = self._fold_ending(stage, step, initial)
+        here = self._folding_here(step, initial) if part is not None and self._context.begins_here(()) else None
+        self._drive(open_flow(self._context, stage, ending, ordered=stage.ordered, fold=part, here=here))
+        # Where workers fold but none had anything to fold, it is what was folded here.
+        value = here.value if here is not None and isinstance(ending, Combining) and not ending.begun else ending.value
         if saver is not None:
-            saver(None, folding.value)
-        return folding.value
+            saver(None, value)
+        return value
+
+    def _folding_here(self, step: BoundStep, initial: object) -> Folding:
+        """Folds what comes before the first item that a worker folds; the value that they start from stays as it is."""
+        return Folding(step, bind_step(step, self._context.fold_loop), copy.deepcopy(initial))
+
+    def _fold_ending(
+        self, stage: StreamStage, step: BoundStep, initial: object
+    ) -> tuple[Folding | Combining, BoundStep | None]:
+        """The ending of a fold; where workers fold, also the step that does it there."""
+        fold_loop = self._context.fold_loop
+        if stage.combine is not None:
+            combine = self._context.bind(stage.combine.step)
+            both = bind_step(combine, fold_loop)
+            given = () if stage.combine.empty is None else (self._context.value(stage.combine.empty),)
+            empty = empty_of(initial, given, combine.function.name, both)
+            if stage.folds_on_workers and not self._context.inline:
+                return Combining(combine, both, initial), replace(step, starts=(initial, empty))
+        return Folding(step, bind_step(step, fold_loop), initial), None
 
     def _collect(self, stage: StreamStage, number: int) -> object:
         """Collect the items; with a join, give them to its task, here where they are."""

@@ -65,14 +65,16 @@ class Shipping:
         self._codec = codec
         self._program = program
         self._steps = steps
-        self._stride = 1 + sum(step.tapped for step in steps)
-        self._marked = any(step.filters for step in steps)
+        self._folds = steps[-1].starts is not None
+        self._marked = any(step.filters for step in steps) and not self._folds
+        # The steps whose results come back for each item; where workers fold, one part of the whole batch besides.
+        self._results = [step for step in steps if step.tapped] + ([] if self._folds else [steps[-1]])
         self._window = window
         self._batcher = batcher
         self._merge = merge
         self._verdict = verdict
         self._retries = retries
-        self._sent = 0
+        self._sent = source.count
         self._flights: set[_Flight] = set()
         self._returned: deque[_Flight] = deque()
 
@@ -114,6 +116,7 @@ class Shipping:
         if most is None or len(flight.cells) <= most:
             return flight
         head, rest = flight.cells[:most], flight.cells[most:]
+        self._window.split(2)
         self._returned.appendleft(_Flight(flight.first + most, rest, self._codec.weigh(rest), flight.attempt))
         return _Flight(flight.first, head, self._codec.weigh(head), flight.attempt)
 
@@ -159,7 +162,8 @@ class Shipping:
         nbytes = self._codec.measure(reply.segments)
         values, bad = self._codec.unpack(reply.segments)
         self._window.arrive(len(flight.cells), flight.nbytes, nbytes)
-        self._batcher.observe(reply.done, reply.seconds, flight.nbytes + nbytes)
+        # A part is as large for few items as for many: a smaller batch would not make it cheaper.
+        self._batcher.observe(reply.done, reply.seconds, flight.nbytes + (0 if self._folds else nbytes))
         if reply.error is not None:
             error, trace = reply.error
             self._fail(flight, reply.done, error, reply, trace)
@@ -176,12 +180,17 @@ class Shipping:
 
     def _whole(self, flight: _Flight, values: list[object], bad: int, marks: Sequence[int] | None, reply: Reply) -> int:
         """Drop what could not be loaded and all behind it; returns how many items are whole."""
-        ends = range(self._stride, len(values) + 1, self._stride) if marks is None else [*itertools.accumulate(marks)]
-        position, reason = bisect.bisect_right(ends, bad), reason_of(values[bad])
-        del values[ends[position - 1] if position else 0 :]
-        name = self._steps[-1].function.name
-        error = TransferError(f"a result of task '{name}' cannot be loaded in the coordinator: {reason}")
-        self._fail(flight, position, error, reply, "")
+        stride, reason = len(self._results), reason_of(values[bad])
+        ends = [*itertools.accumulate([stride] * reply.done if marks is None else marks)]
+        place = bisect.bisect_right(ends, bad)
+        part = place >= reply.done
+        # What is wrong with a part is said of its last item.
+        position = reply.done - 1 if part else place
+        before = ends[position - 1] if position > 0 else 0
+        step = self._steps[-1] if part else self._results[bad - before]
+        del values[before:]
+        error = TransferError(f"a result of task '{step.function.name}' cannot be loaded in the coordinator: {reason}")
+        self._fail(flight, position, error, reply._replace(step=step.number), "")
         return position
 
     def _fail(self, flight: _Flight, position: int, error: BaseException, reply: Reply, trace: str) -> None:
@@ -215,6 +224,7 @@ class Shipping:
             what = f"item {first}" if last == first else f"items {first} to {last}"
             self._fail(flight, 0, died(names, what, reply, flight.attempt), reply, "")
         else:
+            self._window.split(len(flight.cells))
             for position, cell in enumerate(flight.cells):
                 one = _Flight(flight.first + position, [cell], self._codec.size(cell), flight.attempt + 1)
                 self._returned.append(one)

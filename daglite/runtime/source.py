@@ -47,6 +47,8 @@ class Source:
         self.saver = saver
         self._codec = codec
         self._size: Callable[[object], int] = codec.size if codec is not None else _weightless
+        # How many items there are in all, where that is known.
+        self.total: int | None = None
         # Whether all that came are small values that are their own cells; and the bytes of all that are not.
         self.plain = True
         self.nbytes = 0
@@ -94,6 +96,14 @@ class Source:
             self.count = count
         if more and count - start < want:
             self.finished = True
+
+    def use(self, codec: ItemCodec) -> None:
+        """From here on capture with this codec: that of the workers to which the rest goes."""
+        self._codec, self._size = codec, codec.size
+
+    def more(self) -> int | None:
+        """How many items are still to come, where that is known."""
+        return None if self.total is None else max(0, self.total - self.count)
 
     def weigh(self, cells: Iterable[object]) -> int:
         """The bytes that these cells were counted with when they came; in the order of the source, each once."""

@@ -34,9 +34,10 @@ _log = logging.getLogger("daglite")
 class ThreadSession:
     """A crew of up to `workers` threads, each started when first needed; see `executor.Session`."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, codec: Sharing | None = None) -> None:
+        """`codec`: how items cross, when they are not to be shared."""
         self.workers = workers
-        self.codec = Sharing()
+        self.codec = codec or Sharing()
         self._numbers = count()
         self._programs: dict[int, Program] = {}
         self._crew: list[WorkerThread] = []

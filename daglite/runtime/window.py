@@ -13,7 +13,8 @@ class Window:
     those of the pull under way too late: they are bounded by themselves.
     """
 
-    def __init__(self, size: int, limit: int) -> None:
+    def __init__(self, size: int, limit: int, *, folds: bool = False) -> None:
+        """`folds`: one result comes back for each batch, not for each item."""
         self.size = size
         self.pulled = 0
         self.released = 0
@@ -23,9 +24,12 @@ class Window:
         self._bytes_pulled = 0
         self._bytes_sent = 0
         self._nbytes = 0
+        self._folds = folds
+        # Results under way.
         self._in_flight = 0
         self._items_seen = self._item_bytes = 0
         self._results_seen = self._result_bytes = 0
+        self._items_back = 0
 
     @property
     def alive(self) -> int:
@@ -34,7 +38,7 @@ class Window:
 
     @property
     def nbytes(self) -> int:
-        """Bytes alive: captured items, waiting results, and for each item in flight the mean size of a result."""
+        """Bytes alive: captured items, waiting results, and for each result under way the mean size of one."""
         waiting = self._bytes_pulled - self._bytes_sent
         return waiting + self._nbytes + int(self._in_flight * self._mean_result)
 
@@ -52,7 +56,7 @@ class Window:
         left = self._limit - self.nbytes
         if free <= 0 or left <= 0:
             return 1 if self.alive == 0 else 0
-        each = self._mean_item + self._mean_result
+        each = self._mean_item + (self._result_bytes / self._items_back if self._items_back else 0.0)
         return max(1, min(free, int(left / each))) if each else free
 
     def left(self) -> int:
@@ -69,15 +73,22 @@ class Window:
         """Items were given to the engine, packed in `nbytes`; `waited` bytes of them had been counted by `pull`."""
         self._bytes_sent += waited
         self._nbytes += nbytes
-        self._in_flight += count
+        self._in_flight += 1 if self._folds else count
         self._items_seen += count
         self._item_bytes += nbytes
+
+    def split(self, batches: int) -> None:
+        """A batch that was sent goes out again as so many."""
+        if self._folds:
+            self._in_flight += batches - 1
 
     def arrive(self, count: int, item_bytes: int, result_bytes: int) -> None:
         """Results took the place of their items."""
         self._nbytes += result_bytes - item_bytes
-        self._in_flight -= count
-        self._results_seen += count
+        self._items_back += count
+        results = 1 if self._folds else count
+        self._in_flight -= results
+        self._results_seen += results
         self._result_bytes += result_bytes
 
     def release(self, count: int, nbytes: int) -> None:

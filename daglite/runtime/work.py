@@ -10,7 +10,7 @@ from typing import NamedTuple, NoReturn
 from daglite.exceptions import TransferError
 from daglite.loop import Place, Shape, filters_of
 from daglite.runtime.awaiting import PrivateLoop
-from daglite.runtime.cells import reason_of, written_marks
+from daglite.runtime.cells import PLAIN, reason_of, written_marks
 from daglite.runtime.chain import BoundStep, Chain, open_items
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.flat import flat_loop
@@ -25,7 +25,8 @@ _PIECE_SECONDS = 0.05
 class BatchRun:
     """One pass over a batch. `cells` are the results so far, `done` how many items they come from.
 
-    Where a step filters, the first cell tells of each item how many of the cells behind it are its own.
+    Where the chain folds they are what is to be saved of each item, and behind it the part of the whole batch. Where a
+    step filters, the first cell tells of each item how many of the cells behind it are its own.
     """
 
     def __init__(self, chain: Chain, codec: ItemCodec, first: int) -> None:
@@ -39,9 +40,9 @@ class BatchRun:
         self._items: list[object] = []
         self._chain = chain
         self._codec = codec
-        self._tapped = [step.tapped for step in chain.steps]
+        self._tapped = [tapped for _, tapped, _ in chain.calls]
         self._marks: list[int] | None = [] if filters else None
-        self._loop = flat_loop(Shape(tuple(self._tapped), "cells", filters=filters))
+        self._loop = flat_loop(Shape(tuple(self._tapped), "fold" if chain.folds else "cells", filters=filters))
 
     def go(self, items: list[object], bad: int | None) -> BaseException | None:
         """Take the items through, up to the `bad` one that could not be loaded; the error that ended it early, if any,
@@ -53,8 +54,14 @@ class BatchRun:
         if self._marks is not None:
             end += (self._marks.append,)
         calls = [call for call, _, _ in self._chain.calls]
+        count = len(whole)
         try:
-            _, self.done = self._loop.run(whole, self._first, None, calls, taps, None, None, end, failed=self._failed)
+            fold, start = self._chain.fold(self._first) or (end, None)
+            value, self.done = self._loop.run(
+                whole, self._first, start, calls, taps, None, None, fold, failed=self._failed
+            )
+            if self._chain.folds and self.done == count and bad is None:
+                self._end_part(value)
         except BaseException as error:
             return error
         finally:
@@ -64,6 +71,14 @@ class BatchRun:
             return None
         self.step = self._chain.steps[0].number
         return TransferError(f"the item cannot be loaded in a worker: {reason_of(items[bad])}")
+
+    def _end_part(self, value: object) -> None:
+        """The part of the whole batch goes back; what is wrong with it is said of the last item."""
+        try:
+            self.cells.append(value if type(value) in PLAIN else self._captured(value))
+        except TransferError as error:
+            self._stop(self.done - 1, self._chain.steps[-1])
+            raise _unsendable(self._chain.steps[-1], error) from None
 
     def forget_rest(self) -> None:
         """Go no further than the item at work."""
@@ -77,7 +92,7 @@ class BatchRun:
     def where(self) -> tuple[str, int | None]:
         """The task at work and the index of its item; nothing is known on threads of the user's own."""
         found = self._loop.running()
-        return ("", None) if found is None else (self._chain.steps[found[0].step].function.name, found[1])
+        return ("", None) if found is None else (self._step_at(found[0]).function.name, found[1])
 
     def _tap(self, index: int, value: object) -> None:
         # Taken now: the next task may change the value it is given.
@@ -90,14 +105,25 @@ class BatchRun:
 
     def _failed(self, error: BaseException, place: Place, index: int, item: object, x: object) -> NoReturn:
         """Note how far it came; what a step or its capture raised is the step's."""
-        self.done = index - self._first
-        whole = self.done * (1 + sum(self._tapped)) if self._marks is None else 1 + sum(self._marks)
-        del self.cells[whole:]
-        step = self._chain.steps[-1 if place.kind == "end" else place.step]
-        self.step = step.number
-        if place.kind != "call" and isinstance(error, TransferError):
-            raise TransferError(f"the result of task '{step.function.name}' cannot be sent back: {error}") from None
+        step = self._step_at(place)
+        self._stop(index - self._first, step)
+        sends = place.kind == "save" or (place.kind == "end" and not self._chain.folds)
+        if sends and isinstance(error, TransferError):
+            raise _unsendable(step, error) from None
         raise error
+
+    def _step_at(self, place: Place) -> BoundStep:
+        return self._chain.steps[-1 if place.kind == "end" else place.step]
+
+    def _stop(self, done: int, step: BoundStep) -> None:
+        """It came so far and failed at this step; what was kept of the items behind is not wanted."""
+        self.done, self.step = done, step.number
+        each = sum(self._tapped) + (not self._chain.folds)
+        del self.cells[done * each if self._marks is None else 1 + sum(self._marks) :]
+
+
+def _unsendable(step: BoundStep, error: TransferError) -> TransferError:
+    return TransferError(f"the result of task '{step.function.name}' cannot be sent back: {error}")
 
 
 class Drained(NamedTuple):

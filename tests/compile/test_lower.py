@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -50,6 +51,23 @@ def test_operands_point_only_backwards() -> None:
 
     assert found
     assert all(below < at for at, below in found)
+
+
+def test_fold_with_combine_runs_where_its_items_are() -> None:
+    """On workers as the end of a stream; a list lies in the coordinator, and is folded there."""
+    made: Any = rows.iter(n=3)
+    pipeline = made.reduce(fold, initial=one(n=1), combine=scale, empty=one(n=0))
+    places = {}
+    for optimize in (True, False):
+        stage = program(pipeline, optimize=optimize).stages[-1]
+        assert isinstance(stage, StreamStage)
+        assert stage.combine is not None
+        assert stage.end is not None
+        assert (stage.combine.step.number, stage.combine.step.function.name) == (stage.end.number, "scale")
+        assert stage.combine.empty in operands(stage)
+        places[optimize] = stage.combine.place
+        assert stage.folds_on_workers is optimize
+    assert places == {True: "workers", False: "coordinator"}
 
 
 def test_shared_value_is_one_stage() -> None:

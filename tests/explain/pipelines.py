@@ -31,6 +31,11 @@ def long(text: Any, least: int = 1) -> bool:
     return len(text) >= least
 
 
+@task
+def weighed(a: float, b: float, weight: Any) -> float:
+    return float(a + weight * b)
+
+
 @task(retries=2)
 def fetch(url: object) -> bytes:
     return str(url).encode()
@@ -71,6 +76,10 @@ PIPELINES: dict[str, Future[object]] = {
     ),
     "retries": fetch.map(url=["a", "b"]).then(fetch).join(shown, after=fetch(url="c")),
     "materialised": total(items=double.map(x=lines(n=2))),
+    "parts": rows.iter(path="data.csv")
+    .then(price)
+    .save("p{iteration_index}")
+    .reduce(add, initial=one(n=2), combine=weighed.partial(weight=one(n=1)), empty=0.0),
     "product": minus.map(a=[1, 2, 3, 4], b=range(100), map_mode="product"),
     "values": task(lambda x, fn, many, text: x, name="shows")(
         x=object(), fn=len, many={"a": {1}, "b": (1, 2, 3, 4)}, text="x" * 100

@@ -81,13 +81,28 @@ def _future(node: Node, fn: Any, made: Mapping[int, Any]) -> object:
             return made[node.source].join(fn, **_given(node.args, made))
         case Fold():
             initial = _given((("initial", node.initial),), made)["initial"]
-            return made[node.source].reduce(fn, initial=initial, ordered=node.ordered)
+            options = {"combine": combine_of(node.fn)} if node.combines else {}
+            return made[node.source].reduce(fn, initial=initial, ordered=node.ordered, **options)
         case Keep() | Take():
             raise AssertionError("a save or a take has no task")
 
 
 def _given(args: Args, made: Mapping[int, Any]) -> dict[str, Any]:
     return {name: made[arg.node] if isinstance(arg, Use) else arg.value for name, arg in args}
+
+
+def combine_of(fn: Fn) -> object:
+    """What puts two parts of a fold together: a task or a plain function, as the fold has it."""
+    plain = functions.COMBINES[fn.name]
+    if fn.style == "module":
+        return plain
+    if fn.style == "closure":
+        return task(lambda one, other: plain(one, other))
+
+    async def awaited(one: object, other: object) -> object:
+        return plain(one, other)
+
+    return task(awaited)
 
 
 def task_of(fn: Fn, position: int, made: Mapping[int, Any], ready: Callable[[], None] | None = None) -> AnyTask:
@@ -132,6 +147,10 @@ def closures(before: Callable[[], None]) -> dict[str, Callable[..., Any]]:
         before()
         return functions.choosy(acc, item, m)
 
+    def strand(acc: object, item: object, m: int = 0) -> str:
+        before()
+        return functions.strand(acc, item, m)
+
     def emit(items: tuple[object, ...], a: object = None) -> Iterator[object]:
         before()
         yield from functions.emit(items, a)
@@ -148,7 +167,7 @@ def closures(before: Callable[[], None]) -> dict[str, Callable[..., Any]]:
         before()
         yield from functions.faulty(items, after)
 
-    named: list[Callable[..., Any]] = [mark, listing, picky, likes, fussy, choosy, emit, count, spread, faulty]
+    named: list[Callable[..., Any]] = [mark, listing, picky, likes, fussy, choosy, strand, emit, count, spread, faulty]
     lambdas: dict[str, Callable[..., Any]] = {
         "swap": lambda a, x, b=(): (before(), functions.swap(a, x, b))[1],  # type: ignore[func-returns-value]
         "echo": lambda x: (before(), x)[1],  # type: ignore[func-returns-value]

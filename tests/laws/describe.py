@@ -114,12 +114,13 @@ class Join:
 
 @dataclass(frozen=True)
 class Fold:
-    """`source.reduce(fn, initial=initial, ordered=ordered)`"""
+    """`source.reduce(fn, initial=initial, ordered=ordered)`, done in parts when it `combines`."""
 
     source: int
     fn: Fn
     initial: Arg
     ordered: bool = True
+    combines: bool = False
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ from tests.laws.describe import (
     reads,
     streams,
 )  # fmt: skip
+from tests.laws.functions import STARTS
 
 __all__ = ["VALUES", "graphs", "item_lists"]
 
@@ -66,6 +67,7 @@ _SPECIAL: dict[tuple[str, str], SearchStrategy[object]] = {
     ("choosy", "m"): st.integers(1, 6),
     ("likes", "m"): st.integers(1, 6),
     ("fussy", "m"): st.integers(2, 9),
+    ("strand", "m"): st.integers(2, 6),
 }
 _OF_ONE = ("mark", "mark", "swap", "swap", "echo", "void", "blank", "listing", "spread")
 _SOURCES = ("emit", "emit", "count", "spread")
@@ -196,6 +198,8 @@ class _Artist:
         return Iterate(fn, args)
 
     def fold(self, source: int) -> Fold:
+        if self.chance(4):
+            return self.parted(source)
         name = self.pick(("fold", "fold", "lagfold", "tally", "tally", "tally", *self.failing("choosy")))
         options = {"fold": ["", "", "k", "acc"], "lagfold": ["k", "acc", "item"], "choosy": ["m"], "tally": [""]}
         bound = self.pick(options[name])
@@ -203,6 +207,14 @@ class _Artist:
         # What is taken of an unordered stream is any of it: nothing that could be compared.
         ordered = name != "tally" or self.chance(3) or any(isinstance(node, Take) for node in self.nodes)
         return Fold(source, self.fn(name, layers), self.argument(), ordered)
+
+    def parted(self, source: int) -> Fold:
+        """A fold that is done in parts."""
+        name = self.pick(("tally", "strand"))
+        layers = ((("m", self.value(name, "m")),),) if name == "strand" and self.failing("m") else ()
+        initial = Const(self.draw(_sampled_from(STARTS[name])))
+        taken = any(isinstance(node, Take) for node in self.nodes)
+        return Fold(source, self.fn(name, layers), initial, name != "tally" or self.chance(2) or taken, combines=True)
 
     def keep(self, source: int) -> Keep:
         while isinstance(node := self.nodes[source], Take):

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from zlib import crc32
 
-__all__ = ["FUNCTIONS", "Refused", "Stumbled", "nothing", "stumble"]
+__all__ = ["COMBINES", "FUNCTIONS", "Refused", "STARTS", "Stumbled", "nothing", "stumble"]
 
 _LONGEST = 160
 
@@ -127,6 +127,18 @@ def tally(acc: object, item: object) -> int:
     return (number(acc) + number(item)) % 2**61
 
 
+def strand(acc: object, item: object, m: int = 0) -> str:
+    """Associative and not commutative; with `m` it refuses every m-th value or so."""
+    if m and checksum(item) % m == 0:
+        raise Refused(item)
+    return f"{acc}{item!r};"
+
+
+def splice(one: object, other: object) -> str:
+    """Two strands as one."""
+    return f"{one}{other}"
+
+
 def emit(items: tuple[object, ...], a: object = None) -> Iterator[object]:
     for item in items:
         yield item if a is None else term("emit", item, a)
@@ -150,7 +162,11 @@ def faulty(items: tuple[object, ...], after: int) -> Iterator[object]:
 FUNCTIONS: dict[str, Callable[..., object]] = {
     each.__name__: each
     for each in (
-        mark, swap, echo, void, blank, picky, likes, odds, fussy, listing, fold, lagfold, choosy, tally, emit, count,
-        spread, faulty,
+        mark, swap, echo, void, blank, picky, likes, odds, fussy, listing, fold, lagfold, choosy, tally, strand, emit,
+        count, spread, faulty,
     )
 }  # fmt: skip
+
+# What puts two accumulators of these folds together, and the accumulators that they may start from.
+COMBINES: dict[str, Callable[[object, object], object]] = {"tally": tally, "strand": splice}
+STARTS: dict[str, tuple[object, ...]] = {"tally": (0, 1, 100), "strand": ("", "a")}

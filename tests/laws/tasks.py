@@ -82,6 +82,11 @@ def tally(acc: object, item: object) -> int:
 
 
 @task
+def strand(acc: object, item: object, m: int = 0) -> str:
+    return functions.strand(acc, item, m)
+
+
+@task
 def emit(items: tuple[object, ...], a: object = None) -> Iterator[object]:
     yield from functions.emit(items, a)
 
@@ -104,7 +109,7 @@ def faulty(items: tuple[object, ...], after: int) -> Iterator[object]:
 TASKS: dict[str, Task[..., Any]] = {
     each.name: each
     for each in (
-        mark, swap, echo, void, blank, picky, likes, odds, fussy, listing, fold, lagfold, choosy, tally, emit, count,
-        spread, faulty,
+        mark, swap, echo, void, blank, picky, likes, odds, fussy, listing, fold, lagfold, choosy, tally, strand, emit,
+        count, spread, faulty,
     )
 }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,8 +21,8 @@ SOME = settings(max_examples=EXAMPLES)
 FEW = settings(max_examples=max(10, EXAMPLES // 2))
 Slow = Literal["nothing", "first item", "fold", "source"]
 SLOW: st.SearchStrategy[Slow] = st.sampled_from(["nothing", "first item", "fold", "source"])
-RUNTIMES = st.sampled_from(["inline", "threads", "processes"])
-WITH_WORKERS: st.SearchStrategy[RuntimeName] = st.sampled_from(["threads", "processes"])
+RUNTIMES = st.sampled_from(["inline", "threads", "processes", "auto"])
+WITH_WORKERS: st.SearchStrategy[RuntimeName] = st.sampled_from(["threads", "processes", "auto"])
 
 
 @dataclass
@@ -105,6 +106,38 @@ def test_law_9_never_more_than_the_window_alive(
 
 
 @SOME
+@given(
+    n=st.integers(0, 40), window=st.integers(1, 7), slow=SLOW, ordered=st.booleans(), workers=st.integers(1, 3),
+    batch=st.none() | st.integers(1, 8), saved=st.booleans(), helper=st.booleans(),
+)  # fmt: skip
+def test_law_9_holds_where_workers_fold(
+    n: int, window: int, slow: Slow, ordered: bool, workers: int, batch: int | None, saved: bool, helper: bool
+) -> None:
+    """On threads, where the fold of a worker can count in this process."""
+    gauge, lock = Gauge(), threading.Lock()
+
+    @task
+    def add(total: int, item: int) -> int:
+        if slow == "fold":
+            time.sleep(0.0005)
+        with lock:
+            gauge.done += 1
+        return total + item
+
+    items = counting(gauge, slow).iter(n=n).then(work(slow))
+    items = items.save("{iteration_index}", save_store=Recorder()) if saved else items
+    plan = daglite.compile(
+        items.reduce(add, initial=3, ordered=ordered, combine=lambda one, other: one + other),
+        window=window,
+        batch=batch,
+        helper_thread=helper,
+    )
+    assert plan.run(runtime="threads", workers=workers) == 3 + n * (n - 1)
+    assert gauge.asked == n + 1
+    assert max(gauge.alive) <= window
+
+
+@SOME
 @given(n=st.integers(0, 40), window=st.integers(1, 7), slow=SLOW, runtime=RUNTIMES, ordered=st.booleans())
 def test_law_9_a_consumer_pulls_the_source(n: int, window: int, slow: Slow, runtime: Any, ordered: bool) -> None:
     """Of a streamed plan: calls of `next` minus items handed out are at most `window`."""
@@ -143,7 +176,7 @@ def test_law_9_inline_one_item_is_alive(n: int, window: int | None, optimize: bo
     assert max(gauge.alive) <= (1 if optimize else n + 1)
 
 
-@pytest.mark.parametrize("runtime", ["threads", "processes"])
+@pytest.mark.parametrize("runtime", ["threads", "processes", "auto"])
 def test_law_9_the_default_window_is_what_explain_prints(runtime: RuntimeName) -> None:
     """Without a window of its own a plan takes 512 items for each worker, behind a slow first item too."""
     gauge = Gauge()

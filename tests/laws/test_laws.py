@@ -155,7 +155,7 @@ def test_law_7_partial_is_the_call_with_everything(
 
 @SOME
 @given(graphs(stream=True, failures=False), FILTERS, FILTERS, st.booleans())
-def test_law_15_a_filter_keeps_what_its_task_likes(graph: Graph, first: Fn, second: Fn, optimize: bool) -> None:
+def test_law_16_a_filter_keeps_what_its_task_likes(graph: Graph, first: Fn, second: Fn, optimize: bool) -> None:
     """`s.filter(p).filter(q)` gives `[x for x in s if p(x) and q(x)]`."""
     nodes = (*graph.nodes, Sift(graph.root, first, ()), Sift(len(graph.nodes), second, ()))
     items = daglite.compile(build(graph, STORES)).run(runtime="inline", store=Seen().stores["run"])
@@ -170,7 +170,7 @@ def test_law_15_a_filter_keeps_what_its_task_likes(graph: Graph, first: Fn, seco
 
 @SOME
 @given(graphs(stream=True, failures=False), st.integers(0, 4), OF_ONE.map(Fn), st.booleans())
-def test_law_16_a_take_is_the_head_of_the_list(graph: Graph, n: int, fn: Fn, optimize: bool) -> None:
+def test_law_17_a_take_is_the_head_of_the_list(graph: Graph, n: int, fn: Fn, optimize: bool) -> None:
     """`s.then(f).take(n)` gives `[f(x) for x in s][:n]`, and `f` is not asked about later items."""
     nodes = (*graph.nodes, Each(graph.root, fn, ()), Take(len(graph.nodes), n))
     items = daglite.compile(build(graph, STORES)).run(runtime="inline", store=Seen().stores["run"])

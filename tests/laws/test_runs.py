@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import os
 import signal
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from hypothesis import given, settings, strategies as st
 
 import daglite
 from daglite import task
 from daglite.exceptions import WorkerDiedError
+from tests.laws import functions
 from tests.laws.build import Ready, build
 from tests.laws.describe import Const, Each, Fn, Fold, Graph, Iterate, Keep, needed, shared
 from tests.laws.draw import graphs
 from tests.laws.oracle import evaluate
 from tests.laws.trial import EXAMPLES, Seen, agree, end, trial
+from tests.runtime.choosing import at
 
 # These start processes: some 20 ms each.
 MANY = settings(max_examples=EXAMPLES)
@@ -47,6 +52,23 @@ def test_law_8_threads_do_what_the_oracle_says(graph: Graph, compiling: dict[str
 
 
 @MANY
+@given(graphs(), COMPILING, WORKERS, st.sampled_from(["threads", "processes"]), st.sampled_from([1, 2, 3, 7, None]))
+def test_law_8_auto_may_move_after_any_item(
+    graph: Graph, compiling: dict[str, object], workers: int, answer: Any, moves: int | None
+) -> None:
+    """Early, late or never, to threads or to processes: nobody can tell from what comes out."""
+    seen = trial(graph, compiling=compiling, runtime=at(moves, answer, workers=workers))
+    agree(graph, seen, in_order=in_order(graph))
+
+
+@FEW
+@given(graphs(), COMPILING)
+def test_law_8_auto_decides_by_itself(graph: Graph, compiling: dict[str, object]) -> None:
+    """The same when it measures."""
+    agree(graph, trial(graph, compiling=compiling, runtime="auto", workers=2), in_order=in_order(graph))
+
+
+@MANY
 @given(graphs(), COMPILING)
 def test_law_8_inline_ignores_window_and_batch(graph: Graph, compiling: dict[str, object]) -> None:
     """In this process too, whatever the limits."""
@@ -66,10 +88,64 @@ def test_law_8_the_item_that_fails_is_named(
     expected = (ZeroDivisionError, "integer division or modulo by zero", bad)
     assert end(plan, runtime="processes", workers=workers) == expected == end(plan)
     assert end(plan, runtime="threads", workers=workers) == expected
+    assert end(plan, runtime=at(data.draw(st.integers(1, 400)), workers=workers)) == expected
+
+
+@MANY
+@given(
+    st.integers(0, 60),
+    st.sampled_from(["strand", "lists", "tally"]),
+    st.booleans(),
+    st.booleans(),
+    COMPILING,
+    WORKERS,
+    st.sampled_from(["threads", "processes"]),
+)
+def test_law_15_a_fold_in_parts_is_the_fold(
+    n: int, name: str, then: bool, unordered: bool, compiling: dict[str, object], workers: int, runtime: Any
+) -> None:
+    """With `combine` workers fold their own batches; the result is that of `functools.reduce`, `initial` in it once.
+
+    Each of the three starts from something, so that a second `initial` shows.
+    """
+    fold, combine, initial, commutes = IN_PARTS[name]
+
+    @task
+    def source() -> Iterator[int]:
+        yield from range(n)
+
+    ordered = not (unordered and commutes)
+    stream = source.iter()
+    pipeline = (stream.then(task(lambda x: x)) if then else stream).reduce(
+        task(fold), initial=initial, combine=combine, ordered=ordered
+    )
+    plan = daglite.compile(pipeline, **compiling)  # type: ignore[arg-type]
+    wanted = functools.reduce(fold, range(n), copy.deepcopy(initial))
+    assert plan.run(runtime=runtime, workers=workers) == wanted == plan.run(runtime="inline")
+    assert plan.run(runtime=at(n // 2 or None, runtime, workers=workers)) == wanted
+
+
+def grown(acc: list[object], item: object) -> list[object]:
+    """A fold that changes its accumulator."""
+    acc.append(item)
+    return acc
+
+
+def grown_by(one: list[object], other: list[object]) -> list[object]:
+    one.extend(other)
+    return one
+
+
+# The fold, what combines its parts, a start, and whether the order does not matter.
+IN_PARTS: dict[str, tuple[Callable[..., Any], Callable[..., Any], Any, bool]] = {
+    "strand": (functions.strand, functions.splice, "a", False),
+    "lists": (grown, grown_by, ["a"], False),
+    "tally": (functions.tally, functions.tally, 100, True),
+}
 
 
 @FEW
-@given(graphs(stream=True), COMPILING, st.sampled_from(["inline", "threads", "processes"]), st.booleans())
+@given(graphs(stream=True), COMPILING, st.sampled_from(["inline", "threads", "processes", "auto"]), st.booleans())
 def test_law_8_a_streamed_plan_hands_out_what_run_returns(
     graph: Graph, compiling: dict[str, object], runtime: str, ordered: bool
 ) -> None:
@@ -150,7 +226,7 @@ def killing(victims: set[int], folder: str) -> Ready:
 @given(
     graphs(failures=False).filter(lambda graph: bool(shared(graph))),
     COMPILING,
-    st.sampled_from(["threads", "processes"]),
+    st.sampled_from(["threads", "processes", "auto"]),
 )
 def test_law_14_what_is_shared_runs_once_on_workers_too(
     graph: Graph, compiling: dict[str, object], runtime: str

@@ -92,7 +92,7 @@ def test_options_that_belong_to_the_object_are_refused() -> None:
         count.iter(n=2).run(runtime=Processes(), workers=2)
     with pytest.raises(ParameterError, match="`workers` must be a whole number >= 1"):
         Processes(workers=0)
-    with pytest.raises(ParameterError, match="`runtime` must be one of 'processes', 'threads', 'inline'"):
+    with pytest.raises(ParameterError, match="`runtime` must be one of 'processes', 'threads', 'inline', 'auto'"):
         count.iter(n=2).run(runtime="thread")  # type: ignore[arg-type]
     with pytest.raises(ParameterError, match="`start_method` must be one of"):
         Processes(start_method="vfork")  # type: ignore[arg-type]

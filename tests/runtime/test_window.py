@@ -15,9 +15,11 @@ SIZES = st.integers(0, 500)
 class WindowMachine(RuleBasedStateMachine):
     """Items are pulled, sent in batches, answered in any order and released in the order of their answers."""
 
-    @initialize(size=st.integers(1, 20), limit=st.integers(1, 2000))
-    def start(self, size: int, limit: int) -> None:
-        self.window = Window(size, limit)
+    @initialize(size=st.integers(1, 20), limit=st.integers(1, 2000), folds=st.booleans())
+    def start(self, size: int, limit: int, folds: bool) -> None:
+        self.window = Window(size, limit, folds=folds)
+        self.folds = folds
+        self.items_back = 0
         self.size, self.limit = size, limit
         self.pending = 0
         self.flights: list[list[int]] = []
@@ -32,7 +34,7 @@ class WindowMachine(RuleBasedStateMachine):
     def bytes_alive(self) -> int:
         captured = sum(map(sum, self.flights)) + sum(nbytes for _, nbytes in self.waiting)
         mean = sum(self.result_sizes) / len(self.result_sizes) if self.result_sizes else 0.0
-        return captured + int(mean * sum(map(len, self.flights)))
+        return captured + int(mean * (len(self.flights) if self.folds else sum(map(len, self.flights))))
 
     @rule(share=st.floats(0, 1))
     def pull(self, share: float) -> None:
@@ -54,10 +56,21 @@ class WindowMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def arrive(self, data: st.DataObject) -> None:
         flight = self.flights.pop(data.draw(st.integers(0, len(self.flights) - 1)))
-        results = data.draw(st.lists(SIZES, min_size=len(flight), max_size=len(flight)))
+        count = 1 if self.folds else len(flight)
+        results = data.draw(st.lists(SIZES, min_size=count, max_size=count))
+        self.items_back += len(flight)
         self.window.arrive(len(flight), sum(flight), sum(results))
         self.waiting.append((len(flight), sum(results)))
         self.result_sizes += results
+
+    @precondition(lambda self: any(len(flight) > 1 for flight in self.flights))
+    @rule(data=st.data())
+    def split(self, data: st.DataObject) -> None:
+        """A worker died: its batch goes out again, item by item."""
+        flight = data.draw(st.sampled_from([flight for flight in self.flights if len(flight) > 1]))
+        self.flights.remove(flight)
+        self.flights += [[size] for size in flight]
+        self.window.split(len(flight))
 
     @precondition(lambda self: self.waiting)
     @rule()
@@ -94,7 +107,7 @@ class WindowMachine(RuleBasedStateMachine):
         """Pulling what there is room for keeps within the bytes when items are as large as they were."""
         assume(self.item_sizes and self.alive())
         item = sum(self.item_sizes) / len(self.item_sizes)
-        result = sum(self.result_sizes) / len(self.result_sizes) if self.result_sizes else 0.0
+        result = sum(self.result_sizes) / self.items_back if self.result_sizes else 0.0
         room = self.window.room()
         assert room <= 1 or self.bytes_alive() + room * (item + result) <= self.limit + 1
 

@@ -21,6 +21,6 @@ def stream_reduce(node: Node, readers: Readers) -> Node | None:
     if isinstance(node, ReduceNode) and readers(node.source) == 1:
         stream = open_stream(node.source)
         if stream is not None:
-            fold = Fold(node.call, node.accumulator, node.item, node.initial, node.ordered, node.saves)
+            fold = Fold(node.call, node.accumulator, node.item, node.initial, node.ordered, node.saves, node.combine)
             return replace(stream, ending=fold)
     return None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from daglite.compile.rules.stream_collect import stream_collect
 from daglite.compile.rules.stream_reduce import stream_reduce
 from daglite.compile.rules.stream_source import stream_source
-from daglite.ir.nodes import CompositeMapTaskNode, Fold, IterNode, Link, Mapped, ReduceNode, Value
+from daglite.ir.nodes import Combine, CompositeMapTaskNode, Fold, IterNode, Link, Mapped, ReduceNode, Value
 from daglite.ir.walk import same
 from tests.compile.bench import bound, call, check_law, declines, explained, rewritten
 from tests.samples import Memory, double, fold, one, pair, rows, weighted
@@ -32,6 +34,15 @@ def test_fold_of_open_composite_is_its_ending() -> None:
 
     found = rewritten(rows.iter(n=2).then(double).reduce(fold, initial=0), stream_source, stream_reduce)
     assert same(found, wanted)
+
+
+def test_combine_goes_along() -> None:
+    together = Combine(call(pair.function), ("a", "b"), Value(0))
+    ending = Fold(call(fold.function), "acc", "item", Value(7), True, (), together)
+    wanted = CompositeMapTaskNode(IterNode(call(rows.function, *bound(n=2))), (), ending)
+
+    pipeline: Any = rows.iter(n=2)
+    assert same(rewritten(pipeline.reduce(fold, initial=7, combine=pair, empty=0), stream_reduce), wanted)
 
 
 def test_save_of_the_result_goes_along() -> None:

@@ -11,4 +11,4 @@ numbers.iter(n=3).reduce(add, initial=0.0, order=False)
 # pyright  No parameter named "order"  [reportCallIssue]
 # pyrefly  Unexpected keyword argument `order` in function `daglite.futures.Items.reduce`  [unexpected-keyword]
 # ty       Argument `order` does not match any known parameter of bound method `Items.reduce`  [unknown-argument]
-# python   ParameterError: `reduce` with task 'add' has no 'order'; it takes 'initial', 'ordered'; did you mean 'ordered'?
+# python   ParameterError: `reduce` with task 'add' has no 'order'; it takes 'initial', 'ordered', 'combine', 'empty'; did you mean 'ordered'?

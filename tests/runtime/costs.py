@@ -1,0 +1,83 @@
+"""Counts what a run costs its coordinator: messages, bytes, pickles, wake-ups. It measures no time."""
+
+from __future__ import annotations
+
+import pickle
+import selectors
+import socket
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from daglite.runtime.batch import Batcher
+from daglite.runtime.bell import Bell
+from daglite.runtime.frames import Frame, FrameReader, FrameWriter
+from daglite.runtime.wire import Codec
+
+__all__ = ["Costs", "costs_of"]
+
+
+class Costs(Counter[str]):
+    """How often, or how many bytes.
+
+    `batches` and `replies`: messages to and from workers, `sent` and `received` what is in them. `sends`, `receives`:
+    calls of the kernel for them, `through_sockets` the bytes that these took and brought. `waits`: looks at all
+    sockets, each a wake-up of the coordinator; `rings`: wake-ups of workers. `pickles`: calls of `pickle.dumps` in the
+    coordinator, `largest` the bytes of the largest; `captures`: items pickled when they were yielded.
+    """
+
+
+def costs_of(run: Callable[[], object], patch: pytest.MonkeyPatch, *, seconds: float = 1e-7) -> Costs:
+    """What it costs; each item takes `seconds` of a worker's time, as far as the size of batches goes."""
+    costs = Costs()
+    with patch.context() as patched:
+
+        def around(owner: Any, name: str, note: Callable[..., None]) -> None:
+            real = getattr(owner, name)
+
+            def noting(*arguments: Any, **options: Any) -> Any:
+                found = real(*arguments, **options)
+                note(found, *arguments)
+                return found
+
+            patched.setattr(owner, name, noting)
+
+        def pushed(_: None, writer: FrameWriter, frame: Frame, *__: object) -> None:
+            costs[frame.kind.name.lower()] += 1
+            costs["sent"] += sum(memoryview(segment).nbytes for segment in frame.segments)
+
+        def read(frames: list[Frame], *_: object) -> None:
+            costs["replies"] += sum(frame.kind.name in ("DONE", "FAIL", "PIECE") for frame in frames)
+            costs["received"] += sum(memoryview(segment).nbytes for frame in frames for segment in frame.segments)
+
+        def pickled(data: bytes, *_: object) -> None:
+            costs["pickles"] += 1
+            costs["largest"] = max(costs["largest"], len(data))
+
+        def count(what: str) -> Callable[..., None]:
+            return lambda *_: costs.update({what: 1})
+
+        def moved(what: str) -> Callable[..., None]:
+            def note(found: Any, *_: object) -> None:
+                costs[what] += 1
+                costs["through_sockets"] += found[0] if isinstance(found, tuple) else found
+
+            return note
+
+        observe = Batcher.observe
+        patched.setattr(Batcher, "observe", lambda batcher, n, _, nbytes: observe(batcher, n, n * seconds, nbytes))
+        around(FrameWriter, "push", pushed)
+        around(FrameReader, "read", read)
+        for name in ("send", "sendmsg"):
+            around(socket.socket, name, moved("sends"))
+        for name in ("recv_into", "recvmsg_into"):
+            around(socket.socket, name, moved("receives"))
+        around(Bell, "ring", count("rings"))
+        around(selectors.DefaultSelector, "select", count("waits"))
+        around(pickle, "dumps", pickled)
+        around(Codec, "capture", count("captures"))
+        run()
+    costs["batches"] = costs["batch"]
+    return costs

@@ -1,0 +1,186 @@
+"""What a run costs its coordinator, for fixed inputs: messages, bytes, pickles, wake-ups. Time plays no part in it.
+
+Each bound is some way above what was found when it was written, and far below what a mistake costs: a message for each
+item, a pickle for each item, an argument with each batch.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import daglite
+from daglite import Future, task
+from tests.runtime.costs import Costs, costs_of
+
+MANY, WORKERS, LARGE = 100_000, 2, 10_000_000
+ARRAY = 1_000_000
+
+
+@task
+def count(n: int) -> Iterator[int]:
+    yield from range(n)
+
+
+@task
+def double(x: int) -> int:
+    return x * 2
+
+
+@task
+def add(total: int, item: int) -> int:
+    return total + item
+
+
+@task
+def first(total: int, _: object) -> int:
+    return total
+
+
+def run(pipeline: Future[Any], patch: pytest.MonkeyPatch, *, seconds: float = 1e-7, **compiling: Any) -> Costs:
+    plan = daglite.compile(pipeline, **compiling)
+    return costs_of(lambda: plan.run(workers=WORKERS), patch, seconds=seconds)
+
+
+def test_trivial_items_travel_by_the_hundreds(monkeypatch: pytest.MonkeyPatch) -> None:
+    costs = run(count.iter(n=MANY).then(double).reduce(add, initial=0), monkeypatch)
+
+    # Batches of up to 512; a slow start, and pulls that end early, leave some smaller ones.
+    assert costs["batches"] <= MANY / 128
+    assert costs["replies"] == costs["batches"]
+    # A batch is one send and brings one reply; the coordinator does not look without need.
+    assert costs["sends"] <= costs["batches"] + 50
+    assert costs["receives"] <= 2 * costs["batches"] + 50
+    assert costs["waits"] <= 1.2 * costs["batches"] + 50
+    assert costs["rings"] <= costs["sends"] + 50
+    # One pickle for each batch; the rest are those of the program.
+    assert costs["pickles"] <= costs["batches"] + 30
+    assert costs["captures"] == 0
+    # A number below 65,536 is three bytes in a pickle, a larger one five.
+    assert costs["sent"] <= 4.5 * MANY
+    assert costs["received"] <= 5 * MANY
+    assert costs["through_sockets"] <= costs["sent"] + costs["received"] + 100 * costs["batches"] + 5000
+
+
+def test_rows_are_pickled_once_each_and_travel_by_the_hundreds(monkeypatch: pytest.MonkeyPatch) -> None:
+    @task
+    def rows(n: int) -> Iterator[dict[str, object]]:
+        for number in range(n):
+            yield {"number": number, "name": str(number)}
+
+    number_of = task(lambda row: row["number"])
+    costs = run(rows.iter(n=20_000).then(number_of).reduce(add, initial=0), monkeypatch)
+
+    assert costs["captures"] == 20_000
+    # None of them again when a batch is packed.
+    assert costs["pickles"] <= 40
+    assert costs["batches"] <= 20_000 / 64
+    assert costs["sends"] <= costs["batches"] + 50
+    assert costs["sent"] <= 65 * 20_000
+
+
+def test_results_are_not_pickled_in_the_coordinator(monkeypatch: pytest.MonkeyPatch) -> None:
+    boxed = task(lambda x: [x, str(x)])
+    costs = run(count.iter(n=20_000).then(boxed).reduce(first, initial=0), monkeypatch)
+
+    assert costs["captures"] == 0
+    assert costs["pickles"] <= costs["batches"] + 40
+
+
+def test_slow_items_travel_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 5 ms of work each, as far as anybody knows: none waits for another in a batch."""
+    costs = run(count.iter(n=400).then(double).reduce(add, initial=0), monkeypatch, seconds=0.005)
+
+    assert costs["batches"] == 400
+    assert costs["pickles"] <= 400 + 30
+    # Two for a worker may leave together.
+    assert costs["sends"] <= 400 + 50
+    assert costs["waits"] <= 2 * 400 + 50
+
+
+def test_a_slow_source_sends_each_item_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    @task
+    def slowly(n: int) -> Iterator[int]:
+        for number in range(n):
+            time.sleep(0.001)
+            yield number
+
+    costs = run(slowly.iter(n=100).then(double).reduce(add, initial=0), monkeypatch)
+
+    # Only an interruption by the system lets two of them meet.
+    assert costs["batches"] >= 90
+    assert costs["waits"] <= 5 * 100
+    assert costs["sends"] <= 5 * 100
+
+
+def argument(data: bytes) -> Future[int]:
+    return count.iter(n=1000).then(task(lambda x, data: len(data), name="weigh"), data=data).reduce(add, initial=0)
+
+
+def closure(data: bytes) -> Future[int]:
+    return count.iter(n=1000).then(task(lambda x: len(data), name="weigh")).reduce(add, initial=0)
+
+
+@pytest.mark.parametrize("way", [argument, closure])
+def test_what_is_large_and_fixed_travels_once_to_each_worker(
+    way: Callable[[bytes], Future[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    costs = run(way(b"x" * LARGE), monkeypatch)
+
+    assert costs["install"] == WORKERS
+    assert costs["sent"] <= WORKERS * LARGE + 100_000
+    assert costs["through_sockets"] <= WORKERS * LARGE + 200_000
+
+
+def test_what_is_large_and_fixed_never_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(argument(b"x" * LARGE), monkeypatch)["received"] <= 100_000
+
+
+def test_large_arrays_are_never_part_of_a_pickle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They go beside it, and through memory that is shared: hardly anything passes a socket."""
+
+    @task
+    def arrays(n: int) -> Iterator[NDArray[np.float64]]:
+        for _ in range(n):
+            yield np.ones(ARRAY)
+
+    there = run(arrays.iter(n=20).then(task(lambda array: int(array[0]))).reduce(add, initial=0), monkeypatch)
+    back = run(count.iter(n=20).then(task(lambda x: np.full(ARRAY, x))).reduce(first, initial=0), monkeypatch)
+
+    assert (there["captures"], there["batches"], back["batches"]) == (20, 20, 20)
+    for costs, way in ((there, "sent"), (back, "received")):
+        assert costs["largest"] <= 10_000
+        assert 20 * 8 * ARRAY <= costs[way] <= 20 * 8 * ARRAY + 50_000
+        assert costs["through_sockets"] <= 200_000
+
+
+def test_saves_on_the_way_do_not_add_messages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    class Nowhere:
+        def save(self, key: str, value: object) -> None:
+            """Forget it."""
+
+    plain = run(count.iter(n=5000).then(double).then(double).reduce(add, initial=0), monkeypatch, batch=100)
+    tapped = count.iter(n=5000).then(double).save("{iteration_index}", save_store=Nowhere()).then(double)
+    saved = run(tapped.reduce(add, initial=0), monkeypatch, batch=100)
+
+    assert saved["batches"] <= plain["batches"] + 25
+    assert saved["sent"] <= plain["sent"] + 5000
+    assert saved["received"] <= 2 * plain["received"] + 5000
+
+
+def test_the_counters_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One item in each message costs what it costs: the bounds above are not met by chance."""
+    costs = run(count.iter(n=1000).then(double).reduce(add, initial=0), monkeypatch, batch=1)
+
+    assert costs["batches"] == costs["replies"] == 1000
+    assert costs["pickles"] >= 1000
+    assert costs["sends"] >= 500
+    assert costs["receives"] >= 500
+    assert costs["waits"] >= 100
+    assert costs["through_sockets"] >= costs["sent"] + costs["received"] > 0
