@@ -176,8 +176,8 @@ class _Numbering:
             case Fold():
                 kind, ordered, initial = "reduce", ending.ordered, self._operand(ending.initial)
                 end = self._step(node or "", ending.call, (ending.accumulator, ending.item), ending.saves)
-                # A list lies in the coordinator already: there it is folded, too. So is what a filter lets pass: answers
-                # then tell item by item what came of it, and a part has no items.
+                # A list lies in the coordinator already: there it is folded, too. So is what a filter lets pass: its
+                # answers tell of each item what came of it, and a part has no items.
                 here = bool(node) or any(link.filters for link in links)
                 combine = self._combine(ending, end.number, "coordinator" if here else "workers")
             case _:
