@@ -67,11 +67,6 @@ def test_the_guides_pipelines() -> None:
     assert inline(STREAM.then(double).then(scale, by=5)) == [0, 10, 20]
     assert inline(STREAM.then(double).reduce(fold, initial=1)) == 37
     assert inline(STREAM.then(double).join(total)) == 6
-    assert inline(STREAM.take(2)) == [0, 1]
-    assert inline(STREAM.take(9).then(double).take(2)) == [0, 2]
-    assert inline(STREAM.filter(odd)) == [1]
-    assert inline(rows.iter(n=3, start=1).filter(odd.partial(x=3))) == [2]
-    assert inline(STREAM.then(double).filter(odd, by=4).then(scale)) == [20]
     assert inline(STREAM.reduce(fold, initial=0)) == 5
     assert inline(STREAM.join(shown)) == "[0, 1, 2]."
     assert inline(rows(n=3)) == [0, 1, 2]
@@ -350,32 +345,6 @@ def test_store_of_the_save_goes_before_that_of_the_run(tmp_path: Path) -> None:
 def test_wrong_saves_raise_at_once(save: Callable[[], object], message: str) -> None:
     with pytest.raises(ParameterError, match=message):
         save()
-
-
-def test_filter_needs_a_task_that_answers() -> None:
-    with pytest.raises(TaskError, match=r"^`filter` needs a task; got <built-in function any>; decorate"):
-        STREAM.filter(any)  # type: ignore[arg-type]
-    with pytest.raises(TaskError, match=r"^`filter` needs a task that returns True or False; 'several' is a generator"):
-        STREAM.filter(several)  # type: ignore[arg-type]
-    with pytest.raises(ParameterError, match=r"^task 'odd' has no parameter 'bye'; it takes 'x', 'by'; did you mean"):
-        STREAM.filter(odd, bye=2)  # type: ignore[call-arg]
-
-
-@pytest.mark.parametrize("n", [-1, 1.0, True, None, "2"])
-def test_take_needs_a_number_of_items(n: Any) -> None:
-    with pytest.raises(ParameterError, match=rf"^`n` of `take` must be a whole number >= 0; got {re.escape(repr(n))}$"):
-        STREAM.take(n)
-
-
-def test_key_behind_a_take_is_that_of_the_stream() -> None:
-    assert saved(STREAM.take(2).save("{n}_{start}_{iteration_index}")) == [("3_0_0", 0), ("3_0_1", 1)]
-    assert repr(STREAM.take(2)) == "IterFuture(rows)"
-
-
-def test_key_behind_a_filter_names_its_parameters() -> None:
-    assert saved(STREAM.filter(odd).save("{by}_{iteration_index}")) == [("2_1", 1)]
-    with pytest.raises(ParameterError, match=r"names 'x', which will not exist; known names: 'by', 'iteration_index'$"):
-        STREAM.filter(odd).save("{x}_{iteration_index}")
 
 
 def test_chaining_needs_a_task() -> None:
