@@ -65,7 +65,7 @@ class InlineFlow:
         self.copies = copies
         self.watchful = watchful
         self.calls = [call for call, _, _ in chain.calls]
-        self._chain = chain
+        self.chain = chain
         self._codec = codec
         saves = tuple(saver is not None for saver in savers)
         snaps = codec is not None and copies is None
@@ -73,7 +73,7 @@ class InlineFlow:
         shape = Shape(saves, kind, source.saver is not None, snaps, copies is not None, filters, most is not None)
         self._loop = flat_loop(shape)
         self.left = most
-        self._end = self._numbered(ending.one) if kind == "numbered" else ending.one
+        self._end = self._numbered(ending.one) if kind == "numbered" else None
         self._saves = [self._numbered(saver) for saver in savers if saver is not None]
         self._snaps = self._snap if copies is None else (copies.item, copies.result)
         self._most = 1
@@ -96,6 +96,8 @@ class InlineFlow:
     ) -> int:
         """Take these items of the source through, with other `calls` and `end` if given; how many there were."""
         ending = self.ending
+        # Somebody may have put a clock around what the ending does.
+        one = end or self._end or ending.one
         value, count = self._loop.run(
             items,
             self.source.count,
@@ -104,7 +106,7 @@ class InlineFlow:
             self._saves,
             self.source.saver,
             self._snaps,
-            (self._end, self._enough) if self.left is not None else self._end if end is None else end,
+            one if self.left is None else (one, self._enough),
             failed=self._failed,
         )
         if isinstance(ending, Folding):
@@ -152,11 +154,11 @@ class InlineFlow:
         """Say what failed and raise it."""
         index = self.source.index_of(index) if place.kind != "source" else index
         if place.kind == "call":
-            step = self._chain.steps[place.step]
+            step = self.chain.steps[place.step]
             attempt = step.function.retries + 1 if isinstance(error, Exception) else 1
             raise_blamed(error, Failure(step.function.name, step.number, index, short_repr(item), attempt))
         if place.kind == "result":
-            step = self._chain.steps[place.step]
+            step = self.chain.steps[place.step]
             raise_blamed(error, Failure(step.function.name, step.number, index, short_repr(item)))
         if place.kind == "end" and isinstance(self.ending, Folding):
             self.ending.blame(error, index, x)
