@@ -65,8 +65,8 @@ def open_flow(
     savers = [context.book.open(link.saves, bound) for link, bound in zip(stage.links, links, strict=True)]
     steps, wanted = _steps_and_savers(links, savers, fold) if limited else ([], [])
     told = context.watch is not None and context.watch.batches
-    made = watched.WatchedIntake if told else Intake
-    intake = made(wanted, ending, source.indices, parts=fold is not None, most=stage.most)
+    kind = watched.WatchedIntake if told else Intake
+    intake = kind(wanted, ending, source.indices, parts=fold is not None, most=stage.most)
     if adaptive:
         inline = _inline_part(context, source, links, savers, here or ending, folds=fold is not None, most=stage.most)
         return _adaptive_flow(context, stage, source, inline, steps, intake, ordered)

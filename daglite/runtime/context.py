@@ -118,8 +118,10 @@ class Context:
     def bind(self, step: Step) -> BoundStep:
         """A step with the values of its arguments."""
         arguments = tuple((name, self.value(operand)) for name, operand in step.arguments)
-        clocked, limit = self.watch is not None and self.watch.steps, step.limit
-        return BoundStep(step.number, step.function, arguments, step.items, step.filters, clocked=clocked, limit=limit)
+        clocked = self.watch is not None and self.watch.steps
+        return BoundStep(
+            step.number, step.function, arguments, step.items, step.filters, clocked=clocked, limit=step.limit
+        )
 
     def value(self, operand: Operand) -> object:
         """The value of an argument."""

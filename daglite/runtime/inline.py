@@ -73,7 +73,7 @@ class InlineFlow:
         shape = Shape(saves, kind, source.saver is not None, snaps, copies is not None, filters, most is not None)
         self._loop = flat_loop(shape)
         self.left = most
-        self._kind = kind
+        self._end = self._numbered(ending.one) if kind == "numbered" else None
         self._saves = [self._numbered(saver) for saver in savers if saver is not None]
         self._snaps = self._snap if copies is None else (copies.item, copies.result)
         self._most = 1
@@ -96,6 +96,8 @@ class InlineFlow:
     ) -> int:
         """Take these items of the source through, with other `calls` and `end` if given; how many there were."""
         ending = self.ending
+        # Somebody may have put a clock around what the ending does.
+        one = end or self._end or ending.one
         value, count = self._loop.run(
             items,
             self.source.count,
@@ -104,19 +106,13 @@ class InlineFlow:
             self._saves,
             self.source.saver,
             self._snaps,
-            (self._end, self._enough) if self.left is not None else self._end if end is None else end,
+            one if self.left is None else (one, self._enough),
             failed=self._failed,
         )
         if isinstance(ending, Folding):
             ending.value = value
         self.source.count += count
         return count
-
-    @property
-    def _end(self) -> Callable[..., Any]:
-        # Asked for each time: whoever watches may have put a clock around it.
-        one = self.ending.one
-        return self._numbered(one) if self._kind == "numbered" else one
 
     @property
     def full(self) -> bool:

@@ -238,3 +238,20 @@ def test_retries_and_async_filters(runtime: RuntimeName) -> None:
         return x > 1
 
     assert rows.iter(n=4).filter(likes).run(runtime=runtime, workers=1) == [2, 3]
+
+
+@EVERYWHERE
+@PLAIN_TOO
+def test_fold_that_could_be_done_in_parts_is_done_in_the_coordinator(runtime: RuntimeName, optimize: bool) -> None:
+    """A part has no items any more, so nobody could tell what of it was dropped."""
+    here = os.getpid()
+
+    @task
+    def add(total: int, x: int) -> int:
+        assert os.getpid() == here
+        return total + x
+
+    pipeline = rows.iter(n=50).filter(odd).reduce(add, initial=1, combine=lambda one, other: one + other)
+    plan = compile(pipeline, optimize=optimize)
+    assert plan.run(runtime=runtime, workers=2) == 1 + sum(range(1, 50, 2))
+    assert plan.explain().count("workers      reduce") == 0
