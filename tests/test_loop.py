@@ -107,7 +107,7 @@ def test_places_belong_to_their_lines(shape: Shape) -> None:
     written = write_loop(shape)
     lines = written.source.splitlines()[written.first_line - 1 :]
     starts = {
-        "source": ("for index, item",),
+        "source": ("for index, item in enumerate(", "for item in compress("),
         "item": ("save_item(", "item = snap(", "if type(item)"),
         "result": ("if type(x)", "if type(item)"),
         "call": ("x = call_{step}(", "if not call_{step}("),

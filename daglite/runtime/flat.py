@@ -8,6 +8,8 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
+from itertools import compress, repeat
+from operator import length_hint
 from types import FrameType, FunctionType
 from typing import Any, NoReturn, cast
 
@@ -50,13 +52,25 @@ class FlatLoop:
             frame = frame.f_back
         if frame is None:
             return None
-        return self.places[frame.f_lineno - self.first_line], frame.f_locals["index"]
+        known = frame.f_locals
+        index = known["index"] if "index" in known else known["start"] + _gone(known["ticks"]) - 1
+        return self.places[frame.f_lineno - self.first_line], index
 
 
 @functools.lru_cache(maxsize=64)
 def flat_loop(shape: Shape) -> FlatLoop:
     """Write and compile the loop for streams of this shape."""
     written = write_loop(shape)
-    made: dict[str, object] = {"PLAIN": PLAIN}
+    made: dict[str, object] = {"PLAIN": PLAIN, "compress": compress, "new_ticks": _new_ticks, "gone": _gone}
     exec(compile(written.source, STREAM_FILE, "exec"), made)
     return FlatLoop(written.source, written.places, written.first_line, cast("FunctionType", made["loop"]))
+
+
+def _new_ticks() -> repeat[bool]:
+    """Ticks for `compress`, which takes one for each item that comes."""
+    return repeat(True, sys.maxsize)
+
+
+def _gone(ticks: repeat[bool]) -> int:
+    """How many have been taken: the iterator knows how many are left."""
+    return sys.maxsize - length_hint(ticks)
