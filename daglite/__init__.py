@@ -9,6 +9,7 @@ The map of the house, in the direction in which data flows:
     runtime          one loop, many engines                     cli          the command line
     datasets, keys   where saves go                             tokens       what makes two things the same
     options          frozen option records                      exceptions   the tree of errors
+    events           what happens in a run, as records          observe      report, progress, timeline
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from daglite.plan import ItemStream, Plan
 from daglite.tasks import PartialStreamTask, PartialTask, StreamTask, Task, task
 
 if TYPE_CHECKING:
-    from daglite import runtime as runtime
+    from daglite import events as events, observe as observe, runtime as runtime
     from daglite.compile import compile as compile
 else:
     import daglite.compile
@@ -30,6 +31,8 @@ else:
 
     # Loaded with the first run, or when something of it is asked for: it brings multiprocess and dill.
     runtime = lazy("daglite.runtime")
+    # Loaded when somebody listens to a run.
+    events, observe = lazy("daglite.events"), lazy("daglite.observe")
 
 __all__ = [
     "DatasetStore",
@@ -46,8 +49,10 @@ __all__ = [
     "TaskFuture",
     "compile",
     "datasets",
+    "events",
     "exceptions",
     "ir",
+    "observe",
     "ref",
     "runtime",
     "task",

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import Literal, Protocol, TypedDict, get_args, runtime_checkable
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Literal, Protocol, TypedDict, get_args, runtime_checkable
 
 from daglite.exceptions import ParameterError
 from daglite.functions import suggest
 from daglite.keys import KeyTemplate
 from daglite.records import record
+
+if TYPE_CHECKING:
+    from daglite.events import Observer, Progress
 
 __all__ = [
     "Limits",
@@ -27,6 +31,8 @@ __all__ = [
 ]
 
 MIB = 1024 * 1024
+# Options that say nothing of how items are run: the plan sees to them.
+_OF_THE_PLAN = ("store", "observers", "progress", "trace")
 
 RuntimeName = Literal["processes", "threads", "inline", "auto"]
 StartMethod = Literal["auto", "fork", "forkserver", "spawn"]
@@ -89,6 +95,10 @@ class RunOptions(TypedDict, total=False):
     worker_retries: how often an item starts again when its worker died (default 2).
     max_items_per_worker: a worker is replaced after so many items (default: never).
     store: where saves without a `save_store` go: a store or a folder.
+    observers: who is told what happens, see `daglite.events`; `daglite.observe` has some.
+    progress: None (default) shows long runs on a terminal and in notebooks, True on any error output, False never; a
+        function is called with a `daglite.events.Progress` some times a second.
+    trace: a file for the times of all batches, which Perfetto and `daglite timeline` show.
     """
 
     runtime: RuntimeName | Runtime
@@ -97,11 +107,14 @@ class RunOptions(TypedDict, total=False):
     worker_retries: int
     max_items_per_worker: int
     store: Store | str | os.PathLike[str]
+    observers: Sequence[Observer]
+    progress: bool | Callable[[Progress], object] | None
+    trace: str | os.PathLike[str]
 
 
 @record(eq=True)
 class RunSettings:
-    """`RunOptions` after validation, without the store; `workers` None leaves their number to the runtime.
+    """`RunOptions` after validation, without what the plan sees to; `workers` None leaves their number to the runtime.
 
     `given` names the options that were given, as opposed to left at their defaults.
     """
@@ -129,7 +142,7 @@ def settings_of(options: RunOptions) -> RunSettings:
     for name in options:
         if name not in known:
             raise ParameterError(f"unknown option '{name}'; known: {', '.join(known)}{suggest(name, known)}")
-    given = {name: value for name, value in options.items() if name != "store"}
+    given = {name: value for name, value in options.items() if name not in _OF_THE_PLAN}
     return RunSettings(**given, given=frozenset(given))  # type: ignore[arg-type]  # __post_init__ checks each value
 
 

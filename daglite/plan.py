@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,13 +22,16 @@ if TYPE_CHECKING:
     import asyncio
 
     import daglite.explain as explaining
+    import daglite.observe as observe
     import daglite.sameness as sameness
     from daglite.explain import ExplainFormat
-    from daglite.runtime import run as runs, transfer
+    from daglite.runtime import run as runs, transfer, worker
     from daglite.runtime.run import Execution
 else:
     explaining, sameness = lazy("daglite.explain"), lazy("daglite.sameness")
+    observe = lazy("daglite.observe")
     asyncio, runs, transfer = lazy("asyncio"), lazy("daglite.runtime.run"), lazy("daglite.runtime.transfer")
+    worker = lazy("daglite.runtime.worker")
 
 __all__ = ["ItemStream", "Plan"]
 
@@ -35,6 +39,8 @@ R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
 
 _DEFAULT_FOLDER = "daglite_data"
+# The options that ask for observers.
+_OBSERVED = {"observers", "progress", "trace"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +73,8 @@ class Plan(Generic[R_co]):
         """Run the plan and return its value (a list for a plan that ends in items).
 
         Options: `runtime` ("processes", "threads", "inline", "auto"), `workers`, `start_method`, `worker_retries`,
-        `store`; see `daglite.options.RunOptions`. A task's exception is raised as itself, with notes; `failure_of` has
-        the facts. Raises `ParameterError` for option values that are not allowed.
+        `store`, `observers`, `progress`, `trace`; see `daglite.options.RunOptions`. A task's exception is raised as
+        itself, with notes; `failure_of` has the facts. Raises `ParameterError` for option values that are not allowed.
         """
         with self._execution(options) as execution:
             return cast("R_co", execution.run())
@@ -117,8 +123,10 @@ class Plan(Generic[R_co]):
         return _load_plan, (transfer.pack_program(self.program),)
 
     def _execution(self, options: RunOptions, *, cancellable: bool = False) -> Execution:
-        store = _store(options.get("store"), needed=_saves_by_default(self.program))
-        return runs.Execution(self.program, settings_of(options), store, cancellable=cancellable)
+        settings, store = settings_of(options), _store(options.get("store"), needed=_saves_by_default(self.program))
+        shown = _may_show()
+        observers = observe.observers_of(options, shown=shown) if shown or _OBSERVED & options.keys() else ()
+        return runs.Execution(self.program, settings, store, cancellable=cancellable, observers=observers)
 
 
 class ItemStream(Generic[T]):
@@ -181,6 +189,15 @@ def _names(stage: Stage) -> tuple[str, ...]:
 def _saves_by_default(program: Program) -> bool:
     """Whether there are saves that name no store."""
     return any(save.store is None for stage in program.stages for step in steps_of(stage) for save in step.saves)
+
+
+def _may_show() -> bool:
+    """Whether progress might be shown without being asked for: on a terminal, or in a notebook."""
+    try:
+        return (sys.stderr.isatty() or "ipykernel" in sys.modules) and not worker.inside_worker()
+    except (AttributeError, ValueError):
+        # There is no error output, or it is closed.
+        return False
 
 
 def _store(given: object, *, needed: bool) -> Store | None:

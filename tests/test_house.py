@@ -28,11 +28,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "loop": {"program"},
     "datasets": {"exceptions", "keys", "options"},
     "ir": {"exceptions", "functions", "keys", "options", "tokens"},
+    "events": {"program"},
     "binding": {"exceptions", "functions", "ir"},
     "sameness": {"functions", "options", "program", "tokens"},
     "explain": {"loop", "options", "program", "sameness", "shorten"},
-    "runtime": {"exceptions", "functions", "keys", "loop", "options", "program"},
-    "plan": {"datasets", "exceptions", "explain", "options", "program", "runtime", "sameness"},
+    "observe": {"events", "exceptions", "explain", "options", "program"},
+    "runtime": {"events", "exceptions", "functions", "keys", "loop", "options", "program"},
+    "plan": {"datasets", "exceptions", "explain", "observe", "options", "program", "runtime", "sameness"},
     "compile inside": {"binding", "exceptions", "functions", "ir", "keys", "options", "program", "tokens"},
     "compile": {"binding", "compile inside", "exceptions", "options", "plan"},
     "tasks": _BUILDING | {"futures", "plan"},
@@ -40,7 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 MAY_IMPORT["face"] = set(MAY_IMPORT)
 MAY_IMPORT["cli"] = {"binding", "compile", "exceptions", "explain", "functions", "futures", "options"}
-MAY_IMPORT["cli"] |= {"plan", "runtime", "tasks"}
+MAY_IMPORT["cli"] |= {"observe", "plan", "runtime", "tasks"}
 MAY_IMPORT["__main__"] = {"cli"}
 # They know nothing of daglite, and stand in every room.
 TOOLS = {"lazy", "records"}
@@ -48,9 +50,9 @@ TOOLS = {"lazy", "records"}
 MAY_IMPORT["mypy_plugin"] = set()
 # What builds and what is built name each other in their annotations. Others import for the checkers only what they load
 # with `lazy("daglite.x")`, which counts as an import of theirs.
-NAME_EACH_OTHER = {"tasks", "futures", "plan", "compile"}
+NAME_EACH_OTHER = {"tasks", "futures", "plan", "compile"} | {"options", "events"}
 # These may only be named, never imported for real: it would be a circle.
-ONLY_FOR_CHECKERS = {"compile": {"futures"}}
+ONLY_FOR_CHECKERS = {"compile": {"futures"}, "options": {"events"}}
 ONLY_IN = {"dill": "daglite/runtime/thorough.py", "multiprocess": "daglite/runtime/started.py"}
 COMPILE_SUBMODULES = {file.stem for file in (ROOT / "daglite" / "compile").iterdir() if file.stem[0] != "_"}
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)

@@ -1,4 +1,4 @@
-"""The command line: look at a pipeline, run it, look at the machine.
+"""The command line: look at a pipeline, run it, look at a run, look at the machine.
 
 parser     what can be asked, and the help           target     what `module:name` stands for
 values     texts as values of annotated types        doctor     what works here, measured
@@ -23,9 +23,12 @@ from daglite.options import RunOptions, settings_of
 from daglite.plan import Plan
 
 if TYPE_CHECKING:
+    import daglite.observe as observe
     from daglite.cli import doctor
+    from daglite.observe import bars, page
     from daglite.runtime import engines
 else:
+    bars, observe, page = lazy("daglite.observe.bars"), lazy("daglite.observe"), lazy("daglite.observe.page")
     doctor, engines = lazy("daglite.cli.doctor"), lazy("daglite.runtime.engines")
 
 __all__ = ["main"]
@@ -70,6 +73,28 @@ def _run(asked: Namespace) -> int:
     except ParameterError as error:
         raise UsageError(str(error)) from None
     plan: Plan[Any] = plan_of(asked.target, asked.param, _given(asked, COMPILE_OPTIONS))
+    if asked.bars:
+        options["progress"] = _bars()
+    if not asked.report:
+        return _print_values(plan, options)
+    report = observe.Report()
+    options["observers"] = [report]
+    try:
+        return _print_values(plan, options)
+    finally:
+        # Of a run that has begun.
+        if report.seconds:
+            print(report, file=sys.stderr)
+
+
+def _bars() -> bars.Bars:
+    try:
+        return bars.Bars()
+    except ModuleNotFoundError as error:
+        raise UsageError(f"--bars needs the extra daglite[rich]: {error}") from None
+
+
+def _print_values(plan: Plan[Any], options: RunOptions) -> int:
     for value in _values(plan, options):
         # As in an interactive Python: None is no news. A text is printed as it is, so that it can be passed on.
         if value is not None:
@@ -86,6 +111,18 @@ def _values(plan: Plan[Any], options: RunOptions) -> Iterator[object]:
         yield from items
 
 
+def _timeline(asked: Namespace) -> int:
+    try:
+        text = page.page(Path(asked.trace).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, page.TraceError) as error:
+        raise UsageError(f"{asked.trace}: {error}") from None
+    if asked.output is None:
+        _emit(text)
+    else:
+        Path(asked.output).write_text(text + "\n", encoding="utf-8")
+    return 0
+
+
 def _doctor(asked: Namespace) -> int:
     healthy = True
     for line, well in doctor.examine(asked.workers):
@@ -94,7 +131,7 @@ def _doctor(asked: Namespace) -> int:
     return 0 if healthy else FAILED
 
 
-_COMMANDS = {"explain": _explain, "run": _run, "doctor": _doctor}
+_COMMANDS = {"explain": _explain, "run": _run, "timeline": _timeline, "doctor": _doctor}
 
 
 class _PipeClosed(Exception):

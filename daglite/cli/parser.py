@@ -13,7 +13,16 @@ __all__ = ["COMPILE_OPTIONS", "RUN_OPTIONS", "parser"]
 
 # The names under which the options are found after parsing; None means: not given.
 COMPILE_OPTIONS = ("optimize", "window", "batch", "window_bytes", "helper_thread", "check_types")
-RUN_OPTIONS = ("runtime", "workers", "start_method", "worker_retries", "max_items_per_worker", "store")
+RUN_OPTIONS = (
+    "runtime",
+    "workers",
+    "start_method",
+    "worker_retries",
+    "max_items_per_worker",
+    "store",
+    "progress",
+    "trace",
+)
 
 _DESCRIPTION = """\
 Look at a pipeline, run it, look at the machine.
@@ -27,6 +36,7 @@ _EPILOG = """\
 examples:
   daglite explain orders.py:pipeline
   daglite run shop.orders:build --param path=orders.csv --param limit=10
+  daglite timeline run.json -o run.html
   daglite doctor
 
 exit codes: 0 done, 1 the pipeline or the module failed, 2 the command line is
@@ -66,6 +76,19 @@ examples:
   daglite run orders.py:build --param path=orders.csv --param 'tags=["a", "b"]'
   daglite run orders.py:pipeline --workers 8 --store results
   daglite run orders.py:pipeline --runtime inline      (to debug with print)
+  daglite run orders.py:pipeline --report --trace run.json
+"""
+
+_TIMELINE = """\
+Draw the times of a run as one HTML page: a lane for the source, the
+coordinator and each worker, and where they wait. Perfetto and
+chrome://tracing show the same file in more detail.
+"""
+
+_TIMELINE_EPILOG = """\
+examples:
+  daglite run orders.py:pipeline --trace run.json
+  daglite timeline run.json -o run.html
 """
 
 _DOCTOR = """\
@@ -87,6 +110,7 @@ def parser() -> ArgumentParser:
     commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_explain(commands)
     _add_run(commands)
+    _add_timeline(commands)
     doctor = _command(commands, "doctor", "tell what works on this machine, and what it costs", _DOCTOR, None)
     doctor.add_argument("--workers", type=_count, metavar="N", help="how many workers (default: usable processors)")
     return made
@@ -117,7 +141,31 @@ def _add_run(commands: _Commands) -> None:
         "--max-items-per-worker", type=_count, metavar="N", help="replace a worker after so many items"
     )
     options.add_argument("--store", metavar="FOLDER", help="where saves go (default: daglite_data)")
+    _add_watching(made)
     _add_compile_options(made)
+
+
+def _add_watching(made: ArgumentParser) -> None:
+    watching = made.add_argument_group("watching the run")
+    shown = watching.add_mutually_exclusive_group()
+    shown.add_argument(
+        "--progress",
+        action="store_const",
+        const=True,
+        help="show how far it is (default: on a terminal, after a second)",
+    )
+    shown.add_argument("--no-progress", dest="progress", action="store_const", const=False, help="never show it")
+    shown.add_argument("--bars", action="store_true", help="show it as bars; needs the extra daglite[rich]")
+    watching.add_argument(
+        "--report", action="store_true", help="tell on the error output what every step and worker did"
+    )
+    watching.add_argument("--trace", metavar="FILE", help="write the times of all batches, for `daglite timeline`")
+
+
+def _add_timeline(commands: _Commands) -> None:
+    made = _command(commands, "timeline", "draw what `run --trace` has written", _TIMELINE, _TIMELINE_EPILOG)
+    made.add_argument("trace", metavar="TRACE", help="a file that `--trace` or `trace=` has written")
+    made.add_argument("-o", "--output", metavar="FILE", help="write the page there instead of printing it")
 
 
 def _command(commands: _Commands, name: str, summary: str, description: str, epilog: str | None) -> ArgumentParser:

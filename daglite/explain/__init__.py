@@ -23,7 +23,7 @@ else:
     picture, source = lazy("daglite.explain.picture"), lazy("daglite.explain.source")
     table, text, verbose = lazy("daglite.explain.table"), lazy("daglite.explain.text"), lazy("daglite.explain.verbose")
 
-__all__ = ["ExplainFormat", "drawing", "explain"]
+__all__ = ["ExplainFormat", "calls_of", "drawing", "explain"]
 
 ExplainFormat = Literal["text", "verbose", "source", "json", "mermaid", "dot", "html"]
 
@@ -46,6 +46,11 @@ def explain(program: Program, form: ExplainFormat) -> str:
             return graph.dot(table.table_of(program, None))
         case "source":
             return source.source_text(program)
+
+
+def calls_of(program: Program) -> list[str]:
+    """For each step, in the order of `explain`, what stands in its column: the verb, the task and its arguments."""
+    return [row.call for row in table.table_of(program, None).rows]
 
 
 def drawing(program: Program) -> str:

@@ -21,7 +21,8 @@
 | adaptive, copies | a stream that begins here and moves, and what is copied until then | choice | when it moves, pure |
 | helper | works while the source is stuck | awaiting | async tasks and generators |
 | logs | records and warnings of workers | saving | keys and stores of a run |
-| empty | what folds on workers start from | | |
+| empty | what folds on workers start from | tally | clocks around the calls of steps |
+| watch | who listens to a run | watched | the parts of a stream that tell of it |
 """
 
 from __future__ import annotations

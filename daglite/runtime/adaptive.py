@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import resource
 import time
 from collections.abc import Callable, Sequence
 from itertools import islice
@@ -12,16 +13,14 @@ from daglite.runtime.choice import Answer, Choice, Part, Slice
 from daglite.runtime.inline import InlineFlow
 from daglite.runtime.stream import StreamFlow
 
-try:
-    import resource
-except ImportError:  # pragma: no cover - not on Windows
-    resource = None  # type: ignore[assignment]  # the type of a module that is not there
-
 __all__ = ["AdaptiveFlow"]
 
 # Between two looks at the clock: so many items at most, and about so many seconds.
 _PIECE_ITEMS = 256
 _PIECE_SECONDS = 0.00025
+
+# macOS counts for the whole process only.
+_WHOSE = getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)
 
 _log = logging.getLogger("daglite")
 
@@ -127,4 +126,4 @@ class _Stopwatch:
 
 def _pauses() -> int:
     """How often this thread gave its processor up because it had to wait; one that is taken from it does not count."""
-    return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw if hasattr(resource, "RUSAGE_THREAD") else 0
+    return resource.getrusage(_WHOSE).ru_nvcsw

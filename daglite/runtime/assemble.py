@@ -6,10 +6,12 @@ import itertools
 import logging
 import math
 from collections.abc import Iterable, Iterator, Sequence, Sized
-from typing import TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from daglite.exceptions import Failure, ParameterError, TransferError
-from daglite.program import MappedSource, Step, StreamStage
+from daglite.lazy import lazy
+from daglite.program import MappedSource, Step, StreamStage, steps_of
+from daglite.records import replace
 from daglite.runtime.adaptive import AdaptiveFlow
 from daglite.runtime.batch import Batcher
 from daglite.runtime.board import Board
@@ -28,6 +30,11 @@ from daglite.runtime.source import Source
 from daglite.runtime.stream import StreamFlow
 from daglite.runtime.verdict import Verdict
 from daglite.runtime.window import Window
+
+if TYPE_CHECKING:
+    from daglite.runtime import watched
+else:
+    watched = lazy("daglite.runtime.watched")
 
 __all__ = ["Flow", "generator_flow", "open_flow"]
 
@@ -57,20 +64,41 @@ def open_flow(
     source, codec = _open_source(context, stage, codec)
     savers = [context.book.open(link.saves, bound) for link, bound in zip(stage.links, links, strict=True)]
     steps, wanted = _steps_and_savers(links, savers, fold) if limited else ([], [])
-    intake = Intake(wanted, ending, parts=fold is not None)
+    told = context.watch is not None and context.watch.batches
+    intake = (watched.WatchedIntake if told else Intake)(wanted, ending, parts=fold is not None)
     if adaptive:
         inline = _inline_part(context, source, links, savers, here or ending, folds=fold is not None)
         return _adaptive_flow(context, stage, source, inline, steps, intake, ordered)
     if shipped:
         return _stream_flow(context, context.board(), stage, source, steps, intake, ordered)
-    return InlineFlow(source, Chain(links, context.loop), savers, ending, codec, watchful=context.cancellable)
+    return _inline_flow(context, steps_of(stage), source, Chain(links, context.loop), savers, ending, codec)
 
 
 def generator_flow(context: Context, step: Step, ending: Ending) -> Flow:
     """A generator drained in this process, for plans that are not optimised."""
     bound = context.bind(step)
     source = _generator(context, step, bound, context.book.open(step.saves, bound), None)
-    return InlineFlow(source, Chain([], context.loop), [], ending, None, watchful=context.cancellable)
+    return _inline_flow(context, [step], source, Chain([], context.loop), [], ending, None)
+
+
+def _inline_flow(
+    context: Context,
+    steps: Sequence[Step],
+    source: Source,
+    chain: Chain,
+    savers: Sequence[Saver | None],
+    ending: Ending,
+    codec: ItemCodec | None,
+) -> InlineFlow:
+    watch = context.watch
+    if watch is None:
+        return InlineFlow(source, chain, savers, ending, codec, watchful=context.cancellable)
+    stage = watch.stage_of(steps[0].number)
+    watch.opened(stage, 0, 1, source.total, watched.InlineGauge(source))
+    tallies = watched.clocks(source, chain, ending, steps[-1].number) if watch.steps else []
+    flow = watched.WatchedInline(source, chain, savers, ending, codec, watchful=context.cancellable)
+    flow.watch(watch, stage, tallies)
+    return flow
 
 
 def _open_source(context: Context, stage: StreamStage, codec: ItemCodec | None) -> tuple[Source, ItemCodec | None]:
@@ -159,7 +187,15 @@ def _adaptive_flow(
             intake.go_on(inline.ending)
         return flow
 
-    return AdaptiveFlow(inline, context.choice(), move, folds=folds)
+    watch = context.watch
+    if watch is None:
+        return AdaptiveFlow(inline, context.choice(), move, folds=folds)
+    number = watch.stage_of(steps[0].number)
+    watch.opened(number, 0, 1, source.total, watched.InlineGauge(source))
+    tallies = watched.clocks(source, inline.chain, inline.ending, steps_of(stage)[-1].number) if watch.steps else []
+    flow = watched.WatchedAdaptive(inline, context.choice(), move, folds=folds)
+    flow.watch(watch, number, tallies)
+    return flow
 
 
 def _stream_flow(
@@ -172,7 +208,12 @@ def _stream_flow(
     ordered: bool,
 ) -> StreamFlow:
     workers = board.session.workers
+    watch = context.watch
     window = Window(stage.limits.items(workers), stage.limits.nbytes, folds=steps[-1].starts is not None)
+    if watch is not None:
+        gauge = watched.WindowGauge(window, source.count)
+        watch.opened(watch.stage_of(steps[0].number), workers, window.size, source.total, gauge)
+    told = watch is not None and watch.batches
     merge: Merge[list[object]] = Merge(ordered=ordered, first=source.count)
     verdict = Verdict(ordered=ordered)
     shipping = Shipping(
@@ -187,7 +228,7 @@ def _stream_flow(
         verdict=verdict,
         retries=context.retries,
     )
-    return StreamFlow(
+    flow = (watched.WatchedFlow if told else StreamFlow)(
         source=source,
         shipping=shipping,
         window=window,
@@ -198,6 +239,11 @@ def _stream_flow(
         helper_thread=stage.limits.helper_thread,
         failed_beside=lambda: None if context.calls is None else context.calls.error,
     )
+    if watch is not None:
+        for part in (intake, flow):
+            if isinstance(part, watched.WatchedIntake | watched.WatchedFlow):
+                part.watch(watch, watch.stage_of(steps[0].number))
+    return flow
 
 
 def _steps_and_savers(
@@ -215,4 +261,4 @@ def _steps_and_savers(
 def _tapped(step: BoundStep, saver: Saver | None) -> BoundStep:
     if saver is None:
         return step
-    return BoundStep(step.number, step.function, step.arguments, step.items, tapped=True)
+    return replace(step, tapped=True)

@@ -11,6 +11,7 @@ from typing import Any, cast
 from daglite.functions import Function, signature_of
 from daglite.records import record
 from daglite.runtime.awaiting import PrivateLoop
+from daglite.runtime.tally import Tally, timed
 
 __all__ = ["BoundStep", "Chain", "bind_step", "open_items"]
 
@@ -31,6 +32,7 @@ class BoundStep:
     `items` are the parameters that the item fills: none (a call that takes nothing from the step before), one, or
     several (the item is a tuple). `tapped`: its result is wanted by the coordinator besides the last one. `starts`: it
     folds the results of a batch, from the first of the two values if that is the first batch, else from the second.
+    `clocked`: somebody wants to know its time.
     """
 
     number: int
@@ -39,6 +41,7 @@ class BoundStep:
     items: tuple[str, ...]
     tapped: bool = False
     starts: tuple[object, object] | None = None
+    clocked: bool = False
 
 
 class Chain:
@@ -51,9 +54,15 @@ class Chain:
         self.steps = tuple(steps)
         self.folds = bool(steps) and steps[-1].starts is not None
         links = steps[:-1] if self.folds else steps
+        # None, or one for each step.
+        self.tallies = tuple(Tally(step.number) for step in steps if step.clocked)
+        tallies = self.tallies or (None,) * len(steps)
         # One flat tuple for the inner loop: the call, whether its result is tapped, its number.
-        self.calls = tuple((_of_one_value(step, loop, announce), step.tapped, step.number) for step in links)
-        self._fold = bind_step(steps[-1], loop, announce) if self.folds else None
+        self.calls = tuple(
+            (_of_one_value(step, loop, announce, tally), step.tapped, step.number)
+            for step, tally in zip(links, tallies, strict=False)
+        )
+        self._fold = _clocked(bind_step(steps[-1], loop, announce), tallies[-1]) if self.folds else None
 
     def fold(self, first: int) -> tuple[Callable[..., Any], object] | None:
         """The fold of a batch that begins with item `first`, and a value of its own to start from."""
@@ -68,7 +77,10 @@ class Chain:
 
 
 def bind_step(
-    step: BoundStep, loop: PrivateLoop, announce: Callable[[int, float], None] | None = None
+    step: BoundStep,
+    loop: PrivateLoop,
+    announce: Callable[[int, float], None] | None = None,
+    tally: Tally | None = None,
 ) -> Callable[..., Any]:
     """A callable that takes the item (or items) and gives the step's value, with its retries.
 
@@ -86,35 +98,39 @@ def bind_step(
         case "async_generator":
             finished = _then(call, lambda value: list(loop.iterate(cast("AsyncIterator[object]", value))))
     # The limit is one for each attempt.
-    timed = _timed(step, finished, announce)
-    return _retrying(timed, step.function.retries) if step.function.retries else timed
+    limited = _limited(step, finished, announce)
+    return _retrying(limited, step.function.retries, tally) if step.function.retries else limited
 
 
 def _of_one_value(
-    step: BoundStep, loop: PrivateLoop, announce: Callable[[int, float], None] | None
+    step: BoundStep, loop: PrivateLoop, announce: Callable[[int, float], None] | None, tally: Tally | None
 ) -> Callable[[Any], Any]:
     """The step as a function of the value before it: ignored, taken whole, or unpacked from a tuple."""
-    call = bind_step(step, loop, announce)
+    call = _clocked(bind_step(step, loop, announce, tally), tally)
     if len(step.items) == 1:
         return call
     return (lambda values: call(*values)) if step.items else (lambda _: call())
 
 
-def _timed(
+def _clocked(call: Callable[..., Any], tally: Tally | None) -> Callable[..., Any]:
+    return call if tally is None else timed(call, tally)
+
+
+def _limited(
     step: BoundStep, call: Callable[..., Any], announce: Callable[[int, float], None] | None
 ) -> Callable[..., Any]:
     seconds = step.function.timeout
     if seconds is None or announce is None:
         return call
 
-    def timed(*values: object) -> object:
+    def limited(*values: object) -> object:
         announce(step.number, seconds)
         try:
             return call(*values)
         finally:
             announce(-1, 0.0)
 
-    return timed
+    return limited
 
 
 def open_items(step: BoundStep, loop: PrivateLoop, *, retry: bool = True) -> Iterator[object]:
@@ -151,14 +167,15 @@ def _restarting(opened: Callable[[], Iterator[object]], retries: int) -> Iterato
         return
 
 
-def _retrying(call: Callable[..., Any], retries: int) -> Callable[..., Any]:
+def _retrying(call: Callable[..., Any], retries: int, tally: Tally | None) -> Callable[..., Any]:
     @functools.wraps(call)
     def attempt(*values: object) -> object:
         for _ in range(retries):
             try:
                 return call(*values)
             except Exception:
-                continue
+                if tally is not None:
+                    tally.repeated += 1
         return call(*values)
 
     return attempt

@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 from daglite.functions import Function
+from daglite.lazy import lazy
 from daglite.options import RunSettings, Store
 from daglite.program import Constant, Operand, Step
 from daglite.runtime.awaiting import PrivateLoop
@@ -16,9 +19,16 @@ from daglite.runtime.chain import BoundStep
 from daglite.runtime.choice import Answer, Choice
 from daglite.runtime.copies import Spares
 from daglite.runtime.engines import Auto, Inline, engine_of
+from daglite.runtime.executor import Session
 from daglite.runtime.saving import SaveBook
 from daglite.runtime.wire import Codec
 from daglite.runtime.worker import inside_worker
+
+if TYPE_CHECKING:
+    from daglite.runtime import watched
+    from daglite.runtime.watch import Watch
+else:
+    watched = lazy("daglite.runtime.watched")
 
 __all__ = ["Context"]
 
@@ -28,7 +38,11 @@ _log = logging.getLogger("daglite")
 class Context:
     """The resources of a run. `inline` tells whether everything happens in this process."""
 
-    def __init__(self, settings: RunSettings, store: Store | None, *, cancellable: bool = False) -> None:
+    def __init__(
+        self, settings: RunSettings, store: Store | None, *, cancellable: bool = False, watch: Watch | None = None
+    ) -> None:
+        """`watch` is there when somebody listens to the run."""
+        self.watch = watch
         self.cancellable = cancellable
         self.retries = settings.worker_retries
         self.loop = PrivateLoop()
@@ -56,7 +70,7 @@ class Context:
         if self._board is None:
             lease = self._engine.lease()
             assert lease is not None, "an inline run has no board"
-            self._board = Board(self._leased.enter_context(lease))
+            self._board = self._opened(lease)
             self.calls = Calls(self._board, self._board.session.codec, self.retries)
         return self._board
 
@@ -81,8 +95,17 @@ class Context:
             return self.board()
         if self._threads is None:
             assert self._auto is not None
-            self._threads = Board(self._leased.enter_context(self._auto.threads.lease()))
+            self._threads = self._opened(self._auto.threads.lease())
         return self._threads
+
+    def _opened(self, lease: AbstractContextManager[Session]) -> Board:
+        session = self._leased.enter_context(lease)
+        if self.watch is not None:
+            # A session that is kept for other runs must not go on telling of this one.
+            self._leased.callback(session.listen, None)
+            watching = watched.WatchedSession if self.watch.batches else watched.BeatingSession
+            session = watching(session, self.watch)
+        return Board(session)
 
     def wake(self) -> None:
         """Make whoever waits for the engine look up; from any thread."""
@@ -93,7 +116,8 @@ class Context:
     def bind(self, step: Step) -> BoundStep:
         """A step with the values of its arguments."""
         arguments = tuple((name, self.value(operand)) for name, operand in step.arguments)
-        return BoundStep(step.number, step.function, arguments, step.items)
+        clocked = self.watch is not None and self.watch.steps
+        return BoundStep(step.number, step.function, arguments, step.items, clocked=clocked)
 
     def value(self, operand: Operand) -> object:
         """The value of an argument."""

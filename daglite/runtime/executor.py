@@ -5,17 +5,22 @@ Window, order, retries, saves and the shape of errors belong to the coordinator'
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import ItemCodec, Packed
+from daglite.runtime.tally import Reading
 
-__all__ = ["Chunk", "ChunkKind", "Reply", "ReplyKind", "Session"]
+__all__ = ["Chunk", "ChunkKind", "EndedBy", "Hear", "Reply", "ReplyKind", "Session"]
 
 # A batch of items; a generator to be drained into a list; the same standing in for `.iter()`.
 ChunkKind = Literal["batch", "generate", "stream"]
 ReplyKind = Literal["done", "failed", "piece", "lost", "overdue"]
+# How a worker came to its end before the run did: its own death, a time limit, or all the items that it may take.
+EndedBy = Literal["died", "overdue", "renewed"]
+# Whoever wants to know of workers: told of one with its exit code and why it ended, or, with None and None, began.
+Hear: TypeAlias = Callable[[int, int | None, EndedBy | None], None]
 
 
 class Chunk(NamedTuple):
@@ -41,7 +46,7 @@ class Reply(NamedTuple):
     traceback in the worker, and `step` the number of the step that raised it. "piece" is a part of a generated list,
     more follows (`done` items of attempt `step`). "overdue" means that item `done` of the chunk took too long at step
     `step`, and its worker was killed. "lost" means that the worker ended: `started` tells whether it may have begun,
-    `exitcode` how it ended, and `hint` why, as far as that is known.
+    `exitcode` how it ended, and `hint` why, as far as that is known. `reading` is there when the steps are clocked.
     """
 
     seq: int
@@ -55,12 +60,16 @@ class Reply(NamedTuple):
     exitcode: int | None = None
     error: tuple[BaseException, str] | None = None
     hint: str = ""
+    reading: Reading | None = None
 
 
 class Session(Protocol):
     """An open engine. All calls come from one thread at a time, except `wake`."""
 
-    workers: int
+    @property
+    def workers(self) -> int:
+        """How many workers there are."""
+        ...
 
     @property
     def codec(self) -> ItemCodec:
@@ -104,6 +113,10 @@ class Session(Protocol):
 
     def wake(self) -> None:
         """Make a `ready` that waits in another thread return."""
+        ...
+
+    def listen(self, hear: Hear | None) -> None:
+        """Tell `hear` of each worker there is, and of each that starts or ends from now on; None: tell nobody."""
         ...
 
     def abandon(self) -> None:

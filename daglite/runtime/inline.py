@@ -64,7 +64,7 @@ class InlineFlow:
         self.copies = copies
         self.watchful = watchful
         self.calls = [call for call, _, _ in chain.calls]
-        self._chain = chain
+        self.chain = chain
         self._savers = savers
         self._codec = codec
         saves = tuple(saver is not None for saver in savers)
@@ -129,11 +129,11 @@ class InlineFlow:
     def _failed(self, error: BaseException, place: Place, index: int, item: object, x: object) -> NoReturn:
         """Say what failed and raise it."""
         if place.kind == "call":
-            step = self._chain.steps[place.step]
+            step = self.chain.steps[place.step]
             attempt = step.function.retries + 1 if isinstance(error, Exception) else 1
             raise_blamed(error, Failure(step.function.name, step.number, index, short_repr(item), attempt))
         if place.kind == "result":
-            step = self._chain.steps[place.step]
+            step = self.chain.steps[place.step]
             raise_blamed(error, Failure(step.function.name, step.number, index, short_repr(item)))
         if place.kind == "end" and isinstance(self.ending, Folding):
             self.ending.blame(error, index, x)

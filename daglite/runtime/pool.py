@@ -23,7 +23,7 @@ from daglite.exceptions import ExecutionError
 from daglite.options import StartMethod
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.errors import unpack_error
-from daglite.runtime.executor import Chunk, Reply, ReplyKind
+from daglite.runtime.executor import Chunk, EndedBy, Hear, Reply, ReplyKind
 from daglite.runtime.frames import Frame, Kind, settle, take_back
 from daglite.runtime.helper import on_helper
 from daglite.runtime.install import pack_steps
@@ -31,6 +31,7 @@ from daglite.runtime.logs import take_record
 from daglite.runtime.memory import memory_hint, memory_kills
 from daglite.runtime.process import WorkerProcess, interrupts_blocked, start_worker
 from daglite.runtime.shared import Arena
+from daglite.runtime.tally import unpack_reading
 from daglite.runtime.wire import Codec
 
 __all__ = ["ProcessSession"]
@@ -59,6 +60,7 @@ class ProcessSession:
         self._deadlines: dict[WorkerProcess, float] = {}
         self._owner = os.getpid()
         self._lost: list[Reply] = []
+        self._hear: Hear | None = None
         self._deaths = 0
         self._kills = memory_kills()
         self.stranded = False
@@ -158,6 +160,12 @@ class ProcessSession:
     def wake(self) -> None:
         with contextlib.suppress(BlockingIOError, OSError):
             self._wake_in.send(b"\0")
+
+    def listen(self, hear: Hear | None) -> None:
+        self._hear = hear
+        if hear is not None:
+            for worker in self._pool:
+                hear(worker.pid, None, None)
 
     def abandon(self) -> None:
         """Kill whoever is busy; `recycle` fills the pool again."""
@@ -268,11 +276,14 @@ class ProcessSession:
                 self._free = None
                 self._deadlines.pop(worker, None)
             self._deaths = 0
-            segments, error = frame.segments, None
+            segments, error, reading = frame.segments, None, None
+            if frame.number:
+                segments, reading = segments[:-1], unpack_reading(bytes(segments[-1]))
             if kind == "failed":
                 segments, error = segments[:-1], unpack_error(self.codec, bytes(segments[-1]))
+            at, step, seconds = frame.at, frame.step, frame.seconds
             replies.append(
-                Reply(frame.seq, kind, frame.at, frame.step, frame.seconds, segments, worker.pid, error=error)
+                Reply(frame.seq, kind, at, step, seconds, segments, worker.pid, error=error, reading=reading)
             )
         elif frame.kind is Kind.SETTLE:
             take_back(self.codec.arena, frame)
@@ -295,7 +306,7 @@ class ProcessSession:
         for worker in [worker for worker, deadline in self._deadlines.items() if deadline <= now]:
             first = worker.chunks.popleft()
             replies.append(Reply(first.seq, "overdue", worker.position, worker.step, worker=worker.pid))
-            self._replace(worker, replies, begun=False)
+            self._replace(worker, replies, begun=False, why="overdue")
 
     def _bury(self, worker: WorkerProcess, replies: list[Reply]) -> None:
         """A worker is dead: its chunks are lost, another takes its place."""
@@ -309,8 +320,10 @@ class ProcessSession:
                 "is there enough memory, and can workers start here?"
             )
 
-    def _replace(self, worker: WorkerProcess, replies: list[Reply], *, begun: bool, hint: str = "") -> int | None:
-        exitcode = self._remove(worker)
+    def _replace(
+        self, worker: WorkerProcess, replies: list[Reply], *, begun: bool, hint: str = "", why: EndedBy = "died"
+    ) -> int | None:
+        exitcode = self._remove(worker, why)
         if exitcode == -signal.SIGKILL:
             hint = hint or memory_hint(self._kills, memory_kills())
         for position, chunk in enumerate(worker.chunks):
@@ -323,10 +336,10 @@ class ProcessSession:
     def _renew(self) -> None:
         """Replace workers that have taken all the items they may."""
         for worker in [worker for worker in self._pool if worker.left == 0 and not worker.busy]:
-            self._remove(worker)
+            self._remove(worker, "renewed")
         self._fill()
 
-    def _remove(self, worker: WorkerProcess) -> int | None:
+    def _remove(self, worker: WorkerProcess, why: EndedBy | None = None) -> int | None:
         with interrupts_blocked():
             self._pool.remove(worker)
             self._free = None
@@ -335,7 +348,10 @@ class ProcessSession:
                 with contextlib.suppress(KeyError, ValueError):
                     self._selector.unregister(watched)
             worker.kill()
-            return worker.reap()
+            exitcode = worker.reap()
+        if why is not None and self._hear is not None:
+            self._hear(worker.pid, exitcode, why)
+        return exitcode
 
     def _fill(self) -> None:
         """Start workers for those that are missing; forked ones not from the helper, see `on_helper`.
@@ -365,6 +381,8 @@ class ProcessSession:
             self._selector.register(worker.process.sentinel, selectors.EVENT_READ, worker)
             if self._lost_thread():
                 worker.kill()
+        if self._hear is not None:
+            self._hear(worker.pid, None, None)
 
 
 def _strand_all() -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from daglite.exceptions import ExecutionError, Failure, ParameterError, TransferError
+from daglite.lazy import lazy
 from daglite.options import RunSettings, Store
 from daglite.program import CallStage, MaterialiseStage, Program, Result, Stage, Step, StreamStage, operands, steps_of
 from daglite.records import replace
@@ -23,6 +27,12 @@ from daglite.runtime.failures import raise_blamed
 from daglite.runtime.inline import InlineFlow, run_steps
 from daglite.runtime.saving import Saver
 
+if TYPE_CHECKING:
+    import daglite.events as events
+    from daglite.runtime import watch as watches
+else:
+    events, watches = lazy("daglite.events"), lazy("daglite.runtime.watch")
+
 __all__ = ["Cancelled", "Execution"]
 
 
@@ -34,10 +44,17 @@ class Execution:
     """One run. Use it as a context manager: leaving it ends everything the run started."""
 
     def __init__(
-        self, program: Program, settings: RunSettings, store: Store | None, *, cancellable: bool = False
+        self,
+        program: Program,
+        settings: RunSettings,
+        store: Store | None,
+        *,
+        cancellable: bool = False,
+        observers: Sequence[events.Observer] = (),
     ) -> None:
         self._stages = program.stages
-        self._context = Context(settings, store, cancellable=cancellable)
+        self._watch = watches.Watch(program, observers, str(settings.runtime)) if observers else None
+        self._context = Context(settings, store, cancellable=cancellable, watch=self._watch)
         self._readers = Counter(o.stage for stage in program.stages for o in operands(stage) if isinstance(o, Result))
         self._waiting = list(range(len(program.stages)))
         # Stages below this number may start; a streamed run keeps the last one back.
@@ -59,20 +76,27 @@ class Execution:
 
     def run(self) -> object:
         """Run every stage; the value of the last."""
-        self._run_below(len(self._stages))
+        with self._watched():
+            self._run_below(len(self._stages))
         return self._context.values[len(self._stages) - 1]
 
     def items(self, *, ordered: bool) -> Iterator[object]:
         """Run all stages but the last, then hand out its items one by one as they are asked for."""
+        with self._watched():
+            yield from self._items(ordered=ordered)
+
+    def _items(self, *, ordered: bool) -> Iterator[object]:
         last = len(self._stages) - 1
         stage = self._stages[last]
         if not isinstance(stage, StreamStage):
-            values = self.run()
+            self._run_below(last + 1)
+            values = self._context.values[last]
             assert isinstance(values, list)
             yield from values
             return
         self._run_below(last)
         handover = Handover()
+        self._begin(last)
         flow = self._flow = open_flow(self._context, stage, handover, ordered=ordered)
         more = True
         while more or handover.waiting:
@@ -85,6 +109,8 @@ class Execution:
                 flow.rest()
                 yield value
         self._close_flow()
+        if self._watch is not None:
+            self._watch.stage_ended(last)
 
     def cancel(self) -> None:
         """End the run from another thread: it raises `Cancelled` at its next turn."""
@@ -96,7 +122,14 @@ class Execution:
         try:
             self._close_flow()
         finally:
-            self._context.close()
+            try:
+                self._context.close()
+            finally:
+                if self._watch is not None:
+                    self._watch.ended()
+
+    def _watched(self) -> AbstractContextManager[None]:
+        return contextlib.nullcontext() if self._watch is None else self._watch.running()
 
     def _run_below(self, end: int) -> None:
         """Run the stages below `end`: calls on workers side by side, everything else in turn on this thread."""
@@ -106,7 +139,7 @@ class Execution:
             self._check()
             here = next((number for number in self._waiting if number < end and self._ready(number)), None)
             if here is not None:
-                self._waiting.remove(here)
+                self._begin(here)
                 self._finish(here, self._run_here(self._stages[here]))
             elif self._context.calls is not None and self._context.calls.under_way:
                 self._context.board().poll(None)
@@ -122,7 +155,14 @@ class Execution:
     def _ready(self, number: int) -> bool:
         return all(o.stage in self._context.values for o in operands(self._stages[number]) if isinstance(o, Result))
 
+    def _begin(self, number: int) -> None:
+        self._waiting.remove(number)
+        if self._watch is not None:
+            self._watch.stage_started(number)
+
     def _finish(self, number: int, value: object) -> None:
+        if self._watch is not None:
+            self._watch.stage_ended(number)
         values = self._context.values
         values[number] = value
         for operand in operands(self._stages[number]):
@@ -145,10 +185,10 @@ class Execution:
             if isinstance(stage, CallStage) and self._context.begins_here(functions, alone=len(ready) == 1):
                 continue
             if isinstance(stage, MaterialiseStage):
-                self._waiting.remove(number)
+                self._begin(number)
                 self._start_generator(number, stage)
             elif isinstance(stage, CallStage) and stage.place == "workers":
-                self._waiting.remove(number)
+                self._begin(number)
                 self._start_call(number, stage)
 
     def _start_generator(self, number: int, stage: MaterialiseStage) -> None:
@@ -183,7 +223,7 @@ class Execution:
         match stage:
             case CallStage():
                 steps, saver = self._bound(stage)
-                value = run_steps(Chain(steps, self._context.loop), None, None, [None] * len(steps))
+                value = self._call_here(steps, None, [None] * len(steps))
                 if stage.place == "workers" and self._context.codec is not None:
                     value = self._sent_back(value, steps[-1])
                 if saver is not None:
@@ -196,7 +236,7 @@ class Execution:
             case MaterialiseStage():
                 step = self._context.bind(stage.step)
                 saver = self._context.book.open(stage.step.saves, step)
-                return run_steps(Chain([step], self._context.loop), None, None, [saver])
+                return self._call_here([step], None, [saver])
             case StreamStage():
                 return self._fold(stage) if stage.ending == "reduce" else self._collect(stage)
             case _:
@@ -252,7 +292,19 @@ class Execution:
         join = self._context.bind(stage.end)
         saver = self._context.book.open(stage.end.saves, join)
         self._drive(open_flow(self._context, stage, collecting, ordered=True))
-        return run_steps(Chain([join], self._context.loop), collecting.items, None, [saver])
+        return self._call_here([join], collecting.items, [saver])
+
+    def _call_here(self, steps: Sequence[BoundStep], value: object, savers: Sequence[Saver | None]) -> object:
+        """Take one value through steps on this thread."""
+        chain, watch = Chain(steps, self._context.loop), self._watch
+        if watch is None:
+            return run_steps(chain, value, None, savers)
+        began = time.perf_counter()
+        try:
+            return run_steps(chain, value, None, savers)
+        finally:
+            seconds = time.perf_counter() - began
+            watch.called(watch.stage_of(steps[0].number), 1, seconds, tuple([tally.take() for tally in chain.tallies]))
 
     def _drive(self, flow: Flow) -> None:
         self._flow = flow

@@ -14,6 +14,7 @@ import contextlib
 import mmap
 import os
 import struct
+import threading
 import weakref
 from collections import deque
 from collections.abc import Iterable
@@ -55,7 +56,7 @@ class Block:
         self.view = memoryview(self.memory)
 
     def close(self) -> None:
-        """Give it back. What still looks at it takes it along, but for the cell of an item that was never sent."""
+        """Give it back, at the end of a run: nothing waits to be sent any more. What is looked at lives on."""
         os.close(self.fd)
         with contextlib.suppress(BufferError):
             self.view.release()
@@ -63,9 +64,10 @@ class Block:
 
 
 class Arena:
-    """The sender's side."""
+    """The sender's side. One thread may capture while another learns what is free again."""
 
     def __init__(self) -> None:
+        self._lock = threading.RLock()
         self._blocks: dict[int, Block] = {}
         self._by_memory: dict[int, Block] = {}
         self._free: list[Block] = []
@@ -77,12 +79,10 @@ class Arena:
         size = raw.nbytes
         if size < SHARED_BYTES:
             return None
-        fitting = [block for block in self._free if size <= block.size <= 2 * size + _ROUND]
-        block = min(fitting, key=lambda each: each.size, default=None) or self._new(-(-size // _ROUND) * _ROUND)
+        with self._lock:
+            block = self._taken(size) or self._new(-(-size // _ROUND) * _ROUND)
         if block is None:
             return None
-        if block in fitting:
-            self._free.remove(block)
         block.view = memoryview(block.memory)[:size]
         block.view[:] = raw
         return block.view
@@ -93,28 +93,50 @@ class Arena:
 
     def free(self, numbers: Iterable[int]) -> None:
         """Nobody needs these blocks any more."""
-        for number in numbers:
-            block = self._blocks.get(number)
-            if block is None:
-                continue
-            if len(self._free) < _MOST_FREE:
-                self._free.append(block)
-            else:
-                self.forget([number])
+        with self._lock:
+            for number in numbers:
+                block = self._blocks.get(number)
+                if block is None:
+                    continue
+                if len(self._free) < _MOST_FREE:
+                    self._free.append(block)
+                else:
+                    self.forget([number])
 
     def forget(self, numbers: Iterable[int]) -> None:
         """Somebody keeps these blocks: they are never written to again."""
-        for number in numbers:
-            block = self._blocks.pop(number, None)
-            if block is not None:
-                del self._by_memory[id(block.memory)]
-                self._nbytes -= block.size
-                block.close()
+        with self._lock:
+            for number in numbers:
+                block = self._blocks.pop(number, None)
+                if block is not None:
+                    # The cell it belongs to may still be shown in an error: whoever is last gives the memory back.
+                    del self._by_memory[id(block.memory)]
+                    self._nbytes -= block.size
+                    os.close(block.fd)
 
     def close(self) -> None:
         """Give everything back; what is still sent, or looked at, lives as long as that."""
-        self._free.clear()
-        self.forget(list(self._blocks))
+        with self._lock:
+            blocks = list(self._blocks.values())
+            self._free.clear()
+            self._blocks.clear()
+            self._by_memory.clear()
+            self._nbytes = 0
+        for block in blocks:
+            block.close()
+
+    def after_fork(self) -> None:
+        """In a forked child, which has no use for any of it; another thread may have held the lock."""
+        self._lock = threading.RLock()
+        self.close()
+
+    def _taken(self, size: int) -> Block | None:
+        """The smallest free block that is large enough and not much too large."""
+        fitting = [block for block in self._free if size <= block.size <= 2 * size + _ROUND]
+        block = min(fitting, key=lambda each: each.size, default=None)
+        if block is not None:
+            self._free.remove(block)
+        return block
 
     def _new(self, size: int) -> Block | None:
         if self._nbytes + size > _MOST_BYTES:
@@ -167,6 +189,10 @@ class Mappings:
         self._open = used
         return free, kept
 
+    def after_fork(self) -> None:
+        """In a forked child: the descriptors are not its business."""
+        self.close()
+
     def close(self) -> None:
         """Give the descriptors back; what is looked at stays."""
         for fd in (*self.arrived, *self._known.values()):
@@ -182,7 +208,7 @@ _ARENAS: weakref.WeakSet[Arena | Mappings] = weakref.WeakSet()
 def _close_inherited() -> None:
     for each in list(_ARENAS):
         with contextlib.suppress(OSError):
-            each.close()
+            each.after_fork()
 
 
 os.register_at_fork(after_in_child=_close_inherited)

@@ -29,6 +29,7 @@ from daglite.runtime.errors import share_error
 from daglite.runtime.executor import Chunk, Reply
 from daglite.runtime.forks import end_copy
 from daglite.runtime.logs import mark_records_of_this_thread
+from daglite.runtime.tally import Reading, take_reading
 from daglite.runtime.work import BatchRun, drain
 
 __all__ = ["Desk", "Job", "Program", "WorkerThread"]
@@ -238,20 +239,24 @@ class WorkerThread:
         if self._copy:
             end_copy(error)
         seconds = time.perf_counter() - started
+        reading = take_reading(started, chain.tallies) if chain.tallies else None
         if error is not None:
-            return self._failed(chunk, error, run.done, run.step, run.cells, seconds)
-        return Reply(chunk.seq, "done", run.done, -1, seconds, run.cells, self.thread.native_id)
+            return self._failed(chunk, error, run.done, run.step, run.cells, seconds, reading)
+        return Reply(chunk.seq, "done", run.done, -1, seconds, run.cells, self.thread.native_id, reading=reading)
 
     def _generate(self, chunk: Chunk, chain: Chain) -> Reply:
         step = chain.steps[0]
         send, begin = partial(self._send_piece, chunk.seq), partial(self._begin, step)
+        started = time.perf_counter()
         end = drain(step, self._loop, self._codec, send, begin, streamed=chunk.kind == "stream")
         if self._copy:
             end_copy(end.error)
         self._call_over()
+        seconds, worker = time.perf_counter() - started, self.thread.native_id
+        reading = take_reading(started, chain.tallies) if chain.tallies else None
         if end.error is not None:
-            return self._failed(chunk, end.error, len(end.cells), step.number, end.cells)
-        return Reply(chunk.seq, "done", len(end.cells), end.attempt, 0.0, end.cells, self.thread.native_id)
+            return self._failed(chunk, end.error, len(end.cells), step.number, end.cells, seconds, reading)
+        return Reply(chunk.seq, "done", len(end.cells), end.attempt, seconds, end.cells, worker, reading=reading)
 
     def _begin(self, step: BoundStep) -> None:
         """An attempt at a generator begins."""
@@ -274,9 +279,10 @@ class WorkerThread:
         step: int = -1,
         cells: Sequence[object] = (),
         seconds: float = 0.0,
+        reading: Reading | None = None,
     ) -> Reply:
-        worker = self.thread.native_id
-        return Reply(chunk.seq, "failed", done, step, seconds, cells, worker, error=share_error(error))
+        worker, told = self.thread.native_id, share_error(error)
+        return Reply(chunk.seq, "failed", done, step, seconds, cells, worker, error=told, reading=reading)
 
     def _where(self) -> tuple[str, int | None]:
         """The task at work, and the index of its item if there is one."""

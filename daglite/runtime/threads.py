@@ -17,7 +17,7 @@ from queue import Empty
 from daglite.exceptions import ExecutionError
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import Sharing
-from daglite.runtime.executor import Chunk, Reply
+from daglite.runtime.executor import Chunk, Hear, Reply
 from daglite.runtime.logs import MARKING
 from daglite.runtime.thread import Desk, Job, Program, WorkerThread
 
@@ -49,6 +49,7 @@ class ThreadSession:
         # Whether any program has a time limit.
         self._timed = False
         self._open = True
+        self._hear: Hear | None = None
         MARKING.begin()
 
     def install(self, steps: Sequence[BoundStep]) -> int:
@@ -96,6 +97,15 @@ class ThreadSession:
     def wake(self) -> None:
         self._desk.replies.put(None)
 
+    def listen(self, hear: Hear | None) -> None:
+        self._hear = hear
+        for worker in self._crew:
+            self._tell_of(worker)
+
+    def _tell_of(self, worker: WorkerThread) -> None:
+        if self._hear is not None and worker.thread.native_id is not None:
+            self._hear(worker.thread.native_id, None, None)
+
     def abandon(self) -> None:
         """Dismiss everybody if anything is under way: whoever is not in a call is gone at once."""
         if self._under_way:
@@ -138,6 +148,7 @@ class ThreadSession:
             self.workers = len(self._crew)
             return False
         self._crew.append(worker)
+        self._tell_of(worker)
         return True
 
     def _collect(self, timeout: float | None) -> list[Reply]:

@@ -4,6 +4,7 @@ Frames in:   DEFINE(body)  INSTALL(seq=program, body)  FORGET(seq=program)  RESE
              BATCH(seq, at=first item, number=program, cells)  GENERATE(seq, number=program, step=1: streamed)
 Frames out:  READY  DEFINE(body)  DONE(seq, at=how many items, seconds, cells)  LOG(record)
              FAIL(seq, at=how many items, step, seconds, cells + error)  PIECE(seq, at=how many, step=attempt, cells)
+             With number=1 in DONE and FAIL the last segment is what the clocks of the steps say (see `tally`).
              START(at=position in the batch, step or -1, seconds=time limit), around calls with a time limit
 """
 
@@ -20,7 +21,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NoReturn
 
@@ -34,6 +35,7 @@ from daglite.runtime.frames import Frame, FrameReader, FrameWriter, Kind, Segmen
 from daglite.runtime.install import unpack_steps
 from daglite.runtime.logs import forward_logs
 from daglite.runtime.shared import Arena
+from daglite.runtime.tally import pack_reading, take_reading
 from daglite.runtime.wire import Codec
 from daglite.runtime.work import BatchRun, drain
 
@@ -107,6 +109,11 @@ def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()
+
+
+def _read_clocks(chain: Chain, started: float) -> list[bytes]:
+    """The last segment of an answer where the steps are clocked."""
+    return [pack_reading(take_reading(started, chain.tallies))] if chain.tallies else []
 
 
 def _new_codec() -> Codec:
@@ -243,18 +250,27 @@ class _Worker:
         seconds = time.perf_counter() - started
         self._run = None
         _flush()
+        clocks = _read_clocks(chain, started)
         if error is not None:
-            self._fail(frame.seq, run.step, run.cells, seconds, error, run.done)
+            self._fail(frame.seq, run.step, run.cells, seconds, error, run.done, clocks)
         else:
-            self._send(
-                Frame(Kind.DONE, frame.seq, run.done, 0, -1, seconds, self._codec.pack(run.cells, plain=run.plain))
-            )
+            segments = self._codec.pack(run.cells, plain=run.plain)
+            if clocks:
+                segments = [*segments, *clocks]
+            self._send(Frame(Kind.DONE, frame.seq, run.done, len(clocks), -1, seconds, segments))
 
     def _fail(
-        self, seq: int, step: int, cells: list[object], seconds: float, error: BaseException, count: int = 0
+        self,
+        seq: int,
+        step: int,
+        cells: list[object],
+        seconds: float,
+        error: BaseException,
+        count: int = 0,
+        clocks: Sequence[bytes] = (),
     ) -> None:
-        segments = [*self._codec.pack(cells), pack_error(self._codec, error)]
-        self._send(Frame(Kind.FAIL, seq, count, 0, step, seconds, segments))
+        segments = [*self._codec.pack(cells), pack_error(self._codec, error), *clocks]
+        self._send(Frame(Kind.FAIL, seq, count, len(clocks), step, seconds, segments))
 
     def _announce(self, step: int, seconds: float) -> None:
         """Tell the coordinator that a call with a time limit begins (or, step -1, that it is over)."""
@@ -267,15 +283,18 @@ class _Worker:
             return
         step = chain.steps[0]
         send, begin = partial(self._send_piece, frame.seq), partial(self._begin, step)
+        started = time.perf_counter()
         end = drain(step, self._loop, self._codec, send, begin, streamed=frame.step == 1)
         if self._copy:
             end_copy(end.error)
+        seconds = time.perf_counter() - started
         _flush()
+        clocks = _read_clocks(chain, started)
         if end.error is not None:
-            self._fail(frame.seq, step.number, end.cells, 0.0, end.error, len(end.cells))
+            self._fail(frame.seq, step.number, end.cells, seconds, end.error, len(end.cells), clocks)
         else:
-            packed = self._codec.pack(end.cells)
-            self._send(Frame(Kind.DONE, frame.seq, len(end.cells), 0, end.attempt, 0.0, packed))
+            packed = [*self._codec.pack(end.cells), *clocks]
+            self._send(Frame(Kind.DONE, frame.seq, len(end.cells), len(clocks), end.attempt, seconds, packed))
 
     def _begin(self, step: BoundStep) -> None:
         """An attempt at a generator begins."""

@@ -245,7 +245,7 @@ def test_doctor_tells_what_does_not_work(monkeypatch: pytest.MonkeyPatch, capsys
     assert "inline              1 ms        1 ms\n" in out
 
 
-@pytest.mark.parametrize("command", ["", "explain", "run", "doctor"])
+@pytest.mark.parametrize("command", ["", "explain", "run", "timeline", "doctor"])
 def test_help_is_as_reviewed(command: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit, match=r"^0$"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -31,10 +32,16 @@ def double(x: int) -> int:
     return x * 2
 
 
+def slow_pid_of(x: int) -> int:
+    time.sleep(0.01)
+    return os.getpid()
+
+
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
 def test_kept_workers_serve_many_runs(method: StartMethod, nothing_left: None) -> None:
     with Processes(workers=2, start_method=method) as pool:
-        seen = {pid for _ in range(5) for pid in count.iter(n=30).then(pid_of).run(runtime=pool)}
+        # Slow enough for one worker not to be done before the other gets something.
+        seen = {pid for _ in range(3) for pid in count.iter(n=10).then(task(slow_pid_of)).run(runtime=pool)}
         assert len(seen) == 2
         factor = 7
         assert count.iter(n=3).then(task(lambda x: x * factor)).run(runtime=pool) == [0, 7, 14]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import threading
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -223,3 +224,20 @@ def test_a_view_is_private(nothing_left: None) -> None:
         del first, again, view
         reader.mappings.close()
         arena.close()
+
+
+def test_a_fork_beside_a_capture_does_not_wait_for_its_lock(nothing_left: None) -> None:
+    arena = Arena()
+    assert arena.put(memoryview(bytes(SHARED_BYTES))) is not None
+    # Another thread is in the middle of a capture.
+    thread = threading.Thread(target=arena._lock.acquire)
+    thread.start()
+    thread.join()
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(10)
+        os._exit(0 if arena.put(memoryview(b"")) is None else 1)
+    assert os.waitpid(pid, 0)[1] == 0
+    # A lock whose owner has ended is given up with the arena.
+    arena._lock = threading.RLock()
+    arena.close()

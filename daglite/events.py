@@ -1,0 +1,306 @@
+"""What observers are told of a run: frozen records, in the order in which things happen.
+
+    RunStarted
+      StageStarted            a stage: single calls, or a stream with its source, its tasks and its ending
+        StreamOpened          its window, its workers, and a gauge that can be read while it runs
+          Pulled              items came from the source                        batches
+          Sent    Answered    a batch went to a worker, and came back           batches
+          Lost                a worker ended with a batch of its own                batches
+          Delivered           results were folded, collected or handed over     batches
+          Waited              the coordinator had to wait, and for what         batches
+        Called                the coordinator ran tasks itself                  batches
+      StageEnded
+    RunEnded
+    WorkerStarted, WorkerEnded          at any time
+    Beat                                some times a second
+
+Those marked "batches" come once for each batch, never for each item, and only to observers whose `detail` asks for
+them. All times are in seconds: `at` on the clock of `time.perf_counter`, at the end of what is told. What comes with
+each batch is a named tuple, which is the cheapest record there is.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, Protocol, TypeAlias
+
+from daglite.program import Program
+from daglite.records import record
+
+__all__ = [
+    "Answered",
+    "Beat",
+    "Called",
+    "Delivered",
+    "Detail",
+    "Event",
+    "Gauge",
+    "Lost",
+    "Observer",
+    "Progress",
+    "Pulled",
+    "RunEnded",
+    "RunStarted",
+    "Sent",
+    "StageEnded",
+    "StageStarted",
+    "StepTime",
+    "StreamOpened",
+    "Waited",
+    "WorkerEnded",
+    "WorkerStarted",
+]
+
+Detail = Literal["stages", "batches", "steps"]
+
+
+class Observer(Protocol):
+    """Whoever is told of a run: any object with this method, given to `plan.run(observers=[...])`.
+
+    It is called by one thread at a time, not always the same; the run waits for it. What it raises is logged, and it
+    is told nothing more. With an attribute `detail` it says what it needs: "stages" (costs nothing), "batches" (the
+    default; some microseconds for each batch) or "steps" (the time of each step as well, which costs each item a
+    fraction of a microsecond).
+    """
+
+    def notice(self, event: Event, /) -> None:
+        """Something happened."""
+
+
+class Gauge(Protocol):
+    """Counts of one stream, to be read at any time and from any thread."""
+
+    @property
+    def pulled(self) -> int:
+        """Items that came from the source."""
+        ...
+
+    @property
+    def done(self) -> int:
+        """Items that were folded, collected or handed over."""
+        ...
+
+    @property
+    def alive(self) -> int:
+        """Items in between."""
+        ...
+
+    @property
+    def peak(self) -> int:
+        """The most items that were alive at one time."""
+        ...
+
+
+class StepTime(NamedTuple):
+    """One step's part in a batch: seconds in its calls, calls begun and returned, and attempts that were repeated."""
+
+    step: int
+    seconds: float
+    begun: int
+    returned: int
+    repeated: int
+
+
+@record(eq=True)
+class Progress:
+    """How far a run is: what a function given as `progress` is called with.
+
+    `task` is the last task of the stage that runs, `done` how many of its `total` items (None: not known) are done,
+    `alive` how many of a `window` are under way. `rate` is items a second over the last seconds, `left` the seconds
+    that are left at this rate. `deaths` counts workers that died. The last call of a run has `ended`.
+    """
+
+    stage: int
+    stages: int
+    task: str
+    done: int
+    total: int | None
+    alive: int
+    window: int
+    seconds: float
+    rate: float
+    left: float | None
+    deaths: int
+    ended: bool
+
+
+@record
+class RunStarted:
+    """A run begins; `runtime` is its name ("processes") or the object that was given."""
+
+    at: float
+    program: Program
+    runtime: str
+
+
+@record
+class RunEnded:
+    """The run is over and nothing of it is left; `error` is what it raises."""
+
+    at: float
+    error: BaseException | None
+
+
+@record
+class StageStarted:
+    """A stage begins; its number counts the stages of the program."""
+
+    at: float
+    stage: int
+
+
+@record
+class StageEnded:
+    """A stage is done. One that fails has no end of its own: the run ends."""
+
+    at: float
+    stage: int
+
+
+@record
+class StreamOpened:
+    """A stream begins to flow, with a window of so many items, through so many workers (0: it stays where it is).
+
+    `length` is how many items will come, where that is known.
+    """
+
+    at: float
+    stage: int
+    workers: int
+    window: int
+    length: int | None
+    gauge: Gauge
+
+
+class Pulled(NamedTuple):
+    """The source gave items, the first with index `first`, in `seconds`, saves and capture included.
+
+    `nbytes` counts those that are not small values; `alive` is how many items are alive now.
+    """
+
+    at: float
+    stage: int
+    first: int
+    items: int
+    nbytes: int
+    seconds: float
+    alive: int
+
+
+class Sent(NamedTuple):
+    """A batch (or a single call, or a generator) was given to the engine; `batch` is its number."""
+
+    at: float
+    stage: int
+    batch: int
+    first: int
+    items: int
+    nbytes: int
+
+
+class Answered(NamedTuple):
+    """A batch came back, `done` of its items done, after `seconds` of work.
+
+    `sent` is when it was given to the engine. With detail "steps", `began` is when its worker began with it and `steps`
+    what each step did; else None and (). `failed` tells whether an item of it raised an exception.
+    """
+
+    at: float
+    stage: int
+    batch: int
+    first: int
+    items: int
+    done: int
+    nbytes: int
+    seconds: float
+    sent: float
+    worker: int | None
+    failed: bool
+    began: float | None
+    steps: tuple[StepTime, ...]
+
+
+class Delivered(NamedTuple):
+    """Results were saved and folded, collected or handed over, in `seconds`."""
+
+    at: float
+    stage: int
+    first: int
+    items: int
+    nbytes: int
+    seconds: float
+
+
+class Called(NamedTuple):
+    """The coordinator ran tasks itself: a single call, or items of a stream without workers, from source to ending."""
+
+    at: float
+    stage: int
+    items: int
+    seconds: float
+    steps: tuple[StepTime, ...]
+
+
+class Waited(NamedTuple):
+    """The coordinator had nothing to do for `seconds`: the window was full, or all workers had enough to do."""
+
+    at: float
+    stage: int
+    on: Literal["window", "workers"]
+    seconds: float
+
+
+@record
+class Lost:
+    """A batch has no answer because its worker died or was killed; items that may still run are sent again."""
+
+    at: float
+    stage: int
+    batch: int
+    first: int
+    items: int
+    worker: int | None
+    started: bool
+
+
+@record
+class Beat:
+    """Nothing happened; the run goes on. At most ten a second, none while the caller alone can go on."""
+
+    at: float
+
+
+@record
+class WorkerStarted:
+    """There is a worker: its process id, or the system's id of its thread."""
+
+    at: float
+    worker: int
+
+
+@record
+class WorkerEnded:
+    """A worker ended before the run: it died, was killed over a time limit, or had done all it may."""
+
+    at: float
+    worker: int
+    exitcode: int | None
+    why: Literal["died", "overdue", "renewed"]
+
+
+Event: TypeAlias = (
+    RunStarted
+    | RunEnded
+    | StageStarted
+    | StageEnded
+    | StreamOpened
+    | Pulled
+    | Sent
+    | Answered
+    | Delivered
+    | Called
+    | Waited
+    | Lost
+    | Beat
+    | WorkerStarted
+    | WorkerEnded
+)

@@ -1,0 +1,57 @@
+"""observe: observers that come with daglite. They see events and nothing else; yours can do what they do.
+
+report     what every step and worker did         timeline   the times of all batches, as a file
+progress   how far a run is                       page       such a file as one HTML page
+line       that as a line on the error output     bars       that as bars, with rich
+logs       a run in the log                       otel       a run as spans of OpenTelemetry
+amounts    numbers for people                     sheet      a report as text
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import cast
+
+from daglite.events import Observer
+from daglite.exceptions import ParameterError
+from daglite.observe.line import Line
+from daglite.observe.logs import Logging
+from daglite.observe.progress import Following
+from daglite.observe.report import Report
+from daglite.observe.timeline import Timeline
+from daglite.options import RunOptions
+
+__all__ = ["Following", "Line", "Logging", "Report", "Timeline", "observers_of"]
+
+
+def observers_of(options: RunOptions, *, shown: bool) -> list[Observer]:
+    """The observers that the options of a run ask for; `shown`: progress is shown where nothing is said of it.
+
+    Raises `ParameterError` for values that are not allowed, and `OSError` for a trace that cannot be written.
+    """
+    found = _given(options.get("observers", ()))
+    progress = cast("object", options.get("progress"))
+    if progress is True or (progress is None and shown):
+        found.append(Following(Line()))
+    elif callable(progress):
+        found.append(Following(progress))
+    elif progress not in (None, False):
+        raise ParameterError(f"`progress` must be True, False, None or a function of one argument; got {progress!r}")
+    trace = cast("object", options.get("trace"))
+    if isinstance(trace, str | os.PathLike):
+        found.append(Timeline(trace))
+    elif trace is not None:
+        raise ParameterError(f"`trace` must be the name of a file; got {trace!r}")
+    return found
+
+
+def _given(observers: object) -> list[Observer]:
+    listed = list(observers) if isinstance(observers, Iterable) and not isinstance(observers, str) else None
+    if listed is None or any(not callable(getattr(observer, "notice", None)) for observer in listed):
+        raise ParameterError(f"`observers` must be a list of objects with a method `notice(event)`; got {observers!r}")
+    for observer in listed:
+        detail = getattr(observer, "detail", "batches")
+        if detail not in ("stages", "batches", "steps"):
+            raise ParameterError(f"`detail` of an observer must be 'stages', 'batches' or 'steps'; got {detail!r}")
+    return listed

@@ -1,0 +1,87 @@
+"""Progress as bars, drawn by rich: give `Bars()` as the `progress` of a run. Needs the extra `daglite[rich]`."""
+
+from __future__ import annotations
+
+from typing import TextIO, cast
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress as RichProgress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from daglite.events import Progress
+from daglite.observe.line import Line
+
+__all__ = ["Bars"]
+
+# A run that is shorter shows nothing.
+_PATIENCE = 1.0
+
+
+class Bars:
+    """A bar for each stage, on `console` (default: the error output). What runs less than a second is not shown."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = Console(stderr=True) if console is None else console
+        self._bars: RichProgress | None = None
+        self._tasks: dict[int, TaskID] = {}
+        # Bars need a screen.
+        self._line = (
+            None if self._console.is_terminal or self._console.is_jupyter else Line(cast("TextIO", self._console.file))
+        )
+
+    def __call__(self, progress: Progress) -> None:
+        if self._line is not None:
+            self._line(progress)
+            return
+        if self._bars is None:
+            if progress.ended or progress.seconds < _PATIENCE:
+                return
+            self._bars = self._begun()
+        self._update(self._bars, progress)
+        if progress.ended:
+            self._bars.stop()
+            self._bars, self._tasks = None, {}
+
+    def _begun(self) -> RichProgress:
+        # Its own thread would be in the way of workers that are forked; it is redrawn on the beats of the run.
+        bars = RichProgress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]:,.0f}/s"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[more]}"),
+            console=self._console,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        bars.start()
+        return bars
+
+    def _update(self, bars: RichProgress, progress: Progress) -> None:
+        if progress.stage not in self._tasks:
+            name = f"[{progress.stage + 1}/{progress.stages}] " if progress.stages > 1 else ""
+            # The brackets are not meant as markup.
+            label = f"{name}{progress.task}".replace("[", "\\[")
+            self._tasks[progress.stage] = bars.add_task(label, total=progress.total, rate=0.0, more="")
+        more = f"{progress.alive:,} of {progress.window:,} in flight" if progress.window > 1 else ""
+        if progress.deaths:
+            more += f"  {progress.deaths:,} died"
+        bars.update(
+            self._tasks[progress.stage],
+            completed=progress.done,
+            total=progress.total,
+            rate=progress.rate,
+            more=more.strip(),
+            refresh=True,
+        )

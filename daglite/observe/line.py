@@ -1,0 +1,94 @@
+"""Progress as one quiet line on the error output: redrawn on a terminal and in a notebook, now and then elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sys
+import threading
+from typing import Literal, TextIO
+
+from daglite.events import Progress
+from daglite.observe.amounts import clock_text
+
+__all__ = ["Line", "line_text"]
+
+# A run that is shorter shows nothing.
+_PATIENCE = 1.0
+# How often a line is written where it cannot be redrawn.
+_SELDOM = 10.0
+
+# Held by whoever draws: two runs at once would draw over each other.
+_DRAWING = threading.Lock()
+
+
+class Line:
+    """Shows progress on `stream` (default: the error output). What runs less than a second is not shown."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream
+        self._kind: Literal["terminal", "notebook", "plain"] = "plain"
+        self._drawn = False
+        self._written = 0.0
+        self._width = 0
+
+    def __call__(self, progress: Progress) -> None:
+        if not self._drawn and (progress.ended or progress.seconds < _PATIENCE or not self._begin()):
+            return
+        if self._kind == "plain" and progress.seconds - self._written < _SELDOM and not progress.ended:
+            return
+        self._written = progress.seconds
+        # The line must not end a run: whoever reads it may be gone.
+        with contextlib.suppress(OSError, ValueError):
+            self._draw(progress)
+        if progress.ended:
+            self._drawn = False
+            _DRAWING.release()
+
+    def _begin(self) -> bool:
+        """Whether it may draw from now on."""
+        if not _DRAWING.acquire(blocking=False):
+            return False
+        self._drawn = True
+        self._written = -_SELDOM
+        with contextlib.suppress(AttributeError, ValueError):
+            terminal = self._out().isatty()
+            self._kind = "terminal" if terminal else "notebook" if "ipykernel" in sys.modules else "plain"
+        return True
+
+    def _out(self) -> TextIO:
+        return sys.stderr if self._stream is None else self._stream
+
+    def _draw(self, progress: Progress) -> None:
+        out = self._out()
+        if self._kind == "terminal":
+            room = shutil.get_terminal_size().columns - 1
+            # The cursor goes back to the start: what the user prints next writes over the line.
+            out.write("\r\x1b[K" if progress.ended else f"\r{line_text(progress)[:room]}\x1b[K\r")
+        elif self._kind == "notebook":
+            text = line_text(progress)
+            out.write(f"\r{text:{self._width}}" + ("\n" if progress.ended else ""))
+            self._width = len(text)
+        else:
+            out.write(f"{line_text(progress)}\n")
+        out.flush()
+
+
+def line_text(progress: Progress) -> str:
+    """The line: `[2/3] price  12,300 of 50,000 (24 %)  1,230/s  0:31 left  212 of 1,024 in flight`."""
+    parts = [f"[{progress.stage + 1}/{progress.stages}] {progress.task}" if progress.stages > 1 else progress.task]
+    if progress.window:
+        if progress.total is None:
+            parts.append(f"{progress.done:,} done")
+        else:
+            share = f" ({100 * progress.done // progress.total} %)" if progress.total else ""
+            parts.append(f"{progress.done:,} of {progress.total:,}{share}")
+        parts.append(f"{progress.rate:,.0f}/s" if progress.rate >= 10 else f"{progress.rate:.2g}/s")
+    parts.append(clock_text(progress.seconds))
+    if progress.left is not None and not progress.ended:
+        parts.append(f"{clock_text(progress.left)} left")
+    if progress.window > 1 and not progress.ended:
+        parts.append(f"{progress.alive:,} of {progress.window:,} in flight")
+    if progress.deaths:
+        parts.append("1 worker died" if progress.deaths == 1 else f"{progress.deaths:,} workers died")
+    return "  ".join(parts)

@@ -1,0 +1,296 @@
+"""What a report counts of each stage, step and worker, and the records it is told as."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from daglite.events import Answered, Called, Delivered, Gauge, Pulled, Sent, StepTime, StreamOpened, Waited
+from daglite.program import (
+    CallStage,
+    MaterialiseStage,
+    Place,
+    Program,
+    Stage as PlannedStage,
+    Step as PlannedStep,
+    StreamStage,
+    steps_of,
+)
+from daglite.records import record
+
+__all__ = ["Stage", "Step", "StepReport", "StreamReport", "Worker", "WorkerReport", "reported_steps"]
+
+
+@record(eq=True)
+class StepReport:
+    """One step. What was not measured, or has no meaning for the step, is None.
+
+    `busy`: seconds in its calls, of all workers together. `waiting`: of a source, seconds in which it was not asked
+    because all workers had enough to do; of the first of the tasks that run as one, seconds in which workers had
+    nothing to do. `blocked`: seconds in which a source was not asked because the window was full. `nbytes`: what its
+    items or results took on their way between processes. `repeated`: attempts after one that raised.
+    """
+
+    number: int
+    stage: int
+    where: Place
+    joined: bool
+    task: str
+    items_in: int | None
+    items_out: int | None
+    batches: int | None
+    nbytes: int | None
+    busy: float | None
+    waiting: float | None
+    blocked: float | None
+    repeated: int
+
+
+@record(eq=True)
+class StreamReport:
+    """One stream: its workers (0: it stayed in the coordinator), its window, the most items alive at one time.
+
+    `lost` counts items whose worker died under them or behind them in a batch.
+    """
+
+    stage: int
+    workers: int
+    window: int
+    peak: int
+    batches: int
+    sent: int
+    back: int
+    lost: int
+    seconds: float
+
+
+@record(eq=True)
+class WorkerReport:
+    """One worker: its batches and their items, seconds at work, and seconds in which it had nothing to do."""
+
+    worker: int
+    batches: int
+    items: int
+    busy: float
+    waiting: float
+
+
+@dataclass
+class Step:
+    """Sums over the clocks of one step."""
+
+    seconds: float = 0.0
+    begun: int = 0
+    returned: int = 0
+    repeated: int = 0
+
+    def add(self, time: StepTime) -> None:
+        self.seconds += time.seconds
+        self.begun += time.begun
+        self.returned += time.returned
+        self.repeated += time.repeated
+
+
+@dataclass
+class Worker:
+    """Sums over one worker."""
+
+    began: float
+    ended: float | None = None
+    batches: int = 0
+    items: int = 0
+    seconds: float = 0.0
+
+    def answered(self, event: Answered) -> None:
+        self.batches += 1
+        self.items += event.done
+        self.seconds += event.seconds
+
+    def report(self, worker: int, end: float) -> WorkerReport:
+        there = (end if self.ended is None else self.ended) - self.began
+        return WorkerReport(worker, self.batches, self.items, self.seconds, max(0.0, there - self.seconds))
+
+
+@dataclass
+class Stage:
+    """Sums over one stage."""
+
+    began: float = 0.0
+    ended: float | None = None
+    done_with: bool = False
+    opened: StreamOpened | None = None
+    peak: int = 0
+    flowing: float = 0.0
+    items: int = 0
+    source: float = 0.0
+    batches: int = 0
+    sent_bytes: int = 0
+    back_bytes: int = 0
+    done: int = 0
+    work: float = 0.0
+    arrived: int = 0
+    ending: float = 0.0
+    calls: int = 0
+    call_seconds: float = 0.0
+    on_window: float = 0.0
+    on_workers: float = 0.0
+    lost: int = 0
+
+    def open(self, event: StreamOpened) -> None:
+        self.opened = event
+
+    def end(self, at: float, *, well: bool) -> None:
+        self.done_with = self.done_with or well
+        if self.ended is None:
+            self.ended = at
+            if self.opened is not None:
+                self.peak, self.flowing = self.opened.gauge.peak, at - self.opened.at
+                # The gauge holds what it counts.
+                self.opened = _without_gauge(self.opened)
+
+    def pulled(self, event: Pulled) -> None:
+        self.items += event.items
+        self.source += event.seconds
+
+    def sent(self, event: Sent) -> None:
+        self.sent_bytes += event.nbytes
+
+    def answered(self, event: Answered) -> None:
+        self.batches += 1
+        self.back_bytes += event.nbytes
+        self.done += event.done
+        self.work += event.seconds
+
+    def delivered(self, event: Delivered) -> None:
+        self.arrived += event.items
+        self.ending += event.seconds
+
+    def called(self, event: Called) -> None:
+        self.calls += event.items
+        self.call_seconds += event.seconds
+
+    def waited(self, event: Waited) -> None:
+        if event.on == "window":
+            self.on_window += event.seconds
+        else:
+            self.on_workers += event.seconds
+
+    @property
+    def workers(self) -> int:
+        return 0 if self.opened is None else self.opened.workers
+
+    @property
+    def idle(self) -> float:
+        """Seconds in which workers had nothing to do, all together."""
+        return max(0.0, self.workers * self.flowing - self.work)
+
+    def report(self, number: int) -> StreamReport:
+        assert self.opened is not None
+        window, sent, back = self.opened.window, self.sent_bytes, self.back_bytes
+        peak = self.peak if self.ended is not None else self.opened.gauge.peak
+        return StreamReport(number, self.workers, window, peak, self.batches, sent, back, self.lost, self.flowing)
+
+
+class _Nothing:
+    pulled = done = alive = peak = 0
+
+
+_NOTHING: Gauge = _Nothing()
+
+
+def _without_gauge(opened: StreamOpened) -> StreamOpened:
+    return StreamOpened(opened.at, opened.stage, opened.workers, opened.window, opened.length, _NOTHING)
+
+
+def reported_steps(program: Program, stages: Mapping[int, Stage], steps: Mapping[int, Step]) -> Iterator[StepReport]:
+    """The steps in the order of `explain`."""
+    for number, stage in enumerate(program.stages):
+        for position, step in enumerate(steps_of(stage)):
+            sums = stages.get(number, Stage())
+            yield _Row(number, stage, sums, step, steps.get(step.number, Step())).report(position)
+
+
+@dataclass
+class _Row:
+    """One step on its way into a report."""
+
+    number: int
+    planned: PlannedStage
+    stage: Stage
+    step: PlannedStep
+    clock: Step
+
+    def report(self, position: int) -> StepReport:
+        match self.planned:
+            case StreamStage():
+                return self._in_stream(self.planned, position)
+            case MaterialiseStage():
+                # A direct call gives one list, wherever it is made.
+                out = self.clock.returned if self.planned.streamed else int(self.stage.done_with)
+                return self._made(position, None, out)
+            case CallStage():
+                return self._made(position, self.clock.begun if position else None, self.clock.returned)
+
+    def _in_stream(self, planned: StreamStage, position: int) -> StepReport:
+        stage, clock = self.stage, self.clock
+        shipped = stage.workers > 0
+        place: Place = "workers" if shipped else "coordinator"
+        # What the coordinator ran itself is known from clocks, what it only moved from the events of batches; a run
+        # that chooses for itself has both.
+        if self.step is planned.source:
+            out, busy = stage.items + clock.returned, stage.source + clock.seconds
+            idle, blocked = (stage.on_workers, stage.on_window) if shipped else (None, None)
+            sent = stage.sent_bytes if shipped else None
+            return self._row(position, "coordinator", None, out, None, sent, busy, idle, blocked)
+        if self.step is not planned.end:
+            idle = stage.idle if shipped and self.step is planned.links[0] else None
+            last = shipped and self.step is planned.links[-1] and not planned.folds_on_workers
+            batches, back = stage.batches if shipped else None, stage.back_bytes if last else None
+            return self._row(position, place, clock.begun, clock.returned, batches, back, clock.seconds, idle, None)
+        if planned.ending == "join":
+            # It gets all of them at once.
+            came = stage.arrived + max(0, stage.calls - clock.begun)
+            return self._row(position, "coordinator", came, clock.returned, None, None, clock.seconds, None, None)
+        busy, done = clock.seconds + stage.ending, int(stage.done_with)
+        if planned.folds_on_workers and shipped:
+            idle = None if planned.links else stage.idle
+            return self._row(position, place, clock.begun, done, stage.batches, stage.back_bytes, busy, idle, None)
+        came = clock.returned if planned.folds_on_workers else stage.arrived + clock.returned
+        return self._row(position, "coordinator", came, done, None, None, busy, None, None)
+
+    def _made(self, position: int, came: int | None, out: int) -> StepReport:
+        """A step of which the clocks know everything."""
+        batches, nbytes = self.stage.batches or None, None
+        place: Place = "workers" if batches else "coordinator"
+        if place == "coordinator":
+            batches = None
+        return self._row(position, place, came, out, batches, nbytes, self.clock.seconds, None, None)
+
+    def _row(
+        self,
+        position: int,
+        where: Place,
+        came: int | None,
+        out: int | None,
+        batches: int | None,
+        nbytes: int | None,
+        busy: float | None,
+        waiting: float | None,
+        blocked: float | None,
+    ) -> StepReport:
+        step, name = self.step, self.step.function.name
+        return StepReport(
+            step.number,
+            self.number,
+            where,
+            position > 0,
+            name,
+            came,
+            out,
+            batches,
+            nbytes,
+            busy,
+            waiting,
+            blocked,
+            self.clock.repeated,
+        )

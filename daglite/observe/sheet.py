@@ -1,0 +1,101 @@
+"""A report as a page of text: the table of `explain` with what was measured, the streams, the workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from daglite.explain import calls_of
+from daglite.observe.amounts import bytes_text, count_text, seconds_text
+from daglite.observe.measures import StepReport, StreamReport, WorkerReport
+from daglite.program import Program
+
+__all__ = ["lines"]
+
+# A longer table loses its middle.
+_MOST = 40
+_WIDEST = 34
+_MEASURED = (
+    "in, out: items, counted in the coordinator and at the calls in workers; bytes: what left for another process;",
+    "busy: clocks around the calls (of a source around its pulls, of a fold around its batches, saves included);",
+    "waiting: of a source, not asked because workers had enough; of tasks, workers without work;",
+    "blocked: of a source, not asked because the window was full",
+)
+
+
+def lines(
+    program: Program,
+    runtime: str,
+    seconds: float,
+    error: str | None,
+    steps: Sequence[StepReport],
+    streams: Sequence[StreamReport],
+    workers: Sequence[WorkerReport],
+    deaths: int,
+) -> Iterator[str]:
+    """The page, line by line."""
+    how = "done" if error is None else f"ended by {error}"
+    yield f"run   {program.title}   {runtime}   {seconds_text(seconds)}   {how}"
+    yield from _table(
+        [_HEAD, *_shortened([_step(step, call) for step, call in zip(steps, calls_of(program), strict=True)])]
+    )
+    for stream in streams:
+        yield _stream(stream)
+    if workers:
+        yield ""
+        yield from _table([("worker", "batches", "items", "busy", "waiting", ""), *_shortened(map(_worker, workers))])
+    repeated = sum(step.repeated for step in steps)
+    lost = sum(stream.lost for stream in streams)
+    yield ""
+    yield f"workers that died: {deaths:,}   items that lost their worker: {lost:,}   attempts repeated: {repeated:,}"
+    yield from _MEASURED
+
+
+_HEAD = ("#  ", "where", "step", "in", "out", "batches", "bytes", "busy", "waiting", "blocked")
+
+
+def _step(step: StepReport, call: str) -> tuple[str, ...]:
+    shown = call if len(call) <= _WIDEST else f"{call[: _WIDEST - 3]}..."
+    counts = [count_text(count) for count in (step.items_in, step.items_out, step.batches)]
+    times = [seconds_text(one) for one in (step.busy, step.waiting, step.blocked)]
+    number = f"{step.number} {'+' if step.joined else ' '}"
+    return (number, step.where, shown, *counts, bytes_text(step.nbytes), *times)
+
+
+def _worker(worker: WorkerReport) -> tuple[str, ...]:
+    there = worker.busy + worker.waiting
+    share = f"{round(100 * worker.busy / there)} %" if there else ""
+    counts = (str(worker.worker), count_text(worker.batches), count_text(worker.items))
+    return (*counts, seconds_text(worker.busy), seconds_text(worker.waiting), share)
+
+
+def _stream(stream: StreamReport) -> str:
+    if not stream.workers:
+        return f"stream {stream.stage}: in the coordinator, one item alive at a time"
+    window = f"{stream.peak:,} of {stream.window:,} items alive at most"
+    moved = f"{bytes_text(stream.sent)} to {stream.workers} workers, {bytes_text(stream.back)} back"
+    return f"stream {stream.stage}: {window}; {stream.batches:,} batches, {moved}"
+
+
+def _shortened(rows: Iterator[tuple[str, ...]] | Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    found = list(rows)
+    if len(found) <= _MOST:
+        return found
+    half = _MOST // 2
+    more = (f"... {len(found) - 2 * half:,} more", *[""] * (len(found[0]) - 1))
+    return [*found[:half], more, *found[-half:]]
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """The rows aligned: numbers to the right, words to the left."""
+    whole = [row for row in rows if not row[0].startswith("...")]
+    widths = [max(len(row[column]) for row in whole) for column in range(len(rows[0]))]
+    words = {column for column, name in enumerate(rows[0]) if name in ("where", "step")}
+    for row in rows:
+        if row[0].startswith("..."):
+            yield f" {row[0]}"
+            continue
+        cells = [
+            f"{cell:{width}}" if column in words else f"{cell:>{width}}"
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        yield f" {'  '.join(cells)}".rstrip()

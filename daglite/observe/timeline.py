@@ -1,0 +1,222 @@
+"""The times of all batches as a file that Perfetto, chrome://tracing and `daglite timeline` show: trace events as JSON.
+
+Lanes are threads of one process: the source, the coordinator, and each worker. Times are microseconds since the start
+of the run. Events go into the file as they come, so that a long run takes no memory, and a broken one leaves a file
+that the viewers still read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TextIO
+
+from daglite.events import (
+    Answered,
+    Called,
+    Delivered,
+    Detail,
+    Event,
+    Lost,
+    Pulled,
+    RunEnded,
+    RunStarted,
+    StageEnded,
+    StageStarted,
+    StreamOpened,
+    Waited,
+    WorkerEnded,
+    WorkerStarted,
+)
+from daglite.program import CallStage, MaterialiseStage, Program, Stage, Step, StreamStage, steps_of
+
+__all__ = ["COORDINATOR", "FORMAT", "SOURCE", "Timeline"]
+
+FORMAT = "daglite-trace-1"
+# The numbers of two lanes; those of workers are their process ids, or the system's ids of their threads.
+SOURCE, COORDINATOR = 1, 2
+_WAITS = {"window": "waits: the window is full", "workers": "waits for workers"}
+# A pull without items is worth telling when it took so long, in seconds.
+_LONG = 0.0001
+# How many steps of a batch are told.
+_MOST_STEPS = 20
+
+
+class Timeline:
+    """Writes the file `path` while a run goes on, anew for each run. Raises `OSError` at once where it cannot."""
+
+    detail: Detail = "steps"
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = path
+        with open(path, "w", encoding="utf-8"):
+            pass
+        self._file: TextIO | None = None
+        self._program: Program | None = None
+        self._pid = os.getpid()
+        self._began = 0.0
+        self._stages: dict[int, float] = {}
+        self._alive: dict[int, int] = {}
+        self._lanes = set[int]()
+        # What a slice is called, and a step, as JSON.
+        self._names: dict[tuple[int, str], str] = {}
+        self._steps: dict[int, str] = {}
+
+    def notice(self, event: Event, /) -> None:
+        match event:
+            case RunStarted():
+                self._begin(event)
+            case RunEnded():
+                self._end(event)
+            case _ if self._file is None:
+                pass
+            case Answered():
+                began = event.at - event.seconds if event.began is None else event.began
+                waited = _micro(max(0.0, began - event.sent))
+                facts = f'"done": {event.done}, "first": {event.first}, "batch": {event.batch}, "waited": {waited}'
+                steps = ", ".join(
+                    [f"{self._name(one.step)}: {_micro(one.seconds)}" for one in event.steps[:_MOST_STEPS]]
+                )
+                more = f'{facts}, "steps": {{{steps}}}'
+                self._slice(self._lane(event.worker), "task", event.stage, began, event.seconds, event.items, more)
+            case Pulled():
+                if event.items or event.seconds > _LONG:
+                    self._slice(SOURCE, "source", event.stage, event.at - event.seconds, event.seconds, event.items)
+                    self._count(event.stage, event.at, event.items)
+            case Delivered():
+                began = event.at - event.seconds
+                self._slice(COORDINATOR, "ending", event.stage, began, event.seconds, event.items)
+                self._count(event.stage, event.at, -event.items)
+            case Called():
+                self._slice(COORDINATOR, "task", event.stage, event.at - event.seconds, event.seconds, event.items)
+            case Waited():
+                self._slice(COORDINATOR, event.on, event.stage, event.at - event.seconds, event.seconds, 0)
+            case _:
+                self._mark(event)
+
+    def _mark(self, event: Event) -> None:
+        """What happens at a point of time."""
+        match event:
+            case StageStarted():
+                self._stages[event.stage] = event.at
+            case StreamOpened():
+                self._alive[event.stage] = 0
+            case StageEnded():
+                began = self._stages.pop(event.stage, event.at)
+                for ph, at in (("b", began), ("e", event.at)):
+                    self._write(ph, f"stage {event.stage}", at=self._since(at), cat="stage", id=event.stage)
+            case WorkerStarted():
+                self._lane(event.worker)
+            case WorkerEnded():
+                what = {"died": "died", "overdue": "killed over a time limit", "renewed": "renewed"}[event.why]
+                facts = {"exitcode": event.exitcode}
+                self._write("i", what, self._lane(event.worker), self._since(event.at), s="t", cat="end", args=facts)
+            case Lost():
+                facts = {"items": event.items, "first": event.first}
+                self._write("i", "lost", self._lane(event.worker), self._since(event.at), s="t", cat="end", args=facts)
+            case _:
+                pass
+
+    def _begin(self, event: RunStarted) -> None:
+        self._stages, self._alive, self._lanes, self._names, self._steps = {}, {}, set(), {}, {}
+        self._program, self._began, self._pid = event.program, event.at, os.getpid()
+        self._file = open(self._path, "w", encoding="utf-8")  # noqa: SIM115 - closed at the end of the run
+        stages = [_label(stage) for stage in event.program.stages]
+        facts = {"format": FORMAT, "title": event.program.title, "runtime": event.runtime, "stages": stages}
+        self._file.write(f'{{"displayTimeUnit": "ms", "otherData": {json.dumps(facts)},\n"traceEvents": [\n')
+        self._file.write(json.dumps(self._named("process_name", 0, f"daglite {event.runtime}")))
+        for lane, name in ((SOURCE, "source"), (COORDINATOR, "coordinator")):
+            self._name_lane(lane, name)
+
+    def _end(self, event: RunEnded) -> None:
+        if self._file is None:
+            return
+        if event.error is not None:
+            told = f"{type(event.error).__name__}: {event.error}"[:300]
+            facts = {"error": told}
+            self._write("i", "failed", COORDINATOR, self._since(event.at), s="g", cat="end", args=facts)
+        self._write("i", "end", COORDINATOR, self._since(event.at), s="g", cat="end", args={})
+        file, self._file = self._file, None
+        with file:
+            file.write("\n]}\n")
+
+    def _lane(self, worker: int | None) -> int:
+        if worker is None:
+            return COORDINATOR
+        if worker not in self._lanes:
+            self._lanes.add(worker)
+            self._name_lane(worker, f"worker {worker}")
+        return worker
+
+    def _name_lane(self, lane: int, name: str) -> None:
+        assert self._file is not None
+        for meta in (self._named("thread_name", lane, name), self._named("thread_sort_index", lane, None)):
+            self._file.write(",\n" + json.dumps(meta))
+
+    def _named(self, what: str, lane: int, name: str | None) -> dict[str, object]:
+        facts: dict[str, object] = {"sort_index": lane} if name is None else {"name": name}
+        return {"ph": "M", "name": what, "pid": self._pid, "tid": lane, "args": facts}
+
+    def _slice(self, lane: int, cat: str, stage: int, began: float, seconds: float, items: int, more: str = "") -> None:
+        """Something that took time. There are many: put together by hand, they cost a tenth of `json.dumps`."""
+        name = self._names.get((stage, cat))
+        if name is None:
+            assert self._program is not None
+            kind = "wait" if cat in _WAITS else cat
+            told = _WAITS.get(cat) or _part(self._program.stages[stage], cat)
+            name = self._names[stage, cat] = f'"name": {json.dumps(told)}, "cat": "{kind}"'
+        self._put(
+            f'{{"ph": "X", {name}, "pid": {self._pid}, "tid": {lane}, "ts": {self._since(began)}, '
+            f'"dur": {_micro(seconds)}, "args": {{"stage": {stage}, "items": {items}{", " if more else ""}{more}}}}}'
+        )
+
+    def _count(self, stage: int, at: float, change: int) -> None:
+        # Less than nothing for a moment: the helper may deliver what a pull that still goes on has given.
+        alive = self._alive[stage] = self._alive.get(stage, 0) + change
+        self._put(
+            f'{{"ph": "C", "name": "items alive, stage {stage}", "pid": {self._pid}, "tid": {COORDINATOR}, '
+            f'"ts": {self._since(at)}, "args": {{"items": {max(0, alive)}}}}}'
+        )
+
+    def _write(self, ph: str, name: str, tid: int = COORDINATOR, at: float = 0.0, **more: object) -> None:
+        self._put(json.dumps({"ph": ph, "name": name, "pid": self._pid, "tid": tid, "ts": at, **more}))
+
+    def _put(self, line: str) -> None:
+        assert self._file is not None
+        self._file.write(f",\n{line}")
+
+    def _since(self, at: float) -> float:
+        return _micro(max(0.0, at - self._began))
+
+    def _name(self, number: int) -> str:
+        """A step as a key in JSON."""
+        if not self._steps:
+            assert self._program is not None
+            steps = [step for stage in self._program.stages for step in steps_of(stage)]
+            self._steps = {step.number: json.dumps(f"{step.number} {step.function.name}") for step in steps}
+        return self._steps[number]
+
+
+def _micro(seconds: float) -> float:
+    return round(seconds * 1e6, 1)
+
+
+def _label(stage: Stage) -> str:
+    return _joined([step.function.name for step in steps_of(stage)])
+
+
+def _part(stage: Stage, cat: str) -> str:
+    """What a slice of a stage is called: the source, the tasks on items, or the ending."""
+    match stage:
+        case CallStage() | MaterialiseStage():
+            return _label(stage)
+        case StreamStage():
+            if cat == "source":
+                return stage.source.function.name if isinstance(stage.source, Step) else "mapped arguments"
+            if cat == "ending":
+                return stage.end.function.name if stage.end is not None and stage.ending == "reduce" else "collect"
+            return _joined([link.function.name for link in stage.links]) or _label(stage)
+
+
+def _joined(names: list[str]) -> str:
+    return " -> ".join(names if len(names) <= 6 else [*names[:3], "...", *names[-2:]])

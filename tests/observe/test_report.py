@@ -1,0 +1,183 @@
+"""What a report counts and times, and that its sums agree."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import daglite
+from daglite.exceptions import TaskError
+from daglite.observe import Report
+from daglite.options import RuntimeName
+from tests.observe.recording import count_up, dies_once, fold, plus_one, sleepy, square, total_of
+
+PLAN = daglite.compile(count_up.iter(n=60).then(square).then(sleepy, seconds=0.002).reduce(fold, initial=0))
+
+
+def test_items_flow_from_step_to_step(runtime: RuntimeName) -> None:
+    """What goes into a step is what came out of the one before: counted at four places that know nothing of another."""
+    report = Report()
+    PLAN.run(runtime=runtime, workers=2, observers=[report])
+
+    assert [step.task for step in report.steps] == ["count_up", "square", "sleepy", "fold"]
+    assert [step.items_out for step in report.steps] == [60, 60, 60, 1]
+    assert [step.items_in for step in report.steps] == [None, 60, 60, 60]
+
+
+def test_times_fit_into_the_run(crew: RuntimeName) -> None:
+    report = Report()
+    PLAN.run(runtime=crew, workers=2, observers=[report])
+    (stream,) = report.streams
+    source, first, second, last = report.steps
+    wall = report.seconds
+
+    assert stream.workers == len(report.workers) == 2
+    assert all(worker.busy >= 0 and worker.busy + worker.waiting <= wall * 1.001 for worker in report.workers)
+    busy = sum(worker.busy for worker in report.workers)
+    assert first.busy is not None
+    assert second.busy is not None
+    assert second.busy >= 60 * 0.002
+    # The clocks of the steps are inside those of the batches.
+    assert first.busy + second.busy <= busy
+    assert first.waiting == pytest.approx(stream.workers * stream.seconds - busy)
+    assert stream.seconds <= wall
+    for seconds in (source.busy, source.waiting, source.blocked, last.busy):
+        assert seconds is not None
+        assert 0 <= seconds <= wall
+
+
+def test_batches_and_bytes_agree(crew: RuntimeName) -> None:
+    report = Report()
+    PLAN.run(runtime=crew, workers=2, observers=[report])
+    (stream,) = report.streams
+
+    assert report.steps[1].batches == report.steps[2].batches == stream.batches
+    assert sum(worker.batches for worker in report.workers) == stream.batches
+    assert sum(worker.items for worker in report.workers) == 60
+    assert report.steps[0].nbytes == stream.sent > 0
+    assert report.steps[2].nbytes == stream.back > 0
+    assert 1 <= stream.peak <= stream.window
+
+
+def test_a_window_that_blocks_is_seen() -> None:
+    report = Report()
+    daglite.compile(count_up.iter(n=5).then(sleepy, seconds=0.03), window=1).run(workers=2, observers=[report])
+
+    source = report.steps[0]
+    assert source.blocked is not None
+    assert source.blocked > 0.05
+    assert report.streams[0].peak == report.streams[0].window == 1
+
+
+def test_deaths_and_what_they_cost_are_counted(tmp_path: Path) -> None:
+    report = Report()
+    mark = str(tmp_path / "died")
+    count_up.iter(n=20).then(dies_once, at=5, mark=mark).run(workers=1, observers=[report])
+
+    assert report.deaths == 1
+    assert report.streams[0].lost >= 1
+    assert len(report.workers) == 2
+    assert report.steps[1].items_out is not None
+    assert report.steps[1].items_out >= 20
+    assert "workers that died: 1   items that lost their worker: " in str(report)
+
+
+def test_repeated_attempts_are_counted() -> None:
+    failed: set[int] = set()
+
+    def moody(x: int) -> int:
+        if x not in failed:
+            failed.add(x)
+            raise ValueError("not at once")
+        return x
+
+    report = Report()
+    daglite.task(moody, retries=1).map(x=[1, 2, 3]).run(workers=1, observers=[report])
+    assert report.steps[0].repeated == 3
+
+
+def test_a_run_that_fails_is_reported_so_far(runtime: RuntimeName) -> None:
+    def bad(x: int) -> int:
+        if x == 7:
+            raise ValueError("seven")
+        return x
+
+    report = Report()
+    with pytest.raises(ValueError, match="seven"):
+        count_up.iter(n=30).then(daglite.task(bad)).reduce(fold, initial=0).run(
+            runtime=runtime, workers=1, observers=[report]
+        )
+
+    assert report.error == "ValueError"
+    _, step, last = report.steps
+    assert step.items_in is not None
+    assert step.items_out is not None
+    assert step.items_in == step.items_out + 1 >= 8
+    assert last.items_out == 0
+    assert "ended by ValueError" in str(report)
+
+
+def test_calls_and_joins_are_reported(runtime: RuntimeName) -> None:
+    report = Report()
+    pipeline = fold(total=total_of(items=count_up(n=5)), x=count_up.iter(n=4).then(square).join(total_of))
+    assert pipeline.run(runtime=runtime, workers=2, observers=[report]) == 24
+
+    rows = {(step.task, step.items_out) for step in report.steps}
+    assert rows == {("count_up", 1), ("total_of", 1), ("count_up", 4), ("square", 4), ("fold", 1)}
+    join = next(step for step in report.steps if step.task == "total_of" and step.joined)
+    assert (join.items_in, join.where) == (4, "coordinator")
+
+
+def test_folds_on_workers_are_reported_there(crew: RuntimeName) -> None:
+    report = Report()
+    parts = count_up.iter(n=60).then(square).reduce(fold, initial=0, combine=fold)
+    assert parts.run(runtime=crew, workers=2, observers=[report]) == sum(x * x for x in range(60))
+
+    _, step, last = report.steps
+    assert (step.items_in, step.items_out, last.items_in, last.items_out) == (60, 60, 60, 1)
+    assert last.where == "workers"
+    assert last.nbytes == report.streams[0].back
+
+
+def test_a_report_serves_one_run_after_the_other() -> None:
+    report = Report()
+    square.map(x=[1, 2, 3]).run(runtime="inline", observers=[report])
+    square.map(x=[1]).run(runtime="inline", observers=[report])
+    assert [step.items_out for step in report.steps] == [1]
+
+
+def test_a_report_without_a_run_says_so() -> None:
+    report = Report()
+    assert (report.steps, report.streams, report.workers) == ((), (), ())
+    with pytest.raises(TaskError, match=r"nothing to report yet: give the report to a run, `plan.run\(observers="):
+        str(report)
+
+
+def test_the_page_shows_the_table_of_explain() -> None:
+    report = Report()
+    PLAN.run(workers=1, observers=[report])
+    head, *lines = str(report).splitlines()
+
+    assert re.fullmatch(r"run   ReduceFuture\[int\]   processes   [\d.]+ m?s   done", head)
+    assert lines[0].split() == ["#", "where", "step", "in", "out", "batches", "bytes", "busy", "waiting", "blocked"]
+    assert lines[1].startswith(" 0    coordinator  iter count_up(n=60)")
+    assert lines[2].startswith(" 1 +  workers      then square ")
+    assert lines[4].startswith(" 3 +  coordinator  reduce fold(initial=0)")
+    assert lines[5].startswith("stream 0: ")
+    assert lines[7].split() == ["worker", "batches", "items", "busy", "waiting"]
+    assert max(map(len, lines)) <= 120
+
+
+def test_a_long_plan_is_reported_on_a_page() -> None:
+    stream = count_up.iter(n=2).then(plus_one)
+    for _ in range(499):
+        stream = stream.then(plus_one)
+    report = Report()
+    assert stream.run(runtime="inline", observers=[report]) == [500, 501]
+
+    assert len(report.steps) == 501
+    lines = str(report).splitlines()
+    assert len(lines) < 60
+    assert any("... 461 more" in line for line in lines)

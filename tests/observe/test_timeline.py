@@ -1,0 +1,180 @@
+"""The file of a trace is what viewers expect, and true; the page draws it without a network."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import re
+from collections import defaultdict
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import daglite
+from daglite.observe import Timeline
+from daglite.observe.page import TraceError, page
+from daglite.observe.timeline import COORDINATOR, SOURCE
+from daglite.options import RuntimeName
+from tests.observe.recording import Recorder, count_up, dies_once, fold, sleepy, square
+
+PLAN = daglite.compile(count_up.iter(n=60).then(square).then(sleepy, seconds=0.002).reduce(fold, initial=0))
+
+
+def traced(path: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(path.read_text())["traceEvents"]
+    return found
+
+
+def test_a_trace_has_the_fields_of_the_format(runtime: RuntimeName, tmp_path: Path) -> None:
+    """The trace event format: a phase, a name, process and thread; times and durations as numbers of microseconds."""
+    PLAN.run(runtime=runtime, workers=2, trace=tmp_path / "run.json")
+
+    events = traced(tmp_path / "run.json")
+    assert {event["pid"] for event in events} == {os.getpid()}
+    for event in events:
+        assert isinstance(event["name"], str)
+        assert isinstance(event["tid"], int)
+        match event["ph"]:
+            case "M":
+                assert event["name"] in ("process_name", "thread_name", "thread_sort_index")
+                assert event["args"]
+            case "X":
+                assert event["ts"] >= 0
+                assert event["dur"] >= 0
+                assert event["cat"] in ("source", "task", "ending", "wait")
+            case "C":
+                assert event["args"]["items"] >= 0
+            case "i":
+                assert event["s"] in ("g", "t")
+            case "b" | "e":
+                assert event["cat"] == "stage"
+                assert event["id"] == 0
+            case other:
+                raise AssertionError(f"unknown phase {other}")
+    named = {event["tid"] for event in events if event["ph"] == "M" and event["name"] == "thread_name"}
+    assert {event["tid"] for event in events if event["ph"] == "X"} <= named
+
+
+def test_every_batch_is_in_its_lane(crew: RuntimeName, tmp_path: Path) -> None:
+    PLAN.run(runtime=crew, workers=2, trace=tmp_path / "run.json")
+
+    lanes = defaultdict(list)
+    for event in traced(tmp_path / "run.json"):
+        if event["ph"] == "X":
+            lanes[event["tid"]].append(event)
+    workers = [lane for lane in lanes if lane not in (SOURCE, COORDINATOR)]
+    assert 1 <= len(workers) <= 2
+    assert sum(event["args"]["items"] for worker in workers for event in lanes[worker]) == 60
+    assert {event["name"] for worker in workers for event in lanes[worker]} == {"square -> sleepy"}
+    assert sum(event["args"]["items"] for event in lanes[SOURCE]) == 60
+    assert sum(event["args"]["items"] for event in lanes[COORDINATOR] if event["cat"] == "ending") == 60
+    # A worker does one batch at a time, and says itself when.
+    for events in lanes.values():
+        events.sort(key=lambda event: event["ts"])
+        for one, after in itertools.pairwise(events):
+            assert one["ts"] + one["dur"] <= after["ts"] + 1
+    steps = [event["args"]["steps"] for worker in workers for event in lanes[worker]]
+    assert all(set(one) == {"1 square", "2 sleepy"} for one in steps)
+    assert sum(one["2 sleepy"] for one in steps) >= 60 * 2000
+
+
+def test_deaths_and_errors_are_marked(tmp_path: Path) -> None:
+    stream = count_up.iter(n=20).then(dies_once, at=5, mark=str(tmp_path / "died"))
+    stream.run(workers=1, trace=tmp_path / "died.json")
+    marks = [event["name"] for event in traced(tmp_path / "died.json") if event["ph"] == "i"]
+    assert marks[0] == "died"
+    assert "lost" in marks
+    assert marks[-1] == "end"
+
+    def bad(x: int) -> int:
+        raise ValueError('<b> "quoted"')
+
+    with pytest.raises(ValueError, match="quoted"):
+        daglite.task(bad).map(x=[1]).run(workers=1, trace=tmp_path / "bad.json")
+    (failed,) = [event for event in traced(tmp_path / "bad.json") if event["name"] == "failed"]
+    assert failed["args"] == {"error": 'ValueError: <b> "quoted"'}
+    assert "&lt;b&gt; &quot;quoted&quot;" in page((tmp_path / "bad.json").read_text())
+
+
+def test_a_trace_that_cannot_be_written_is_told_before_the_run(tmp_path: Path) -> None:
+    seen = Recorder()
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        PLAN.run(observers=[seen], trace=tmp_path / "nowhere" / "run.json")
+    assert seen.events == []
+
+
+def test_a_timeline_is_written_anew_for_each_run(tmp_path: Path) -> None:
+    timeline = Timeline(tmp_path / "run.json")
+    for n in (1, 2):
+        count_up.iter(n=n).then(square).run(workers=1, observers=[timeline])
+    pulled = [event for event in traced(tmp_path / "run.json") if event.get("cat") == "source"]
+    assert sum(event["args"]["items"] for event in pulled) == 2
+
+
+class _Tags(HTMLParser):
+    """All tags of a page, and whether they are closed in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_a_page_is_whole_and_needs_nothing(runtime: RuntimeName, tmp_path: Path) -> None:
+    PLAN.run(runtime=runtime, workers=2, trace=tmp_path / "run.json")
+    text = page((tmp_path / "run.json").read_text())
+
+    tags = _Tags()
+    tags.feed(text)
+    assert tags.open == []
+    names = [tag for tag, _ in tags.found]
+    assert names.count("svg") == 1
+    assert "script" not in names
+    assert not re.search(r"https?:|src=|@import|url\(", text)
+    assert "prefers-color-scheme: dark" in text
+    assert "square -&gt; sleepy" in text
+    for tag, attributes in tags.found:
+        if tag == "rect":
+            assert 0 <= float(attributes["x"] or -1) <= 1200
+            assert 0 < float(attributes["width"] or 0) <= 1200
+
+
+def test_a_long_trace_gives_a_short_page(tmp_path: Path) -> None:
+    """Slices that the eye cannot tell apart are drawn as one."""
+    count_up.iter(n=3000).then(square).run(workers=1, observers=[(timeline := Timeline(tmp_path / "run.json"))])
+    lines = (tmp_path / "run.json").read_text().splitlines()
+    head, slices = lines[:-3], [line for line in lines if '"cat": "task"' in line]
+    one = json.loads(slices[0].rstrip(","))
+    many = [json.dumps(one | {"ts": at * 2.0, "dur": 1.5}) for at in range(50_000)]
+    text = "\n".join([*head[:3], *(f"{line}," for line in many), json.dumps(one | {"ts": 0.0, "dur": 1.0}), "]}"])
+
+    assert timeline.detail == "steps"
+    assert page(text).count("<rect") < 2_000
+
+
+def test_the_trace_of_a_broken_run_is_drawn(tmp_path: Path) -> None:
+    """The writer was killed: the file has no end."""
+    PLAN.run(workers=1, trace=tmp_path / "run.json")
+    text = (tmp_path / "run.json").read_text()
+
+    assert "square -&gt; sleepy" in page(text[: len(text) * 2 // 3])
+
+
+@pytest.mark.parametrize("text", ["", "no JSON", "[]", "{}", '{"traceEvents": [], "otherData": {"format": "other"}}'])
+def test_other_files_are_refused(text: str) -> None:
+    with pytest.raises(TraceError, match=r"^this is not a trace that `trace=` of a run has written"):
+        page(text)
