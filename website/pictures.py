@@ -8,6 +8,7 @@ of the page and takes its colours from there, light or dark.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -44,6 +45,7 @@ def drawn(page: Path, number: int, name: str) -> str:
             [sys.executable, "-W", "error", script.name],
             capture_output=True,
             cwd=folder,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
             encoding="utf-8",
             timeout=SECONDS,
             check=False,
