@@ -80,7 +80,7 @@ def bind_call(task: Bindable, args: Sequence[object], kwargs: Mapping[str, objec
 def bind_items(
     task: Bindable, method: str, count: int, args: Sequence[object], extras: Mapping[str, object]
 ) -> tuple[Call, tuple[str, ...]]:
-    """Bind `.then`, `.join` or `.reduce`: items fill the first `count` parameters that nothing else fills.
+    """Bind `.then`, `.filter`, `.join` or `.reduce`: items fill the first `count` parameters that nothing else fills.
 
     Extra positional arguments fill the parameters after them.
     """

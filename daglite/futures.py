@@ -32,16 +32,18 @@ from daglite.ir.nodes import (
     Combine,
     CompositeMapTaskNode,
     CompositeTaskNode,
+    FilterNode,
     IterNode,
     JoinNode,
     MapTaskNode,
     Node,
     ReduceNode,
     SaveNode,
+    TakeNode,
     TaskNode,
 )
 from daglite.keys import parse_key
-from daglite.options import RunOptions, Save, Store
+from daglite.options import RunOptions, Save, Store, check_count
 
 __all__ = [
     "Absent",
@@ -179,6 +181,33 @@ class Items(Future[list[T]]):
         call, items = bind_items(_task(task, "then"), "then", 1, args, kwargs)
         return MapTaskFuture(MapTaskNode(call, (Binding(items[0], self.node),), "zip"))
 
+    def filter(
+        self, task: Callable[Concatenate[T, P], TaskFuture[bool]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> MapTaskFuture[T]:
+        """Keep the items for which `task` gives something true; it runs on workers.
+
+        The item fills a parameter as in `.then`. What is dropped leaves a gap: the items that are kept keep their
+        index, in the keys of saves and in failures. Raises `ParameterError` for extras that do not fit and `TaskError`
+        when `task` is not a task, or one that yields items.
+        """
+        found = _task(task, "filter")
+        if found.function.streams:
+            raise TaskError(
+                f"`filter` needs a task that returns True or False; '{found.function.name}' is a generator, whose "
+                "list of items would be asked; give a task that returns a bool"
+            )
+        call, items = bind_items(found, "filter", 1, args, kwargs)
+        return MapTaskFuture(FilterNode(call, self.node, items[0]))
+
+    def take(self, n: int, /) -> Self:
+        """The first `n` items. Nothing behind them is asked for: the source is closed when it has given them.
+
+        Behind a filter the stream is over when `n` items have passed; with an unordered ending it is the first `n` that
+        arrive. Raises `ParameterError` when `n` is not a whole number >= 0.
+        """
+        check_count("n` of `take", n, least=0)
+        return type(self)(TakeNode(self.node, n))
+
     def join(
         self, task: Callable[Concatenate[list[T], P], TaskFuture[U]], /, *args: P.args, **kwargs: P.kwargs
     ) -> TaskFuture[U]:
@@ -303,7 +332,7 @@ def _store(given: Store | str | os.PathLike[str] | None) -> Store | None:
 
 def _call_of(node: Node) -> tuple[Call, tuple[str, ...]]:
     """The call a future stands for, and the parameters of it that items fill."""
-    while isinstance(node, SaveNode):
+    while isinstance(node, SaveNode | TakeNode):
         node = node.source
     match node:
         case TaskNode() | IterNode():
@@ -312,7 +341,7 @@ def _call_of(node: Node) -> tuple[Call, tuple[str, ...]]:
             return node.call, tuple(binding.name for binding in node.sources)
         case ReduceNode():
             return node.call, (node.accumulator, node.item)
-        case JoinNode():
+        case JoinNode() | FilterNode():
             return node.call, (node.item,)
         case CompositeMapTaskNode() | CompositeTaskNode():
             raise TypeError(f"{type(node).__name__} is made by compile, never held by a future")

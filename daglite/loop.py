@@ -12,17 +12,19 @@ The code depends only on the shape of the stream; streams of one shape share it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 from daglite.program import Step, StreamStage
 
-__all__ = ["Place", "Shape", "WrittenLoop", "auto_shape", "inline_shape", "worker_shape", "write_loop"]
+__all__ = ["Place", "Shape", "WrittenLoop", "auto_shape", "filters_of", "inline_shape", "worker_shape", "write_loop"]
 
 _HEAD = "def loop(items, start, value, calls, savers, save_item, snap, end, failed):"
 _END = {
     "fold": "    value = end(value, {x})",
     "each": "    end({x})",
+    "numbered": "    end(index, {x})",
     "cells": "    append({x} if type({x}) in PLAIN else capture({x}))",
 }
 
@@ -30,16 +32,25 @@ _END = {
 class Shape(NamedTuple):
     """What the code depends on: which steps save, whether items are saved or captured first, and what the end does.
 
-    `end` is a fold ("fold"), takes one result at a time ("each"), or is the pair of `append` and `capture` for results
-    that leave this process ("cells"). With `copies`, items and results are copied as if they had been at a worker;
-    `snap` is a pair then, and each of the two tells of which type a value need not go through it.
+    `end` is a fold ("fold"), takes one result at a time ("each"), with its index ("numbered"), or is the pair of
+    `append` and `capture` for results that leave this process ("cells"). With `copies`, items and results are copied as
+    if they had been at a worker; `snap` is a pair then, and each of the two tells of which type a value need not go
+    through it. Where some of these `filters`, `mark` says of each item how many cells came of it. A loop that `ends`
+    asks `full` after each result whether to go on.
     """
 
     saves: tuple[bool, ...]
-    end: Literal["fold", "each", "cells"]
+    end: Literal["fold", "each", "numbered", "cells"]
     saves_items: bool = False
     snaps: bool = False
     copies: bool = False
+    filters: frozenset[int] = frozenset()
+    ends: bool = False
+
+    @property
+    def marks(self) -> bool:
+        """Whether the end must be told which cells belong to which item."""
+        return self.end == "cells" and bool(self.filters)
 
 
 class Place(NamedTuple):
@@ -64,7 +75,8 @@ def inline_shape(stage: StreamStage) -> Shape:
     """The shape of a stream whose items stay in the coordinator from the source to the ending."""
     saves = tuple(bool(link.saves) for link in stage.links)
     saves_items = isinstance(stage.source, Step) and bool(stage.source.saves)
-    return Shape(saves, "fold" if stage.ending == "reduce" else "each", saves_items)
+    end: Literal["fold", "each"] = "fold" if stage.ending == "reduce" else "each"
+    return Shape(saves, end, saves_items, filters=filters_of(stage.links), ends=stage.most is not None)
 
 
 def auto_shape(stage: StreamStage) -> Shape:
@@ -79,7 +91,22 @@ def worker_shape(stage: StreamStage) -> Shape:
     """
     if stage.folds_on_workers:
         return Shape(tuple(bool(link.saves) for link in stage.links), "fold")
-    return Shape((*(bool(link.saves) for link in stage.links[:-1]), False), "cells")
+    saves = (*(bool(link.saves) for link in stage.links[:-1]), False)
+    return Shape(saves, "cells", filters=filters_of(stage.links))
+
+
+class Filtering(Protocol):
+    """A step that may be a filter."""
+
+    @property
+    def filters(self) -> bool:
+        """Whether it lets items pass or drops them."""
+        ...
+
+
+def filters_of(steps: Sequence[Filtering]) -> frozenset[int]:
+    """The positions of the filters among the steps."""
+    return frozenset([position for position, step in enumerate(steps) if step.filters])
 
 
 def write_loop(shape: Shape) -> WrittenLoop:
@@ -92,14 +119,28 @@ def write_loop(shape: Shape) -> WrittenLoop:
     if shape.copies:
         lines.append(("    if type(item) is not known: known, item = snap(index, item)", Place("item")))
     x = "item"
+    cells = 0
     for step, saves in enumerate(shape.saves):
-        lines.append((f"    x = call_{step}({x})", Place("call", step)))
-        x = "x"
+        if step in shape.filters:
+            lines.append((f"    if not call_{step}({x}):", Place("call", step)))
+            if shape.marks:
+                lines.append((f"        mark({cells})", Place("end")))
+            lines.append(("        continue", Place("end")))
+        else:
+            lines.append((f"    x = call_{step}({x})", Place("call", step)))
+            x = "x"
         if saves:
-            lines.append((f"    save_{step}(index, x)", Place("save", step)))
+            lines.append((f"    save_{step}(index, {x})", Place("save", step)))
+            cells += 1
     if shape.copies and shape.saves:
-        lines.append(("    if type(x) is not usual: usual, x = keep(index, x)", Place("result", len(shape.saves) - 1)))
+        lines.append(
+            (f"    if type({x}) is not usual: usual, {x} = keep(index, {x})", Place("result", len(shape.saves) - 1))
+        )
     lines.append((_END[shape.end].format(x=x), Place("end")))
+    if shape.marks:
+        lines.append((f"    mark({cells + 1})", Place("end")))
+    if shape.ends:
+        lines += [("    if full():", Place("end")), ("        break", Place("end"))]
     return _framed(shape, lines, x)
 
 
@@ -108,6 +149,8 @@ def _framed(shape: Shape, lines: list[tuple[str, Place]], x: str) -> WrittenLoop
     calls = "".join(f"call_{step}, " for step in range(len(shape.saves)))
     saves = "".join(f"save_{step}, " for step, one in enumerate(shape.saves) if one)
     pair = "append, capture" if shape.end == "cells" else ""
+    pair += ", mark" if shape.marks else ""
+    pair = "end, full" if shape.ends else pair
     copies = "snap, keep" if shape.copies else ""
     unpack = [
         f"({names}) = {of}"

@@ -45,9 +45,14 @@ class Constant:
 
 @record(eq=True)
 class Result:
-    """An argument that is the value of an earlier stage."""
+    """An argument that is the value of an earlier stage: of a list the first `limit`, where there is such a number."""
 
     stage: int
+    limit: int | None = None
+
+    def first(self, count: int) -> Result:
+        """The head of the list that it is."""
+        return Result(self.stage, count if self.limit is None else min(count, self.limit))
 
 
 Operand: TypeAlias = Constant | Result
@@ -59,6 +64,8 @@ class Step:
 
     `arguments` are bound before the stage starts; `items` are the parameters that each item (or the value before it)
     fills: for a fold the accumulator and the item. `node` names the ir node that stands on this line of `explain`.
+    `passes` is the text of the type of the items that a filter lets pass; None where the step is no filter. Of a
+    generator that is a source no more than `limit` items are asked for.
     """
 
     number: int
@@ -67,6 +74,18 @@ class Step:
     arguments: tuple[tuple[str, Operand], ...]
     items: tuple[str, ...] = ()
     saves: tuple[Save, ...] = ()
+    passes: str | None = None
+    limit: int | None = None
+
+    @property
+    def filters(self) -> bool:
+        """Whether the step lets items pass or drops them."""
+        return self.passes is not None
+
+    @property
+    def gives(self) -> str:
+        """The text of the type of what goes on from here."""
+        return self.function.returns if self.passes is None else self.passes
 
 
 @record
@@ -91,10 +110,13 @@ class MaterialiseStage:
 
 @record
 class MappedSource:
-    """Mapped arguments as a source of items: single values, or tuples when there are several sources."""
+    """Mapped arguments as a source of items: single values, or tuples when there are several sources; the first `limit`
+    of them, where there is such a number.
+    """
 
     sources: tuple[tuple[str, Operand], ...]
     mode: MapMode
+    limit: int | None = None
 
 
 @record
@@ -114,7 +136,8 @@ class Combine:
 class StreamStage:
     """A source in the coordinator, tasks on its items in workers, and an ending in the coordinator.
 
-    `end` is the joined or folding step (None for "collect"); `initial`, `ordered` and `combine` belong to "reduce".
+    `end` is the joined or folding step (None for "collect"); `initial`, `ordered` and `combine` belong to "reduce". The
+    stream is over when `most` results have come, where there is such a number.
     """
 
     source: Step | MappedSource
@@ -125,6 +148,7 @@ class StreamStage:
     ordered: bool
     limits: Limits
     combine: Combine | None = None
+    most: int | None = None
 
     @property
     def folds_on_workers(self) -> bool:

@@ -102,7 +102,8 @@ def _shape(stage: Stage, leaf: _Leaf) -> tuple[object, ...]:
             links = tuple(_step(link, leaf) for link in stage.links)
             end = None if stage.end is None else _step(stage.end, leaf)
             initial = None if stage.initial is None else _operand(stage.initial, leaf, "`initial`")
-            return ("stream", source, links, stage.ending, end, initial, stage.ordered, *_combine(stage, leaf))
+            most = () if stage.most is None else (stage.most,)
+            return ("stream", source, links, stage.ending, end, initial, stage.ordered, *_combine(stage, leaf), *most)
         case _:
             assert_never(stage)
 
@@ -123,16 +124,21 @@ def _step(step: Step, leaf: _Leaf) -> tuple[object, ...]:
         for name, operand in sorted(step.arguments, key=_name)
     )
     saves = tuple(leaf(save, f"a save of {task}") for save in step.saves)
-    return (leaf(step.function, task), arguments, step.items, saves)
+    kind = ("filter",) if step.filters else () if step.limit is None else ("first", step.limit)
+    return (*kind, leaf(step.function, task), arguments, step.items, saves)
 
 
 def _mapped(source: MappedSource, leaf: _Leaf) -> tuple[object, ...]:
     # Here the order counts: it is the order of the product.
-    return (source.mode, tuple((name, _operand(o, leaf, f"mapped argument '{name}'")) for name, o in source.sources))
+    limit = () if source.limit is None else (source.limit,)
+    pairs = tuple((name, _operand(o, leaf, f"mapped argument '{name}'")) for name, o in source.sources)
+    return (source.mode, pairs, *limit)
 
 
 def _operand(operand: Operand, leaf: _Leaf, where: str) -> object:
-    return ("result", operand.stage) if isinstance(operand, Result) else ("value", leaf(operand, where))
+    if isinstance(operand, Result):
+        return ("result", operand.stage) if operand.limit is None else ("result", operand.stage, operand.limit)
+    return ("value", leaf(operand, where))
 
 
 def _name(argument: tuple[str, Operand]) -> str:

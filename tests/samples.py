@@ -18,6 +18,7 @@ __all__ = [
     "double",
     "fold",
     "minus",
+    "odd",
     "one",
     "pair",
     "rows",
@@ -55,6 +56,11 @@ def double(x: Any) -> int:
 @task
 def scale(x: Any, by: Any = 10) -> int:
     return int(x * by)
+
+
+@task
+def odd(x: Any, by: Any = 2) -> bool:
+    return bool(x % by)
 
 
 @task

@@ -17,13 +17,14 @@ import pytest
 from daglite import DatasetStore, Future, IterFuture, MapTaskFuture, ReduceFuture, TaskFuture, ref, task
 from daglite.exceptions import ParameterError, TaskError
 from daglite.ir.nodes import SaveNode
-from tests.samples import Memory, double, fold, minus, one, pair, rows, scale, several, shown, total, weighted
+from tests.samples import Memory, double, fold, minus, odd, one, pair, rows, scale, several, shown, total, weighted
 
 STREAM = rows.iter(n=3)
 EVERY_FUTURE: list[Future[object]] = [
     one(n=1),
     STREAM,
     STREAM.then(double),
+    STREAM.filter(odd),
     STREAM.reduce(fold, initial=0),
     STREAM.join(total),
 ]
@@ -44,8 +45,15 @@ def test_every_method_gives_its_future() -> None:
             one(n=1).then(double),
             reduced.then(one),
         ],
-        IterFuture: [STREAM, rows.partial(n=1).iter(), STREAM.save("{iteration_index}")],
-        MapTaskFuture: [mapped, mapped.then(scale), double.map(x=[1]), mapped.save("{iteration_index}")],
+        IterFuture: [STREAM, rows.partial(n=1).iter(), STREAM.save("{iteration_index}"), STREAM.take(1)],
+        MapTaskFuture: [
+            mapped,
+            mapped.then(scale),
+            double.map(x=[1]),
+            mapped.save("{iteration_index}"),
+            STREAM.filter(odd),
+            mapped.take(1),
+        ],
         ReduceFuture: [reduced, mapped.reduce(fold, initial=0), reduced.save("r")],
     }
 

@@ -13,7 +13,7 @@ from daglite.loop import Shape, auto_shape, inline_shape, worker_shape, write_lo
 from daglite.options import RuntimeName
 from daglite.program import StreamStage
 from tests.runtime.choosing import at
-from tests.samples import Memory, double, rows, weighted
+from tests.samples import Memory, double, odd, rows, weighted
 
 
 @task
@@ -39,6 +39,9 @@ def streams() -> Iterator[tuple[str, Any]]:
     yield "tapped", plain.then(double).save("d{iteration_index}").then(look)
     yield "last saved", plain.then(double).then(look).save("l{iteration_index}")
     yield "source saved", saved.then(look)
+    yield "filtered", plain.filter(odd).then(double).save("d{iteration_index}").filter(odd, by=4).then(look)
+    yield "filtered fold", plain.filter(odd).then(look).reduce(keep, initial=b"")
+    yield "taken", plain.take(1).then(look)
     yield "mapped", look.map(x=[1, 2])
     yield "fold", plain.then(look).reduce(keep, initial=b"")
     yield "fold on workers", plain.then(look).reduce(keep, initial=b"", combine=keep)
@@ -92,6 +95,9 @@ SHAPES = [
     Shape((False, True, False), "fold", saves_items=True, snaps=True),
     Shape((True, True), "cells"),
     Shape((False,), "each", saves_items=True),
+    Shape((False, True), "numbered", filters=frozenset({0})),
+    Shape((True, False, True), "cells", filters=frozenset({0, 2})),
+    Shape((False,), "fold", filters=frozenset({0}), ends=True),
     Shape((False, True), "fold", saves_items=True, copies=True),
 ]
 
@@ -103,10 +109,10 @@ def test_places_belong_to_their_lines(shape: Shape) -> None:
     starts = {
         "source": ("for index, item",),
         "item": ("save_item(", "item = snap(", "if type(item)"),
-        "result": ("if type(x)",),
-        "call": ("x = call_{step}(",),
+        "result": ("if type(x)", "if type(item)"),
+        "call": ("x = call_{step}(", "if not call_{step}("),
         "save": ("save_{step}(",),
-        "end": ("value = end(", "end(", "append("),
+        "end": ("value = end(", "end(", "append(", "mark(", "continue", "if full(", "break"),
     }
 
     for line, place in zip(lines, written.places, strict=False):
@@ -120,6 +126,20 @@ def test_every_step_and_save_has_its_line() -> None:
     assert source.count("= call_") == 3
     assert source.count("(index, x)") == 2
     assert source.count("end(value, x)") == 1
+
+
+def test_dropped_item_leaves_a_mark_with_the_values_it_had() -> None:
+    """Two of its steps are saved; the last result is the third value."""
+    source = write_loop(Shape((True, False, True, False), "cells", filters=frozenset({1, 3}))).source
+    marks = [line.strip() for line in source.splitlines() if "mark(" in line]
+
+    assert marks == ["mark(1)", "mark(2)", "mark(3)"]
+
+
+@pytest.mark.parametrize("end", ["fold", "each", "numbered", "cells"])
+def test_nothing_is_marked_where_nothing_is_dropped(end: Any) -> None:
+    """Streams without a filter pay nothing for those with one."""
+    assert "mark" not in write_loop(Shape((True, False), end)).source
 
 
 def test_a_fold_without_steps_takes_the_item() -> None:

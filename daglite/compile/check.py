@@ -12,6 +12,7 @@ from daglite.ir.nodes import (
     Collect,
     CompositeMapTaskNode,
     CompositeTaskNode,
+    FilterNode,
     Fold,
     IterNode,
     Join,
@@ -20,6 +21,7 @@ from daglite.ir.nodes import (
     Node,
     ReduceNode,
     SaveNode,
+    TakeNode,
     TaskNode,
     Value,
 )
@@ -29,6 +31,8 @@ from daglite.keys import may_write_same_key
 from daglite.options import Save
 
 __all__ = ["check"]
+
+_VALUES = (TaskNode, ReduceNode, JoinNode, CompositeTaskNode)
 
 
 def check(root: Node) -> None:
@@ -40,9 +44,9 @@ def check(root: Node) -> None:
 
 
 def _check_streams(node: Node) -> None:
-    """Folds and joins read streams, and an `.iter()` stream is mapped over alone."""
+    """Folds, joins, filters and takes read streams, and an `.iter()` stream is mapped over alone."""
     match node:
-        case ReduceNode() | JoinNode() if isinstance(node.source, TaskNode | ReduceNode | JoinNode | CompositeTaskNode):
+        case ReduceNode() | JoinNode() | FilterNode() | TakeNode() if isinstance(node.source, _VALUES):
             raise TaskError(f"{node_text(node)} needs a stream; got {node_text(node.source)}")
         case MapTaskNode() if len(node.sources) > 1:
             for binding in node.sources:
@@ -78,7 +82,7 @@ def _saves_of(node: Node) -> Iterator[tuple[Save, Call, tuple[str, ...]]]:
             yield from ((save, node.call, tuple(b.name for b in node.sources)) for save in node.saves)
         case ReduceNode():
             yield from ((save, node.call, (node.accumulator, node.item)) for save in node.saves)
-        case JoinNode():
+        case JoinNode() | FilterNode():
             yield from ((save, node.call, (node.item,)) for save in node.saves)
         case CompositeTaskNode():
             last = node.links[-1]
@@ -95,6 +99,9 @@ def _saves_of(node: Node) -> Iterator[tuple[Save, Call, tuple[str, ...]]]:
                     yield from ((save, join.call, (join.item,)) for save in join.saves)
                 case Collect() | None:
                     pass
+        case TakeNode():
+            # Their saves have moved to what they take from, or compile has refused them.
+            pass
         case SaveNode():
             raise TaskError("a save was not attached to what it saves; please report this")
 

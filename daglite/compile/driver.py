@@ -7,17 +7,23 @@ from daglite.compile.lower import lower
 from daglite.compile.rewrite import rewrite
 from daglite.compile.rules import RULES
 from daglite.compile.saves import attach_saves
+from daglite.compile.takes import push_takes
 from daglite.compile.types import check_types
 from daglite.ir.nodes import Node
 from daglite.options import Limits
 from daglite.program import Firing, Program
 
-__all__ = ["compile_program"]
+__all__ = ["compile_program", "prepared"]
+
+
+def prepared(root: Node) -> Node:
+    """The graph that the rules may rewrite: saves and takes stand where they act."""
+    return push_takes(attach_saves(root))
 
 
 def compile_program(root: Node, kind: str, limits: Limits, *, optimize: bool, typed: bool = False) -> Program:
     """Compile a graph; `kind` is the name of the future's class, printed in the plan's title."""
-    graph = attach_saves(root)
+    graph = prepared(root)
     check(graph)
     if typed:
         check_types(graph)

@@ -40,12 +40,14 @@ from daglite.ir.nodes import (
     Call,
     CompositeMapTaskNode,
     CompositeTaskNode,
+    FilterNode,
     IterNode,
     JoinNode,
     MapTaskNode,
     Node,
     ReduceNode,
     SaveNode,
+    TakeNode,
     TaskNode,
     Value,
 )
@@ -89,6 +91,8 @@ def _passed(node: Node) -> list[Passed]:
             sources = [(b.name, b.argument) for b in node.sources]
             mapped = [(node.call, name, *_element_of(one)) for name, one in sources if not isinstance(one, Value)]
             return [*mapped, *_arguments(node.call)]
+        case FilterNode():
+            return [(node.call, node.item, *_element_of(node.source)), *_arguments(node.call)]
         case ReduceNode(call=call):
             item = (call, node.item, *_element_of(node.source))
             again = (call, node.accumulator, call.function, _result(call.function))
@@ -97,7 +101,7 @@ def _passed(node: Node) -> list[Passed]:
             return [item, again, *start, *_arguments(call), *_combined(node, call.function)]
         case JoinNode():
             return [(node.call, node.item, *_value_of(node.source)), *_arguments(node.call)]
-        case SaveNode() | CompositeMapTaskNode() | CompositeTaskNode():
+        case SaveNode() | TakeNode() | CompositeMapTaskNode() | CompositeTaskNode():
             return []
 
 
@@ -120,7 +124,7 @@ def _arguments(call: Call) -> list[Passed]:
 
 def _value_of(node: Node) -> tuple[Function | None, object]:
     """Who gives the value of a node, and its type; a stream arrives as the list of its items."""
-    if isinstance(node, IterNode | MapTaskNode):
+    if isinstance(node, IterNode | MapTaskNode | FilterNode | TakeNode):
         function, item = _element_of(node)
         return function, _list_of(item)
     if isinstance(node, SaveNode | CompositeMapTaskNode | CompositeTaskNode):
@@ -131,6 +135,8 @@ def _value_of(node: Node) -> tuple[Function | None, object]:
 
 def _element_of(node: Node) -> tuple[Function | None, object]:
     """Who gives the items of a node, and their type."""
+    while isinstance(node, FilterNode | TakeNode):
+        node = node.source
     if isinstance(node, IterNode):
         return node.call.function, _result(node.call.function)
     if isinstance(node, MapTaskNode):

@@ -55,12 +55,17 @@ def _names(stage: StreamStage, shape: Shape, *, away: bool) -> Iterator[tuple[st
     if shape.snaps:
         yield "snap", "the item as it was when it was yielded"
     for position, link in enumerate(stage.links):
-        yield f"call_{position}", f"{link.function.name} (step {link.number})"
+        does = ", which lets an item pass or drops it" if link.filters else ""
+        yield f"call_{position}", f"{link.function.name} (step {link.number}){does}"
         if shape.saves[position]:
             kept = _keys(link) if not away else f"keeps the value for {_keys(link)}"
             yield f"save_{position}", kept
+    if shape.ends:
+        yield "full", f"tells when {stage.most} results have come"
     if shape.end == "cells":
         yield "append", "keeps a result to be sent back; capture pickles it first"
+        if shape.marks:
+            yield "mark", "says of an item how many values are sent back for it"
     elif stage.ending == "reduce" and stage.end is not None:
         yield "end", f"{stage.end.function.name} (step {stage.end.number}), whose value so far is value"
     else:

@@ -25,7 +25,7 @@ from daglite.shorten import shorten
 
 __all__ = ["Argument", "Row", "Table", "Verb", "batch_text", "bytes_text", "table_of", "window_text"]
 
-Verb = Literal["iter", "map", "then", "call", "join", "reduce"]
+Verb = Literal["iter", "map", "then", "filter", "call", "join", "reduce"]
 
 
 class Argument(NamedTuple):
@@ -139,10 +139,12 @@ class _Stage:
         joined = isinstance(stage.source, Step)
         if isinstance(stage.source, Step):
             yield self._row(stage.source, False, "coordinator", "iter", stage.source.function.result, [])
-        for link in stage.links:
-            verb: Verb = "then" if joined else "map"
+        for count, link in enumerate(stage.links, 1):
+            verb: Verb = "filter" if link.filters else "then" if joined else "map"
             limits = [batch_text(stage.limits)]
-            yield self._row(link, joined, "workers", verb, f"-> {link.function.returns}", limits, stage)
+            if stage.most is not None and count == len(stage.links):
+                limits.append(f"take {stage.most}")
+            yield self._row(link, joined, "workers", verb, f"-> {link.gives}", limits, stage)
             joined = True
         if stage.end is not None:
             verb, limits = "join", []
@@ -162,6 +164,9 @@ class _Stage:
         stage: StreamStage | None = None,
     ) -> Row:
         function = step.function
+        limit = step.limit if joined or stage is None or isinstance(stage.source, Step) else stage.source.limit
+        if limit is not None:
+            limits.insert(0, f"take {limit}")
         arguments = tuple(self._argument(name, operand) for name, operand in _arguments(step, joined, stage))
         if function.retries:
             limits.append(f"retries {function.retries}")
@@ -178,7 +183,8 @@ class _Stage:
         if isinstance(operand, Constant):
             return Argument(name, shorten(operand.value), None)
         number = self.lasts[operand.stage]
-        return Argument(name, f"#{number}", number)
+        head = "" if operand.limit is None else f"[:{operand.limit}]"
+        return Argument(name, f"#{number}{head}", number)
 
 
 def _arguments(step: Step, joined: bool, stage: StreamStage | None) -> list[tuple[str, Operand]]:

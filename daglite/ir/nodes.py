@@ -1,7 +1,7 @@
 """The ir: frozen nodes that futures build and compile reads.
 
     Value nodes    TaskNode  JoinNode  ReduceNode  CompositeTaskNode
-    Stream nodes   IterNode  MapTaskNode
+    Stream nodes   IterNode  MapTaskNode  FilterNode  TakeNode
     Either         SaveNode (its source's kind)  CompositeMapTaskNode (a stream until it has an ending)
 
 Nodes carry no ids: identity is object identity, and structural equality is `ir.walk.same`.
@@ -25,6 +25,7 @@ __all__ = [
     "CompositeMapTaskNode",
     "CompositeTaskNode",
     "Ending",
+    "FilterNode",
     "Fold",
     "IterNode",
     "Join",
@@ -36,6 +37,7 @@ __all__ = [
     "Node",
     "ReduceNode",
     "SaveNode",
+    "TakeNode",
     "TaskNode",
     "Value",
 ]
@@ -87,19 +89,44 @@ class TaskNode(_Shown):
 
 @record(repr=False)
 class IterNode(_Shown):
-    """A generator task as a source of items."""
+    """A generator task as a source of items: of the first `limit`, where there is one."""
 
     call: Call
     saves: tuple[Save, ...] = ()
+    limit: int | None = None
 
 
 @record(repr=False)
 class MapTaskNode(_Shown):
-    """A task applied to each item of `sources` (several: zipped or as a product); a stream."""
+    """A task applied to each item of `sources` (several: zipped or as a product), or to the first `limit`; a stream."""
 
     call: Call
     sources: tuple[Binding, ...]
     mode: MapMode
+    saves: tuple[Save, ...] = ()
+    limit: int | None = None
+
+
+@record(repr=False)
+class FilterNode(_Shown):
+    """The items of a stream for which a task, given each in its parameter `item`, gives something true; a stream.
+
+    It ends when `most` of them have passed, where there is such a number.
+    """
+
+    call: Call
+    source: Node
+    item: str
+    saves: tuple[Save, ...] = ()
+    most: int | None = None
+
+
+@record(repr=False)
+class TakeNode(_Shown):
+    """The first `count` items of a stream; the pass `push_takes` moves it to where they come from."""
+
+    source: Node
+    count: int
     saves: tuple[Save, ...] = ()
 
 
@@ -149,19 +176,24 @@ class SaveNode(_Shown):
 
 @record
 class Link:
-    """One task applied to each item inside a composite; `items` are the parameters that the item fills."""
+    """One task applied to each item inside a composite; `items` are the parameters that the item fills.
+
+    One that `filters` lets the item pass, or drops it.
+    """
 
     call: Call
     items: tuple[str, ...]
     saves: tuple[Save, ...]
+    filters: bool = False
 
 
 @record
 class Mapped:
-    """Mapped arguments as a source of items: one value each, or tuples when there are several."""
+    """Mapped arguments as a source of items: one value each, or tuples when there are several; the first `limit`."""
 
     sources: tuple[Binding, ...]
     mode: MapMode
+    limit: int | None = None
 
 
 @record
@@ -196,11 +228,15 @@ Ending: TypeAlias = Collect | Join | Fold
 
 @record(repr=False)
 class CompositeMapTaskNode(_Shown):
-    """A source, the tasks on its items and (once absorbed) its ending, run as one bounded stream."""
+    """A source, the tasks on its items and (once absorbed) its ending, run as one bounded stream.
+
+    It ends with `most` results, where there is such a number: then no more links can follow.
+    """
 
     source: IterNode | Mapped
     links: Sequence[Link]
     ending: Ending | None
+    most: int | None = None
 
 
 @record(repr=False)
@@ -213,6 +249,15 @@ class CompositeTaskNode(_Shown):
 
 
 Node: TypeAlias = (
-    TaskNode | IterNode | MapTaskNode | ReduceNode | JoinNode | SaveNode | CompositeMapTaskNode | CompositeTaskNode
+    TaskNode
+    | IterNode
+    | MapTaskNode
+    | FilterNode
+    | TakeNode
+    | ReduceNode
+    | JoinNode
+    | SaveNode
+    | CompositeMapTaskNode
+    | CompositeTaskNode
 )
 Argument: TypeAlias = Value | Node

@@ -9,6 +9,7 @@ from daglite.ir.nodes import (
     CompositeMapTaskNode,
     CompositeTaskNode,
     Ending,
+    FilterNode,
     Fold,
     IterNode,
     Join,
@@ -17,6 +18,7 @@ from daglite.ir.nodes import (
     Node,
     ReduceNode,
     SaveNode,
+    TakeNode,
     TaskNode,
 )
 
@@ -34,6 +36,10 @@ def node_text(node: Node) -> str:
             return f"iter {node.call.function.name}"
         case MapTaskNode():
             return f"map {node.call.function.name}"
+        case FilterNode():
+            return f"filter {node.call.function.name}"
+        case TakeNode():
+            return f"take {node.count}"
         case ReduceNode():
             return f"reduce {node.call.function.name}"
         case JoinNode():
@@ -43,7 +49,7 @@ def node_text(node: Node) -> str:
         case CompositeTaskNode():
             return _chain([node.first.function.name, *(link.call.function.name for link in node.links)])
         case CompositeMapTaskNode():
-            names = [f"then {link.call.function.name}" for link in node.links]
+            names = [f"{'filter' if link.filters else 'then'} {link.call.function.name}" for link in node.links]
             first = [f"iter {node.source.call.function.name}"] if isinstance(node.source, IterNode) else ["mapped"]
             return _chain([*first, *names, *_ending_text(node.ending)])
         case _:

@@ -15,6 +15,7 @@ from daglite.ir.nodes import (
     Combine,
     CompositeMapTaskNode,
     CompositeTaskNode,
+    FilterNode,
     Fold,
     IterNode,
     Join,
@@ -25,6 +26,7 @@ from daglite.ir.nodes import (
     Node,
     ReduceNode,
     SaveNode,
+    TakeNode,
     TaskNode,
     Value,
 )
@@ -53,9 +55,11 @@ _READS: dict[type, tuple[str, ...]] = {
     TaskNode: ("call",),
     IterNode: ("call",),
     MapTaskNode: ("sources", "call"),
+    FilterNode: ("source", "call"),
     ReduceNode: ("source", "call", "initial", "combine"),
     JoinNode: ("source", "call"),
     SaveNode: ("source",),
+    TakeNode: ("source",),
     CompositeMapTaskNode: ("source", "links", "ending"),
     CompositeTaskNode: ("first", "links"),
     Binding: ("argument",),
@@ -67,7 +71,18 @@ _READS: dict[type, tuple[str, ...]] = {
     Fold: ("call", "initial", "combine"),
     Combine: ("call", "empty"),
 }
-_NODES = (TaskNode, IterNode, MapTaskNode, ReduceNode, JoinNode, SaveNode, CompositeMapTaskNode, CompositeTaskNode)
+_NODES = (
+    TaskNode,
+    IterNode,
+    MapTaskNode,
+    FilterNode,
+    TakeNode,
+    ReduceNode,
+    JoinNode,
+    SaveNode,
+    CompositeMapTaskNode,
+    CompositeTaskNode,
+)
 _NODE_TYPES = frozenset(_NODES)
 _PARTS = tuple(kind for kind in _READS if kind not in _NODE_TYPES)
 _MANY = frozenset({tuple, Links})

@@ -1,7 +1,7 @@
 """The mypy plugin: `plugins = ["daglite.mypy_plugin"]` checks what plain types cannot say.
 
 shapes      the parameters of a task, read from its type      calls      `__call__`, `iter`, `partial`, `map`
-chains      `then`, `join`, `reduce`                          making     `task` and its decorator
+chains      `then`, `filter`, `join`, `reduce`                         making     `task` and its decorator
 
 Nothing in daglite imports this package, and it imports nothing but mypy. Whatever a hook does not know it leaves to
 the plain types, and a hook that fails does the same: the plugin adds checks, it never ends mypy.
@@ -39,6 +39,7 @@ _SIGNATURES: dict[tuple[str, str], Callable[[MethodSigContext], FunctionLike]] =
     (_TASKS, "partial"): partial_signature,
     (_TASKS, "map"): map_signature,
     (_FUTURES, "then"): chain_signature,
+    (_FUTURES, "filter"): chain_signature,
     (_FUTURES, "join"): chain_signature,
     (_FUTURES, "reduce"): reduce_signature,
 }

@@ -1,4 +1,4 @@
-"""What a future passes on: `then`, `join` and `reduce` check the item against the parameter it fills."""
+"""What a future passes on: `then`, `filter`, `join` and `reduce` check the item against the parameter it fills."""
 
 from __future__ import annotations
 
@@ -120,6 +120,16 @@ class Chain:
         )
         return False
 
+    def check_answer(self, shape: Shape) -> None:
+        """Report a task that answers with something else than yes or no."""
+        if not is_subtype(shape.result, self.api.named_generic_type("builtins.bool", [])):
+            self.api.fail(
+                f'"{self.method}" needs a task that returns "bool"; task "{self.task}" returns '
+                f"{shown(shape.result, self.api)}",
+                self.given,
+                code=ARG_TYPE,
+            )
+
     def _hint(self, item: Type, parameter: Parameter, shape: Shape) -> str:
         all_items, wanted = _item_of_list(item), _item_of_list(parameter.type)
         if self.method == "join" and all_items is not None and is_subtype(all_items, parameter.type):
@@ -133,7 +143,7 @@ class Chain:
 
 
 def chain_signature(context: MethodSigContext) -> CallableType:
-    """`.then` and `.join`: the item meets the first free parameter, the extras meet the others."""
+    """`.then`, `.filter` and `.join`: the item meets the first free parameter, the extras meet the others."""
     chain, result = _chain(context), get_proper_type(context.default_signature.ret_type)
     wanted = get_proper_type(context.default_signature.arg_types[0])
     if chain is None or not isinstance(result, Instance) or not isinstance(wanted, CallableType):
@@ -144,7 +154,11 @@ def chain_signature(context: MethodSigContext) -> CallableType:
     shape = shape_of(given)
     if shape is None:
         return context.default_signature
-    gives = result.copy_modified(args=[shape.result])
+    gives = result
+    if chain.method == "filter":
+        chain.check_answer(shape)
+    else:
+        gives = result.copy_modified(args=[shape.result])
     shape = without_fixed(shape, chain.call, chain.task, context.api)
     free = shape.free(chain.keywords)
     if not free:

@@ -39,7 +39,7 @@ class AdaptiveFlow:
         self._stopwatch = _Stopwatch(inline.calls, inline.ending.one if folds else None)
         self._choice = choice
         self._move = move
-        self._ended = False
+        self._ended = inline.full
         self._piece = 1
         self._answer: Answer = "stay"
         self._there: StreamFlow | None = None
@@ -83,7 +83,7 @@ class AdaptiveFlow:
             size, before = min(self._piece, left), now
             got = self._inline.take(islice(self._source.items, size), calls, end)
             count, left, now = count + got, left - size, time.perf_counter()
-            self._ended = got < size
+            self._ended = got < size or self._inline.full
             if now - before > _PIECE_SECONDS:
                 self._piece = max(1, self._piece // 2)
             elif size == self._piece:

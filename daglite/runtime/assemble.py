@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 else:
     watched = lazy("daglite.runtime.watched")
 
-__all__ = ["Flow", "generator_flow", "open_flow"]
+__all__ = ["Flow", "gapped", "generator_flow", "open_flow"]
 
 _log = logging.getLogger("daglite")
 
@@ -65,13 +65,21 @@ def open_flow(
     savers = [context.book.open(link.saves, bound) for link, bound in zip(stage.links, links, strict=True)]
     steps, wanted = _steps_and_savers(links, savers, fold) if limited else ([], [])
     told = context.watch is not None and context.watch.batches
-    intake = (watched.WatchedIntake if told else Intake)(wanted, ending, parts=fold is not None)
+    kind = watched.WatchedIntake if told else Intake
+    intake = kind(wanted, ending, source.indices, parts=fold is not None, most=stage.most)
     if adaptive:
-        inline = _inline_part(context, source, links, savers, here or ending, folds=fold is not None)
+        inline = _inline_part(context, source, links, savers, here or ending, folds=fold is not None, most=stage.most)
         return _adaptive_flow(context, stage, source, inline, steps, intake, ordered)
     if shipped:
         return _stream_flow(context, context.board(), stage, source, steps, intake, ordered)
-    return _inline_flow(context, steps_of(stage), source, Chain(links, context.loop), savers, ending, codec)
+    chain = Chain(links, context.loop)
+    return _inline_flow(context, steps_of(stage), source, chain, savers, ending, codec, stage.most)
+
+
+def gapped(context: Context, stage: StreamStage) -> bool:
+    """Whether the indices of a stream's results may have gaps: a filter stands here, or in the stream it reads."""
+    before = isinstance(stage.source, MappedSource) and context.indices_of(stage.source) is not None
+    return before or any(link.filters for link in stage.links)
 
 
 def generator_flow(context: Context, step: Step, ending: Ending) -> Flow:
@@ -89,14 +97,15 @@ def _inline_flow(
     savers: Sequence[Saver | None],
     ending: Ending,
     codec: ItemCodec | None,
+    most: int | None = None,
 ) -> InlineFlow:
     watch = context.watch
     if watch is None:
-        return InlineFlow(source, chain, savers, ending, codec, watchful=context.cancellable)
+        return InlineFlow(source, chain, savers, ending, codec, watchful=context.cancellable, most=most)
     stage = watch.stage_of(steps[0].number)
     watch.opened(stage, 0, 1, source.total, watched.InlineGauge(source))
     tallies = watched.clocks(source, chain, ending, steps[-1].number) if watch.steps else []
-    flow = watched.WatchedInline(source, chain, savers, ending, codec, watchful=context.cancellable)
+    flow = watched.WatchedInline(source, chain, savers, ending, codec, watchful=context.cancellable, most=most)
     flow.watch(watch, stage, tallies)
     return flow
 
@@ -111,7 +120,11 @@ def _open_source(context: Context, stage: StreamStage, codec: ItemCodec | None) 
     assert first is not None, "mapped arguments are followed by a task or a fold"
     codec = codec if stage.links or stage.folds_on_workers else None
     items, total = _mapped_items(context, stage.source, first.function.name)
-    source = Source(items, name=first.function.name, number=first.number, saver=None, codec=codec)
+    limit = stage.source.limit
+    if limit is not None:
+        items, total = itertools.islice(items, limit), None if total is None else min(total, limit)
+    indices = context.indices_of(stage.source)
+    source = Source(items, name=first.function.name, number=first.number, saver=None, codec=codec, indices=indices)
     source.total = total
     return source, codec
 
@@ -154,13 +167,14 @@ def _inline_part(
     ending: Ending,
     *,
     folds: bool,
+    most: int | None,
 ) -> InlineFlow:
     """What a stream does here before it moves. Where workers fold, no result would cross, so none is copied."""
     assert context.codec is not None
     copies = Copies(context.codec, source, None if folds else links[-1])
     watchful = context.cancellable or ending.keeps
     chain = Chain(links, context.loop)
-    return InlineFlow(source, chain, savers, ending, context.codec, watchful=watchful, copies=copies)
+    return InlineFlow(source, chain, savers, ending, context.codec, watchful=watchful, copies=copies, most=most)
 
 
 def _adaptive_flow(
@@ -183,6 +197,7 @@ def _adaptive_flow(
             _log.debug("%s", error)
             return None
         source.use(board.session.codec)
+        intake.left = inline.left
         if folds:
             intake.go_on(inline.ending)
         return flow

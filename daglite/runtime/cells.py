@@ -31,10 +31,12 @@ __all__ = [
     "keep_in_band",
     "load_cell",
     "pack_cells",
+    "read_marks",
     "reason_of",
     "text_of",
     "unpack_cells",
     "weigh_cells",
+    "written_marks",
 ]
 
 SCALARS: frozenset[type] = frozenset({int, float, str, bytes, bool, type(None)})
@@ -86,6 +88,22 @@ def pack_cells(cells: Sequence[object], *, plain: bool = False) -> list[Segment]
     if kinds <= SCALARS and not (bytes in kinds and any(type(cell) is bytes and is_large(cell) for cell in cells)):
         return [pickle.dumps(cells if type(cells) is list else list(cells), PROTOCOL)]
     return _framed(cells)
+
+
+def written_marks(marks: Sequence[int]) -> str:
+    """Small numbers as a text, one letter each: a plain cell among plain cells, small and quickly read."""
+    try:
+        return bytes(marks).decode("latin-1")
+    except ValueError:
+        return "".join(map(chr, marks))
+
+
+def read_marks(text: str) -> Sequence[int]:
+    """The numbers of `written_marks`."""
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return [*map(ord, text)]
 
 
 def is_framed(segments: Sequence[Segment]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any, cast
 
@@ -30,18 +31,21 @@ class BoundStep:
     """A step whose arguments are values: what travels to a worker.
 
     `items` are the parameters that the item fills: none (a call that takes nothing from the step before), one, or
-    several (the item is a tuple). `tapped`: its result is wanted by the coordinator besides the last one. `starts`: it
-    folds the results of a batch, from the first of the two values if that is the first batch, else from the second.
-    `clocked`: somebody wants to know its time.
+    several (the item is a tuple). `tapped`: its result is wanted by the coordinator besides the last one. One that
+    `filters` gives on the value before it, or nothing. A generator with a `limit` is closed when it has given so many.
+    `starts`: it folds the results of a batch, from the first of the two values if that is the first batch, else from
+    the second. `clocked`: somebody wants to know its time.
     """
 
     number: int
     function: Function
     arguments: tuple[tuple[str, object], ...]
     items: tuple[str, ...]
+    filters: bool = False
     tapped: bool = False
     starts: tuple[object, object] | None = None
     clocked: bool = False
+    limit: int | None = None
 
 
 class Chain:
@@ -143,7 +147,22 @@ def open_items(step: BoundStep, loop: PrivateLoop, *, retry: bool = True) -> Ite
             return loop.iterate(cast("AsyncIterator[object]", made))
         return iter(cast("Iterable[object]", made))
 
-    return _restarting(opened, step.function.retries) if retry and step.function.retries else opened()
+    items = _restarting(opened, step.function.retries) if retry and step.function.retries else opened()
+    return items if step.limit is None else _first(items, step.limit)
+
+
+def _first(items: Iterator[object], count: int) -> Iterator[object]:
+    """The first items; no more are asked for, and the generator is closed."""
+    try:
+        yield from itertools.islice(items, count)
+    finally:
+        _close(items)
+
+
+def _close(items: object) -> None:
+    close = getattr(items, "close", None)
+    if close is not None:
+        close()
 
 
 def _restarting(opened: Callable[[], Iterator[object]], retries: int) -> Iterator[object]:
@@ -161,9 +180,7 @@ def _restarting(opened: Callable[[], Iterator[object]], retries: int) -> Iterato
             yield first
             yield from items
         finally:
-            close = getattr(items, "close", None)
-            if close is not None:
-                close()
+            _close(items)
         return
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from daglite.functions import Function
 from daglite.lazy import lazy
 from daglite.options import RunSettings, Store
-from daglite.program import Constant, Operand, Step
+from daglite.program import Constant, MappedSource, Operand, Result, Step
 from daglite.runtime.awaiting import PrivateLoop
 from daglite.runtime.board import Board
 from daglite.runtime.calls import Calls
@@ -50,6 +50,8 @@ class Context:
         self.fold_loop = PrivateLoop()
         self.book = SaveBook(store)
         self.values: dict[int, object] = {}
+        # Of streams kept as a list, by stage: the index of each item, where a filter has made gaps.
+        self.indices: dict[int, Sequence[int]] = {}
         self.calls: Calls | None = None
         self._board: Board | None = None
         self._leased = contextlib.ExitStack()
@@ -117,11 +119,24 @@ class Context:
         """A step with the values of its arguments."""
         arguments = tuple((name, self.value(operand)) for name, operand in step.arguments)
         clocked = self.watch is not None and self.watch.steps
-        return BoundStep(step.number, step.function, arguments, step.items, clocked=clocked)
+        return BoundStep(
+            step.number, step.function, arguments, step.items, step.filters, clocked=clocked, limit=step.limit
+        )
 
     def value(self, operand: Operand) -> object:
         """The value of an argument."""
-        return operand.value if isinstance(operand, Constant) else self.values[operand.stage]
+        if isinstance(operand, Constant):
+            return operand.value
+        value = self.values[operand.stage]
+        return value if operand.limit is None else cast("list[object]", value)[: operand.limit]
+
+    def indices_of(self, source: MappedSource) -> Sequence[int] | None:
+        """What the items of a mapped source are known by, where that is not their place in the list."""
+        match source.sources:
+            case ((_, Result(stage=stage)),):
+                return self.indices.get(stage)
+            case _:
+                return None
 
     def close(self) -> None:
         """Give the engine back and close the loop."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import itertools
+from array import array
 from collections import deque
 from collections.abc import Callable, Sequence
 from operator import length_hint
@@ -11,6 +13,7 @@ from typing import Any, NoReturn, Protocol
 from daglite.exceptions import Failure
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.failures import raise_blamed, short_repr
+from daglite.runtime.merge import Entry
 from daglite.runtime.saving import Saver
 
 __all__ = ["Collecting", "Combining", "Ending", "Folding", "Handover", "Intake"]
@@ -19,27 +22,36 @@ __all__ = ["Collecting", "Combining", "Ending", "Folding", "Handover", "Intake"]
 class Ending(Protocol):
     """Takes results in the order in which they go on. `keeps` tells whether they stay alive after `take`.
 
-    `one` takes a single result; for a fold it is the fold itself: `value = one(value, result)`.
+    `one` takes a single result (with its index before it where the ending is `numbered`); for a fold it is the fold
+    itself: `value = one(value, result)`.
     """
 
     keeps: bool
     one: Callable[..., Any]
 
-    def take(self, first: int, values: Sequence[object], nbytes: int) -> None:
-        """Results of the items from index `first` on (unordered: of that batch)."""
+    def take(self, indices: Sequence[int], values: Sequence[object], nbytes: int) -> None:
+        """Results of the items with these indices; there is at least one."""
 
 
 class Collecting:
-    """Keeps all results as a list."""
+    """Keeps all results as a list; where a filter may have dropped some, with the `indices` of their items."""
 
     keeps = False
 
-    def __init__(self) -> None:
+    def __init__(self, *, numbered: bool = False) -> None:
         self.items: list[object] = []
-        self.one = self.items.append
+        self.indices = array("q") if numbered else None
+        self.one: Callable[..., Any] = self._numbered if numbered else self.items.append
 
-    def take(self, first: int, values: Sequence[object], nbytes: int) -> None:
+    def take(self, indices: Sequence[int], values: Sequence[object], nbytes: int) -> None:
         self.items.extend(values)
+        if self.indices is not None:
+            self.indices.extend(indices)
+
+    def _numbered(self, index: int, value: object) -> None:
+        assert self.indices is not None
+        self.indices.append(index)
+        self.items.append(value)
 
 
 class Folding:
@@ -52,14 +64,14 @@ class Folding:
         self.one = call
         self._step = step
 
-    def take(self, first: int, values: Sequence[object], nbytes: int) -> None:
+    def take(self, indices: Sequence[int], values: Sequence[object], nbytes: int) -> None:
         left = iter(values)
         try:
             self.value = functools.reduce(self.one, left, self.value)
         except BaseException as error:
             # The one it was at is the last that the iterator gave.
             position = max(0, len(values) - length_hint(left) - 1)
-            self.blame(error, first + position, values[position])
+            self.blame(error, indices[position], values[position])
 
     def blame(self, error: BaseException, index: int, item: object) -> NoReturn:
         """Raise what the fold raised at an item, with the facts."""
@@ -85,7 +97,7 @@ class Combining:
         """Begin with what has been folded elsewhere, the first item in it."""
         self.value, self.begun = value, True
 
-    def take(self, first: int, values: Sequence[object], nbytes: int) -> None:
+    def take(self, indices: Sequence[int], values: Sequence[object], nbytes: int) -> None:
         for part in values:
             self.value = self._both(part) if self.begun else part
             self.begun = True
@@ -106,7 +118,7 @@ class Handover:
         self.waiting: deque[tuple[object, float]] = deque()
         self.one = self._keep
 
-    def take(self, first: int, values: Sequence[object], nbytes: int) -> None:
+    def take(self, indices: Sequence[int], values: Sequence[object], nbytes: int) -> None:
         each = nbytes / len(values)
         self.waiting.extend((value, each) for value in values)
 
@@ -118,28 +130,81 @@ class Intake:
     """Between merge and ending: unpacks what steps on the way wanted saved, saves results, passes them on.
 
     `savers` has one entry for each tapped step and a last one for the result itself; results arrive flat, `len(savers)`
-    values for each item. Where workers fold (`parts`) there is no last one, and one part follows the values of a batch.
+    values for each item, and fewer for one that a filter dropped on the way. Where workers fold (`parts`) there is no
+    last saver, and one part follows the values of a batch. `indices` are those of the source.
     """
 
-    def __init__(self, savers: Sequence[Saver | None], ending: Ending, *, parts: bool = False) -> None:
-        self.stride = len(savers)
+    def __init__(
+        self,
+        savers: Sequence[Saver | None],
+        ending: Ending,
+        indices: Sequence[int] | None = None,
+        *,
+        parts: bool = False,
+        most: int | None = None,
+    ) -> None:
+        """`most` results are passed on, then it is `full`; there are marks then, as a filter stands before it."""
+        self.left = most
         self._parts = parts
         self.keeps = ending.keeps
+        self._stride = len(savers)
         self._savers = savers
         self._ending = ending
+        self._indices = indices
         self._plain = all(saver is None for saver in savers)
+
+    @property
+    def full(self) -> bool:
+        """Whether as many results have come as are wanted."""
+        return self.left == 0
+
+    def take(self, entry: Entry[list[object]]) -> int:
+        """Save, one item at a time in this order, and pass on the results; tells how many there were."""
+        first, size, values, nbytes, marks = entry if self.left is None else self._cut(entry, self.left)
+        places = range(first, first + size)
+        indices: Sequence[int] = places if self._indices is None else self._indices[first : first + size]
+        if not self._plain:
+            self._save(indices, values, marks)
+        stride = self._stride
+        if self._parts:
+            self._ending.take(indices, values[size * stride :], nbytes)
+            return size
+        if marks is None:
+            values = values[stride - 1 :: stride] if stride > 1 else values
+        else:
+            indices, values = _kept(indices, values, marks, stride)
+        if values:
+            self._ending.take(indices, values, nbytes)
+        return len(values)
 
     def go_on(self, folded: Ending) -> None:
         """Parts are added to what an ending of this process has folded."""
         if isinstance(folded, Folding) and isinstance(self._ending, Combining):
             self._ending.go_on(folded.value)
 
-    def take(self, first: int, size: int, values: Sequence[object], nbytes: int) -> None:
-        """Save what is kept of `size` items, one item at a time in this order, and pass on the results."""
-        if not self._plain:
-            for position, value in enumerate(values[: size * self.stride]):
-                saver = self._savers[position % self.stride]
+    def _cut(self, entry: Entry[list[object]], left: int) -> Entry[list[object]]:
+        """The entry up to the last result that is wanted."""
+        marks = entry.marks or ()
+        whole = [place for place, mark in enumerate(marks) if mark == self._stride]
+        self.left = left - min(left, len(whole))
+        if len(whole) < left:
+            return entry
+        size = whole[left - 1] + 1 if left else 0
+        return Entry(entry.first, size, entry.values[: sum(marks[:size])], entry.nbytes, marks[:size])
+
+    def _save(self, indices: Sequence[int], values: Sequence[object], marks: Sequence[int] | None) -> None:
+        left = iter(values)
+        for index, count in zip(indices, itertools.repeat(self._stride) if marks is None else marks, strict=False):
+            # The savers first: a value that is asked for and has none would be lost.
+            for saver, value in zip(self._savers[:count], left, strict=False):
                 if saver is not None:
-                    saver(first + position // self.stride, value)
-            values = values[size * self.stride :] if self._parts else values[self.stride - 1 :: self.stride]
-        self._ending.take(first, values, nbytes)
+                    saver(index, value)
+
+
+def _kept(
+    indices: Sequence[int], values: Sequence[object], marks: Sequence[int], stride: int
+) -> tuple[list[int], list[object]]:
+    """The indices and results of the items that came through all steps; the others have fewer values."""
+    ends = itertools.accumulate(marks)
+    whole = [(index, values[end - 1]) for index, mark, end in zip(indices, marks, ends, strict=True) if mark == stride]
+    return [index for index, _ in whole], [value for _, value in whole]

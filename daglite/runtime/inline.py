@@ -8,12 +8,12 @@ from itertools import islice
 from typing import Any, Literal, NoReturn
 
 from daglite.exceptions import Failure, TransferError
-from daglite.loop import Place, Shape
+from daglite.loop import Place, Shape, filters_of
 from daglite.runtime.cells import Unloadable
 from daglite.runtime.chain import Chain
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.copies import Copies
-from daglite.runtime.endings import Ending, Folding
+from daglite.runtime.endings import Collecting, Ending, Folding
 from daglite.runtime.failures import blame, raise_blamed, short_repr
 from daglite.runtime.flat import flat_loop
 from daglite.runtime.saving import Saver
@@ -53,11 +53,12 @@ class InlineFlow:
         *,
         watchful: bool,
         copies: Copies | None = None,
+        most: int | None = None,
     ) -> None:
         """`codec` is given when items are captured at yield all the same, as on runtimes that cross processes; `copies`
         when results are, too.
 
-        A `watchful` flow returns after each item: someone may cancel the run.
+        A `watchful` flow returns after each item: someone may cancel the run. It is over after `most` results.
         """
         self.source = source
         self.ending = ending
@@ -65,23 +66,27 @@ class InlineFlow:
         self.watchful = watchful
         self.calls = [call for call, _, _ in chain.calls]
         self.chain = chain
-        self._savers = savers
         self._codec = codec
         saves = tuple(saver is not None for saver in savers)
-        end: Literal["fold", "each"] = "fold" if isinstance(ending, Folding) else "each"
         snaps = codec is not None and copies is None
-        self._loop = flat_loop(Shape(saves, end, source.saver is not None, snaps, copies is not None))
-        self._saves = [saver for saver in savers if saver is not None]
+        filters, kind = filters_of(chain.steps), _end_of(ending)
+        shape = Shape(saves, kind, source.saver is not None, snaps, copies is not None, filters, most is not None)
+        self._loop = flat_loop(shape)
+        self.left = most
+        self._end = self._numbered(ending.one) if kind == "numbered" else None
+        self._saves = [self._numbered(saver) for saver in savers if saver is not None]
         self._snaps = self._snap if copies is None else (copies.item, copies.result)
         self._most = 1
 
     def advance(self) -> bool:
         """Take items through, one after the other; False when there are no more."""
+        if self.full:
+            return False
         most, began = self._most, time.perf_counter()
         count = self.take(islice(self.source.items, most))
         if not self.ending.keeps and not self.watchful:
             self._most = 2 * most if time.perf_counter() - began < _LOOK_UP else max(1, most // 2)
-        return count == most
+        return count == most and not self.full
 
     def take(
         self,
@@ -91,6 +96,8 @@ class InlineFlow:
     ) -> int:
         """Take these items of the source through, with other `calls` and `end` if given; how many there were."""
         ending = self.ending
+        # Somebody may have put a clock around what the ending does.
+        one = end or self._end or ending.one
         value, count = self._loop.run(
             items,
             self.source.count,
@@ -99,13 +106,24 @@ class InlineFlow:
             self._saves,
             self.source.saver,
             self._snaps,
-            ending.one if end is None else end,
+            one if self.left is None else (one, self._enough),
             failed=self._failed,
         )
         if isinstance(ending, Folding):
             ending.value = value
         self.source.count += count
         return count
+
+    @property
+    def full(self) -> bool:
+        """Whether as many results have come as are wanted."""
+        return self.left == 0
+
+    def _enough(self) -> bool:
+        """One more result has come; tells whether it was the last one wanted."""
+        assert self.left is not None
+        self.left -= 1
+        return not self.left
 
     def rest(self) -> None:
         """Nothing goes on between two items."""
@@ -117,17 +135,24 @@ class InlineFlow:
         """Close the source."""
         self.source.close()
 
+    def _numbered(self, take: Callable[..., object]) -> Callable[..., object]:
+        """`take(index, value)` for a loop that counts the items of its source, whatever they are known by."""
+        indices = self.source.indices
+        return take if indices is None else lambda place, value: take(indices[place], value)
+
     def _snap(self, index: int, item: object) -> object:
         """The item as it was when it was yielded, whatever the generator does with its buffer afterwards."""
         assert self._codec is not None
         value = self._codec.restore(self.source.captured(item, index))
         if isinstance(value, Unloadable):
+            index = self.source.index_of(index)
             error = TransferError(f"item {index} of task '{self.source.name}' cannot be loaded: {value.reason}")
             raise_blamed(error, Failure(self.source.name, self.source.number, index))
         return value
 
     def _failed(self, error: BaseException, place: Place, index: int, item: object, x: object) -> NoReturn:
         """Say what failed and raise it."""
+        index = self.source.index_of(index) if place.kind != "source" else index
         if place.kind == "call":
             step = self.chain.steps[place.step]
             attempt = step.function.retries + 1 if isinstance(error, Exception) else 1
@@ -140,3 +165,9 @@ class InlineFlow:
         if place.kind in ("source", "item") and isinstance(error, Exception):
             blame(error, Failure(self.source.name, self.source.number))
         raise error
+
+
+def _end_of(ending: Ending) -> Literal["fold", "each", "numbered"]:
+    if isinstance(ending, Folding):
+        return "fold"
+    return "numbered" if isinstance(ending, Collecting) and ending.indices is not None else "each"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 __all__ = ["Entry", "Merge"]
@@ -12,12 +12,16 @@ V = TypeVar("V")
 
 
 class Entry(NamedTuple, Generic[V]):
-    """Results of consecutive items: the first one's index, how many, the values, their bytes."""
+    """Results of consecutive items: the first one's index, how many, the values, their bytes.
+
+    `marks` says of each item how many of the values are its own; None: all have equally many.
+    """
 
     first: int
     size: int
     values: V
     nbytes: int
+    marks: Sequence[int] | None = None
 
 
 class Merge(Generic[V]):

@@ -17,7 +17,7 @@ from daglite.lazy import lazy
 from daglite.options import RunSettings, Store
 from daglite.program import CallStage, MaterialiseStage, Program, Result, Stage, Step, StreamStage, operands, steps_of
 from daglite.records import replace
-from daglite.runtime.assemble import Flow, generator_flow, open_flow
+from daglite.runtime.assemble import Flow, gapped, generator_flow, open_flow
 from daglite.runtime.chain import BoundStep, Chain, bind_step
 from daglite.runtime.context import Context
 from daglite.runtime.copies import copied_result
@@ -140,7 +140,7 @@ class Execution:
             here = next((number for number in self._waiting if number < end and self._ready(number)), None)
             if here is not None:
                 self._begin(here)
-                self._finish(here, self._run_here(self._stages[here]))
+                self._finish(here, self._run_here(here, self._stages[here]))
             elif self._context.calls is not None and self._context.calls.under_way:
                 self._context.board().poll(None)
             else:
@@ -171,6 +171,7 @@ class Execution:
                 if not self._readers[operand.stage]:
                     # Its last reader has it: a list may be large.
                     del values[operand.stage]
+                    self._context.indices.pop(operand.stage, None)
 
     # Single calls on workers.
 
@@ -219,7 +220,7 @@ class Execution:
 
     # Stages on this thread.
 
-    def _run_here(self, stage: Stage) -> object:
+    def _run_here(self, number: int, stage: Stage) -> object:
         match stage:
             case CallStage():
                 steps, saver = self._bound(stage)
@@ -238,7 +239,7 @@ class Execution:
                 saver = self._context.book.open(stage.step.saves, step)
                 return self._call_here([step], None, [saver])
             case StreamStage():
-                return self._fold(stage) if stage.ending == "reduce" else self._collect(stage)
+                return self._fold(stage) if stage.ending == "reduce" else self._collect(stage, number)
             case _:
                 assert_never(stage)
 
@@ -283,12 +284,16 @@ class Execution:
                 return Combining(combine, both, initial), replace(step, starts=(initial, empty))
         return Folding(step, bind_step(step, fold_loop), initial), None
 
-    def _collect(self, stage: StreamStage) -> object:
+    def _collect(self, stage: StreamStage, number: int) -> object:
         """Collect the items; with a join, give them to its task, here where they are."""
-        collecting = Collecting()
         if stage.end is None:
+            kept = self._readers[number] > 0 and gapped(self._context, stage)
+            collecting = Collecting(numbered=kept)
             self._drive(open_flow(self._context, stage, collecting, ordered=True))
+            if collecting.indices is not None:
+                self._context.indices[number] = collecting.indices
             return collecting.items
+        collecting = Collecting()
         join = self._context.bind(stage.end)
         saver = self._context.book.open(stage.end.saves, join)
         self._drive(open_flow(self._context, stage, collecting, ordered=True))

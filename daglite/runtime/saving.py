@@ -20,11 +20,13 @@ class Saver:
     def __init__(self, targets: tuple[tuple[KeyTemplate, Store], ...], values: Mapping[str, object]) -> None:
         self._targets = targets
         self._values = values
+        self._used = False
 
     def __call__(self, index: int | None, value: object) -> None:
         for template, store in self._targets:
             key = render_key(template, self._values, index)
-            if index and not template.uses_index:
+            # Not by its index: the items before it may have been dropped by a filter.
+            if self._used and index is not None and not template.uses_index:
                 raise DatasetError(
                     f"the key {key!r} would be written again by item {index}; "
                     f"put {{iteration_index}} into {template.text!r}"
@@ -34,6 +36,7 @@ class Saver:
             except BaseException as error:
                 error.add_note(f"daglite: while saving the key {key!r}")
                 raise
+        self._used = True
 
 
 class SaveBook:

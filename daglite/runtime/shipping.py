@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import signal
 import time
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
+from typing import cast
 
 from daglite.exceptions import ExecutionError, Failure, TaskTimeoutError, TransferError, WorkerDiedError
 from daglite.functions import Function
 from daglite.runtime.batch import Batcher
 from daglite.runtime.board import Board
-from daglite.runtime.cells import reason_of
+from daglite.runtime.cells import read_marks, reason_of
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.executor import Reply
@@ -63,6 +66,7 @@ class Shipping:
         self._program = program
         self._steps = steps
         self._folds = steps[-1].starts is not None
+        self._marked = any(step.filters for step in steps) and not self._folds
         # The steps whose results come back for each item; where workers fold, one part of the whole batch besides.
         self._results = [step for step in steps if step.tapped] + ([] if self._folds else [steps[-1]])
         self._window = window
@@ -163,17 +167,28 @@ class Shipping:
         if reply.error is not None:
             error, trace = reply.error
             self._fail(flight, reply.done, error, reply, trace)
-        count = reply.done if bad is None else self._whole(flight, values, bad, reply)
-        self._merge.add(Entry(flight.first, count, values, nbytes))
+        marks = self._marks(values)
+        if bad is None:
+            self._merge.add(Entry(flight.first, reply.done, values, nbytes, marks))
+            return
+        count = self._whole(flight, values, bad if marks is None else bad - 1, marks, reply)
+        self._merge.add(Entry(flight.first, count, values, nbytes, None if marks is None else marks[:count]))
 
-    def _whole(self, flight: _Flight, values: list[object], bad: int, reply: Reply) -> int:
+    def _marks(self, values: list[object]) -> Sequence[int] | None:
+        """Take off how many values each item has, where some may have been dropped."""
+        return read_marks(cast("str", values.pop(0))) if self._marked and values else None
+
+    def _whole(self, flight: _Flight, values: list[object], bad: int, marks: Sequence[int] | None, reply: Reply) -> int:
         """Drop what could not be loaded and all behind it; returns how many items are whole."""
         stride, reason = len(self._results), reason_of(values[bad])
-        part = bad >= reply.done * stride
+        ends = [*itertools.accumulate([stride] * reply.done if marks is None else marks)]
+        place = bisect.bisect_right(ends, bad)
+        part = place >= reply.done
         # What is wrong with a part is said of its last item.
-        position = reply.done - 1 if part else bad // stride
-        step = self._steps[-1] if part else self._results[bad % stride]
-        del values[position * stride :]
+        position = reply.done - 1 if part else place
+        before = ends[position - 1] if position > 0 else 0
+        step = self._steps[-1] if part else self._results[bad - before]
+        del values[before:]
         error = TransferError(f"a result of task '{step.function.name}' cannot be loaded in the coordinator: {reason}")
         self._fail(flight, position, error, reply._replace(step=step.number), "")
         return position
@@ -184,9 +199,9 @@ class Shipping:
         own = isinstance(error, Exception) and not isinstance(error, ExecutionError)
         attempt = max(flight.attempt, step.function.retries + 1 if own else 1)
         item = self._shown(flight.cells[position])
-        index = flight.first + position
+        place, index = flight.first + position, self._source.index_of(flight.first + position)
         facts = Failure(step.function.name, number, index, item, attempt, reply.worker, reply.exitcode, trace)
-        self._verdict.record(index, blame(error, facts), time.monotonic())
+        self._verdict.record(place, blame(error, facts), time.monotonic())
 
     def _shown(self, cell: object) -> str:
         (loaded,), bad = self._codec.unpack(self._codec.pack([cell]))
@@ -205,8 +220,8 @@ class Shipping:
             self._returned.append(flight)
         elif flight.attempt > self._retries or not all(step.function.retry_on_crash for step in self._steps):
             names = " -> ".join(step.function.name for step in self._steps)
-            last = flight.first + len(flight.cells) - 1
-            what = f"item {flight.first}" if last == flight.first else f"items {flight.first} to {last}"
+            first, last = (self._source.index_of(flight.first + each) for each in (0, len(flight.cells) - 1))
+            what = f"item {first}" if last == first else f"items {first} to {last}"
             self._fail(flight, 0, died(names, what, reply, flight.attempt), reply, "")
         else:
             self._window.split(len(flight.cells))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 from daglite.exceptions import Failure, TransferError
@@ -24,14 +24,26 @@ class Source:
     """Items in the coordinator. `count` is how many have come so far, `finished` whether there are no more."""
 
     def __init__(
-        self, items: Iterator[object], *, name: str, number: int, saver: Saver | None, codec: ItemCodec | None
+        self,
+        items: Iterator[object],
+        *,
+        name: str,
+        number: int,
+        saver: Saver | None,
+        codec: ItemCodec | None,
+        indices: Sequence[int] | None = None,
     ) -> None:
-        """`codec` None shares items as they are: for runtimes that do not cross processes."""
+        """`codec` None shares items as they are: for runtimes that do not cross processes.
+
+        `indices` are what the items are known by where that is not their place: a filter before this stream has made
+        gaps.
+        """
         self.name = name
         self.number = number
         self.count = 0
         self.finished = False
         self.items = items
+        self.indices = indices
         self.saver = saver
         self._codec = codec
         self._size: Callable[[object], int] = codec.size if codec is not None else _weightless
@@ -113,6 +125,10 @@ class Source:
             if "already executing" not in str(error):
                 raise
 
+    def index_of(self, place: int) -> int:
+        """The index by which users know the item at this place."""
+        return place if self.indices is None else self.indices[place]
+
     def captured(self, item: object, index: int) -> object:
         """The item as a cell, pickled now; items are shared as they are where there is no codec."""
         if self._codec is None:
@@ -120,6 +136,7 @@ class Source:
         try:
             return self._codec.capture(item)
         except TransferError as error:
+            index = self.index_of(index)
             told = TransferError(f"item {index} of task '{self.name}' cannot be sent to a worker: {error}")
             blame(told, Failure(self.name, self.number, index, short_repr(item)))
             raise told from error

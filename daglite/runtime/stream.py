@@ -112,7 +112,7 @@ class StreamFlow:
 
     def _appetite(self) -> int:
         """How many items to pull now: what workers could take at once, within the window."""
-        if self._source.finished or self._verdict.error is not None:
+        if self._source.finished or self._verdict.error is not None or self._intake.full:
             return 0
         return min(self._shipping.wanted(), self._window.room(), self._pull_size.size)
 
@@ -183,13 +183,19 @@ class StreamFlow:
         elif not self._shipping.busy():
             timeout = 0.0
         self._board.poll(timeout)
-        for entry in self._merge.take():
-            self._intake.take(entry.first, entry.size, entry.values, entry.nbytes)
+        for entry in () if self._intake.full else self._merge.take():
+            count = self._intake.take(entry)
             if not self._intake.keeps:
                 self._window.release(entry.size, entry.nbytes)
+            elif count < entry.size:
+                # What was dropped on the way leaves now; the consumer takes the rest one by one.
+                self._window.release(entry.size - count, 0 if count else entry.nbytes)
         self._shipping.dispatch(hurry=self._source.finished)
 
     def _over(self) -> bool:
+        if self._intake.full:
+            # An error of an item behind the last one is nobody's business: that item was not asked for.
+            return True
         error = self._verdict.error
         if error is not None:
             if not self._stopped and self._verdict.patience(self._shipping.lowest(), time.monotonic()) > 0:

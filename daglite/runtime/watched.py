@@ -16,6 +16,7 @@ from daglite.runtime.codec import ItemCodec
 from daglite.runtime.endings import Ending, Folding, Intake
 from daglite.runtime.executor import Chunk, Hear, Reply, Session
 from daglite.runtime.inline import InlineFlow
+from daglite.runtime.merge import Entry
 from daglite.runtime.source import Source
 from daglite.runtime.stream import StreamFlow
 from daglite.runtime.tally import Tally, TimedItems, timed
@@ -179,11 +180,12 @@ class WatchedIntake(Intake):
         """Must be called before the first result comes."""
         self._watch, self._stage = watch, stage
 
-    def take(self, first: int, size: int, values: Sequence[object], nbytes: int) -> None:
+    def take(self, entry: Entry[list[object]]) -> int:
         began = time.perf_counter()
-        super().take(first, size, values, nbytes)
+        count = super().take(entry)
         now = time.perf_counter()
-        self._watch.emit(Delivered(now, self._stage, first, size, nbytes, now - began))
+        self._watch.emit(Delivered(now, self._stage, entry.first, entry.size, entry.nbytes, now - began))
+        return count
 
 
 class WatchedFlow(StreamFlow):

@@ -8,9 +8,9 @@ from functools import partial
 from typing import NamedTuple, NoReturn
 
 from daglite.exceptions import TransferError
-from daglite.loop import Place, Shape
+from daglite.loop import Place, Shape, filters_of
 from daglite.runtime.awaiting import PrivateLoop
-from daglite.runtime.cells import PLAIN, reason_of
+from daglite.runtime.cells import PLAIN, reason_of, written_marks
 from daglite.runtime.chain import BoundStep, Chain, open_items
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.flat import flat_loop
@@ -25,11 +25,13 @@ _PIECE_SECONDS = 0.05
 class BatchRun:
     """One pass over a batch. `cells` are the results so far, `done` how many items they come from.
 
-    Where the chain folds they are what is to be saved of each item, and behind it the part of the whole batch.
+    Where the chain folds they are what is to be saved of each item, and behind it the part of the whole batch. Where a
+    step filters, the first cell tells of each item how many of the cells behind it are its own.
     """
 
     def __init__(self, chain: Chain, codec: ItemCodec, first: int) -> None:
-        self.cells: list[object] = []
+        filters = filters_of(chain.steps)
+        self.cells: list[object] = [""] if filters else []
         # Whether they are all of `PLAIN` types.
         self.plain = True
         self.step = -1
@@ -39,7 +41,8 @@ class BatchRun:
         self._chain = chain
         self._codec = codec
         self._tapped = [tapped for _, tapped, _ in chain.calls]
-        self._loop = flat_loop(Shape(tuple(self._tapped), "fold" if chain.folds else "cells"))
+        self._marks: list[int] | None = [] if filters else None
+        self._loop = flat_loop(Shape(tuple(self._tapped), "fold" if chain.folds else "cells", filters=filters))
 
     def go(self, items: list[object], bad: int | None) -> BaseException | None:
         """Take the items through, up to the `bad` one that could not be loaded; the error that ended it early, if any,
@@ -47,10 +50,13 @@ class BatchRun:
         """
         whole = self._items = items if bad is None else items[:bad]
         taps = [self._tap for tapped in self._tapped if tapped]
+        end: tuple[object, ...] = (self.cells.append, self._captured)
+        if self._marks is not None:
+            end += (self._marks.append,)
         calls = [call for call, _, _ in self._chain.calls]
         count = len(whole)
         try:
-            fold, start = self._chain.fold(self._first) or ((self.cells.append, self._captured), None)
+            fold, start = self._chain.fold(self._first) or (end, None)
             value, self.done = self._loop.run(
                 whole, self._first, start, calls, taps, None, None, fold, failed=self._failed
             )
@@ -58,6 +64,9 @@ class BatchRun:
                 self._end_part(value)
         except BaseException as error:
             return error
+        finally:
+            if self._marks is not None:
+                self.cells[0] = written_marks(self._marks)
         if bad is None:
             return None
         self.step = self._chain.steps[0].number
@@ -109,7 +118,8 @@ class BatchRun:
     def _stop(self, done: int, step: BoundStep) -> None:
         """It came so far and failed at this step; what was kept of the items behind is not wanted."""
         self.done, self.step = done, step.number
-        del self.cells[done * (sum(self._tapped) + (not self._chain.folds)) :]
+        each = sum(self._tapped) + (not self._chain.folds)
+        del self.cells[done * each if self._marks is None else 1 + sum(self._marks) :]
 
 
 def _unsendable(step: BoundStep, error: TransferError) -> TransferError:

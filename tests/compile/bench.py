@@ -7,9 +7,9 @@ from pathlib import Path
 
 from daglite import Future, Plan, compile
 from daglite.compile.check import check
+from daglite.compile.driver import prepared
 from daglite.compile.lower import lower
 from daglite.compile.rewrite import Rule, apply_rule, rewrite
-from daglite.compile.saves import attach_saves
 from daglite.functions import Function
 from daglite.ir.nodes import Argument, Binding, Call, Node, Value
 from daglite.options import Limits, RunOptions
@@ -22,7 +22,7 @@ GOLDEN = Path(__file__).parent / "golden"
 
 def rewritten(pipeline: Future[object], *rules: Rule) -> Node:
     """The graph after one pass of each rule, in turn."""
-    graph = attach_saves(pipeline.node)
+    graph = prepared(pipeline.node)
     for rule in rules:
         graph, _ = apply_rule(graph, rule)
     return graph
@@ -36,7 +36,7 @@ def declines(rule: Rule, graph: Node) -> bool:
 
 def planned(pipeline: Future[object], rules: Sequence[Rule]) -> Plan[object]:
     """The plan that these rules alone lead to; like the driver, it checks the graph before and after."""
-    graph = attach_saves(pipeline.node)
+    graph = prepared(pipeline.node)
     check(graph)
     graph, trace = rewrite(graph, rules)
     check(graph)

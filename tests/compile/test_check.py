@@ -13,9 +13,19 @@ from daglite.compile.rules.fuse_calls import fuse_calls
 from daglite.compile.rules.stream_source import stream_source
 from daglite.compile.saves import attach_saves
 from daglite.exceptions import ParameterError, TaskError
-from daglite.ir.nodes import Collect, CompositeMapTaskNode, IterNode, JoinNode, MapTaskNode, ReduceNode, Value
+from daglite.ir.nodes import (
+    Collect,
+    CompositeMapTaskNode,
+    FilterNode,
+    IterNode,
+    JoinNode,
+    MapTaskNode,
+    ReduceNode,
+    TakeNode,
+    Value,
+)
 from tests.compile.bench import bound, call, rewritten
-from tests.samples import Memory, double, fold, minus, one, pair, rows, scale, total
+from tests.samples import Memory, double, fold, minus, odd, one, pair, rows, scale, total
 
 
 def checked(pipeline: Future[object]) -> None:
@@ -26,6 +36,7 @@ def test_good_graphs_pass() -> None:
     stream = rows.iter(n=2).save("in/{iteration_index}").then(double).save("out/{iteration_index}")
 
     checked(stream.reduce(fold, initial=0).save("sum"))
+    checked(stream.filter(odd).save("odd/{iteration_index}"))
     checked(pair(stream.join(total).save("sum"), rows(n=2).save("list")))
 
 
@@ -45,6 +56,16 @@ def test_join_over_a_value_is_refused() -> None:
         check(JoinNode(call(total.function), rows.iter(n=1).join(total).node, "items"))
     with pytest.raises(TaskError, match=r"^join total needs a stream; got one -> double$"):
         check(JoinNode(call(total.function), rewritten(one(n=1).then(double), fuse_calls), "items"))
+
+
+def test_filter_over_a_value_is_refused() -> None:
+    with pytest.raises(TaskError, match=r"^filter odd needs a stream; got call one$"):
+        check(FilterNode(call(odd.function), one(n=1).node, "x"))
+
+
+def test_take_of_a_value_is_refused() -> None:
+    with pytest.raises(TaskError, match=r"^take 2 needs a stream; got call one$"):
+        check(TakeNode(one(n=1).node, 2))
 
 
 def test_stream_among_several_mapped_values_is_refused() -> None:

@@ -24,7 +24,7 @@ from daglite.program import (
     operands,
     steps_of,
 )
-from tests.samples import double, fold, minus, one, pair, rows, scale, several, shown, total
+from tests.samples import double, fold, minus, odd, one, pair, rows, scale, several, shown, total
 
 
 def program(pipeline: Future[object], *, optimize: bool = True) -> Program:
@@ -194,6 +194,8 @@ async def ticks(n: int) -> AsyncIterator[tuple[int, str]]:
         (rows.iter(n=1).then(later), "MapTaskFuture[dict[str, int]]"),
         (double.map(x=[1]).then(unknown), "MapTaskFuture[?]"),
         (nothing(x=1), "TaskFuture[None]"),
+        (ticks.iter(n=1).filter(odd), "MapTaskFuture[tuple[int, str]]"),
+        (rows.iter(n=1).then(later).filter(odd).filter(odd).save("{iteration_index}"), "MapTaskFuture[dict[str, int]]"),
         (rows.iter(n=1).join(shown), "TaskFuture[str]"),
         (rows.iter(n=1).then(double).reduce(fold, initial=0), "ReduceFuture[int]"),
         (rows.iter(n=1).reduce(fold, initial=0).save("s"), "ReduceFuture[int]"),
@@ -202,6 +204,40 @@ async def ticks(n: int) -> AsyncIterator[tuple[int, str]]:
 )
 def test_title_names_future_and_type(pipeline: Future[object], title: str, optimize: bool) -> None:
     assert program(pipeline, optimize=optimize).title == title
+
+
+@pytest.mark.parametrize("optimize", [True, False])
+def test_filters_pass_on_the_type_before_them(optimize: bool) -> None:
+    stream = ticks.iter(n=1)
+    stages = program(pair(stream.filter(odd).filter(odd).then(unknown), stream.filter(odd)), optimize=optimize).stages
+    found = [step.gives for stage in stages for step in steps_of(stage) if step.filters]
+
+    assert found == ["tuple[int, str]"] * 3
+
+
+@pytest.mark.parametrize("optimize", [True, False])
+def test_take_is_a_limit_where_the_items_come_from(optimize: bool) -> None:
+    stages = program(rows.iter(n=9).take(5).then(double).take(3).then(double), optimize=optimize).stages
+    found = [step.limit for stage in stages for step in steps_of(stage)]
+
+    assert found == [3, None, None]
+    assert [stage.most for stage in stages if isinstance(stage, StreamStage)] == [None] * (len(stages) - (not optimize))
+
+
+@pytest.mark.parametrize("optimize", [True, False])
+def test_take_behind_a_filter_ends_its_stage(optimize: bool) -> None:
+    stages = program(rows.iter(n=9).filter(odd).then(double).take(3), optimize=optimize).stages
+    streams = [stage for stage in stages if isinstance(stage, StreamStage)]
+
+    assert [stage.most for stage in streams] == [3, None]
+    assert [names(stage)[-1] for stage in streams] == ["odd", "double"]
+
+
+def test_head_of_a_shared_stream_is_read_off_its_list() -> None:
+    stream = rows.iter(n=9)
+    stages = program(pair(stream.take(4).take(2), stream)).stages
+
+    assert [operand for _, operand in stages[-1].steps[0].arguments] == [Result(0, 2), Result(0)]  # type: ignore[union-attr]
 
 
 def test_only_item_futures_stream() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from daglite import Future, task
-from tests.samples import double, minus, one, pair, scale, several, shown, total
+from tests.samples import double, minus, odd, one, pair, scale, several, shown, total
 
 __all__ = ["PIPELINES", "add", "fetch", "lines", "price", "rows", "shared"]
 
@@ -27,6 +27,11 @@ def add(total: Any, item: Any) -> float:
 
 
 @task
+def long(text: Any, least: int = 1) -> bool:
+    return len(text) >= least
+
+
+@task
 def weighed(a: float, b: float, weight: Any) -> float:
     return float(a + weight * b)
 
@@ -39,6 +44,9 @@ def fetch(url: object) -> bytes:
 @task(retries=1)
 def lines(n: int) -> Iterator[str]:
     yield "line" * n
+
+
+shared_lines = lines.iter(n=2)
 
 
 def wide() -> Future[object]:
@@ -61,6 +69,11 @@ PIPELINES: dict[str, Future[object]] = {
     "wide": wide(),
     "shared": shared(),
     "saved": saved(),
+    "filters": lines.iter(n=2).filter(long, least=3).then(double).save("{iteration_index}").filter(odd).join(shown),
+    "takes": pair(
+        rows.iter(path="a").then(price).take(9).filter(odd).take(2).reduce(add, initial=0.0),
+        pair(shared_lines.take(3), double.map(x=shared_lines).take(4)),
+    ),
     "retries": fetch.map(url=["a", "b"]).then(fetch).join(shown, after=fetch(url="c")),
     "materialised": total(items=double.map(x=lines(n=2))),
     "parts": rows.iter(path="data.csv")

@@ -13,18 +13,20 @@ from daglite.compile.saves import attach_saves
 from daglite.ir.nodes import (
     Binding,
     CompositeMapTaskNode,
+    FilterNode,
     IterNode,
     JoinNode,
     MapTaskNode,
     Node,
     ReduceNode,
     SaveNode,
+    TakeNode,
     TaskNode,
 )
 from daglite.ir.text import node_text
 from daglite.ir.walk import children, consumers, postorder, rebuild, same, with_children
 from daglite.records import replace
-from tests.samples import Memory, double, fold, minus, one, pair, rows, scale, shown, total, weighted
+from tests.samples import Memory, double, fold, minus, odd, one, pair, rows, scale, shown, total, weighted
 
 SHARED = one(n=1)
 STREAM = rows.iter(n=2)
@@ -33,6 +35,8 @@ EVERY_KIND: list[Future[object]] = [
     rows.iter(n=SHARED, start=3),
     minus.map(a=[1], b=rows(n=1)),
     STREAM.reduce(weighted.partial(by=SHARED), initial=one(n=2)),
+    STREAM.filter(odd, by=SHARED),
+    STREAM.take(2),
     STREAM.join(shown.partial(after=SHARED)),
     STREAM.save("k{iteration_index}"),
 ]
@@ -193,6 +197,11 @@ def test_same_tells_crossed_sharing() -> None:
         (STREAM.reduce(fold, initial=0), STREAM.reduce(fold, initial=1)),
         (STREAM.reduce(fold, initial=0), STREAM.reduce(fold, initial=0, ordered=False)),
         (STREAM.join(total), STREAM.join(shown)),
+        (STREAM.filter(odd), STREAM.then(odd)),
+        (STREAM.take(1), STREAM.take(2)),
+        (STREAM.take(1), STREAM),
+        (STREAM.filter(odd), STREAM.filter(odd, by=3)),
+        (STREAM.filter(odd), STREAM.filter(odd).filter(odd)),
         (one(n=1), one(n=1).save("a")),
         (one(n=1).save("a"), one(n=1).save("b")),
         (one(n=1).save("a"), one(n=1).save("a", save_store=Memory())),
@@ -241,5 +250,5 @@ def test_nodes_are_frozen_and_compare_by_identity() -> None:
 def test_each_public_call_gives_its_node() -> None:
     found = {type(pipeline.node) for pipeline in EVERY_KIND}
 
-    assert found == {TaskNode, IterNode, MapTaskNode, ReduceNode, JoinNode, SaveNode}
+    assert found == {TaskNode, IterNode, MapTaskNode, FilterNode, TakeNode, ReduceNode, JoinNode, SaveNode}
     assert isinstance(Binding("x", one(n=1).node).argument, TaskNode)

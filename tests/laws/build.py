@@ -20,6 +20,8 @@ from tests.laws.describe import (
     Keep,
     Node,
     Over,
+    Sift,
+    Take,
     Then,
     Use,
     item_names,
@@ -54,6 +56,8 @@ def build_all(
         node = graph.nodes[position]
         if isinstance(node, Keep):
             made[position] = made[node.source].save(template(graph, position), save_store=stores[node.store])
+        elif isinstance(node, Take):
+            made[position] = made[node.source].take(node.n)
         else:
             made[position] = _future(node, task_of(node.fn, position, made, ready(position)), made)
     return made
@@ -69,6 +73,8 @@ def _future(node: Node, fn: Any, made: Mapping[int, Any]) -> object:
             return fn.partial(**_given(node.args, made)).map(**{item_names(node)[0]: made[node.source]})
         case Each() | Then():
             return made[node.source].then(fn, **_given(node.args, made))
+        case Sift():
+            return made[node.source].filter(fn, **_given(node.args, made))
         case Over():
             return fn.map(map_mode=node.mode, **_given(node.sources, made))
         case Join():
@@ -77,8 +83,8 @@ def _future(node: Node, fn: Any, made: Mapping[int, Any]) -> object:
             initial = _given((("initial", node.initial),), made)["initial"]
             options = {"combine": combine_of(node.fn)} if node.combines else {}
             return made[node.source].reduce(fn, initial=initial, ordered=node.ordered, **options)
-        case Keep():
-            raise AssertionError("a save has no task")
+        case Keep() | Take():
+            raise AssertionError("a save or a take has no task")
 
 
 def _given(args: Args, made: Mapping[int, Any]) -> dict[str, Any]:
@@ -129,6 +135,14 @@ def closures(before: Callable[[], None]) -> dict[str, Callable[..., Any]]:
         before()
         return functions.picky(x, m)
 
+    def likes(x: object, m: int = 2) -> bool:
+        before()
+        return functions.likes(x, m)
+
+    def fussy(x: object, m: int = 4) -> bool:
+        before()
+        return functions.fussy(x, m)
+
     def choosy(acc: object, item: object, m: int = 3) -> object:
         before()
         return functions.choosy(acc, item, m)
@@ -153,12 +167,13 @@ def closures(before: Callable[[], None]) -> dict[str, Callable[..., Any]]:
         before()
         yield from functions.faulty(items, after)
 
-    named: list[Callable[..., Any]] = [mark, listing, picky, choosy, strand, emit, count, spread, faulty]
+    named: list[Callable[..., Any]] = [mark, listing, picky, likes, fussy, choosy, strand, emit, count, spread, faulty]
     lambdas: dict[str, Callable[..., Any]] = {
         "swap": lambda a, x, b=(): (before(), functions.swap(a, x, b))[1],  # type: ignore[func-returns-value]
         "echo": lambda x: (before(), x)[1],  # type: ignore[func-returns-value]
         "void": lambda x, a="": before(),
         "blank": lambda x: (before(), functions.blank(x))[1],  # type: ignore[func-returns-value]
+        "odds": lambda x, a=0: (before(), functions.odds(x, a))[1],  # type: ignore[func-returns-value]
         "fold": lambda acc, item, k=0: (before(), functions.fold(acc, item, k))[1],  # type: ignore[func-returns-value]
         "lagfold": lambda k, acc, item: (before(), functions.lagfold(k, acc, item))[1],  # type: ignore[func-returns-value]
         "tally": lambda acc, item: (before(), functions.tally(acc, item))[1],  # type: ignore[func-returns-value]
@@ -177,6 +192,10 @@ def asynchronous(before: Callable[[], None]) -> dict[str, Callable[..., Any]]:
         before()
         return functions.picky(x, m)
 
+    async def likes(x: object, m: int = 2) -> bool:
+        before()
+        return functions.likes(x, m)
+
     async def fold(acc: object, item: object, k: object = 0) -> object:
         before()
         return functions.fold(acc, item, k)
@@ -191,5 +210,5 @@ def asynchronous(before: Callable[[], None]) -> dict[str, Callable[..., Any]]:
         for item in functions.faulty(items, after):
             yield item
 
-    named: list[Callable[..., Any]] = [mark, picky, fold, emit, faulty]
+    named: list[Callable[..., Any]] = [mark, picky, likes, fold, emit, faulty]
     return closures(before) | {each.__name__: each for each in named}

@@ -15,8 +15,8 @@ from tests.laws.functions import FUNCTIONS
 
 __all__ = [
     "Apply", "Arg", "Args", "Const", "Each", "Fn", "Fold", "Graph", "Invoke", "Iterate", "Join", "Keep", "Node",
-    "Over", "Style", "Then", "Use", "arguments", "defaults", "item_names", "kept", "key_names", "needed", "parameters",
-    "reads", "shared", "streams", "template", "through",
+    "Over", "Sift", "Style", "Take", "Then", "Use", "arguments", "defaults", "item_names", "kept", "key_names",
+    "needed", "parameters", "reads", "shared", "streams", "template", "through",
 ]  # fmt: skip
 
 Style = Literal["module", "closure", "async"]
@@ -77,6 +77,15 @@ class Each:
 
 
 @dataclass(frozen=True)
+class Sift:
+    """`source.filter(fn, **args)` of a stream."""
+
+    source: int
+    fn: Fn
+    args: Args
+
+
+@dataclass(frozen=True)
 class Over:
     """`fn.map(**sources, map_mode=mode)`"""
 
@@ -115,6 +124,14 @@ class Fold:
 
 
 @dataclass(frozen=True)
+class Take:
+    """`source.take(n)` of a stream."""
+
+    source: int
+    n: int
+
+
+@dataclass(frozen=True)
 class Keep:
     """`source.save(...)`: a key of these parameters, and of the index with this format for the items of a stream."""
 
@@ -124,8 +141,8 @@ class Keep:
     store: Literal["own", "run"] = "own"
 
 
-Apply: TypeAlias = Iterate | Invoke | Each | Over | Then | Join | Fold
-Node: TypeAlias = Apply | Keep
+Apply: TypeAlias = Iterate | Invoke | Each | Sift | Over | Then | Join | Fold
+Node: TypeAlias = Apply | Take | Keep
 
 
 @dataclass(frozen=True)
@@ -148,7 +165,7 @@ def defaults(fn: Fn) -> dict[str, object]:
 
 def arguments(node: Apply) -> Args:
     """Everything bound by name: what partials fixed first; the value that `.then` gives on is one of them."""
-    bound = node.args if isinstance(node, Iterate | Invoke | Each | Then | Join) else ()
+    bound = node.args if isinstance(node, Iterate | Invoke | Each | Sift | Then | Join) else ()
     bound = tuple(pair for layer in node.fn.layers for pair in layer) + bound
     if isinstance(node, Then):
         free = [name for name in parameters(node.fn) if name not in dict(bound)]
@@ -161,7 +178,7 @@ def item_names(node: Apply) -> list[str]:
     bound = dict(arguments(node))
     free = [name for name in parameters(node.fn) if name not in bound]
     match node:
-        case Each() | Join():
+        case Each() | Sift() | Join():
             return free[:1]
         case Fold():
             return free[:2]
@@ -174,7 +191,7 @@ def item_names(node: Apply) -> list[str]:
 def reads(node: Node) -> list[int]:
     """The nodes that a node needs, as often as it names them."""
     found = [] if isinstance(node, Iterate | Invoke | Over | Then) else [node.source]
-    args: Args = () if isinstance(node, Keep) else arguments(node)
+    args: Args = () if isinstance(node, Keep | Take) else arguments(node)
     args += node.sources if isinstance(node, Over) else ()
     args += (("initial", node.initial),) if isinstance(node, Fold) else ()
     return found + [arg.node for _, arg in args if isinstance(arg, Use)]
@@ -198,14 +215,14 @@ def through(graph: Graph, position: int) -> int:
 
 
 def kept(graph: Graph, position: int) -> Apply:
-    """What a node computes, saves left aside."""
-    node = graph.nodes[through(graph, position)]
-    assert not isinstance(node, Keep)
+    """What makes the value or the items of a node, saves and takes left aside."""
+    while isinstance(node := graph.nodes[position], Keep | Take):
+        position = node.source
     return node
 
 
 def streams(graph: Graph, position: int) -> bool:
-    return isinstance(kept(graph, position), Iterate | Each | Over)
+    return isinstance(kept(graph, position), Iterate | Each | Sift | Over)
 
 
 def key_names(graph: Graph, position: int) -> list[str]:

@@ -24,7 +24,9 @@ from tests.laws.describe import (
     Keep,
     Node,
     Over,
+    Sift,
     Style,
+    Take,
     Then,
     Use,
     arguments,
@@ -63,6 +65,8 @@ _SPECIAL: dict[tuple[str, str], SearchStrategy[object]] = {
     ("listing", "n"): st.integers(0, 3),
     ("picky", "m"): st.integers(1, 6),
     ("choosy", "m"): st.integers(1, 6),
+    ("likes", "m"): st.integers(1, 6),
+    ("fussy", "m"): st.integers(2, 9),
     ("strand", "m"): st.integers(2, 6),
 }
 _OF_ONE = ("mark", "mark", "swap", "swap", "echo", "void", "blank", "listing", "spread")
@@ -145,7 +149,8 @@ class _Artist:
         fresh = ["over", "over", "invoke", "invoke", "iterate", *(["each", "join", "fold"] if flows else [])]
         choices = fresh if self.nodes else ["iterate", "iterate", "iterate", "over", "over", "invoke"]
         if flowing:
-            choices = ["each", "each", "each", "each", "keep", "join", "fold", "fold", *self.fresh(fresh)]
+            steps = [*["each"] * 4, "sift", "sift", "take", "take", "head"]
+            choices = [*steps, "keep", "join", "fold", "fold", *self.fresh(fresh)]
         elif values:
             choices = ["then", "then", "then", "then", "then", "keep", *self.fresh(fresh)]
         match self.pick(choices):
@@ -157,6 +162,14 @@ class _Artist:
             case "each":
                 fn, args = self.applied()
                 return Each(self.one_of(flows), fn, args, self.chance(2))
+            case "sift":
+                fn, args = self.applied("likes", "likes", "odds", *self.failing("fussy"))
+                return Sift(self.one_of(flows), fn, args)
+            case "head":
+                fn, args = self.applied("likes", "odds")
+                return Take(self.add(Sift(self.one_of(flows), fn, args)), self.pick((1, 1, 2)))
+            case "take":
+                return Take(self.one_of(flows), self.pick((0, 1, 1, 2, 2, 3, 4)))
             case "then":
                 fn, args = self.applied()
                 return Then(self.one_of(values), fn, args)
@@ -191,7 +204,8 @@ class _Artist:
         options = {"fold": ["", "", "k", "acc"], "lagfold": ["k", "acc", "item"], "choosy": ["m"], "tally": [""]}
         bound = self.pick(options[name])
         layers = (((bound, self.value(name, bound)),),) if bound else ()
-        ordered = name != "tally" or self.chance(3)
+        # What is taken of an unordered stream is any of it: nothing that could be compared.
+        ordered = name != "tally" or self.chance(3) or any(isinstance(node, Take) for node in self.nodes)
         return Fold(source, self.fn(name, layers), self.argument(), ordered)
 
     def parted(self, source: int) -> Fold:
@@ -199,9 +213,13 @@ class _Artist:
         name = self.pick(("tally", "strand"))
         layers = ((("m", self.value(name, "m")),),) if name == "strand" and self.failing("m") else ()
         initial = Const(self.draw(_sampled_from(STARTS[name])))
-        return Fold(source, self.fn(name, layers), initial, name != "tally" or self.chance(2), combines=True)
+        taken = any(isinstance(node, Take) for node in self.nodes)
+        return Fold(source, self.fn(name, layers), initial, name != "tally" or self.chance(2) or taken, combines=True)
 
     def keep(self, source: int) -> Keep:
+        while isinstance(node := self.nodes[source], Take):
+            # Others may read what is taken from, now or later: then it cannot be saved.
+            source = node.source
         names = key_names(self.graph, source)
         fields = [self.pick(names) for _ in range(self.pick(range(3)))] if names else []
         spec = self.pick(["", "03d", "x", " >4", "_"])
@@ -240,11 +258,11 @@ class _Artist:
     def size(self, position: int) -> int:
         return self.lengths[position] or 0
 
-    def applied(self) -> tuple[Fn, Args]:
+    def applied(self, *names: str) -> tuple[Fn, Args]:
         """A task that takes an item in one of its parameters, with what is bound besides."""
-        name = self.pick((*_OF_ONE, *self.failing("picky")))
-        names = [each for each in parameters(Fn(name)) if (name, each) not in _SPECIAL]
-        item = self.pick((names[0], *names))
+        name = self.pick(names or (*_OF_ONE, *self.failing("picky")))
+        open_ones = [each for each in parameters(Fn(name)) if (name, each) not in _SPECIAL]
+        item = self.pick((open_ones[0], *open_ones))
         before = parameters(Fn(name))[: parameters(Fn(name)).index(item)]
         return self.call(name, item, before)
 
@@ -273,6 +291,9 @@ class _Artist:
         return Const(self.draw(VALUES))
 
     def length(self, node: Node) -> int | None:
+        if isinstance(node, Take):
+            known = self.lengths[node.source]
+            return None if known is None else min(known, node.n)
         bound = {} if isinstance(node, Keep) else dict(arguments(node))
         values = {name: arg.value for name, arg in bound.items() if isinstance(arg, Const)}
         match node:

@@ -87,6 +87,23 @@ def picky(x: object, m: int = 3) -> object:
     return term("picky", x)
 
 
+def likes(x: object, m: int = 2) -> bool:
+    """Turns every m-th value or so down; all of them when `m` is 1."""
+    return checksum(x) % m != 0
+
+
+def odds(x: object, a: object = 0) -> object:
+    """A value that is true or false, and no bool."""
+    return (checksum(x) + number(a)) % 2 and "odd"
+
+
+def fussy(x: object, m: int = 4) -> bool:
+    """Refuses every m-th value or so, and turns some down."""
+    if checksum(x) % m == 0:
+        raise Refused(x)
+    return checksum(x) % 3 != 0
+
+
 def listing(x: object, n: int = 2) -> list[object]:
     return [term("listed", x, i) for i in range(n)]
 
@@ -145,8 +162,8 @@ def faulty(items: tuple[object, ...], after: int) -> Iterator[object]:
 FUNCTIONS: dict[str, Callable[..., object]] = {
     each.__name__: each
     for each in (
-        mark, swap, echo, void, blank, picky, listing, fold, lagfold, choosy, tally, strand, emit, count, spread,
-        faulty,
+        mark, swap, echo, void, blank, picky, likes, odds, fussy, listing, fold, lagfold, choosy, tally, strand, emit,
+        count, spread, faulty,
     )
 }  # fmt: skip
 

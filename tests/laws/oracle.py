@@ -18,6 +18,8 @@ from tests.laws.describe import (
     Join,
     Keep,
     Over,
+    Sift,
+    Take,
     Then,
     Use,
     arguments,
@@ -26,6 +28,7 @@ from tests.laws.describe import (
     kept,
     key_names,
     needed,
+    reads,
     streams,
     template,
     through,
@@ -49,7 +52,8 @@ class Error:
 class Result:
     """A value, or the items of a stream by index; not `whole` when something failed here or before.
 
-    `calls` counts how often the node's function is started.
+    `calls` counts how often the node's function is started. `cut` is the index of the item with which a filter was
+    over.
     """
 
     value: object = None
@@ -57,11 +61,15 @@ class Result:
     errors: list[Error] = field(default_factory=list)
     whole: bool = True
     calls: int = 0
+    cut: int | None = None
 
 
 @dataclass
 class Outcome:
     """`saves`: for each save, what it keeps, in order. `errors`: each one that may end the run; empty when none.
+
+    Behind the item with which a filter is `over`, items of its source may have been asked for or not: `spare` errors
+    and keys may be seen or not.
 
     `calls`: how often each node's function is started when nothing fails.
     """
@@ -70,6 +78,9 @@ class Outcome:
     saves: dict[int, list[tuple[str, object]]]
     errors: list[Error]
     calls: dict[int, int]
+    spare: list[Error] = field(default_factory=list)
+    spare_keys: set[str] = field(default_factory=set)
+    over: bool = False
 
 
 class Missing(Exception):
@@ -79,14 +90,82 @@ class Missing(Exception):
 def evaluate(graph: Graph) -> Outcome:
     """Every node in turn; one that fails leaves a gap, and everything else is evaluated all the same."""
     done: dict[int, Result] = {}
+    readers = _readers(graph)
     for position in needed(graph):
         node = graph.nodes[position]
-        if not isinstance(node, Keep):
-            done[position] = _Evaluation(graph, done, position, node).result()
+        if isinstance(node, Take):
+            source = done[through(graph, node.source)]
+            done[position] = Result(items=dict(itertools.islice(source.items.items(), node.n)), whole=source.whole)
+        elif not isinstance(node, Keep):
+            done[position] = _Evaluation(graph, done, position, node, readers).result()
     saves = {p: _saves(graph, p, done) for p in needed(graph) if isinstance(graph.nodes[p], Keep)}
-    errors = [error for result in done.values() for error in result.errors]
+    spare, spare_keys = _spare(graph, done, readers)
+    errors = [error for result in done.values() for error in result.errors if error not in spare]
     calls = {position: result.calls for position, result in done.items()}
-    return Outcome(None if errors else _value(graph, graph.root, done), saves, errors, calls)
+    return Outcome(
+        None if errors else _value(graph, graph.root, done),
+        saves,
+        errors,
+        calls,
+        spare,
+        spare_keys,
+        any(result.cut is not None for result in done.values()),
+    )
+
+
+def _readers(graph: Graph) -> dict[int, list[int]]:
+    """Who reads each node, as often as it does; a save reads nothing of its own."""
+    found: dict[int, list[int]] = {position: [] for position in needed(graph)}
+    for position in found:
+        node = graph.nodes[position]
+        for read in reads(node) if not isinstance(node, Keep) else []:
+            found[through(graph, read)].append(position)
+    return found
+
+
+def _source_of(graph: Graph, position: int) -> int | None:
+    """The stream whose items become those of a node."""
+    match graph.nodes[position]:
+        case Each(source=read) | Sift(source=read) | Take(source=read):
+            return through(graph, read)
+        case Over(sources=((_, Use(node=read)),)) if streams(graph, read):
+            return through(graph, read)
+        case _:
+            return None
+
+
+def _asked(graph: Graph, readers: dict[int, list[int]], position: int) -> int | None:
+    """How many items of a stream its only reader asks for; None: all."""
+    if len(readers[position]) != 1 or _source_of(graph, reader := readers[position][0]) != position:
+        return None
+    more, node = _asked(graph, readers, reader), graph.nodes[reader]
+    if isinstance(node, Take):
+        return node.n if more is None else min(node.n, more)
+    return more if not isinstance(node, Sift) or more == 0 else None
+
+
+def _chain(graph: Graph, readers: dict[int, list[int]], position: int) -> list[int]:
+    """The streams above a node that are read for it alone."""
+    found: list[int] = []
+    source = _source_of(graph, position)
+    while source is not None and len(readers[source]) == 1:
+        found.append(source)
+        source = _source_of(graph, source)
+    return found
+
+
+def _spare(graph: Graph, done: dict[int, Result], readers: dict[int, list[int]]) -> tuple[list[Error], set[str]]:
+    errors: list[Error] = []
+    keys: set[str] = set()
+    for position, result in done.items():
+        for above in _chain(graph, readers, position) if result.cut is not None else []:
+            assert result.cut is not None
+            errors += [e for e in done[above].errors if e.index is None or e.index > result.cut]
+            for save in needed(graph):
+                if isinstance(graph.nodes[save], Keep) and through(graph, save) == above:
+                    found = zip(_saves(graph, save, done), done[above].items, strict=False)
+                    keys |= {key for (key, _), index in found if index > result.cut}
+    return errors, keys
 
 
 @dataclass
@@ -95,6 +174,7 @@ class _Evaluation:
     done: dict[int, Result]
     position: int
     node: Apply
+    readers: dict[int, list[int]]
 
     def result(self) -> Result:
         self.found = Result()
@@ -113,7 +193,9 @@ class _Evaluation:
     def compute(self, bound: dict[str, object], names: list[str]) -> None:
         match self.node:
             case Iterate():
-                for index, item in enumerate(self.started(bound)):
+                # A generator of which nothing is asked does not start.
+                items = itertools.islice(self.started(bound), self.asked()) if self.asked() != 0 else []
+                for index, item in enumerate(items):
                     self.found.items[index] = item
             case Invoke() | Then():
                 self.found.value = self.call(bound)
@@ -121,6 +203,8 @@ class _Evaluation:
                 self.found.value = self.call(bound | {names[0]: _value(self.graph, self.node.source, self.done)})
             case Each(source=read) | Over(sources=((_, Use(node=read)),)) if streams(self.graph, read):
                 self.each(bound, names, {i: (x,) for i, x in self.source(read).items()})
+            case Sift():
+                self.sift(bound, names, self.source(self.node.source))
             case Over():
                 lists: list[Any] = list(_values(self.graph, self.node.sources, self.done).values())
                 product = self.node.mode == "product"
@@ -134,6 +218,27 @@ class _Evaluation:
                     except Exception as error:
                         return self.fail(error, index)
                 self.found.value = value
+
+    def asked(self) -> int | None:
+        return _asked(self.graph, self.readers, self.position)
+
+    def sift(self, bound: dict[str, object], names: list[str], items: dict[int, object]) -> None:
+        most, last = self.asked(), None
+        for index, item in items.items() if most != 0 else []:
+            try:
+                if self.call(bound | {names[0]: item}):
+                    self.found.items[index], last = item, index
+            except Exception as error:
+                self.fail(error, index)
+            if len(self.found.items) == most:
+                break
+        if last is not None and len(self.found.items) == most:
+            self.found.cut = last
+            above = [self.done[each] for each in _chain(self.graph, self.readers, self.position)]
+            fatal = [
+                e for result in (self.found, *above) for e in result.errors if e.index is not None and e.index <= last
+            ]
+            self.found.whole = not fatal
 
     def started(self, given: dict[str, object]) -> Any:
         self.found.calls += 1
@@ -149,7 +254,7 @@ class _Evaluation:
         return source.items
 
     def each(self, bound: dict[str, object], names: list[str], rows: dict[int, tuple[object, ...]]) -> None:
-        for index, row in rows.items():
+        for index, row in itertools.islice(rows.items(), self.asked()):
             try:
                 self.found.items[index] = self.call(bound | dict(zip(names, row, strict=True)))
             except Exception as error:

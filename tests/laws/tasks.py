@@ -42,6 +42,21 @@ def picky(x: object, m: int = 3) -> object:
 
 
 @task
+def likes(x: object, m: int = 2) -> bool:
+    return functions.likes(x, m)
+
+
+@task
+def odds(x: object, a: object = 0) -> object:
+    return functions.odds(x, a)
+
+
+@task
+def fussy(x: object, m: int = 4) -> bool:
+    return functions.fussy(x, m)
+
+
+@task
 def listing(x: object, n: int = 2) -> list[object]:
     return functions.listing(x, n)
 
@@ -94,7 +109,7 @@ def faulty(items: tuple[object, ...], after: int) -> Iterator[object]:
 TASKS: dict[str, Task[..., Any]] = {
     each.name: each
     for each in (
-        mark, swap, echo, void, blank, picky, listing, fold, lagfold, choosy, tally, strand, emit, count, spread,
-        faulty,
+        mark, swap, echo, void, blank, picky, likes, odds, fussy, listing, fold, lagfold, choosy, tally, strand, emit,
+        count, spread, faulty,
     )
 }  # fmt: skip

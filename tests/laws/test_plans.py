@@ -13,9 +13,9 @@ from hypothesis import given, settings, strategies as st
 
 import daglite
 from daglite import DatasetStore, task
+from daglite.compile.driver import prepared
 from daglite.compile.rewrite import rewrite
 from daglite.compile.rules import RULES
-from daglite.compile.saves import attach_saves
 from daglite.ir.walk import same
 from tests.laws.build import build
 from tests.laws.describe import Graph
@@ -41,10 +41,10 @@ def test_law_11_compile_is_deterministic(graph: Graph, optimize: bool) -> None:
 @given(graphs())
 def test_law_11_compile_is_idempotent(graph: Graph) -> None:
     """No rule fires on a graph that has been rewritten, and attaching saves a second time changes nothing."""
-    attached = attach_saves(build(graph, STORES).node)
+    attached = prepared(build(graph, STORES).node)
     once, _ = rewrite(attached, RULES)
-    twice, firings = rewrite(attach_saves(once), RULES)
-    assert attach_saves(attached) is attached
+    twice, firings = rewrite(prepared(once), RULES)
+    assert prepared(attached) is attached
     assert twice is once
     assert same(once, twice)
     assert firings == ()

@@ -157,6 +157,9 @@ def test_law_8_a_streamed_plan_hands_out_what_run_returns(
             seen.value = list(items)
     except Exception as error:
         seen.error = error
+    if not ordered and evaluate(graph).over:
+        # Of what arrives unordered any is taken.
+        return
     if not ordered and isinstance(seen.value, list) and not evaluate(graph).errors:
         expected = evaluate(graph).value
         assert isinstance(expected, list)
@@ -244,4 +247,5 @@ def test_law_14_what_is_shared_runs_once_on_workers_too(
         seen = trial(graph, ready=ready, compiling=compiling, runtime=runtime, workers=2)
         starts = Counter(map(int, path.read_text().split()))
     agree(graph, seen, in_order=in_order(graph))
-    assert starts == Counter(evaluate(graph).calls)
+    outcome = evaluate(graph)
+    assert outcome.over or starts == Counter(outcome.calls)

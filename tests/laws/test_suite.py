@@ -13,7 +13,7 @@ import daglite
 from daglite.compile.rules import RULES
 from tests.laws import describe, functions, oracle
 from tests.laws.build import build
-from tests.laws.describe import Const, Fold, Graph, Iterate, Keep, Over, Use, needed, shared
+from tests.laws.describe import Const, Fold, Graph, Iterate, Keep, Over, Sift, Take, Use, needed, shared
 from tests.laws.draw import graphs
 from tests.laws.oracle import evaluate
 
@@ -22,8 +22,8 @@ SHARES = {"shared": 0.30, "linear": 0.20, "saves": 0.20, "partials": 0.20, "empt
 # Of the finer things, enough that each is met many times.
 PRESENT = {
     "futures as arguments", "partial of partial", "products", "zips", "map over futures", "unordered folds",
-    "folds in parts", "async", "by reference", "retries", "saves without an index", "stream saves",
-    "saves of the run's store",
+    "folds in parts", "filters", "takes", "takes behind filters", "async", "by reference", "retries",
+    "saves without an index", "stream saves", "saves of the run's store",
     *(rule.__name__ for rule in RULES),
 }  # fmt: skip
 
@@ -72,14 +72,18 @@ def traits(graph: Graph) -> set[str]:
     found = {"shared" if shared(graph) else "linear"}
     plan = daglite.compile(build(graph, {"own": None, "run": None}))
     found |= {firing.rule for firing in plan.program.trace}
-    if evaluate(graph).errors:
-        found.add("failures")
+    outcome = evaluate(graph)
+    found |= {"failures"} if outcome.errors else set()
+    found |= {"takes behind filters"} if outcome.over else set()
     for position in needed(graph):
         node = graph.nodes[position]
         if isinstance(node, Keep):
             items = describe.streams(graph, position)
             found |= {"saves", "stream saves" if items else "saves without an index"}
             found |= {"saves of the run's store"} if node.store == "run" else set()
+            continue
+        if isinstance(node, Take):
+            found.add("takes")
             continue
         bound = describe.arguments(node)
         found |= {"futures as arguments"} if any(isinstance(arg, Use) for _, arg in bound) else set()
@@ -89,6 +93,7 @@ def traits(graph: Graph) -> set[str]:
         found |= {"async"} if node.fn.style == "async" else set()
         found |= {"by reference"} if node.fn.style == "module" and not node.fn.stumbles else set()
         found |= {"unordered folds"} if isinstance(node, Fold) and not node.ordered else set()
+        found |= {"filters"} if isinstance(node, Sift) else set()
         found |= {"folds in parts"} if isinstance(node, Fold) and node.combines else set()
         if isinstance(node, Over):
             found |= {"products" if node.mode == "product" else "zips"} if len(node.sources) > 1 else set()

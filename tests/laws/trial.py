@@ -11,13 +11,13 @@ from hypothesis import settings
 import daglite
 from daglite import Future, Plan
 from daglite.compile.check import check
+from daglite.compile.driver import prepared
 from daglite.compile.lower import lower
 from daglite.compile.rewrite import Rule, rewrite
-from daglite.compile.saves import attach_saves
 from daglite.exceptions import failure_of
 from daglite.options import Limits
 from tests.laws.build import Ready, build
-from tests.laws.describe import Each, Fold, Graph, Iterate, Keep, kept, through
+from tests.laws.describe import Each, Fold, Graph, Iterate, Keep, Sift, Take, kept, through
 from tests.laws.oracle import Error, evaluate
 
 __all__ = ["EXAMPLES", "Recorder", "Seen", "agree", "attempt", "compiled_with", "end", "trial"]
@@ -47,7 +47,7 @@ class Seen:
 
 def compiled_with(pipeline: Future[Any], rules: Sequence[Rule]) -> Plan[Any]:
     """As `daglite.compile`, with other rules."""
-    graph, trace = rewrite(attach_saves(pipeline.node), rules)
+    graph, trace = rewrite(prepared(pipeline.node), rules)
     check(graph)
     return Plan(lower(graph, type(pipeline).__name__, Limits(), trace, optimised=True))
 
@@ -83,8 +83,8 @@ def end(plan: Plan[Any], **run: Any) -> tuple[object, ...]:
 def agree(graph: Graph, seen: Seen, *, in_order: bool = True) -> None:
     """The run did what the oracle says. `in_order` False: folds that asked for no order may have taken none."""
     expected = evaluate(graph)
-    if expected.errors:
-        _agree_on_error(graph, seen, expected.errors, in_order=in_order)
+    if expected.errors or (seen.error is not None and expected.spare):
+        _agree_on_error(graph, seen, expected.errors + expected.spare, in_order=in_order)
     elif seen.error is not None:
         raise seen.error
     else:
@@ -96,7 +96,7 @@ def agree(graph: Graph, seen: Seen, *, in_order: bool = True) -> None:
         allowed = {key: repr(value) for saves in ours.values() for key, value in saves}
         assert dict(recorder.log).items() <= allowed.items()
         if seen.error is None:
-            assert set(keys) == set(allowed)
+            assert set(allowed) - expected.spare_keys <= set(keys)
         for position, saves in ours.items():
             known = [key for key, _ in saves]
             if in_order or isinstance(kept(graph, position), Iterate):
@@ -114,8 +114,10 @@ def _agree_on_error(graph: Graph, seen: Seen, errors: list[Error], *, in_order: 
     assert got in errors
     # Each item of the failed stream was saved before it was dispatched.
     source, least = got.node, got.index
-    while isinstance(node := kept(graph, source), Each | Fold):
+    while isinstance(node := kept(graph, source), Each | Sift | Fold):
         source = through(graph, node.source)
+        while isinstance(take := graph.nodes[source], Take):
+            source = through(graph, take.source)
     for position, saves in evaluate(graph).saves.items():
         if through(graph, position) == source and isinstance(node, Iterate):
             must = [key for key, _ in saves][: None if least is None else least + 1]

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
+from daglite.runtime.cells import pack_cells, read_marks, unpack_cells, written_marks
 from daglite.runtime.wire import SCALARS, Captured, Codec, Unloadable
 
 LARGE = 100_000
@@ -117,3 +118,12 @@ def test_ctrl_c_while_loading_is_not_taken_for_a_bad_item(here: Codec) -> None:
     thread.start()
     thread.join()
     assert found == [Unloadable("KeyboardInterrupt: stop")]
+
+
+@pytest.mark.parametrize("marks", [[], [0, 1, 3, 255], [256, 0, 70_000]])
+def test_marks_come_back_from_their_text(marks: list[int]) -> None:
+    """Whatever the number of values: a chain may save after more steps than a byte can count."""
+    text = written_marks(marks)
+
+    assert list(read_marks(text)) == marks
+    assert unpack_cells(pack_cells([text, 1], plain=True)) == ([text, 1], None)

@@ -11,6 +11,7 @@ __all__ = [
     "count",
     "double",
     "label",
+    "large",
     "later",
     "listing",
     "minus",
@@ -45,6 +46,11 @@ def rows(path: str) -> Iterator[dict[str, str]]:
 async def ticks(n: int) -> AsyncIterator[int]:
     for number in range(n):
         yield number
+
+
+@task
+def large(x: float, least: float = 2.0) -> bool:
+    return x >= least
 
 
 @task

@@ -42,6 +42,11 @@ def price(row: dict[str, str], tax: float = 0.0) -> float:
 
 
 @task
+def dear(price: float, least: object = 1.0) -> bool:
+    return price >= 1.0
+
+
+@task
 async def label(value: float, prefix: str) -> str:
     return f"{prefix}{value}"
 
@@ -101,6 +106,10 @@ def streams() -> None:
     assert_type(rows.iter("a").then(price), MapTaskFuture[float])
     assert_type(rows.iter("a").then(price, tax=1.5).then(label, prefix="p"), MapTaskFuture[str])
     assert_type(rows.iter("a").then(price).then(label, "p").run(runtime="inline"), list[str])
+    assert_type(rows.iter("a").then(price).filter(dear), MapTaskFuture[float])
+    assert_type(rows.iter("a").take(1), IterFuture[dict[str, str]])
+    assert_type(rows.iter("a").then(price).filter(dear).take(1), MapTaskFuture[float])
+    assert_type(rows.iter("a").filter(dear.partial(price=1.0)), MapTaskFuture[dict[str, str]])
     assert_type(rows.iter("a").then(price).join(listed), TaskFuture[dict[str, float]])
     assert_type(rows.iter("a").then(price).reduce(add, initial=0.0), ReduceFuture[float])
     assert_type(numbers.iter(n=3).reduce(add, initial=0, ordered=False).run(runtime="inline"), float)

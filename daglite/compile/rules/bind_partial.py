@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from daglite.compile.rewrite import Readers
-from daglite.ir.nodes import Call, CompositeMapTaskNode, CompositeTaskNode, Node, SaveNode
+from daglite.ir.nodes import Call, CompositeMapTaskNode, CompositeTaskNode, Node, SaveNode, TakeNode
 from daglite.records import replace
 
 __all__ = ["bind_partial"]
@@ -18,7 +18,7 @@ def bind_partial(node: Node, readers: Readers) -> Node | None:
     Precondition: none; the names cannot clash, because binding checked them. It must not change the order of
     evaluation: arguments have none of their own.
     """
-    if isinstance(node, SaveNode | CompositeMapTaskNode | CompositeTaskNode) or not node.call.fixed:
+    if isinstance(node, SaveNode | TakeNode | CompositeMapTaskNode | CompositeTaskNode) or not node.call.fixed:
         return None
     call = node.call
     return replace(node, call=Call(call.function, (), call.fixed + call.bound))

@@ -1,11 +1,10 @@
-"""fuse_maps: a map of a map is one walk over the items."""
+"""fuse_maps: a map of a map, or a filter of one, is one walk over the items."""
 
 from __future__ import annotations
 
 from daglite.compile.rewrite import Readers
-from daglite.compile.streams import extended, open_stream
-from daglite.ir.nodes import IterNode, Link, MapTaskNode, Node, Value
-from daglite.records import replace
+from daglite.compile.streams import continued, open_stream, step_on
+from daglite.ir.nodes import IterNode, Node
 
 __all__ = ["fuse_maps"]
 
@@ -13,15 +12,17 @@ __all__ = ["fuse_maps"]
 def fuse_maps(node: Node, readers: Readers) -> Node | None:
     """Law: `.then(f).then(g)` = `.then(g after f)`.
 
-    before: map g over (... -> then f)
-    after:  ... -> then f -> then g
+    A filter is such a step as well: what it drops goes no further.
 
-    Precondition: f's results have no other reader. A save of f's results does not hinder: the link keeps it, and the
-    value saved is the one before g touched it.
+    before: map g over (... -> then f)         filter p over (... -> then f)
+    after:  ... -> then f -> then g            ... -> then f -> filter p
+
+    Precondition: f's results have no other reader, which would want what p drops. A save of f's results does not
+    hinder: the link keeps it, and the value saved is the one before g or p touched it. The stream must not end
+    before its items do, as one with `.take` behind a filter: g would be given more than is taken.
     """
-    match node:
-        case MapTaskNode(sources=(binding,)) if not isinstance(binding.argument, Value | IterNode):
-            stream = open_stream(binding.argument)
-            if stream is not None and readers(binding.argument) == 1:
-                return replace(stream, links=extended(stream.links, Link(node.call, (binding.name,), node.saves)))
-    return None
+    step = step_on(node)
+    if step is None or isinstance(step[0], IterNode) or readers(step[0]) != 1:
+        return None
+    stream = open_stream(step[0])
+    return None if stream is None else continued(stream, node, step[1])

@@ -1,9 +1,10 @@
-"""stream_source: a map over a generator runs as a stream."""
+"""stream_source: a map or a filter over a generator runs as a stream."""
 
 from __future__ import annotations
 
 from daglite.compile.rewrite import Readers
-from daglite.ir.nodes import CompositeMapTaskNode, IterNode, Link, MapTaskNode, Node
+from daglite.compile.streams import step_on
+from daglite.ir.nodes import CompositeMapTaskNode, FilterNode, IterNode, Node
 
 __all__ = ["stream_source"]
 
@@ -11,13 +12,14 @@ __all__ = ["stream_source"]
 def stream_source(node: Node, readers: Readers) -> Node | None:
     """Law: `f.map(x=gen.iter())` = `f.map(x=gen())`, with each item sent on as it is yielded.
 
+    A filter is such a step as well.
+
     before: map f over (iter gen)
     after:  iter gen -> then f
 
     Precondition: the generator's items have no other reader; it must not be run twice.
     """
-    match node:
-        case MapTaskNode(sources=(binding,)) if isinstance(binding.argument, IterNode):
-            if readers(binding.argument) == 1:
-                return CompositeMapTaskNode(binding.argument, (Link(node.call, (binding.name,), node.saves),), None)
-    return None
+    step = step_on(node)
+    if step is None or not isinstance(step[0], IterNode) or readers(step[0]) != 1:
+        return None
+    return CompositeMapTaskNode(step[0], (step[1],), None, node.most if isinstance(node, FilterNode) else None)

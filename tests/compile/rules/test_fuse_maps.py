@@ -5,10 +5,10 @@ from __future__ import annotations
 from daglite.compile.rules.fuse_maps import fuse_maps
 from daglite.compile.rules.stream_collect import stream_collect
 from daglite.compile.rules.stream_source import stream_source
-from daglite.ir.nodes import CompositeMapTaskNode, IterNode, Link, Mapped, MapTaskNode
+from daglite.ir.nodes import CompositeMapTaskNode, FilterNode, IterNode, Link, Mapped, MapTaskNode
 from daglite.ir.walk import same
 from tests.compile.bench import bound, call, check_law, declines, explained, rewritten
-from tests.samples import double, minus, pair, rows, scale
+from tests.samples import double, minus, odd, pair, rows, scale
 
 
 def test_map_of_map_becomes_composite_over_mapped_values() -> None:
@@ -33,6 +33,20 @@ def test_map_of_open_composite_becomes_its_next_link() -> None:
     assert same(found, CompositeMapTaskNode(source, links, None))
 
 
+def test_filters_and_maps_become_links_of_one_composite() -> None:
+    filters = Link(call(odd.function), ("x",), (), filters=True)
+    wanted = (Link(call(double.function), ("x",), ()), filters, filters, Link(call(scale.function), ("x",), ()))
+    found = rewritten(double.map(x=[1]).filter(odd).filter(odd).then(scale), fuse_maps)
+
+    assert same(found, CompositeMapTaskNode(Mapped(bound(x=[1]), "zip"), wanted, None))
+
+
+def test_filter_is_not_a_map() -> None:
+    stream = double.map(x=[1])
+
+    assert not same(rewritten(stream.then(odd), fuse_maps), rewritten(stream.filter(odd), fuse_maps))
+
+
 def test_saves_stay_with_their_links() -> None:
     stream = double.map(x=[1]).save("first_{iteration_index}").then(scale).save("last_{iteration_index}")
     composite = rewritten(stream, fuse_maps)
@@ -48,10 +62,13 @@ def test_results_with_two_consumers_stay() -> None:
     assert declines(fuse_maps, pair(mapped.then(scale), mapped).node)
     assert declines(fuse_maps, pair(mapped.then(scale), mapped.then(scale)).node)
     assert declines(fuse_maps, mapped.then(minus, b=mapped).node)
+    assert declines(fuse_maps, pair(mapped.filter(odd), mapped).node)
+    assert declines(fuse_maps, mapped.filter(odd, by=mapped).node)
 
 
 def test_generator_is_left_to_stream_source() -> None:
     assert declines(fuse_maps, rows.iter(n=2).then(double).node)
+    assert declines(fuse_maps, rows.iter(n=2).filter(odd).node)
 
 
 def test_values_and_single_calls_are_no_streams() -> None:
@@ -70,7 +87,19 @@ def test_ended_stream_does_not_go_on() -> None:
     """A composite with an ending is a list; its items do not flow any more."""
     ended = rewritten(double.map(x=[1, 2]), stream_collect)
 
+    assert declines(fuse_maps, double.map(x=[1]).take(1).node)
     assert declines(fuse_maps, MapTaskNode(call(double.function), bound(x=ended), "zip"))
+    assert declines(fuse_maps, FilterNode(call(odd.function), ended, "x"))
+
+
+def test_stream_that_ends_early_does_not_go_on() -> None:
+    """A task behind it would be given what comes in after the last item that is taken."""
+    ending = rewritten(double.map(x=[1, 2]).filter(odd).take(1), fuse_maps)
+
+    assert isinstance(ending, CompositeMapTaskNode)
+    assert ending.most == 1
+    assert declines(fuse_maps, MapTaskNode(call(double.function), bound(x=ending), "zip"))
+    assert declines(fuse_maps, FilterNode(call(odd.function), ending, "x"))
 
 
 def test_law_then_then_is_one_walk() -> None:
@@ -78,6 +107,13 @@ def test_law_then_then_is_one_walk() -> None:
 
     check_law(fuse_maps, stream.save("b_{iteration_index}"), [5, 11, 17])
     check_law(fuse_maps, minus.map(a=[5, 7], b=[1, 2], map_mode="product").then(double), [8, 6, 12, 10])
+
+
+def test_law_filters_drop_on_the_way() -> None:
+    stream = double.map(x=[1, 2, 3, 4]).save("a_{iteration_index}").filter(odd, by=4).save("b_{iteration_index}")
+
+    check_law(fuse_maps, stream.then(scale).save("c_{iteration_index}"), [20, 60])
+    check_law(fuse_maps, stream.filter(odd, by=6).save("d_{iteration_index}"), [2])
 
 
 def test_explain() -> None:

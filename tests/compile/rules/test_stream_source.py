@@ -7,7 +7,7 @@ from daglite.compile.saves import attach_saves
 from daglite.ir.nodes import Call, CompositeMapTaskNode, IterNode, Link, MapTaskNode
 from daglite.ir.walk import same
 from tests.compile.bench import bound, call, check_law, declines, explained, rewritten
-from tests.samples import Memory, double, minus, pair, rows, scale, shown
+from tests.samples import Memory, double, minus, odd, pair, rows, scale, shown
 
 
 def test_map_over_generator_becomes_open_composite() -> None:
@@ -15,6 +15,13 @@ def test_map_over_generator_becomes_open_composite() -> None:
     wanted = CompositeMapTaskNode(source, (Link(call(scale.function, *bound(by=3)), ("x",), ()),), None)
 
     assert same(rewritten(rows.iter(n=2).then(scale, by=3), stream_source), wanted)
+
+
+def test_filter_over_generator_becomes_open_composite() -> None:
+    source = IterNode(call(rows.function, *bound(n=2)))
+    wanted = CompositeMapTaskNode(source, (Link(call(odd.function, *bound(by=3)), ("x",), (), filters=True),), None)
+
+    assert same(rewritten(rows.iter(n=2).filter(odd, by=3), stream_source), wanted)
 
 
 def test_values_of_a_partial_stay_with_their_call() -> None:
@@ -50,6 +57,8 @@ def test_stream_with_two_consumers_stays() -> None:
     assert declines(stream_source, pair(stream.then(double), stream.then(double)).node)
     assert declines(stream_source, pair(stream.then(double), stream).node)
     assert declines(stream_source, stream.then(minus, b=stream).node)
+    assert declines(stream_source, pair(stream.filter(odd), stream).node)
+    assert declines(stream_source, stream.filter(odd, by=stream).node)
 
 
 def test_save_is_no_second_consumer() -> None:

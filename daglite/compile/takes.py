@@ -1,0 +1,92 @@
+"""push_takes: what takes the first items of a stream becomes a limit where they come from."""
+
+from __future__ import annotations
+
+from daglite.compile.streams import step_on
+from daglite.exceptions import ParameterError
+from daglite.ir.nodes import FilterNode, IterNode, MapTaskNode, Node, TakeNode
+from daglite.ir.walk import consumers, postorder, with_children
+from daglite.options import Save
+from daglite.records import replace
+
+__all__ = ["push_takes"]
+
+
+_STREAMS = (IterNode, MapTaskNode, FilterNode, TakeNode)
+
+
+def push_takes(root: Node) -> Node:
+    """Move every `TakeNode` down through maps, as far as nobody else reads what it takes from.
+
+    This is no rewrite rule but what `.take` means: items behind the last one are never asked for, in plans that are
+    not optimised too. A take that reaches a generator or mapped values limits them; one that reaches a filter ends it
+    when enough items have passed. One that takes from a stream with other readers stays: it is the head of a list.
+
+    Raises `ParameterError` for a save of such a head.
+    """
+    order = postorder(root)
+    if not any(isinstance(node, TakeNode) for node in order):
+        return root
+    readers = consumers(root)
+    # How many items of each node are asked for; what is below a node is met after it.
+    wanted: dict[Node, int] = {}
+    moved: dict[Node, TakeNode] = {}
+    for node in reversed(order):
+        below = _below(node)
+        if below is None or readers[below] != 1:
+            continue
+        most = wanted.get(node)
+        if isinstance(node, TakeNode):
+            most = node.count if most is None else min(node.count, most)
+            moved[node] = node
+        # How many items a filter has to ask for nobody knows.
+        if most is not None and isinstance(below, _STREAMS) and (not isinstance(node, FilterNode) or most == 0):
+            wanted[below] = most
+    return _rebuilt(order, wanted, moved)
+
+
+def _below(node: Node) -> Node | None:
+    """The node whose items become those of this one, each or some."""
+    if isinstance(node, TakeNode):
+        return node.source if isinstance(node.source, _STREAMS) else None
+    step = step_on(node)
+    return None if step is None else step[0]
+
+
+def _rebuilt(order: list[Node], wanted: dict[Node, int], moved: dict[Node, TakeNode]) -> Node:
+    done: dict[Node, Node] = {}
+    for node in order:
+        new = with_children(node, done.__getitem__)
+        if isinstance(new, TakeNode):
+            # What is saved here is what is saved there: nothing behind it is made.
+            saves, new = new.saves, new.source if node in moved else _head(new, wanted.get(node))
+            new = _with_saves(new, saves) if saves else new
+        elif node in wanted:
+            step = _below(node)
+            # A map that alone reads a limited stream needs no limit of its own.
+            if isinstance(node, FilterNode) or step not in wanted:
+                new = _limited(new, wanted[node])
+        done[node] = new
+    return done[order[-1]]
+
+
+def _head(take: TakeNode, most: int | None) -> TakeNode:
+    """A take that stays, without its saves; `most` is what its only reader asks of it."""
+    count = take.count if most is None else min(take.count, most)
+    return take if count == take.count and not take.saves else TakeNode(take.source, count)
+
+
+def _limited(node: Node, most: int) -> Node:
+    """The node that makes no more than `most` items."""
+    if isinstance(node, FilterNode):
+        return replace(node, most=most)
+    return replace(node, limit=most) if isinstance(node, IterNode | MapTaskNode) else node
+
+
+def _with_saves(node: Node, saves: tuple[Save, ...]) -> Node:
+    if isinstance(node, IterNode | MapTaskNode | FilterNode):
+        return replace(node, saves=(*node.saves, *saves))
+    raise ParameterError(
+        f"the key {saves[0].key.text!r} is for the head of a stream that others read as well; "
+        "save the whole stream, before `.take`, or take from a stream of its own"
+    )

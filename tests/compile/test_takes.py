@@ -1,0 +1,80 @@
+"""push_takes: where a take ends up, and what it leaves alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from daglite.compile.driver import prepared
+from daglite.compile.takes import push_takes
+from daglite.exceptions import ParameterError
+from daglite.ir.nodes import FilterNode, IterNode, MapTaskNode, TakeNode
+from daglite.ir.walk import postorder, same
+from tests.compile.bench import bound, call
+from tests.samples import double, odd, one, pair, rows
+
+
+def test_take_goes_down_to_the_generator() -> None:
+    source = IterNode(call(rows.function, *bound(n=9)), limit=3)
+    wanted = MapTaskNode(
+        call(double.function), bound(x=MapTaskNode(call(double.function), bound(x=source), "zip")), "zip"
+    )
+
+    assert same(push_takes(rows.iter(n=9).then(double).then(double).take(3).node), wanted)
+    assert same(push_takes(rows.iter(n=9).take(4).then(double).take(5).then(double).take(3).node), wanted)
+
+
+def test_take_goes_down_to_mapped_values() -> None:
+    assert same(
+        push_takes(double.map(x=[1, 2]).take(1).node), MapTaskNode(call(double.function), bound(x=[1, 2]), "zip", (), 1)
+    )
+    listed = push_takes(double.map(x=rows(n=3)).then(double).take(1).node)
+
+    assert [node.limit for node in postorder(listed) if isinstance(node, MapTaskNode)] == [1, None]
+
+
+def test_take_stops_at_a_filter() -> None:
+    graph = push_takes(rows.iter(n=9).filter(odd).then(double).take(2).node)
+    source, sieve, last = postorder(graph)
+
+    assert isinstance(source, IterNode)
+    assert isinstance(sieve, FilterNode)
+    assert isinstance(last, MapTaskNode)
+    assert (source.limit, sieve.most, last.limit) == (None, 2, None)
+
+
+def test_taking_nothing_goes_through_a_filter() -> None:
+    source, sieve = postorder(push_takes(rows.iter(n=9).filter(odd).take(0).node))
+
+    assert isinstance(source, IterNode)
+    assert isinstance(sieve, FilterNode)
+    assert (source.limit, sieve.most) == (0, 0)
+
+
+def test_take_of_a_shared_stream_stays() -> None:
+    stream = rows.iter(n=9).then(double)
+    graph = push_takes(pair(stream.take(4).take(2), stream).node)
+
+    assert [node.count for node in postorder(graph) if isinstance(node, TakeNode)] == [2]
+    assert push_takes(graph) is graph
+
+
+def test_saves_move_to_what_is_taken_from() -> None:
+    graph = prepared(rows.iter(n=9).save("a{iteration_index}").take(2).save("b{iteration_index}").node)
+
+    assert isinstance(graph, IterNode)
+    assert [save.key.text for save in graph.saves] == ["a{iteration_index}", "b{iteration_index}"]
+
+
+def test_save_of_the_head_of_a_shared_stream_is_refused() -> None:
+    stream = rows.iter(n=9)
+    for head in (stream.take(2).save("h{iteration_index}"), stream.take(3).take(2).save("h{iteration_index}")):
+        with pytest.raises(
+            ParameterError, match=r"^the key 'h\{iteration_index\}' is for the head of a stream that others"
+        ):
+            prepared(pair(head, stream).node)
+
+
+def test_graph_without_takes_is_left_alone() -> None:
+    node = pair(rows.iter(n=9).then(double), one(n=1)).node
+
+    assert push_takes(node) is node
