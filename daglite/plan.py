@@ -23,15 +23,17 @@ if TYPE_CHECKING:
 
     import daglite.explain as explaining
     import daglite.observe as observe
+    import daglite.runtime.processes.worker as worker
+    import daglite.runtime.travel.transfer as transfer
     import daglite.sameness as sameness
     from daglite.explain import ExplainFormat
-    from daglite.runtime import run as runs, transfer, worker
+    from daglite.runtime import run as runs
     from daglite.runtime.run import Execution
 else:
     explaining, sameness = lazy("daglite.explain"), lazy("daglite.sameness")
     observe = lazy("daglite.observe")
-    asyncio, runs, transfer = lazy("asyncio"), lazy("daglite.runtime.run"), lazy("daglite.runtime.transfer")
-    worker = lazy("daglite.runtime.worker")
+    asyncio, runs, transfer = lazy("asyncio"), lazy("daglite.runtime.run"), lazy("daglite.runtime.travel.transfer")
+    worker = lazy("daglite.runtime.processes.worker")
 
 __all__ = ["ItemStream", "Plan"]
 

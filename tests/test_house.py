@@ -53,7 +53,7 @@ MAY_IMPORT["mypy_plugin"] = set()
 NAME_EACH_OTHER = {"tasks", "futures", "plan", "compile"} | {"options", "events"}
 # These may only be named, never imported for real: it would be a circle.
 ONLY_FOR_CHECKERS = {"compile": {"futures"}, "options": {"events"}}
-ONLY_IN = {"dill": "daglite/runtime/thorough.py", "multiprocess": "daglite/runtime/started.py"}
+ONLY_IN = {"dill": "daglite/runtime/travel/thorough.py", "multiprocess": "daglite/runtime/processes/started.py"}
 COMPILE_SUBMODULES = {file.stem for file in (ROOT / "daglite" / "compile").iterdir() if file.stem[0] != "_"}
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 MOST_LINES = 400
@@ -89,13 +89,13 @@ def test_neighbour_keeps_the_house_rules(file: Path) -> None:
         ("compile/__init__", "from daglite.futures import Future", "compile may not import futures"),
         ("shorten", "from daglite.options import MIB", "shorten may not import options"),
         ("runtime/run", "nodes = lazy('daglite.ir.nodes')", "runtime may not import ir"),
-        ("keys", "dill = lazy('dill')", "dill is imported by daglite/runtime/thorough.py only"),
+        ("keys", "dill = lazy('dill')", "dill is imported by daglite/runtime/travel/thorough.py only"),
         ("plan", "if TYPE_CHECKING:\n    from daglite.runtime import run", "only for the checkers"),
         ("mypy_plugin/calls", "from daglite.binding import fix", "mypy_plugin may not import binding"),
         ("keys", "from mypy.types import Type", "mypy is imported by its plugin only"),
         ("utils", "", "no room called utils"),
-        ("keys", "import dill", "dill is imported by daglite/runtime/thorough.py only"),
-        ("runtime/wire", "from multiprocess.process import BaseProcess", "multiprocess is imported by"),
+        ("keys", "import dill", "dill is imported by daglite/runtime/travel/thorough.py only"),
+        ("runtime/travel/wire", "from multiprocess.process import BaseProcess", "multiprocess is imported by"),
         ("keys", "def f():\n    import re", "import inside a function"),
         ("keys", "class A:\n    async def f(self):\n        if self:\n            from re import sub", "import inside"),
         ("ir/text", "from . import nodes", "relative import"),
@@ -123,7 +123,7 @@ def test_breach_is_found(name: str, source: str, complaint: str) -> None:
     [
         ("keys", ""),
         ("keys", '"""Only a docstring."""'),
-        ("runtime/thorough", "from __future__ import annotations\nimport dill._dill"),
+        ("runtime/travel/thorough", "from __future__ import annotations\nimport dill._dill"),
         ("futures", "from __future__ import annotations\nif TYPE_CHECKING:\n    from daglite.tasks import Task"),
         ("ir/walk", "from __future__ import annotations\nfrom daglite.ir.nodes import Node\n__all__ = ['A', 'a']"),
         ("compile/__init__", "from __future__ import annotations\nfrom daglite.compile.driver import compiled"),

@@ -12,7 +12,7 @@ from typing import NamedTuple, get_args
 from daglite.compile import compile
 from daglite.options import RunOptions, RuntimeName, StartMethod
 from daglite.plan import Plan
-from daglite.runtime.process import choose_method, usable_processors
+from daglite.runtime.processes.process import choose_method, usable_processors
 from daglite.tasks import task
 
 __all__ = ["examine"]

@@ -8,21 +8,15 @@
 | source | the generator, its saves, its capture | endings | collect, join, reduce, hand over |
 | shipping | batches under way | calls | single calls under way |
 | board | who waits for which reply | executor | what an engine is |
-| pool | the process engine | process | one worker process, seen from the coordinator |
+| processes/ | worker processes: the engine, starting, waking | travel/ | values as bytes, and what crosses a socket |
 | threads | the thread engine | thread | one worker thread, and where it fetches its work |
-| forked, started | how a worker process comes to be | bell | how it is woken |
-| memory | what the kernel says about kills | forks | copies of a worker, made by its task |
-| worker | the loop inside a worker process | work | what a worker does with a batch |
 | chain | tasks bound to their arguments | flat | a chain as one generated loop |
-| codec | how items cross, by reference too | frames, shared | what crosses a socket, and what need not |
-| wire, cells | pickling; items as bytes | install, transfer | programs and plans as bytes |
-| registry, code | what goes by value | drafts, thorough | its definition; dill, where it is needed |
-| errors | exceptions that travel | failures | what an error says |
+| work | what a worker does with a batch | codec | how items cross, by reference too |
+| failures | what an error says | saving | keys and stores of a run |
 | adaptive, copies | a stream that begins here and moves, and what is copied until then | choice | when it moves, pure |
 | helper | works while the source is stuck | awaiting | async tasks and generators |
-| logs | records and warnings of workers | saving | keys and stores of a run |
-| empty | what folds on workers start from | tally | clocks around the calls of steps |
-| watch | who listens to a run | watched | the parts of a stream that tell of it |
+| logs | records and warnings of workers | empty | what folds on workers start from |
+| watch, tally | who listens to a run; clocks around calls | watched | the parts of a stream that tell of it |
 """
 
 from __future__ import annotations

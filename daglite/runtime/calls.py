@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 
 from daglite.exceptions import ExecutionError, Failure, TransferError
 from daglite.runtime.board import Board
-from daglite.runtime.cells import reason_of
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.executor import ChunkKind, Reply
 from daglite.runtime.failures import blame
 from daglite.runtime.saving import Saver
 from daglite.runtime.shipping import died, overdue
+from daglite.runtime.travel.cells import reason_of
 
 __all__ = ["Calls"]
 

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Protocol, TypeAlias
 
-from daglite.runtime.cells import Captured, first_unloadable
-from daglite.runtime.wire import Codec
+from daglite.runtime.travel.cells import Captured, first_unloadable
+from daglite.runtime.travel.wire import Codec
 
 __all__ = ["Copying", "ItemCodec", "Packed", "Sharing"]
 

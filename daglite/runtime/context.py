@@ -20,9 +20,9 @@ from daglite.runtime.choice import Answer, Choice
 from daglite.runtime.copies import Spares
 from daglite.runtime.engines import Auto, Inline, engine_of
 from daglite.runtime.executor import Session
+from daglite.runtime.processes.worker import inside_worker
 from daglite.runtime.saving import SaveBook
-from daglite.runtime.wire import Codec
-from daglite.runtime.worker import inside_worker
+from daglite.runtime.travel.wire import Codec
 
 if TYPE_CHECKING:
     from daglite.runtime import watched

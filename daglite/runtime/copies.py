@@ -6,12 +6,12 @@ import sys
 from collections import deque
 
 from daglite.exceptions import Failure, TransferError
-from daglite.runtime.cells import SCALARS, Captured, Unloadable
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.failures import raise_blamed
-from daglite.runtime.shared import Arena
 from daglite.runtime.source import Source
-from daglite.runtime.wire import Codec
+from daglite.runtime.travel.cells import SCALARS, Captured, Unloadable
+from daglite.runtime.travel.shared import Arena
+from daglite.runtime.travel.wire import Codec
 
 __all__ = ["Copies", "Spares", "copied_result"]
 

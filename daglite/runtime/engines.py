@@ -16,10 +16,10 @@ from daglite.options import RunSettings, Runtime, RuntimeName, StartMethod, chec
 from daglite.runtime.choice import Choice, Places
 from daglite.runtime.codec import Copying
 from daglite.runtime.executor import Session
-from daglite.runtime.pool import ProcessSession
-from daglite.runtime.process import choose_method, usable_processors
-from daglite.runtime.shared import Arena
-from daglite.runtime.wire import Codec
+from daglite.runtime.processes.pool import ProcessSession
+from daglite.runtime.processes.process import choose_method, usable_processors
+from daglite.runtime.travel.shared import Arena
+from daglite.runtime.travel.wire import Codec
 
 if TYPE_CHECKING:
     from daglite.runtime import threads

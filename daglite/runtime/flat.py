@@ -13,7 +13,7 @@ from typing import Any, NoReturn, cast
 
 from daglite.loop import Place, Shape, write_loop
 from daglite.records import record
-from daglite.runtime.cells import PLAIN
+from daglite.runtime.travel.cells import PLAIN
 
 __all__ = ["FlatLoop", "STREAM_FILE", "flat_loop"]
 

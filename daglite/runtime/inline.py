@@ -9,7 +9,6 @@ from typing import Any, Literal, NoReturn
 
 from daglite.exceptions import Failure, TransferError
 from daglite.loop import Place, Shape, filters_of
-from daglite.runtime.cells import Unloadable
 from daglite.runtime.chain import Chain
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.copies import Copies
@@ -18,6 +17,7 @@ from daglite.runtime.failures import blame, raise_blamed, short_repr
 from daglite.runtime.flat import flat_loop
 from daglite.runtime.saving import Saver
 from daglite.runtime.source import Source
+from daglite.runtime.travel.cells import Unloadable
 
 __all__ = ["InlineFlow", "run_steps"]
 

@@ -15,13 +15,13 @@ from daglite.exceptions import ExecutionError, Failure, TaskTimeoutError, Transf
 from daglite.functions import Function
 from daglite.runtime.batch import Batcher
 from daglite.runtime.board import Board
-from daglite.runtime.cells import read_marks, reason_of
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.executor import Reply
 from daglite.runtime.failures import blame, short_repr
 from daglite.runtime.merge import Entry, Merge
 from daglite.runtime.source import Source
+from daglite.runtime.travel.cells import read_marks, reason_of
 from daglite.runtime.verdict import Verdict
 from daglite.runtime.window import Window
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 from daglite.exceptions import Failure, TransferError
-from daglite.runtime.cells import SCALARS, SMALL
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.failures import blame, short_repr
 from daglite.runtime.saving import Saver
+from daglite.runtime.travel.cells import SCALARS, SMALL
 
 __all__ = ["Source"]
 

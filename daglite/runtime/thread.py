@@ -25,11 +25,11 @@ from typing import NamedTuple
 from daglite.runtime.awaiting import PrivateLoop
 from daglite.runtime.chain import BoundStep, Chain
 from daglite.runtime.codec import Sharing
-from daglite.runtime.errors import share_error
 from daglite.runtime.executor import Chunk, Reply
-from daglite.runtime.forks import end_copy
 from daglite.runtime.logs import mark_records_of_this_thread
+from daglite.runtime.processes.forks import end_copy
 from daglite.runtime.tally import Reading, take_reading
+from daglite.runtime.travel.errors import share_error
 from daglite.runtime.work import BatchRun, drain
 
 __all__ = ["Desk", "Job", "Program", "WorkerThread"]

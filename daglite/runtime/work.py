@@ -10,10 +10,10 @@ from typing import NamedTuple, NoReturn
 from daglite.exceptions import TransferError
 from daglite.loop import Place, Shape, filters_of
 from daglite.runtime.awaiting import PrivateLoop
-from daglite.runtime.cells import PLAIN, reason_of, written_marks
 from daglite.runtime.chain import BoundStep, Chain, open_items
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.flat import flat_loop
+from daglite.runtime.travel.cells import PLAIN, reason_of, written_marks
 
 __all__ = ["BatchRun", "Drained", "drain"]
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from daglite.runtime.batch import Batcher
-from daglite.runtime.bell import Bell
-from daglite.runtime.frames import Frame, FrameReader, FrameWriter
-from daglite.runtime.wire import Codec
+from daglite.runtime.processes.bell import Bell
+from daglite.runtime.travel.frames import Frame, FrameReader, FrameWriter
+from daglite.runtime.travel.wire import Codec
 
 __all__ = ["Costs", "costs_of"]
 

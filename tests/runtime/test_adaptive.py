@@ -19,7 +19,7 @@ from daglite.exceptions import TaskTimeoutError, TransferError, failure_of
 from daglite.runtime import Processes
 from daglite.runtime.choice import Answer
 from daglite.runtime.engines import Auto
-from daglite.runtime.pool import ProcessSession
+from daglite.runtime.processes.pool import ProcessSession
 from tests.runtime.choosing import at, moving_at
 from tests.samples import Memory
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from daglite.runtime.cells import pack_cells, read_marks, unpack_cells, written_marks
-from daglite.runtime.wire import SCALARS, Captured, Codec, Unloadable
+from daglite.runtime.travel.cells import pack_cells, read_marks, unpack_cells, written_marks
+from daglite.runtime.travel.wire import SCALARS, Captured, Codec, Unloadable
 
 LARGE = 100_000
 

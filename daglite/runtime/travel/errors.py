@@ -13,9 +13,9 @@ from types import TracebackType
 from typing import Any, NamedTuple, cast
 
 from daglite.exceptions import DagliteError, TaskFailedError
-from daglite.runtime.cells import text_of
 from daglite.runtime.flat import STREAM_FILE
-from daglite.runtime.wire import Codec
+from daglite.runtime.travel.cells import text_of
+from daglite.runtime.travel.wire import Codec
 
 __all__ = ["pack_error", "share_error", "unpack_error"]
 
@@ -28,7 +28,11 @@ _NOBODY = -1
 # The coordinator would take these for its own.
 _STOPS = (StopIteration, StopAsyncIteration)
 # Frames between the loop of the worker and the user's function: of no use to whoever reads a traceback.
-_OURS = (os.path.dirname(__file__) + os.sep, os.path.join(os.path.dirname(os.__file__), "asyncio", ""), STREAM_FILE)
+_OURS = (
+    os.path.dirname(os.path.dirname(__file__)) + os.sep,
+    os.path.join(os.path.dirname(os.__file__), "asyncio", ""),
+    STREAM_FILE,
+)
 
 
 class _Entry(NamedTuple):

@@ -11,7 +11,7 @@ from typing import TypeAlias, cast
 from daglite.exceptions import TransferError
 from daglite.functions import Function
 from daglite.runtime.chain import BoundStep
-from daglite.runtime.wire import Codec
+from daglite.runtime.travel.wire import Codec
 
 __all__ = ["pack_steps", "unpack_steps"]
 

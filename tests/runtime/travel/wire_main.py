@@ -16,8 +16,8 @@ import xml.etree.ElementTree
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Generic, NamedTuple, NewType, Protocol, TypeVar
 
-from daglite.runtime.wire import Codec
-from tests.runtime.wire_child import Peer
+from daglite.runtime.travel.wire import Codec
+from tests.runtime.travel.wire_child import Peer
 
 T = TypeVar("T", bound=int)
 UserId = NewType("UserId", int)

@@ -51,7 +51,7 @@ def prepare(method: Literal["forkserver", "spawn"]) -> None:
     # It starts a process of its own, and unblocks SIGINT when it has: so it goes first.
     resource_tracker.ensure_running()
     if method == "forkserver":
-        multiprocess.get_context(method).set_forkserver_preload(["daglite.runtime.worker"])
+        multiprocess.get_context(method).set_forkserver_preload(["daglite.runtime.processes.worker"])
 
 
 def start(

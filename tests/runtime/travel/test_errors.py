@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from daglite.exceptions import Failure, TaskFailedError, attach_failure, failure_of
-from daglite.runtime.errors import pack_error, unpack_error
-from daglite.runtime.wire import Codec
+from daglite.runtime.travel.errors import pack_error, unpack_error
+from daglite.runtime.travel.wire import Codec
 
 
 class TwoError(Exception):

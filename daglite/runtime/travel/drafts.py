@@ -8,9 +8,9 @@ import pickle
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from daglite.runtime.cells import PROTOCOL
-from daglite.runtime.code import LOCKS, Reducer, behaviour_of, reduce_member, skeleton_of, state_of
-from daglite.runtime.registry import Registry, Thing
+from daglite.runtime.travel.cells import PROTOCOL
+from daglite.runtime.travel.code import LOCKS, Reducer, behaviour_of, reduce_member, skeleton_of, state_of
+from daglite.runtime.travel.registry import Registry, Thing
 
 __all__ = ["Draft", "DraftRules", "Drafting", "QuickDrafting"]
 

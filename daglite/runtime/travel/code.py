@@ -25,7 +25,7 @@ from importlib import import_module
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any, NewType, ParamSpec, TypeVar, TypeVarTuple
 
-from daglite.runtime.registry import Registry, Thing, here, known
+from daglite.runtime.travel.registry import Registry, Thing, here, known
 
 __all__ = ["LOCKS", "Reducer", "behaviour_of", "fill", "reduce_member", "skeleton_of", "state_of"]
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import dill
 
-from daglite.runtime.cells import PROTOCOL, keep_in_band
-from daglite.runtime.code import Reducer
-from daglite.runtime.drafts import Draft, DraftRules
-from daglite.runtime.frames import Segment
-from daglite.runtime.registry import Registry, Thing
-from daglite.runtime.shared import Arena
+from daglite.runtime.travel.cells import PROTOCOL, keep_in_band
+from daglite.runtime.travel.code import Reducer
+from daglite.runtime.travel.drafts import Draft, DraftRules
+from daglite.runtime.travel.frames import Segment
+from daglite.runtime.travel.registry import Registry, Thing
+from daglite.runtime.travel.shared import Arena
 
 __all__ = ["Thorough", "ThoroughDrafting"]
 

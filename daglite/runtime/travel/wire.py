@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NoReturn, cast
 
 from daglite.exceptions import TransferError
 from daglite.lazy import lazy
-from daglite.runtime.cells import (
+from daglite.runtime.travel.cells import (
     PROTOCOL,
     SCALARS,
     Captured,
@@ -34,17 +34,17 @@ from daglite.runtime.cells import (
     unpack_cells,
     weigh_cells,
 )
-from daglite.runtime.code import Reducer, fill
-from daglite.runtime.drafts import Draft, QuickDrafting
-from daglite.runtime.frames import Segment
-from daglite.runtime.registry import Registry, Thing, active
-from daglite.runtime.shared import Arena
+from daglite.runtime.travel.code import Reducer, fill
+from daglite.runtime.travel.drafts import Draft, QuickDrafting
+from daglite.runtime.travel.frames import Segment
+from daglite.runtime.travel.registry import Registry, Thing, active
+from daglite.runtime.travel.shared import Arena
 
 if TYPE_CHECKING:
-    from daglite.runtime import thorough
+    import daglite.runtime.travel.thorough as thorough
 else:
     # dill takes longer to import than most programs to run: C pickle can do nearly all functions and classes.
-    thorough = lazy("daglite.runtime.thorough")
+    thorough = lazy("daglite.runtime.travel.thorough")
 
 __all__ = ["Captured", "Codec", "SCALARS", "Unloadable"]
 

@@ -27,16 +27,16 @@ from typing import NoReturn
 
 from daglite.exceptions import TransferError
 from daglite.runtime.awaiting import PrivateLoop
-from daglite.runtime.bell import BellPost
 from daglite.runtime.chain import BoundStep, Chain
-from daglite.runtime.errors import pack_error
-from daglite.runtime.forks import end_copy
-from daglite.runtime.frames import Frame, FrameReader, FrameWriter, Kind, Segment, settle, take_back
-from daglite.runtime.install import unpack_steps
 from daglite.runtime.logs import forward_logs
-from daglite.runtime.shared import Arena
+from daglite.runtime.processes.bell import BellPost
+from daglite.runtime.processes.forks import end_copy
 from daglite.runtime.tally import pack_reading, take_reading
-from daglite.runtime.wire import Codec
+from daglite.runtime.travel.errors import pack_error
+from daglite.runtime.travel.frames import Frame, FrameReader, FrameWriter, Kind, Segment, settle, take_back
+from daglite.runtime.travel.install import unpack_steps
+from daglite.runtime.travel.shared import Arena
+from daglite.runtime.travel.wire import Codec
 from daglite.runtime.work import BatchRun, drain
 
 __all__ = ["inside_worker", "worker_main"]

@@ -21,7 +21,7 @@ from hypothesis import given, strategies as st
 
 from daglite import task
 from daglite.exceptions import TransferError
-from daglite.runtime.wire import Captured, Codec, Unloadable
+from daglite.runtime.travel.wire import Captured, Codec, Unloadable
 
 HERE = Path(__file__).parent
 SCRIPT = HERE / "wire_main.py"
@@ -206,7 +206,7 @@ def test_only_the_first_item_of_a_class_needs_dill(here: Codec, monkeypatch: pyt
     own = local_class()
     here.capture(own(0))
     # From here on the slow pickler would be an error.
-    monkeypatch.setattr("daglite.runtime.thorough.Thorough.dump", None)
+    monkeypatch.setattr("daglite.runtime.travel.thorough.Thorough.dump", None)
     assert all(isinstance(here.capture(own(i)), Captured) for i in range(100))
     assert len(here.definitions) == 1
 
@@ -295,7 +295,7 @@ def test_a_missing_or_broken_definition_is_named(here: Codec, there: Codec, monk
     assert isinstance(found, Unloadable)
     assert re.fullmatch(r"LookupError: no definition of 'here:\d+' has arrived", found.reason)
 
-    monkeypatch.setattr("daglite.runtime.wire.fill", None)
+    monkeypatch.setattr("daglite.runtime.travel.wire.fill", None)
     there.learn(here.definitions[0])
     (found,) = there.unpack(segments)[0]
     assert isinstance(found, Unloadable)

@@ -12,8 +12,8 @@ from typing import Any
 
 import multiprocess
 
-from daglite.runtime.errors import pack_error, unpack_error
-from daglite.runtime.wire import Codec, Unloadable
+from daglite.runtime.travel.errors import pack_error, unpack_error
+from daglite.runtime.travel.wire import Codec, Unloadable
 
 
 class Peer:

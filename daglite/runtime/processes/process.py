@@ -25,18 +25,18 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from daglite.exceptions import ExecutionError
 from daglite.lazy import lazy
 from daglite.options import StartMethod
-from daglite.runtime.bell import Bell
 from daglite.runtime.executor import Chunk
-from daglite.runtime.forked import fork
-from daglite.runtime.frames import Frame, FrameReader, FrameWriter, Kind
 from daglite.runtime.logs import report_settings
-from daglite.runtime.worker import worker_main
+from daglite.runtime.processes.bell import Bell
+from daglite.runtime.processes.forked import fork
+from daglite.runtime.processes.worker import worker_main
+from daglite.runtime.travel.frames import Frame, FrameReader, FrameWriter, Kind
 
 if TYPE_CHECKING:
-    from daglite.runtime import started
+    import daglite.runtime.processes.started as started
 else:
     # multiprocess takes longer to import than a forked worker to start and end.
-    started = lazy("daglite.runtime.started")
+    started = lazy("daglite.runtime.processes.started")
 
 __all__ = ["WorkerProcess", "choose_method", "interrupts_blocked", "start_worker", "usable_processors"]
 

@@ -22,17 +22,17 @@ from typing import cast
 from daglite.exceptions import ExecutionError
 from daglite.options import StartMethod
 from daglite.runtime.chain import BoundStep
-from daglite.runtime.errors import unpack_error
 from daglite.runtime.executor import Chunk, EndedBy, Hear, Reply, ReplyKind
-from daglite.runtime.frames import Frame, Kind, settle, take_back
 from daglite.runtime.helper import on_helper
-from daglite.runtime.install import pack_steps
 from daglite.runtime.logs import take_record
-from daglite.runtime.memory import memory_hint, memory_kills
-from daglite.runtime.process import WorkerProcess, interrupts_blocked, start_worker
-from daglite.runtime.shared import Arena
+from daglite.runtime.processes.memory import memory_hint, memory_kills
+from daglite.runtime.processes.process import WorkerProcess, interrupts_blocked, start_worker
 from daglite.runtime.tally import unpack_reading
-from daglite.runtime.wire import Codec
+from daglite.runtime.travel.errors import unpack_error
+from daglite.runtime.travel.frames import Frame, Kind, settle, take_back
+from daglite.runtime.travel.install import pack_steps
+from daglite.runtime.travel.shared import Arena
+from daglite.runtime.travel.wire import Codec
 
 __all__ = ["ProcessSession"]
 

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple, cast
 
-from daglite.runtime.frames import Segment
-from daglite.runtime.shared import Arena
+from daglite.runtime.travel.frames import Segment
+from daglite.runtime.travel.shared import Arena
 
 __all__ = [
     "Captured",

@@ -6,7 +6,7 @@ import pickle
 from typing import cast
 
 from daglite.program import Program
-from daglite.runtime.wire import Codec
+from daglite.runtime.travel.wire import Codec
 
 __all__ = ["pack_program", "unpack_program"]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from daglite.runtime.bell import Bell, BellPost
+from daglite.runtime.processes.bell import Bell, BellPost
 
 
 @pytest.fixture

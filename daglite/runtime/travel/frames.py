@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import NamedTuple, TypeAlias
 
-from daglite.runtime.shared import Arena, Mappings, pack_numbers, unpack_numbers
+from daglite.runtime.travel.shared import Arena, Mappings, pack_numbers, unpack_numbers
 
 __all__ = ["Frame", "FrameReader", "FrameWriter", "Kind", "Segment", "settle", "take_back"]
 
