@@ -1,5 +1,5 @@
 # `make demo` shows the library at work; `make test` is the whole gate. Both make their own environment (.venv) first.
-# Others, for daily work: lint format types unit laws soak bench test-all clean.
+# Others, for daily work: lint format types unit laws soak bench docs test-all clean.
 
 VENV ?= .venv
 # The first Python on the path that runs and is new enough; PYTHON=... chooses another.
@@ -14,12 +14,13 @@ BIN = $(VENV)/bin
 CORE = $(VENV)/.installed-core
 DEV = $(VENV)/.installed-dev
 PEERS = $(VENV)/.installed-bench
+SITE = $(VENV)/.installed-docs
 # Pyright brings its own node (the extra `nodejs`); one that lies around on the machine must not change the answer.
 PYRIGHT = PYRIGHT_PYTHON_GLOBAL_NODE=0 PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/python -m pyright
 # Repeatable here: the gate draws the same examples each time. `make laws` searches.
 export HYPOTHESIS_PROFILE ?= ci
 
-.PHONY: demo test test-all lint format types unit laws soak bench clean venv
+.PHONY: demo test test-all lint format types unit laws soak bench docs clean venv
 .NOTPARALLEL:
 
 demo: $(CORE)
@@ -61,6 +62,10 @@ BENCH ?=
 bench: $(PEERS)
 	$(BIN)/python -m benchmarks $(BENCH)
 
+# The site, in build/site. Fails where a link leads nowhere, and where a page would fetch something from elsewhere.
+docs: $(SITE)
+	$(BIN)/python -m website
+
 test-all:
 	@test -n "$(strip $(PYTHONS))" || { echo 'no Python >= 3.11 found; give PYTHONS="..."' >&2; exit 1; }
 	@for python in $(PYTHONS); do \
@@ -70,7 +75,7 @@ test-all:
 	done
 
 clean:
-	rm -rf .venv .venv-3.* .mypy_cache .mypy-plugin.toml .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf .venv .venv-3.* .cache .mypy_cache .mypy-plugin.toml .ruff_cache .pytest_cache .hypothesis build dist
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 venv:
@@ -95,4 +100,8 @@ $(DEV): pyproject.toml | venv
 
 $(PEERS): pyproject.toml | venv
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	@touch $(CORE) $@
+
+$(SITE): pyproject.toml | venv
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
 	@touch $(CORE) $@

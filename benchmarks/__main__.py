@@ -13,6 +13,7 @@ from pathlib import Path
 
 from benchmarks.catalogue import MODULES, workload
 from benchmarks.picture import picture
+from benchmarks.published import publish
 from benchmarks.results import Machine, Report, Table, table_of
 from benchmarks.shape import Facts
 from benchmarks.table import heading, table_text, targets_text
@@ -71,6 +72,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--json", type=Path, default=BUILD / "benchmarks.json", help="where the results go")
     made.add_argument("--picture", type=Path, default=BUILD / "benchmarks.svg", help="where the picture goes")
     made.add_argument("--read", type=Path, help="do not measure: show and draw the results in this file")
+    made.add_argument("--publish", action="store_true", help="put results and picture into the docs as well")
     return made
 
 
@@ -86,6 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _write(given.json, report.to_json())
     print(f"\n{targets_text(report)}")
     _write(given.picture, picture(report))
+    if given.publish:
+        publish(report)
     failed = [row for table in report.tables for row in table.rows if row.kind == "daglite" and row.failed]
     return 1 if failed else 0
 

@@ -9,12 +9,14 @@ from benchmarks.catalogue import MODULES
 from benchmarks.results import Report, Row, Table
 from benchmarks.targets import Verdict, verdicts
 
-__all__ = ["heading", "number", "seconds", "table_text", "targets_text"]
+__all__ = ["Column", "columns", "heading", "number", "seconds", "table_text", "targets_text"]
 
 LETTERS = "AB"
 
 
-class _Column(NamedTuple):
+class Column(NamedTuple):
+    """A column: its title, and what it shows of a row."""
+
     title: str
     cell: Callable[[Row], str]
 
@@ -52,31 +54,32 @@ def table_text(table: Table) -> str:
     """Contestants that have no figure stand last, with the reason."""
     present = [row for row in table.rows if row.absent is None]
     missing = [row for row in table.rows if row.absent is not None]
-    columns = _columns(table, present)
-    lines = [[column.title for column in columns], *([column.cell(row) for column in columns] for row in present)]
+    shown = columns(table, present)
+    lines = [[column.title for column in shown], *([column.cell(row) for column in shown] for row in present)]
     text = [f"{table.name}: {table.what}", *aligned(lines)]
     width = max((len(row.contestant) for row in table.rows), default=0)
     text += [f"    {row.contestant:{width}}  {row.absent:.90}" for row in missing]
     return "\n".join(text)
 
 
-def _columns(table: Table, rows: Sequence[Row]) -> list[_Column]:
+def columns(table: Table, rows: Sequence[Row]) -> list[Column]:
+    """What is shown of these rows of the table."""
     letters = dict(zip(table.beside, LETTERS, strict=False))
-    columns = [
-        _Column("", lambda row: f"{letters.get(row.contestant, ' ')} {row.contestant}"),
-        _Column("items", lambda row: f"{row.items:,}"),
-        _Column(table.unit, lambda row: number(row.figure)),
+    found = [
+        Column("", lambda row: f"{letters.get(row.contestant, ' ')} {row.contestant}"),
+        Column("items", lambda row: f"{row.items:,}"),
+        Column(table.unit, lambda row: number(row.figure)),
     ]
-    columns += [_Column(letter, _ratio_to(table, table.row(name))) for name, letter in letters.items()]
+    found += [Column(letter, _ratio_to(table, table.row(name))) for name, letter in letters.items()]
     # In the order in which they turn up: not all contestants have all of them.
     for extra in dict.fromkeys(name for row in rows for name in row.extras):
-        columns.append(_Column(extra, _extra(extra)))
-    columns += [
-        _Column("CPU an item", lambda row: seconds(row.processor / row.items)),
-        _Column("peak MB", lambda row: number(row.peak_mb)),
-        _Column("spread", _spread),
+        found.append(Column(extra, _extra(extra)))
+    found += [
+        Column("CPU an item", lambda row: seconds(row.processor / row.items)),
+        Column("peak MB", lambda row: number(row.peak_mb)),
+        Column("spread", _spread),
     ]
-    return columns
+    return found
 
 
 def _ratio_to(table: Table, other: Row | None) -> Callable[[Row], str]:
