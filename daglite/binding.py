@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
+from itertools import islice
 from typing import get_args
 
 from daglite.exceptions import ParameterError, TaskError
@@ -23,6 +24,8 @@ __all__ = [
     "known_parameters",
 ]
 
+# Of a long container the first values tell whether futures were put into it by mistake.
+_LOOKED_AT = 100
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
@@ -49,7 +52,7 @@ def argument_of(value: object) -> Argument:
 def fix(task: Bindable, fixed: Mapping[str, object]) -> tuple[Binding, ...]:
     """What `.partial(**fixed)` adds to a task."""
     _check_names(task, fixed, ())
-    return task.fixed + _bindings(fixed)
+    return task.fixed + _bindings(task, fixed)
 
 
 def bind_call(task: Bindable, args: Sequence[object], kwargs: Mapping[str, object]) -> Call:
@@ -74,7 +77,7 @@ def bind_call(task: Bindable, args: Sequence[object], kwargs: Mapping[str, objec
             named.update(value)
         else:
             named[name] = value
-    return Call(task.function, task.fixed, _bindings(named))
+    return Call(task.function, task.fixed, _bindings(task, named))
 
 
 def bind_items(
@@ -99,7 +102,7 @@ def bind_items(
     named = dict(zip(free[count:], args, strict=False)) | dict(extras)
     items = tuple(free[:count])
     _check_complete(task, [*items, *named], method)
-    return Call(task.function, task.fixed, _bindings(named)), items
+    return Call(task.function, task.fixed, _bindings(task, named)), items
 
 
 def bind_map(task: Bindable, mode: MapMode, mapped: Mapping[str, object]) -> tuple[Call, tuple[Binding, ...], MapMode]:
@@ -166,8 +169,21 @@ def _mapped_argument(task: str, name: str, value: object) -> Argument:
         ) from None
 
 
-def _bindings(named: Mapping[str, object]) -> tuple[Binding, ...]:
+def _bindings(task: Bindable, named: Mapping[str, object]) -> tuple[Binding, ...]:
+    for name, value in named.items():
+        if any(isinstance(one, Pipeline) for one in islice(_held(value), _LOOKED_AT)):
+            raise ParameterError(
+                f"task '{task.function.name}': '{name}' holds futures inside a {type(value).__name__}, where they "
+                "would not be run; give each as an argument of its own, or map over them and `join`"
+            )
     return tuple(Binding(name, argument_of(value)) for name, value in named.items())
+
+
+def _held(value: object) -> Iterable[object]:
+    """What one of Python's own containers holds."""
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list | tuple | set | frozenset) else ()
 
 
 def _names(bindings: Collection[Binding]) -> list[str]:

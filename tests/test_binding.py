@@ -366,3 +366,16 @@ def test_known_parameters_are_those_with_a_value_of_their_own() -> None:
 def test_bindable_is_a_function_with_fixed_values() -> None:
     assert Bindable(describe(len)).fixed == ()
     assert [binding.name for binding in scale.partial(by=1).fixed] == ["by"]
+
+
+ONE = samples.one(n=1)
+
+
+@pytest.mark.parametrize("held", [[ONE], (1, ONE), {"a": ONE}, {ONE}], ids=["list", "tuple", "dict", "set"])
+def test_futures_inside_a_container_are_refused(held: object) -> None:
+    """They would arrive as they are, and fail far away."""
+    kept = task(lambda values: values, name="kept")
+    with pytest.raises(ParameterError, match=rf"'kept': 'values' holds futures inside a {type(held).__name__}"):
+        kept(values=held)
+    with pytest.raises(ParameterError, match="holds futures inside"):
+        kept.partial(values=held)

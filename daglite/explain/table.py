@@ -208,4 +208,8 @@ def _combined(stage: StreamStage) -> list[str]:
     if stage.combine is None:
         return []
     name = stage.combine.step.function.name
-    return [f"combine {name}" if stage.folds_on_workers else f"combine {name} not needed"]
+    if stage.folds_on_workers:
+        return [f"combine {name}"]
+    # Behind a filter answers tell item by item what came of it, and a part has no items; else it is a list here.
+    behind = any(link.filters for link in stage.links)
+    return [f"combine {name} not used behind a filter" if behind else f"combine {name} not needed"]

@@ -91,7 +91,9 @@ class Report:
     def __str__(self) -> str:
         """The report as a page of text."""
         run = self._run
-        program = run.begun()
+        program = run.program
+        if program is None:
+            return "Report of no run yet: give it to one, `plan.run(observers=[report])`"
         return "\n".join(
             sheet.lines(
                 program, run.runtime, run.seconds, run.error, self.steps, self.streams, self.workers, run.deaths

@@ -29,7 +29,7 @@ LONG: dict[str, Future[object]] = {
     "two tasks in turn": chain(100, lambda n, value: scale(x=value) if n % 2 else double(x=value)),
     "runs of three": chain(100, lambda n, value: scale(x=value) if n % 4 else double(x=value)),
     "two runs": chain(100, lambda n, value: scale(x=value) if n < 50 else double(x=value)),
-    "independent": total(items=one(n=0)).then(pair, b=[one(n=n) for n in range(3)]),
+    "independent": total(items=one(n=0)).then(pair, b=pair(one(n=1), one(n=2))),
 }
 
 

@@ -82,12 +82,15 @@ def _be_child(target: Callable[[], NoReturn], unused: int) -> NoReturn:
 
 def _empty_input() -> None:
     """Two processes that read from one terminal or pipe would each get a part of it."""
-    if sys.stdin is None:
-        return
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stdin.close()
     with contextlib.suppress(OSError):
-        sys.stdin = open(os.open(os.devnull, os.O_RDONLY), encoding="utf-8", closefd=False)  # noqa: SIM115
+        # Also where `sys.stdin` is None, or somebody has put another object there: children of tasks read from 0.
+        empty = os.open(os.devnull, os.O_RDONLY)
+        if empty != 0:
+            os.dup2(empty, 0)
+            os.close(empty)
+        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
 
 
 def _pidfd(pid: int) -> int:

@@ -29,7 +29,7 @@ from daglite.runtime.processes.memory import memory_hint, memory_kills
 from daglite.runtime.processes.process import WorkerProcess, interrupts_blocked, start_worker
 from daglite.runtime.tally import unpack_reading
 from daglite.runtime.travel.errors import unpack_error
-from daglite.runtime.travel.frames import Frame, Kind, settle, take_back
+from daglite.runtime.travel.frames import Frame, Kind, take_back
 from daglite.runtime.travel.install import pack_steps
 from daglite.runtime.travel.shared import Arena
 from daglite.runtime.travel.wire import Codec
@@ -60,6 +60,7 @@ class ProcessSession:
         self._deadlines: dict[WorkerProcess, float] = {}
         self._owner = os.getpid()
         self._lost: list[Reply] = []
+        self._settled: list[Frame] = []
         self._hear: Hear | None = None
         self._deaths = 0
         self._kills = memory_kills()
@@ -130,11 +131,9 @@ class ProcessSession:
     def ready(self, timeout: float | None) -> Sequence[Reply]:
         self._fill()
         replies, self._lost = self._lost, []
-        for each in self._pool:
-            # The results that came before have been folded, or are kept.
-            if (settled := settle(each.reader)) is not None:
-                each.writer.push(settled)
-                self._flush(each)
+        while self._settled:
+            # Only now: what came with it has been handed out, and an item that failed has been shown.
+            take_back(self.codec.arena, self._settled.pop())
         for key, events in self._selector.select(0 if replies else self._patience(timeout)):
             worker = cast("WorkerProcess | None", key.data)
             if worker is None:
@@ -177,6 +176,7 @@ class ProcessSession:
         self.abandon()
         self._programs.clear()
         self._lost.clear()
+        self._settled.clear()
         self._drain_wake()
         self._deaths = 0
         self._kills = memory_kills()
@@ -286,7 +286,7 @@ class ProcessSession:
                 Reply(frame.seq, kind, at, step, seconds, segments, worker.pid, error=error, reading=reading)
             )
         elif frame.kind is Kind.SETTLE:
-            take_back(self.codec.arena, frame)
+            self._settled.append(frame)
         elif frame.kind is Kind.DEFINE:
             self.codec.learn(bytes(frame.segments[0]))
         elif frame.kind is Kind.READY:

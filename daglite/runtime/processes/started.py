@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+import time
 from collections.abc import Callable
 from typing import Any, Literal, cast
 
@@ -9,11 +13,16 @@ import multiprocess
 from multiprocess import resource_tracker, spawn
 from multiprocess.process import BaseProcess
 
+from daglite.exceptions import ExecutionError
+
 __all__ = ["StartedProcess", "prepare", "start"]
 
 _NAME = "daglite-worker"
 # The exit code of a process whose code nobody knows.
 _UNKNOWN = 255
+# How often a start is tried, and seconds between the tries.
+_TRIES = 10
+_PAUSE = 0.01
 
 
 class StartedProcess:
@@ -57,13 +66,40 @@ def prepare(method: Literal["forkserver", "spawn"]) -> None:
 def start(
     method: Literal["forkserver", "spawn"], target: Callable[..., object], arguments: tuple[object, ...]
 ) -> StartedProcess:
-    """Run `target(*arguments)` in a new process."""
-    process = multiprocess.get_context(method).Process(target=target, args=arguments, name=_NAME, daemon=True)
-    process.start()
-    # When the interpreter ends, multiprocess ends its children and waits for them, while the run of a daemon
-    # thread may replace them: it would wait for the new ones. The pool sees to ours.
-    vars(multiprocess.process)["_children"].discard(process)
-    return StartedProcess(process)
+    """Run `target(*arguments)` in a new process; raises `ExecutionError` when it ends each time before it is up."""
+    reason = ""
+    for _ in range(_TRIES):
+        process = multiprocess.get_context(method).Process(target=target, args=arguments, name=_NAME, daemon=True)
+        try:
+            process.start()
+        except (ConnectionError, EOFError) as error:
+            # The child ended before it had been told what it is for, or the fork server did: try another.
+            reason = f"{type(error).__name__}: {error}"
+            _reap_child_of(error)
+            time.sleep(_PAUSE)
+            continue
+        # When the interpreter ends, multiprocess ends its children and waits for them, while the run of a daemon
+        # thread may replace them: it would wait for the new ones. The pool sees to ours.
+        vars(multiprocess.process)["_children"].discard(process)
+        return StartedProcess(process)
+    raise ExecutionError(
+        f"a worker could not be started by '{method}' in {_TRIES} tries (the last: {reason}); "
+        "is there enough memory, and can workers start here?"
+    )
+
+
+def _reap_child_of(error: BaseException) -> None:
+    """Wait for the child of a start that failed half-way: multiprocess has forgotten it."""
+    trace = error.__traceback__
+    while trace is not None:
+        launching = trace.tb_frame.f_locals.get("self")
+        pid = getattr(launching, "pid", None)
+        if type(launching).__name__ == "Popen" and isinstance(pid, int):
+            with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+            return
+        trace = trace.tb_next
 
 
 _preparation_data = spawn.get_preparation_data

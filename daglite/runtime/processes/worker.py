@@ -33,9 +33,8 @@ from daglite.runtime.processes.bell import BellPost
 from daglite.runtime.processes.forks import end_copy
 from daglite.runtime.tally import pack_reading, take_reading
 from daglite.runtime.travel.errors import pack_error
-from daglite.runtime.travel.frames import Frame, FrameReader, FrameWriter, Kind, Segment, settle, take_back
+from daglite.runtime.travel.frames import Frame, FrameReader, FrameWriter, Kind, Segment, settle
 from daglite.runtime.travel.install import unpack_steps
-from daglite.runtime.travel.shared import Arena
 from daglite.runtime.travel.wire import Codec
 from daglite.runtime.work import BatchRun, drain
 
@@ -117,7 +116,7 @@ def _read_clocks(chain: Chain, started: float) -> list[bytes]:
 
 
 def _new_codec() -> Codec:
-    return Codec(f"w{os.getpid()}-{os.urandom(4).hex()}", Arena())
+    return Codec(f"w{os.getpid()}-{os.urandom(4).hex()}")
 
 
 class _Worker:
@@ -126,13 +125,14 @@ class _Worker:
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(True)
         self._sock = sock
+        self._reader = FrameReader()
         self._post: BellPost | None = None
         self._run: BatchRun | None = None
         self._copy = False
         self._sending = threading.RLock()
         self._loop = PrivateLoop()
         self._codec = _new_codec()
-        self._writer = FrameWriter(self._codec.arena)
+        self._writer = FrameWriter()
         self._told = 0
         self._programs: dict[int, Chain | TransferError] = {}
         self._answers: dict[Kind, Callable[[Frame], None]] = {
@@ -142,12 +142,11 @@ class _Worker:
             Kind.RESET: self._reset,
             Kind.BATCH: self._run_batch,
             Kind.GENERATE: self._generate,
-            Kind.SETTLE: lambda frame: take_back(self._codec.arena, frame),
         }
 
     def serve(self) -> None:
         self._send(Frame(Kind.READY))
-        reader = FrameReader()
+        reader = self._reader
         while True:
             frames = self._read(reader)
             while frames:
@@ -210,10 +209,9 @@ class _Worker:
     def _reset(self, frame: Frame) -> None:
         self._programs.clear()
         self._told = 0
-        if self._codec.arena is not None:
-            self._codec.arena.close()
+        # The coordinator has a new arena for the next run.
+        self._reader.mappings.close()
         self._codec = _new_codec()
-        self._writer.arena = self._codec.arena
 
     def _forget(self, frame: Frame) -> None:
         self._programs.pop(frame.seq, None)

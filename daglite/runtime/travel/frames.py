@@ -8,6 +8,7 @@ frame can always be read, whatever its segments hold.
 
 from __future__ import annotations
 
+import errno
 import socket
 import struct
 from array import array
@@ -28,6 +29,7 @@ _LENGTH = struct.Struct("!Q")
 _SHARED, _NEW = 1 << 63, 1 << 62
 _INT = array("i").itemsize
 _RIGHTS_FLAGS = socket.MSG_CMSG_CLOEXEC
+_MOST_RIGHTS = 250
 _RIGHTS_BYTES = socket.CMSG_SPACE(_INT * 253)
 _READ = 256 * 1024
 # Segments from this size on that are not here yet are received where they will stay; room for the rest of one that is
@@ -107,6 +109,9 @@ class FrameWriter:
         for segment in segments:
             block = None if self.arena is None else self.arena.block_of(segment)
             view = memoryview(segment).cast("B")
+            if block is not None and block.number not in self._known and len(fds) == _MOST_RIGHTS:
+                # The kernel takes no more in one message: the bytes themselves go.
+                block = None
             if block is None:
                 lengths.append(view.nbytes)
             else:
@@ -200,10 +205,12 @@ class FrameReader:
             # A head with the lengths of very many segments.
             self._room = self._room + bytearray(self._end)
             self._view = memoryview(self._room)
-        got, rights, *_ = sock.recvmsg_into([self._view[self._end :]], _RIGHTS_BYTES, _RIGHTS_FLAGS | self.flags)
+        got, rights, flags, _ = sock.recvmsg_into([self._view[self._end :]], _RIGHTS_BYTES, _RIGHTS_FLAGS | self.flags)
         for level, kind, data in rights:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
                 self.mappings.arrived.extend(array("i", data[: len(data) // _INT * _INT]))
+        if flags & socket.MSG_CTRUNC:
+            raise OSError(errno.EMFILE, "too few file descriptors to take over what was sent")
         if got == 0:
             raise EOFError
         self._end += got

@@ -1,11 +1,12 @@
-"""Large buffers in memory that two processes share: copied once by who sends them, and not at all by who gets them.
+"""Large items in memory that the coordinator and its workers share: copied once, when they are captured.
 
-    sender     Arena: blocks of nameless memory files; a buffer is copied into a free one
-    socket     the number of the block, and its descriptor the first time
-    receiver   Mappings: a private view, so what a task writes stays its own, and a second try sees what the first saw
-    back       "free": nobody looks at the block any more, it is used again; "kept": somebody still does, forget it
+    coordinator  Arena: blocks of nameless memory files; a buffer is copied into a free one
+    socket       the number of the block, and its descriptor the first time
+    worker       Mappings: a private view, so what a task writes stays its own, and a second try sees what the first saw
+    back         "free": nobody looks at the block any more, it is used again; "kept": somebody still does, forget it
 
 Nothing has a name that could be left behind: the kernel frees a block when the last process that has it is gone.
+Results come back through the socket: users keep them, and each kept block would cost them a descriptor.
 """
 
 from __future__ import annotations
@@ -25,9 +26,8 @@ __all__ = ["Arena", "Block", "Mappings", "SHARED_BYTES", "pack_numbers", "unpack
 # Buffers from this size on are shared; below it a socket is as quick.
 SHARED_BYTES = 256 * 1024
 _ROUND = 1024 * 1024
-# Most bytes in the blocks of an arena, and most free blocks that it keeps for later.
-_MOST_BYTES = 1024**3
-_MOST_FREE = 16
+# Most bytes in the blocks of an arena; what does not fit goes through the socket.
+_MOST_BYTES = 256 * 1024 * 1024
 # Views that may still be in use while their blocks wait to come back; older ones are given away.
 _MOST_OPEN = 32
 # For all arenas of this process; the process id in front makes them differ from those of others.
@@ -51,8 +51,6 @@ class Block:
         except BaseException:
             os.close(self.fd)
             raise
-        # A worker that is forked later has no use for it, and would keep it alive.
-        self.memory.madvise(mmap.MADV_DONTFORK)
         self.view = memoryview(self.memory)
 
     def close(self) -> None:
@@ -96,12 +94,12 @@ class Arena:
         with self._lock:
             for number in numbers:
                 block = self._blocks.get(number)
-                if block is None:
-                    continue
-                if len(self._free) < _MOST_FREE:
+                if block is not None:
                     self._free.append(block)
-                else:
-                    self.forget([number])
+
+    def free_views(self, views: Iterable[object]) -> None:
+        """The same for the blocks that these buffers lie in, if any: they will not be sent."""
+        self.free([block.number for view in views if (block := self.block_of(view)) is not None])
 
     def forget(self, numbers: Iterable[int]) -> None:
         """Somebody keeps these blocks: they are never written to again."""
@@ -159,6 +157,8 @@ class Mappings:
         self.arrived: deque[int] = deque()
         self._known: dict[int, int] = {}
         self._open: deque[tuple[int, mmap.mmap]] = deque()
+        # What a forked child may look at, for as long as it lives.
+        self._copied: list[int] = []
         _ARENAS.add(self)
 
     def view(self, number: int, size: int, *, new: bool) -> memoryview:
@@ -171,9 +171,13 @@ class Mappings:
 
     def settle(self) -> tuple[list[int], list[int]]:
         """The blocks that nobody looks at any more, and those that are kept for good."""
-        if not self._open:
+        if not self._open and not self._copied:
             return [], []
         free, kept, used = list[int](), list[int](), deque[tuple[int, mmap.mmap]]()
+        for number in self._copied:
+            os.close(self._known.pop(number))
+            kept.append(number)
+        self._copied.clear()
         for number, memory in self._open:
             try:
                 # It refuses while anything is left that looks at it, be it the frame that brought it.
@@ -189,17 +193,24 @@ class Mappings:
         self._open = used
         return free, kept
 
+    def before_fork(self) -> None:
+        """A child gets the views too, and pages that it has not written to show what is written into the block."""
+        self._copied += [number for number, _ in self._open]
+        self._open.clear()
+
     def after_fork(self) -> None:
         """In a forked child: the descriptors are not its business."""
         self.close()
 
     def close(self) -> None:
         """Give the descriptors back; what is looked at stays."""
-        for fd in (*self.arrived, *self._known.values()):
-            os.close(fd)
+        fds = [*self.arrived, *self._known.values()]
         self.arrived.clear()
         self._known.clear()
         self._open.clear()
+        self._copied.clear()
+        for fd in fds:
+            os.close(fd)
 
 
 _ARENAS: weakref.WeakSet[Arena | Mappings] = weakref.WeakSet()
@@ -211,7 +222,13 @@ def _close_inherited() -> None:
             each.after_fork()
 
 
-os.register_at_fork(after_in_child=_close_inherited)
+def _keep_for_child() -> None:
+    for each in list(_ARENAS):
+        if isinstance(each, Mappings):
+            each.before_fork()
+
+
+os.register_at_fork(before=_keep_for_child, after_in_child=_close_inherited)
 
 
 def pack_numbers(numbers: list[int]) -> bytes:

@@ -78,10 +78,13 @@ class _Quick(Reducer, pickle.Pickler):
     def pickled(self, value: object, buffers: list[Segment] | None) -> bytes:
         """The pickle of a value; large buffers go to `buffers` if there is such a list."""
         self._buffers = buffers
-        self.dump(value)
-        # The memo holds every object of the item; the buffers are the item's.
+        try:
+            self.dump(value)
+        finally:
+            # They are the item's; a pickler that failed waits for the garbage collector, and would hold them.
+            self._buffers = None
+        # The memo holds every object of the item.
         self.clear_memo()
-        self._buffers = None
         return self._parts.pop() if len(self._parts) == 1 else self._parts.joined()
 
     def _keep_in_band(self, buffer: pickle.PickleBuffer) -> bool:
@@ -189,6 +192,13 @@ class Codec:
         """How many bytes the segments take."""
         return sum(map(len, segments))
 
+    def _drop(self, buffers: list[Segment] | None) -> None:
+        """What a pickle that failed has put aside."""
+        if buffers:
+            if self.arena is not None:
+                self.arena.free_views(buffers)
+            buffers.clear()
+
     def _pickled(self, value: object, buffers: list[Segment] | None) -> bytes:
         try:
             # `pop` and `append` need no lock; asking first would.
@@ -208,15 +218,20 @@ class Codec:
         return data
 
     def _pickled_by_dill(self, value: object, buffers: list[Segment] | None, first: Exception) -> bytes:
-        if buffers:
-            buffers.clear()
+        self._drop(buffers)
+        # A list of its own: such a pickler lives until the garbage collector comes.
+        found: list[Segment] | None = None if buffers is None else []
         try:
-            return thorough.Thorough(self._registry, self._token_of, buffers, self.arena).pickled(value)
+            data = thorough.Thorough(self._registry, self._token_of, found, self.arena).pickled(value)
         except _UNKNOWN_TYPE:
             # The first one says it better.
             _refuse(value, first)
         except BaseException as error:
             _refuse(value, error)
+        if buffers is not None and found:
+            buffers += found
+            found.clear()
+        return data
 
     def _token_of(self, thing: Thing) -> str:
         with self._lock:
