@@ -53,7 +53,7 @@ def test_a_function_hears_how_far_it_is(runtime: RuntimeName) -> None:
 def test_single_calls_and_deaths_are_told(tmp_path: Path) -> None:
     told: list[Progress] = []
     first = dies_once.map(x=range(3), at=[1] * 3, mark=[str(tmp_path / "died")] * 3).join(total_of)
-    sleepy(x=first, seconds=0.5).run(workers=1, progress=told.append)  # type: ignore[arg-type]  # a future, no plugin
+    sleepy(x=ref(first), seconds=0.5).run(workers=1, progress=told.append)
 
     assert told[-1].deaths == 1
     assert {one.task for one in told if one.window == 0} == {"sleepy"}
