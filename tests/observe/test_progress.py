@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from daglite import ref
 from daglite.events import Progress
 from daglite.observe.bars import Bars
 from daglite.observe.line import Line, line_text
