@@ -2,10 +2,12 @@
 
 Frames in:   DEFINE(body)  INSTALL(seq=program, body)  FORGET(seq=program)  RESET  STOP
              BATCH(seq, at=first item, number=program, cells)  GENERATE(seq, number=program, step=1: streamed)
+             BELL, before all others, with the descriptor of the bell to sleep at
 Frames out:  READY  DEFINE(body)  DONE(seq, at=how many items, seconds, cells)  LOG(record)
              FAIL(seq, at=how many items, step, seconds, cells + error)  PIECE(seq, at=how many, step=attempt, cells)
              With number=1 in DONE and FAIL the last segment is what the clocks of the steps say (see `tally`).
              START(at=position in the batch, step or -1, seconds=time limit), around calls with a time limit
+             SETTLE(blocks that are free, blocks that are kept), after the answer to what came in them
 """
 
 from __future__ import annotations

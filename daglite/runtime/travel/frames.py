@@ -53,7 +53,7 @@ class Kind(IntEnum):
     STOP = 7
     # With the descriptor of a bell, at which the worker sleeps from now on.
     BELL = 9
-    # Both ways: numbers of blocks that are free again, and of those that are kept.
+    # From a worker: numbers of blocks that are free again, and of those that are kept.
     SETTLE = 8
 
     DONE = 16
