@@ -23,7 +23,9 @@ from daglite.runtime.copies import Copies
 from daglite.runtime.endings import Ending, Folding, Intake
 from daglite.runtime.failures import raise_blamed
 from daglite.runtime.inline import InlineFlow
+from daglite.runtime.leg import Leg
 from daglite.runtime.merge import Merge
+from daglite.runtime.route import Route
 from daglite.runtime.saving import Saver
 from daglite.runtime.shipping import Shipping
 from daglite.runtime.source import Source
@@ -231,26 +233,29 @@ def _stream_flow(
     told = watch is not None and watch.batches
     merge: Merge[list[object]] = Merge(ordered=ordered, first=source.count)
     verdict = Verdict(ordered=ordered)
-    shipping = Shipping(
-        source=source,
-        board=board,
-        codec=board.session.codec,
-        program=board.session.install(steps),
-        steps=steps,
+    leg = Leg(
+        origin=source,
+        shipping=Shipping(
+            source=source,
+            board=board,
+            codec=board.session.codec,
+            program=board.session.install(steps),
+            steps=steps,
+            window=window,
+            batcher=Batcher(*stage.limits.batch_items(workers)),
+            merge=merge,
+            verdict=verdict,
+            retries=context.retries,
+        ),
         window=window,
-        batcher=Batcher(*stage.limits.batch_items(workers)),
         merge=merge,
-        verdict=verdict,
-        retries=context.retries,
+        intake=intake,
+        board=board,
     )
     flow = (watched.WatchedFlow if told else StreamFlow)(
         source=source,
-        shipping=shipping,
-        window=window,
-        merge=merge,
+        route=Route([leg], verdict),
         verdict=verdict,
-        intake=intake,
-        board=board,
         helper_thread=stage.limits.helper_thread,
         failed_beside=lambda: None if context.calls is None else context.calls.error,
     )
