@@ -19,7 +19,17 @@ from typing import Literal, NamedTuple, Protocol
 
 from daglite.program import Step, StreamStage
 
-__all__ = ["Place", "Shape", "WrittenLoop", "auto_shape", "filters_of", "inline_shape", "worker_shape", "write_loop"]
+__all__ = [
+    "Place",
+    "Shape",
+    "WrittenLoop",
+    "auto_shape",
+    "between_shape",
+    "filters_of",
+    "inline_shape",
+    "worker_shape",
+    "write_loop",
+]
 
 _HEAD = "def loop(items, start, value, calls, savers, save_item, snap, end, failed):"
 _END = {
@@ -79,11 +89,12 @@ class WrittenLoop:
 
 
 def inline_shape(stage: StreamStage) -> Shape:
-    """The shape of a stream whose items stay in the coordinator from the source to the ending."""
-    saves = tuple(bool(link.saves) for link in stage.links)
-    saves_items = isinstance(stage.source, Step) and bool(stage.source.saves)
+    """The shape of the last segment of a stream whose items stay in the coordinator up to the ending."""
+    links = stage.last.links
+    saves = tuple(bool(link.saves) for link in links)
+    saves_items = isinstance(stage.source, Step) and bool(stage.source.saves) and not stage.operations
     end: Literal["fold", "each"] = "fold" if stage.ending == "reduce" else "each"
-    return Shape(saves, end, saves_items, filters=filters_of(stage.links), ends=stage.most is not None)
+    return Shape(saves, end, saves_items, filters=filters_of(links), ends=stage.most is not None)
 
 
 def auto_shape(stage: StreamStage) -> Shape:
@@ -92,14 +103,20 @@ def auto_shape(stage: StreamStage) -> Shape:
 
 
 def worker_shape(stage: StreamStage) -> Shape:
-    """The shape of a stream's part in a worker; the last result goes back anyway, so that only others are tapped.
+    """The shape of the last segment of a stream in a worker.
 
-    Where workers fold, no result goes back but those that are saved.
+    The last result goes back anyway, so that only others are tapped. Where workers fold, no result goes back but those that are saved.
     """
+    links = stage.last.links
     if stage.folds_on_workers:
-        return Shape(tuple(bool(link.saves) for link in stage.links), "fold")
-    saves = (*(bool(link.saves) for link in stage.links[:-1]), False)
-    return Shape(saves, "cells", filters=filters_of(stage.links))
+        return Shape(tuple(bool(link.saves) for link in links), "fold")
+    return between_shape(links)
+
+
+def between_shape(links: Sequence[Step]) -> Shape:
+    """The shape of a segment in a worker whose results go on in the coordinator."""
+    saves = (*(bool(link.saves) for link in links[:-1]), False)
+    return Shape(saves, "cells", filters=filters_of(links))
 
 
 class Filtering(Protocol):

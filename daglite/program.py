@@ -5,6 +5,7 @@ A program is a tuple of stages in an order in which they may run; a stage is one
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
 from daglite.functions import Function
@@ -21,9 +22,12 @@ __all__ = [
     "MappedSource",
     "MaterialiseStage",
     "Operand",
+    "Operation",
+    "OperationKind",
     "Place",
     "Program",
     "Result",
+    "Segment",
     "Stage",
     "Step",
     "StreamStage",
@@ -34,6 +38,9 @@ __all__ = [
 Place = Literal["coordinator", "workers"]
 MapMode = Literal["zip", "product"]
 EndKind = Literal["collect", "join", "reduce"]
+OperationKind = Literal[
+    "batch", "distinct", "enumerate", "group_by", "skip", "take", "take_while", "unbatch", "window", "zip"
+]
 
 
 @record
@@ -133,15 +140,50 @@ class Combine:
 
 
 @record
-class StreamStage:
-    """A source in the coordinator, tasks on its items in workers, and an ending in the coordinator.
+class Operation:
+    """What makes a new stream of the items that come, in order and in the coordinator, looking at more than one.
 
-    `end` is the joined or folding step (None for "collect"); `initial`, `ordered` and `combine` belong to "reduce". The
-    stream is over when `most` results have come, where there is such a number.
+    `step` holds its number, its name and its saves. Its function is the user's where it is `asked` about each item (a
+    condition, a key), else a plain account of what the operation means. `numbers` are its whole numbers by name, and
+    `zip` reads the list of `other` beside.
+    """
+
+    kind: OperationKind
+    step: Step
+    numbers: tuple[tuple[str, int], ...] = ()
+    other: Operand | None = None
+
+    @property
+    def asked(self) -> bool:
+        """Whether the function of the step is a task that is called with each item."""
+        return bool(self.step.items)
+
+    def number(self, name: str, default: int | None = None) -> int | None:
+        """One of its numbers."""
+        return dict(self.numbers).get(name, default)
+
+
+@record
+class Segment:
+    """A part of a stream: operations on the items that come in, in this order, then tasks on each item of what they
+    give. Items are numbered from 0 where they leave an operation; up to the next one they keep that index.
+    """
+
+    operations: tuple[Operation, ...] = ()
+    links: tuple[Step, ...] = ()
+
+
+@record
+class StreamStage:
+    """A source in the coordinator, segments through which its items flow, and an ending in the coordinator.
+
+    Operations run in the coordinator, links on workers; only the last segment may be without links. `end` is the joined
+    or folding step (None for "collect"); `initial`, `ordered` and `combine` belong to "reduce". The stream is over when
+    `most` results have come, where there is such a number.
     """
 
     source: Step | MappedSource
-    links: tuple[Step, ...]
+    segments: tuple[Segment, ...]
     ending: EndKind
     end: Step | None
     initial: Operand | None
@@ -149,6 +191,21 @@ class StreamStage:
     limits: Limits
     combine: Combine | None = None
     most: int | None = None
+
+    @property
+    def links(self) -> tuple[Step, ...]:
+        """The tasks on each item, of all segments."""
+        return tuple(link for segment in self.segments for link in segment.links)
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """The operations of all segments."""
+        return tuple(operation for segment in self.segments for operation in segment.operations)
+
+    @property
+    def last(self) -> Segment:
+        """The segment before the ending."""
+        return self.segments[-1]
 
     @property
     def folds_on_workers(self) -> bool:
@@ -184,7 +241,7 @@ class Program:
 
 
 def steps_of(stage: Stage) -> tuple[Step, ...]:
-    """The tasks of a stage in the order in which data flows through them."""
+    """The tasks and operations of a stage in the order in which data flows through them."""
     match stage:
         case CallStage():
             return stage.steps
@@ -192,7 +249,13 @@ def steps_of(stage: Stage) -> tuple[Step, ...]:
             return (stage.step,)
         case StreamStage():
             first = (stage.source,) if isinstance(stage.source, Step) else ()
-            return (*first, *stage.links, *((stage.end,) if stage.end else ()))
+            return (*first, *_within(stage.segments), *((stage.end,) if stage.end else ()))
+
+
+def _within(segments: tuple[Segment, ...]) -> Iterator[Step]:
+    for segment in segments:
+        yield from (operation.step for operation in segment.operations)
+        yield from segment.links
 
 
 def operands(stage: Stage) -> list[Operand]:
@@ -201,6 +264,7 @@ def operands(stage: Stage) -> list[Operand]:
     if isinstance(stage, StreamStage):
         if isinstance(stage.source, MappedSource):
             found.extend(operand for _, operand in stage.source.sources)
+        found.extend(operation.other for operation in stage.operations if operation.other is not None)
         if stage.initial is not None:
             found.append(stage.initial)
         if stage.combine is not None:

@@ -13,8 +13,10 @@ from daglite.program import (
     MappedSource,
     MaterialiseStage,
     Operand,
+    Operation,
     Program,
     Result,
+    Segment,
     Stage,
     Step,
     StreamStage,
@@ -99,13 +101,26 @@ def _shape(stage: Stage, leaf: _Leaf) -> tuple[object, ...]:
             return ("materialise", stage.streamed, _step(stage.step, leaf))
         case StreamStage():
             source = _step(stage.source, leaf) if isinstance(stage.source, Step) else _mapped(stage.source, leaf)
-            links = tuple(_step(link, leaf) for link in stage.links)
+            # A stream without operations has the shape that it had before there were any.
+            links: object = tuple(_step(link, leaf) for link in stage.links)
+            if stage.operations:
+                links = tuple(_segment(segment, leaf) for segment in stage.segments)
             end = None if stage.end is None else _step(stage.end, leaf)
             initial = None if stage.initial is None else _operand(stage.initial, leaf, "`initial`")
             most = () if stage.most is None else (stage.most,)
             return ("stream", source, links, stage.ending, end, initial, stage.ordered, *_combine(stage, leaf), *most)
         case _:
             assert_never(stage)
+
+
+def _segment(segment: Segment, leaf: _Leaf) -> tuple[object, ...]:
+    operations = tuple(_operation(operation, leaf) for operation in segment.operations)
+    return ("segment", operations, tuple(_step(link, leaf) for link in segment.links))
+
+
+def _operation(operation: Operation, leaf: _Leaf) -> tuple[object, ...]:
+    other = () if operation.other is None else (_operand(operation.other, leaf, f"`other` of `{operation.kind}`"),)
+    return (operation.kind, _step(operation.step, leaf), operation.numbers, *other)
 
 
 def _combine(stage: StreamStage, leaf: _Leaf) -> tuple[object, ...]:

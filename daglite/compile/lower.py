@@ -44,6 +44,7 @@ from daglite.program import (
     Place,
     Program,
     Result,
+    Segment,
     Stage,
     Step,
     StreamStage,
@@ -182,7 +183,7 @@ class _Numbering:
                 combine = self._combine(ending, end.number, "coordinator" if here else "workers")
             case _:
                 assert_never(ending)
-        return StreamStage(source, links, kind, end, initial, ordered, self.limits, combine)
+        return StreamStage(source, (Segment((), links),), kind, end, initial, ordered, self.limits, combine)
 
     def _combine(self, fold: Fold, number: int, place: Place) -> Combine | None:
         if fold.combine is None:
