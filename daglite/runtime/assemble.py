@@ -10,11 +10,8 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 from daglite.exceptions import Failure, ParameterError, TransferError
 from daglite.lazy import lazy
-from daglite.program import MappedSource, Step, StreamStage, steps_of
-from daglite.records import replace
+from daglite.program import MappedSource, Operation, Step, StreamStage, steps_of
 from daglite.runtime.adaptive import AdaptiveFlow
-from daglite.runtime.batch import Batcher
-from daglite.runtime.board import Board
 from daglite.runtime.chain import BoundStep, Chain, open_items
 from daglite.runtime.choice import Answer
 from daglite.runtime.codec import ItemCodec
@@ -23,15 +20,11 @@ from daglite.runtime.copies import Copies
 from daglite.runtime.endings import Ending, Folding, Intake
 from daglite.runtime.failures import raise_blamed
 from daglite.runtime.inline import InlineFlow
-from daglite.runtime.leg import Leg
-from daglite.runtime.merge import Merge
-from daglite.runtime.route import Route
+from daglite.runtime.operators import Through
+from daglite.runtime.routing import Part, open_intake, open_parts, open_pipe, steps_and_savers, stream_flow
 from daglite.runtime.saving import Saver
-from daglite.runtime.shipping import Shipping
 from daglite.runtime.source import Source
 from daglite.runtime.stream import StreamFlow
-from daglite.runtime.verdict import Verdict
-from daglite.runtime.window import Window
 
 if TYPE_CHECKING:
     from daglite.runtime import watched
@@ -58,6 +51,8 @@ def open_flow(
 
     `here` folds the items that come before the first of those that workers fold.
     """
+    if stage.operations:
+        return _operated(context, stage, ending, ordered, fold)
     links = [context.bind(link) for link in stage.links]
     limited = [*links, fold] if fold is not None else links
     adaptive = bool(limited) and context.begins_here([step.function for step in limited])
@@ -65,17 +60,35 @@ def open_flow(
     codec = context.board().session.codec if shipped else context.codec
     source, codec = _open_source(context, stage, codec)
     savers = [context.book.open(link.saves, bound) for link, bound in zip(stage.links, links, strict=True)]
-    steps, wanted = _steps_and_savers(links, savers, fold) if limited else ([], [])
-    told = context.watch is not None and context.watch.batches
-    kind = watched.WatchedIntake if told else Intake
-    intake = kind(wanted, ending, source.indices, parts=fold is not None, most=stage.most)
+    steps, wanted = steps_and_savers(links, savers, fold) if limited else ([], [])
+    intake = open_intake(context, wanted, ending, source.indices, parts=fold is not None, most=stage.most)
     if adaptive:
         inline = _inline_part(context, source, links, savers, here or ending, folds=fold is not None, most=stage.most)
         return _adaptive_flow(context, stage, source, inline, steps, intake, ordered)
     if shipped:
-        return _stream_flow(context, context.board(), stage, source, steps, intake, ordered)
+        return stream_flow(context, context.board(), stage, source, [Part(steps, intake)], ordered, ending)
     chain = Chain(links, context.loop)
     return _inline_flow(context, steps_of(stage), source, chain, savers, ending, codec, stage.most)
+
+
+def _operated(context: Context, stage: StreamStage, ending: Ending, ordered: bool, fold: BoundStep | None) -> Flow:
+    """The flow of a stream with operations in it."""
+    board = context.board()
+    source, codec = _open_source(context, stage, board.session.codec)
+    source = _operated_source(context, source, stage.segments[0].operations, codec)
+    parts = open_parts(context, stage, ending, source.indices, fold)
+    return stream_flow(context, board, stage, source, parts, ordered, ending)
+
+
+def _operated_source(
+    context: Context, source: Source, operations: Sequence[Operation], codec: ItemCodec | None
+) -> Source:
+    """The source behind the operations that stand on it."""
+    if not operations:
+        return source
+    items = Through(source.copies(), open_pipe(context, operations))
+    last = operations[-1].step
+    return Source(items, name=last.function.name, number=last.number, saver=None, codec=codec)
 
 
 def gapped(context: Context, stage: StreamStage) -> bool:
@@ -194,7 +207,7 @@ def _adaptive_flow(
     def move(answer: Answer) -> StreamFlow | None:
         board = context.crew(answer)
         try:
-            flow = _stream_flow(context, board, stage, source, steps, intake, ordered)
+            flow = stream_flow(context, board, stage, source, [Part(steps, intake)], ordered, inline.ending)
         except TransferError as error:
             _log.debug("%s", error)
             return None
@@ -213,72 +226,3 @@ def _adaptive_flow(
     flow = watched.WatchedAdaptive(inline, context.choice(), move, folds=folds)
     flow.watch(watch, number, tallies)
     return flow
-
-
-def _stream_flow(
-    context: Context,
-    board: Board,
-    stage: StreamStage,
-    source: Source,
-    steps: Sequence[BoundStep],
-    intake: Intake,
-    ordered: bool,
-) -> StreamFlow:
-    workers = board.session.workers
-    watch = context.watch
-    window = Window(stage.limits.items(workers), stage.limits.nbytes, folds=steps[-1].starts is not None)
-    if watch is not None:
-        gauge = watched.WindowGauge(window, source.count)
-        watch.opened(watch.stage_of(steps[0].number), workers, window.size, source.total, gauge)
-    told = watch is not None and watch.batches
-    merge: Merge[list[object]] = Merge(ordered=ordered, first=source.count)
-    verdict = Verdict(ordered=ordered)
-    leg = Leg(
-        origin=source,
-        shipping=Shipping(
-            source=source,
-            board=board,
-            codec=board.session.codec,
-            program=board.session.install(steps),
-            steps=steps,
-            window=window,
-            batcher=Batcher(*stage.limits.batch_items(workers)),
-            merge=merge,
-            verdict=verdict,
-            retries=context.retries,
-        ),
-        window=window,
-        merge=merge,
-        intake=intake,
-        board=board,
-    )
-    flow = (watched.WatchedFlow if told else StreamFlow)(
-        source=source,
-        route=Route([leg], verdict),
-        verdict=verdict,
-        helper_thread=stage.limits.helper_thread,
-        failed_beside=lambda: None if context.calls is None else context.calls.error,
-    )
-    if watch is not None:
-        for part in (intake, flow):
-            if isinstance(part, watched.WatchedIntake | watched.WatchedFlow):
-                part.watch(watch, watch.stage_of(steps[0].number))
-    return flow
-
-
-def _steps_and_savers(
-    links: Sequence[BoundStep], savers: Sequence[Saver | None], fold: BoundStep | None
-) -> tuple[list[BoundStep], list[Saver | None]]:
-    """What a worker does, and who saves what comes back: the last step's result anyway, of the others what is saved."""
-    taps = links if fold is not None else links[:-1]
-    steps = [_tapped(step, saver) for step, saver in zip(taps, savers, strict=False)]
-    wanted: list[Saver | None] = [saver for saver in savers[: len(taps)] if saver is not None]
-    if fold is not None:
-        return [*steps, fold], wanted
-    return [*steps, links[-1]], [*wanted, savers[-1]]
-
-
-def _tapped(step: BoundStep, saver: Saver | None) -> BoundStep:
-    if saver is None:
-        return step
-    return replace(step, tapped=True)

@@ -11,7 +11,7 @@ from daglite.exceptions import Failure, TransferError
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.failures import blame, short_repr
 from daglite.runtime.saving import Saver
-from daglite.runtime.travel.cells import SCALARS, SMALL
+from daglite.runtime.travel.cells import SCALARS, SMALL, Unloadable
 
 __all__ = ["Source"]
 
@@ -124,6 +124,29 @@ class Source:
         except ValueError as error:
             if "already executing" not in str(error):
                 raise
+
+    def copies(self) -> Iterator[object]:
+        """The items one by one, each saved, and as it is when it comes, whatever the generator does with its buffer."""
+        try:
+            for item in self.items:
+                index = self.count
+                self.count += 1
+                if self.saver is not None:
+                    self.saver(index, item)
+                yield item if self._codec is None or type(item) in SCALARS else self._copied(self._codec, item, index)
+        except Exception as error:
+            blame(error, Failure(self.name, self.number))
+            raise
+        finally:
+            self.close()
+
+    def _copied(self, codec: ItemCodec, item: object, index: int) -> object:
+        value = codec.restore(self.captured(item, index))
+        if isinstance(value, Unloadable):
+            index = self.index_of(index)
+            error = TransferError(f"item {index} of task '{self.name}' cannot be loaded: {value.reason}")
+            raise blame(error, Failure(self.name, self.number, index))
+        return value
 
     def index_of(self, place: int) -> int:
         """The index by which users know the item at this place."""

@@ -1,0 +1,201 @@
+"""A stream with workers put together: its legs, and the operations between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from daglite.lazy import lazy
+from daglite.program import Operation, Segment, Step, StreamStage
+from daglite.records import replace
+from daglite.runtime.batch import Batcher
+from daglite.runtime.board import Board
+from daglite.runtime.chain import BoundStep, bind_step
+from daglite.runtime.context import Context
+from daglite.runtime.endings import Ending, Intake, Relay
+from daglite.runtime.inlet import Inlet, Outlet, Outputs
+from daglite.runtime.leg import Leg
+from daglite.runtime.merge import Merge
+from daglite.runtime.operators import Operator, Pipe, operator_of, saving
+from daglite.runtime.route import Route
+from daglite.runtime.saving import Saver
+from daglite.runtime.shipping import Shipping
+from daglite.runtime.source import Source
+from daglite.runtime.stream import StreamFlow
+from daglite.runtime.verdict import Verdict
+from daglite.runtime.window import Window
+
+if TYPE_CHECKING:
+    from daglite.runtime import watched
+else:
+    watched = lazy("daglite.runtime.watched")
+
+__all__ = ["Behind", "Part", "open_intake", "open_parts", "open_pipe", "steps_and_savers", "stream_flow"]
+
+
+class Behind(NamedTuple):
+    """Operations behind a leg, with the last of them, which is what the next leg or the ending reads."""
+
+    pipe: Pipe
+    last: Step
+    relay: Relay
+
+
+class Part(NamedTuple):
+    """One segment for workers: what they do, and what takes their results in."""
+
+    steps: Sequence[BoundStep]
+    intake: Intake
+    behind: Behind | None = None
+
+
+def stream_flow(
+    context: Context,
+    board: Board,
+    stage: StreamStage,
+    source: Source,
+    parts: Sequence[Part],
+    ordered: bool,
+    ending: Ending,
+) -> StreamFlow:
+    """The flow of a source through these parts; behind the last one may be operations, too, before the `ending`."""
+    verdict = Verdict(ordered=ordered)
+    inlets = sum(part.behind is not None for part in parts)
+    nbytes = stage.limits.nbytes // (1 + inlets)
+    legs: list[Leg] = []
+    origin: Source = source
+    outlet: Outlet | None = None
+    for number, (steps, intake, behind) in enumerate(parts):
+        # Operations see items in the order of the source, whatever the ending says.
+        merge: Merge[list[object]] = Merge(ordered=ordered or behind is not None, first=origin.count)
+        leg = _leg(context, board, stage, origin, steps, intake, merge, verdict, number, nbytes)
+        legs.append(leg)
+        if behind is None:
+            continue
+        outputs = Outputs(leg, behind.relay, behind.pipe, lambda: route.failing())
+        if number + 1 < len(parts):
+            name = behind.last.function.name
+            origin = Inlet(outputs, name=name, number=behind.last.number, codec=board.session.codec)
+        else:
+            outlet = Outlet(outputs, ending, Window(stage.limits.items(board.session.workers), nbytes))
+    route = Route(legs, verdict, outlet=outlet, size=stage.limits.window)
+    watch = context.watch
+    told = watch is not None and watch.batches
+    flow = (watched.WatchedFlow if told else StreamFlow)(
+        source=source,
+        route=route,
+        verdict=verdict,
+        helper_thread=stage.limits.helper_thread,
+        failed_beside=lambda: None if context.calls is None else context.calls.error,
+    )
+    if watch is not None:
+        number = watch.stage_of(parts[0].steps[0].number)
+        for watching in (flow, *(part.intake for part in parts)):
+            if isinstance(watching, watched.WatchedIntake | watched.WatchedFlow):
+                watching.watch(watch, number)
+    return flow
+
+
+def _leg(
+    context: Context,
+    board: Board,
+    stage: StreamStage,
+    origin: Source,
+    steps: Sequence[BoundStep],
+    intake: Intake,
+    merge: Merge[list[object]],
+    verdict: Verdict,
+    number: int,
+    nbytes: int,
+) -> Leg:
+    workers = board.session.workers
+    window = Window(stage.limits.items(workers), nbytes, folds=steps[-1].starts is not None)
+    if context.watch is not None:
+        gauge = watched.WindowGauge(window, origin.count)
+        context.watch.opened(context.watch.stage_of(steps[0].number), workers, window.size, origin.total, gauge)
+    shipping = Shipping(
+        source=origin,
+        board=board,
+        codec=board.session.codec,
+        program=board.session.install(steps),
+        steps=steps,
+        window=window,
+        batcher=Batcher(*stage.limits.batch_items(workers)),
+        merge=merge,
+        verdict=verdict,
+        retries=context.retries,
+        leg=number,
+    )
+    return Leg(origin=origin, shipping=shipping, window=window, merge=merge, intake=intake, board=board)
+
+
+def open_parts(
+    context: Context, stage: StreamStage, ending: Ending, indices: Sequence[int] | None, fold: BoundStep | None
+) -> list[Part]:
+    """The segments of a stream as parts for workers; operations in front of the first belong to the source."""
+    shipped = [segment for segment in stage.segments if segment.links or (fold is not None and segment is stage.last)]
+    parts: list[Part] = []
+    for number, segment in enumerate(shipped):
+        last = number + 1 == len(shipped)
+        following = None if segment is stage.last else stage.segments[number + 1]
+        behind = None if following is None else _behind(context, following)
+        links = [context.bind(link) for link in segment.links]
+        savers = [context.book.open(link.saves, bound) for link, bound in zip(segment.links, links, strict=True)]
+        folds = fold if last and behind is None else None
+        steps, wanted = steps_and_savers(links, savers, folds)
+        to = ending if behind is None else behind.relay
+        known = None if number or segment.operations else indices
+        most = stage.most if behind is None else None
+        parts.append(Part(steps, open_intake(context, wanted, to, known, parts=folds is not None, most=most), behind))
+    return parts
+
+
+def open_intake(
+    context: Context,
+    wanted: Sequence[Saver | None],
+    ending: Ending,
+    indices: Sequence[int] | None,
+    *,
+    parts: bool,
+    most: int | None,
+) -> Intake:
+    """What takes results in; see `Intake`."""
+    kind = watched.WatchedIntake if context.watch is not None and context.watch.batches else Intake
+    return kind(wanted, ending, indices, parts=parts, most=most)
+
+
+def _behind(context: Context, segment: Segment) -> Behind:
+    return Behind(open_pipe(context, segment.operations), segment.operations[-1].step, Relay())
+
+
+def open_pipe(context: Context, operations: Sequence[Operation], first: Sequence[Operator] = ()) -> Pipe:
+    """Operations at work, each with its saves; `first` stand before them."""
+    operators = [*first]
+    for operation in operations:
+        bound = context.bind(operation.step)
+        # As folds: it may be the helper thread that is at it.
+        ask = bind_step(bound, context.fold_loop) if operation.asked else None
+        other = () if operation.other is None else cast("Sequence[object]", context.value(operation.other))
+        operators.append(operator_of(operation, ask, other))
+        saver = context.book.open(operation.step.saves, bound)
+        if saver is not None:
+            operators.append(saving(saver))
+    return Pipe(operators)
+
+
+def steps_and_savers(
+    links: Sequence[BoundStep], savers: Sequence[Saver | None], fold: BoundStep | None
+) -> tuple[list[BoundStep], list[Saver | None]]:
+    """What a worker does, and who saves what comes back: the last step's result anyway, of the others what is saved."""
+    taps = links if fold is not None else links[:-1]
+    steps = [_tapped(step, saver) for step, saver in zip(taps, savers, strict=False)]
+    wanted: list[Saver | None] = [saver for saver in savers[: len(taps)] if saver is not None]
+    if fold is not None:
+        return [*steps, fold], wanted
+    return [*steps, links[-1]], [*wanted, savers[-1]]
+
+
+def _tapped(step: BoundStep, saver: Saver | None) -> BoundStep:
+    if saver is None:
+        return step
+    return replace(step, tapped=True)
