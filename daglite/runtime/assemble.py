@@ -20,11 +20,12 @@ from daglite.runtime.choice import Answer
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.context import Context
 from daglite.runtime.copies import Copies
-from daglite.runtime.endings import Ending, Folding, Intake
+from daglite.runtime.endings import Ending, Folding, Intake, Yielding
 from daglite.runtime.failures import raise_blamed
 from daglite.runtime.inline import InlineFlow
 from daglite.runtime.merge import Merge
 from daglite.runtime.saving import Saver
+from daglite.runtime.segments import BoundSegment, Closing, bind_segments, piped
 from daglite.runtime.shipping import Shipping
 from daglite.runtime.source import Source
 from daglite.runtime.stream import StreamFlow
@@ -56,13 +57,16 @@ def open_flow(
 
     `here` folds the items that come before the first of those that workers fold.
     """
-    links = [context.bind(link) for link in stage.links]
+    segments = bind_segments(context, stage)
+    links, savers = segments[-1].links, segments[-1].savers
     limited = [*links, fold] if fold is not None else links
-    adaptive = bool(limited) and context.begins_here([step.function for step in limited])
-    shipped = bool(limited) and not context.inline and not adaptive
+    # Several segments stay here as a whole.
+    single = len(segments) == 1
+    adaptive = single and bool(limited) and context.begins_here([step.function for step in limited])
+    shipped = single and bool(limited) and not context.inline and not adaptive
     codec = context.board().session.codec if shipped else context.codec
     source, codec = _open_source(context, stage, codec)
-    savers = [context.book.open(link.saves, bound) for link, bound in zip(stage.links, links, strict=True)]
+    source, codec = _before_last(context, stage, source, segments, codec, limited=bool(limited))
     steps, wanted = _steps_and_savers(links, savers, fold) if limited else ([], [])
     told = context.watch is not None and context.watch.batches
     kind = watched.WatchedIntake if told else Intake
@@ -76,17 +80,51 @@ def open_flow(
     return _inline_flow(context, steps_of(stage), source, chain, savers, ending, codec, stage.most)
 
 
+def _before_last(
+    context: Context,
+    stage: StreamStage,
+    source: Source,
+    segments: Sequence[BoundSegment],
+    codec: ItemCodec | None,
+    *,
+    limited: bool,
+) -> tuple[Source, ItemCodec | None]:
+    """What reaches the links of the last segment, as a source, with the codec that captures it."""
+    last = len(segments) - 1
+    for number, (planned, (pipe, links, savers)) in enumerate(zip(stage.segments, segments, strict=True)):
+        if pipe is not None:
+            # What nothing changes any more need not be captured.
+            kept = codec if number < last or limited else None
+            # A generator may use one object again and again; what comes from a list or a task is what it is.
+            copied_by = codec if number == 0 and isinstance(stage.source, Step) else None
+            source, codec = piped(source, planned, pipe, kept, copied_by=copied_by), kept
+        if number < last:
+            source = _flowing(context, source, links, savers)
+    return source, codec
+
+
+def _flowing(context: Context, source: Source, links: Sequence[BoundStep], savers: Sequence[Saver | None]) -> Source:
+    """The results of a segment in this process, as a source for the operations behind it."""
+    copies = None if context.codec is None else Copies(context.codec, source, links[-1])
+    chain = Chain(links, context.loop)
+    flow = InlineFlow(source, chain, savers, Yielding(), context.codec, watchful=False, copies=copies)
+    results, last = flow.results(), links[-1]
+    return Source(Closing(results, source.close), name=last.function.name, number=last.number, saver=None, codec=None)
+
+
 def gapped(context: Context, stage: StreamStage) -> bool:
     """Whether the indices of a stream's results may have gaps: a filter stands here, or in the stream it reads."""
     before = isinstance(stage.source, MappedSource) and context.indices_of(stage.source) is not None
-    return before or any(link.filters for link in stage.links)
+    return (before and not stage.operations) or any(link.filters for link in stage.last.links)
 
 
 def generator_flow(context: Context, step: Step, ending: Ending) -> Flow:
     """A generator drained in this process, for plans that are not optimised."""
     bound = context.bind(step)
-    source = _generator(context, step, bound, context.book.open(step.saves, bound), None)
-    return _inline_flow(context, [step], source, Chain([], context.loop), [], ending, None)
+    # What is drained on workers elsewhere is captured there; what never is, here.
+    codec = context.codec if step.function.stays else None
+    source = _generator(context, step, bound, context.book.open(step.saves, bound), codec)
+    return _inline_flow(context, [step], source, Chain([], context.loop), [], ending, codec)
 
 
 def _inline_flow(
@@ -116,14 +154,13 @@ def _open_source(context: Context, stage: StreamStage, codec: ItemCodec | None) 
         bound = context.bind(stage.source)
         saver = context.book.open(stage.source.saves, bound)
         return _generator(context, stage.source, bound, saver, codec), codec
-    first = stage.links[0] if stage.links else stage.end
-    assert first is not None, "mapped arguments are followed by a task or a fold"
+    first = steps_of(stage)[0]
     codec = codec if stage.links or stage.folds_on_workers else None
     items, total = _mapped_items(context, stage.source, first.function.name)
     limit = stage.source.limit
     if limit is not None:
         items, total = itertools.islice(items, limit), None if total is None else min(total, limit)
-    indices = context.indices_of(stage.source)
+    indices = None if stage.operations else context.indices_of(stage.source)
     source = Source(items, name=first.function.name, number=first.number, saver=None, codec=codec, indices=indices)
     source.total = total
     return source, codec

@@ -16,7 +16,7 @@ from daglite.runtime.failures import raise_blamed, short_repr
 from daglite.runtime.merge import Entry
 from daglite.runtime.saving import Saver
 
-__all__ = ["Collecting", "Combining", "Ending", "Folding", "Handover", "Intake"]
+__all__ = ["Collecting", "Combining", "Ending", "Folding", "Handover", "Intake", "Yielding"]
 
 
 class Ending(Protocol):
@@ -124,6 +124,17 @@ class Handover:
 
     def _keep(self, value: object) -> None:
         self.waiting.append((value, 0.0))
+
+
+class Yielding:
+    """No ending: the results go on, one by one, to an operation in this process."""
+
+    keeps = False
+
+    def take(self, indices: Sequence[int], values: Sequence[object], nbytes: int) -> None:
+        raise AssertionError("its results are asked for, not given")
+
+    one: Callable[..., Any] = take
 
 
 class Intake:
