@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 from daglite.exceptions import Failure, ParameterError, TransferError
 from daglite.lazy import lazy
-from daglite.program import MappedSource, Operation, Step, StreamStage, steps_of
+from daglite.program import MappedSource, Step, StreamStage, steps_of
 from daglite.runtime.adaptive import AdaptiveFlow
 from daglite.runtime.chain import BoundStep, Chain, open_items
 from daglite.runtime.choice import Answer
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.context import Context
 from daglite.runtime.copies import Copies
-from daglite.runtime.endings import Ending, Folding, Intake
+from daglite.runtime.endings import Ending, Folding, Intake, Yielding
 from daglite.runtime.failures import raise_blamed
 from daglite.runtime.inline import InlineFlow
-from daglite.runtime.operators import Through
-from daglite.runtime.routing import Part, open_intake, open_parts, open_pipe, steps_and_savers, stream_flow
+from daglite.runtime.operators import Pipe
+from daglite.runtime.routing import Part, open_intake, open_parts, steps_and_savers, stream_flow
 from daglite.runtime.saving import Saver
+from daglite.runtime.segments import BoundSegment, Closing, bind_segments, piped
 from daglite.runtime.source import Source
 from daglite.runtime.stream import StreamFlow
 
@@ -51,57 +52,82 @@ def open_flow(
 
     `here` folds the items that come before the first of those that workers fold.
     """
-    if stage.operations:
-        return _operated(context, stage, ending, ordered, fold)
-    links = [context.bind(link) for link in stage.links]
-    limited = [*links, fold] if fold is not None else links
-    adaptive = bool(limited) and context.begins_here([step.function for step in limited])
+    segments = bind_segments(context, stage)
+    links, savers = segments[-1].links, segments[-1].savers
+    limited = [link for segment in segments for link in segment.links] + ([] if fold is None else [fold])
+    # Several segments stay on workers as a whole.
+    single = len(segments) == 1
+    adaptive = single and bool(limited) and context.begins_here([step.function for step in limited])
     shipped = bool(limited) and not context.inline and not adaptive
     codec = context.board().session.codec if shipped else context.codec
     source, codec = _open_source(context, stage, codec)
-    savers = [context.book.open(link.saves, bound) for link, bound in zip(stage.links, links, strict=True)]
-    steps, wanted = steps_and_savers(links, savers, fold) if limited else ([], [])
-    intake = open_intake(context, wanted, ending, source.indices, parts=fold is not None, most=stage.most)
+    if shipped:
+        source = _beside(stage, source, segments[0].pipe, codec)
+        parts = open_parts(context, stage, segments, ending, source.indices, fold)
+        return stream_flow(context, context.board(), stage, source, parts, ordered, ending)
+    source, codec = _before_last(context, stage, source, segments, codec, limited=bool(limited))
     if adaptive:
+        steps, wanted = steps_and_savers(links, savers, fold)
+        intake = open_intake(context, wanted, ending, source.indices, parts=fold is not None, most=stage.most)
         inline = _inline_part(context, source, links, savers, here or ending, folds=fold is not None, most=stage.most)
         return _adaptive_flow(context, stage, source, inline, steps, intake, ordered)
-    if shipped:
-        return stream_flow(context, context.board(), stage, source, [Part(steps, intake)], ordered, ending)
     chain = Chain(links, context.loop)
     return _inline_flow(context, steps_of(stage), source, chain, savers, ending, codec, stage.most)
 
 
-def _operated(context: Context, stage: StreamStage, ending: Ending, ordered: bool, fold: BoundStep | None) -> Flow:
-    """The flow of a stream with operations in it."""
-    board = context.board()
-    source, codec = _open_source(context, stage, board.session.codec)
-    source = _operated_source(context, source, stage.segments[0].operations, codec)
-    parts = open_parts(context, stage, ending, source.indices, fold)
-    return stream_flow(context, board, stage, source, parts, ordered, ending)
-
-
-def _operated_source(
-    context: Context, source: Source, operations: Sequence[Operation], codec: ItemCodec | None
-) -> Source:
+def _beside(stage: StreamStage, source: Source, pipe: Pipe | None, codec: ItemCodec | None) -> Source:
     """The source behind the operations that stand on it."""
-    if not operations:
+    if pipe is None:
         return source
-    items = Through(source.copies(), open_pipe(context, operations))
-    last = operations[-1].step
-    return Source(items, name=last.function.name, number=last.number, saver=None, codec=codec)
+    # A generator may use one object again and again; what comes from a list is what it is.
+    copied_by = codec if isinstance(stage.source, Step) else None
+    return piped(source, stage.segments[0], pipe, codec, copied_by=copied_by)
+
+
+def _before_last(
+    context: Context,
+    stage: StreamStage,
+    source: Source,
+    segments: Sequence[BoundSegment],
+    codec: ItemCodec | None,
+    *,
+    limited: bool,
+) -> tuple[Source, ItemCodec | None]:
+    """What reaches the links of the last segment, as a source, with the codec that captures it."""
+    last = len(segments) - 1
+    for number, (planned, (pipe, links, savers)) in enumerate(zip(stage.segments, segments, strict=True)):
+        if pipe is not None:
+            # What nothing changes any more need not be captured.
+            kept = codec if number < last or limited else None
+            copied_by = codec if number == 0 and isinstance(stage.source, Step) else None
+            source, codec = piped(source, planned, pipe, kept, copied_by=copied_by), kept
+        if number < last:
+            source = _flowing(context, source, links, savers)
+    return source, codec
+
+
+def _flowing(context: Context, source: Source, links: Sequence[BoundStep], savers: Sequence[Saver | None]) -> Source:
+    """The results of a segment in this process, as a source for the operations behind it."""
+    copies = None if context.codec is None else Copies(context.codec, source, links[-1])
+    chain = Chain(links, context.loop)
+    flow = InlineFlow(source, chain, savers, Yielding(), context.codec, watchful=False, copies=copies)
+    results, last = flow.results(), links[-1]
+    return Source(Closing(results, source.close), name=last.function.name, number=last.number, saver=None, codec=None)
 
 
 def gapped(context: Context, stage: StreamStage) -> bool:
     """Whether the indices of a stream's results may have gaps: a filter stands here, or in the stream it reads."""
     before = isinstance(stage.source, MappedSource) and context.indices_of(stage.source) is not None
-    return before or any(link.filters for link in stage.links)
+    return (before and not stage.operations) or any(link.filters for link in stage.last.links)
 
 
 def generator_flow(context: Context, step: Step, ending: Ending) -> Flow:
     """A generator drained in this process, for plans that are not optimised."""
     bound = context.bind(step)
-    source = _generator(context, step, bound, context.book.open(step.saves, bound), None)
-    return _inline_flow(context, [step], source, Chain([], context.loop), [], ending, None)
+    # What is drained on workers elsewhere is captured there; what never is, here.
+    codec = context.codec if step.function.stays else None
+    source = _generator(context, step, bound, context.book.open(step.saves, bound), codec)
+    return _inline_flow(context, [step], source, Chain([], context.loop), [], ending, codec)
 
 
 def _inline_flow(
@@ -131,14 +157,13 @@ def _open_source(context: Context, stage: StreamStage, codec: ItemCodec | None) 
         bound = context.bind(stage.source)
         saver = context.book.open(stage.source.saves, bound)
         return _generator(context, stage.source, bound, saver, codec), codec
-    first = stage.links[0] if stage.links else stage.end
-    assert first is not None, "mapped arguments are followed by a task or a fold"
+    first = steps_of(stage)[0]
     codec = codec if stage.links or stage.folds_on_workers else None
     items, total = _mapped_items(context, stage.source, first.function.name)
     limit = stage.source.limit
     if limit is not None:
         items, total = itertools.islice(items, limit), None if total is None else min(total, limit)
-    indices = context.indices_of(stage.source)
+    indices = None if stage.operations else context.indices_of(stage.source)
     source = Source(items, name=first.function.name, number=first.number, saver=None, codec=codec, indices=indices)
     source.total = total
     return source, codec

@@ -16,7 +16,7 @@ from daglite.runtime.failures import raise_blamed, short_repr
 from daglite.runtime.merge import Entry
 from daglite.runtime.saving import Saver
 
-__all__ = ["Collecting", "Combining", "Ending", "Folding", "Handover", "Intake", "Relay"]
+__all__ = ["Collecting", "Combining", "Ending", "Folding", "Handover", "Intake", "Relay", "Yielding"]
 
 
 class Ending(Protocol):
@@ -142,6 +142,17 @@ class Relay:
 
     def _keep(self, index: int, value: object) -> None:
         self.waiting.append((index, value, 0.0))
+
+
+class Yielding:
+    """No ending: the results go on, one by one, to an operation in this process."""
+
+    keeps = False
+
+    def take(self, indices: Sequence[int], values: Sequence[object], nbytes: int) -> None:
+        raise AssertionError("its results are asked for, not given")
+
+    one: Callable[..., Any] = take
 
 
 class Intake:

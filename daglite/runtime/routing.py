@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 from daglite.lazy import lazy
-from daglite.program import Operation, Segment, Step, StreamStage
+from daglite.program import Segment, Step, StreamStage
 from daglite.records import replace
 from daglite.runtime.batch import Batcher
 from daglite.runtime.board import Board
-from daglite.runtime.chain import BoundStep, bind_step
+from daglite.runtime.chain import BoundStep
 from daglite.runtime.context import Context
 from daglite.runtime.endings import Ending, Intake, Relay
 from daglite.runtime.inlet import Inlet, Outlet, Outputs
 from daglite.runtime.leg import Leg
 from daglite.runtime.merge import Merge
-from daglite.runtime.operators import Operator, Pipe, operator_of, saving
+from daglite.runtime.operators import Pipe
 from daglite.runtime.route import Route
 from daglite.runtime.saving import Saver
+from daglite.runtime.segments import BoundSegment
 from daglite.runtime.shipping import Shipping
 from daglite.runtime.source import Source
 from daglite.runtime.stream import StreamFlow
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 else:
     watched = lazy("daglite.runtime.watched")
 
-__all__ = ["Behind", "Part", "open_intake", "open_parts", "open_pipe", "steps_and_savers", "stream_flow"]
+__all__ = ["Behind", "Part", "open_intake", "open_parts", "steps_and_savers", "stream_flow"]
 
 
 class Behind(NamedTuple):
@@ -130,23 +131,32 @@ def _leg(
 
 
 def open_parts(
-    context: Context, stage: StreamStage, ending: Ending, indices: Sequence[int] | None, fold: BoundStep | None
+    context: Context,
+    stage: StreamStage,
+    segments: Sequence[BoundSegment],
+    ending: Ending,
+    indices: Sequence[int] | None,
+    fold: BoundStep | None,
 ) -> list[Part]:
-    """The segments of a stream as parts for workers; operations in front of the first belong to the source."""
-    shipped = [segment for segment in stage.segments if segment.links or (fold is not None and segment is stage.last)]
+    """The segments of a stream as parts for workers; operations in front of the first belong to the source.
+
+    A last segment that has neither links nor a `fold` has no part: its operations stand behind the one before.
+    """
+    count = len(segments) if segments[-1].links or fold is not None else len(segments) - 1
     parts: list[Part] = []
-    for number, segment in enumerate(shipped):
-        last = number + 1 == len(shipped)
-        following = None if segment is stage.last else stage.segments[number + 1]
-        behind = None if following is None else _behind(context, following)
-        links = [context.bind(link) for link in segment.links]
-        savers = [context.book.open(link.saves, bound) for link, bound in zip(segment.links, links, strict=True)]
-        folds = fold if last and behind is None else None
-        steps, wanted = steps_and_savers(links, savers, folds)
-        to = ending if behind is None else behind.relay
-        known = None if number or segment.operations else indices
-        most = stage.most if behind is None else None
-        parts.append(Part(steps, open_intake(context, wanted, to, known, parts=folds is not None, most=most), behind))
+    for number, segment in enumerate(segments[:count]):
+        last = number == len(segments) - 1
+        behind = None if last else _behind(stage.segments[number + 1], segments[number + 1])
+        steps, wanted = steps_and_savers(segment.links, segment.savers, fold if last else None)
+        intake = open_intake(
+            context,
+            wanted,
+            ending if behind is None else behind.relay,
+            None if number else indices,
+            parts=last and fold is not None,
+            most=stage.most if last else None,
+        )
+        parts.append(Part(steps, intake, behind))
     return parts
 
 
@@ -164,23 +174,9 @@ def open_intake(
     return kind(wanted, ending, indices, parts=parts, most=most)
 
 
-def _behind(context: Context, segment: Segment) -> Behind:
-    return Behind(open_pipe(context, segment.operations), segment.operations[-1].step, Relay())
-
-
-def open_pipe(context: Context, operations: Sequence[Operation], first: Sequence[Operator] = ()) -> Pipe:
-    """Operations at work, each with its saves; `first` stand before them."""
-    operators = [*first]
-    for operation in operations:
-        bound = context.bind(operation.step)
-        # As folds: it may be the helper thread that is at it.
-        ask = bind_step(bound, context.fold_loop) if operation.asked else None
-        other = () if operation.other is None else cast("Sequence[object]", context.value(operation.other))
-        operators.append(operator_of(operation, ask, other))
-        saver = context.book.open(operation.step.saves, bound)
-        if saver is not None:
-            operators.append(saving(saver))
-    return Pipe(operators)
+def _behind(planned: Segment, segment: BoundSegment) -> Behind:
+    assert segment.pipe is not None
+    return Behind(segment.pipe, planned.operations[-1].step, Relay())
 
 
 def steps_and_savers(

@@ -9,7 +9,7 @@ from itertools import islice
 
 from daglite.exceptions import Failure, TransferError
 from daglite.runtime.codec import ItemCodec
-from daglite.runtime.failures import blame, short_repr
+from daglite.runtime.failures import blame, raise_blamed, short_repr
 from daglite.runtime.saving import Saver
 from daglite.runtime.travel.cells import SCALARS, SMALL, Unloadable
 
@@ -125,29 +125,6 @@ class Source:
             if "already executing" not in str(error):
                 raise
 
-    def copies(self) -> Iterator[object]:
-        """The items one by one, each saved, and as it is when it comes, whatever the generator does with its buffer."""
-        try:
-            for item in self.items:
-                index = self.count
-                self.count += 1
-                if self.saver is not None:
-                    self.saver(index, item)
-                yield item if self._codec is None or type(item) in SCALARS else self._copied(self._codec, item, index)
-        except Exception as error:
-            blame(error, Failure(self.name, self.number))
-            raise
-        finally:
-            self.close()
-
-    def _copied(self, codec: ItemCodec, item: object, index: int) -> object:
-        value = codec.restore(self.captured(item, index))
-        if isinstance(value, Unloadable):
-            index = self.index_of(index)
-            error = TransferError(f"item {index} of task '{self.name}' cannot be loaded: {value.reason}")
-            raise blame(error, Failure(self.name, self.number, index))
-        return value
-
     def index_of(self, place: int) -> int:
         """The index by which users know the item at this place."""
         return place if self.indices is None else self.indices[place]
@@ -163,6 +140,17 @@ class Source:
             told = TransferError(f"item {index} of task '{self.name}' cannot be sent to a worker: {error}")
             blame(told, Failure(self.name, self.number, index, short_repr(item)))
             raise told from error
+
+    def copied(self, item: object, index: int) -> object:
+        """The item as it was when it was yielded, whatever the generator does with its buffer afterwards."""
+        if self._codec is None:
+            return item
+        value = self._codec.restore(self.captured(item, index))
+        if isinstance(value, Unloadable):
+            index = self.index_of(index)
+            error = TransferError(f"item {index} of task '{self.name}' cannot be loaded: {value.reason}")
+            raise_blamed(error, Failure(self.name, self.number, index))
+        return value
 
 
 def _weightless(_: object) -> int:
