@@ -11,10 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 from daglite.exceptions import Failure, ParameterError, TransferError
 from daglite.lazy import lazy
 from daglite.program import MappedSource, Step, StreamStage, steps_of
-from daglite.records import replace
 from daglite.runtime.adaptive import AdaptiveFlow
-from daglite.runtime.batch import Batcher
-from daglite.runtime.board import Board
 from daglite.runtime.chain import BoundStep, Chain, open_items
 from daglite.runtime.choice import Answer
 from daglite.runtime.codec import ItemCodec
@@ -23,14 +20,12 @@ from daglite.runtime.copies import Copies
 from daglite.runtime.endings import Ending, Folding, Intake, Yielding
 from daglite.runtime.failures import raise_blamed
 from daglite.runtime.inline import InlineFlow
-from daglite.runtime.merge import Merge
+from daglite.runtime.operators import Pipe
+from daglite.runtime.routing import Part, open_intake, open_parts, steps_and_savers, stream_flow
 from daglite.runtime.saving import Saver
 from daglite.runtime.segments import BoundSegment, Closing, bind_segments, piped
-from daglite.runtime.shipping import Shipping
 from daglite.runtime.source import Source
 from daglite.runtime.stream import StreamFlow
-from daglite.runtime.verdict import Verdict
-from daglite.runtime.window import Window
 
 if TYPE_CHECKING:
     from daglite.runtime import watched
@@ -59,25 +54,34 @@ def open_flow(
     """
     segments = bind_segments(context, stage)
     links, savers = segments[-1].links, segments[-1].savers
-    limited = [*links, fold] if fold is not None else links
-    # Several segments stay here as a whole.
+    limited = [link for segment in segments for link in segment.links] + ([] if fold is None else [fold])
+    # Several segments stay on workers as a whole.
     single = len(segments) == 1
     adaptive = single and bool(limited) and context.begins_here([step.function for step in limited])
-    shipped = single and bool(limited) and not context.inline and not adaptive
+    shipped = bool(limited) and not context.inline and not adaptive
     codec = context.board().session.codec if shipped else context.codec
     source, codec = _open_source(context, stage, codec)
+    if shipped:
+        source = _beside(stage, source, segments[0].pipe, codec)
+        parts = open_parts(context, stage, segments, ending, source.indices, fold)
+        return stream_flow(context, context.board(), stage, source, parts, ordered, ending)
     source, codec = _before_last(context, stage, source, segments, codec, limited=bool(limited))
-    steps, wanted = _steps_and_savers(links, savers, fold) if limited else ([], [])
-    told = context.watch is not None and context.watch.batches
-    kind = watched.WatchedIntake if told else Intake
-    intake = kind(wanted, ending, source.indices, parts=fold is not None, most=stage.most)
     if adaptive:
+        steps, wanted = steps_and_savers(links, savers, fold)
+        intake = open_intake(context, wanted, ending, source.indices, parts=fold is not None, most=stage.most)
         inline = _inline_part(context, source, links, savers, here or ending, folds=fold is not None, most=stage.most)
         return _adaptive_flow(context, stage, source, inline, steps, intake, ordered)
-    if shipped:
-        return _stream_flow(context, context.board(), stage, source, steps, intake, ordered)
     chain = Chain(links, context.loop)
     return _inline_flow(context, steps_of(stage), source, chain, savers, ending, codec, stage.most)
+
+
+def _beside(stage: StreamStage, source: Source, pipe: Pipe | None, codec: ItemCodec | None) -> Source:
+    """The source behind the operations that stand on it."""
+    if pipe is None:
+        return source
+    # A generator may use one object again and again; what comes from a list is what it is.
+    copied_by = codec if isinstance(stage.source, Step) else None
+    return piped(source, stage.segments[0], pipe, codec, copied_by=copied_by)
 
 
 def _before_last(
@@ -95,7 +99,6 @@ def _before_last(
         if pipe is not None:
             # What nothing changes any more need not be captured.
             kept = codec if number < last or limited else None
-            # A generator may use one object again and again; what comes from a list or a task is what it is.
             copied_by = codec if number == 0 and isinstance(stage.source, Step) else None
             source, codec = piped(source, planned, pipe, kept, copied_by=copied_by), kept
         if number < last:
@@ -229,7 +232,7 @@ def _adaptive_flow(
     def move(answer: Answer) -> StreamFlow | None:
         board = context.crew(answer)
         try:
-            flow = _stream_flow(context, board, stage, source, steps, intake, ordered)
+            flow = stream_flow(context, board, stage, source, [Part(steps, intake)], ordered, inline.ending)
         except TransferError as error:
             _log.debug("%s", error)
             return None
@@ -248,69 +251,3 @@ def _adaptive_flow(
     flow = watched.WatchedAdaptive(inline, context.choice(), move, folds=folds)
     flow.watch(watch, number, tallies)
     return flow
-
-
-def _stream_flow(
-    context: Context,
-    board: Board,
-    stage: StreamStage,
-    source: Source,
-    steps: Sequence[BoundStep],
-    intake: Intake,
-    ordered: bool,
-) -> StreamFlow:
-    workers = board.session.workers
-    watch = context.watch
-    window = Window(stage.limits.items(workers), stage.limits.nbytes, folds=steps[-1].starts is not None)
-    if watch is not None:
-        gauge = watched.WindowGauge(window, source.count)
-        watch.opened(watch.stage_of(steps[0].number), workers, window.size, source.total, gauge)
-    told = watch is not None and watch.batches
-    merge: Merge[list[object]] = Merge(ordered=ordered, first=source.count)
-    verdict = Verdict(ordered=ordered)
-    shipping = Shipping(
-        source=source,
-        board=board,
-        codec=board.session.codec,
-        program=board.session.install(steps),
-        steps=steps,
-        window=window,
-        batcher=Batcher(*stage.limits.batch_items(workers)),
-        merge=merge,
-        verdict=verdict,
-        retries=context.retries,
-    )
-    flow = (watched.WatchedFlow if told else StreamFlow)(
-        source=source,
-        shipping=shipping,
-        window=window,
-        merge=merge,
-        verdict=verdict,
-        intake=intake,
-        board=board,
-        helper_thread=stage.limits.helper_thread,
-        failed_beside=lambda: None if context.calls is None else context.calls.error,
-    )
-    if watch is not None:
-        for part in (intake, flow):
-            if isinstance(part, watched.WatchedIntake | watched.WatchedFlow):
-                part.watch(watch, watch.stage_of(steps[0].number))
-    return flow
-
-
-def _steps_and_savers(
-    links: Sequence[BoundStep], savers: Sequence[Saver | None], fold: BoundStep | None
-) -> tuple[list[BoundStep], list[Saver | None]]:
-    """What a worker does, and who saves what comes back: the last step's result anyway, of the others what is saved."""
-    taps = links if fold is not None else links[:-1]
-    steps = [_tapped(step, saver) for step, saver in zip(taps, savers, strict=False)]
-    wanted: list[Saver | None] = [saver for saver in savers[: len(taps)] if saver is not None]
-    if fold is not None:
-        return [*steps, fold], wanted
-    return [*steps, links[-1]], [*wanted, savers[-1]]
-
-
-def _tapped(step: BoundStep, saver: Saver | None) -> BoundStep:
-    if saver is None:
-        return step
-    return replace(step, tapped=True)

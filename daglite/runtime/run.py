@@ -289,8 +289,7 @@ class Execution:
             both = bind_step(combine, fold_loop)
             given = () if stage.combine.empty is None else (self._context.value(stage.combine.empty),)
             empty = empty_of(initial, given, combine.function.name, both)
-            # A stream of several segments stays here as a whole.
-            if stage.folds_on_workers and not self._context.inline and len(stage.segments) == 1:
+            if stage.folds_on_workers and not self._context.inline:
                 return Combining(combine, both, initial), replace(step, starts=(initial, empty))
         return Folding(step, bind_step(step, fold_loop), initial), None
 

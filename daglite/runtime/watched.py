@@ -205,7 +205,7 @@ class WatchedFlow(StreamFlow):
         finally:
             now, items = time.perf_counter(), source.count - first
             nbytes = source.nbytes - nbytes
-            self._watch.emit(Pulled(now, self._stage, first, items, nbytes, now - began, self._window.alive))
+            self._watch.emit(Pulled(now, self._stage, first, items, nbytes, now - began, self._first.window.alive))
 
     def _exchange(self, timeout: float | None) -> None:
         session = self._watched
@@ -213,7 +213,7 @@ class WatchedFlow(StreamFlow):
             # The helper's wait: the coordinator is in the source.
             super()._exchange(timeout)
             return
-        session.waits_on = self._stage, not self._source.finished and not self._window.room()
+        session.waits_on = self._stage, not self._source.finished and not self._first.window.room()
         try:
             super()._exchange(timeout)
         finally:
