@@ -23,6 +23,7 @@ from daglite.runtime.inline import InlineFlow
 from daglite.runtime.routing import (
     Part,
     away,
+    board_of,
     open_intake,
     open_parts,
     span_of,
@@ -66,7 +67,7 @@ def open_flow(
     # Several segments go to workers as a whole.
     adaptive = bool(places) and len(segments) == 1 and context.begins_here([step.function for step in limited])
     if places and not adaptive:
-        codec: ItemCodec | None = context.board_at(stage.segments[places[0]].site).session.codec
+        codec: ItemCodec | None = board_of(context, stage.segments[places[0]]).session.codec
         source, _ = _open_source(context, stage, codec)
         source, parts = open_parts(context, stage, segments, ending, source, fold)
         return stream_flow(context, stage, source, parts, ordered, ending)
