@@ -6,6 +6,8 @@ __all__ = ["Batcher", "PullSize"]
 
 _AIM = 0.002
 _CHEAP_AIM = 0.00025
+# About what it takes, in seconds, to wake a worker and to share a processor with one more.
+_WAKE = 0.000125
 _PULL_AIM = 0.001
 _MOST_BYTES = 256 * 1024
 _ALONE_BYTES = 64 * 1024
@@ -27,6 +29,11 @@ class Batcher:
         self._cheap = cheap
         self._seconds: float | None = None
         self.size = 1
+
+    @property
+    def light(self) -> bool:
+        """Whether a batch is done before another worker would be awake."""
+        return self._seconds is not None and self.size * self._seconds <= _WAKE
 
     def observe(self, count: int, seconds: float, nbytes: int) -> None:
         """A batch of `count` items came back after `seconds` of work; `nbytes` were its items and results."""

@@ -72,6 +72,16 @@ def test_batches_start_with_one_item_and_double_while_items_are_cheap() -> None:
     assert sizes == [1, 2, 4, 8, 16, 32, 64, 100, 100]
 
 
+@pytest.mark.parametrize(("seconds", "light"), [(1e-7, True), (2.4e-7, True), (2.6e-7, False), (1e-3, False)])
+def test_a_batch_is_light_when_it_is_done_before_another_worker_would_be_awake(seconds: float, light: bool) -> None:
+    batcher = Batcher(256, 512)
+    assert not batcher.light, "nothing is known yet"
+    for _ in range(20):
+        batcher.observe(batcher.size, seconds * batcher.size, 8 * batcher.size)
+
+    assert batcher.light is light
+
+
 def test_one_slow_item_shrinks_batches_at_once() -> None:
     batcher = Batcher(100, 100)
     for _ in range(8):

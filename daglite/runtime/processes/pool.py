@@ -108,7 +108,7 @@ class ProcessSession:
 
     def submit(self, chunk: Chunk) -> None:
         able = [w for w in self._pool if w.credits(_CREDITS) and (w.left is None or w.left >= chunk.items)]
-        worker = min(able, key=_load)
+        worker = (max if chunk.light else min)(able, key=_load)
         self._free = None
         worker.chunks.append(chunk)
         if worker.left is not None:
