@@ -46,6 +46,8 @@ class Batcher:
         wanted = _AIM / self._seconds if self._seconds > 0 else self._cheap
         if wanted > self._most:
             wanted = max(self._most, min(self._cheap, wanted * (_CHEAP_AIM / _AIM)))
+        # To the nearest: a batch of one would be half empty where items take a little more than half of the time.
+        wanted += 0.5
         if nbytes / count > _ALONE_BYTES:
             wanted = 1
         elif nbytes:
