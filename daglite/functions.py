@@ -35,7 +35,7 @@ class Function:
 
     `retries` is the number of further attempts after a first one that raised an `Exception`. `timeout` is the most
     seconds one call may take on a worker. `retry_on_crash` tells whether a call that its worker did not survive may be
-    started again.
+    started again. One that `stays` is called in the coordinator only.
     `result` is the text of the element type (generators) or of the return type; "?" where there is no annotation.
     """
 
@@ -46,6 +46,7 @@ class Function:
     result: str
     timeout: float | None = None
     retry_on_crash: bool = True
+    stays: bool = False
 
     def __repr__(self) -> str:
         return f"Function({self.name})"

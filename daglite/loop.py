@@ -37,6 +37,7 @@ _END = {
     "each": "    end({x})",
     "numbered": "    end(index, {x})",
     "cells": "    append({x} if type({x}) in PLAIN else capture({x}))",
+    "yield": "    yield {x}",
 }
 
 
@@ -44,14 +45,15 @@ class Shape(NamedTuple):
     """What the code depends on: which steps save, whether items are saved or captured first, and what the end does.
 
     `end` is a fold ("fold"), takes one result at a time ("each"), with its index ("numbered"), or is the pair of
-    `append` and `capture` for results that leave this process ("cells"). With `copies`, items and results are copied as
+    `append` and `capture` for results that leave this process ("cells"); where an operation comes next the loop is a
+    generator of results ("yield"). With `copies`, items and results are copied as
     if they had been at a worker; `snap` is a pair then, and each of the two tells of which type a value need not go
     through it. Where some of these `filters`, `mark` says of each item how many cells came of it. A loop that `ends`
     asks `full` after each result whether to go on.
     """
 
     saves: tuple[bool, ...]
-    end: Literal["fold", "each", "numbered", "cells"]
+    end: Literal["fold", "each", "numbered", "cells", "yield"]
     saves_items: bool = False
     snaps: bool = False
     copies: bool = False
@@ -105,7 +107,8 @@ def auto_shape(stage: StreamStage) -> Shape:
 def worker_shape(stage: StreamStage) -> Shape:
     """The shape of the last segment of a stream in a worker.
 
-    The last result goes back anyway, so that only others are tapped. Where workers fold, no result goes back but those that are saved.
+    The last result goes back anyway, so that only others are tapped. Where workers fold, no result goes back but those
+    that are saved.
     """
     links = stage.last.links
     if stage.folds_on_workers:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
 from daglite.functions import Function
+from daglite.operations import OperationKind
 from daglite.options import Limits, Save
 from daglite.records import record
 
@@ -38,9 +39,6 @@ __all__ = [
 Place = Literal["coordinator", "workers"]
 MapMode = Literal["zip", "product"]
 EndKind = Literal["collect", "join", "reduce"]
-OperationKind = Literal[
-    "batch", "distinct", "enumerate", "group_by", "skip", "take", "take_while", "unbatch", "window", "zip"
-]
 
 
 @record
@@ -105,7 +103,7 @@ class CallStage:
 
 @record
 class MaterialiseStage:
-    """A generator run on a worker, its items sent back in pieces and kept as a list.
+    """A generator run on a worker, its items sent back in pieces and kept as a list; or in the coordinator.
 
     `streamed` is true for `.iter()` in a plan that is not optimised: its saves are one for each item, and its retries
     end with the first item; false for a direct call, whose saves hold the whole list.
@@ -113,6 +111,11 @@ class MaterialiseStage:
 
     step: Step
     streamed: bool
+
+    @property
+    def place(self) -> Place:
+        """Where it runs."""
+        return "coordinator" if self.step.function.stays else "workers"
 
 
 @record
@@ -131,12 +134,14 @@ class Combine:
     """How a fold may be done in parts: `step` puts two accumulators together, in the coordinator.
 
     `place` tells where the fold runs. On workers the part of a batch starts from `empty` (None: the runtime looks for
-    it), that of the first one from the fold's initial value. `step` has the number of the fold.
+    it), that of the first one from the fold's initial value. `step` has the number of the fold. A `named` fold is one
+    of daglite's own.
     """
 
     step: Step
     empty: Operand | None
     place: Place
+    named: bool = False
 
 
 @record
@@ -144,12 +149,13 @@ class Operation:
     """What makes a new stream of the items that come, in order and in the coordinator, looking at more than one.
 
     `step` holds its number, its name and its saves. Its function is the user's where it is `asked` about each item (a
-    condition, a key), else a plain account of what the operation means. `numbers` are its whole numbers by name, and
-    `zip` reads the list of `other` beside.
+    condition, a key), else a plain account of what the operation means. `gives` is the text of the type of what comes
+    out. `numbers` are its whole numbers by name, and `zip` reads the list of `other` beside.
     """
 
     kind: OperationKind
     step: Step
+    gives: str
     numbers: tuple[tuple[str, int], ...] = ()
     other: Operand | None = None
 
@@ -157,10 +163,6 @@ class Operation:
     def asked(self) -> bool:
         """Whether the function of the step is a task that is called with each item."""
         return bool(self.step.items)
-
-    def number(self, name: str, default: int | None = None) -> int | None:
-        """One of its numbers."""
-        return dict(self.numbers).get(name, default)
 
 
 @record
@@ -191,6 +193,8 @@ class StreamStage:
     limits: Limits
     combine: Combine | None = None
     most: int | None = None
+    # Makes the value of a fold of its last accumulator, in the coordinator; it has the number of the fold.
+    finish: Step | None = None
 
     @property
     def links(self) -> tuple[Step, ...]:
@@ -270,4 +274,6 @@ def operands(stage: Stage) -> list[Operand]:
         if stage.combine is not None:
             found.extend(operand for _, operand in stage.combine.step.arguments)
             found.extend([stage.combine.empty] if stage.combine.empty is not None else [])
+        if stage.finish is not None:
+            found.extend(operand for _, operand in stage.finish.arguments)
     return found

@@ -6,7 +6,7 @@ import functools
 import itertools
 from array import array
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import length_hint
 from typing import Any, NoReturn, Protocol
 
@@ -16,7 +16,7 @@ from daglite.runtime.failures import raise_blamed, short_repr
 from daglite.runtime.merge import Entry
 from daglite.runtime.saving import Saver
 
-__all__ = ["Collecting", "Combining", "Ending", "Folding", "Handover", "Intake"]
+__all__ = ["Collecting", "Combining", "Ending", "Folding", "Handover", "Intake", "Relay", "Yielding"]
 
 
 class Ending(Protocol):
@@ -126,6 +126,35 @@ class Handover:
         self.waiting.append((value, 0.0))
 
 
+class Relay:
+    """Holds results for the next segment, which takes them one by one; they stay alive until then."""
+
+    keeps = True
+
+    def __init__(self) -> None:
+        # The index of each, and its share of the bytes.
+        self.waiting: deque[tuple[int, object, float]] = deque()
+        self.one: Callable[..., Any] = self._keep
+
+    def take(self, indices: Sequence[int], values: Sequence[object], nbytes: int) -> None:
+        each = nbytes / len(values)
+        self.waiting.extend([(index, value, each) for index, value in zip(indices, values, strict=True)])
+
+    def _keep(self, index: int, value: object) -> None:
+        self.waiting.append((index, value, 0.0))
+
+
+class Yielding:
+    """No ending: the results go on, one by one, to an operation in this process."""
+
+    keeps = False
+
+    def take(self, indices: Sequence[int], values: Sequence[object], nbytes: int) -> None:
+        raise AssertionError("its results are asked for, not given")
+
+    one: Callable[..., Any] = take
+
+
 class Intake:
     """Between merge and ending: unpacks what steps on the way wanted saved, saves results, passes them on.
 
@@ -176,6 +205,18 @@ class Intake:
         if values:
             self._ending.take(indices, values, nbytes)
         return len(values)
+
+    def pieces(self, entry: Entry[list[object]]) -> Iterator[Entry[list[object]]]:
+        """The entry in parts that may be taken one by one: behind the last that is wanted nothing must be saved."""
+        if self._plain:
+            yield entry
+            return
+        first, size, values, nbytes, marks = entry
+        each, end = nbytes // size, 0
+        for place in range(size):
+            start, end = end, end + (self._stride if marks is None else marks[place])
+            one = None if marks is None else marks[place : place + 1]
+            yield Entry(first + place, 1, values[start:end], each if place else nbytes - each * (size - 1), one)
 
     def go_on(self, folded: Ending) -> None:
         """Parts are added to what an ending of this process has folded."""

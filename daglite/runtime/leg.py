@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from daglite.runtime.board import Board
 from daglite.runtime.endings import Intake
 from daglite.runtime.merge import Entry, Merge
@@ -34,6 +36,7 @@ class Leg:
         self.intake = intake
         self.board = board
         self._merge = merge
+        self._pieces: Iterator[Entry[list[object]]] = iter(())
 
     def dispatch(self, *, hurry: bool) -> None:
         """Send what waits; with `hurry`, or when nothing comes after it, also a batch that is not full."""
@@ -44,8 +47,19 @@ class Leg:
         for entry in () if self.intake.full else self._merge.take():
             self._pass_on(entry)
 
+    def draw(self) -> bool:
+        """Pass on only the next few results, for a segment that has room for them; False when there are none."""
+        while True:
+            for piece in self._pieces:
+                self._pass_on(piece)
+                return True
+            entry = next(self._merge.take(), None)
+            if entry is None:
+                return False
+            self._pieces = self.intake.pieces(entry)
+
     def over(self) -> bool:
-        """Whether every item has come, and every result has gone on."""
+        """Whether every item has come, and every result has been passed on; for a relay ask when nothing is left."""
         return self.origin.finished and not self.shipping.busy() and not len(self._merge)
 
     def _pass_on(self, entry: Entry[list[object]]) -> None:

@@ -340,13 +340,14 @@ class Pipe:
 
 
 class Through:
-    """The items that come out of a pipe, pulled: an iterator with `close`, which closes what it pulls from.
+    """The items that come out of a pipe, pulled: an iterator with `close`.
 
-    That is closed as soon as the pipe has seen enough, before anything else goes on.
+    `close_front` closes what it pulls from; as soon as the pipe has seen enough, before anything else goes on.
     """
 
-    def __init__(self, items: Iterator[object], pipe: Pipe) -> None:
+    def __init__(self, items: Iterator[object], pipe: Pipe, close_front: Callable[[], None]) -> None:
         self._items = items
+        self._close_front = close_front
         self._out = self._run(pipe)
 
     def __iter__(self) -> Iterator[object]:
@@ -371,8 +372,3 @@ class Through:
         if pipe.done:
             self._close_front()
         yield from pipe.finish()
-
-    def _close_front(self) -> None:
-        close = getattr(self._items, "close", None)
-        if close is not None:
-            close()

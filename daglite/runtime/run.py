@@ -185,7 +185,7 @@ class Execution:
             functions = [step.function for step in steps_of(stage)]
             if isinstance(stage, CallStage) and self._context.begins_here(functions, alone=len(ready) == 1):
                 continue
-            if isinstance(stage, MaterialiseStage):
+            if isinstance(stage, MaterialiseStage) and stage.place == "workers":
                 self._begin(number)
                 self._start_generator(number, stage)
             elif isinstance(stage, CallStage) and stage.place == "workers":
@@ -262,9 +262,18 @@ class Execution:
         self._drive(open_flow(self._context, stage, ending, ordered=stage.ordered, fold=part, here=here))
         # Where workers fold but none had anything to fold, it is what was folded here.
         value = here.value if here is not None and isinstance(ending, Combining) and not ending.begun else ending.value
+        if stage.finish is not None:
+            value = self._finished(stage.finish, value)
         if saver is not None:
             saver(None, value)
         return value
+
+    def _finished(self, finish: Step, value: object) -> object:
+        """What a fold makes of its last accumulator."""
+        try:
+            return bind_step(self._context.bind(finish), self._context.fold_loop)(value)
+        except Exception as error:
+            raise_blamed(error, Failure(finish.function.name, finish.number))
 
     def _folding_here(self, step: BoundStep, initial: object) -> Folding:
         """Folds what comes before the first item that a worker folds; the value that they start from stays as it is."""

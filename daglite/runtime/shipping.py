@@ -58,7 +58,9 @@ class Shipping:
         merge: Merge[list[object]],
         verdict: Verdict,
         retries: int,
+        leg: int = 0,
     ) -> None:
+        """`leg` is its number on the route."""
         self.pending: list[object] = []
         self._source = source
         self._board = board
@@ -74,6 +76,8 @@ class Shipping:
         self._merge = merge
         self._verdict = verdict
         self._retries = retries
+        self._leg = leg
+        self._retired = False
         self._sent = source.count
         self._flights: set[_Flight] = set()
         self._returned: deque[_Flight] = deque()
@@ -94,9 +98,11 @@ class Shipping:
     def dispatch(self, *, hurry: bool) -> None:
         """Send full batches; with `hurry`, or when a worker is idle, also one that is not full."""
         board = self._board
-        while self._returned and board.free() > 0 and self._verdict.wants(self._returned[0].first):
+        if self._retired:
+            return
+        while self._returned and board.free() > 0 and self._wants(self._returned[0].first):
             self._launch(self._next_returned())
-        if self._returned or not self._verdict.wants(self._sent):
+        if self._returned or not self._wants(self._sent):
             return
         while board.free() > 0:
             waiting = len(self.pending)
@@ -104,6 +110,15 @@ class Shipping:
                 break
             self._launch_batch()
         board.session.flush()
+
+    def retire(self) -> None:
+        """Nobody wants what is under way: its answers are not taken in, and nothing is sent again."""
+        self._retired = True
+        self.pending.clear()
+        self._returned.clear()
+
+    def _wants(self, index: int) -> bool:
+        return self._verdict.wants(index, leg=self._leg)
 
     def _size(self) -> int:
         """Items in the next batch: never more than its worker may still take."""
@@ -154,6 +169,8 @@ class Shipping:
 
     def _answered(self, flight: _Flight, reply: Reply) -> None:
         self._flights.remove(flight)
+        if self._retired:
+            return
         if reply.kind == "lost":
             self._lost(flight, reply)
             return
@@ -202,7 +219,7 @@ class Shipping:
         item = self._shown(flight.cells[position])
         place, index = flight.first + position, self._source.index_of(flight.first + position)
         facts = Failure(step.function.name, number, index, item, attempt, reply.worker, reply.exitcode, trace)
-        self._verdict.record(place, blame(error, facts), time.monotonic())
+        self._verdict.record(place, blame(error, facts), time.monotonic(), leg=self._leg)
 
     def _shown(self, cell: object) -> str:
         (loaded,), bad = self._codec.unpack(self._codec.pack([cell]))

@@ -47,15 +47,15 @@ class StreamFlow:
         self._source = source
         self._route = route
         self._verdict = verdict
-        # Where the items of the source go, and where a consumer takes results from.
+        # Where the items of the source go.
         self._first = route.first
-        self._last = route.last
         self._board = route.boards[0]
         self._failed_beside = failed_beside
         self._pull_size = PullSize()
         self._lock = threading.Lock()
         self._stopped = False
         self._pulling = False
+        self._closed = False
         self._helper = Helper(self._relieve, self._board.session.wake) if helper_thread else None
 
     def advance(self) -> bool:
@@ -69,7 +69,11 @@ class StreamFlow:
             self._exchange(self._lull() if self._appetite() else None)
             if self._over():
                 return False
-            want = self._appetite()
+            want = self._route.asked = self._appetite()
+        if self._route.cut and not self._closed:
+            # Nobody wants more of it, and it may hold files while the rest goes on.
+            self._closed = True
+            self._source.close()
         if want:
             self._pull(want)
         return True
@@ -84,7 +88,7 @@ class StreamFlow:
         if self._helper is not None:
             self._helper.leave()
         with self._lock:
-            self._last.window.release(1, nbytes)
+            self._route.release(nbytes)
 
     def close(self) -> None:
         """Stop the helper, then close the source; what is under way is left to the end of the engine."""
@@ -134,6 +138,7 @@ class StreamFlow:
                 self._helper.leave()
             got = self._source.count - before
             self._first.window.pull(got, self._source.nbytes)
+            self._route.asked = 0
             self._pull_size.observe(got, time.perf_counter() - started)
 
     def _relieve(self, timeout: float) -> bool:
@@ -172,7 +177,7 @@ class StreamFlow:
         """Take answers, waiting for them if need be, pass results on, and use the places that became free."""
         if self._verdict.error is not None:
             timeout = self._verdict.patience(self._route.lowest(), time.monotonic())
-        elif not self._route.busy():
+        elif self._route.stirred or not self._route.busy():
             timeout = 0.0
         self._board.poll(timeout)
         self._route.move()
