@@ -69,10 +69,6 @@ class Addable(Protocol):
     def __add__(self, other: Any, /) -> Any: ...
 
 
-C = TypeVar("C", bound=Comparable)
-N = TypeVar("N", bound=Addable)
-
-
 class Absent(Enum):
     """What `empty` is when it is not given: any value, None too, could be meant."""
 
@@ -157,7 +153,7 @@ class Foldable(Future[list[T]]):
         parts = _Parts("count", count_one, add_counts, Value(0))
         return ReduceFuture(parts.node(self.node, Value(0), result="int"))
 
-    def sum(self: Of[N], start: N | int = 0) -> ReduceFuture[N]:
+    def sum(self: Of[Addable], start: T | int = 0) -> ReduceFuture[T]:
         """The items added up, `start` first; `start` where there are none.
 
         Floats are added without rounding, and rounded once: the sum does not depend on how workers shared the items.
@@ -165,14 +161,16 @@ class Foldable(Future[list[T]]):
         return ReduceFuture(_sum(_node_of(self), start))
 
     @overload
-    def min(self: Of[C]) -> ReduceFuture[C]: ...
+    def min(self: Of[Comparable]) -> ReduceFuture[T]: ...
     @overload
-    def min(self: Of[C], *, default: D) -> ReduceFuture[C | D]: ...
+    def min(self: Of[Comparable], *, default: D) -> ReduceFuture[T | D]: ...
     @overload
-    def min(self: Of[T], *, key: Callable[[T], Comparable]) -> ReduceFuture[T]: ...
+    def min(self, *, key: Callable[[T], Comparable]) -> ReduceFuture[T]: ...
     @overload
-    def min(self: Of[T], *, key: Callable[[T], Comparable], default: D) -> ReduceFuture[T | D]: ...
-    def min(self: Of[Any], *, key: Callable[[Any], Any] | None = None, default: object = NOTHING) -> ReduceFuture[Any]:
+    def min(self, *, key: Callable[[T], Comparable], default: D) -> ReduceFuture[T | D]: ...
+    def min(
+        self: Of[object], *, key: Callable[[Any], Any] | None = None, default: object = NOTHING
+    ) -> ReduceFuture[Any]:
         """The least item, or the one with the least `key(item)`, a plain function; of equal ones the first.
 
         A stream without items has the `default`; without one the run raises `ValueError`.
@@ -180,14 +178,16 @@ class Foldable(Future[list[T]]):
         return ReduceFuture(_best("min", smaller, least_of, _node_of(self), key, default))
 
     @overload
-    def max(self: Of[C]) -> ReduceFuture[C]: ...
+    def max(self: Of[Comparable]) -> ReduceFuture[T]: ...
     @overload
-    def max(self: Of[C], *, default: D) -> ReduceFuture[C | D]: ...
+    def max(self: Of[Comparable], *, default: D) -> ReduceFuture[T | D]: ...
     @overload
-    def max(self: Of[T], *, key: Callable[[T], Comparable]) -> ReduceFuture[T]: ...
+    def max(self, *, key: Callable[[T], Comparable]) -> ReduceFuture[T]: ...
     @overload
-    def max(self: Of[T], *, key: Callable[[T], Comparable], default: D) -> ReduceFuture[T | D]: ...
-    def max(self: Of[Any], *, key: Callable[[Any], Any] | None = None, default: object = NOTHING) -> ReduceFuture[Any]:
+    def max(self, *, key: Callable[[T], Comparable], default: D) -> ReduceFuture[T | D]: ...
+    def max(
+        self: Of[object], *, key: Callable[[Any], Any] | None = None, default: object = NOTHING
+    ) -> ReduceFuture[Any]:
         """The greatest item, or the one with the greatest `key(item)`, a plain function; of equal ones the first.
 
         A stream without items has the `default`; without one the run raises `ValueError`.
