@@ -29,12 +29,11 @@ _LONGEST = 0.005
 class Outputs:
     """What comes out of the operations behind a leg. Its end may be one for now: more may come when workers answer.
 
-    `held`: an item that has been taken apart is not through yet. `cut`: the operations have seen enough.
+    `cut`: the operations have seen enough.
     """
 
     def __init__(self, before: Leg, relay: Relay, pipe: Pipe, failing: Callable[[], bool]) -> None:
         """`failing`: the run has failed, so what the operations still hold must not come out."""
-        self.held = False
         self.finished = False
         self.cut = False
         self._before = before
@@ -42,7 +41,15 @@ class Outputs:
         self._pipe = pipe
         self._failing = failing
         self._current: Iterator[object] = _NOTHING
+        self._giving = False
+        # Items of whose results parts have come, and more will.
+        self._begun: set[int] = set()
         self._last = False
+
+    @property
+    def held(self) -> bool:
+        """Whether an item that has been taken apart is not through yet."""
+        return self._giving or bool(self._begun)
 
     def __iter__(self) -> Iterator[object]:
         return self
@@ -50,9 +57,9 @@ class Outputs:
     def __next__(self) -> object:
         while True:
             for output in self._current:
-                self.held = True
+                self._giving = True
                 return output
-            self.held = False
+            self._giving = False
             if self._last:
                 self.finished = True
                 raise StopIteration
@@ -75,11 +82,17 @@ class Outputs:
 
     def waiting(self) -> bool:
         """Whether anything could come out now."""
-        return not self.finished and (self.held or self.ready())
+        return not self.finished and (self._giving or self.ready())
 
     def _take(self) -> object:
-        _, value, nbytes = self._relay.waiting.popleft()
-        self._before.window.release(1, nbytes)
+        index, value, nbytes, place = self._relay.waiting.popleft()
+        # An item leaves with the first part of its result.
+        self._before.window.release(0 if index in self._begun else 1, nbytes)
+        if place is None:
+            self._begun.discard(index)
+        else:
+            self._begun.add(index)
+            self._before.shipping.passed_on(place)
         return value
 
     def _over(self) -> bool:

@@ -67,8 +67,9 @@ def stream_flow(
     origin: Source = source
     outlet: Outlet | None = None
     for number, (steps, intake, behind) in enumerate(parts):
-        # Operations see items in the order of the source, whatever the ending says.
-        merge: Merge[list[object]] = Merge(ordered=ordered or behind is not None, first=origin.count)
+        # Operations see items in the order of the source, whatever the ending says; but for those that do not mind.
+        kept = ordered or (behind is not None and _minds_order(stage, number + 1))
+        merge: Merge[list[object]] = Merge(ordered=kept, first=origin.count)
         leg = _leg(context, board, stage, origin, steps, intake, merge, verdict, number, nbytes)
         legs.append(leg)
         if behind is None:
@@ -97,6 +98,17 @@ def stream_flow(
     return flow
 
 
+def _minds_order(stage: StreamStage, number: int) -> bool:
+    """Whether what stands behind a leg depends on the order: not the taking apart of lists, if nothing is saved by
+    number.
+    """
+    for segment in stage.segments[number:]:
+        steps = [*segment.links, *(operation.step for operation in segment.operations)]
+        if any(step.saves for step in steps) or any(one.kind != "unbatch" for one in segment.operations):
+            return True
+    return False
+
+
 def _leg(
     context: Context,
     board: Board,
@@ -109,7 +121,9 @@ def _leg(
     number: int,
     nbytes: int,
 ) -> Leg:
-    workers = board.session.workers
+    session = board.session
+    workers = session.workers
+    steps = [replace(step, spreads=step.spreads and session.resumes(step.function)) for step in steps]
     window = Window(stage.limits.items(workers), nbytes, folds=steps[-1].starts is not None)
     if context.watch is not None:
         gauge = watched.WindowGauge(window, origin.count)
