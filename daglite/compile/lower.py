@@ -8,6 +8,7 @@ from typing import assert_never, cast
 
 from daglite.compile.gives import after, after_operation
 from daglite.functions import signature_of
+from daglite.ir.making import parts_of
 from daglite.ir.nodes import (
     Argument,
     Binding,
@@ -141,13 +142,12 @@ class _Numbering:
                 segments = (Segment((), (link,)),)
                 return self._stream(self._mapped(node.sources, node.mode, node.limit), segments, None, Collect())
             case FilterNode():
-                one: tuple[Link | Operation, ...] = (Link(node.call, (node.item,), node.saves, filters=True),)
+                one = (Link(node.call, (node.item,), node.saves, filters=True),)
                 source = Mapped((Binding(node.item, node.source),), "zip")
                 return self._composite(name, CompositeMapTaskNode(source, one, None, node.most))
             case OperationNode():
-                one = (Operation(node.kind, node.call, node.item, node.numbers, node.other, node.saves),)
                 source = Mapped((Binding("items", node.source),), "zip")
-                return self._composite(name, CompositeMapTaskNode(source, one, None))
+                return self._composite(name, CompositeMapTaskNode(source, parts_of(node), None))
             case ReduceNode():
                 items = MappedSource((("items", self._operand(node.source)),), "zip")
                 return self._stream(items, (Segment(),), name, fold_of(node), self.types[node])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from daglite.ir.links import Links
-from daglite.ir.making import take_of
+from daglite.ir.making import parts_of, take_of
 from daglite.ir.nodes import (
     Binding,
     CompositeMapTaskNode,
@@ -38,25 +38,25 @@ def open_stream(node: Node) -> CompositeMapTaskNode | None:
             source = Mapped((Binding(node.item, node.source),), "zip")
             return CompositeMapTaskNode(source, (_link(node),), None, node.most)
         case OperationNode():
-            return CompositeMapTaskNode(Mapped((Binding("items", node.source),), "zip"), (_operation(node),), None)
+            return CompositeMapTaskNode(Mapped((Binding("items", node.source),), "zip"), parts_of(node), None)
         case CompositeMapTaskNode(ending=None):
             return node
         case _:
             return None
 
 
-def step_on(node: Node) -> tuple[Node, Link | Operation] | None:
-    """What a step on a stream reads, and the part of a composite that it is; None when the node is no such step.
+def step_on(node: Node) -> tuple[Node, tuple[Link | Operation, ...]] | None:
+    """What a step on a stream reads, and the parts of a composite that it is; None when the node is no such step.
 
     That is a filter, an operation, or a map over the items of one other node.
     """
     match node:
         case OperationNode():
-            return node.source, _operation(node)
+            return node.source, parts_of(node)
         case FilterNode():
-            return node.source, _link(node)
+            return node.source, (_link(node),)
         case MapTaskNode(sources=(binding,)) if not isinstance(binding.argument, Value):
-            return binding.argument, _link(node)
+            return binding.argument, (_link(node),)
         case _:
             return None
 
@@ -66,22 +66,20 @@ def extended(links: Sequence[L], link: L) -> Links[L]:
     return links.plus(link) if isinstance(links, Links) else Links([*links, link])
 
 
-def continued(stream: CompositeMapTaskNode, node: Node, part: Link | Operation) -> CompositeMapTaskNode | None:
-    """The stream with one more part, that of `node`; None when it may end before its items do and this is a task.
-
-    A task behind the end would be given more items than it asks for. In front of an operation the end becomes one, too.
+def continued(
+    stream: CompositeMapTaskNode, node: Node, parts: tuple[Link | Operation, ...]
+) -> CompositeMapTaskNode | None:
+    """The stream with these parts behind it, those of `node`; None when it may end before its items do and the next is
+    a task, which would be given more items than it asks for. In front of an operation the end becomes one, too.
     """
-    parts = stream.links
     if stream.most is not None:
-        if not isinstance(part, Operation):
+        if not isinstance(parts[0], Operation):
             return None
-        parts = extended(parts, take_of(stream.most))
-    most = node.most if isinstance(node, FilterNode) else None
-    return replace(stream, links=extended(parts, part), most=most)
-
-
-def _operation(node: OperationNode) -> Operation:
-    return Operation(node.kind, node.call, node.item, node.numbers, node.other, node.saves)
+        parts = (take_of(stream.most), *parts)
+    links = stream.links
+    for part in parts:
+        links = extended(links, part)
+    return replace(stream, links=links, most=node.most if isinstance(node, FilterNode) else None)
 
 
 def _link(node: MapTaskNode | FilterNode) -> Link:

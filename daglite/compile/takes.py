@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from daglite.compile.streams import step_on
 from daglite.exceptions import ParameterError
-from daglite.ir.making import take_from
 from daglite.ir.nodes import FilterNode, IterNode, MapTaskNode, Node, OperationNode, TakeNode
 from daglite.ir.walk import consumers, postorder, with_children
 from daglite.options import Save
@@ -22,7 +21,7 @@ def push_takes(root: Node) -> Node:
     This is no rewrite rule but what `.take` means: items behind the last one are never asked for, in plans that are
     not optimised too. A take that reaches a generator or mapped values limits them; one that reaches a filter ends it
     when enough items have passed. Of operations those that make so many items of so many are gone through, as maps are;
-    one that reaches another stays there, as an operation of its own. One that takes from a stream with other readers
+    one that reaches another ends it. One that takes from a stream with other readers
     stays: it is the head of a list.
 
     Raises `ParameterError` for a save of such a head.
@@ -111,10 +110,8 @@ def _head(take: TakeNode, most: int | None) -> TakeNode:
 
 def _limited(node: Node, most: int) -> Node:
     """The node that makes no more than `most` items."""
-    if isinstance(node, FilterNode):
+    if isinstance(node, FilterNode | OperationNode):
         return replace(node, most=most)
-    if isinstance(node, OperationNode):
-        return take_from(node, most)
     return replace(node, limit=most) if isinstance(node, IterNode | MapTaskNode) else node
 
 

@@ -6,7 +6,7 @@ from daglite.functions import Function
 from daglite.ir.nodes import Binding, Call, Node, Operation, OperationNode, Value
 from daglite.operations import MEANINGS, OperationKind
 
-__all__ = ["plain_call", "plain_operation", "take_from", "take_of"]
+__all__ = ["parts_of", "plain_call", "plain_operation", "take_of"]
 
 
 def plain_call(kind: OperationKind, numbers: tuple[tuple[str, int], ...]) -> Call:
@@ -21,12 +21,13 @@ def plain_operation(kind: OperationKind, source: Node, **numbers: int) -> Operat
     return OperationNode(kind, plain_call(kind, told), source, None, told)
 
 
-def take_from(source: OperationNode, count: int) -> OperationNode:
-    """The first items of what an operation gives. It has the call of that one, whose values its keys may name."""
-    return OperationNode("take", source.call, source, None, (("n", count),))
-
-
 def take_of(count: int) -> Operation:
-    """The same between the links of a composite."""
+    """The end of a stream, as an operation between the links of a composite."""
     told = (("n", count),)
     return Operation("take", plain_call("take", told), None, told, None, ())
+
+
+def parts_of(node: OperationNode) -> tuple[Operation, ...]:
+    """The parts of a composite that an operation becomes: itself, and the end that it may have."""
+    one = Operation(node.kind, node.call, node.item, node.numbers, node.other, node.saves)
+    return (one,) if node.most is None else (one, take_of(node.most))

@@ -140,7 +140,8 @@ class OperationNode(_Shown):
     """A new stream of the items of another, made in order and in the coordinator; see `daglite.operations`.
 
     `call` is that of a task where it is asked about each item, in its parameter `item`; else that of the function which
-    says what the operation means, and `item` is None. `numbers` are its whole numbers; `zip` reads `other` beside.
+    says what the operation means, and `item` is None. `numbers` are its whole numbers; `zip` reads `other` beside. It
+    ends when `most` items have come out, where there is such a number.
     """
 
     kind: OperationKind
@@ -150,6 +151,7 @@ class OperationNode(_Shown):
     numbers: tuple[tuple[str, int], ...] = ()
     other: Argument | None = None
     saves: tuple[Save, ...] = ()
+    most: int | None = None
 
 
 @record

@@ -163,7 +163,7 @@ def _open_source(context: Context, stage: StreamStage, codec: ItemCodec | None) 
     limit = stage.source.limit
     if limit is not None:
         items, total = itertools.islice(items, limit), None if total is None else min(total, limit)
-    indices = None if stage.operations else context.indices_of(stage.source)
+    indices = None if stage.segments[0].operations else context.indices_of(stage.source)
     source = Source(items, name=first.function.name, number=first.number, saver=None, codec=codec, indices=indices)
     source.total = total
     return source, codec

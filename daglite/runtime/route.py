@@ -38,6 +38,8 @@ class Route:
         self.cut = False
         # Items that the source is being asked for, so that their places are taken.
         self.asked = 0
+        # The most items alive in all legs together.
+        self.peak = 0
         self._legs = list(enumerate(legs))
         self._count = len(legs)
         self._verdict = verdict
@@ -72,6 +74,10 @@ class Route:
     def busy(self) -> bool:
         """Whether anything is under way or waits to be sent."""
         return any([leg.shipping.busy() for _, leg in self._legs])
+
+    def alive(self) -> int:
+        """Items in all legs together."""
+        return sum([window.alive for window, _ in self._places()])
 
     def room(self) -> int:
         """How many items the first leg could take from the source now."""
@@ -114,6 +120,7 @@ class Route:
             self._verdict.record(inlet.count, error, time.monotonic(), leg=number)
         finally:
             leg.window.pull(inlet.count - count, inlet.nbytes)
+            self.peak = max(self.peak, self.alive())
         self.stirred = self.stirred or inlet.count > count or inlet.finished
         self._cut_before(number, inlet.outputs)
 

@@ -81,8 +81,12 @@ def stream_flow(
         else:
             outlet = Outlet(outputs, ending, Window(stage.limits.items(board.session.workers), nbytes))
     route = Route(legs, verdict, outlet=outlet, size=stage.limits.window)
-    watch = context.watch
+    watch, workers = context.watch, board.session.workers
     told = watch is not None and watch.batches
+    if watch is not None:
+        number = watch.stage_of(parts[0].steps[0].number)
+        gauge = watched.WindowGauge(route, source.count)
+        watch.opened(number, workers, stage.limits.items(workers), source.total, gauge)
     flow = (watched.WatchedFlow if told else StreamFlow)(
         source=source,
         route=route,
@@ -91,10 +95,9 @@ def stream_flow(
         failed_beside=lambda: None if context.calls is None else context.calls.error,
     )
     if watch is not None:
-        number = watch.stage_of(parts[0].steps[0].number)
         for watching in (flow, *(part.intake for part in parts)):
             if isinstance(watching, watched.WatchedIntake | watched.WatchedFlow):
-                watching.watch(watch, number)
+                watching.watch(watch, watch.stage_of(parts[0].steps[0].number))
     return flow
 
 
@@ -125,9 +128,6 @@ def _leg(
     workers = session.workers
     steps = [replace(step, spreads=step.spreads and session.resumes(step.function)) for step in steps]
     window = Window(stage.limits.items(workers), nbytes, folds=steps[-1].starts is not None)
-    if context.watch is not None:
-        gauge = watched.WindowGauge(window, origin.count)
-        context.watch.opened(context.watch.stage_of(steps[0].number), workers, window.size, origin.total, gauge)
     shipping = Shipping(
         source=origin,
         board=board,

@@ -17,11 +17,11 @@ from daglite.runtime.endings import Ending, Folding, Intake
 from daglite.runtime.executor import Chunk, Hear, Reply, Session
 from daglite.runtime.inline import InlineFlow
 from daglite.runtime.merge import Entry
+from daglite.runtime.route import Route
 from daglite.runtime.source import Source
 from daglite.runtime.stream import StreamFlow
 from daglite.runtime.tally import Tally, TimedItems, timed
 from daglite.runtime.watch import Watch
-from daglite.runtime.window import Window
 
 __all__ = [
     "BeatingSession",
@@ -240,11 +240,12 @@ class InlineGauge:
 
 
 class WindowGauge:
-    """The gauge of a stream through workers."""
+    """The gauge of a stream through workers: how far the items of the source are, and what all legs hold."""
 
-    def __init__(self, window: Window, before: int) -> None:
+    def __init__(self, route: Route, before: int) -> None:
         """`before`: items that were done before the stream had workers."""
-        self._window = window
+        self._route = route
+        self._window = route.first.window
         self._before = before
 
     @property
@@ -257,11 +258,11 @@ class WindowGauge:
 
     @property
     def alive(self) -> int:
-        return self._window.alive
+        return self._route.alive()
 
     @property
     def peak(self) -> int:
-        return self._window.peak
+        return max(self._window.peak, self._route.peak)
 
 
 class WatchedInline(InlineFlow):

@@ -22,4 +22,4 @@ def stream_source(node: Node, readers: Readers) -> Node | None:
     step = step_on(node)
     if step is None or not isinstance(step[0], IterNode) or readers(step[0]) != 1:
         return None
-    return CompositeMapTaskNode(step[0], (step[1],), None, node.most if isinstance(node, FilterNode) else None)
+    return CompositeMapTaskNode(step[0], step[1], None, node.most if isinstance(node, FilterNode) else None)
