@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
-from daglite.program import Step, StreamStage
+from daglite.program import Segment, Step, StreamStage
 
 __all__ = [
     "Place",
@@ -26,6 +26,7 @@ __all__ = [
     "auto_shape",
     "between_shape",
     "filters_of",
+    "flowing_shape",
     "inline_shape",
     "worker_shape",
     "write_loop",
@@ -95,9 +96,20 @@ def inline_shape(stage: StreamStage) -> Shape:
     """The shape of the last segment of a stream whose items stay in the coordinator up to the ending."""
     links = stage.last.links
     saves = tuple(bool(link.saves) for link in links)
-    saves_items = isinstance(stage.source, Step) and bool(stage.source.saves) and not stage.operations
     end: Literal["fold", "each"] = "fold" if stage.ending == "reduce" else "each"
-    return Shape(saves, end, saves_items, filters=filters_of(links), ends=stage.most is not None)
+    return Shape(saves, end, _saves_items(stage, stage.last), filters=filters_of(links), ends=stage.most is not None)
+
+
+def flowing_shape(stage: StreamStage, segment: Segment) -> Shape:
+    """The shape of a segment whose results go on to operations in the coordinator, without workers."""
+    saves = tuple(bool(link.saves) for link in segment.links)
+    return Shape(saves, "yield", _saves_items(stage, segment), filters=filters_of(segment.links))
+
+
+def _saves_items(stage: StreamStage, segment: Segment) -> bool:
+    """Whether a segment's loop saves what the source yields: not where an operation stands between."""
+    first = segment is stage.segments[0] and not segment.operations
+    return first and isinstance(stage.source, Step) and bool(stage.source.saves)
 
 
 def auto_shape(stage: StreamStage) -> Shape:

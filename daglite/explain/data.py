@@ -45,7 +45,7 @@ def _step(row: Row) -> dict[str, object]:
         "joined": row.joined,
         "where": row.where,
         "verb": row.verb,
-        "task": row.task or None,
+        "task": row.task,
         "arguments": [{"name": one.name, "text": one.text, "step": one.step} for one in row.arguments],
         "type": row.type.removeprefix("-> "),
         "node": row.node or None,
