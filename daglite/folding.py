@@ -47,15 +47,19 @@ def add_counts(count: int, other: int) -> int:
     return count + other
 
 
+# The smallest float is one of these: times this every finite float is a whole number.
+_UNITS = 1074
+
+
 class Total:
     """A sum so far: whole numbers, floats without any rounding, and what else can be added, in order."""
 
-    __slots__ = ("floats", "odd", "rest", "whole")
+    __slots__ = ("odd", "rest", "units", "whole")
 
     def __init__(self) -> None:
         self.whole: Any = NOTHING
-        # Floats of which none overlaps another: together they are the exact sum.
-        self.floats: list[float] | None = None
+        # The sum of the finite floats, in the smallest units that there are.
+        self.units: int | None = None
         # The sum of those that are infinite or no numbers.
         self.odd = 0.0
         self.rest: Any = NOTHING
@@ -66,28 +70,7 @@ class Total:
     __hash__ = None  # type: ignore[assignment]  # it changes
 
     def _parts(self) -> tuple[object, ...]:
-        return self.whole, self.floats, self.odd, self.rest
-
-    def add_float(self, item: float) -> None:
-        """One more float. Each step gives a rounded sum and what the rounding lost, which is exact."""
-        if self.floats is None:
-            self.floats = []
-        if not math.isfinite(item):
-            self.odd += item
-            return
-        kept = 0
-        floats = self.floats
-        for one in floats:
-            large, small = (item, one) if abs(item) >= abs(one) else (one, item)
-            item = large + small
-            if not math.isfinite(item):
-                self.odd, self.floats = self.odd + item, []
-                return
-            lost = small - (item - large)
-            if lost:
-                floats[kept] = lost
-                kept += 1
-        floats[kept:] = [item]
+        return self.whole, self.units, self.odd, self.rest
 
 
 def add(total: Total, item: Any) -> Total:
@@ -96,48 +79,47 @@ def add(total: Total, item: Any) -> Total:
     if kind is int or kind is bool:
         total.whole = item + 0 if total.whole is NOTHING else total.whole + item
     elif kind is float:
-        total.add_float(item)
+        units = total.units or 0
+        if math.isfinite(item):
+            numerator, denominator = item.as_integer_ratio()
+            total.units = units + (numerator << (_UNITS + 1 - denominator.bit_length()))
+        else:
+            total.units, total.odd = units, total.odd + item
     else:
         total.rest = item if total.rest is NOTHING else total.rest + item
     return total
 
 
 def add_totals(total: Total, other: Total) -> Total:
-    """Two sums as one."""
+    """Two sums as one: the first, changed."""
     if other.whole is not NOTHING:
         add(total, other.whole)
-    for one in other.floats or ():
-        total.add_float(one)
-    if other.floats is not None:
-        total.floats, total.odd = total.floats or [], total.odd + other.odd
+    if other.units is not None:
+        total.units, total.odd = (total.units or 0) + other.units, total.odd + other.odd
     return total if other.rest is NOTHING else add(total, other.rest)
 
 
 def sum_of(total: Total, start: object = 0) -> object:
-    """The sum, with `start` before it. Floats are rounded now, once."""
-    if start != 0 or type(start) is not int:
+    """The sum, with `start` before it; 0 when there is nothing. Floats are rounded now, once."""
+    if type(start) is not int or start:
         total = add_totals(add(Total(), start), total)
-    found: Any = NOTHING if total.whole is NOTHING else total.whole
-    if total.floats is not None:
-        exact = total.floats
-        if total.odd or math.isnan(total.odd):
-            found = total.odd
-        elif found is NOTHING:
-            found = math.fsum(exact)
-        else:
-            found = math.fsum([*exact, *_floats_of(found)])
+    found: Any = total.whole
+    if total.units is not None:
+        found = _rounded(total.units, 0 if found is NOTHING else found, total.odd)
     if total.rest is not NOTHING:
         return total.rest if found is NOTHING else found + total.rest
     return 0 if found is NOTHING else found
 
 
-def _floats_of(whole: int) -> list[float]:
-    """A whole number as floats that together are exactly it; raises `OverflowError` for one that no float can hold."""
-    found = []
-    while whole:
-        found.append(float(whole))
-        whole -= int(found[-1])
-    return found
+def _rounded(units: int, whole: int, odd: float) -> float:
+    if odd or math.isnan(odd):
+        return odd
+    exact = units + (whole << _UNITS)
+    try:
+        # A quotient of whole numbers is the float nearest to it.
+        return exact / (1 << _UNITS)
+    except OverflowError:
+        return math.inf if exact > 0 else -math.inf
 
 
 # A least or greatest one so far: the item behind its key, or nothing.

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Final
 
+from daglite.runtime.between import Between
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.endings import Ending, Relay
 from daglite.runtime.leg import Leg
-from daglite.runtime.operators import Pipe
 from daglite.runtime.source import Source
 from daglite.runtime.window import Window
 
@@ -32,13 +32,14 @@ class Outputs:
     `cut`: the operations have seen enough.
     """
 
-    def __init__(self, before: Leg, relay: Relay, pipe: Pipe, failing: Callable[[], bool]) -> None:
+    def __init__(self, before: Leg, relay: Relay, between: Between, failing: Callable[[], bool]) -> None:
         """`failing`: the run has failed, so what the operations still hold must not come out."""
+        self.numbering = between.numbering
         self.finished = False
         self.cut = False
         self._before = before
         self._relay = relay
-        self._pipe = pipe
+        self._pipe, self._known, self._count = between.pipe, between.known, 0
         self._failing = failing
         self._current: Iterator[object] = _NOTHING
         self._giving = False
@@ -58,6 +59,9 @@ class Outputs:
         while True:
             for output in self._current:
                 self._giving = True
+                if self._known is not None:
+                    self._known.learn(self._count, self.numbering.now)
+                    self._count += 1
                 return output
             self._giving = False
             if self._last:
@@ -86,6 +90,7 @@ class Outputs:
 
     def _take(self) -> object:
         index, value, nbytes, place = self._relay.waiting.popleft()
+        self.numbering.now = index
         # An item leaves with the first part of its result.
         self._before.window.release(0 if index in self._begun else 1, nbytes)
         if place is None:
@@ -106,8 +111,9 @@ class Outputs:
 class Inlet(Source):
     """The source of a segment behind another; see `Source`. It is used under the lock, and pulling it never waits."""
 
-    def __init__(self, outputs: Outputs, *, name: str, number: int, codec: ItemCodec) -> None:
-        super().__init__(outputs, name=name, number=number, saver=None, codec=codec)
+    def __init__(self, outputs: Outputs, between: Between, codec: ItemCodec) -> None:
+        name, number = between.last.function.name, between.last.number
+        super().__init__(outputs, name=name, number=number, saver=None, codec=codec, indices=between.known)
         self.outputs = outputs
 
     def pull(self, want: int, append: Callable[[object], None], room: int, *, watched: bool) -> None:
@@ -126,22 +132,22 @@ class Outlet:
         self.window = window
         self.keeps = ending.keeps
         self._ending = ending
-        self._count = 0
 
     def deliver(self, room: int) -> int:
         """Pass on up to `room` results, as long as there are any; how many it were."""
         values: list[object] = []
+        indices: list[int] = []
         until = time.perf_counter() + _LONGEST
         try:
             for value in islice(self.outputs, room):
                 values.append(value)
+                indices.append(self.outputs.numbering.now)
                 if time.perf_counter() > until:
                     break
         finally:
             # What came before an error goes on before it.
             if values:
-                first, self._count = self._count, self._count + len(values)
-                self._ending.take(range(first, self._count), values, 0)
+                self._ending.take(indices, values, 0)
                 if self.keeps:
                     self.window.pull(len(values), 0)
         return len(values)

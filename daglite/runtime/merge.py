@@ -15,7 +15,7 @@ class Entry(NamedTuple, Generic[V]):
     """Results of consecutive items: the first one's index, how many, the values, their bytes.
 
     `marks` says of each item how many of the values are its own; None: all have equally many. An entry of size 0 is a
-    part of what comes of the item `first`.
+    part of what comes of the item `first`: its index, and the part.
     """
 
     first: int

@@ -262,7 +262,7 @@ class Shipping:
         self._batcher.observe(reply.done, reply.seconds, flight.nbytes + nbytes)
         if whole:
             self._merge.add(Entry(flight.first, whole, values, each * whole, None if marks is None else marks[:whole]))
-        self._merge.add_part(Entry(place, 0, [piece.items], nbytes - each * whole))
+        self._merge.add_part(Entry(place, 0, [self._source.index_of(place), piece.items], nbytes - each * whole))
         rest, left = cells[reply.done :], flight.nbytes - known
         if rest:
             left, behind = self._codec.size(cells[whole]), left - self._codec.size(cells[whole])
