@@ -50,7 +50,7 @@ class Shape(NamedTuple):
     generator of results ("yield"). With `copies`, items and results are copied as
     if they had been at a worker; `snap` is a pair then, and each of the two tells of which type a value need not go
     through it. Where some of these `filters`, `mark` says of each item how many cells came of it. A loop that `ends`
-    asks `full` after each result whether to go on.
+    asks `full` after each result whether to go on. Where the last step `spreads`, what it gives is taken in parts.
     """
 
     saves: tuple[bool, ...]
@@ -60,6 +60,7 @@ class Shape(NamedTuple):
     copies: bool = False
     filters: frozenset[int] = frozenset()
     ends: bool = False
+    spreads: bool = False
 
     @property
     def counts(self) -> bool:
@@ -176,7 +177,11 @@ def write_loop(shape: Shape) -> WrittenLoop:
         lines.append(
             (f"    if type({x}) is not usual: usual, {x} = keep(index, {x})", Place("result", len(shape.saves) - 1))
         )
-    lines.append((_END[shape.end].format(x=x), Place("end")))
+    if shape.end == "yield" and shape.spreads:
+        lines.append((f"    for x in parts({x}):", Place("call", len(shape.saves) - 1)))
+        lines.append(("        yield x", Place("end")))
+    else:
+        lines.append((_END[shape.end].format(x=x), Place("end")))
     if shape.marks:
         lines.append((f"    mark({cells + 1})", Place("end")))
     if shape.ends:

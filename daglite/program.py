@@ -70,7 +70,8 @@ class Step:
     `arguments` are bound before the stage starts; `items` are the parameters that each item (or the value before it)
     fills: for a fold the accumulator and the item. `node` names the ir node that stands on this line of `explain`.
     `passes` is the text of the type of the items that a filter lets pass; None where the step is no filter. Of a
-    generator that is a source no more than `limit` items are asked for.
+    generator that is a source no more than `limit` items are asked for. What one that `spreads` gives for an item is
+    taken apart next, so that it may come in pieces.
     """
 
     number: int
@@ -81,6 +82,7 @@ class Step:
     saves: tuple[Save, ...] = ()
     passes: str | None = None
     limit: int | None = None
+    spreads: bool = False
 
     @property
     def filters(self) -> bool:

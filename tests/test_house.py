@@ -51,7 +51,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "tokens",
     },
     "compile": {"binding", "compile inside", "exceptions", "options", "plan"},
-    "tasks": _BUILDING | {"futures", "plan"},
+    "partitions": {"binding", "exceptions", "ir"},
+    "tasks": _BUILDING | {"futures", "partitions", "plan"},
     "futures": _BUILDING | {"tasks", "plan"},
 }
 MAY_IMPORT["face"] = set(MAY_IMPORT)

@@ -256,7 +256,8 @@ class _Numbering:
                 found[-1] = replace(found[-1], links=links)
             else:
                 found.append(Segment((), links))
-        return tuple(found) or (Segment(),)
+        after = [*found[1:], Segment()]
+        return tuple([_spread(one, following) for one, following in zip(found, after, strict=False)]) or (Segment(),)
 
     def _operation(self, node: str, one: Operation, gives: str) -> ProgramOperation:
         step = self._step(node, one.call, () if one.item is None else (one.item,), one.saves)
@@ -288,6 +289,20 @@ class _Numbering:
 
     def _operand(self, argument: Argument) -> Operand:
         return Constant(argument.value) if isinstance(argument, Value) else self.places[argument]
+
+
+def _spread(segment: Segment, following: Segment) -> Segment:
+    """The segment, whose last task may give what it gives in pieces if that is taken apart next.
+
+    Not where a result must be there as a whole before it goes on: to be saved, to be tried again, or in a time limit.
+    """
+    last = segment.links[-1] if segment.links else None
+    if last is None or not following.operations or following.operations[0].kind != "unbatch" or last.filters:
+        return segment
+    whole = last.function.streams and (last.function.retries or last.function.timeout is not None)
+    if whole or any(link.saves for link in segment.links):
+        return segment
+    return replace(segment, links=(*segment.links[:-1], replace(last, spreads=True)))
 
 
 def _kind(part: Link | Operation) -> tuple[object, ...]:

@@ -146,7 +146,14 @@ class Context:
         arguments = tuple((name, self.value(operand)) for name, operand in step.arguments)
         clocked = self.watch is not None and self.watch.steps
         return BoundStep(
-            step.number, step.function, arguments, step.items, step.filters, clocked=clocked, limit=step.limit
+            step.number,
+            step.function,
+            arguments,
+            step.items,
+            step.filters,
+            clocked=clocked,
+            limit=step.limit,
+            spreads=step.spreads,
         )
 
     def value(self, operand: Operand) -> object:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from itertools import count
 
+from daglite.functions import Function
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import Sharing
 from daglite.runtime.coroutine import House
@@ -66,6 +67,9 @@ class CoroutineSession:
 
     def most(self) -> None:
         return None
+
+    def resumes(self, function: Function) -> bool:
+        return False
 
     def submit(self, chunk: Chunk) -> None:
         if self._house is None:

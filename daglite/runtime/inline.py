@@ -69,6 +69,7 @@ class InlineFlow:
         snaps = codec is not None and copies is None
         filters, kind = filters_of(chain.steps), _end_of(ending)
         shape = Shape(saves, kind, source.saver is not None, snaps, copies is not None, filters, most is not None)
+        shape = shape._replace(spreads=any(step.spreads for step in chain.steps))
         self._loop = flat_loop(shape)
         self.left = most
         self._end = self._numbered(ending.one) if kind == "numbered" else None

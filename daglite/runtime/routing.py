@@ -61,8 +61,9 @@ def stream_flow(
     origin: Source = source
     outlet: Outlet | None = None
     for number, part in enumerate(parts):
-        # Operations see items in the order of the source, whatever the ending says.
-        merge: Merge[list[object]] = Merge(ordered=ordered or part.behind is not None, first=origin.count)
+        # Operations see items in the order of the source, whatever the ending says; but for those that do not mind.
+        kept = ordered or (part.behind is not None and _minds_order(stage, number + 1))
+        merge: Merge[list[object]] = Merge(ordered=kept, first=origin.count)
         legs.append(_leg(context, stage, origin, part, merge, verdict, number, nbytes))
         if part.behind is None or part.relay is None:
             continue
@@ -93,6 +94,19 @@ def stream_flow(
     return flow
 
 
+def _minds_order(stage: StreamStage, number: int) -> bool:
+    """Whether what stands behind a leg depends on the order: not the taking apart of lists, if nothing is saved by
+    number.
+    """
+    for segment in stage.segments[number:]:
+        steps = [*segment.links, *(operation.step for operation in segment.operations)]
+        if any(step.saves for step in steps) or not segment.operations:
+            return True
+        if any(one.kind != "unbatch" for one in segment.operations):
+            return True
+    return False
+
+
 def _leg(
     context: Context,
     stage: StreamStage,
@@ -104,13 +118,14 @@ def _leg(
     nbytes: int,
 ) -> Leg:
     session = part.board.session
-    window = Window(stage.limits.items(session.workers), nbytes, folds=part.steps[-1].starts is not None)
+    steps = [replace(step, spreads=step.spreads and session.resumes(step.function)) for step in part.steps]
+    window = Window(stage.limits.items(session.workers), nbytes, folds=steps[-1].starts is not None)
     shipping = Shipping(
         source=origin,
         board=part.board,
         codec=session.codec,
-        program=session.install(part.steps),
-        steps=part.steps,
+        program=session.install(steps),
+        steps=steps,
         window=window,
         batcher=Batcher(*stage.limits.batch_items(session.workers)),
         merge=merge,
