@@ -309,6 +309,11 @@ class Pipe:
         self._operators = tuple(operators)
 
     @property
+    def operators(self) -> tuple[Operator, ...]:
+        """What it consists of."""
+        return self._operators
+
+    @property
     def done(self) -> bool:
         """Whether one of them has seen enough: then nothing in front of it is wanted."""
         return any([operator.done for operator in self._operators])
@@ -345,7 +350,7 @@ class Through:
     `close_front` closes what it pulls from; as soon as the pipe has seen enough, before anything else goes on.
     """
 
-    def __init__(self, items: Iterator[object], pipe: Pipe, close_front: Callable[[], None]) -> None:
+    def __init__(self, items: Iterator[object], pipe: Operator, close_front: Callable[[], None]) -> None:
         self._items = items
         self._close_front = close_front
         self._out = self._run(pipe)
@@ -363,7 +368,7 @@ class Through:
         finally:
             self._close_front()
 
-    def _run(self, pipe: Pipe) -> Generator[object, None, None]:
+    def _run(self, pipe: Operator) -> Generator[object, None, None]:
         if not pipe.done:
             for item in self._items:
                 yield from pipe.feed(item)
