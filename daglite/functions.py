@@ -87,6 +87,11 @@ class Function:
         return self.site is not None and self.site.on == "coordinator"
 
     @property
+    def loops(self) -> bool:
+        """Whether its calls share one event loop: an async one that asks for threads."""
+        return self.site is not None and self.site.on == "threads" and self.kind in ("async", "async_generator")
+
+    @property
     def wants_worker(self) -> str:
         """The options with which it cannot run in the coordinator, as they are told in an error; "" for none."""
         if self.site is not None and not self.here:

@@ -184,6 +184,11 @@ class Segment:
         """Where its links ask to run, all of them alike."""
         return self.links[0].function.site if self.links else None
 
+    @property
+    def loops(self) -> bool:
+        """Whether its links share an event loop, all of them alike."""
+        return bool(self.links) and self.links[0].function.loops
+
 
 @record
 class StreamStage:

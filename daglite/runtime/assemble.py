@@ -23,6 +23,7 @@ from daglite.runtime.inline import InlineFlow
 from daglite.runtime.routing import (
     Part,
     away,
+    board_of,
     open_intake,
     open_parts,
     span_of,
@@ -68,7 +69,7 @@ def open_flow(
     single = len(segments) == 1 and not any(link.flattens for link in stage.links)
     adaptive = bool(places) and single and context.begins_here([step.function for step in limited])
     if places and not adaptive:
-        codec: ItemCodec | None = context.board_at(stage.segments[places[0]].site).session.codec
+        codec: ItemCodec | None = board_of(context, stage.segments[places[0]]).session.codec
         source, _ = _open_source(context, stage, codec)
         source, parts = open_parts(context, stage, segments, ending, source, fold)
         return stream_flow(context, stage, source, parts, ordered, ending)

@@ -16,7 +16,7 @@ from daglite.runtime.flat import flat_loop
 from daglite.runtime.spread import More, OpenItems, Piece, Skip, first_piece, next_piece
 from daglite.runtime.travel.cells import PLAIN, reason_of, written_marks
 
-__all__ = ["BatchRun", "Drained", "drain"]
+__all__ = ["BatchRun", "Drained", "drain", "unsendable"]
 
 _PIECE_ITEMS = 256
 _PIECE_BYTES = 256 * 1024
@@ -96,7 +96,7 @@ class BatchRun:
             self.cells.append(value if type(value) in PLAIN else self._captured(value))
         except TransferError as error:
             self._stop(self.done - 1, self._chain.steps[-1])
-            raise _unsendable(self._chain.steps[-1], error) from None
+            raise unsendable(self._chain.steps[-1], error) from None
 
     def forget_rest(self) -> None:
         """Go no further than the item at work."""
@@ -129,7 +129,7 @@ class BatchRun:
             self.cells.append(self._piece(items, left_over, self._first))
         except BaseException as error:
             self.step = step.number
-            return _unsendable(step, error) if isinstance(error, TransferError) else error
+            return unsendable(step, error) if isinstance(error, TransferError) else error
         finally:
             if self._marks is not None:
                 self.cells[0] = written_marks([len(self.cells) - 1])
@@ -160,7 +160,7 @@ class BatchRun:
         self._stop(index - self._first, step)
         sends = place.kind == "save" or (place.kind == "end" and not self._chain.folds)
         if sends and isinstance(error, TransferError):
-            raise _unsendable(step, error) from None
+            raise unsendable(step, error) from None
         raise error
 
     def _step_at(self, place: Place) -> BoundStep:
@@ -173,7 +173,8 @@ class BatchRun:
         del self.cells[done * each if self._marks is None else 1 + sum(self._marks) :]
 
 
-def _unsendable(step: BoundStep, error: TransferError) -> TransferError:
+def unsendable(step: BoundStep, error: TransferError) -> TransferError:
+    """What is said of a result that cannot go back."""
     return TransferError(f"the result of task '{step.function.name}' cannot be sent back: {error}")
 
 
