@@ -34,6 +34,8 @@ else:
     # Loaded when somebody listens to a run.
     events, observe = lazy("daglite.events"), lazy("daglite.observe")
 
+__version__ = "0.1.0"
+
 __all__ = [
     "DatasetStore",
     "Future",

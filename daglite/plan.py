@@ -17,6 +17,7 @@ from daglite.exceptions import ParameterError, TaskError
 from daglite.lazy import lazy
 from daglite.options import RunOptions, Store, settings_of
 from daglite.program import Program, Stage, steps_of
+from daglite.shorten import counted
 
 if TYPE_CHECKING:
     import asyncio
@@ -115,7 +116,7 @@ class Plan(Generic[R_co]):
         return hash(tuple((type(stage).__name__, *_names(stage)) for stage in self.program.stages))
 
     def __repr__(self) -> str:
-        return f"Plan({self.program.title}, {len(self.program.stages)} stages)"
+        return f"Plan({self.program.title}, {counted(len(self.program.stages), 'stage')})"
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         """What a notebook shows: a picture. Nothing runs for it, and no argument is looked into."""

@@ -10,6 +10,7 @@ from daglite.explain.picture import picture
 from daglite.explain.table import Table, bytes_text
 from daglite.explain.text import notes
 from daglite.program import Firing
+from daglite.shorten import counted
 
 __all__ = ["page"]
 
@@ -116,12 +117,12 @@ def _not_fused(table: Table) -> Iterator[str]:
 
 def _limits(table: Table) -> Iterator[str]:
     limits, found = table.limits, table.fingerprint
-    window = f"{limits.per_worker} items per worker" if limits.window is None else f"{limits.window} items"
+    window = f"{limits.per_worker} items per worker" if limits.window is None else counted(limits.window, "item")
     helper = "go on, on a helper thread" if limits.helper_thread else "wait"
     yield "<dl>"
     yield f"<dt>window</dt><dd>at most {window} alive between source and ending</dd>"
     yield f"<dt>bytes</dt><dd>at most {bytes_text(limits.nbytes)} of items and results alive</dd>"
-    yield f"<dt>batch</dt><dd>at most {limits.batch} items in one message</dd>"
+    yield f"<dt>batch</dt><dd>at most {counted(limits.batch, 'item')} in one message</dd>"
     yield f"<dt>stuck source</dt><dd>results and folds {helper}</dd>"
     if found is not None and found.digest:
         yield f"<dt>fingerprint</dt><dd><code>{found.digest}</code></dd>"

@@ -10,6 +10,7 @@ from typing import Literal, TextIO
 
 from daglite.events import Progress
 from daglite.observe.amounts import clock_text
+from daglite.shorten import counted
 
 __all__ = ["Line", "line_text"]
 
@@ -90,5 +91,5 @@ def line_text(progress: Progress) -> str:
     if progress.window > 1 and not progress.ended:
         parts.append(f"{progress.alive:,} of {progress.window:,} in flight")
     if progress.deaths:
-        parts.append("1 worker died" if progress.deaths == 1 else f"{progress.deaths:,} workers died")
+        parts.append(f"{counted(progress.deaths, 'worker')} died")
     return "  ".join(parts)

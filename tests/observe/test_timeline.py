@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import daglite
+from daglite.exceptions import ParameterError
 from daglite.observe import Timeline
 from daglite.observe.page import TraceError, page
 from daglite.observe.timeline import COORDINATOR, SOURCE
@@ -101,8 +102,10 @@ def test_deaths_and_errors_are_marked(tmp_path: Path) -> None:
 
 def test_a_trace_that_cannot_be_written_is_told_before_the_run(tmp_path: Path) -> None:
     seen = Recorder()
-    with pytest.raises(FileNotFoundError, match="nowhere"):
+    with pytest.raises(ParameterError, match=r"^`trace` must be .*; got '.*': there is no folder '.*nowhere'$"):
         PLAN.run(observers=[seen], trace=tmp_path / "nowhere" / "run.json")
+    with pytest.raises(ParameterError, match=r"^`trace` must be .*: Is a directory$"):
+        PLAN.run(observers=[seen], trace=tmp_path)
     assert seen.events == []
 
 
