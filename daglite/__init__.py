@@ -10,6 +10,7 @@ The map of the house, in the direction in which data flows:
     datasets, keys   where saves go                             tokens       what makes two things the same
     options          frozen option records                      exceptions   the tree of errors
     events           what happens in a run, as records          observe      report, progress, timeline
+    testing          what a pipeline asks of tasks, checked
 """
 
 from __future__ import annotations

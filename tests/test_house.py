@@ -44,6 +44,7 @@ MAY_IMPORT["face"] = set(MAY_IMPORT)
 MAY_IMPORT["cli"] = {"binding", "compile", "exceptions", "explain", "functions", "futures", "options"}
 MAY_IMPORT["cli"] |= {"observe", "plan", "runtime", "tasks"}
 MAY_IMPORT["__main__"] = {"cli"}
+MAY_IMPORT["testing"] = {"binding", "compile", "exceptions", "functions", "futures", "plan", "runtime", "tasks"}
 # They know nothing of daglite, and stand in every room.
 TOOLS = {"lazy", "records"}
 # It runs inside mypy, without daglite, and daglite runs without mypy.
