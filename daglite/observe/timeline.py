@@ -134,8 +134,8 @@ class Timeline:
         if event.error is not None:
             told = f"{type(event.error).__name__}: {event.error}"[:300]
             facts = {"error": told}
-            self._write("i", "failed", COORDINATOR, self._since(event.at), s="g", cat="end", args=facts)
-        self._write("i", "end", COORDINATOR, self._since(event.at), s="g", cat="end", args={})
+            self._write("i", "failed", COORDINATOR, self._since(event.at), s="t", cat="end", args=facts)
+        self._write("i", "end", COORDINATOR, self._since(event.at), s="t", cat="end", args={})
         file, self._file = self._file, None
         with file:
             file.write("\n]}\n")
