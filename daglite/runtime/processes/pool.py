@@ -60,6 +60,8 @@ class ProcessSession:
         self._deadlines: dict[WorkerProcess, float] = {}
         self._owner = os.getpid()
         self._lost: list[Reply] = []
+        # Workers with something new in their writers.
+        self._unsent: set[WorkerProcess] = set()
         self._settled: list[Frame] = []
         self._hear: Hear | None = None
         self._deaths = 0
@@ -108,9 +110,10 @@ class ProcessSession:
 
     def submit(self, chunk: Chunk) -> None:
         able = [w for w in self._pool if w.credits(_CREDITS) and (w.left is None or w.left >= chunk.items)]
-        worker = min(able, key=_load)
+        worker = (max if chunk.light else min)(able, key=_load)
         self._free = None
         worker.chunks.append(chunk)
+        self._unsent.add(worker)
         if worker.left is not None:
             worker.left -= chunk.items
         if chunk.program not in worker.installed:
@@ -124,9 +127,8 @@ class ProcessSession:
         )
 
     def flush(self) -> None:
-        for worker in self._pool:
-            if worker.writer:
-                self._flush(worker)
+        while self._unsent:
+            self._flush(self._unsent.pop())
 
     def ready(self, timeout: float | None) -> Sequence[Reply]:
         self._fill()
@@ -342,6 +344,7 @@ class ProcessSession:
     def _remove(self, worker: WorkerProcess, why: EndedBy | None = None) -> int | None:
         with interrupts_blocked():
             self._pool.remove(worker)
+            self._unsent.discard(worker)
             self._free = None
             self._deadlines.pop(worker, None)
             for watched in (worker.sock, worker.process.sentinel):
