@@ -21,6 +21,7 @@ _STYLE = """\
 }
 @media print {
   :root { color-scheme: light; --ink: #000; --paper: #fff; --line: #999; --soft: #fff; }
+  .wide { overflow: visible; }
   h2, tr, .rule { break-inside: avoid; }
   h2 { break-after: avoid; }
 }
@@ -35,6 +36,7 @@ th, td { text-align: left; vertical-align: top; padding: .3rem .6rem; border-bot
 th { background: var(--soft); font-size: .85rem; }
 td:first-child { text-align: right; }
 td:nth-child(2) { white-space: nowrap; }
+td:nth-child(n+3) { min-width: 8rem; overflow-wrap: anywhere; }
 td.joined { border-left: 3px solid var(--line); }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; margin: .3rem 0 1rem; }
 dt { opacity: .7; }
