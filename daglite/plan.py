@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     import daglite.explain as explaining
     import daglite.observe as observe
+    import daglite.observe.cell as cell
     import daglite.runtime.processes.worker as worker
     import daglite.runtime.travel.transfer as transfer
     import daglite.sameness as sameness
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from daglite.runtime.run import Execution
 else:
     explaining, sameness = lazy("daglite.explain"), lazy("daglite.sameness")
-    observe = lazy("daglite.observe")
+    observe, cell = lazy("daglite.observe"), lazy("daglite.observe.cell")
     asyncio, runs, transfer = lazy("asyncio"), lazy("daglite.runtime.run"), lazy("daglite.runtime.travel.transfer")
     worker = lazy("daglite.runtime.processes.worker")
 
@@ -197,7 +198,8 @@ def _saves_by_default(program: Program) -> bool:
 def _may_show() -> bool:
     """Whether progress might be shown without being asked for: on a terminal, or in a notebook."""
     try:
-        return (sys.stderr.isatty() or "ipykernel" in sys.modules) and not worker.inside_worker()
+        shown = sys.stderr.isatty() or ("ipykernel" in sys.modules and cell.in_notebook())
+        return shown and not worker.inside_worker()
     except (AttributeError, ValueError):
         # There is no error output, or it is closed.
         return False

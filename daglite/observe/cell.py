@@ -1,7 +1,7 @@
 """Progress as one line below the cell of a notebook: one output of plain text, replaced as the run goes on.
 
-It is imported in a notebook only, where IPython is. Lines written to the error output would be kept, each of them, when
-the notebook is saved, and shown in red.
+It is imported only where a notebook may be, and IPython is. Lines written to the error output would be kept, each of
+them, when the notebook is saved, and shown in red.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, cast
 
+from IPython.core.getipython import get_ipython
 from IPython.display import DisplayHandle
 
-__all__ = ["Cell"]
+__all__ = ["Cell", "in_notebook"]
 
 
 class _Handle(Protocol):
@@ -21,6 +22,12 @@ class _Handle(Protocol):
 
 # What IPython does not annotate.
 _made = cast("Callable[[], _Handle]", DisplayHandle)
+_shell = cast("Callable[[], object]", get_ipython)
+
+
+def in_notebook() -> bool:
+    """Whether cells run here. A program may load the kernel for other reasons, and so be none."""
+    return hasattr(_shell(), "kernel")
 
 
 class Cell:

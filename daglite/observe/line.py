@@ -63,7 +63,7 @@ class Line:
         self._written = -_SELDOM
         with contextlib.suppress(AttributeError, ValueError):
             terminal = self._out().isatty()
-            notebook = self._stream is None and "ipykernel" in sys.modules
+            notebook = self._stream is None and "ipykernel" in sys.modules and cells.in_notebook()
             self._kind = "terminal" if terminal else "notebook" if notebook else "plain"
             self._cell = cells.Cell() if self._kind == "notebook" else None
         return True

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -236,3 +238,9 @@ def test_as_many_items_are_tried_as_are_asked_for() -> None:
     seen = list[int]()
     check_task(task(lambda x: seen.append(x), name="noted"), st.integers(), max_examples=7)
     assert len(seen) == 2 * 7
+
+
+def test_without_its_extra_it_says_what_to_install() -> None:
+    script = "import sys; sys.modules['hypothesis'] = None; import daglite.testing"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert "daglite.testing needs the extra: pip install 'daglite[testing]'" in done.stderr.splitlines()[-1]
