@@ -11,7 +11,8 @@ from typing_extensions import ParamSpec
 
 from daglite.binding import Bindable, require_task
 from daglite.functions import describe_pair
-from daglite.futures import ABSENT, Absent, CombineStep, ReduceStep, TaskFuture
+from daglite.futures import CombineStep, ReduceStep, TaskFuture
+from daglite.futures.folds import ABSENT, Absent
 from daglite.testing.alike import Comparing
 from daglite.testing.laws import combine_law, fold_law, nothing, task_law
 from daglite.testing.searching import search
