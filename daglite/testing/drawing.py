@@ -63,6 +63,11 @@ def divides(x: int, by: int = 2) -> bool:
 
 
 @task
+def up_to(x: int, most: int = 2) -> Iterator[int]:
+    yield from range(min(x, most))
+
+
+@task
 def add(total: int, x: int) -> int:
     return total + x
 
@@ -137,7 +142,7 @@ class _Flow:
 def _streams(draw: DrawFn, most: int) -> _Flow:
     flow = draw(_sources(most))
     for _ in range(draw(st.integers(0, 4))):
-        flow = draw(st.sampled_from([_then, _then, _scaled, _filtered, _taken]))(flow, draw)
+        flow = draw(st.sampled_from(_STEPS))(flow, draw)
     return flow
 
 
@@ -180,11 +185,38 @@ def _taken(flow: _Flow, draw: DrawFn) -> _Flow:
     return _Flow(flow.future.take(n), flow.items[:n], f"{flow.text}.take({n})", taken=True)
 
 
+def _skipped(flow: _Flow, draw: DrawFn) -> _Flow:
+    n = draw(st.integers(0, 3))
+    return _Flow(flow.future.skip(n), flow.items[n:], f"{flow.text}.skip({n})", taken=True)
+
+
+def _spread(flow: _Flow, draw: DrawFn) -> _Flow:
+    most = draw(st.integers(0, 2))
+    items = [each for x in flow.items for each in range(min(x, most))]
+    return _Flow(flow.future.flat_map(up_to, most=most), items, f"{flow.text}.flat_map(up_to, {most=})", flow.taken)
+
+
+def _batched(flow: _Flow, draw: DrawFn) -> _Flow:
+    n = draw(st.integers(1, 4))
+    return _Flow(flow.future.batch(n).unbatch(), flow.items, f"{flow.text}.batch({n}).unbatch()", flow.taken)
+
+
+def _distinct(flow: _Flow, _: DrawFn) -> _Flow:
+    return _Flow(flow.future.distinct(), [*dict.fromkeys(flow.items)], f"{flow.text}.distinct()", flow.taken)
+
+
+_STEPS = (_then, _then, _scaled, _filtered, _taken, _skipped, _spread, _batched, _distinct)
+
+
 @st.composite
 def _ends(draw: DrawFn, flow: _Flow) -> Drawn[object]:
     initial = draw(_SMALL)
-    kinds = ["add", "parts", "append", "join", *([] if flow.taken else ["unordered"])]
+    kinds = ["add", "parts", "append", "join", "sum", "count", *([] if flow.taken else ["unordered"])]
     match draw(st.sampled_from(kinds)):
+        case "sum":
+            return Drawn(flow.future.sum(initial), sum(flow.items, initial), f"{flow.text}.sum({initial})")
+        case "count":
+            return Drawn(flow.future.count(), len(flow.items), f"{flow.text}.count()")
         case "append":
             listed = flow.future.reduce(append, initial=[0])
             return Drawn(listed, [0, *flow.items], f"{flow.text}.reduce(append, initial=[0])")
