@@ -270,6 +270,7 @@ class _Numbering:
         for link in links:
             passes = before if link.filters else None
             step = self._step("" if steps else node, link.call, link.items, link.saves, passes)
+            step = replace(step, flattens=True, spreads=True) if link.flattens else step
             before = step.gives
             steps.append(step)
         return tuple(steps)

@@ -118,7 +118,8 @@ def _leg(
     nbytes: int,
 ) -> Leg:
     session = part.board.session
-    steps = [replace(step, spreads=step.spreads and session.resumes(step.function)) for step in part.steps]
+    *steps, last = part.steps
+    steps.append(replace(last, spreads=last.spreads and session.resumes(last.function)))
     window = Window(stage.limits.items(session.workers), nbytes, folds=steps[-1].starts is not None)
     shipping = Shipping(
         source=origin,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple, NoReturn, cast
+from typing import Literal, NamedTuple, NoReturn, cast
 
 from daglite.exceptions import TransferError
-from daglite.loop import Place, Shape, filters_of
+from daglite.loop import Place, Shape, filters_of, spreading
 from daglite.runtime.awaiting import PrivateLoop
 from daglite.runtime.chain import BoundStep, Chain, open_items
 from daglite.runtime.codec import ItemCodec
@@ -51,7 +51,9 @@ class BatchRun:
         self._skip = 0
         # Whether the last cell is a piece of a result.
         self._more = False
-        self._loop = flat_loop(Shape(tuple(self._tapped), "fold" if chain.folds else "cells", filters=filters))
+        end: Literal["fold", "cells"] = "fold" if chain.folds else "cells"
+        shape = Shape(tuple(self._tapped), end, filters=filters, spreads=spreading(chain.steps))
+        self._loop = flat_loop(shape)
 
     def go(self, items: list[object], bad: int | None) -> BaseException | None:
         """Take the items through, up to the `bad` one that could not be loaded; the error that ended it early, if any,
