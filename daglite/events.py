@@ -187,7 +187,10 @@ class Pulled(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """A batch (or a single call, or a generator) was given to the engine; `batch` is its number."""
+    """A batch (or a single call, or a generator) was given to the engine; `batch` is its number.
+
+    `segment` counts the parts of a stream that goes to workers several times.
+    """
 
     at: float
     stage: int
@@ -195,6 +198,7 @@ class Sent(NamedTuple):
     first: int
     items: int
     nbytes: int
+    segment: int = 0
 
 
 class Answered(NamedTuple):
@@ -217,10 +221,13 @@ class Answered(NamedTuple):
     failed: bool
     began: float | None
     steps: tuple[StepTime, ...]
+    segment: int = 0
 
 
 class Delivered(NamedTuple):
-    """Results were saved and folded, collected or handed over, in `seconds`."""
+    """Results were saved and folded, collected or handed over, in `seconds`; or, where they are not of the last
+    `segment`, went on to the next one.
+    """
 
     at: float
     stage: int
@@ -228,6 +235,7 @@ class Delivered(NamedTuple):
     items: int
     nbytes: int
     seconds: float
+    segment: int = 0
 
 
 class Called(NamedTuple):

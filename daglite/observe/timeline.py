@@ -115,7 +115,8 @@ class Timeline:
             case Delivered():
                 began = event.at - event.seconds
                 line = self._slice(COORDINATOR, "ending", event.stage, began, event.seconds, event.items)
-                return line + self._count(event.stage, event.at, -event.items)
+                # Items are counted up to where they leave the first segment: behind it they are others.
+                return line if event.segment else line + self._count(event.stage, event.at, -event.items)
             case Called():
                 return self._slice(
                     COORDINATOR, "task", event.stage, event.at - event.seconds, event.seconds, event.items

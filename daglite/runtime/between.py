@@ -17,6 +17,7 @@ from daglite.runtime.failures import raise_blamed, short_repr
 from daglite.runtime.operators import Operator, Pipe
 from daglite.runtime.saving import Saver
 from daglite.runtime.segments import BoundSegment
+from daglite.runtime.tally import Tally
 
 __all__ = ["Between", "Known", "Numbering", "Pair", "between", "numbered"]
 
@@ -55,6 +56,7 @@ class Between(NamedTuple):
     last: Step
     numbering: Numbering
     known: Known | None
+    tallies: tuple[Tally, ...] = ()
 
 
 def between(
@@ -74,6 +76,7 @@ def between(
     """
     numbering, last = Numbering(), before
     operators: list[Operator] = []
+    tallies: list[Tally] = []
     counting = None if index_of is None else _Counting(numbering, index_of)
     for planned, bound in (*pairs, *(() if following is None else ((following[0], following[1]._replace(links=[])),))):
         if bound.pipe is not None:
@@ -82,13 +85,15 @@ def between(
         if bound.links:
             # Only tasks here look at the index while an item goes through.
             operators += [] if counting is None else [counting]
-            operators.append(_Applying(Chain(bound.links, loop), bound.savers, numbering))
+            chain = Chain(bound.links, loop)
+            tallies += chain.tallies
+            operators.append(_Applying(chain, bound.savers, numbering))
             last, gaps = planned.links[-1], gaps or any(link.filters for link in bound.links)
             counting = None
     if most is not None:
         operators.append(_Most(most))
     pipe = operators[0] if len(operators) == 1 else Pipe(operators)
-    return Between(pipe, last, numbering, Known() if gaps else None)
+    return Between(pipe, last, numbering, Known() if gaps else None, tuple(tallies))
 
 
 def numbered(items: Iterator[object], numbering: Numbering, known: Known) -> Iterator[object]:

@@ -137,7 +137,7 @@ class Outlet:
         self.window = window
         self.keeps = ending.keeps
         self._ending = ending
-        self._count = 0
+        self.count = 0
 
     def deliver(self, room: int) -> int:
         """Pass on up to `room` results, as long as there are any; how many it were."""
@@ -154,8 +154,8 @@ class Outlet:
         finally:
             # What came before an error goes on before it.
             if values:
-                first, self._count = self._count, self._count + len(values)
-                self._ending.take(range(first, self._count) if known is None else known, values, 0)
+                first, self.count = self.count, self.count + len(values)
+                self._ending.take(range(first, self.count) if known is None else known, values, 0)
                 if self.keeps:
                     self.window.pull(len(values), 0)
         return len(values)
