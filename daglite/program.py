@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
-from daglite.functions import Function
+from daglite.functions import Function, Site
 from daglite.operations import OperationKind
 from daglite.options import Limits, Save
 from daglite.records import record
@@ -115,7 +115,7 @@ class MaterialiseStage:
     @property
     def place(self) -> Place:
         """Where it runs."""
-        return "coordinator" if self.step.function.stays else "workers"
+        return "coordinator" if self.step.function.stays or self.step.function.here else "workers"
 
 
 @record
@@ -173,6 +173,11 @@ class Segment:
 
     operations: tuple[Operation, ...] = ()
     links: tuple[Step, ...] = ()
+
+    @property
+    def site(self) -> Site | None:
+        """Where its links ask to run, all of them alike."""
+        return self.links[0].function.site if self.links else None
 
 
 @record

@@ -141,7 +141,10 @@ def _step(step: Step, leaf: _Leaf) -> tuple[object, ...]:
         for name, operand in sorted(step.arguments, key=_name)
     )
     saves = tuple(leaf(save, f"a save of {task}") for save in step.saves)
-    kind = ("filter",) if step.filters else () if step.limit is None else ("first", step.limit)
+    kind: tuple[object, ...] = ("filter",) if step.filters else () if step.limit is None else ("first", step.limit)
+    if step.function.site is not None:
+        # Where it runs, but not on how many workers.
+        kind = (*kind, ("on", step.function.site.on))
     return (*kind, leaf(step.function, task), arguments, step.items, saves)
 
 

@@ -12,7 +12,7 @@ from typing_extensions import ParamSpec, TypedDict, TypeVar, Unpack
 
 from daglite.binding import Bindable, bind_call, bind_map, fix
 from daglite.exceptions import ParameterError, TaskError
-from daglite.functions import describe, suggest
+from daglite.functions import On, describe, suggest
 from daglite.futures import Future, IterFuture, MapTaskFuture, TaskFuture
 from daglite.ir.nodes import IterNode, MapTaskNode, TaskNode
 
@@ -36,6 +36,8 @@ class TaskOptions(TypedDict, total=False):
     retries: int
     timeout: float | None
     retry_on_crash: bool
+    on: On | None
+    workers: int | None
 
 
 class BaseTask(Bindable, Generic[P, R_co]):
@@ -95,6 +97,9 @@ class BaseTask(Bindable, Generic[P, R_co]):
             "retries": old.retries,
             "timeout": old.timeout,
             "retry_on_crash": old.retry_on_crash,
+            "on": None if old.site is None else old.site.on,
+            # Another place has workers of its own.
+            "workers": None if old.site is None or options.get("on", old.site.on) != old.site.on else old.site.workers,
         }
         return replace(self, function=describe(old.fn, **(stay | _known(options))))
 
@@ -129,9 +134,9 @@ class StreamTask(Task[P, list[T]], Generic[P, T]):
 
     def iter(self, /, *args: P.args, **kwargs: P.kwargs) -> IterFuture[T]:
         """The items as a lazy stream: the generator runs in the coordinator, each item is sent on as it is yielded."""
-        if self.function.needs_worker:
+        if asked := self.function.wants_worker:
             raise ParameterError(
-                f"task '{self.name}' has a `timeout` or `retry_on_crash=False`, which `.iter` cannot keep: "
+                f"task '{self.name}' has {asked}, which `.iter` cannot keep: "
                 "its generator runs in the coordinator; set them on the tasks behind it, or call the task directly"
             )
         return IterFuture(IterNode(bind_call(self, args, kwargs)))
@@ -177,6 +182,9 @@ def task(fn: Any = _NOT_GIVEN, /, **options: Unpack[TaskOptions]) -> Any:
     the first item is out. `timeout` is the most seconds one call may take on a worker, its waiting for a worker not
     counted; the worker is killed and the run ends with `TaskTimeoutError`. `retry_on_crash=False`: a call whose worker
     died is not started again, the run ends with `WorkerDiedError`.
+    `on` is where calls run: "processes", "threads" (for tasks that wait; `async def` ones share one event loop) or
+    "coordinator"; None leaves it to the run. `workers` is how many calls are under way there at once (default: as many
+    as the run has workers there). In a run with `runtime="inline"` all calls are in the coordinator.
 
     Raises `TaskError` when `fn` is not callable, `ParameterError` for option values that are not allowed.
 

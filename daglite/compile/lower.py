@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import assert_never, cast
 
 from daglite.compile.gives import after, after_operation
-from daglite.functions import signature_of
+from daglite.functions import Site, signature_of
 from daglite.ir.making import parts_of
 from daglite.ir.nodes import (
     Argument,
@@ -134,7 +134,7 @@ class _Numbering:
         match node:
             case TaskNode():
                 step = self._step(name, node.call, (), node.saves)
-                return MaterialiseStage(step, False) if node.call.function.streams else CallStage("workers", (step,))
+                return MaterialiseStage(step, False) if node.call.function.streams else CallStage(_place(step), (step,))
             case IterNode():
                 return MaterialiseStage(replace(self._step(name, node.call, (), node.saves), limit=node.limit), True)
             case MapTaskNode():
@@ -153,13 +153,13 @@ class _Numbering:
                 return self._stream(items, (Segment(),), name, fold_of(node), self.types[node])
             case JoinNode():
                 call = Call(node.call.function, node.call.fixed, (*node.call.bound, Binding(node.item, node.source)))
-                place: Place = "workers" if call.function.needs_worker else "coordinator"
+                place: Place = "workers" if call.function.wants_worker else "coordinator"
                 return CallStage(place, (self._step(name, call, (), node.saves),))
             case CompositeTaskNode():
                 first = self._step(name, node.first, (), ())
                 links = self._links("", node.links, "?")
                 last = replace(links[-1], saves=node.saves)
-                return CallStage("workers", (first, *links[:-1], last))
+                return CallStage(_place(first), (first, *links[:-1], last))
             case CompositeMapTaskNode():
                 return self._composite(name, node)
             case SaveNode():
@@ -210,7 +210,7 @@ class _Numbering:
                 # A list lies in the coordinator already: there it is folded, too. So is what a filter lets pass:
                 # answers then tell item by item what came of it, and a part has no items.
                 links = segments[-1].links
-                here = bool(node) or any(link.filters for link in links)
+                here = bool(node) or any(link.filters for link in links) or any(link.function.here for link in links)
                 here = here or (not links and ending.combine is not None and ending.combine.named)
                 combine = self._combine(ending, end.number, "coordinator" if here else "workers")
             case _:
@@ -232,12 +232,13 @@ class _Numbering:
         return Combine(step, None if empty is None else self._operand(empty), place, fold.combine.named)
 
     def _segments(self, node: str, parts: Iterable[Link | Operation], before: str) -> tuple[Segment, ...]:
-        """Each run of operations with the links behind it; `before` is the type of what reaches the first of all, which
-        stands on the line of `node`.
+        """Each run of operations with the links behind it, and links that ask for another place than those before.
+
+        `before` is the type of what reaches the first of all, which stands on the line of `node`.
         """
         found: list[Segment] = []
-        for kind, run in itertools.groupby(parts, type):
-            if kind is Operation:
+        for (operates, _), run in itertools.groupby(parts, _kind):
+            if operates:
                 operations: list[ProgramOperation] = []
                 for one in cast("Iterable[Operation]", run):
                     before = after_operation(one, before, self._items)
@@ -247,7 +248,10 @@ class _Numbering:
                 continue
             links = self._links(node, cast("Iterable[Link]", run), before)
             before, node = links[-1].gives, ""
-            found = [*found[:-1], replace(found[-1], links=links)] if found else [Segment((), links)]
+            if found and not found[-1].links:
+                found[-1] = replace(found[-1], links=links)
+            else:
+                found.append(Segment((), links))
         return tuple(found) or (Segment(),)
 
     def _operation(self, node: str, one: Operation, gives: str) -> ProgramOperation:
@@ -282,12 +286,30 @@ class _Numbering:
         return Constant(argument.value) if isinstance(argument, Value) else self.places[argument]
 
 
+def _kind(part: Link | Operation) -> tuple[bool, Site | None]:
+    """What parts of a stream must have in common to stand in one segment without anything between them."""
+    return isinstance(part, Operation), part.call.function.site if isinstance(part, Link) else None
+
+
+def _parted(parts: Iterable[Link | Operation]) -> Iterator[tuple[str, str]]:
+    """Neighbours that stand in different segments only because of where they run."""
+    for left, right in itertools.pairwise(parts):
+        if isinstance(left, Link) and isinstance(right, Link) and left.call.function.site != right.call.function.site:
+            yield left.call.function.name, right.call.function.name
+
+
+def _place(step: Step) -> Place:
+    return "coordinator" if step.function.here else "workers"
+
+
 def _remarks(root: Node) -> tuple[str, ...]:
-    """What was not fused and why: streams that are kept as a list in the coordinator."""
+    """What was not fused and why: streams that are kept as a list in the coordinator, and tasks in different places."""
     readers = consumers(root)
     found = []
     for node, count in readers.items():
         if isinstance(node, CompositeMapTaskNode) and isinstance(node.ending, Collect) and count:
             reason = f"shared by {count}" if count > 1 else "needed as a list"
             found.append(f"{node_text(node)}: {reason}, materialised")
+        if isinstance(node, CompositeMapTaskNode):
+            found.extend(f"{left} and {right}: they run in different places" for left, right in _parted(node.links))
     return tuple(found)

@@ -147,10 +147,11 @@ class _Stage:
                 joined = True
             for count, link in enumerate(segment.links, 1):
                 verb: Verb = "filter" if link.filters else "then" if joined else "map"
-                limits = [batch_text(stage.limits)]
+                limits = [] if link.function.here else [batch_text(stage.limits)]
                 if stage.most is not None and segment is stage.last and count == len(segment.links):
                     limits.append(f"take {stage.most}")
-                yield self._row(link, joined, "workers", verb, f"-> {link.gives}", limits, stage)
+                where: Place = "coordinator" if link.function.here else "workers"
+                yield self._row(link, joined, where, verb, f"-> {link.gives}", limits, stage)
                 joined = True
         if stage.end is not None:
             verb, limits = "join", []
@@ -184,6 +185,8 @@ class _Stage:
         if limit is not None:
             limits.insert(0, f"take {limit}")
         arguments = tuple(self._argument(name, operand) for name, operand in _arguments(step, joined, stage))
+        if function.site is not None:
+            limits.append(f"on {function.site}")
         if function.retries:
             limits.append(f"retries {function.retries}")
         if function.timeout is not None:

@@ -60,9 +60,9 @@ def here(given: object, method: str, what: str) -> Bindable:
             f"`{method}` needs a task that returns {what}; '{found.function.name}' is a generator, whose list of items "
             f"it would be; give a task that returns {what}"
         )
-    if found.function.needs_worker:
+    if asked := found.function.wants_worker:
         raise ParameterError(
-            f"task '{found.function.name}' has a `timeout` or `retry_on_crash=False`, which `{method}` cannot keep: "
+            f"task '{found.function.name}' has {asked}, which `{method}` cannot keep: "
             "it runs in the coordinator; set them on the tasks before it"
         )
     return found

@@ -131,9 +131,9 @@ class Foldable(Future[list[T]]):
         to leave out; the run raises `ParameterError` when none is.
         """
         found = task_of(task, "reduce")
-        if found.function.needs_worker:
+        if asked := found.function.wants_worker:
             raise ParameterError(
-                f"task '{found.function.name}' has a `timeout` or `retry_on_crash=False`, which `reduce` cannot keep: "
+                f"task '{found.function.name}' has {asked}, which `reduce` cannot keep: "
                 "a fold runs in the coordinator; set them on the tasks before it"
             )
         if not isinstance(ordered, bool):
@@ -266,10 +266,9 @@ def _combine(fold: str, given: object, empty: object) -> Combine | None:
         raise ParameterError(
             f"`combine` of `reduce` with task '{fold}' must be a task or a function of two accumulators; got {given!r}"
         )
-    if found.function.needs_worker:
+    if asked := found.function.wants_worker:
         raise ParameterError(
-            f"task '{found.function.name}' has a `timeout` or `retry_on_crash=False`, which `combine` cannot keep: "
-            "it runs in the coordinator"
+            f"task '{found.function.name}' has {asked}, which `combine` cannot keep: it runs in the coordinator"
         )
     call, items = bind_items(found, "combine", 2, (), {})
     return Combine(call, items, None if empty is ABSENT else argument_of(empty))

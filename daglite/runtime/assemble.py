@@ -20,8 +20,15 @@ from daglite.runtime.copies import Copies
 from daglite.runtime.endings import Ending, Folding, Intake, Yielding
 from daglite.runtime.failures import raise_blamed
 from daglite.runtime.inline import InlineFlow
-from daglite.runtime.operators import Pipe
-from daglite.runtime.routing import Part, open_intake, open_parts, steps_and_savers, stream_flow
+from daglite.runtime.routing import (
+    Part,
+    away,
+    open_intake,
+    open_parts,
+    span_of,
+    steps_and_savers,
+    stream_flow,
+)
 from daglite.runtime.saving import Saver
 from daglite.runtime.segments import BoundSegment, Closing, bind_segments, piped
 from daglite.runtime.source import Source
@@ -54,34 +61,38 @@ def open_flow(
     """
     segments = bind_segments(context, stage)
     links, savers = segments[-1].links, segments[-1].savers
-    limited = [link for segment in segments for link in segment.links] + ([] if fold is None else [fold])
-    # Several segments stay on workers as a whole.
-    single = len(segments) == 1
-    adaptive = single and bool(limited) and context.begins_here([step.function for step in limited])
-    shipped = bool(limited) and not context.inline and not adaptive
-    codec = context.board().session.codec if shipped else context.codec
-    source, codec = _open_source(context, stage, codec)
-    if shipped:
-        source = _beside(stage, source, segments[0].pipe, codec)
-        parts = open_parts(context, stage, segments, ending, source.indices, fold)
-        return stream_flow(context, context.board(), stage, source, parts, ordered, ending)
+    places = [] if context.inline else away(stage, fold)
+    limited = [*links, fold] if fold is not None else links
+    # Several segments go to workers as a whole.
+    adaptive = bool(places) and len(segments) == 1 and context.begins_here([step.function for step in limited])
+    if places and not adaptive:
+        codec: ItemCodec | None = context.board_at(stage.segments[places[0]].site).session.codec
+        source, _ = _open_source(context, stage, codec)
+        source, parts = open_parts(context, stage, segments, ending, source, fold)
+        return stream_flow(context, stage, source, parts, ordered, ending)
+    source, codec = _open_source(context, stage, context.codec)
+    segments = _joined(segments)
+    links, savers = segments[-1].links, segments[-1].savers
     source, codec = _before_last(context, stage, source, segments, codec, limited=bool(limited))
     if adaptive:
         steps, wanted = steps_and_savers(links, savers, fold)
-        intake = open_intake(context, wanted, ending, source.indices, parts=fold is not None, most=stage.most)
+        intake = open_intake(context, wanted, ending, span_of(source), parts=fold is not None, most=stage.most)
         inline = _inline_part(context, source, links, savers, here or ending, folds=fold is not None, most=stage.most)
         return _adaptive_flow(context, stage, source, inline, steps, intake, ordered)
     chain = Chain(links, context.loop)
     return _inline_flow(context, steps_of(stage), source, chain, savers, ending, codec, stage.most)
 
 
-def _beside(stage: StreamStage, source: Source, pipe: Pipe | None, codec: ItemCodec | None) -> Source:
-    """The source behind the operations that stand on it."""
-    if pipe is None:
-        return source
-    # A generator may use one object again and again; what comes from a list is what it is.
-    copied_by = codec if isinstance(stage.source, Step) else None
-    return piped(source, stage.segments[0], pipe, codec, copied_by=copied_by)
+def _joined(segments: Sequence[BoundSegment]) -> list[BoundSegment]:
+    """Segments that stand apart only because of their places, as one: here they have one place."""
+    found = [segments[0]]
+    for pipe, links, savers in segments[1:]:
+        if pipe is None:
+            before = found.pop()
+            found.append(BoundSegment(before.pipe, [*before.links, *links], [*before.savers, *savers]))
+        else:
+            found.append(BoundSegment(pipe, links, savers))
+    return found
 
 
 def _before_last(
@@ -95,7 +106,8 @@ def _before_last(
 ) -> tuple[Source, ItemCodec | None]:
     """What reaches the links of the last segment, as a source, with the codec that captures it."""
     last = len(segments) - 1
-    for number, (planned, (pipe, links, savers)) in enumerate(zip(stage.segments, segments, strict=True)):
+    operated = [segment for segment in stage.segments if segment.operations or segment is stage.segments[0]]
+    for number, (planned, (pipe, links, savers)) in enumerate(zip(operated, segments, strict=True)):
         if pipe is not None:
             # What nothing changes any more need not be captured.
             kept = codec if number < last or limited else None
@@ -118,7 +130,9 @@ def _flowing(context: Context, source: Source, links: Sequence[BoundStep], saver
 def gapped(context: Context, stage: StreamStage) -> bool:
     """Whether the indices of a stream's results may have gaps: a filter stands here, or in the stream it reads."""
     before = isinstance(stage.source, MappedSource) and context.indices_of(stage.source) is not None
-    return (before and not stage.operations) or any(link.filters for link in stage.last.links)
+    starts = [place for place, segment in enumerate(stage.segments) if segment.operations]
+    links = [link for segment in stage.segments[starts[-1] if starts else 0 :] for link in segment.links]
+    return (before and not starts) or any(link.filters for link in links)
 
 
 def generator_flow(context: Context, step: Step, ending: Ending) -> Flow:
@@ -232,7 +246,7 @@ def _adaptive_flow(
     def move(answer: Answer) -> StreamFlow | None:
         board = context.crew(answer)
         try:
-            flow = stream_flow(context, board, stage, source, [Part(steps, intake)], ordered, inline.ending)
+            flow = stream_flow(context, stage, source, [Part(board, steps, intake)], ordered, inline.ending)
         except TransferError as error:
             _log.debug("%s", error)
             return None

@@ -160,14 +160,15 @@ class Intake:
 
     `savers` has one entry for each tapped step and a last one for the result itself; results arrive flat, `len(savers)`
     values for each item, and fewer for one that a filter dropped on the way. Where workers fold (`parts`) there is no
-    last saver, and one part follows the values of a batch. `indices` are those of the source.
+    last saver, and one part follows the values of a batch. `span(first, size)` gives the indices of items by their
+    places, where they are not the same.
     """
 
     def __init__(
         self,
         savers: Sequence[Saver | None],
         ending: Ending,
-        indices: Sequence[int] | None = None,
+        span: Callable[[int, int], Sequence[int]] | None = None,
         *,
         parts: bool = False,
         most: int | None = None,
@@ -179,7 +180,7 @@ class Intake:
         self._stride = len(savers)
         self._savers = savers
         self._ending = ending
-        self._indices = indices
+        self._span = span
         self._plain = all(saver is None for saver in savers)
 
     @property
@@ -190,8 +191,7 @@ class Intake:
     def take(self, entry: Entry[list[object]]) -> int:
         """Save, one item at a time in this order, and pass on the results; tells how many there were."""
         first, size, values, nbytes, marks = entry if self.left is None else self._cut(entry, self.left)
-        places = range(first, first + size)
-        indices: Sequence[int] = places if self._indices is None else self._indices[first : first + size]
+        indices = range(first, first + size) if self._span is None else self._span(first, size)
         if not self._plain:
             self._save(indices, values, marks)
         stride = self._stride

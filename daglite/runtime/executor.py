@@ -117,6 +117,23 @@ class Session(Protocol):
         """Make a `ready` that waits in another thread return."""
         ...
 
+    @property
+    def attends(self) -> bool:
+        """Whether its wait can also be ended by what `attend` is given."""
+        ...
+
+    def attend(self, fd: int, *, on: bool) -> None:
+        """End a wait here also when there is something to be read at `fd`, or no more."""
+        ...
+
+    def alert(self, other: Session | None) -> None:
+        """From now on an answer that comes here ends a wait of the other session; None: of no other."""
+        ...
+
+    def patience(self, timeout: float | None) -> float | None:
+        """How long a wait for all sessions may be, at most `timeout`, because of what this one must see to."""
+        ...
+
     def listen(self, hear: Hear | None) -> None:
         """Tell `hear` of each worker there is, and of each that starts or ends from now on; None: tell nobody."""
         ...

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Final
 
+from daglite.runtime.between import Between
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.endings import Ending, Relay
 from daglite.runtime.leg import Leg
-from daglite.runtime.operators import Pipe
 from daglite.runtime.source import Source
 from daglite.runtime.window import Window
 
@@ -32,14 +32,15 @@ class Outputs:
     `held`: an item that has been taken apart is not through yet. `cut`: the operations have seen enough.
     """
 
-    def __init__(self, before: Leg, relay: Relay, pipe: Pipe, failing: Callable[[], bool]) -> None:
+    def __init__(self, before: Leg, relay: Relay, between: Between, failing: Callable[[], bool]) -> None:
         """`failing`: the run has failed, so what the operations still hold must not come out."""
+        self.numbering = between.numbering
         self.held = False
         self.finished = False
         self.cut = False
         self._before = before
         self._relay = relay
-        self._pipe = pipe
+        self._pipe, self._known, self._count = between.pipe, between.known, 0
         self._failing = failing
         self._current: Iterator[object] = _NOTHING
         self._last = False
@@ -51,6 +52,9 @@ class Outputs:
         while True:
             for output in self._current:
                 self.held = True
+                if self._known is not None:
+                    self._known.learn(self._count, self.numbering.now)
+                    self._count += 1
                 return output
             self.held = False
             if self._last:
@@ -78,7 +82,7 @@ class Outputs:
         return not self.finished and (self.held or self.ready())
 
     def _take(self) -> object:
-        _, value, nbytes = self._relay.waiting.popleft()
+        self.numbering.now, value, nbytes = self._relay.waiting.popleft()
         self._before.window.release(1, nbytes)
         return value
 
@@ -93,8 +97,9 @@ class Outputs:
 class Inlet(Source):
     """The source of a segment behind another; see `Source`. It is used under the lock, and pulling it never waits."""
 
-    def __init__(self, outputs: Outputs, *, name: str, number: int, codec: ItemCodec) -> None:
-        super().__init__(outputs, name=name, number=number, saver=None, codec=codec)
+    def __init__(self, outputs: Outputs, between: Between, codec: ItemCodec) -> None:
+        name, number = between.last.function.name, between.last.number
+        super().__init__(outputs, name=name, number=number, saver=None, codec=codec, indices=between.known)
         self.outputs = outputs
 
     def pull(self, want: int, append: Callable[[object], None], room: int, *, watched: bool) -> None:
@@ -113,22 +118,22 @@ class Outlet:
         self.window = window
         self.keeps = ending.keeps
         self._ending = ending
-        self._count = 0
 
     def deliver(self, room: int) -> int:
         """Pass on up to `room` results, as long as there are any; how many it were."""
         values: list[object] = []
+        indices: list[int] = []
         until = time.perf_counter() + _LONGEST
         try:
             for value in islice(self.outputs, room):
                 values.append(value)
+                indices.append(self.outputs.numbering.now)
                 if time.perf_counter() > until:
                     break
         finally:
             # What came before an error goes on before it.
             if values:
-                first, self._count = self._count, self._count + len(values)
-                self._ending.take(range(first, self._count), values, 0)
+                self._ending.take(indices, values, 0)
                 if self.keeps:
                     self.window.pull(len(values), 0)
         return len(values)

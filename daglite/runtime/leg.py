@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from daglite.runtime.board import Board
 from daglite.runtime.endings import Intake
 from daglite.runtime.merge import Entry, Merge
 from daglite.runtime.shipping import Shipping
@@ -28,13 +27,11 @@ class Leg:
         window: Window,
         merge: Merge[list[object]],
         intake: Intake,
-        board: Board,
     ) -> None:
         self.origin = origin
         self.shipping = shipping
         self.window = window
         self.intake = intake
-        self.board = board
         self._merge = merge
         self._pieces: Iterator[Entry[list[object]]] = iter(())
 

@@ -31,7 +31,6 @@ class Route:
         """`size`: most items alive in all legs together, where the user has given such a number."""
         self.first = legs[0]
         self.last = legs[-1]
-        self.boards = list(dict.fromkeys(leg.board for leg in legs))
         # Whether something moved between two legs: more may be possible without an answer.
         self.stirred = False
         # Whether operations have had enough of what the source and the first legs give.

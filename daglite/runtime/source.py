@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from typing import Protocol
 
 from daglite.exceptions import Failure, TransferError
 from daglite.runtime.codec import ItemCodec
@@ -13,11 +14,17 @@ from daglite.runtime.failures import blame, raise_blamed, short_repr
 from daglite.runtime.saving import Saver
 from daglite.runtime.travel.cells import SCALARS, SMALL, Unloadable
 
-__all__ = ["Source"]
+__all__ = ["Places", "Source"]
 
 
 # The longest pull, in seconds.
 _LONGEST = 0.005
+
+
+class Places(Protocol):
+    """The indices of items by their places."""
+
+    def __getitem__(self, place: int, /) -> int: ...
 
 
 class Source:
@@ -31,7 +38,7 @@ class Source:
         number: int,
         saver: Saver | None,
         codec: ItemCodec | None,
-        indices: Sequence[int] | None = None,
+        indices: Places | None = None,
     ) -> None:
         """`codec` None shares items as they are: for runtimes that do not cross processes.
 

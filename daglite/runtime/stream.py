@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 from daglite.options import MIB
 from daglite.runtime.batch import PullSize
+from daglite.runtime.board import Boards
 from daglite.runtime.helper import Helper
 from daglite.runtime.route import Route
 from daglite.runtime.source import Source
@@ -40,6 +41,7 @@ class StreamFlow:
         source: Source,
         route: Route,
         verdict: Verdict,
+        boards: Boards,
         helper_thread: bool,
         failed_beside: Callable[[], BaseException | None],
     ) -> None:
@@ -49,14 +51,14 @@ class StreamFlow:
         self._verdict = verdict
         # Where the items of the source go.
         self._first = route.first
-        self._board = route.boards[0]
+        self._boards = boards
         self._failed_beside = failed_beside
         self._pull_size = PullSize()
         self._lock = threading.Lock()
         self._stopped = False
         self._pulling = False
         self._closed = False
-        self._helper = Helper(self._relieve, self._board.session.wake) if helper_thread else None
+        self._helper = Helper(self._relieve, boards.wake) if helper_thread else None
 
     def advance(self) -> bool:
         """One turn, on the caller's thread; False when the stream is over. Raises the error that ends it."""
@@ -163,7 +165,7 @@ class StreamFlow:
         error = self._verdict.error
         if error is not None and not self._verdict.patience(self._route.lowest(), time.monotonic()):
             self._stopped = True
-            self._board.abandon()
+            self._boards.abandon()
             if not self._pulling:
                 return
             _log.error(
@@ -179,7 +181,7 @@ class StreamFlow:
             timeout = self._verdict.patience(self._route.lowest(), time.monotonic())
         elif self._route.stirred or not self._route.busy():
             timeout = 0.0
-        self._board.poll(timeout)
+        self._boards.poll(timeout)
         self._route.move()
 
     def _over(self) -> bool:

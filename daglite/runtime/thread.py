@@ -17,7 +17,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from queue import SimpleQueue
 from typing import NamedTuple
@@ -82,10 +82,20 @@ class Desk:
 
     def __init__(self) -> None:
         self.replies: SimpleQueue[Reply | None] = SimpleQueue()
+        # Wakes whoever waits elsewhere for what comes here.
+        self.alerted: Callable[[], None] | None = None
         self._waiting: deque[Job] = deque()
         self._idle: list[WorkerThread] = []
         # A stream that is collected as garbage may close its session from any thread, even from inside this lock.
         self._lock = threading.RLock()
+
+    def leave(self, reply: Reply | None) -> None:
+        """A thread leaves its reply; None: makes the coordinator look up."""
+        self.replies.put(reply)
+        # Read once: the coordinator may change it.
+        alerted = self.alerted
+        if alerted is not None:
+            alerted()
 
     def give(self, job: Job) -> bool:
         """Hand a job to an idle thread; False when there is none."""
@@ -189,7 +199,7 @@ class WorkerThread:
             reply = self._answer(job)
             if self._dismissed:
                 break
-            self._desk.replies.put(reply)
+            self._desk.leave(reply)
             # While it sleeps it must not keep items alive.
             del job, reply
         self._prepared.clear()
@@ -269,7 +279,7 @@ class WorkerThread:
     def _send_piece(self, seq: int, attempt: int, cells: list[object]) -> None:
         if self._dismissed:
             raise _Dismissed
-        self._desk.replies.put(Reply(seq, "piece", len(cells), attempt, 0.0, cells, self.thread.native_id))
+        self._desk.leave(Reply(seq, "piece", len(cells), attempt, 0.0, cells, self.thread.native_id))
 
     def _failed(
         self,
@@ -300,7 +310,7 @@ class WorkerThread:
         self._call_over()
         self._call = _TimedCall(task, index, seconds, time.monotonic() + seconds)
         # The coordinator may be in the middle of a longer wait.
-        self._desk.replies.put(None)
+        self._desk.leave(None)
 
     def _call_over(self) -> None:
         with self._watch:

@@ -17,7 +17,7 @@ from queue import Empty
 from daglite.exceptions import ExecutionError
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import Sharing
-from daglite.runtime.executor import Chunk, Hear, Reply
+from daglite.runtime.executor import Chunk, Hear, Reply, Session
 from daglite.runtime.logs import MARKING
 from daglite.runtime.thread import Desk, Job, Program, WorkerThread
 
@@ -33,6 +33,8 @@ _log = logging.getLogger("daglite")
 
 class ThreadSession:
     """A crew of up to `workers` threads, each started when first needed; see `executor.Session`."""
+
+    attends = False
 
     def __init__(self, workers: int, codec: Sharing | None = None) -> None:
         """`codec`: how items cross, when they are not to be shared."""
@@ -50,6 +52,7 @@ class ThreadSession:
         self._timed = False
         self._open = True
         self._hear: Hear | None = None
+        self._alerted: Session | None = None
         MARKING.begin()
 
     def install(self, steps: Sequence[BoundStep]) -> int:
@@ -85,7 +88,7 @@ class ThreadSession:
         """Threads have what was submitted."""
 
     def ready(self, timeout: float | None) -> Sequence[Reply]:
-        replies = self._collect(self._patience(timeout) if self._timed else timeout)
+        replies = self._collect(self.patience(timeout))
         for reply in replies:
             if reply.kind != "piece":
                 self._under_way -= 1
@@ -96,6 +99,13 @@ class ThreadSession:
 
     def wake(self) -> None:
         self._desk.replies.put(None)
+
+    def attend(self, fd: int, *, on: bool) -> None:
+        raise AssertionError("it waits at a lock")
+
+    def alert(self, other: Session | None) -> None:
+        self._alerted = other
+        self._desk.alerted = None if other is None else other.wake
 
     def listen(self, hear: Hear | None) -> None:
         self._hear = hear
@@ -163,8 +173,10 @@ class ThreadSession:
         found += [queue.get() for _ in range(queue.qsize())]
         return [reply for reply in found if reply is not None]
 
-    def _patience(self, timeout: float | None) -> float | None:
-        """How long to wait: no longer than until the first call is late."""
+    def patience(self, timeout: float | None) -> float | None:
+        """No longer than until the first call is late."""
+        if not self._timed:
+            return timeout
         deadlines = [until for worker in self._crew if (until := worker.deadline()) is not None]
         if not deadlines:
             return timeout
@@ -184,6 +196,7 @@ class ThreadSession:
             worker.dismiss()
         # Late replies go to the old desk, where nobody looks.
         self._desk = Desk()
+        self.alert(self._alerted)
         self._under_way = 0
         self._exclusive.clear()
 

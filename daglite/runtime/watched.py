@@ -78,6 +78,19 @@ class BeatingSession:
     def wake(self) -> None:
         self._inner.wake()
 
+    @property
+    def attends(self) -> bool:
+        return self._inner.attends
+
+    def attend(self, fd: int, *, on: bool) -> None:
+        self._inner.attend(fd, on=on)
+
+    def alert(self, other: Session | None) -> None:
+        self._inner.alert(other)
+
+    def patience(self, timeout: float | None) -> float | None:
+        return self._inner.patience(timeout)
+
     def listen(self, hear: Hear | None) -> None:
         self._inner.listen(hear)
 
@@ -194,8 +207,6 @@ class WatchedFlow(StreamFlow):
     def watch(self, watch: Watch, stage: int) -> None:
         """Must be called before the first turn."""
         self._watch, self._stage = watch, stage
-        session = self._board.session
-        self._watched = session if isinstance(session, WatchedSession) else None
 
     def _pull(self, want: int) -> None:
         source = self._source
@@ -208,8 +219,8 @@ class WatchedFlow(StreamFlow):
             self._watch.emit(Pulled(now, self._stage, first, items, nbytes, now - began, self._first.window.alive))
 
     def _exchange(self, timeout: float | None) -> None:
-        session = self._watched
-        if session is None or self._pulling:
+        session = self._boards.waiting
+        if not isinstance(session, WatchedSession) or self._pulling:
             # The helper's wait: the coordinator is in the source.
             super()._exchange(timeout)
             return
