@@ -242,7 +242,7 @@ class _Row:
         if self.step is planned.source:
             busy = stage.source + clock.seconds
             # What comes out of operations beside the source is what was pulled; what went in nobody has counted.
-            out = None if planned.segments[0].operations else stage.items + clock.returned
+            out = clock.returned or None if planned.segments[0].operations else stage.items + clock.returned
             idle, blocked = (stage.on_workers, stage.on_window) if shipped else (None, None)
             sent = stage.sent_bytes if shipped else None
             return self._row(position, "coordinator", None, out, None, sent, busy, idle, blocked)
@@ -266,7 +266,7 @@ class _Row:
         """An operation, whose time is that of the source or of the ending beside it."""
         beside = planned.segments[0].operations
         pulled = bool(beside) and self.step is beside[-1].step
-        out = self.stage.items + self.clock.returned if pulled else None
+        out = self.clock.returned + (self.stage.items if pulled else 0) or None
         return self._row(position, "coordinator", None, out, None, None, None, None, None)
 
     def _made(self, position: int, came: int | None, out: int) -> StepReport:
