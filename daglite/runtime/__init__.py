@@ -7,6 +7,7 @@
 | inline | the same without workers | window, batch, merge | the loop's decisions, pure |
 | source | the generator, its saves, its capture | endings | collect, join, reduce, hand over |
 | route, leg | the legs of a stream, one for each segment | shipping | batches under way |
+| operators, pipe | operations at work, pure; several in a row | segments | operations and tasks bound for a run |
 | calls | single calls under way | verdict | which error ends a run |
 | board | who waits for which reply | executor | what an engine is |
 | processes/ | worker processes: the engine, starting, waking | travel/ | values as bytes, and what crosses a socket |
