@@ -237,8 +237,12 @@ class _Row:
         place: Place = "workers" if shipped else "coordinator"
         # What the coordinator ran itself is known from clocks, what it only moved from the events of batches; a run
         # that chooses for itself has both.
+        if any(self.step is operation.step for operation in planned.operations):
+            return self._operation(planned, position)
         if self.step is planned.source:
-            out, busy = stage.items + clock.returned, stage.source + clock.seconds
+            busy = stage.source + clock.seconds
+            # What comes out of operations beside the source is what was pulled; what went in nobody has counted.
+            out = clock.returned or None if planned.segments[0].operations else stage.items + clock.returned
             idle, blocked = (stage.on_workers, stage.on_window) if shipped else (None, None)
             sent = stage.sent_bytes if shipped else None
             return self._row(position, "coordinator", None, out, None, sent, busy, idle, blocked)
@@ -257,6 +261,13 @@ class _Row:
             return self._row(position, place, clock.begun, done, stage.batches, stage.back_bytes, busy, idle, None)
         came = clock.returned if planned.folds_on_workers else stage.arrived + clock.returned
         return self._row(position, "coordinator", came, done, None, None, busy, None, None)
+
+    def _operation(self, planned: StreamStage, position: int) -> StepReport:
+        """An operation, whose time is that of the source or of the ending beside it."""
+        beside = planned.segments[0].operations
+        pulled = bool(beside) and self.step is beside[-1].step
+        out = self.clock.returned + (self.stage.items if pulled else 0) or None
+        return self._row(position, "coordinator", None, out, None, None, None, None, None)
 
     def _made(self, position: int, came: int | None, out: int) -> StepReport:
         """A step of which the clocks know everything."""

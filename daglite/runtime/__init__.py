@@ -7,6 +7,7 @@
 | inline | the same without workers | window, batch, merge | the loop's decisions, pure |
 | source | the generator, its saves, its capture | endings | collect, join, reduce, hand over |
 | route, leg | the legs of a stream, one for each segment | shipping | batches under way |
+| operators, pipe | operations at work, pure; several in a row | segments | operations and tasks bound for a run |
 | calls | single calls under way | verdict | which error ends a run |
 | between, inlet | what stands between two legs | routing | the legs put together |
 | coroutines, coroutine | the engine for async tasks on threads | segments, operators | operations, bound and at work |

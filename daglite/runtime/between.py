@@ -14,7 +14,8 @@ from daglite.program import Segment, Step
 from daglite.runtime.awaiting import PrivateLoop
 from daglite.runtime.chain import Chain
 from daglite.runtime.failures import raise_blamed, short_repr
-from daglite.runtime.operators import Operator, Pipe
+from daglite.runtime.operators import Operator
+from daglite.runtime.pipe import Pipe
 from daglite.runtime.saving import Saver
 from daglite.runtime.segments import BoundSegment
 

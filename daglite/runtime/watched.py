@@ -32,6 +32,7 @@ __all__ = [
     "WatchedIntake",
     "WatchedSession",
     "WindowGauge",
+    "clocked",
     "clocks",
 ]
 
@@ -324,10 +325,16 @@ class WatchedAdaptive(AdaptiveFlow):
                 self._watch.beat()
 
 
+def clocked(source: Source) -> Tally:
+    """Put a clock around what a source gives."""
+    tally = Tally(source.number)
+    source.items = TimedItems(source.items, tally)
+    return tally
+
+
 def clocks(source: Source, chain: Chain, ending: Ending, last: int) -> list[Tally]:
     """Put clocks around the source and the fold of a stream without workers; `last` is the number of its last step."""
-    came, tallies = Tally(source.number), list(chain.tallies)
-    source.items = TimedItems(source.items, came)
+    came, tallies = clocked(source), list(chain.tallies)
     if all(tally.step != source.number for tally in tallies):
         tallies.insert(0, came)
     if isinstance(ending, Folding):
