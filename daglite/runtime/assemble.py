@@ -238,7 +238,7 @@ def _stream_flow(
         program=board.session.install(steps),
         steps=steps,
         window=window,
-        batcher=Batcher(*stage.limits.batch_items(workers)),
+        batcher=Batcher(*stage.limits.batch_items(workers), board.session.pace),
         merge=merge,
         verdict=verdict,
         retries=context.retries,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
+from daglite.runtime.batch import Pace
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import ItemCodec, Packed
 from daglite.runtime.tally import Reading
@@ -69,6 +70,11 @@ class Session(Protocol):
     @property
     def workers(self) -> int:
         """How many workers there are."""
+        ...
+
+    @property
+    def pace(self) -> Pace:
+        """How large batches should be."""
         ...
 
     @property

@@ -27,8 +27,6 @@ from daglite.runtime.window import Window
 
 __all__ = ["Shipping", "died", "overdue"]
 
-_MOST_BYTES = 256 * 1024
-
 
 class _Flight:
     """A batch under way: kept until it is answered, because its worker may die. `attempt` counts starts from 1."""
@@ -126,7 +124,7 @@ class Shipping:
         plain = self._source.plain
         segments = self._codec.pack(cells, plain=plain)
         nbytes = self._codec.measure(segments)
-        while nbytes > _MOST_BYTES and len(cells) > 1:
+        while nbytes > self._board.session.pace.most_bytes and len(cells) > 1:
             # Large items after small ones: half of them wait for the next batch.
             del cells[len(cells) // 2 :]
             segments = self._codec.pack(cells)
@@ -210,7 +208,7 @@ class Shipping:
     def _overdue(self, flight: _Flight, reply: Reply) -> None:
         """One item took too long; those before it in the batch are innocent, and their results are gone."""
         step = next(step for step in self._steps if step.number == reply.step)
-        self._fail(flight, reply.done, overdue(step.function), reply, "")
+        self._fail(flight, reply.done, overdue(step.function, reply), reply, "")
         if reply.done:
             self._launch(_Flight(flight.first, flight.cells[: reply.done], flight.nbytes, flight.attempt))
 
@@ -231,11 +229,10 @@ class Shipping:
             self._returned = deque(sorted(self._returned, key=lambda each: each.first))
 
 
-def overdue(function: Function) -> TaskTimeoutError:
+def overdue(function: Function, reply: Reply) -> TaskTimeoutError:
     """The error for a call that took longer than its task allows."""
-    return TaskTimeoutError(
-        f"task '{function.name}' took longer than its `timeout` of {function.timeout:g} s; its worker was killed"
-    )
+    what = reply.hint or "its worker was killed"
+    return TaskTimeoutError(f"task '{function.name}' took longer than its `timeout` of {function.timeout:g} s; {what}")
 
 
 def died(task: str, what: str, reply: Reply, attempt: int) -> WorkerDiedError:

@@ -15,6 +15,7 @@ from itertools import count
 from queue import Empty
 
 from daglite.exceptions import ExecutionError
+from daglite.runtime.batch import HERE
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import Sharing
 from daglite.runtime.executor import Chunk, Hear, Reply
@@ -33,6 +34,8 @@ _log = logging.getLogger("daglite")
 
 class ThreadSession:
     """A crew of up to `workers` threads, each started when first needed; see `executor.Session`."""
+
+    pace = HERE
 
     def __init__(self, workers: int, codec: Sharing | None = None) -> None:
         """`codec`: how items cross, when they are not to be shared."""

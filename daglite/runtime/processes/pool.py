@@ -21,6 +21,7 @@ from typing import cast
 
 from daglite.exceptions import ExecutionError
 from daglite.options import StartMethod
+from daglite.runtime.batch import HERE
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.executor import Chunk, EndedBy, Hear, Reply, ReplyKind
 from daglite.runtime.helper import on_helper
@@ -46,6 +47,8 @@ _FRAMES = {"batch": Kind.BATCH, "generate": Kind.GENERATE, "stream": Kind.GENERA
 
 class ProcessSession:
     """A pool of worker processes; see `executor.Session`."""
+
+    pace = HERE
 
     def __init__(self, workers: int, method: StartMethod, codec: Codec, items_per_worker: int | None = None) -> None:
         self.workers = workers
@@ -102,9 +105,8 @@ class ProcessSession:
         return any(not worker.busy and worker.left != 0 for worker in self._pool)
 
     def most(self) -> int | None:
-        if self._items_per_worker is None:
-            return None
-        return max((worker.left or 0 for worker in self._pool if worker.credits(_CREDITS)), default=1)
+        able = (worker.left or 0 for worker in self._pool if worker.credits(_CREDITS))
+        return None if self._items_per_worker is None else max(able, default=1)
 
     def submit(self, chunk: Chunk) -> None:
         able = [w for w in self._pool if w.credits(_CREDITS) and (w.left is None or w.left >= chunk.items)]
