@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 __all__ = ["Batcher", "HERE", "Pace", "PullSize"]
 
+# About what it takes, in seconds, to wake a worker and to share a processor with one more.
+_WAKE = 0.000125
 _PULL_AIM = 0.001
 
 
@@ -42,6 +44,11 @@ class Batcher:
         self._seconds: float | None = None
         self.size = 1
 
+    @property
+    def light(self) -> bool:
+        """Whether a batch is done before another worker would be awake."""
+        return self._seconds is not None and self.size * self._seconds <= _WAKE
+
     def observe(self, count: int, seconds: float, nbytes: int) -> None:
         """A batch of `count` items came back after `seconds` of work; `nbytes` were its items and results."""
         if count <= 0:
@@ -53,6 +60,8 @@ class Batcher:
         wanted = self._pace.aim / self._seconds if self._seconds > 0 else self._cheap
         if wanted > self._most:
             wanted = max(self._most, min(self._cheap, wanted * (self._pace.cheap_aim / self._pace.aim)))
+        # To the nearest: a batch of one would be half empty where items take a little more than half of the time.
+        wanted += 0.5
         if nbytes / count > self._pace.alone_bytes:
             wanted = 1
         elif nbytes:

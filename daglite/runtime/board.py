@@ -29,9 +29,11 @@ class Board:
         """How many batches may be submitted now; none while something waits for a worker of its own."""
         return 0 if self._queue else self.session.free()
 
-    def submit(self, program: int, first: int, items: int, segments: Packed, handler: Handler) -> None:
+    def submit(
+        self, program: int, first: int, items: int, segments: Packed, handler: Handler, *, light: bool = False
+    ) -> None:
         """Send a batch now; only when there is a `free()` place."""
-        self.session.submit(Chunk(self._number(handler), program, "batch", segments, items, first))
+        self.session.submit(Chunk(self._number(handler), program, "batch", segments, items, first, light=light))
 
     def queue(self, program: int, kind: ChunkKind, segments: Packed, handler: Handler, *, first: int = 0) -> None:
         """Send a chunk of one item as soon as a worker is idle, which then has nothing else to do."""

@@ -136,7 +136,8 @@ class Shipping:
         self._sent += count
         self._window.send(count, nbytes, 0 if plain else self._source.weigh(cells))
         self._flights.add(flight)
-        self._board.submit(self._program, flight.first, count, segments, partial(self._answered, flight))
+        answered = partial(self._answered, flight)
+        self._board.submit(self._program, flight.first, count, segments, answered, light=self._batcher.light)
 
     def _launch(self, flight: _Flight) -> None:
         """Send once more what a dead worker left."""

@@ -48,11 +48,8 @@ _FRAMES = {"batch": Kind.BATCH, "generate": Kind.GENERATE, "stream": Kind.GENERA
 class ProcessSession:
     """A pool of worker processes; see `executor.Session`."""
 
-    pace = HERE
-
     def __init__(self, workers: int, method: StartMethod, codec: Codec, items_per_worker: int | None = None) -> None:
-        self.workers = workers
-        self.codec = codec
+        self.workers, self.pace, self.codec = workers, HERE, codec
         self._method: StartMethod = method
         self._items_per_worker = items_per_worker
         self._numbers = count()
@@ -63,6 +60,8 @@ class ProcessSession:
         self._deadlines: dict[WorkerProcess, float] = {}
         self._owner = os.getpid()
         self._lost: list[Reply] = []
+        # Workers with something new in their writers.
+        self._unsent: set[WorkerProcess] = set()
         self._settled: list[Frame] = []
         self._hear: Hear | None = None
         self._deaths = 0
@@ -110,9 +109,10 @@ class ProcessSession:
 
     def submit(self, chunk: Chunk) -> None:
         able = [w for w in self._pool if w.credits(_CREDITS) and (w.left is None or w.left >= chunk.items)]
-        worker = min(able, key=_load)
+        worker = (max if chunk.light else min)(able, key=_load)
         self._free = None
         worker.chunks.append(chunk)
+        self._unsent.add(worker)
         if worker.left is not None:
             worker.left -= chunk.items
         if chunk.program not in worker.installed:
@@ -126,9 +126,8 @@ class ProcessSession:
         )
 
     def flush(self) -> None:
-        for worker in self._pool:
-            if worker.writer:
-                self._flush(worker)
+        while self._unsent:
+            self._flush(self._unsent.pop())
 
     def ready(self, timeout: float | None) -> Sequence[Reply]:
         self._fill()
@@ -344,6 +343,7 @@ class ProcessSession:
     def _remove(self, worker: WorkerProcess, why: EndedBy | None = None) -> int | None:
         with interrupts_blocked():
             self._pool.remove(worker)
+            self._unsent.discard(worker)
             self._free = None
             self._deadlines.pop(worker, None)
             for watched in (worker.sock, worker.process.sentinel):
