@@ -20,7 +20,7 @@ from daglite.runtime.clusters.carrier import Arrived, Broken, Failed, Joined, Le
 from daglite.runtime.clusters.parcels import STAMP, Parcel
 from daglite.runtime.clusters.runner import drop_run, hello, run_job
 
-__all__ = ["Client", "DaskCarrier", "connected", "local_cluster"]
+__all__ = ["Client", "DaskCarrier", "connected", "local_cluster", "spot_of"]
 
 # How often, in seconds, it is asked who is there, and how long an answer may take.
 _ASK, _ANSWER = 1.0, 30.0
@@ -113,7 +113,7 @@ class DaskCarrier:
             raise ExecutionError(
                 f"the workers of the Dask cluster at {self._address} do not answer: {error}"
             ) from error
-        return [_spot(name, threads[name], answer) for name, answer in found.items()]
+        return [spot_of(name, threads[name], answer) for name, answer in found.items()]
 
     # On the loop.
 
@@ -209,7 +209,8 @@ class DaskCarrier:
         return True
 
 
-def _spot(name: str, threads: int, answer: object) -> Spot:
+def spot_of(name: str, threads: int, answer: object) -> Spot:
+    """The spot of a worker by what it says of itself; raises `ExecutionError` when it could not do anything for us."""
     match answer:
         case (stamp, str(process), int(pid)) if stamp == STAMP:
             return Spot(name, threads, process=process, pid=pid)
@@ -238,7 +239,14 @@ def local_cluster(workers: int) -> tuple[Client, Callable[[], None]]:
     with contextlib.ExitStack() as undo:
         _UNGUARDED.begin()
         undo.callback(_UNGUARDED.end)
-        cluster = LocalCluster(n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address=None)
+        cluster = LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address=None,
+            # There is a small server even without a dashboard; not at the port that others would want.
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+        )
         undo.callback(cluster.close)
         client = Client(cluster, set_as_default=False)
         undo.callback(client.close)
