@@ -22,8 +22,8 @@ from daglite.runtime.clusters.runner import drop_run, hello, run_job
 
 __all__ = ["Client", "DaskCarrier", "connected", "local_cluster", "spot_of"]
 
-# How often, in seconds, it is asked who is there, and how long an answer may take.
-_ASK, _ANSWER = 1.0, 30.0
+# How often, in seconds, the connection is looked at; how often it is asked who is there; how long an answer may take.
+_LOOK, _ASK, _ANSWER = 0.2, 1.0, 30.0
 # How long, in seconds, to wait for a first worker.
 _FIRST = 30.0
 # Parcels from this size on go to their worker past the scheduler.
@@ -50,7 +50,7 @@ class DaskCarrier:
         self._here: dict[str, int] = {}
         self._direct = True
         self._watching: asyncio.Task[None] | None = None
-        self._looking: asyncio.Task[bool] | None = None
+        self._looking: asyncio.Task[None] | None = None
         self._spots = self._greet()
         self._here = {spot.name: spot.slots for spot in self._spots}
         self._soon(self._begin)
@@ -185,20 +185,24 @@ class DaskCarrier:
                 pass
 
     async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(_ASK)
-            if not await self._look():
-                return
+        asked = time.monotonic()
+        while self._client.status == "running":
+            await asyncio.sleep(_LOOK)
+            if time.monotonic() - asked >= _ASK and (self._looking is None or self._looking.done()):
+                asked = time.monotonic()
+                self._looking = asyncio.ensure_future(self._look())
+        # Dask would try for half a minute to connect again, but what was under way would be gone all the same.
+        self.mail.post(Broken(self._gone()))
 
-    async def _look(self) -> bool:
-        """See who is there; False when nobody answers any more."""
+    async def _look(self) -> None:
+        """See who is there."""
         try:
             found = await asyncio.wait_for(self._client.nthreads(asynchronous=True), _ANSWER)
         except asyncio.CancelledError:
             raise
         except BaseException:
             self.mail.post(Broken(self._gone()))
-            return False
+            return
         for name in self._here.keys() - found.keys():
             del self._here[name]
             self.mail.post(Left(name))
@@ -206,7 +210,6 @@ class DaskCarrier:
             self._here[name] = found[name]
             self._client.subscribe_topic(name, self._noticed)
             self.mail.post(Joined(Spot(name, found[name])))
-        return True
 
 
 def spot_of(name: str, threads: int, answer: object) -> Spot:

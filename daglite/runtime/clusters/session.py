@@ -98,8 +98,6 @@ class ClusterSession:
         self._run = uuid.uuid4().hex
         self.codec = Codec(f"c{self._run[:16]}")
         self._programs: dict[int, bytes] = {}
-        # Programs that may start again when a worker has left.
-        self._forgiving: set[int] = set()
         self._flights: dict[int, _Flight] = {}
         # How many definitions of each worker are known.
         self._known: dict[str, int] = {}
@@ -111,8 +109,6 @@ class ClusterSession:
     def install(self, steps: Sequence[BoundStep]) -> int:
         program = next(self._numbers)
         self._programs[program] = pack_steps(self.codec, steps)
-        if all(step.function.retry_on_crash for step in steps):
-            self._forgiving.add(program)
         return program
 
     def forget(self, program: int) -> None:
@@ -254,7 +250,7 @@ class ClusterSession:
             raise ExecutionError(f"a worker of the {self._carrier.engine} cluster refused a chunk: {outcome.text}")
         if outcome.kind == "stale":
             # Its process has ended, and the engine gave it to the one that came after it.
-            replies.append(self._lost_reply(flight, started=True))
+            replies.append(self._lost_reply(flight))
             return
         self._learn(flight, outcome)
         replies.append(self._reply(flight.chunk, outcome, writable(segments)))
@@ -287,13 +283,14 @@ class ClusterSession:
         if not lost:
             engine = self._carrier.engine
             raise TransferError(f"{engine} could not run a chunk: {text}; is daglite installed on its workers?")
-        replies.append(self._lost_reply(flight, started=True, hint=text))
+        replies.append(self._lost_reply(flight, text))
 
-    def _lost_reply(self, flight: _Flight, *, started: bool, hint: str = "") -> Reply:
+    def _lost_reply(self, flight: _Flight, hint: str = "") -> Reply:
+        """Any chunk may have begun, also one behind another: that one's outcome may be what was lost on the way."""
         self._suspicious = True
         spot = flight.place.spot
         hint = hint or f"worker {spot.name} left the {self._carrier.engine} cluster"
-        return Reply(flight.chunk.seq, "lost", worker=spot.pid, started=started, hint=hint)
+        return Reply(flight.chunk.seq, "lost", worker=spot.pid, started=True, hint=hint)
 
     def _join(self, spot: Spot) -> None:
         if spot.name not in self._places:
@@ -307,12 +304,10 @@ class ClusterSession:
         self._tell(place, "died")
         tickets = list(place.tickets)
         self._carrier.cancel(tickets)
-        for position, ticket in enumerate(tickets):
+        for ticket in tickets:
             flight = self._taken_back(ticket)
             assert flight is not None
-            # What waits behind may have begun just now, unless the one before it had answered.
-            started = position < place.spot.slots or flight.chunk.program not in self._forgiving
-            replies.append(self._lost_reply(flight, started=started))
+            replies.append(self._lost_reply(flight))
 
     def _tell(self, place: _Place, why: EndedBy | None) -> None:
         if self._hear is not None and place.spot.pid is not None:
