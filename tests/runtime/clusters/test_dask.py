@@ -14,6 +14,7 @@ import distributed
 import pytest
 
 from daglite import task
+from daglite.cli import main
 from daglite.exceptions import ExecutionError, ParameterError
 from daglite.options import RunOptions
 from daglite.runtime import Dask
@@ -28,8 +29,14 @@ def double(x: int) -> int:
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with dask_by_command(str(tmp_path_factory.mktemp("dask")), workers=1) as found:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the workers are started; they find the modules that are there."""
+    return tmp_path_factory.mktemp("dask")
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path) -> Iterator[str]:
+    with dask_by_command(str(folder), workers=1) as found:
         yield found
 
 
@@ -39,6 +46,17 @@ def test_an_address_may_be_written_in_three_ways(address: str, way: str) -> None
     given = {"tcp": Dask(address), "plain": Dask(place), "url": f"dask://{place}"}[way]
     options: RunOptions = {"runtime": given}  # type: ignore[typeddict-item]  # a URL is text that types cannot say
     assert double.map(x=[1, 2]).run(**options) == [2, 4]
+
+
+def test_the_command_takes_the_address_of_a_cluster(
+    address: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "orders.py").write_text(
+        "from daglite import task\ndouble = task(lambda x: 2 * x, name='double')\npipeline = double.map(x=[1, 2, 3])\n"
+    )
+    url = address.replace("tcp://", "dask://")
+    assert main(["run", f"{folder}/orders.py:pipeline", "--runtime", url, "--no-progress"]) == 0
+    assert capsys.readouterr().out == "[2, 4, 6]\n"
 
 
 def test_a_client_that_is_given_stays_open_and_is_nobodys_default(address: str) -> None:
