@@ -24,7 +24,7 @@ if "ray" in ENGINES:
 
     @pytest.fixture(autouse=True)
     def no_process_left() -> None:
-        """Ray starts and ends processes as it likes; tests/runtime/clusters/test_ray.py sees that they end with it."""
+        """Ray starts and ends processes as it likes; tests/ray/test_ray.py sees that they end with it."""
 
 
 class Engines:

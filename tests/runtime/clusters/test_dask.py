@@ -56,7 +56,7 @@ def test_the_command_takes_the_address_of_a_cluster(
     )
     url = address.replace("tcp://", "dask://")
     assert main(["run", f"{folder}/orders.py:pipeline", "--runtime", url, "--no-progress"]) == 0
-    assert capsys.readouterr().out == "[2, 4, 6]\n"
+    assert capsys.readouterr().out == "2\n4\n6\n"
 
 
 def test_a_client_that_is_given_stays_open_and_is_nobodys_default(address: str) -> None:
