@@ -31,6 +31,8 @@ class Commands:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        # What stands before the next command: where it runs, if not here.
+        self.prefix: list[str] = []
         self.running: list[subprocess.Popen[bytes]] = []
 
     def start(self, module: str, *arguments: str, path: str = str(ROOT), **environment: str) -> subprocess.Popen[bytes]:
@@ -39,7 +41,7 @@ class Commands:
         with log.open("wb") as out:
             self.running.append(
                 subprocess.Popen(
-                    [sys.executable, "-m", module, *arguments],
+                    [*self.prefix, sys.executable, "-m", module, *arguments],
                     cwd=self.folder,
                     env={**os.environ, "PYTHONPATH": path, **environment},
                     stdout=out,
@@ -57,10 +59,10 @@ class Commands:
         for process in self.running:
             process.wait()
 
-    def scheduler(self) -> str:
+    def scheduler(self, host: str = "127.0.0.1") -> str:
         """Start a scheduler of Dask; its address."""
         found = self.folder / f"scheduler{len(self.running)}.json"
-        self.start("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
+        self.start("distributed.cli.dask_scheduler", "--host", host, "--port", "0", "--no-dashboard",
                    "--scheduler-file", str(found))  # fmt: skip
         until = time.monotonic() + _PATIENCE
         while not found.exists() or '"address"' not in (text := found.read_text()):
@@ -68,9 +70,11 @@ class Commands:
             time.sleep(0.02)
         return text.partition('"address": "')[2].partition('"')[0]
 
-    def worker(self, address: str, *options: str, path: str = str(ROOT)) -> subprocess.Popen[bytes]:
+    def worker(
+        self, address: str, *options: str, host: str = "127.0.0.1", path: str = str(ROOT)
+    ) -> subprocess.Popen[bytes]:
         """Start a worker of Dask."""
-        return self.start("distributed.cli.dask_worker", address, "--host", "127.0.0.1", "--no-dashboard",
+        return self.start("distributed.cli.dask_worker", address, "--host", host, "--no-dashboard",
                           "--nthreads", "1", "--memory-limit", "0", *options, path=path)  # fmt: skip
 
 
