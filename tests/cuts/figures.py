@@ -94,6 +94,8 @@ def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=10)
+    # Whoever ends it early must find no network left.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     for row in rows(parser.parse_args().repeats):
         print(row, flush=True)
 

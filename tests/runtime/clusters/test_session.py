@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ import pytest
 from daglite.exceptions import ExecutionError, TransferError
 from daglite.functions import describe
 from daglite.runtime.chain import BoundStep
-from daglite.runtime.clusters import session as sessions
+from daglite.runtime.clusters import rounds, session as sessions
 from daglite.runtime.clusters.carrier import Arrived, Broken, Failed, Joined, Left, Mail, Spot
 from daglite.runtime.clusters.parcels import PROCESS, Job, Outcome, open_job, pack_outcome
 from daglite.runtime.clusters.rounds import drop_round
@@ -135,6 +136,28 @@ def test_a_worker_that_lacks_something_says_so_and_gets_it() -> None:
     (reply,) = session.ready(None)
     assert (reply.seq, values(session, reply)) == (1, [100_002])
     assert session.free() == 1
+
+
+def test_a_worker_that_has_forgotten_the_run_gets_all_of_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have worked for many others meanwhile."""
+    engine = Engine(ONE)
+    session = ClusterSession(engine)
+
+    class Point:
+        x = 1
+
+    program = session.install([made(lambda x: x.x)])
+    for seq in range(2):
+        session.submit(chunk(seq, program, session, session.codec.capture(Point())))
+        if seq == 1:
+            monkeypatch.setattr(rounds, "_ROUNDS", OrderedDict())
+        engine.work(engine.sent[-1])
+        replies = session.ready(None)
+    assert replies == []
+    again = engine.sent[-1].job
+    assert (engine.sent[1].job.base, again.base, len(again.definitions)) == (1, 0, 1)
+    engine.work(engine.sent[-1])
+    assert [values(session, reply) for reply in session.ready(None)] == [[1]]
 
 
 def test_definitions_reach_a_worker_once_and_in_order() -> None:
