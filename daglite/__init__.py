@@ -10,6 +10,7 @@ The map of the house, in the direction in which data flows:
     datasets, keys   where saves go                             tokens       what makes two things the same
     options          frozen option records                      exceptions   the tree of errors
     events           what happens in a run, as records          observe      report, progress, timeline
+    operations       what operations on streams mean            folding      what the named folds mean
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from daglite import datasets, exceptions, ir
 from daglite.datasets.store import DatasetStore
-from daglite.futures import Future, IterFuture, MapTaskFuture, ReduceFuture, TaskFuture, ref
+from daglite.futures import Future, IterFuture, MapTaskFuture, ReduceFuture, TaskFuture, from_iterable, ref
 from daglite.plan import ItemStream, Plan
 from daglite.tasks import PartialStreamTask, PartialTask, StreamTask, Task, task
 
@@ -51,6 +52,7 @@ __all__ = [
     "datasets",
     "events",
     "exceptions",
+    "from_iterable",
     "ir",
     "observe",
     "ref",

@@ -7,7 +7,7 @@ import functools
 import inspect
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator
-from typing import TYPE_CHECKING, Literal, get_origin
+from typing import TYPE_CHECKING, Literal, cast, get_args, get_origin
 
 from daglite.exceptions import ParameterError, TaskError
 from daglite.lazy import lazy
@@ -18,9 +18,20 @@ if TYPE_CHECKING:
 else:
     difflib = lazy("difflib")
 
-__all__ = ["Function", "Kind", "describe", "describe_pair", "element_type", "free_parameters", "signature_of"]
+__all__ = [
+    "Function",
+    "Kind",
+    "On",
+    "Site",
+    "describe",
+    "describe_pair",
+    "element_type",
+    "free_parameters",
+    "signature_of",
+]
 
 Kind = Literal["plain", "async", "generator", "async_generator"]
+On = Literal["processes", "threads", "coordinator"]
 
 _STREAM_TEXT = re.compile(r"^(?:\w+\.)*(Async)?(Iterator|Generator|Iterable)(?:\[(.*)\])?$", re.DOTALL)
 _WHOLE = re.compile(r"^([\w.]+)(?:\[(.*)\])?$", re.DOTALL)
@@ -29,13 +40,25 @@ _COROUTINE = re.compile(r"^Coroutine\[(.*)\]$", re.DOTALL)
 _NOISE = re.compile(r"""('[^']*'|"[^"]*")|\b(?:[a-z_]\w*\.)+(?=[A-Za-z_])|[~+-](?=[A-Za-z_])""")
 
 
+@record(eq=True)
+class Site:
+    """Where a task asks to run, and on how many workers; None leaves their number to the run."""
+
+    on: On
+    workers: int | None = None
+
+    def __str__(self) -> str:
+        return self.on if self.workers is None else f"{self.on} {self.workers}"
+
+
 @record
 class Function:
     """A task's function with its options: frozen, shared by ir, plan and workers.
 
     `retries` is the number of further attempts after a first one that raised an `Exception`. `timeout` is the most
     seconds one call may take on a worker. `retry_on_crash` tells whether a call that its worker did not survive may be
-    started again.
+    started again. One that `stays` is called in the coordinator only. `site` is where it asks to run; None leaves it to
+    the run.
     `result` is the text of the element type (generators) or of the return type; "?" where there is no annotation.
     """
 
@@ -46,6 +69,8 @@ class Function:
     result: str
     timeout: float | None = None
     retry_on_crash: bool = True
+    stays: bool = False
+    site: Site | None = None
 
     def __repr__(self) -> str:
         return f"Function({self.name})"
@@ -54,6 +79,18 @@ class Function:
     def needs_worker(self) -> bool:
         """Whether it has an option that only a process of its own can keep."""
         return self.timeout is not None or not self.retry_on_crash
+
+    @property
+    def here(self) -> bool:
+        """Whether it asks to run in the coordinator."""
+        return self.site is not None and self.site.on == "coordinator"
+
+    @property
+    def wants_worker(self) -> str:
+        """The options with which it cannot run in the coordinator, as they are told in an error; "" for none."""
+        if self.site is not None and not self.here:
+            return f"`on={self.site.on!r}`"
+        return "a `timeout` or `retry_on_crash=False`" if self.needs_worker else ""
 
     @property
     def streams(self) -> bool:
@@ -73,6 +110,8 @@ def describe(
     retries: int = 0,
     timeout: float | None = None,
     retry_on_crash: bool = True,
+    on: On | None = None,
+    workers: int | None = None,
 ) -> Function:
     """Look at `fn` once and write down what the compiler and the workers need to know.
 
@@ -88,11 +127,36 @@ def describe(
         raise ParameterError(f"`timeout` must be a number of seconds > 0, or None; got {timeout!r}")
     if not isinstance(retry_on_crash, bool):
         raise ParameterError(f"`retry_on_crash` must be True or False; got {retry_on_crash!r}")
+    site = _site(on, workers)
+    if site is not None and site.on == "coordinator" and (timeout is not None or not retry_on_crash):
+        raise ParameterError(
+            "`timeout` and `retry_on_crash=False` are for tasks on workers, and `on='coordinator'` is none; "
+            "leave one of them out"
+        )
     inner = _unwrap(fn)
     shown = name or _name(fn)
     kind = _kind(inner)
     result = element_type(inner, streams="generator" in kind)
-    return Function(fn, shown, kind, retries, result, timeout, retry_on_crash)
+    return Function(fn, shown, kind, retries, result, timeout, retry_on_crash, site=site)
+
+
+def _site(on: object, workers: object) -> Site | None:
+    """Where a task asks to run; raises `ParameterError` for what is not allowed."""
+    if on is None:
+        if workers is not None:
+            raise ParameterError(
+                f"`workers` of a task needs `on='processes'` or `on='threads'`; got workers={workers!r} alone: for all "
+                "tasks give `workers` to `run`"
+            )
+        return None
+    if on not in get_args(On):
+        names = ", ".join(map(repr, get_args(On)))
+        raise ParameterError(f"`on` must be {names} or None; got {on!r}{suggest(str(on), get_args(On))}")
+    if on == "coordinator" and workers is not None:
+        raise ParameterError(f"`on='coordinator'` runs one call at a time, so it takes no `workers`; got {workers!r}")
+    if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
+        raise ParameterError(f"`workers` must be a whole number >= 1, or None; got {workers!r}")
+    return Site(cast("On", on), workers)
 
 
 @record

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, Protocol, Self, overload
 
@@ -12,9 +12,10 @@ from typing_extensions import ParamSpec, TypedDict, TypeVar, Unpack
 
 from daglite.binding import Bindable, bind_call, bind_map, fix
 from daglite.exceptions import ParameterError, TaskError
-from daglite.functions import describe, suggest
+from daglite.functions import On, describe, suggest
 from daglite.futures import Future, IterFuture, MapTaskFuture, TaskFuture
 from daglite.ir.nodes import IterNode, MapTaskNode, TaskNode
+from daglite.partitions import partitioned
 
 __all__ = ["BaseTask", "PartialStreamTask", "PartialTask", "StreamTask", "Task", "TaskDecorator", "task"]
 
@@ -36,6 +37,8 @@ class TaskOptions(TypedDict, total=False):
     retries: int
     timeout: float | None
     retry_on_crash: bool
+    on: On | None
+    workers: int | None
 
 
 class BaseTask(Bindable, Generic[P, R_co]):
@@ -95,6 +98,9 @@ class BaseTask(Bindable, Generic[P, R_co]):
             "retries": old.retries,
             "timeout": old.timeout,
             "retry_on_crash": old.retry_on_crash,
+            "on": None if old.site is None else old.site.on,
+            # Another place has workers of its own.
+            "workers": None if old.site is None or options.get("on", old.site.on) != old.site.on else old.site.workers,
         }
         return replace(self, function=describe(old.fn, **(stay | _known(options))))
 
@@ -129,12 +135,23 @@ class StreamTask(Task[P, list[T]], Generic[P, T]):
 
     def iter(self, /, *args: P.args, **kwargs: P.kwargs) -> IterFuture[T]:
         """The items as a lazy stream: the generator runs in the coordinator, each item is sent on as it is yielded."""
-        if self.function.needs_worker:
+        if asked := self.function.wants_worker:
             raise ParameterError(
-                f"task '{self.name}' has a `timeout` or `retry_on_crash=False`, which `.iter` cannot keep: "
+                f"task '{self.name}' has {asked}, which `.iter` cannot keep: "
                 "its generator runs in the coordinator; set them on the tasks behind it, or call the task directly"
             )
         return IterFuture(IterNode(bind_call(self, args, kwargs)))
+
+    def iter_partitions(
+        self, partitions: Iterable[Mapping[str, object]] | Future[Iterable[Mapping[str, object]]], /
+    ) -> MapTaskFuture[T]:
+        """The items of one call for each partition, in the order of the partitions; the generators run on workers.
+
+        Each partition holds arguments by name: `rows.iter_partitions([{"path": "a.csv"}, {"path": "b.csv"}])`. The
+        items are numbered from 0 through all of them. A partition whose worker died runs again, so calling it twice
+        should give the same items. Raises `ParameterError` for a partition that does not fit.
+        """
+        return MapTaskFuture(partitioned(self, partitions))
 
     def partial(self, /, **fixed: Any) -> PartialStreamTask[..., T]:
         """The same generator task with some parameters fixed."""
@@ -177,6 +194,9 @@ def task(fn: Any = _NOT_GIVEN, /, **options: Unpack[TaskOptions]) -> Any:
     the first item is out. `timeout` is the most seconds one call may take on a worker, its waiting for a worker not
     counted; the worker is killed and the run ends with `TaskTimeoutError`. `retry_on_crash=False`: a call whose worker
     died is not started again, the run ends with `WorkerDiedError`.
+    `on` is where calls run: "processes", "threads" (for tasks that wait; `async def` ones share one event loop) or
+    "coordinator"; None leaves it to the run. `workers` is how many calls are under way there at once (default: as many
+    as the run has workers there). In a run with `runtime="inline"` all calls are in the coordinator.
 
     Raises `TaskError` when `fn` is not callable, `ParameterError` for option values that are not allowed.
 

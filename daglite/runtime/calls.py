@@ -22,20 +22,18 @@ Done = Callable[[object], None]
 class Calls:
     """Sends calls and generators to workers; their values come back through `done`, errors are kept in `error`."""
 
-    def __init__(self, board: Board, codec: ItemCodec, retries: int) -> None:
+    def __init__(self, retries: int) -> None:
         self.error: BaseException | None = None
         self.under_way = 0
-        self._board = board
-        self._codec = codec
         self._retries = retries
 
-    def start(self, steps: Sequence[BoundStep], done: Done) -> None:
+    def start(self, board: Board, steps: Sequence[BoundStep], done: Done) -> None:
         """Call a chain once; `done` gets the last value."""
-        _Call(self, steps, "batch", None, done).send()
+        _Call(self, board, steps, "batch", None, done).send()
 
-    def generate(self, step: BoundStep, *, streamed: bool, saver: Saver | None, done: Done) -> None:
+    def generate(self, board: Board, step: BoundStep, *, streamed: bool, saver: Saver | None, done: Done) -> None:
         """Drain a generator on a worker; `done` gets the list of its items, `saver` each item as it arrives."""
-        _Call(self, [step], "stream" if streamed else "generate", saver, done).send()
+        _Call(self, board, [step], "stream" if streamed else "generate", saver, done).send()
 
 
 class _Call:
@@ -44,24 +42,26 @@ class _Call:
     def __init__(
         self,
         calls: Calls,
+        board: Board,
         steps: Sequence[BoundStep],
         kind: ChunkKind,
         saver: Saver | None,
         done: Done,
     ) -> None:
-        self._calls, self._steps = calls, steps
+        self._calls, self._board, self._steps = calls, board, steps
+        self._codec: ItemCodec = board.session.codec
         self._kind: ChunkKind = kind
         self._saver, self._done = saver, done
         self._items: list[object] = []
         self._round: tuple[int, int] = (0, 0)
         self._saved = 0
         self._attempt = 1
-        self._program = calls._board.session.install(steps)
+        self._program = board.session.install(steps)
         calls.under_way += 1
 
     def send(self) -> None:
         cells = [] if self._kind != "batch" else [None]
-        self._calls._board.queue(self._program, self._kind, self._calls._codec.pack(cells), self._answered)
+        self._board.queue(self._program, self._kind, self._codec.pack(cells), self._answered)
 
     def _answered(self, reply: Reply) -> None:
         try:
@@ -91,7 +91,7 @@ class _Call:
             raise self._blamed(error, reply, trace)
         if reply.kind == "done":
             self._calls.under_way -= 1
-            self._calls._board.session.forget(self._program)
+            self._board.session.forget(self._program)
             self._done(self._items if self._kind != "batch" else self._items[0])
 
     def _keep(self, reply: Reply) -> None:
@@ -100,7 +100,7 @@ class _Call:
         if reply.kind != "failed" and self._round != (self._attempt, attempt):
             self._round = (self._attempt, attempt)
             self._items.clear()
-        values, bad = self._calls._codec.unpack(reply.segments)
+        values, bad = self._codec.unpack(reply.segments)
         for place, value in enumerate(values):
             if place == bad:
                 name, reason = self._steps[-1].function.name, reason_of(value)

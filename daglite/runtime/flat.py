@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import compress, repeat
 from operator import length_hint
 from types import FrameType, FunctionType
@@ -15,6 +15,7 @@ from typing import Any, NoReturn, cast
 
 from daglite.loop import Place, Shape, write_loop
 from daglite.records import record
+from daglite.runtime.spread import parts_of
 from daglite.runtime.travel.cells import PLAIN
 
 __all__ = ["FlatLoop", "STREAM_FILE", "flat_loop"]
@@ -38,12 +39,21 @@ class FlatLoop:
         The arguments are `items, start, value, calls, savers, save_item, snap, end`; `start` is the index of the first
         item. When something raises, `failed(error, place, index, item, x)` says so and raises.
         """
+        found: tuple[Any, int] = self.function(*arguments, self._placed(failed))
+        return found
+
+    def items(self, *arguments: Any, failed: Callable[..., NoReturn]) -> Iterator[object]:
+        """The results one by one, of a loop that yields them; the arguments are those of `run`."""
+        found: Iterator[object] = self.function(*arguments, self._placed(failed))
+        return found
+
+    def _placed(self, failed: Callable[..., NoReturn]) -> Callable[..., NoReturn]:
+        """`failed` for a loop that knows the line it was at."""
 
         def placed(error: BaseException, line: int, index: int, item: object, x: object) -> NoReturn:
             failed(error, self.places[line - self.first_line], index, item, x)
 
-        found: tuple[Any, int] = self.function(*arguments, placed)
-        return found
+        return placed
 
     def running(self) -> tuple[Place, int] | None:
         """Where the loop is, when called by something that it called: the place and the index of the item."""
@@ -61,7 +71,13 @@ class FlatLoop:
 def flat_loop(shape: Shape) -> FlatLoop:
     """Write and compile the loop for streams of this shape."""
     written = write_loop(shape)
-    made: dict[str, object] = {"PLAIN": PLAIN, "compress": compress, "new_ticks": _new_ticks, "gone": _gone}
+    made: dict[str, object] = {
+        "PLAIN": PLAIN,
+        "compress": compress,
+        "new_ticks": _new_ticks,
+        "gone": _gone,
+        "parts": parts_of,
+    }
     exec(compile(written.source, STREAM_FILE, "exec"), made)
     return FlatLoop(written.source, written.places, written.first_line, cast("FunctionType", made["loop"]))
 

@@ -89,6 +89,12 @@ def apart(request: pytest.FixtureRequest, engines: Engines) -> Runtime:
     return engines[request.param]
 
 
+@pytest.fixture(scope="session", params=[name for name in ENGINES if name != "ray"])
+def pieces(request: pytest.FixtureRequest, engines: Engines) -> Runtime:
+    """Every runtime whose workers go on with what they have begun. Ray chooses a worker for each chunk."""
+    return engines[request.param]
+
+
 @pytest.fixture(scope="session", params=CLUSTERS)
 def cluster(request: pytest.FixtureRequest, engines: Engines) -> Runtime:
     """Every runtime that may be on other machines."""

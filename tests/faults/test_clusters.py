@@ -188,6 +188,22 @@ def test_single_calls_and_generators_are_started_again(cluster: Cluster, notes: 
     assert starts(notes) == {8: 2}
 
 
+def test_a_worker_killed_within_a_partition_repeats_it_and_nothing_comes_twice(cluster: Cluster, notes: Path) -> None:
+    """The partition begins again on another worker, and what has come of it is skipped."""
+
+    @task
+    def rows(number: int, folder: str) -> Iterator[int]:
+        noted(folder, number)
+        for i in range(4000):
+            if (number, i) == (2, 3500) and (Path(folder) / "2").stat().st_size == 1:
+                os.kill(os.getpid(), signal.SIGKILL)
+            yield 4000 * number + i
+
+    parts = rows.iter_partitions([{"number": n, "folder": str(notes)} for n in range(6)])
+    assert parts.run(runtime=Dask(cluster.client)) == list(range(24_000))
+    assert starts(notes)[2] == 2
+
+
 def test_a_worker_killed_between_two_runs_is_not_missed(cluster: Cluster) -> None:
     with Dask(cluster.address) as kept:
         for _ in range(3):

@@ -17,9 +17,11 @@ from tests.laws.describe import (
     Iterate,
     Join,
     Keep,
+    Operate,
     Over,
     Sift,
     Take,
+    Tell,
     Then,
     Use,
     arguments,
@@ -33,7 +35,8 @@ from tests.laws.describe import (
     template,
     through,
 )  # fmt: skip
-from tests.laws.functions import FUNCTIONS
+from tests.laws.functions import FUNCTIONS, checksum
+from tests.laws.operate import Ended, outputs
 
 __all__ = ["Error", "Outcome", "evaluate"]
 
@@ -53,7 +56,8 @@ class Result:
     """A value, or the items of a stream by index; not `whole` when something failed here or before.
 
     `calls` counts how often the node's function is started. `cut` is the index of the item with which a filter was
-    over.
+    over. Items behind the index where it `stops` do not come: one before them failed. Of an operation `brought` tells
+    for each item the index of the one that brought it out.
     """
 
     value: object = None
@@ -62,6 +66,8 @@ class Result:
     whole: bool = True
     calls: int = 0
     cut: int | None = None
+    stops: int | None = None
+    brought: dict[int, int | None] = field(default_factory=dict)
 
 
 @dataclass
@@ -95,7 +101,8 @@ def evaluate(graph: Graph) -> Outcome:
         node = graph.nodes[position]
         if isinstance(node, Take):
             source = done[through(graph, node.source)]
-            done[position] = Result(items=dict(itertools.islice(source.items.items(), node.n)), whole=source.whole)
+            items = dict(itertools.islice(source.items.items(), node.n))
+            done[position] = Result(items=items, whole=source.whole, stops=source.stops)
         elif not isinstance(node, Keep):
             done[position] = _Evaluation(graph, done, position, node, readers).result()
     saves = {p: _saves(graph, p, done) for p in needed(graph) if isinstance(graph.nodes[p], Keep)}
@@ -126,7 +133,7 @@ def _readers(graph: Graph) -> dict[int, list[int]]:
 def _source_of(graph: Graph, position: int) -> int | None:
     """The stream whose items become those of a node."""
     match graph.nodes[position]:
-        case Each(source=read) | Sift(source=read) | Take(source=read):
+        case Each(source=read) | Sift(source=read) | Take(source=read) | Operate(source=read):
             return through(graph, read)
         case Over(sources=((_, Use(node=read)),)) if streams(graph, read):
             return through(graph, read)
@@ -141,7 +148,27 @@ def _asked(graph: Graph, readers: dict[int, list[int]], position: int) -> int | 
     more, node = _asked(graph, readers, reader), graph.nodes[reader]
     if isinstance(node, Take):
         return node.n if more is None else min(node.n, more)
+    if isinstance(node, Operate):
+        return None if more is None else _fed(node, more)
     return more if not isinstance(node, Sift) or more == 0 else None
+
+
+def _fed(node: Operate, more: int) -> int | None:
+    """How many items an operation asks for to give so many."""
+    number = dict(node.numbers)
+    if not more:
+        return 0
+    match node.kind:
+        case "enumerate" | "zip":
+            return more
+        case "batch":
+            return more * number["n"]
+        case "skip":
+            return more + number["n"]
+        case "window":
+            return (more - 1) * number["step"] + number["n"]
+        case _:
+            return None
 
 
 def _chain(graph: Graph, readers: dict[int, list[int]], position: int) -> list[int]:
@@ -158,13 +185,21 @@ def _spare(graph: Graph, done: dict[int, Result], readers: dict[int, list[int]])
     errors: list[Error] = []
     keys: set[str] = set()
     for position, result in done.items():
-        for above in _chain(graph, readers, position) if result.cut is not None else []:
-            assert result.cut is not None
-            errors += [e for e in done[above].errors if e.index is None or e.index > result.cut]
+        cut = result.cut
+        above = [position, *_chain(graph, readers, position)] if cut is not None else []
+        for below, each in itertools.pairwise(above):
+            if below != position and isinstance(graph.nodes[below], Operate):
+                # Here items have another index: that of the one which brought the last one out.
+                cut = -1 if cut is None else done[below].brought.get(cut, -1)
+            if cut is None:
+                break
+            # What an operation says of an item that fails is behind all that it gave.
+            behind = isinstance(graph.nodes[each], Operate)
+            errors += [e for e in done[each].errors if behind or e.index is None or e.index > cut]
             for save in needed(graph):
-                if isinstance(graph.nodes[save], Keep) and through(graph, save) == above:
-                    found = zip(_saves(graph, save, done), done[above].items, strict=False)
-                    keys |= {key for (key, _), index in found if index > result.cut}
+                if isinstance(graph.nodes[save], Keep) and through(graph, save) == each:
+                    found = zip(_saves(graph, save, done), done[each].items, strict=False)
+                    keys |= {key for (key, _), index in found if index > cut}
     return errors, keys
 
 
@@ -173,7 +208,7 @@ class _Evaluation:
     graph: Graph
     done: dict[int, Result]
     position: int
-    node: Apply
+    node: Apply | Operate | Tell
     readers: dict[int, list[int]]
 
     def result(self) -> Result:
@@ -189,6 +224,8 @@ class _Evaluation:
     def fail(self, error: Exception, index: int | None) -> None:
         self.found.errors.append(Error(type(error).__name__, str(error), self.position, index))
         self.found.whole = False
+        if index is not None:
+            self.found.stops = index if self.found.stops is None else min(index, self.found.stops)
 
     def compute(self, bound: dict[str, object], names: list[str]) -> None:
         match self.node:
@@ -197,12 +234,25 @@ class _Evaluation:
                 items = itertools.islice(self.started(bound), self.asked()) if self.asked() != 0 else []
                 for index, item in enumerate(items):
                     self.found.items[index] = item
+                    self.found.stops = index + 1
+                self.found.stops = None
             case Invoke() | Then():
                 self.found.value = self.call(bound)
             case Join():
                 self.found.value = self.call(bound | {names[0]: _value(self.graph, self.node.source, self.done)})
             case Each(source=read) | Over(sources=((_, Use(node=read)),)) if streams(self.graph, read):
                 self.each(bound, names, {i: (x,) for i, x in self.source(read).items()})
+            case Operate():
+                self.operate(self.node, bound, names)
+            case Tell(kind=kind):
+                items = list(self.source(self.node.source).values())
+                if kind == "count":
+                    self.found.value = len(items)
+                elif kind == "sum":
+                    self.found.value = sum(items)
+                else:
+                    best = min if kind == "min" else max
+                    self.found.value = best(items, key=checksum, default=None)
             case Sift():
                 self.sift(bound, names, self.source(self.node.source))
             case Over():
@@ -234,14 +284,59 @@ class _Evaluation:
                 break
         if last is not None and len(self.found.items) == most:
             self.found.cut = last
-            above = [self.done[each] for each in _chain(self.graph, self.readers, self.position)]
+            chain = _chain(self.graph, self.readers, self.position)
+            # An operation gives nothing once something before it has failed.
+            alike = itertools.takewhile(lambda each: not isinstance(self.graph.nodes[each], Operate), chain)
+            above = [self.done[each] for each in alike]
             fatal = [
                 e for result in (self.found, *above) for e in result.errors if e.index is not None and e.index <= last
             ]
             self.found.whole = not fatal
+            if not fatal:
+                self.found.stops = None
+
+    def operate(self, node: Operate, bound: dict[str, object], names: list[str]) -> None:
+        """Over what comes before anything fails; numbered from 0."""
+        source = self.source(node.source)
+        whole, most = self.found.whole, self.asked()
+        if most == 0:
+            self.found.cut, self.found.whole, self.found.stops = -1, True, None
+            return
+        indices = [index for index in source if self.found.stops is None or index < self.found.stops]
+        other: list[object] = []
+        if node.other is not None:
+            value: Any = _value(self.graph, node.other, self.done)
+            other = value
+        self.found.whole, self.found.stops = True, None
+        place = -1
+
+        def ask(at: int, item: object) -> object:
+            nonlocal place
+            place = at
+            return self.call(bound | {names[0]: item})
+
+        try:
+            found = outputs(node.kind, dict(node.numbers), [source[index] for index in indices], ask, other)
+            for out, at in found:
+                if at is None and not whole:
+                    break
+                self.found.brought[len(self.found.items)] = None if at is None else indices[at]
+                self.found.items[len(self.found.items)] = out
+                if len(self.found.items) == most:
+                    self.found.cut = None if at is None else indices[at]
+                    return
+        except Ended as end:
+            self.found.cut = indices[end.place] if end.place >= 0 else -1
+            return
+        except Exception as error:
+            self.fail(error, place)
+        if not whole or self.found.errors:
+            self.found.whole, self.found.stops = False, len(self.found.items)
 
     def started(self, given: dict[str, object]) -> Any:
         self.found.calls += 1
+        assert not isinstance(self.node, Tell)
+        assert self.node.fn is not None
         return FUNCTIONS[self.node.fn.name](**given)
 
     def call(self, given: dict[str, object]) -> object:
@@ -250,7 +345,7 @@ class _Evaluation:
 
     def source(self, position: int) -> dict[int, object]:
         source = self.done[through(self.graph, position)]
-        self.found.whole = source.whole
+        self.found.whole, self.found.stops = source.whole, source.stops
         return source.items
 
     def each(self, bound: dict[str, object], names: list[str], rows: dict[int, tuple[object, ...]]) -> None:
@@ -275,9 +370,13 @@ def _value(graph: Graph, position: int, done: dict[int, Result]) -> object:
 def _saves(graph: Graph, position: int, done: dict[int, Result]) -> list[tuple[str, object]]:
     node, result = kept(graph, position), done[through(graph, position)]
     try:
-        values = {**defaults(node.fn), **_values(graph, arguments(node), done)}
+        values = _values(graph, arguments(node), done)
     except Missing:
         return []
+    if isinstance(node, Operate):
+        values |= dict(node.numbers)
+    if not isinstance(node, Tell) and node.fn is not None:
+        values = {**defaults(node.fn), **values}
     known = {name: value for name, value in values.items() if name in key_names(graph, position)}
     text = template(graph, position)
     if streams(graph, position):

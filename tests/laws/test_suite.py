@@ -11,9 +11,24 @@ from hypothesis import given, settings
 
 import daglite
 from daglite.compile.rules import RULES
-from tests.laws import describe, functions, oracle
+from daglite.program import StreamStage
+from tests.laws import describe, functions, operate, oracle
 from tests.laws.build import build
-from tests.laws.describe import Const, Fold, Graph, Iterate, Keep, Over, Sift, Take, Use, needed, shared
+from tests.laws.describe import (
+    Const,
+    Fold,
+    Graph,
+    Iterate,
+    Keep,
+    Operate,
+    Over,
+    Sift,
+    Take,
+    Tell,
+    Use,
+    needed,
+    shared,
+)  # fmt: skip
 from tests.laws.draw import graphs
 from tests.laws.oracle import evaluate
 
@@ -23,18 +38,19 @@ SHARES = {"shared": 0.30, "linear": 0.20, "saves": 0.20, "partials": 0.20, "empt
 PRESENT = {
     "futures as arguments", "partial of partial", "products", "zips", "map over futures", "unordered folds",
     "folds in parts", "filters", "takes", "takes behind filters", "async", "by reference", "retries",
-    "saves without an index", "stream saves", "saves of the run's store",
+    "saves without an index", "stream saves", "saves of the run's store", "folds by name", "several segments",
+    "batch", "distinct", "enumerate", "group_by", "skip", "take_while", "unbatch", "window", "zip",
     *(rule.__name__ for rule in RULES),
 }  # fmt: skip
 
 
 def test_oracle_imports_nothing_of_daglite() -> None:
     """The oracle, and everything it imports, is written without daglite."""
-    for module in (oracle, describe, functions):
+    for module in (oracle, operate, describe, functions):
         assert module.__file__ is not None
         names = set(imported(ast.parse(Path(module.__file__).read_text(encoding="utf-8"))))
         ours = {name for name in names if name.partition(".")[0] == "tests"}
-        assert ours <= {"tests.laws.describe", "tests.laws.functions"}
+        assert ours <= {"tests.laws.describe", "tests.laws.functions", "tests.laws.operate"}
         assert names - ours <= {
             "__future__", "collections", "collections.abc", "dataclasses", "inspect", "itertools", "threading",
             "typing", "zlib",
@@ -72,6 +88,8 @@ def traits(graph: Graph) -> set[str]:
     found = {"shared" if shared(graph) else "linear"}
     plan = daglite.compile(build(graph, {"own": None, "run": None}))
     found |= {firing.rule for firing in plan.program.trace}
+    streams = [stage for stage in plan.program.stages if isinstance(stage, StreamStage)]
+    found |= {"several segments"} if any(len(stage.segments) > 1 for stage in streams) else set()
     outcome = evaluate(graph)
     found |= {"failures"} if outcome.errors else set()
     found |= {"takes behind filters"} if outcome.over else set()
@@ -84,6 +102,12 @@ def traits(graph: Graph) -> set[str]:
             continue
         if isinstance(node, Take):
             found.add("takes")
+            continue
+        if isinstance(node, Operate):
+            found.add(node.kind)
+        if isinstance(node, Tell):
+            found.add("folds by name")
+        if isinstance(node, Tell) or node.fn is None:
             continue
         bound = describe.arguments(node)
         found |= {"futures as arguments"} if any(isinstance(arg, Use) for _, arg in bound) else set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from queue import Empty, SimpleQueue
 from typing import NamedTuple, Protocol, TypeAlias
 
@@ -66,10 +66,16 @@ class Mail:
 
     def __init__(self) -> None:
         self._queue: SimpleQueue[Event | None] = SimpleQueue()
+        # Wakes whoever waits elsewhere for what comes here.
+        self.alerted: Callable[[], None] | None = None
 
     def post(self, event: Event | None) -> None:
         """Leave an event; None wakes whoever waits, for nothing."""
         self._queue.put(event)
+        # Read once: the coordinator may change it.
+        alerted = self.alerted
+        if alerted is not None:
+            alerted()
 
     def take(self, timeout: float | None) -> list[Event]:
         """The events that are here, waiting up to `timeout` seconds (None: until there is one)."""

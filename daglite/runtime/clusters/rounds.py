@@ -12,6 +12,7 @@ from daglite.exceptions import TransferError
 from daglite.runtime.awaiting import PrivateLoop
 from daglite.runtime.chain import BoundStep, Chain
 from daglite.runtime.clusters.parcels import Job
+from daglite.runtime.spread import OpenItems
 from daglite.runtime.travel.install import unpack_steps
 from daglite.runtime.travel.wire import Codec
 from daglite.runtime.work import BatchRun
@@ -70,7 +71,10 @@ class Program:
             _close(self.free.pop())
 
 
-def _close_all(programs: list[Program]) -> None:
+def _close_all(programs: list[Program], opened: OpenItems) -> None:
+    # The user's `finally` may raise, and nobody is there to hear it.
+    with contextlib.suppress(Exception):
+        opened.forget()
     for program in programs:
         program.close()
 
@@ -88,6 +92,8 @@ class Round:
         self.owner = f"w{os.getpid()}-{os.urandom(8).hex()}"
         self.codec = Codec(self.owner)
         self.active: set[BatchRun] = set()
+        # What is left of results that are sent in pieces.
+        self.opened = OpenItems()
         # How many of the coordinator's definitions are known here.
         self.have = 0
         self.over = False
@@ -142,7 +148,7 @@ class Round:
             run.forget_rest()
         programs = list(self._programs.values())
         # Not on the thread of the engine, which has other things to do, and an event loop of its own.
-        threading.Thread(target=_close_all, args=(programs,), name="daglite-drop", daemon=True).start()
+        threading.Thread(target=_close_all, args=(programs, self.opened), name="daglite-drop", daemon=True).start()
 
 
 _ROUNDS: OrderedDict[str, Round] = OrderedDict()

@@ -120,10 +120,13 @@ class _Work:
 
     def _batch(self, bench: Bench, segments: Sequence[bytes]) -> list[bytes]:
         codec, began, started = self._round.codec, time.time(), time.perf_counter()
-        run = self._run = BatchRun(bench.chain, codec, self._job.first)
+        run = self._run = BatchRun(bench.chain, codec, self._job.first, self._round.opened, self._job.program)
         self._round.active.add(run)
         try:
             error = run.go(*codec.unpack(writable(segments)))
+        except LookupError:
+            # It is to go on with what this process has given up: the round was forgotten meanwhile.
+            return pack_outcome(Outcome("stale", PROCESS, os.getpid()))
         finally:
             self._round.active.discard(run)
         seconds = time.perf_counter() - started

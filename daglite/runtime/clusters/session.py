@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from itertools import count
 
 from daglite.exceptions import ExecutionError, TransferError
+from daglite.functions import Function
 from daglite.records import replace
 from daglite.runtime.batch import Pace
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.clusters.carrier import Arrived, Broken, Carrier, Failed, Joined, Left, Spot
 from daglite.runtime.clusters.parcels import PROCESS, Job, Outcome, open_outcome, pack_job, writable
-from daglite.runtime.executor import Chunk, EndedBy, Hear, Reply, ReplyKind
+from daglite.runtime.executor import Chunk, EndedBy, Hear, Reply, ReplyKind, Session
 from daglite.runtime.logs import take_record
 from daglite.runtime.tally import Reading, unpack_reading
 from daglite.runtime.travel.errors import unpack_error
@@ -33,6 +34,8 @@ _SMALL = 64 * 1024
 # How long, in seconds, a run goes on without any worker; engines start others in the place of dead ones.
 _WITHOUT_WORKERS = 30.0
 _PAUSE = 0.05
+# From one number of a worker to the next, where machines have processes with the same id.
+_NEXT = 1 << 32
 # Chunks of at least so many seconds, and bytes, so that the engine's own work is little beside them.
 _AIM, _MOST_BYTES, _ALONE_BYTES = 0.05, 8 * 1024 * 1024, 1024 * 1024
 _KINDS: dict[str, ReplyKind] = {"done": "done", "failed": "failed", "overdue": "overdue"}
@@ -48,6 +51,8 @@ class _Place:
         self.programs: dict[int, set[str]] = {}
         self.sent: set[int] = set()
         self.taken = False
+        # What the loop calls it by: the process id, as long as no other machine has the same.
+        self.number: int | None = None
 
     @property
     def width(self) -> int:
@@ -80,11 +85,14 @@ class _Flight:
 class ClusterSession:
     """Workers of a cluster; see `executor.Session`."""
 
+    attends = False
+
     def __init__(self, carrier: Carrier) -> None:
         self._carrier = carrier
+        self._numbered: dict[int, _Place] = {}
         self._numbers = count()
         self._tickets = count()
-        self._places = {spot.name: _Place(spot) for spot in carrier.spots()}
+        self._places = {spot.name: self._place(spot) for spot in carrier.spots()}
         self.workers = sum(place.spot.slots for place in self._places.values())
         aim = max(_AIM, 2 * self.workers / carrier.rate)
         self.pace = Pace(aim, aim / 8, _MOST_BYTES, _ALONE_BYTES)
@@ -123,10 +131,21 @@ class ClusterSession:
     def most(self) -> None:
         return None
 
+    def resumes(self, function: Function) -> bool:
+        # An async generator belongs to the event loop of the thread that began it; and where the engine chooses the
+        # worker, no chunk finds the one that has begun.
+        return function.kind != "async_generator" and not any(each.spot.alone for each in self._places.values())
+
     def submit(self, chunk: Chunk) -> None:
-        able = [each for each in self._places.values() if each.credits()]
+        if chunk.worker is not None:
+            able = [each for each in self._places.values() if each.number == chunk.worker]
+        else:
+            able = [each for each in self._places.values() if each.credits()]
         if chunk.exclusive:
             able = [each for each in able if self._takes_exclusive(each)]
+        if not able:
+            self._lost.append(Reply(chunk.seq, "lost", worker=chunk.worker, started=False))
+            return
         place = min(able, key=_load)
         place.taken = chunk.exclusive and self._suspicious and not place.spot.alone
         self._send(_Flight(chunk, place))
@@ -136,7 +155,7 @@ class ClusterSession:
 
     def ready(self, timeout: float | None) -> Sequence[Reply]:
         replies, self._lost = self._lost, []
-        for event in self._carrier.mail.take(0.0 if replies else self._patience(timeout)):
+        for event in self._carrier.mail.take(0.0 if replies else self._wait(timeout)):
             match event:
                 case Arrived(ticket, parcel):
                     self._arrived(ticket, parcel, replies)
@@ -153,6 +172,16 @@ class ClusterSession:
 
     def wake(self) -> None:
         self._carrier.mail.post(None)
+
+    def attend(self, fd: int, *, on: bool) -> None:
+        raise AssertionError("it waits at a queue")
+
+    def alert(self, other: Session | None) -> None:
+        self._carrier.mail.alerted = None if other is None else other.wake
+
+    def patience(self, timeout: float | None) -> float | None:
+        """Without workers somebody must look for how long that goes on."""
+        return timeout if self._places else min(_PAUSE, _PAUSE if timeout is None else timeout)
 
     def listen(self, hear: Hear | None) -> None:
         self._hear = hear
@@ -193,7 +222,7 @@ class ClusterSession:
             return not place.tickets
         return len(place.tickets) < place.spot.slots
 
-    def _patience(self, timeout: float | None) -> float | None:
+    def _wait(self, timeout: float | None) -> float | None:
         """Without workers there is something to wait for even if nothing is under way."""
         if self._places:
             return timeout
@@ -253,7 +282,7 @@ class ClusterSession:
             replies.append(self._lost_reply(flight))
             return
         self._learn(flight, outcome)
-        replies.append(self._reply(flight.chunk, outcome, writable(segments)))
+        replies.append(self._reply(flight, outcome, writable(segments)))
 
     def _learn(self, flight: _Flight, outcome: Outcome) -> None:
         place, program = flight.place, flight.chunk.program
@@ -267,11 +296,12 @@ class ClusterSession:
         for record in outcome.records:
             take_record(record)
 
-    def _reply(self, chunk: Chunk, outcome: Outcome, segments: Sequence[bytes | bytearray]) -> Reply:
+    def _reply(self, flight: _Flight, outcome: Outcome, segments: Sequence[bytes | bytearray]) -> Reply:
         error = None if outcome.error is None else unpack_error(self.codec, outcome.error)
         hint = "the call goes on in its worker, which nothing can stop" if outcome.kind == "overdue" else ""
         return Reply(
-            chunk.seq, _KINDS[outcome.kind], outcome.done, outcome.step, outcome.seconds, segments, outcome.pid,
+            flight.chunk.seq, _KINDS[outcome.kind], outcome.done, outcome.step, outcome.seconds, segments,
+            self._number(flight.place, outcome.pid),
             error=error, hint=hint, reading=_read(outcome),
         )  # fmt: skip
 
@@ -290,18 +320,30 @@ class ClusterSession:
         self._suspicious = True
         spot = flight.place.spot
         hint = hint or f"worker {spot.name} left the {self._carrier.engine} cluster"
-        return Reply(flight.chunk.seq, "lost", worker=spot.pid, started=True, hint=hint)
+        return Reply(flight.chunk.seq, "lost", worker=flight.place.number, started=True, hint=hint)
+
+    def _number(self, place: _Place, pid: int) -> int:
+        """What the loop calls this worker by."""
+        if place.spot.alone:
+            return pid
+        while place.number is None:
+            if self._numbered.setdefault(pid, place) is place:
+                place.number = pid
+            pid += _NEXT
+        return place.number
 
     def _join(self, spot: Spot) -> None:
         if spot.name not in self._places:
-            place = self._places[spot.name] = _Place(spot)
-            self._tell(place, None)
+            self._places[spot.name] = self._place(spot)
+            self._tell(self._places[spot.name], None)
 
     def _leave(self, name: str, replies: list[Reply]) -> None:
         place = self._places.pop(name, None)
         if place is None:
             return
         self._tell(place, "died")
+        if place.number is not None:
+            del self._numbered[place.number]
         tickets = list(place.tickets)
         self._carrier.cancel(tickets)
         for ticket in tickets:
@@ -309,9 +351,15 @@ class ClusterSession:
             assert flight is not None
             replies.append(self._lost_reply(flight))
 
+    def _place(self, spot: Spot) -> _Place:
+        place = _Place(spot)
+        if spot.pid is not None:
+            self._number(place, spot.pid)
+        return place
+
     def _tell(self, place: _Place, why: EndedBy | None) -> None:
-        if self._hear is not None and place.spot.pid is not None:
-            self._hear(place.spot.pid, None, why)
+        if self._hear is not None and place.number is not None:
+            self._hear(place.number, None, why)
 
 
 def _load(place: _Place) -> float:
