@@ -49,7 +49,8 @@ unit: $(DEV)
 
 # Ray takes more room than all else together, so it has an environment of its own. No `ray stop`: it ends every Ray here.
 test-ray: $(VENV)-ray/.installed
-	RAY_USAGE_STATS_ENABLED=0 DAGLITE_ENGINES=ray $(VENV)-ray/bin/python -m pytest tests/conformance tests/ray
+	RAY_USAGE_STATS_ENABLED=0 DAGLITE_ENGINES=ray $(VENV)-ray/bin/python -m pytest tests/conformance
+	RAY_USAGE_STATS_ENABLED=0 DAGLITE_ENGINES=ray $(VENV)-ray/bin/python -m pytest tests/ray
 
 $(VENV)-ray/.installed: pyproject.toml
 	$(MAKE) --no-print-directory venv VENV=$(VENV)-ray

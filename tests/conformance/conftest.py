@@ -89,7 +89,7 @@ def apart(request: pytest.FixtureRequest, engines: Engines) -> Runtime:
     return engines[request.param]
 
 
-@pytest.fixture(scope="session", params=[name for name in ENGINES if name != "ray"])
+@pytest.fixture(scope="session", params=[name for name in ENGINES if name != "ray"] or ["inline"])
 def pieces(request: pytest.FixtureRequest, engines: Engines) -> Runtime:
     """Every runtime whose workers go on with what they have begun. Ray chooses a worker for each chunk."""
     return engines[request.param]

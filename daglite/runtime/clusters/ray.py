@@ -30,6 +30,7 @@ _LOST = (WorkerCrashedError, NodeDiedError, OutOfMemoryError)
 # For a cluster of our own: what its objects may take together.
 _STORE = 512 * 1024 * 1024
 _NAME = "of Ray"
+_GONE = "the connection to the Ray cluster is lost; what it had under way is lost with it"
 
 
 class RayCarrier:
@@ -56,6 +57,9 @@ class RayCarrier:
         return [Spot(_NAME, self._slots, alone=True)]
 
     def send(self, ticket: int, spot: str, parcel: Parcel) -> None:
+        if not ray.is_initialized():
+            # By itself Ray would start a cluster now.
+            raise ExecutionError(_GONE)
         try:
             parts = [ray.put(part) if len(part) >= _LARGE else part for part in parcel]
             ref = self._run.remote(*parts)
@@ -69,8 +73,9 @@ class RayCarrier:
         for ticket in tickets:
             with self._lock:
                 ref = self._refs.pop(ticket, None)
-            if ref is not None:
-                with contextlib.suppress(RayError, ValueError):
+            if ref is not None and ray.is_initialized():
+                # One that is gone has nothing left to cancel, and says so in many ways.
+                with contextlib.suppress(Exception):
                     # It ends the process that is at work: nothing else could stop it.
                     ray.cancel(ref, force=True)
 
@@ -94,11 +99,11 @@ class RayCarrier:
     def _watch(self) -> None:
         while not self._over.wait(_ASK):
             try:
-                if not ray.is_initialized():
-                    raise ConnectionError("it was shut down")
-                slots = _processors()
-            except Exception as error:
-                self.mail.post(Broken(f"the connection to the Ray cluster is lost: {words_of(error)}"))
+                slots = _processors() if ray.is_initialized() else None
+            except Exception:
+                slots = None
+            if slots is None:
+                self.mail.post(Broken(_GONE))
                 return
             if bool(slots) is not bool(self._slots):
                 self.mail.post(Joined(Spot(_NAME, slots, alone=True)) if slots else Left(_NAME))
