@@ -15,6 +15,7 @@
 | processes/ | worker processes: the engine, starting, waking | travel/ | values as bytes, and what crosses a socket |
 | threads | the thread engine | thread | one worker thread, and where it fetches its work |
 | chain | tasks bound to their arguments | flat | a chain as one generated loop |
+| clusters/ | workers on other machines: Dask, Ray | | |
 | work | what a worker does with a batch | codec | how items cross, by reference too |
 | failures | what an error says | saving | keys and stores of a run |
 | adaptive, copies | a stream that begins here and moves, and what is copied until then | choice | when it moves, pure |
@@ -25,6 +26,7 @@
 
 from __future__ import annotations
 
+from daglite.runtime.clusters.engines import Dask, Ray
 from daglite.runtime.engines import Inline, Processes, Threads
 
-__all__ = ["Inline", "Processes", "Threads"]
+__all__ = ["Dask", "Inline", "Processes", "Ray", "Threads"]

@@ -128,7 +128,7 @@ def _leg(
         program=session.install(steps),
         steps=steps,
         window=window,
-        batcher=Batcher(*stage.limits.batch_items(session.workers)),
+        batcher=Batcher(*stage.limits.batch_items(session.workers), session.pace),
         merge=merge,
         verdict=verdict,
         retries=context.retries,

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from daglite.events import Answered, Delivered, Lost, Pulled, Sent, StepTime, Waited
 from daglite.runtime.adaptive import AdaptiveFlow
+from daglite.runtime.batch import Pace
 from daglite.runtime.chain import BoundStep, Chain
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.endings import Ending, Folding, Intake
@@ -57,6 +58,10 @@ class BeatingSession:
     @property
     def workers(self) -> int:
         return self._inner.workers
+
+    @property
+    def pace(self) -> Pace:
+        return self._inner.pace
 
     @property
     def codec(self) -> ItemCodec:
