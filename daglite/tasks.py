@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, Protocol, Self, overload
 
@@ -15,6 +15,7 @@ from daglite.exceptions import ParameterError, TaskError
 from daglite.functions import On, describe, suggest
 from daglite.futures import Future, IterFuture, MapTaskFuture, TaskFuture
 from daglite.ir.nodes import IterNode, MapTaskNode, TaskNode
+from daglite.partitions import partitioned
 
 __all__ = ["BaseTask", "PartialStreamTask", "PartialTask", "StreamTask", "Task", "TaskDecorator", "task"]
 
@@ -140,6 +141,17 @@ class StreamTask(Task[P, list[T]], Generic[P, T]):
                 "its generator runs in the coordinator; set them on the tasks behind it, or call the task directly"
             )
         return IterFuture(IterNode(bind_call(self, args, kwargs)))
+
+    def iter_partitions(
+        self, partitions: Iterable[Mapping[str, object]] | Future[Iterable[Mapping[str, object]]], /
+    ) -> MapTaskFuture[T]:
+        """The items of one call for each partition, in the order of the partitions; the generators run on workers.
+
+        Each partition holds arguments by name: `rows.iter_partitions([{"path": "a.csv"}, {"path": "b.csv"}])`. The
+        items are numbered from 0 through all of them. A partition whose worker died runs again, so calling it twice
+        should give the same items. Raises `ParameterError` for a partition that does not fit.
+        """
+        return MapTaskFuture(partitioned(self, partitions))
 
     def partial(self, /, **fixed: Any) -> PartialStreamTask[..., T]:
         """The same generator task with some parameters fixed."""

@@ -72,6 +72,17 @@ class Items(Foldable[T]):
         call, items = bind_items(found, "filter", 1, args, kwargs)
         return MapTaskFuture(FilterNode(call, self.node, items[0]))
 
+    def flat_map(
+        self, task: Callable[Concatenate[T, P], TaskFuture[Iterable[U]]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> MapTaskFuture[U]:
+        """What `task` gives for each item, one after the other: `.then(task).unbatch()`.
+
+        The task returns something that can be iterated, or is a generator; it runs on workers, and what it gives comes
+        back in pieces. The item fills a parameter as in `.then`. What comes out is numbered from 0.
+        """
+        call, items = bind_items(task_of(task, "flat_map"), "flat_map", 1, args, kwargs)
+        return MapTaskFuture(plain_operation("unbatch", MapTaskNode(call, (Binding(items[0], self.node),), "zip")))
+
     def take(self, n: int, /) -> Self:
         """The first `n` items. Nothing behind them is asked for: the source is closed when it has given them.
 

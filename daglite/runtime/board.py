@@ -35,6 +35,10 @@ class Board:
         """Send a batch now; only when there is a `free()` place."""
         self.session.submit(Chunk(self._number(handler), program, "batch", segments, items, first, light=light))
 
+    def resume(self, program: int, first: int, segments: Packed, handler: Handler, worker: int | None) -> None:
+        """Ask a worker to go on with what it has begun, whatever else it has to do."""
+        self.session.submit(Chunk(self._number(handler), program, "batch", segments, 1, first, worker=worker))
+
     def queue(self, program: int, kind: ChunkKind, segments: Packed, handler: Handler, *, first: int = 0) -> None:
         """Send a chunk of one item as soon as a worker is idle, which then has nothing else to do."""
         self._queue.append(Chunk(self._number(handler), program, kind, segments, 1, first, exclusive=True))

@@ -14,7 +14,7 @@ from daglite.records import record
 from daglite.runtime.awaiting import PrivateLoop
 from daglite.runtime.tally import Tally, timed
 
-__all__ = ["BoundStep", "Chain", "bind_step", "open_items"]
+__all__ = ["BoundStep", "Chain", "bind_step", "filled", "open_items"]
 
 _NAMED = inspect.Parameter.POSITIONAL_OR_KEYWORD
 
@@ -34,7 +34,7 @@ class BoundStep:
     several (the item is a tuple). `tapped`: its result is wanted by the coordinator besides the last one. One that
     `filters` gives on the value before it, or nothing. A generator with a `limit` is closed when it has given so many.
     `starts`: it folds the results of a batch, from the first of the two values if that is the first batch, else from
-    the second. `clocked`: somebody wants to know its time.
+    the second. `clocked`: somebody wants to know its time. A generator that `spreads` gives its iterator, not a list.
     """
 
     number: int
@@ -46,6 +46,7 @@ class BoundStep:
     starts: tuple[object, object] | None = None
     clocked: bool = False
     limit: int | None = None
+    spreads: bool = False
 
 
 class Chain:
@@ -90,7 +91,9 @@ def bind_step(
 
     A generator gives the list of its items, an async function its awaited value.
     """
-    call = _fill(step)
+    call = filled(step)
+    if step.spreads and step.function.streams:
+        return _then(call, lambda made: _iterator(made, step, loop))
     match step.function.kind:
         case "plain":
             finished = call
@@ -139,16 +142,19 @@ def _limited(
 
 def open_items(step: BoundStep, loop: PrivateLoop, *, retry: bool = True) -> Iterator[object]:
     """The iterator of a generator step, not yet started; with `retry`, retries last until its first item is out."""
-    call = _fill(step)
+    call = filled(step)
 
     def opened() -> Iterator[object]:
-        made = call()
-        if step.function.kind == "async_generator":
-            return loop.iterate(cast("AsyncIterator[object]", made))
-        return iter(cast("Iterable[object]", made))
+        return _iterator(call(), step, loop)
 
     items = _restarting(opened, step.function.retries) if retry and step.function.retries else opened()
     return items if step.limit is None else _first(items, step.limit)
+
+
+def _iterator(made: object, step: BoundStep, loop: PrivateLoop) -> Iterator[object]:
+    if step.function.kind == "async_generator":
+        return loop.iterate(cast("AsyncIterator[object]", made))
+    return iter(cast("Iterable[object]", made))
 
 
 def _first(items: Iterator[object], count: int) -> Iterator[object]:
@@ -206,7 +212,7 @@ def _then(call: Callable[..., Any], finish: Callable[[object], object]) -> Calla
     return lambda *values: finish(call(*values))
 
 
-def _fill(step: BoundStep) -> Callable[..., Any]:
+def filled(step: BoundStep) -> Callable[..., Any]:
     """The function with its arguments filled in, open for one value for each of `step.items`, in their order."""
     fn = step.function.fn
     positional, keywords, named_items = _layout(step)

@@ -8,7 +8,7 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from operator import length_hint
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, cast
 
 from daglite.exceptions import Failure
 from daglite.runtime.chain import BoundStep
@@ -132,16 +132,20 @@ class Relay:
     keeps = True
 
     def __init__(self) -> None:
-        # The index of each, and its share of the bytes.
-        self.waiting: deque[tuple[int, object, float]] = deque()
+        # The index of each, and its share of the bytes; of what is but a part of a result the place of its item, too.
+        self.waiting: deque[tuple[int, object, float, int | None]] = deque()
         self.one: Callable[..., Any] = self._keep
 
     def take(self, indices: Sequence[int], values: Sequence[object], nbytes: int) -> None:
         each = nbytes / len(values)
-        self.waiting.extend([(index, value, each) for index, value in zip(indices, values, strict=True)])
+        self.waiting.extend([(index, value, each, None) for index, value in zip(indices, values, strict=True)])
+
+    def part(self, index: int, place: int, value: object, nbytes: int) -> None:
+        """A part of the result of one item."""
+        self.waiting.append((index, value, nbytes, place))
 
     def _keep(self, index: int, value: object) -> None:
-        self.waiting.append((index, value, 0.0))
+        self.waiting.append((index, value, 0.0, None))
 
 
 class Yielding:
@@ -190,6 +194,11 @@ class Intake:
 
     def take(self, entry: Entry[list[object]]) -> int:
         """Save, one item at a time in this order, and pass on the results; tells how many there were."""
+        if not entry.size:
+            assert isinstance(self._ending, Relay)
+            index, value = entry.values
+            self._ending.part(cast("int", index), entry.first, value, entry.nbytes)
+            return 0
         first, size, values, nbytes, marks = entry if self.left is None else self._cut(entry, self.left)
         indices = range(first, first + size) if self._span is None else self._span(first, size)
         if not self._plain:

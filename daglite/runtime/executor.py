@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
+from daglite.functions import Function
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import ItemCodec, Packed
 from daglite.runtime.tally import Reading
@@ -28,7 +29,8 @@ class Chunk(NamedTuple):
 
     It holds `items` consecutive items, the first with index `first`. An `exclusive` chunk has its worker to itself:
     nothing cheap waits behind it, and nobody else is blamed for it. A `light` one is done sooner by a worker that is at
-    work already than by one that has to be woken.
+    work already than by one that has to be woken. One for a `worker` goes to nobody else: it goes on with what that one
+    has begun; if there is no such worker any more, it is lost.
     """
 
     seq: int
@@ -39,6 +41,7 @@ class Chunk(NamedTuple):
     first: int = 0
     exclusive: bool = False
     light: bool = False
+    worker: int | None = None
 
 
 class Reply(NamedTuple):
@@ -76,6 +79,10 @@ class Session(Protocol):
     @property
     def codec(self) -> ItemCodec:
         """What makes the cells of chunks, and reads those of replies."""
+        ...
+
+    def resumes(self, function: Function) -> bool:
+        """Whether a worker can go on with what this function has begun in an earlier chunk."""
         ...
 
     def install(self, steps: Sequence[BoundStep]) -> int:

@@ -15,6 +15,7 @@ from typing import Any, NoReturn, cast
 
 from daglite.loop import Place, Shape, write_loop
 from daglite.records import record
+from daglite.runtime.spread import parts_of
 from daglite.runtime.travel.cells import PLAIN
 
 __all__ = ["FlatLoop", "STREAM_FILE", "flat_loop"]
@@ -70,7 +71,13 @@ class FlatLoop:
 def flat_loop(shape: Shape) -> FlatLoop:
     """Write and compile the loop for streams of this shape."""
     written = write_loop(shape)
-    made: dict[str, object] = {"PLAIN": PLAIN, "compress": compress, "new_ticks": _new_ticks, "gone": _gone}
+    made: dict[str, object] = {
+        "PLAIN": PLAIN,
+        "compress": compress,
+        "new_ticks": _new_ticks,
+        "gone": _gone,
+        "parts": parts_of,
+    }
     exec(compile(written.source, STREAM_FILE, "exec"), made)
     return FlatLoop(written.source, written.places, written.first_line, cast("FunctionType", made["loop"]))
 

@@ -29,13 +29,12 @@ _LONGEST = 0.005
 class Outputs:
     """What comes out of the operations behind a leg. Its end may be one for now: more may come when workers answer.
 
-    `held`: an item that has been taken apart is not through yet. `cut`: the operations have seen enough.
+    `cut`: the operations have seen enough.
     """
 
     def __init__(self, before: Leg, relay: Relay, between: Between, failing: Callable[[], bool]) -> None:
         """`failing`: the run has failed, so what the operations still hold must not come out."""
         self.numbering = between.numbering
-        self.held = False
         self.finished = False
         self.cut = False
         self._before = before
@@ -43,7 +42,15 @@ class Outputs:
         self._pipe, self._known, self._count = between.pipe, between.known, 0
         self._failing = failing
         self._current: Iterator[object] = _NOTHING
+        self._giving = False
+        # Items of whose results parts have come, and more will.
+        self._begun: set[int] = set()
         self._last = False
+
+    @property
+    def held(self) -> bool:
+        """Whether an item that has been taken apart is not through yet."""
+        return self._giving or bool(self._begun)
 
     def __iter__(self) -> Iterator[object]:
         return self
@@ -51,12 +58,12 @@ class Outputs:
     def __next__(self) -> object:
         while True:
             for output in self._current:
-                self.held = True
+                self._giving = True
                 if self._known is not None:
                     self._known.learn(self._count, self.numbering.now)
                     self._count += 1
                 return output
-            self.held = False
+            self._giving = False
             if self._last:
                 self.finished = True
                 raise StopIteration
@@ -79,11 +86,18 @@ class Outputs:
 
     def waiting(self) -> bool:
         """Whether anything could come out now."""
-        return not self.finished and (self.held or self.ready())
+        return not self.finished and (self._giving or self.ready())
 
     def _take(self) -> object:
-        self.numbering.now, value, nbytes = self._relay.waiting.popleft()
-        self._before.window.release(1, nbytes)
+        index, value, nbytes, place = self._relay.waiting.popleft()
+        self.numbering.now = index
+        # An item leaves with the first part of its result.
+        self._before.window.release(0 if index in self._begun else 1, nbytes)
+        if place is None:
+            self._begun.discard(index)
+        else:
+            self._begun.add(index)
+            self._before.shipping.passed_on(place)
         return value
 
     def _over(self) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from daglite.lazy import lazy
-from daglite.program import Step, StreamStage, steps_of
+from daglite.program import Segment, Step, StreamStage, steps_of
 from daglite.records import replace
 from daglite.runtime.batch import Batcher
 from daglite.runtime.between import Between, Known, Pair, between, numbered
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 else:
     watched = lazy("daglite.runtime.watched")
 
-__all__ = ["Part", "away", "open_intake", "open_parts", "span_of", "steps_and_savers", "stream_flow"]
+__all__ = ["Part", "away", "board_of", "open_intake", "open_parts", "span_of", "steps_and_savers", "stream_flow"]
 
 
 class Part(NamedTuple):
@@ -61,8 +61,9 @@ def stream_flow(
     origin: Source = source
     outlet: Outlet | None = None
     for number, part in enumerate(parts):
-        # Operations see items in the order of the source, whatever the ending says.
-        merge: Merge[list[object]] = Merge(ordered=ordered or part.behind is not None, first=origin.count)
+        # Operations see items in the order of the source, whatever the ending says; but for those that do not mind.
+        kept = ordered or (part.behind is not None and _minds_order(stage, number + 1))
+        merge: Merge[list[object]] = Merge(ordered=kept, first=origin.count)
         legs.append(_leg(context, stage, origin, part, merge, verdict, number, nbytes))
         if part.behind is None or part.relay is None:
             continue
@@ -93,6 +94,19 @@ def stream_flow(
     return flow
 
 
+def _minds_order(stage: StreamStage, number: int) -> bool:
+    """Whether what stands behind a leg depends on the order: not the taking apart of lists, if nothing is saved by
+    number.
+    """
+    for segment in stage.segments[number:]:
+        steps = [*segment.links, *(operation.step for operation in segment.operations)]
+        if any(step.saves for step in steps) or not segment.operations:
+            return True
+        if any(one.kind != "unbatch" for one in segment.operations):
+            return True
+    return False
+
+
 def _leg(
     context: Context,
     stage: StreamStage,
@@ -104,13 +118,15 @@ def _leg(
     nbytes: int,
 ) -> Leg:
     session = part.board.session
-    window = Window(stage.limits.items(session.workers), nbytes, folds=part.steps[-1].starts is not None)
+    *steps, last = part.steps
+    steps.append(replace(last, spreads=last.spreads and session.resumes(last.function)))
+    window = Window(stage.limits.items(session.workers), nbytes, folds=steps[-1].starts is not None)
     shipping = Shipping(
         source=origin,
         board=part.board,
         codec=session.codec,
-        program=session.install(part.steps),
-        steps=part.steps,
+        program=session.install(steps),
+        steps=steps,
         window=window,
         batcher=Batcher(*stage.limits.batch_items(session.workers)),
         merge=merge,
@@ -132,7 +148,7 @@ def open_parts(
     """What stands in front of the first workers, as a source, and the segments with workers as parts."""
     pairs: list[Pair] = list(zip(stage.segments, segments, strict=True))
     places = away(stage, fold)
-    boards = {place: context.board_at(stage.segments[place].site) for place in places}
+    boards = {place: board_of(context, stage.segments[place]) for place in places}
     start = source.indices is not None
     # Where a task in the coordinator looks at the index of an item, or what comes from a list has gaps.
     front = between(
@@ -164,6 +180,11 @@ def open_parts(
         parts.append(Part(boards[place], steps, intake, relay, behind))
         span = None if behind is None or behind.known is None else behind.known.span
     return source, parts
+
+
+def board_of(context: Context, segment: Segment) -> Board:
+    """The workers of a segment."""
+    return context.board_at(segment.site, loops=segment.loops)
 
 
 def away(stage: StreamStage, fold: BoundStep | None) -> list[int]:

@@ -21,6 +21,7 @@ from daglite.runtime.executor import Reply
 from daglite.runtime.failures import blame, short_repr
 from daglite.runtime.merge import Entry, Merge
 from daglite.runtime.source import Source
+from daglite.runtime.spread import More, Piece, Skip
 from daglite.runtime.travel.cells import read_marks, reason_of
 from daglite.runtime.verdict import Verdict
 from daglite.runtime.window import Window
@@ -28,18 +29,38 @@ from daglite.runtime.window import Window
 __all__ = ["Shipping", "died", "overdue"]
 
 _MOST_BYTES = 256 * 1024
+# Results that come in pieces: so many at a time for each worker, and pieces of one that may wait to go on.
+_OPEN_PER_WORKER = 2
+_MOST_WAITING = 4
 
 
 class _Flight:
-    """A batch under way: kept until it is answered, because its worker may die. `attempt` counts starts from 1."""
+    """A batch under way: kept until it is answered, because its worker may die. `attempt` counts starts from 1.
 
-    __slots__ = ("attempt", "cells", "first", "nbytes")
+    Of an item whose result comes in pieces `known` counts what has come; see `spread`.
+    """
 
-    def __init__(self, first: int, cells: Sequence[object], nbytes: int, attempt: int = 1) -> None:
+    __slots__ = ("attempt", "cells", "first", "known", "nbytes")
+
+    def __init__(self, first: int, cells: Sequence[object], nbytes: int, attempt: int = 1, known: int = 0) -> None:
         self.first = first
         self.cells = cells
         self.nbytes = nbytes
         self.attempt = attempt
+        self.known = known
+
+
+class _Open:
+    """An item whose result comes in pieces: the worker that has begun it, and pieces that have not gone on yet."""
+
+    __slots__ = ("asked", "flight", "waiting", "worker")
+
+    def __init__(self, flight: _Flight, worker: int | None) -> None:
+        self.flight = flight
+        self.worker = worker
+        self.waiting = 0
+        # Whether the worker is at the next piece.
+        self.asked = False
 
 
 class Shipping:
@@ -81,15 +102,18 @@ class Shipping:
         self._sent = source.count
         self._flights: set[_Flight] = set()
         self._returned: deque[_Flight] = deque()
+        self._open: dict[int, _Open] = {}
+        # Each may hold what a user's generator holds, such as a file.
+        self._most_open = _OPEN_PER_WORKER * board.session.workers
 
     def lowest(self) -> int | None:
         """The index of the first item that is under way or waits to be sent."""
-        waiting = [flight.first for flight in (*self._flights, *self._returned)]
+        waiting = [*self._open, *(flight.first for flight in (*self._flights, *self._returned))]
         return min([*waiting, self._sent] if self.pending else waiting, default=None)
 
     def busy(self) -> bool:
         """Whether anything is under way or waits to be sent."""
-        return bool(self._flights or self._returned or self.pending)
+        return bool(self._flights or self._returned or self.pending or self._open)
 
     def wanted(self) -> int:
         """How many more items the workers could be given now."""
@@ -100,9 +124,13 @@ class Shipping:
         board = self._board
         if self._retired:
             return
-        while self._returned and board.free() > 0 and self._wants(self._returned[0].first):
+        for place, one in self._open.items():
+            if not one.asked and self._has_room(one) and self._wants(place):
+                self._resume(one)
+        while self._returned and board.free() > 0 and self._may_begin(self._returned[0].first):
             self._launch(self._next_returned())
-        if self._returned or not self._wants(self._sent):
+        if self._returned or not self._may_begin(self._sent):
+            board.session.flush()
             return
         while board.free() > 0:
             waiting = len(self.pending)
@@ -111,11 +139,27 @@ class Shipping:
             self._launch_batch()
         board.session.flush()
 
+    def passed_on(self, place: int) -> None:
+        """A piece of the result of this item has gone on."""
+        if place in self._open:
+            self._open[place].waiting -= 1
+
+    def _may_begin(self, place: int) -> bool:
+        """Whether an item is wanted now: the first of all always, others while not too many results are open."""
+        if len(self._open) >= self._most_open and place > min(self._open):
+            return False
+        return self._wants(place)
+
+    def _has_room(self, one: _Open) -> bool:
+        """Whether one more piece may wait to go on."""
+        return one.waiting == 0 or (one.waiting < _MOST_WAITING and self._window.left() > _MOST_BYTES)
+
     def retire(self) -> None:
         """Nobody wants what is under way: its answers are not taken in, and nothing is sent again."""
         self._retired = True
         self.pending.clear()
         self._returned.clear()
+        self._open.clear()
 
     def _wants(self, index: int) -> bool:
         return self._verdict.wants(index, leg=self._leg)
@@ -159,7 +203,8 @@ class Shipping:
     def _launch(self, flight: _Flight) -> None:
         """Send once more what a dead worker left."""
         self._flights.add(flight)
-        segments, answered = self._codec.pack(flight.cells), partial(self._answered, flight)
+        cells = [self._codec.capture(Skip(flight.known)), *flight.cells] if flight.known else flight.cells
+        segments, answered = self._codec.pack(cells), partial(self._answered, flight)
         if flight.attempt == 1:
             self._board.submit(self._program, flight.first, len(flight.cells), segments, answered)
             self._board.session.flush()
@@ -167,10 +212,19 @@ class Shipping:
             # Under suspicion of killing its worker: it gets one of its own, so that nobody else is blamed.
             self._board.queue(self._program, "batch", segments, answered, first=flight.first)
 
+    def _resume(self, one: _Open) -> None:
+        """Ask for the next piece of a result."""
+        one.asked = True
+        flight = one.flight
+        self._flights.add(flight)
+        segments = self._codec.pack([self._codec.capture(More())])
+        self._board.resume(self._program, flight.first, segments, partial(self._answered, flight), one.worker)
+
     def _answered(self, flight: _Flight, reply: Reply) -> None:
         self._flights.remove(flight)
         if self._retired:
             return
+        begun = self._open.pop(flight.first, None)
         if reply.kind == "lost":
             self._lost(flight, reply)
             return
@@ -179,6 +233,9 @@ class Shipping:
             return
         nbytes = self._codec.measure(reply.segments)
         values, bad = self._codec.unpack(reply.segments)
+        if values and type(values[-1]) is Piece and bad is None:
+            self._came_in_part(flight, begun, reply, values, nbytes)
+            return
         self._window.arrive(len(flight.cells), flight.nbytes, nbytes)
         # A part is as large for few items as for many: a smaller batch would not make it cheaper.
         self._batcher.observe(reply.done, reply.seconds, flight.nbytes + (0 if self._folds else nbytes))
@@ -191,6 +248,32 @@ class Shipping:
             return
         count = self._whole(flight, values, bad if marks is None else bad - 1, marks, reply)
         self._merge.add(Entry(flight.first, count, values, nbytes, None if marks is None else marks[:count]))
+
+    def _came_in_part(
+        self, flight: _Flight, begun: _Open | None, reply: Reply, values: list[object], nbytes: int
+    ) -> None:
+        """A batch ended with the first piece of an item's result; or one more piece of it came."""
+        piece = cast("Piece", values.pop())
+        whole = reply.done - 1
+        place, cells = flight.first + whole, flight.cells
+        marks = self._marks(values)
+        each, known = nbytes // reply.done, self._codec.weigh(cells[:whole])
+        self._window.arrive(whole, known, nbytes)
+        self._batcher.observe(reply.done, reply.seconds, flight.nbytes + nbytes)
+        if whole:
+            self._merge.add(Entry(flight.first, whole, values, each * whole, None if marks is None else marks[:whole]))
+        self._merge.add_part(Entry(place, 0, [self._source.index_of(place), piece.items], nbytes - each * whole))
+        rest, left = cells[reply.done :], flight.nbytes - known
+        if rest:
+            left, behind = self._codec.size(cells[whole]), left - self._codec.size(cells[whole])
+            self._returned.append(_Flight(place + 1, rest, behind, flight.attempt))
+            self._sort_returned()
+        if begun is None:
+            begun = _Open(_Flight(place, [cells[whole]], left, flight.attempt, flight.known), reply.worker)
+        begun.flight.known += len(piece.items)
+        begun.waiting += 1
+        begun.asked = False
+        self._open[place] = begun
 
     def _marks(self, values: list[object]) -> Sequence[int] | None:
         """Take off how many values each item has, where some may have been dropped."""
@@ -236,6 +319,7 @@ class Shipping:
         """A worker died: what it had not begun goes out as it was, what it may have begun one by one."""
         if not reply.started:
             self._returned.append(flight)
+            self._sort_returned()
         elif flight.attempt > self._retries or not all(step.function.retry_on_crash for step in self._steps):
             names = " -> ".join(step.function.name for step in self._steps)
             first, last = (self._source.index_of(flight.first + each) for each in (0, len(flight.cells) - 1))
@@ -244,9 +328,12 @@ class Shipping:
         else:
             self._window.split(len(flight.cells))
             for position, cell in enumerate(flight.cells):
-                one = _Flight(flight.first + position, [cell], self._codec.size(cell), flight.attempt + 1)
-                self._returned.append(one)
-            self._returned = deque(sorted(self._returned, key=lambda each: each.first))
+                nbytes, known = self._codec.size(cell), flight.known
+                self._returned.append(_Flight(flight.first + position, [cell], nbytes, flight.attempt + 1, known))
+            self._sort_returned()
+
+    def _sort_returned(self) -> None:
+        self._returned = deque(sorted(self._returned, key=lambda each: each.first))
 
 
 def overdue(function: Function) -> TaskTimeoutError:

@@ -19,7 +19,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
 from daglite.runtime.awaiting import PrivateLoop
@@ -28,6 +28,7 @@ from daglite.runtime.codec import Sharing
 from daglite.runtime.executor import Chunk, Reply
 from daglite.runtime.logs import mark_records_of_this_thread
 from daglite.runtime.processes.forks import end_copy
+from daglite.runtime.spread import OpenItems
 from daglite.runtime.tally import Reading, take_reading
 from daglite.runtime.travel.errors import share_error
 from daglite.runtime.work import BatchRun, drain
@@ -97,6 +98,18 @@ class Desk:
         if alerted is not None:
             alerted()
 
+    def collect(self, timeout: float | None) -> list[Reply]:
+        """The replies that are here, waiting up to `timeout` seconds for one; for the coordinator, who alone takes."""
+        queue = self.replies
+        if timeout == 0.0 and queue.empty():
+            return []
+        try:
+            found = [queue.get(timeout=timeout)]
+        except Empty:
+            return []
+        found += [queue.get() for _ in range(queue.qsize())]
+        return [reply for reply in found if reply is not None]
+
     def give(self, job: Job) -> bool:
         """Hand a job to an idle thread; False when there is none."""
         with self._lock:
@@ -128,10 +141,12 @@ class Desk:
 class WorkerThread:
     """A thread that takes job after job from its desk until it is dismissed."""
 
-    def __init__(self, desk: Desk, codec: Sharing, first: Job) -> None:
+    def __init__(self, desk: Desk, codec: Sharing, first: Job, opened: OpenItems) -> None:
+        """`opened` is shared by all threads: any of them may go on with what another has begun."""
         self.thread = threading.Thread(target=self._work, name="daglite-worker", daemon=True)
         self._desk = desk
         self._codec = codec
+        self._opened = opened
         self._given: Job | None = first
         # Locked while there is nothing to wake up for.
         self._bell = threading.Lock()
@@ -237,7 +252,7 @@ class WorkerThread:
     def _batch(self, chunk: Chunk, chain: Chain) -> Reply:
         self._single = chunk.exclusive
         started = time.perf_counter()
-        run = self._run = BatchRun(chain, self._codec, chunk.first)
+        run = self._run = BatchRun(chain, self._codec, chunk.first, self._opened, chunk.program)
         items, bad = self._codec.unpack(chunk.segments)
         self._items = items
         if self._dismissed:

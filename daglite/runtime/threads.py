@@ -6,19 +6,21 @@ that ends early tells its threads to end after the item they are at, and does no
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import logging
 import threading
 import time
 from collections.abc import Sequence
 from itertools import count
-from queue import Empty
 
 from daglite.exceptions import ExecutionError
+from daglite.functions import Function
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import Sharing
 from daglite.runtime.executor import Chunk, Hear, Reply, Session
 from daglite.runtime.logs import MARKING
+from daglite.runtime.spread import OpenItems
 from daglite.runtime.thread import Desk, Job, Program, WorkerThread
 
 __all__ = ["ThreadSession"]
@@ -45,6 +47,7 @@ class ThreadSession:
         self._crew: list[WorkerThread] = []
         self._leaving: list[WorkerThread] = []
         self._desk = Desk()
+        self._opened = OpenItems()
         # Chunks without an answer, and which of them have a worker to themselves.
         self._under_way = 0
         self._exclusive: set[int] = set()
@@ -62,6 +65,7 @@ class ThreadSession:
         return number
 
     def forget(self, program: int) -> None:
+        self._close_items(program)
         self._programs.pop(program, None)
         for worker in self._crew:
             worker.forget(program)
@@ -76,6 +80,10 @@ class ThreadSession:
     def most(self) -> None:
         return None
 
+    def resumes(self, function: Function) -> bool:
+        # An async generator belongs to the event loop of the thread that began it.
+        return function.kind != "async_generator"
+
     def submit(self, chunk: Chunk) -> None:
         job = Job(chunk, self._programs[chunk.program])
         self._under_way += 1
@@ -88,7 +96,7 @@ class ThreadSession:
         """Threads have what was submitted."""
 
     def ready(self, timeout: float | None) -> Sequence[Reply]:
-        replies = self._collect(self.patience(timeout))
+        replies = self._desk.collect(self.patience(timeout))
         for reply in replies:
             if reply.kind != "piece":
                 self._under_way -= 1
@@ -125,6 +133,7 @@ class ThreadSession:
         """Make the crew fit for another run, with new threads in the place of those that were busy."""
         self.abandon()
         self._see_off()
+        self._close_items()
         self._programs.clear()
         self._timed = False
         for worker in self._crew:
@@ -135,6 +144,7 @@ class ThreadSession:
         try:
             self._dismiss()
             self._see_off()
+            self._close_items()
         except KeyboardInterrupt:
             # Whatever the first Ctrl-C kept from being told.
             self._dismiss()
@@ -144,11 +154,16 @@ class ThreadSession:
                 self._open = False
                 MARKING.end()
 
+    def _close_items(self, program: int | None = None) -> None:
+        """What is left of results is not wanted; one that a thread is at belongs to it."""
+        with contextlib.suppress(Exception):
+            self._opened.forget(program)
+
     def _hire(self, job: Job) -> bool:
         """Start another thread with this job, if there may be one more."""
         if len(self._crew) >= self.workers:
             return False
-        worker = WorkerThread(self._desk, self.codec, job)
+        worker = WorkerThread(self._desk, self.codec, job, self._opened)
         try:
             worker.thread.start()
         except RuntimeError as error:
@@ -160,18 +175,6 @@ class ThreadSession:
         self._crew.append(worker)
         self._tell_of(worker)
         return True
-
-    def _collect(self, timeout: float | None) -> list[Reply]:
-        queue = self._desk.replies
-        if timeout == 0.0 and queue.empty():
-            return []
-        try:
-            found = [queue.get(timeout=timeout)]
-        except Empty:
-            return []
-        # Nobody else takes from it.
-        found += [queue.get() for _ in range(queue.qsize())]
-        return [reply for reply in found if reply is not None]
 
     def patience(self, timeout: float | None) -> float | None:
         """No longer than until the first call is late."""

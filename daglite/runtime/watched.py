@@ -51,6 +51,7 @@ class BeatingSession:
         self._inner = inner
         self._watch = watch
         self.free, self.idle, self.most, self.flush = inner.free, inner.idle, inner.most, inner.flush
+        self.resumes = inner.resumes
         inner.listen(watch.worker)
 
     @property

@@ -5,17 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple, NoReturn
+from typing import Literal, NamedTuple, NoReturn, cast
 
 from daglite.exceptions import TransferError
-from daglite.loop import Place, Shape, filters_of
+from daglite.loop import Place, Shape, filters_of, spreading
 from daglite.runtime.awaiting import PrivateLoop
 from daglite.runtime.chain import BoundStep, Chain, open_items
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.flat import flat_loop
+from daglite.runtime.spread import More, OpenItems, Piece, Skip, first_piece, next_piece
 from daglite.runtime.travel.cells import PLAIN, reason_of, written_marks
 
-__all__ = ["BatchRun", "Drained", "drain"]
+__all__ = ["BatchRun", "Drained", "drain", "unsendable"]
 
 _PIECE_ITEMS = 256
 _PIECE_BYTES = 256 * 1024
@@ -29,7 +30,10 @@ class BatchRun:
     step filters, the first cell tells of each item how many of the cells behind it are its own.
     """
 
-    def __init__(self, chain: Chain, codec: ItemCodec, first: int) -> None:
+    def __init__(
+        self, chain: Chain, codec: ItemCodec, first: int, opened: OpenItems | None = None, program: int = 0
+    ) -> None:
+        """`opened` keeps what is left of results that are sent in pieces, under the number of the program."""
         filters = filters_of(chain.steps)
         self.cells: list[object] = [""] if filters else []
         # Whether they are all of `PLAIN` types.
@@ -42,15 +46,29 @@ class BatchRun:
         self._codec = codec
         self._tapped = [tapped for _, tapped, _ in chain.calls]
         self._marks: list[int] | None = [] if filters else None
-        self._loop = flat_loop(Shape(tuple(self._tapped), "fold" if chain.folds else "cells", filters=filters))
+        self._opened = opened if chain.steps[-1].spreads else None
+        self._program = program
+        self._skip = 0
+        # Whether the last cell is a piece of a result.
+        self._more = False
+        end: Literal["fold", "cells"] = "fold" if chain.folds else "cells"
+        shape = Shape(tuple(self._tapped), end, filters=filters, spreads=spreading(chain.steps))
+        self._loop = flat_loop(shape)
 
     def go(self, items: list[object], bad: int | None) -> BaseException | None:
         """Take the items through, up to the `bad` one that could not be loaded; the error that ended it early, if any,
         whatever its kind: it ends the run of the pipeline, never the worker.
         """
+        if self._opened is not None and items:
+            if type(items[0]) is More:
+                return self._go_on(self._opened.take(self._program, self._first))
+            if isinstance(items[0], Skip):
+                self._skip = items[0].count
+                del items[0]
+                bad = None if bad is None else bad - 1
         whole = self._items = items if bad is None else items[:bad]
         taps = [self._tap for tapped in self._tapped if tapped]
-        end: tuple[object, ...] = (self.cells.append, self._captured)
+        end: tuple[object, ...] = (self.cells.append, self._captured if self._opened is None else self._spread)
         if self._marks is not None:
             end += (self._marks.append,)
         calls = [call for call, _, _ in self._chain.calls]
@@ -67,7 +85,7 @@ class BatchRun:
         finally:
             if self._marks is not None:
                 self.cells[0] = written_marks(self._marks)
-        if bad is None:
+        if bad is None or self._more:
             return None
         self.step = self._chain.steps[0].number
         return TransferError(f"the item cannot be loaded in a worker: {reason_of(items[bad])}")
@@ -78,7 +96,7 @@ class BatchRun:
             self.cells.append(value if type(value) in PLAIN else self._captured(value))
         except TransferError as error:
             self._stop(self.done - 1, self._chain.steps[-1])
-            raise _unsendable(self._chain.steps[-1], error) from None
+            raise unsendable(self._chain.steps[-1], error) from None
 
     def forget_rest(self) -> None:
         """Go no further than the item at work."""
@@ -103,13 +121,46 @@ class BatchRun:
         self.plain = False
         return self._codec.capture(value)
 
+    def _go_on(self, left: Iterator[object]) -> BaseException | None:
+        """The next piece of the result that was begun, as the only one of this batch."""
+        step = self._chain.steps[-1]
+        try:
+            items, left_over = next_piece(left)
+            self.cells.append(self._piece(items, left_over, self._first))
+        except BaseException as error:
+            self.step = step.number
+            return unsendable(step, error) if isinstance(error, TransferError) else error
+        finally:
+            if self._marks is not None:
+                self.cells[0] = written_marks([len(self.cells) - 1])
+        self.done = 1
+        return None
+
+    def _spread(self, value: object) -> object:
+        """The result as a cell; of one that is taken apart perhaps only a piece, with which the batch ends."""
+        found, left = first_piece(value, self._skip)
+        self._skip = 0
+        if left is None:
+            return self._captured(found)
+        return self._piece(cast("list[object]", found), left, self._first + self.position())
+
+    def _piece(self, items: list[object], left: Iterator[object] | None, place: int) -> object:
+        if left is None:
+            return self._captured(items)
+        assert self._opened is not None
+        cell = self._captured(Piece(items))
+        self._opened.keep(self._program, place, left)
+        self._more = True
+        self.forget_rest()
+        return cell
+
     def _failed(self, error: BaseException, place: Place, index: int, item: object, x: object) -> NoReturn:
         """Note how far it came; what a step or its capture raised is the step's."""
         step = self._step_at(place)
         self._stop(index - self._first, step)
         sends = place.kind == "save" or (place.kind == "end" and not self._chain.folds)
         if sends and isinstance(error, TransferError):
-            raise _unsendable(step, error) from None
+            raise unsendable(step, error) from None
         raise error
 
     def _step_at(self, place: Place) -> BoundStep:
@@ -122,7 +173,8 @@ class BatchRun:
         del self.cells[done * each if self._marks is None else 1 + sum(self._marks) :]
 
 
-def _unsendable(step: BoundStep, error: TransferError) -> TransferError:
+def unsendable(step: BoundStep, error: TransferError) -> TransferError:
+    """What is said of a result that cannot go back."""
     return TransferError(f"the result of task '{step.function.name}' cannot be sent back: {error}")
 
 

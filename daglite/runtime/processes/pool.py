@@ -6,18 +6,17 @@ wait for it for ever.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
 import selectors
 import signal
 import threading
 import time
-import weakref
 from collections.abc import Sequence
 from itertools import count
 
 from daglite.exceptions import ExecutionError
+from daglite.functions import Function
 from daglite.options import StartMethod
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.executor import Chunk, EndedBy, Hear, Reply, ReplyKind, Session
@@ -25,6 +24,7 @@ from daglite.runtime.helper import on_helper
 from daglite.runtime.logs import take_record
 from daglite.runtime.processes.memory import memory_hint, memory_kills
 from daglite.runtime.processes.process import WorkerProcess, interrupts_blocked, start_worker
+from daglite.runtime.processes.stranded import strand_at_exit
 from daglite.runtime.processes.waiting import Waiting
 from daglite.runtime.tally import unpack_reading
 from daglite.runtime.travel.errors import unpack_error
@@ -38,8 +38,6 @@ __all__ = ["ProcessSession"]
 # Two batches for each worker: one under way, one waiting behind it.
 _CREDITS = 2
 _KINDS: dict[Kind, ReplyKind] = {Kind.DONE: "done", Kind.FAIL: "failed", Kind.PIECE: "piece"}
-# All sessions of this process that may have workers.
-_OPEN: weakref.WeakSet[ProcessSession] = weakref.WeakSet()
 _FRAMES = {"batch": Kind.BATCH, "generate": Kind.GENERATE, "stream": Kind.GENERATE}
 
 
@@ -68,7 +66,7 @@ class ProcessSession:
         self._deaths = 0
         self._kills = memory_kills()
         self.stranded = False
-        _OPEN.add(self)
+        strand_at_exit(self)
         with interrupts_blocked():
             # From here on `close` sees to it.
             self._waiting = Waiting()
@@ -104,8 +102,18 @@ class ProcessSession:
             return None
         return max((worker.left or 0 for worker in self._pool if worker.credits(_CREDITS)), default=1)
 
+    def resumes(self, function: Function) -> bool:
+        # One that is replaced after so many items would leave what it has begun.
+        return self._items_per_worker is None
+
     def submit(self, chunk: Chunk) -> None:
-        able = [w for w in self._pool if w.credits(_CREDITS) and (w.left is None or w.left >= chunk.items)]
+        if chunk.worker is not None:
+            able = [w for w in self._pool if w.pid == chunk.worker]
+        else:
+            able = [w for w in self._pool if w.credits(_CREDITS) and (w.left is None or w.left >= chunk.items)]
+        if not able:
+            self._lost.append(Reply(chunk.seq, "lost", worker=chunk.worker, started=False))
+            return
         worker = (max if chunk.light else min)(able, key=_load)
         self._free = None
         worker.chunks.append(chunk)
@@ -377,15 +385,6 @@ class ProcessSession:
                 worker.kill()
         if self._hear is not None:
             self._hear(worker.pid, None, None)
-
-
-def _strand_all() -> None:
-    for session in list(_OPEN):
-        session.strand()
-
-
-# Later than what users have registered since, earlier than Python's own last steps.
-atexit.register(_strand_all)
 
 
 def _load(worker: WorkerProcess) -> int:

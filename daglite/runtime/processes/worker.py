@@ -33,6 +33,7 @@ from daglite.runtime.chain import BoundStep, Chain
 from daglite.runtime.logs import forward_logs
 from daglite.runtime.processes.bell import BellPost
 from daglite.runtime.processes.forks import end_copy
+from daglite.runtime.spread import OpenItems
 from daglite.runtime.tally import pack_reading, take_reading
 from daglite.runtime.travel.errors import pack_error
 from daglite.runtime.travel.frames import Frame, FrameReader, FrameWriter, Kind, Segment, settle
@@ -137,6 +138,7 @@ class _Worker:
         self._writer = FrameWriter()
         self._told = 0
         self._programs: dict[int, Chain | TransferError] = {}
+        self._opened = OpenItems()
         self._answers: dict[Kind, Callable[[Frame], None]] = {
             Kind.DEFINE: lambda frame: self._learn(frame.segments[0]),
             Kind.INSTALL: self._install,
@@ -209,6 +211,7 @@ class _Worker:
             self._programs[frame.seq] = TransferError(f"a task cannot be loaded in a worker: {error!r}")
 
     def _reset(self, frame: Frame) -> None:
+        self._close_items()
         self._programs.clear()
         self._told = 0
         # The coordinator has a new arena for the next run.
@@ -216,7 +219,13 @@ class _Worker:
         self._codec = _new_codec()
 
     def _forget(self, frame: Frame) -> None:
+        self._close_items(frame.seq)
         self._programs.pop(frame.seq, None)
+
+    def _close_items(self, program: int | None = None) -> None:
+        """What is left of results is not wanted; the user's `finally` may raise, and nobody is there to hear it."""
+        with contextlib.suppress(Exception):
+            self._opened.forget(program)
 
     def _send(self, frame: Frame) -> None:
         if self._copy:
@@ -243,7 +252,7 @@ class _Worker:
         if chain is None:
             return
         started = time.perf_counter()
-        run = self._run = BatchRun(chain, self._codec, frame.at)
+        run = self._run = BatchRun(chain, self._codec, frame.at, self._opened, frame.number)
         error = run.go(*self._codec.unpack(frame.segments))
         if self._copy:
             end_copy(error)
