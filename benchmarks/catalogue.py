@@ -18,6 +18,7 @@ MODULES = {
     "twenty_ms": "busy",
     "threads": "waiting",
     "skew": "waiting",
+    "places": "places",
     "latency": "latency",
     "arrays": "arrays",
     "arrays_back": "arrays",

@@ -166,6 +166,7 @@ TARGETS = (
     Target("7 skew, efficiency", figure("skew"), least=0.91),
     Target("7 latency, median ms", figure("latency"), most=0.6),
     Target("7 latency, max ms", extra("latency", "max ms"), most=10),
+    Target("12 places, of parse alone", against("places", "daglite", "parse alone"), least=0.9),
     Target("8 argument of 10 MB, transfers", figure("argument"), most=WORKERS),
     Target("8 closure of 10 MB, transfers", figure("closure"), most=WORKERS),
     Target("9 compile 10,000 nodes, s", taken("nodes", "10,000 nodes"), most=1),

@@ -135,6 +135,8 @@ def task_of(fn: Fn, position: int, made: Mapping[int, Any], ready: Callable[[], 
         before = ready or (stumble if fn.stumbles else nothing)
         kinds = asynchronous(before) if fn.style == "async" else closures(before)
         found = task(name=name, retries=retries)(kinds[fn.name])
+    if fn.on is not None:
+        found = found.with_options(on=fn.on)
     for layer in fn.layers:
         found = cast("AnyTask", found.partial(**_given(layer, made)))
     return found

@@ -15,11 +15,12 @@ from tests.laws.functions import FUNCTIONS
 
 __all__ = [
     "Apply", "Arg", "Args", "Const", "Each", "Fn", "Fold", "Graph", "Invoke", "Iterate", "Join", "Keep", "Kind",
-    "NUMBERS", "Node", "Operate", "Over", "Sift", "Style", "Take", "Tell", "Then", "Use", "arguments", "defaults",
+    "NUMBERS", "Node", "On", "Operate", "Over", "Sift", "Style", "Take", "Tell", "Then", "Use", "arguments", "defaults",
     "item_names", "kept", "key_names", "needed", "parameters", "reads", "shared", "streams", "template", "through",
 ]  # fmt: skip
 
 Style = Literal["module", "closure", "async"]
+On = Literal["threads", "processes", "coordinator"]
 Kind = Literal["batch", "distinct", "enumerate", "group_by", "skip", "take_while", "unbatch", "window", "zip"]
 # The whole numbers of each, by name.
 NUMBERS: dict[Kind, tuple[str, ...]] = {
@@ -47,12 +48,13 @@ Args: TypeAlias = tuple[tuple[str, Arg], ...]
 
 @dataclass(frozen=True)
 class Fn:
-    """A task on one of the `FUNCTIONS`; each layer is one `.partial(...)`."""
+    """A task on one of the `FUNCTIONS`; each layer is one `.partial(...)`. `on` is where it asks to run."""
 
     name: str
     style: Style = "closure"
     layers: tuple[Args, ...] = ()
     stumbles: bool = False
+    on: On | None = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
 from hypothesis import strategies as st
@@ -25,6 +25,7 @@ from tests.laws.describe import (
     Keep,
     Kind,
     Node,
+    On,
     Operate,
     Over,
     Sift,
@@ -80,6 +81,10 @@ _SOURCES = ("emit", "emit", "count", "spread")
 _MODES: SearchStrategy[Literal["zip", "product"]] = st.sampled_from(["zip", "product"])
 _STORES: SearchStrategy[Literal["own", "run"]] = st.sampled_from(["own", "own", "run"])
 _STYLES: SearchStrategy[Style] = st.sampled_from(["closure", "module", "closure", "module", "async"])
+# Processes are started for each run, so they are rare.
+_PLACES: SearchStrategy[On] = st.sampled_from(
+    ["threads", "threads", "threads", "coordinator", "coordinator", "coordinator", "processes"]
+)
 _MOST_MAPPED = 12
 _LAYERS = 2
 
@@ -164,13 +169,13 @@ class _Artist:
                 return self.iterate()
             case "invoke":
                 fn, args = self.call(self.pick((*_OF_ONE, *_SOURCES, *self.failing("picky", "faulty"))))
-                return Invoke(fn, args)
+                return Invoke(self.placed(fn), args)
             case "each":
                 fn, args = self.applied()
-                return Each(self.one_of(flows), fn, args, self.chance(2))
+                return Each(self.one_of(flows), self.placed(fn), args, self.chance(2))
             case "sift":
                 fn, args = self.applied("likes", "likes", "odds", *self.failing("fussy"))
-                return Sift(self.one_of(flows), fn, args)
+                return Sift(self.one_of(flows), self.placed(fn), args)
             case "head":
                 fn, args = self.applied("likes", "odds")
                 return Take(self.add(Sift(self.one_of(flows), fn, args)), self.pick((1, 1, 2)))
@@ -182,7 +187,7 @@ class _Artist:
                 return Take(self.one_of(flows), self.pick((0, 1, 1, 2, 2, 3, 4)))
             case "then":
                 fn, args = self.applied()
-                return Then(self.one_of(values), fn, args)
+                return Then(self.one_of(values), self.placed(fn), args)
             case "join":
                 fn, args = self.applied()
                 return Join(self.one_of(flows), fn, args)
@@ -233,17 +238,8 @@ class _Artist:
             batch = Operate(source, "batch", (("n", self.pick((1, 2, 3))),))
             source = self.add(batch if self.chance(2) else Each(source, fn, args))
             return Operate(self.add(self.keep(source)) if self.chance(4) else source, "unbatch")
-        kinds: list[Kind] = [
-            "batch",
-            "batch",
-            "enumerate",
-            "skip",
-            "window",
-            "take_while",
-            "distinct",
-            "group_by",
-            "zip",
-        ]
+        kinds: list[Kind] = ["batch", "window", "take_while", "enumerate", "skip", "distinct", "group_by", "zip"]
+        kinds += ["batch", "window", "take_while"]
         if self.held(source):
             kinds += ["unbatch"] * 6
         kind = self.pick(kinds)
@@ -334,6 +330,10 @@ class _Artist:
 
     def fn(self, name: str, layers: tuple[Args, ...] = ()) -> Fn:
         return Fn(name, self.draw(_STYLES), layers, self.chance(10))
+
+    def placed(self, fn: Fn) -> Fn:
+        """The task, which may ask for a place."""
+        return replace(fn, on=self.draw(_PLACES)) if self.chance(3) else fn
 
     def value(self, name: str, parameter: str) -> Arg:
         if (name, parameter) in _SPECIAL:
