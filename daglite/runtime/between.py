@@ -74,15 +74,18 @@ def between(
     than `most` results come out.
     """
     numbering, last = Numbering(), before
-    operators: list[Operator] = [] if index_of is None else [_Counting(numbering, index_of)]
+    operators: list[Operator] = []
+    counting = None if index_of is None else _Counting(numbering, index_of)
     for planned, bound in (*pairs, *(() if following is None else ((following[0], following[1]._replace(links=[])),))):
         if bound.pipe is not None:
-            operators += [bound.pipe, _Counting(numbering)]
-            last, gaps = planned.operations[-1].step, False
-        if not bound.links:
-            continue
-        operators.append(_Applying(Chain(bound.links, loop), bound.savers, numbering))
-        last, gaps = planned.links[-1], gaps or any(link.filters for link in bound.links)
+            operators += bound.pipe.operators
+            last, gaps, counting = planned.operations[-1].step, False, _Counting(numbering)
+        if bound.links:
+            # Only tasks here look at the index while an item goes through.
+            operators += [] if counting is None else [counting]
+            operators.append(_Applying(Chain(bound.links, loop), bound.savers, numbering))
+            last, gaps = planned.links[-1], gaps or any(link.filters for link in bound.links)
+            counting = None
     if most is not None:
         operators.append(_Most(most))
     return Between(Pipe(operators), last, numbering, Known() if gaps else None)

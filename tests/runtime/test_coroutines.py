@@ -195,15 +195,19 @@ def test_exits_of_a_task_are_errors_of_the_run(error: BaseException, nothing_lef
 
 
 def test_run_that_ends_early_cancels_what_is_under_way(nothing_left: None) -> None:
-    ended = threading.Event()
+    begun, ended = threading.Event(), threading.Event()
 
     @task(on="threads", workers=4)
     async def waits(x: int) -> int:
+        if x == 0:
+            while not begun.is_set():
+                await asyncio.sleep(0.001)
+            return x
+        begun.set()
         try:
-            await asyncio.sleep(0 if x == 0 else 60)
+            await asyncio.sleep(60)
         finally:
-            if x:
-                ended.set()
+            ended.set()
         return x
 
     began = time.monotonic()
