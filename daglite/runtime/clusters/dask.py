@@ -67,6 +67,8 @@ class DaskCarrier:
             self._soon(lambda: self._cancel(found))
 
     def drop(self, run: str) -> None:
+        if self._client.status != "running":
+            return
         # It goes to all workers, and one of them may be frozen.
         telling = threading.Thread(target=self._tell_all, args=(run,), name="daglite-drop", daemon=True)
         telling.start()
