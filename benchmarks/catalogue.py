@@ -30,6 +30,7 @@ MODULES = {
     "length": "growth",
     "workers": "growth",
     "workers_one_ms": "growth",
+    "trace": "watched",
 }
 
 

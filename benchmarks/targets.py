@@ -175,4 +175,5 @@ TARGETS = (
     Target("9 workers 2 to 8, 1 ms, worst by best", level("workers_one_ms", "1 worker"), least=0.9),
     Target("10 auto, of the best runtime, at worst", _auto, least=0.9),
     Target("11 combine, of fork + pipes", against("trivial", "daglite, combine", BY_HAND), least=1),
+    Target("12 trace at 1 ms items, times the CPU", figure("trace", "daglite, trace"), most=1.05),
 )

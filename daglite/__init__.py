@@ -11,6 +11,7 @@ The map of the house, in the direction in which data flows:
     options          frozen option records                      exceptions   the tree of errors
     events           what happens in a run, as records          observe      report, progress, timeline
     operations       what operations on streams mean            folding      what the named folds mean
+    testing          what a pipeline asks of tasks, checked
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ else:
     runtime = lazy("daglite.runtime")
     # Loaded when somebody listens to a run.
     events, observe = lazy("daglite.events"), lazy("daglite.observe")
+
+__version__ = "0.1.0"
 
 __all__ = [
     "DatasetStore",

@@ -58,7 +58,7 @@ class Function:
     `retries` is the number of further attempts after a first one that raised an `Exception`. `timeout` is the most
     seconds one call may take on a worker. `retry_on_crash` tells whether a call that its worker did not survive may be
     started again. One that `stays` is called in the coordinator only. `site` is where it asks to run; None leaves it to
-    the run.
+    the run. One that is `partitioned` is a generator that takes its arguments as one mapping.
     `result` is the text of the element type (generators) or of the return type; "?" where there is no annotation.
     """
 
@@ -70,6 +70,7 @@ class Function:
     timeout: float | None = None
     retry_on_crash: bool = True
     stays: bool = False
+    partitioned: bool = False
     site: Site | None = None
 
     def __repr__(self) -> str:
@@ -84,6 +85,11 @@ class Function:
     def here(self) -> bool:
         """Whether it asks to run in the coordinator."""
         return self.site is not None and self.site.on == "coordinator"
+
+    @property
+    def loops(self) -> bool:
+        """Whether its calls share one event loop: an async one that asks for threads."""
+        return self.site is not None and self.site.on == "threads" and self.kind in ("async", "async_generator")
 
     @property
     def wants_worker(self) -> str:

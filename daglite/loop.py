@@ -28,6 +28,7 @@ __all__ = [
     "filters_of",
     "flowing_shape",
     "inline_shape",
+    "spreading",
     "worker_shape",
     "write_loop",
 ]
@@ -50,7 +51,8 @@ class Shape(NamedTuple):
     generator of results ("yield"). With `copies`, items and results are copied as
     if they had been at a worker; `snap` is a pair then, and each of the two tells of which type a value need not go
     through it. Where some of these `filters`, `mark` says of each item how many cells came of it. A loop that `ends`
-    asks `full` after each result whether to go on. Where the last step `spreads`, what it gives is taken in parts.
+    asks `full` after each result whether to go on. What step number `spreads` gives is taken apart:
+    item by item for what comes next, or in parts where that is not here.
     """
 
     saves: tuple[bool, ...]
@@ -60,7 +62,7 @@ class Shape(NamedTuple):
     copies: bool = False
     filters: frozenset[int] = frozenset()
     ends: bool = False
-    spreads: bool = False
+    spreads: int | None = None
 
     @property
     def counts(self) -> bool:
@@ -97,13 +99,16 @@ def inline_shape(stage: StreamStage) -> Shape:
     links = stage.last.links
     saves = tuple(bool(link.saves) for link in links)
     end: Literal["fold", "each"] = "fold" if stage.ending == "reduce" else "each"
-    return Shape(saves, end, _saves_items(stage, stage.last), filters=filters_of(links), ends=stage.most is not None)
+    first, ends = _saves_items(stage, stage.last), stage.most is not None
+    return Shape(saves, end, first, filters=filters_of(links), ends=ends, spreads=spreading(links))
 
 
 def flowing_shape(stage: StreamStage, segment: Segment) -> Shape:
     """The shape of a segment whose results go on to operations in the coordinator, without workers."""
-    saves = tuple(bool(link.saves) for link in segment.links)
-    return Shape(saves, "yield", _saves_items(stage, segment), filters=filters_of(segment.links))
+    links = segment.links
+    saves = tuple(bool(link.saves) for link in links)
+    first = _saves_items(stage, segment)
+    return Shape(saves, "yield", first, filters=filters_of(links), spreads=spreading(links))
 
 
 def _saves_items(stage: StreamStage, segment: Segment) -> bool:
@@ -125,7 +130,7 @@ def worker_shape(stage: StreamStage) -> Shape:
     """
     links = stage.last.links
     if stage.folds_on_workers:
-        return Shape(tuple(bool(link.saves) for link in links), "fold")
+        return Shape(tuple(bool(link.saves) for link in links), "fold", spreads=spreading(links))
     return between_shape(links)
 
 
@@ -144,9 +149,23 @@ class Filtering(Protocol):
         ...
 
 
+class Spreading(Protocol):
+    """A step whose results may be taken apart."""
+
+    @property
+    def spreads(self) -> bool:
+        """Whether they are."""
+        ...
+
+
 def filters_of(steps: Sequence[Filtering]) -> frozenset[int]:
     """The positions of the filters among the steps."""
     return frozenset([position for position, step in enumerate(steps) if step.filters])
+
+
+def spreading(steps: Sequence[Spreading]) -> int | None:
+    """The position of the step whose results are taken apart."""
+    return next((position for position, step in enumerate(steps) if step.spreads), None)
 
 
 def write_loop(shape: Shape) -> WrittenLoop:
@@ -161,6 +180,7 @@ def write_loop(shape: Shape) -> WrittenLoop:
         lines.append(("    if type(item) is not known: known, item = snap(index, item)", Place("item")))
     x = "item"
     cells = 0
+    outside: list[tuple[str, Place]] = []
     for step, saves in enumerate(shape.saves):
         if step in shape.filters:
             lines.append((f"    if not call_{step}({x}):", Place("call", step)))
@@ -173,11 +193,13 @@ def write_loop(shape: Shape) -> WrittenLoop:
         if saves:
             lines.append((f"    save_{step}(index, {x})", Place("save", step)))
             cells += 1
+        if step == shape.spreads and shape.end not in ("cells", "yield"):
+            outside, lines = [*lines, ("    for x in x:", Place("call", step))], []
     if shape.copies and shape.saves:
         lines.append(
             (f"    if type({x}) is not usual: usual, {x} = keep(index, {x})", Place("result", len(shape.saves) - 1))
         )
-    if shape.end == "yield" and shape.spreads:
+    if shape.end == "yield" and shape.spreads is not None:
         lines.append((f"    for x in parts({x}):", Place("call", len(shape.saves) - 1)))
         lines.append(("        yield x", Place("end")))
     else:
@@ -186,6 +208,7 @@ def write_loop(shape: Shape) -> WrittenLoop:
         lines.append((f"    mark({cells + 1})", Place("end")))
     if shape.ends:
         lines += [("    if full():", Place("end")), ("        break", Place("end"))]
+    lines = [*outside, *((f"    {line}", place) for line, place in lines)] if outside else lines
     return _framed(shape, lines, x)
 
 

@@ -36,9 +36,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "binding": {"exceptions", "functions", "ir"},
     "sameness": {"functions", "options", "program", "tokens"},
     "explain": {"loop", "operations", "options", "program", "sameness", "shorten"},
-    "observe": {"events", "exceptions", "explain", "options", "program"},
+    "observe": {"events", "exceptions", "explain", "options", "program", "shorten"},
     "runtime": {"events", "exceptions", "functions", "keys", "loop", "options", "program"},
-    "plan": {"datasets", "exceptions", "explain", "observe", "options", "program", "runtime", "sameness"},
+    "plan": {"datasets", "exceptions", "explain", "observe", "options", "program", "runtime", "sameness", "shorten"},
     "compile inside": {
         "binding",
         "exceptions",
@@ -50,7 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "program",
         "tokens",
     },
-    "compile": {"binding", "compile inside", "exceptions", "options", "plan"},
+    "compile": {"binding", "compile inside", "exceptions", "functions", "options", "plan"},
     "partitions": {"binding", "exceptions", "ir"},
     "tasks": _BUILDING | {"futures", "partitions", "plan"},
     "futures": _BUILDING | {"tasks", "plan"},
@@ -59,6 +59,7 @@ MAY_IMPORT["face"] = set(MAY_IMPORT)
 MAY_IMPORT["cli"] = {"binding", "compile", "exceptions", "explain", "functions", "futures", "options"}
 MAY_IMPORT["cli"] |= {"observe", "plan", "runtime", "tasks"}
 MAY_IMPORT["__main__"] = {"cli"}
+MAY_IMPORT["testing"] = {"binding", "compile", "exceptions", "functions", "futures", "plan", "runtime", "tasks"}
 # They know nothing of daglite, and stand in every room.
 TOOLS = {"lazy", "records"}
 # It runs inside mypy, without daglite, and daglite runs without mypy.

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib.metadata
-from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter, _SubParsersAction
-from typing import TypeAlias, get_args
+from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter, _SubParsersAction
+from collections.abc import Sequence
+from typing import NoReturn, TypeAlias, get_args
 
 from daglite.explain import ExplainFormat
+from daglite.functions import suggest
 from daglite.options import Limits, RuntimeName, StartMethod, is_cluster
 
-__all__ = ["COMPILE_OPTIONS", "RUN_OPTIONS", "parser"]
+__all__ = ["COMPILE_OPTIONS", "RUN_OPTIONS", "parsed"]
 
 # The names under which the options are found after parsing; None means: not given.
 COMPILE_OPTIONS = ("optimize", "window", "batch", "window_bytes", "helper_thread", "check_types")
@@ -98,12 +100,34 @@ each runtime, measured now. Takes some seconds. Exits with 1 if something does
 not work.
 """
 
-_Commands: TypeAlias = "_SubParsersAction[ArgumentParser]"
+
+class _Parser(ArgumentParser):
+    """Tells in one line what is wrong; the usage would hide it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see `{self.prog} --help`)\n")
 
 
-def parser() -> ArgumentParser:
-    """The parser of the whole command line."""
-    made = ArgumentParser(
+_Commands: TypeAlias = "_SubParsersAction[_Parser]"
+
+
+def parsed(argv: Sequence[str] | None) -> Namespace:
+    """What is asked; exits with code 2, and a line on the error output, where that cannot be read."""
+    parser, commands = _parser()
+    asked, unknown = parser.parse_known_args(argv)
+    if unknown:
+        command = commands.choices[asked.command]
+        strange = next((one for one in unknown if one[0] == "-"), None)
+        if strange is None:
+            command.error(f"it has no place for another argument; got {unknown[0]!r}")
+        name = strange.partition("=")[0]
+        known = [option for action in command._actions for option in action.option_strings]
+        command.error(f"there is no option '{name}'{suggest(name, known)}")
+    return asked
+
+
+def _parser() -> tuple[_Parser, _Commands]:
+    made = _Parser(
         prog="daglite", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=RawDescriptionHelpFormatter
     )
     made.add_argument("--version", action="version", version=f"daglite {importlib.metadata.version('daglite')}")
@@ -113,7 +137,7 @@ def parser() -> ArgumentParser:
     _add_timeline(commands)
     doctor = _command(commands, "doctor", "tell what works on this machine, and what it costs", _DOCTOR, None)
     doctor.add_argument("--workers", type=_count, metavar="N", help="how many workers (default: usable processors)")
-    return made
+    return made, commands
 
 
 def _add_explain(commands: _Commands) -> None:

@@ -8,6 +8,8 @@
 | source | the generator, its saves, its capture | endings | collect, join, reduce, hand over |
 | route, leg | the legs of a stream, one for each segment | shipping | batches under way |
 | calls | single calls under way | verdict | which error ends a run |
+| between, inlet | what stands between two legs | routing | the legs put together |
+| coroutines, coroutine | the engine for async tasks on threads | segments, operators | operations, bound and at work |
 | board | who waits for which reply | executor | what an engine is |
 | processes/ | worker processes: the engine, starting, waking | travel/ | values as bytes, and what crosses a socket |
 | threads | the thread engine | thread | one worker thread, and where it fetches its work |

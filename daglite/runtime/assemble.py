@@ -23,6 +23,7 @@ from daglite.runtime.inline import InlineFlow
 from daglite.runtime.routing import (
     Part,
     away,
+    board_of,
     open_intake,
     open_parts,
     span_of,
@@ -64,9 +65,11 @@ def open_flow(
     places = [] if context.inline else away(stage, fold)
     limited = [*links, fold] if fold is not None else links
     # Several segments go to workers as a whole.
-    adaptive = bool(places) and len(segments) == 1 and context.begins_here([step.function for step in limited])
+    # A partition alone may be as long as a run: nothing is measured until it is over.
+    single = len(segments) == 1 and not any(link.flattens for link in stage.links)
+    adaptive = bool(places) and single and context.begins_here([step.function for step in limited])
     if places and not adaptive:
-        codec: ItemCodec | None = context.board_at(stage.segments[places[0]].site).session.codec
+        codec: ItemCodec | None = board_of(context, stage.segments[places[0]]).session.codec
         source, _ = _open_source(context, stage, codec)
         source, parts = open_parts(context, stage, segments, ending, source, fold)
         return stream_flow(context, stage, source, parts, ordered, ending)

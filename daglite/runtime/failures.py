@@ -33,9 +33,15 @@ def blame(error: BaseException, failure: Failure) -> BaseException:
     with contextlib.suppress(Exception):
         attach_failure(error, failure)
         error.add_note(f"daglite: {_facts(failure)}")
-        if failure.traceback:
+        if failure.traceback and not _shows(error, failure.traceback):
             error.add_note(f"traceback in the worker:\n{failure.traceback.rstrip()}")
     return error
+
+
+def _shows(error: BaseException, trace: str) -> bool:
+    """Whether whoever prints the error sees the frames of the worker anyway: as its own, or in its message."""
+    raised = error.__cause__ if isinstance(error, TaskFailedError) and error.__cause__ is not None else error
+    return raised.__traceback__ is not None or trace in str(error)
 
 
 def raise_blamed(error: BaseException, failure: Failure) -> NoReturn:

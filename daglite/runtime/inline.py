@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any, Literal, NoReturn
 
 from daglite.exceptions import Failure
-from daglite.loop import Place, Shape, filters_of
+from daglite.loop import Place, Shape, filters_of, spreading
 from daglite.runtime.chain import Chain
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.copies import Copies
@@ -69,7 +69,7 @@ class InlineFlow:
         snaps = codec is not None and copies is None
         filters, kind = filters_of(chain.steps), _end_of(ending)
         shape = Shape(saves, kind, source.saver is not None, snaps, copies is not None, filters, most is not None)
-        shape = shape._replace(spreads=any(step.spreads for step in chain.steps))
+        shape = shape._replace(spreads=spreading(chain.steps))
         self._loop = flat_loop(shape)
         self.left = most
         self._end = self._numbered(ending.one) if kind == "numbered" else None

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from daglite.lazy import lazy
-from daglite.program import Step, StreamStage, steps_of
+from daglite.program import Segment, Step, StreamStage, steps_of
 from daglite.records import replace
 from daglite.runtime.batch import Batcher
 from daglite.runtime.between import Between, Known, Pair, between, numbered
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 else:
     watched = lazy("daglite.runtime.watched")
 
-__all__ = ["Part", "away", "open_intake", "open_parts", "span_of", "steps_and_savers", "stream_flow"]
+__all__ = ["Part", "away", "board_of", "open_intake", "open_parts", "span_of", "steps_and_savers", "stream_flow"]
 
 
 class Part(NamedTuple):
@@ -118,7 +118,8 @@ def _leg(
     nbytes: int,
 ) -> Leg:
     session = part.board.session
-    steps = [replace(step, spreads=step.spreads and session.resumes(step.function)) for step in part.steps]
+    *steps, last = part.steps
+    steps.append(replace(last, spreads=last.spreads and session.resumes(last.function)))
     window = Window(stage.limits.items(session.workers), nbytes, folds=steps[-1].starts is not None)
     shipping = Shipping(
         source=origin,
@@ -147,7 +148,7 @@ def open_parts(
     """What stands in front of the first workers, as a source, and the segments with workers as parts."""
     pairs: list[Pair] = list(zip(stage.segments, segments, strict=True))
     places = away(stage, fold)
-    boards = {place: context.board_at(stage.segments[place].site) for place in places}
+    boards = {place: board_of(context, stage.segments[place]) for place in places}
     start = source.indices is not None
     # Where a task in the coordinator looks at the index of an item, or what comes from a list has gaps.
     front = between(
@@ -179,6 +180,11 @@ def open_parts(
         parts.append(Part(boards[place], steps, intake, relay, behind))
         span = None if behind is None or behind.known is None else behind.known.span
     return source, parts
+
+
+def board_of(context: Context, segment: Segment) -> Board:
+    """The workers of a segment."""
+    return context.board_at(segment.site, loops=segment.loops)
 
 
 def away(stage: StreamStage, fold: BoundStep | None) -> list[int]:
