@@ -67,6 +67,8 @@ class DaskCarrier:
             self._soon(lambda: self._cancel(found))
 
     def drop(self, run: str) -> None:
+        if self._client.status != "running":
+            return
         # It goes to all workers, and one of them may be frozen.
         telling = threading.Thread(target=self._tell_all, args=(run,), name="daglite-drop", daemon=True)
         telling.start()
@@ -103,17 +105,26 @@ class DaskCarrier:
     def _greet(self) -> list[Spot]:
         """The workers there are; raises `ExecutionError` for one that could not do anything for us."""
         until = time.monotonic() + _FIRST
-        while not (threads := self._client.nthreads()):
+        while True:
+            threads = self._client.nthreads()
+            found = self._answers(list(threads)) if threads else {}
+            # One that has ended since it was counted, or is at its end, is none; it may come back.
+            here = {name: answer for name, answer in found.items() if not isinstance(answer, OSError)}
+            if here:
+                return [spot_of(name, threads[name], answer) for name, answer in here.items()]
             if time.monotonic() > until:
                 raise ExecutionError(f"the Dask cluster at {self._address} has no workers; start some and try again")
             time.sleep(0.05)
+
+    def _answers(self, names: list[str]) -> dict[str, object]:
         try:
-            found = self._client.run(hello, on_error="return", workers=list(threads))
+            return self._client.run(hello, on_error="return", workers=names)
+        except OSError:
+            # All of them, or their scheduler; which, is asked next.
+            return {}
         except Exception as error:
-            raise ExecutionError(
-                f"the workers of the Dask cluster at {self._address} do not answer: {error}"
-            ) from error
-        return [spot_of(name, threads[name], answer) for name, answer in found.items()]
+            where = f"the workers of the Dask cluster at {self._address}"
+            raise ExecutionError(f"{where} do not answer: {words_of(error)}") from error
 
     # On the loop.
 

@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import dask
 import distributed
@@ -166,6 +167,27 @@ def test_a_cluster_without_workers_is_told(tmp_path: Path, monkeypatch: pytest.M
             double(x=1).run(runtime=Dask(commands.scheduler()))
     finally:
         commands.end()
+
+
+class Rumour:
+    """A client that counts two workers, one of which ends before it can be greeted."""
+
+    status = "running"
+
+    def __init__(self) -> None:
+        self.scheduler = SimpleNamespace(address="tcp://s:1")
+        self.loop = SimpleNamespace(add_callback=lambda call: None)
+
+    def nthreads(self) -> dict[str, int]:
+        return {"tcp://w:1": 1, "tcp://w:2": 2}
+
+    def run(self, function: object, **options: object) -> dict[str, object]:
+        return {"tcp://w:1": OSError("it has just ended"), "tcp://w:2": (STAMP, PROCESS, 7)}
+
+
+def test_a_worker_that_ends_while_it_is_greeted_is_none() -> None:
+    carrier = carriers.DaskCarrier(Rumour(), lambda: None)  # type: ignore[arg-type]  # as much of a client as it needs
+    assert [(spot.name, spot.slots) for spot in carrier.spots()] == [("tcp://w:2", 2)]
 
 
 def test_workers_that_could_do_nothing_for_us_are_named() -> None:
