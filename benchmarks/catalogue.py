@@ -13,6 +13,7 @@ __all__ = ["MODULES", "workload"]
 MODULES = {
     "inline": "trivial",
     "trivial": "trivial",
+    "batches": "batches",
     "one_ms": "busy",
     "twenty_ms": "busy",
     "threads": "waiting",

@@ -70,6 +70,7 @@ NAME_EACH_OTHER = {"tasks", "futures", "plan", "compile"} | {"options", "events"
 # These may only be named, never imported for real: it would be a circle.
 ONLY_FOR_CHECKERS = {"compile": {"futures"}, "options": {"events"}}
 ONLY_IN = {"dill": "daglite/runtime/travel/thorough.py", "multiprocess": "daglite/runtime/processes/started.py"}
+ONLY_IN |= {"distributed": "daglite/runtime/clusters/dask.py", "ray": "daglite/runtime/clusters/ray.py"}
 COMPILE_SUBMODULES = {file.stem for file in (ROOT / "daglite" / "compile").iterdir() if file.stem[0] != "_"}
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 MOST_LINES = 400

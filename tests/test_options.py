@@ -43,7 +43,10 @@ def test_store_is_not_part_of_the_settings() -> None:
         ({"workers": "2"}, r"^`workers` must be a whole number >= 1; got '2'$"),
         ({"worker_retries": -1}, r"^`worker_retries` must be a whole number >= 0; got -1$"),
         ({"worker_retries": None}, r"^`worker_retries` must be a whole number >= 0; got None$"),
-        ({"runtime": "thread"}, r"^`runtime` must be .*'processes', 'threads', 'inline', 'auto'; got 'thread'"),
+        (
+            {"runtime": "thread"},
+            r"^`runtime` must be one of 'processes', .*'auto', 'dask', 'ray'; got 'thread'",
+        ),
         ({"runtime": None}, r"^`runtime` must be .*; got None"),
         ({"start_method": "forks"}, r"^`start_method` must be .*'auto', 'fork', 'forkserver', 'spawn'; got 'forks'$"),
         ({"worker": 2}, r"^unknown option 'worker'; known: runtime, workers, .*; did you mean 'workers'\?$"),

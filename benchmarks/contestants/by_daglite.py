@@ -46,6 +46,8 @@ def in_places(job: Job, entry: Entry) -> Future[object]:
 def pipeline(job: Job, *, combine: bool = False) -> Future[object]:
     """The job as a user writes it: a generator, a task for each step, a fold."""
     items: Items[object] = task(job.source).iter(**job.arguments)
+    if job.batch is not None:
+        items = cast("Items[object]", items.batch(job.batch))
     for step in job.steps:
         items = items.then(task(step))
     if not combine:

@@ -9,7 +9,7 @@ from typing import NoReturn, TypeAlias, get_args
 
 from daglite.explain import ExplainFormat
 from daglite.functions import suggest
-from daglite.options import Limits, RuntimeName, StartMethod
+from daglite.options import Limits, RuntimeName, StartMethod, is_cluster
 
 __all__ = ["COMPILE_OPTIONS", "RUN_OPTIONS", "parsed"]
 
@@ -155,7 +155,12 @@ def _add_run(commands: _Commands) -> None:
     _add_target(made)
     options = made.add_argument_group("options of the run")
     runtimes, methods = get_args(RuntimeName), get_args(StartMethod)
-    options.add_argument("--runtime", choices=runtimes, metavar="NAME", help=f"{_either(runtimes)}")
+    options.add_argument(
+        "--runtime",
+        type=_runtime,
+        metavar="NAME",
+        help=f"{_either(runtimes)}; clusters: dask, dask://host:port, ray",
+    )
     options.add_argument("--workers", type=_count, metavar="N", help="how many workers (default: as suits the runtime)")
     options.add_argument("--start-method", choices=methods, metavar="NAME", help=f"{_either(methods)}")
     options.add_argument(
@@ -246,6 +251,15 @@ def _pair(text: str) -> tuple[str, str]:
     if not equals or not name.strip():
         raise ArgumentTypeError(f"must be NAME=VALUE; got {text!r}")
     return name.strip(), value
+
+
+def _runtime(text: str) -> str:
+    names = get_args(RuntimeName)
+    if text not in names and not is_cluster(text):
+        raise ArgumentTypeError(
+            f"invalid choice: {text!r} (choose from {', '.join(names)}, dask, dask://host:port, ray)"
+        )
+    return text
 
 
 def _count(text: str) -> int:

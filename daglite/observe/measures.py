@@ -253,8 +253,12 @@ class _Row:
         place: Place = "workers" if shipped else "coordinator"
         # What the coordinator ran itself is known from clocks, what it only moved from the events of batches; a run
         # that chooses for itself has both.
+        if any(self.step is operation.step for operation in planned.operations):
+            return self._operation(planned, position)
         if self.step is planned.source:
-            out, busy = stage.items + clock.returned, stage.source + clock.seconds
+            busy = stage.source + clock.seconds
+            # What comes out of operations beside the source is what was pulled; what went in nobody has counted.
+            out = clock.returned or None if planned.segments[0].operations else stage.items + clock.returned
             idle, blocked = (stage.on_workers, stage.on_window) if shipped else (None, None)
             sent = stage.sent_bytes if shipped else None
             return self._row(position, "coordinator", None, out, None, sent, busy, idle, blocked)
@@ -272,17 +276,15 @@ class _Row:
         return self._row(position, "coordinator", came, done, None, None, busy, None, None)
 
     def _within(self, planned: StreamStage, position: int, shipped: bool) -> StepReport:
-        """A task on items, or an operation, which nobody clocks where items go on to workers."""
+        """A task on items, by the segment that it stands in."""
         stage, clock, step = self.stage, self.clock, self.step
         number, segment = next(
-            (number, segment)
-            for number, segment in enumerate(planned.segments)
-            if step in segment.links or any(step is one.step for one in segment.operations)
+            (number, segment) for number, segment in enumerate(planned.segments) if step in segment.links
         )
-        if step not in segment.links or step.function.here:
-            seconds = clock.seconds if clock.begun or not shipped else None
-            came, out = (clock.begun, clock.returned) if seconds is not None else (None, None)
-            return self._row(position, "coordinator", came, out, None, None, seconds, None, None)
+        if step.function.here:
+            return self._row(
+                position, "coordinator", clock.begun, clock.returned, None, None, clock.seconds, None, None
+            )
         place: Place = "workers" if shipped else "coordinator"
         part = stage.parts[number]
         idle = stage.idle if shipped and step is planned.links[0] else None
@@ -290,6 +292,13 @@ class _Row:
         last = shipped and step is segment.links[-1] and not whole
         batches, back = part.batches if shipped else None, part.back_bytes if last else None
         return self._row(position, place, clock.begun, clock.returned, batches, back, clock.seconds, idle, None)
+
+    def _operation(self, planned: StreamStage, position: int) -> StepReport:
+        """An operation, whose time is that of the source or of the ending beside it."""
+        beside = planned.segments[0].operations
+        pulled = bool(beside) and self.step is beside[-1].step
+        out = self.clock.returned + (self.stage.items if pulled else 0) or None
+        return self._row(position, "coordinator", None, out, None, None, None, None, None)
 
     def _made(self, position: int, came: int | None, out: int) -> StepReport:
         """A step of which the clocks know everything."""

@@ -14,7 +14,8 @@ from daglite.program import Segment, Step
 from daglite.runtime.awaiting import PrivateLoop
 from daglite.runtime.chain import Chain
 from daglite.runtime.failures import raise_blamed, short_repr
-from daglite.runtime.operators import Operator, Pipe
+from daglite.runtime.operators import Operator
+from daglite.runtime.pipe import Pipe
 from daglite.runtime.saving import Saver
 from daglite.runtime.segments import BoundSegment
 from daglite.runtime.tally import Tally
@@ -52,7 +53,7 @@ class Known:
 class Between(NamedTuple):
     """A pipe, with the step whose results come out of it. `known` are their indices where they have gaps."""
 
-    pipe: Operator
+    pipe: Pipe
     last: Step
     numbering: Numbering
     known: Known | None
@@ -92,8 +93,7 @@ def between(
             counting = None
     if most is not None:
         operators.append(_Most(most))
-    pipe = operators[0] if len(operators) == 1 else Pipe(operators)
-    return Between(pipe, last, numbering, Known() if gaps else None, tuple(tallies))
+    return Between(Pipe(operators), last, numbering, Known() if gaps else None, tuple(tallies))
 
 
 def numbered(items: Iterator[object], numbering: Numbering, known: Known) -> Iterator[object]:

@@ -81,7 +81,7 @@ class _Call:
             raise self._blamed(died(names, "a single call", reply, self._attempt), reply)
         if reply.kind == "overdue":
             step = next(step for step in self._steps if step.number == reply.step)
-            raise self._blamed(overdue(step.function), reply)
+            raise self._blamed(overdue(step.function, reply), reply)
         self._keep(reply)
         if reply.error is not None:
             error, trace = reply.error

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from itertools import count
 
 from daglite.functions import Function
+from daglite.runtime.batch import HERE
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import Sharing
 from daglite.runtime.coroutine import House
@@ -34,6 +35,7 @@ class CoroutineSession:
     """Up to `workers` coroutines at once; see `executor.Session`."""
 
     attends = False
+    pace = HERE
 
     def __init__(self, workers: int) -> None:
         self.workers = workers

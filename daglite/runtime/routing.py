@@ -19,7 +19,7 @@ from daglite.runtime.endings import Ending, Intake, Relay
 from daglite.runtime.inlet import Inlet, Outlet, Outputs
 from daglite.runtime.leg import Leg
 from daglite.runtime.merge import Merge
-from daglite.runtime.operators import Through
+from daglite.runtime.pipe import Through
 from daglite.runtime.route import Route
 from daglite.runtime.saving import Saver
 from daglite.runtime.segments import BoundSegment, Closing, front as read
@@ -144,7 +144,7 @@ def _leg(
         program=session.install(steps),
         steps=steps,
         window=window,
-        batcher=Batcher(*stage.limits.batch_items(session.workers)),
+        batcher=Batcher(*stage.limits.batch_items(session.workers), session.pace),
         merge=merge,
         verdict=verdict,
         retries=context.retries,

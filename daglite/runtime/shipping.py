@@ -28,10 +28,11 @@ from daglite.runtime.window import Window
 
 __all__ = ["Shipping", "died", "overdue"]
 
-_MOST_BYTES = 256 * 1024
 # Results that come in pieces: so many at a time for each worker, and pieces of one that may wait to go on.
 _OPEN_PER_WORKER = 2
 _MOST_WAITING = 4
+# About what a piece takes.
+_PIECE_BYTES = 256 * 1024
 
 
 class _Flight:
@@ -152,7 +153,7 @@ class Shipping:
 
     def _has_room(self, one: _Open) -> bool:
         """Whether one more piece may wait to go on."""
-        return one.waiting == 0 or (one.waiting < _MOST_WAITING and self._window.left() > _MOST_BYTES)
+        return one.waiting == 0 or (one.waiting < _MOST_WAITING and self._window.left() > _PIECE_BYTES)
 
     def retire(self) -> None:
         """Nobody wants what is under way: its answers are not taken in, and nothing is sent again."""
@@ -185,7 +186,7 @@ class Shipping:
         plain = self._source.plain
         segments = self._codec.pack(cells, plain=plain)
         nbytes = self._codec.measure(segments)
-        while nbytes > _MOST_BYTES and len(cells) > 1:
+        while nbytes > self._board.session.pace.most_bytes and len(cells) > 1:
             # Large items after small ones: half of them wait for the next batch.
             del cells[len(cells) // 2 :]
             segments = self._codec.pack(cells)
@@ -311,7 +312,7 @@ class Shipping:
     def _overdue(self, flight: _Flight, reply: Reply) -> None:
         """One item took too long; those before it in the batch are innocent, and their results are gone."""
         step = next(step for step in self._steps if step.number == reply.step)
-        self._fail(flight, reply.done, overdue(step.function), reply, "")
+        self._fail(flight, reply.done, overdue(step.function, reply), reply, "")
         if reply.done:
             self._launch(_Flight(flight.first, flight.cells[: reply.done], flight.nbytes, flight.attempt))
 
@@ -336,11 +337,10 @@ class Shipping:
         self._returned = deque(sorted(self._returned, key=lambda each: each.first))
 
 
-def overdue(function: Function) -> TaskTimeoutError:
+def overdue(function: Function, reply: Reply) -> TaskTimeoutError:
     """The error for a call that took longer than its task allows."""
-    return TaskTimeoutError(
-        f"task '{function.name}' took longer than its `timeout` of {function.timeout:g} s; its worker was killed"
-    )
+    what = reply.hint or "its worker was killed"
+    return TaskTimeoutError(f"task '{function.name}' took longer than its `timeout` of {function.timeout:g} s; {what}")
 
 
 def died(task: str, what: str, reply: Reply, attempt: int) -> WorkerDiedError:

@@ -16,6 +16,7 @@ from itertools import count
 
 from daglite.exceptions import ExecutionError
 from daglite.functions import Function
+from daglite.runtime.batch import HERE
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import Sharing
 from daglite.runtime.executor import Chunk, Hear, Reply, Session
@@ -36,6 +37,7 @@ _log = logging.getLogger("daglite")
 class ThreadSession:
     """A crew of up to `workers` threads, each started when first needed; see `executor.Session`."""
 
+    pace = HERE
     attends = False
 
     def __init__(self, workers: int, codec: Sharing | None = None) -> None:

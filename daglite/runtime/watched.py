@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from daglite.events import Answered, Delivered, Lost, Pulled, Sent, StepTime, Waited
 from daglite.runtime.adaptive import AdaptiveFlow
+from daglite.runtime.batch import Pace
 from daglite.runtime.chain import BoundStep, Chain
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.endings import Ending, Folding, Intake
@@ -34,6 +35,7 @@ __all__ = [
     "WatchedOutlet",
     "WatchedSession",
     "WindowGauge",
+    "clocked",
     "clocks",
 ]
 
@@ -58,6 +60,10 @@ class BeatingSession:
     @property
     def workers(self) -> int:
         return self._inner.workers
+
+    @property
+    def pace(self) -> Pace:
+        return self._inner.pace
 
     @property
     def codec(self) -> ItemCodec:
@@ -355,10 +361,16 @@ class WatchedAdaptive(AdaptiveFlow):
                 self._watch.beat()
 
 
+def clocked(source: Source) -> Tally:
+    """Put a clock around what a source gives."""
+    tally = Tally(source.number)
+    source.items = TimedItems(source.items, tally)
+    return tally
+
+
 def clocks(source: Source, chain: Chain, ending: Ending, last: int) -> list[Tally]:
     """Put clocks around the source and the fold of a stream without workers; `last` is the number of its last step."""
-    came, tallies = Tally(source.number), list(chain.tallies)
-    source.items = TimedItems(source.items, came)
+    came, tallies = clocked(source), list(chain.tallies)
     if all(tally.step != source.number for tally in tallies):
         tallies.insert(0, came)
     if isinstance(ending, Folding):
