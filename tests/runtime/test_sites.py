@@ -260,3 +260,18 @@ def test_run_inside_a_worker_starts_no_processes() -> None:
         return len({where.pid for each in seen for where in each} | {os.getpid()})
 
     assert rows.iter(n=2).then(nested).run(runtime="processes", workers=1) == [1, 1]
+
+
+@pytest.mark.parametrize("window", [1, 2, 3])
+def test_parts_of_an_item_always_find_a_place(window: int) -> None:
+    """Whoever is in front has workers of its own and takes what is free; one place is kept for the next part."""
+
+    @task
+    def many(x: int) -> tuple[int, ...]:
+        return (x,) * 7
+
+    threads = {"on": "threads", "workers": 4}
+    stream: Any = rows.iter(n=40).then(many.with_options(**threads)).unbatch().then(many.with_options(on="processes"))  # type: ignore[arg-type]  # options of a dict
+    stream = stream.unbatch().then(same.with_options(on="threads", workers=3))
+    plan = compile(stream.reduce(task(lambda count, x: count + 1), initial=0), window=window)
+    assert plan.run(runtime="processes", workers=1) == 40 * 7 * 7
