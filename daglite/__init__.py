@@ -11,6 +11,7 @@ The map of the house, in the direction in which data flows:
     options          frozen option records                      exceptions   the tree of errors
     events           what happens in a run, as records          observe      report, progress, timeline
     operations       what operations on streams mean            folding      what the named folds mean
+    partitions       one generator, called for each partition   reading      what `from_iterable` reads
     testing          what a pipeline asks of tasks, checked
 """
 
