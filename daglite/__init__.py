@@ -10,6 +10,7 @@ The map of the house, in the direction in which data flows:
     datasets, keys   where saves go                             tokens       what makes two things the same
     options          frozen option records                      exceptions   the tree of errors
     events           what happens in a run, as records          observe      report, progress, timeline
+    retry, failed    trying again, and items that failed        here         which item a task is at
 """
 
 from __future__ import annotations
@@ -18,8 +19,11 @@ from typing import TYPE_CHECKING
 
 from daglite import datasets, exceptions, ir
 from daglite.datasets.store import DatasetStore
+from daglite.failed import Failed
 from daglite.futures import Future, IterFuture, MapTaskFuture, ReduceFuture, TaskFuture, ref
+from daglite.here import item_seed
 from daglite.plan import ItemStream, Plan
+from daglite.retry import Retry
 from daglite.tasks import PartialStreamTask, PartialTask, StreamTask, Task, task
 
 if TYPE_CHECKING:
@@ -36,6 +40,7 @@ else:
 
 __all__ = [
     "DatasetStore",
+    "Failed",
     "Future",
     "ItemStream",
     "IterFuture",
@@ -44,6 +49,7 @@ __all__ = [
     "PartialTask",
     "Plan",
     "ReduceFuture",
+    "Retry",
     "StreamTask",
     "Task",
     "TaskFuture",
@@ -52,6 +58,7 @@ __all__ = [
     "events",
     "exceptions",
     "ir",
+    "item_seed",
     "observe",
     "ref",
     "runtime",

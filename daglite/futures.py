@@ -8,7 +8,7 @@ import os
 from abc import ABC
 from collections.abc import Callable
 from enum import Enum
-from typing import TYPE_CHECKING, Concatenate, Generic, NoReturn, Protocol, Self, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, NoReturn, Protocol, Self, TypeAlias, cast, overload
 
 from typing_extensions import ParamSpec, TypeVar, Unpack
 
@@ -20,11 +20,13 @@ from daglite.binding import (
     check_named,
     fix,
     known_parameters,
+    refuse_on_error,
     require_task,
 )
 from daglite.compile import compile
 from daglite.datasets.store import DatasetStore
 from daglite.exceptions import ParameterError, TaskError
+from daglite.failed import Failed
 from daglite.functions import describe_pair, free_parameters
 from daglite.ir.nodes import (
     Binding,
@@ -44,6 +46,7 @@ from daglite.ir.nodes import (
 )
 from daglite.keys import parse_key
 from daglite.options import RunOptions, Save, Store, check_count
+from daglite.records import replace
 
 __all__ = [
     "Absent",
@@ -61,6 +64,8 @@ __all__ = [
 P = ParamSpec("P")
 T = TypeVar("T")
 U = TypeVar("U")
+V = TypeVar("V")
+W = TypeVar("W")
 A = TypeVar("A")
 R_co = TypeVar("R_co", covariant=True)
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -181,6 +186,29 @@ class Items(Future[list[T]]):
         call, items = bind_items(_task(task, "then"), "then", 1, args, kwargs)
         return MapTaskFuture(MapTaskNode(call, (Binding(items[0], self.node),), "zip"))
 
+    @overload
+    def attempt(
+        self: Items[V | Failed[W]],
+        task: Callable[Concatenate[V, P], TaskFuture[U]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> MapTaskFuture[U | Failed[W | V]]: ...
+    @overload
+    def attempt(
+        self, task: Callable[Concatenate[T, P], TaskFuture[U]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> MapTaskFuture[U | Failed[T]]: ...
+    def attempt(self, task: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Apply `task` to each item, as `.then` does; an item at which it fails goes on as a `Failed`.
+
+        A `Failed` that comes in goes by, so attempts can follow each other. It takes the place of the task's own
+        `on_error`.
+        """
+        found = _task(task, "attempt")
+        found = Bindable(replace(found.function, on_error="keep"), found.fixed)
+        call, items = bind_items(found, "attempt", 1, args, kwargs)
+        return MapTaskFuture(MapTaskNode(call, (Binding(items[0], self.node),), "zip"))
+
     def filter(
         self, task: Callable[Concatenate[T, P], TaskFuture[bool]], /, *args: P.args, **kwargs: P.kwargs
     ) -> MapTaskFuture[T]:
@@ -212,7 +240,9 @@ class Items(Future[list[T]]):
         self, task: Callable[Concatenate[list[T], P], TaskFuture[U]], /, *args: P.args, **kwargs: P.kwargs
     ) -> TaskFuture[U]:
         """Collect all items and give the list to `task`, in the coordinator."""
-        call, items = bind_items(_task(task, "join"), "join", 1, args, kwargs)
+        found = _task(task, "join")
+        refuse_on_error(found.function, "join", "its value cannot be left out", handler=True)
+        call, items = bind_items(found, "join", 1, args, kwargs)
         return TaskFuture(JoinNode(call, self.node, items[0]))
 
     def reduce(
@@ -244,6 +274,7 @@ class Items(Future[list[T]]):
                 f"task '{found.function.name}' has a `timeout` or `retry_on_crash=False`, which `reduce` cannot keep: "
                 "a fold runs in the coordinator; set them on the tasks before it"
             )
+        refuse_on_error(found.function, "reduce", "nobody knows how far the accumulator has come")
         if not isinstance(ordered, bool):
             raise ParameterError(
                 f"`ordered` of `reduce` with task '{found.function.name}' must be a bool; got {ordered!r}"
@@ -273,7 +304,9 @@ def ref(future: Future[T], /) -> T:
 
 
 def _apply(method: str, node: Node, task: object, args: tuple[object, ...], kwargs: dict[str, object]) -> TaskNode:
-    call, items = bind_items(_task(task, method), method, 1, args, kwargs)
+    found = _task(task, method)
+    refuse_on_error(found.function, method, "a single value cannot be left out", handler=True)
+    call, items = bind_items(found, method, 1, args, kwargs)
     return TaskNode(Call(call.function, call.fixed, (Binding(items[0], node), *call.bound)))
 
 
@@ -300,6 +333,7 @@ def _combine(fold: str, given: object, empty: object) -> Combine | None:
             f"task '{found.function.name}' has a `timeout` or `retry_on_crash=False`, which `combine` cannot keep: "
             "it runs in the coordinator"
         )
+    refuse_on_error(found.function, "combine", "no part can be left out")
     call, items = bind_items(found, "combine", 2, (), {})
     return Combine(call, items, None if empty is ABSENT else argument_of(empty))
 

@@ -17,9 +17,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
+from daglite.functions import Function
 from daglite.program import Step, StreamStage
 
-__all__ = ["Place", "Shape", "WrittenLoop", "auto_shape", "filters_of", "inline_shape", "worker_shape", "write_loop"]
+__all__ = [
+    "Place",
+    "Shape",
+    "WrittenLoop",
+    "auto_shape",
+    "filters_of",
+    "inline_shape",
+    "skips_of",
+    "worker_shape",
+    "write_loop",
+]
 
 _HEAD = "def loop(items, start, value, calls, savers, save_item, snap, end, failed):"
 _END = {
@@ -36,8 +47,8 @@ class Shape(NamedTuple):
     `end` is a fold ("fold"), takes one result at a time ("each"), with its index ("numbered"), or is the pair of
     `append` and `capture` for results that leave this process ("cells"). With `copies`, items and results are copied as
     if they had been at a worker; `snap` is a pair then, and each of the two tells of which type a value need not go
-    through it. Where some of these `filters`, `mark` says of each item how many cells came of it. A loop that `ends`
-    asks `full` after each result whether to go on.
+    through it. Where some of these `filters`, or `skips` items at which it fails, `mark` says of each item how many
+    cells came of it. A loop that `ends` asks `full` after each result whether to go on.
     """
 
     saves: tuple[bool, ...]
@@ -47,6 +58,7 @@ class Shape(NamedTuple):
     copies: bool = False
     filters: frozenset[int] = frozenset()
     ends: bool = False
+    skips: frozenset[int] = frozenset()
 
     @property
     def counts(self) -> bool:
@@ -57,7 +69,7 @@ class Shape(NamedTuple):
     @property
     def marks(self) -> bool:
         """Whether the end must be told which cells belong to which item."""
-        return self.end == "cells" and bool(self.filters)
+        return self.end == "cells" and bool(self.filters or self.skips)
 
 
 class Place(NamedTuple):
@@ -83,7 +95,8 @@ def inline_shape(stage: StreamStage) -> Shape:
     saves = tuple(bool(link.saves) for link in stage.links)
     saves_items = isinstance(stage.source, Step) and bool(stage.source.saves)
     end: Literal["fold", "each"] = "fold" if stage.ending == "reduce" else "each"
-    return Shape(saves, end, saves_items, filters=filters_of(stage.links), ends=stage.most is not None)
+    filters, skips = filters_of(stage.links), skips_of(stage.links)
+    return Shape(saves, end, saves_items, filters=filters, ends=stage.most is not None, skips=skips)
 
 
 def auto_shape(stage: StreamStage) -> Shape:
@@ -99,11 +112,16 @@ def worker_shape(stage: StreamStage) -> Shape:
     if stage.folds_on_workers:
         return Shape(tuple(bool(link.saves) for link in stage.links), "fold")
     saves = (*(bool(link.saves) for link in stage.links[:-1]), False)
-    return Shape(saves, "cells", filters=filters_of(stage.links))
+    return Shape(saves, "cells", filters=filters_of(stage.links), skips=skips_of(stage.links))
 
 
 class Filtering(Protocol):
-    """A step that may be a filter."""
+    """A step that may be a filter, or drop items at which it fails."""
+
+    @property
+    def function(self) -> Function:
+        """What it calls."""
+        ...
 
     @property
     def filters(self) -> bool:
@@ -114,6 +132,12 @@ class Filtering(Protocol):
 def filters_of(steps: Sequence[Filtering]) -> frozenset[int]:
     """The positions of the filters among the steps."""
     return frozenset([position for position, step in enumerate(steps) if step.filters])
+
+
+def skips_of(steps: Sequence[Filtering]) -> frozenset[int]:
+    """The positions of the steps, filters aside, that drop items at which they fail."""
+    dropping = enumerate(steps)
+    return frozenset([position for position, step in dropping if step.function.skips and not step.filters])
 
 
 def write_loop(shape: Shape) -> WrittenLoop:
@@ -137,6 +161,11 @@ def write_loop(shape: Shape) -> WrittenLoop:
         else:
             lines.append((f"    x = call_{step}({x})", Place("call", step)))
             x = "x"
+            if step in shape.skips:
+                lines.append(("    if x is SKIPPED:", Place("end")))
+                if shape.marks:
+                    lines.append((f"        mark({cells})", Place("end")))
+                lines.append(("        continue", Place("end")))
         if saves:
             lines.append((f"    save_{step}(index, {x})", Place("save", step)))
             cells += 1

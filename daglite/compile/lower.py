@@ -121,7 +121,8 @@ class _Numbering:
                 return MaterialiseStage(replace(self._step(name, node.call, (), node.saves), limit=node.limit), True)
             case MapTaskNode():
                 link = self._step(name, node.call, tuple(binding.name for binding in node.sources), node.saves)
-                return self._stream(self._mapped(node.sources, node.mode, node.limit), (link,), None, Collect())
+                stage = self._stream(self._mapped(node.sources, node.mode, node.limit), (link,), None, Collect())
+                return stage if node.most is None else replace(stage, most=node.most)
             case FilterNode():
                 one = (Link(node.call, (node.item,), node.saves, filters=True),)
                 source = Mapped((Binding(node.item, node.source),), "zip")
@@ -178,7 +179,7 @@ class _Numbering:
                 end = self._step(node or "", ending.call, (ending.accumulator, ending.item), ending.saves)
                 # A list lies in the coordinator already: there it is folded, too. So is what a filter lets pass:
                 # answers then tell item by item what came of it, and a part has no items.
-                here = bool(node) or any(link.filters for link in links)
+                here = bool(node) or any(link.drops for link in links)
                 combine = self._combine(ending, end.number, "coordinator" if here else "workers")
             case _:
                 assert_never(ending)

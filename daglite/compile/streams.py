@@ -18,7 +18,7 @@ from daglite.ir.nodes import (
 )
 from daglite.records import replace
 
-__all__ = ["continued", "extended", "open_stream", "step_on"]
+__all__ = ["continued", "extended", "most_of", "open_stream", "step_on"]
 
 
 def open_stream(node: Node) -> CompositeMapTaskNode | None:
@@ -27,7 +27,7 @@ def open_stream(node: Node) -> CompositeMapTaskNode | None:
         case IterNode():
             return CompositeMapTaskNode(node, (), None)
         case MapTaskNode():
-            return CompositeMapTaskNode(Mapped(node.sources, node.mode, node.limit), (_link(node),), None)
+            return CompositeMapTaskNode(Mapped(node.sources, node.mode, node.limit), (_link(node),), None, node.most)
         case FilterNode():
             source = Mapped((Binding(node.item, node.source),), "zip")
             return CompositeMapTaskNode(source, (_link(node),), None, node.most)
@@ -63,8 +63,12 @@ def continued(stream: CompositeMapTaskNode, node: Node, link: Link) -> Composite
     """
     if stream.most is not None:
         return None
-    most = node.most if isinstance(node, FilterNode) else None
-    return replace(stream, links=extended(stream.links, link), most=most)
+    return replace(stream, links=extended(stream.links, link), most=most_of(node))
+
+
+def most_of(node: Node) -> int | None:
+    """With how many results a step on a stream ends it; None where it does not."""
+    return node.most if isinstance(node, MapTaskNode | FilterNode) else None
 
 
 def _link(node: MapTaskNode | FilterNode) -> Link:

@@ -40,7 +40,7 @@ def push_takes(root: Node) -> Node:
             most = node.count if most is None else min(node.count, most)
             moved[node] = node
         # How many items a filter has to ask for nobody knows.
-        if most is not None and isinstance(below, _STREAMS) and (not isinstance(node, FilterNode) or most == 0):
+        if most is not None and isinstance(below, _STREAMS) and (not _drops(node) or most == 0):
             wanted[below] = most
     return _rebuilt(order, wanted, moved)
 
@@ -51,6 +51,11 @@ def _below(node: Node) -> Node | None:
         return node.source if isinstance(node.source, _STREAMS) else None
     step = step_on(node)
     return None if step is None else step[0]
+
+
+def _drops(node: Node) -> bool:
+    """Whether not every item comes through: of a filter, and of a map that skips those at which it fails."""
+    return isinstance(node, FilterNode) or (isinstance(node, MapTaskNode) and node.call.function.skips)
 
 
 def _rebuilt(order: list[Node], wanted: dict[Node, int], moved: dict[Node, TakeNode]) -> Node:
@@ -64,7 +69,7 @@ def _rebuilt(order: list[Node], wanted: dict[Node, int], moved: dict[Node, TakeN
         elif node in wanted:
             step = _below(node)
             # A map that alone reads a limited stream needs no limit of its own.
-            if isinstance(node, FilterNode) or step not in wanted:
+            if _drops(node) or step not in wanted:
                 new = _limited(new, wanted[node])
         done[node] = new
     return done[order[-1]]
@@ -78,7 +83,7 @@ def _head(take: TakeNode, most: int | None) -> TakeNode:
 
 def _limited(node: Node, most: int) -> Node:
     """The node that makes no more than `most` items."""
-    if isinstance(node, FilterNode):
+    if _drops(node):
         return replace(node, most=most)
     return replace(node, limit=most) if isinstance(node, IterNode | MapTaskNode) else node
 

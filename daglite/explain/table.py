@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, assert_never
 
+from daglite.functions import Function
 from daglite.options import MIB, Limits
 from daglite.program import (
     CallStage,
@@ -20,6 +21,7 @@ from daglite.program import (
     StreamStage,
     steps_of,
 )
+from daglite.retry import Retry
 from daglite.sameness import Fingerprint
 from daglite.shorten import shorten
 
@@ -168,12 +170,7 @@ class _Stage:
         if limit is not None:
             limits.insert(0, f"take {limit}")
         arguments = tuple(self._argument(name, operand) for name, operand in _arguments(step, joined, stage))
-        if function.retries:
-            limits.append(f"retries {function.retries}")
-        if function.timeout is not None:
-            limits.append(f"timeout {function.timeout:g} s")
-        if not function.retry_on_crash:
-            limits.append("no retry after a crash")
+        limits.extend(_options(function))
         limits.extend(f"save {save.key.text}" for save in step.saves)
         return Row(
             str(step.number), self.number, joined, where, verb, function.name, arguments, type_, step.node, (*limits,)
@@ -203,6 +200,31 @@ def _arguments(step: Step, joined: bool, stage: StreamStage | None) -> list[tupl
     return found
 
 
+def _options(function: Function) -> Iterator[str]:
+    """What a task's own options say."""
+    if function.retry is not None:
+        yield retry_text(function.retry)
+    elif function.retries:
+        yield f"retries {function.retries}"
+    if function.timeout is not None:
+        yield f"timeout {function.timeout:g} s"
+    if not function.retry_on_crash:
+        yield "no retry after a crash"
+    if function.on_error == "keep":
+        yield "errors kept"
+    elif function.on_error != "raise":
+        yield f"on error {function.on_error.name if isinstance(function.on_error, Function) else 'skip'}"
+
+
+def retry_text(retry: Retry) -> str:
+    """How a task is tried again: how often, after which waits, and at which errors."""
+    waits = f" after {retry.first_delay:g} s" if retry.first_delay else ""
+    if retry.first_delay and retry.factor > 1 and retry.attempts > 2:
+        waits += f" x {retry.factor:g}"
+    at = "" if retry.on == (Exception,) else f" on {' | '.join(one.__name__ for one in retry.on)}"
+    return f"retries {retry.attempts - 1}{waits}{at}"
+
+
 def _combined(stage: StreamStage) -> list[str]:
     """What is said of `combine`: it runs in the coordinator, on what workers have folded."""
     if stage.combine is None:
@@ -211,5 +233,5 @@ def _combined(stage: StreamStage) -> list[str]:
     if stage.folds_on_workers:
         return [f"combine {name}"]
     # Behind a filter answers tell item by item what came of it, and a part has no items; else it is a list here.
-    behind = any(link.filters for link in stage.links)
+    behind = any(link.drops for link in stage.links)
     return [f"combine {name} not used behind a filter" if behind else f"combine {name} not needed"]

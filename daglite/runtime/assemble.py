@@ -66,20 +66,21 @@ def open_flow(
     steps, wanted = _steps_and_savers(links, savers, fold) if limited else ([], [])
     told = context.watch is not None and context.watch.batches
     kind = watched.WatchedIntake if told else Intake
-    intake = kind(wanted, ending, source.indices, parts=fold is not None, most=stage.most)
+    parts = fold is not None
+    intake = kind(wanted, ending, source.indices, parts=parts, most=stage.most, ledger=context.ledger)
     if adaptive:
         inline = _inline_part(context, source, links, savers, here or ending, folds=fold is not None, most=stage.most)
         return _adaptive_flow(context, stage, source, inline, steps, intake, ordered)
     if shipped:
         return _stream_flow(context, context.board(), stage, source, steps, intake, ordered)
-    chain = Chain(links, context.loop)
+    chain = Chain(links, context.loop, trials=context.trials)
     return _inline_flow(context, steps_of(stage), source, chain, savers, ending, codec, stage.most)
 
 
 def gapped(context: Context, stage: StreamStage) -> bool:
     """Whether the indices of a stream's results may have gaps: a filter stands here, or in the stream it reads."""
     before = isinstance(stage.source, MappedSource) and context.indices_of(stage.source) is not None
-    return before or any(link.filters for link in stage.links)
+    return before or any(link.drops for link in stage.links)
 
 
 def generator_flow(context: Context, step: Step, ending: Ending) -> Flow:
@@ -134,7 +135,9 @@ def _generator(context: Context, step: Step, bound: BoundStep, saver: Saver | No
         items = open_items(bound, context.loop)
     except BaseException as error:
         raise_blamed(error, Failure(step.function.name, step.number))
-    return Source(items, name=step.function.name, number=step.number, saver=saver, codec=codec)
+    source = Source(items, name=step.function.name, number=step.number, saver=saver, codec=codec)
+    source.step = bound
+    return source
 
 
 def _mapped_items(context: Context, source: MappedSource, task: str) -> tuple[Iterator[object], int | None]:
@@ -173,7 +176,7 @@ def _inline_part(
     assert context.codec is not None
     copies = Copies(context.codec, source, None if folds else links[-1])
     watchful = context.cancellable or ending.keeps
-    chain = Chain(links, context.loop)
+    chain = Chain(links, context.loop, trials=context.trials)
     return InlineFlow(source, chain, savers, ending, context.codec, watchful=watchful, copies=copies, most=most)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import count
 
 from daglite.runtime.codec import Packed
-from daglite.runtime.executor import Chunk, ChunkKind, Reply, Session
+from daglite.runtime.executor import Chunk, ChunkKind, Notes, Reply, Session
 
 __all__ = ["Board", "Handler"]
 
@@ -29,13 +29,24 @@ class Board:
         """How many batches may be submitted now; none while something waits for a worker of its own."""
         return 0 if self._queue else self.session.free()
 
-    def submit(self, program: int, first: int, items: int, segments: Packed, handler: Handler) -> None:
+    def submit(
+        self, program: int, first: int, items: int, segments: Packed, handler: Handler, notes: Notes | None = None
+    ) -> None:
         """Send a batch now; only when there is a `free()` place."""
-        self.session.submit(Chunk(self._number(handler), program, "batch", segments, items, first))
+        self.session.submit(Chunk(self._number(handler), program, "batch", segments, items, first, notes=notes))
 
-    def queue(self, program: int, kind: ChunkKind, segments: Packed, handler: Handler, *, first: int = 0) -> None:
+    def queue(
+        self,
+        program: int,
+        kind: ChunkKind,
+        segments: Packed,
+        handler: Handler,
+        *,
+        first: int = 0,
+        notes: Notes | None = None,
+    ) -> None:
         """Send a chunk of one item as soon as a worker is idle, which then has nothing else to do."""
-        self._queue.append(Chunk(self._number(handler), program, kind, segments, 1, first, exclusive=True))
+        self._queue.append(Chunk(self._number(handler), program, kind, segments, 1, first, exclusive=True, notes=notes))
         self._launch()
 
     def poll(self, timeout: float | None) -> int:

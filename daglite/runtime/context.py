@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 from daglite.functions import Function
 from daglite.lazy import lazy
 from daglite.options import RunSettings, Store
-from daglite.program import Constant, MappedSource, Operand, Result, Step
+from daglite.program import Constant, MappedSource, Operand, Program, Result, Step
 from daglite.runtime.awaiting import PrivateLoop
 from daglite.runtime.board import Board
 from daglite.runtime.calls import Calls
@@ -20,9 +20,12 @@ from daglite.runtime.choice import Answer, Choice
 from daglite.runtime.copies import Spares
 from daglite.runtime.engines import Auto, Inline, engine_of
 from daglite.runtime.executor import Session
+from daglite.runtime.ledger import Ledger
 from daglite.runtime.processes.worker import inside_worker
 from daglite.runtime.saving import SaveBook
+from daglite.runtime.sites import sites_of
 from daglite.runtime.travel.wire import Codec
+from daglite.runtime.trying import Trials, portable
 
 if TYPE_CHECKING:
     from daglite.runtime import watched
@@ -39,12 +42,21 @@ class Context:
     """The resources of a run. `inline` tells whether everything happens in this process."""
 
     def __init__(
-        self, settings: RunSettings, store: Store | None, *, cancellable: bool = False, watch: Watch | None = None
+        self,
+        program: Program,
+        settings: RunSettings,
+        store: Store | None,
+        *,
+        cancellable: bool = False,
+        watch: Watch | None = None,
     ) -> None:
         """`watch` is there when somebody listens to the run."""
         self.watch = watch
         self.cancellable = cancellable
         self.retries = settings.worker_retries
+        self.seed = settings.seed
+        self.ledger = Ledger(settings.max_failures)
+        self.sites = sites_of(program)
         self.loop = PrivateLoop()
         # Folds may run on the helper thread, while the source waits in the other loop.
         self.fold_loop = PrivateLoop()
@@ -66,6 +78,9 @@ class Context:
         self._threads: Board | None = None
         # Captures the items of streams that need no worker, so that they mean the same as those that do.
         self.codec: Codec | None = None if self.inline or self._engine.shares else Codec("c", Spares())
+        # Of calls in this process.
+        crossing = None if self.codec is None else portable(self.codec)
+        self.trials = Trials(portable=crossing, tell=self.ledger.add)
 
     def board(self) -> Board:
         """The engine, started when something first needs it."""
@@ -73,7 +88,7 @@ class Context:
             lease = self._engine.lease()
             assert lease is not None, "an inline run has no board"
             self._board = self._opened(lease)
-            self.calls = Calls(self._board, self._board.session.codec, self.retries)
+            self.calls = Calls(self._board, self._board.session.codec, self.retries, self.ledger)
         return self._board
 
     def begins_here(self, functions: Iterable[Function], *, alone: bool = True) -> bool:
@@ -120,7 +135,15 @@ class Context:
         arguments = tuple((name, self.value(operand)) for name, operand in step.arguments)
         clocked = self.watch is not None and self.watch.steps
         return BoundStep(
-            step.number, step.function, arguments, step.items, step.filters, clocked=clocked, limit=step.limit
+            step.number,
+            step.function,
+            arguments,
+            step.items,
+            step.filters,
+            clocked=clocked,
+            limit=step.limit,
+            seed=self.seed,
+            site=self.sites.get(step.number, 0),
         )
 
     def value(self, operand: Operand) -> object:
@@ -146,3 +169,4 @@ class Context:
         finally:
             self.fold_loop.close()
             self.loop.close()
+            self.ledger.close()

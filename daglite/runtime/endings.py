@@ -8,11 +8,14 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Sequence
 from operator import length_hint
+from types import FrameType
 from typing import Any, NoReturn, Protocol
 
 from daglite.exceptions import Failure
+from daglite.here import registered
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.failures import raise_blamed, short_repr
+from daglite.runtime.ledger import Ledger
 from daglite.runtime.merge import Entry
 from daglite.runtime.saving import Saver
 
@@ -76,6 +79,13 @@ class Folding:
     def blame(self, error: BaseException, index: int, item: object) -> NoReturn:
         """Raise what the fold raised at an item, with the facts."""
         raise_blamed(error, Failure(self._step.function.name, self._step.number, index, short_repr(item)))
+
+
+def _nothing(_: FrameType) -> None:
+    """A fold has no item of its own."""
+
+
+registered(Folding.take, _nothing)
 
 
 class Combining:
@@ -142,9 +152,11 @@ class Intake:
         *,
         parts: bool = False,
         most: int | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
         """`most` results are passed on, then it is `full`; there are marks then, as a filter stands before it."""
         self.left = most
+        self._ledger = ledger or Ledger(None)
         self._parts = parts
         self.keeps = ending.keeps
         self._stride = len(savers)
@@ -160,7 +172,9 @@ class Intake:
 
     def take(self, entry: Entry[list[object]]) -> int:
         """Save, one item at a time in this order, and pass on the results; tells how many there were."""
-        first, size, values, nbytes, marks = entry if self.left is None else self._cut(entry, self.left)
+        first, size, values, nbytes, marks, mishaps = entry if self.left is None else self._cut(entry, self.left)
+        if mishaps:
+            self._ledger.add_below(first + size, mishaps)
         places = range(first, first + size)
         indices: Sequence[int] = places if self._indices is None else self._indices[first : first + size]
         if not self._plain:
@@ -190,7 +204,7 @@ class Intake:
         if len(whole) < left:
             return entry
         size = whole[left - 1] + 1 if left else 0
-        return Entry(entry.first, size, entry.values[: sum(marks[:size])], entry.nbytes, marks[:size])
+        return entry._replace(size=size, values=entry.values[: sum(marks[:size])], marks=marks[:size])
 
     def _save(self, indices: Sequence[int], values: Sequence[object], marks: Sequence[int] | None) -> None:
         left = iter(values)

@@ -11,16 +11,26 @@ from collections.abc import Callable
 from itertools import compress, repeat
 from operator import length_hint
 from types import FrameType, FunctionType
-from typing import Any, NoReturn, cast
+from typing import Any, Final, NoReturn, cast
 
+from daglite.here import AtWork, registered
 from daglite.loop import Place, Shape, write_loop
 from daglite.records import record
 from daglite.runtime.travel.cells import PLAIN
 
-__all__ = ["FlatLoop", "STREAM_FILE", "flat_loop"]
+__all__ = ["FlatLoop", "SKIPPED", "STREAM_FILE", "flat_loop"]
 
 # What a traceback shows as the file of a loop.
 STREAM_FILE = "<daglite stream>"
+
+
+class _Skipped:
+    def __repr__(self) -> str:
+        return "SKIPPED"
+
+
+# What a step gives for an item that it drops.
+SKIPPED: Final = _Skipped()
 
 
 @record(eq=True)
@@ -50,8 +60,10 @@ class FlatLoop:
         frame: FrameType | None = sys._getframe(1)
         while frame is not None and frame.f_code is not self.function.__code__:
             frame = frame.f_back
-        if frame is None:
-            return None
+        return None if frame is None else self.position(frame)
+
+    def position(self, frame: FrameType) -> tuple[Place, int]:
+        """Where a loop of this shape is, by its frame."""
         known = frame.f_locals
         index = known["index"] if "index" in known else known["start"] + _gone(known["ticks"]) - 1
         return self.places[frame.f_lineno - self.first_line], index
@@ -62,8 +74,20 @@ def flat_loop(shape: Shape) -> FlatLoop:
     """Write and compile the loop for streams of this shape."""
     written = write_loop(shape)
     made: dict[str, object] = {"PLAIN": PLAIN, "compress": compress, "new_ticks": _new_ticks, "gone": _gone}
+    made["SKIPPED"] = SKIPPED
     exec(compile(written.source, STREAM_FILE, "exec"), made)
-    return FlatLoop(written.source, written.places, written.first_line, cast("FunctionType", made["loop"]))
+    function = cast("FunctionType", made["loop"])
+    registered(function, _at_work)
+    return FlatLoop(written.source, written.places, written.first_line, function)
+
+
+def _at_work(frame: FrameType) -> AtWork | None:
+    """What a loop is at. Whoever runs it, in `FlatLoop.run` below it, knows steps and indices."""
+    below = frame.f_back
+    assert below is not None
+    running = below.f_locals
+    found: AtWork | None = running["failed"].__self__.at_work(*running["self"].position(frame))
+    return found
 
 
 def _new_ticks() -> repeat[bool]:

@@ -54,7 +54,7 @@ class Execution:
     ) -> None:
         self._stages = program.stages
         self._watch = watches.Watch(program, observers, str(settings.runtime)) if observers else None
-        self._context = Context(settings, store, cancellable=cancellable, watch=self._watch)
+        self._context = Context(program, settings, store, cancellable=cancellable, watch=self._watch)
         self._readers = Counter(o.stage for stage in program.stages for o in operands(stage) if isinstance(o, Result))
         self._waiting = list(range(len(program.stages)))
         # Stages below this number may start; a streamed run keeps the last one back.
@@ -301,7 +301,7 @@ class Execution:
 
     def _call_here(self, steps: Sequence[BoundStep], value: object, savers: Sequence[Saver | None]) -> object:
         """Take one value through steps on this thread."""
-        chain, watch = Chain(steps, self._context.loop), self._watch
+        chain, watch = Chain(steps, self._context.loop, trials=self._context.trials), self._watch
         if watch is None:
             return run_steps(chain, value, None, savers)
         began = time.perf_counter()

@@ -3,43 +3,49 @@
 from __future__ import annotations
 
 import bisect
+import copy
 import itertools
-import signal
 import time
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
 from typing import cast
 
-from daglite.exceptions import ExecutionError, Failure, TaskTimeoutError, TransferError, WorkerDiedError
-from daglite.functions import Function
+from daglite.exceptions import MOST_KEPT, Failure, Kept, TransferError
 from daglite.runtime.batch import Batcher
 from daglite.runtime.board import Board
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import ItemCodec
-from daglite.runtime.executor import Reply
-from daglite.runtime.failures import blame, short_repr
+from daglite.runtime.ended import died, known, overdue, spent_on
+from daglite.runtime.executor import Notes, Reply
+from daglite.runtime.failures import attempts_of, blame, short_repr
 from daglite.runtime.merge import Entry, Merge
 from daglite.runtime.source import Source
-from daglite.runtime.travel.cells import read_marks, reason_of
+from daglite.runtime.travel.cells import Captured, read_marks, reason_of
+from daglite.runtime.trying import Spent
 from daglite.runtime.verdict import Verdict
 from daglite.runtime.window import Window
 
-__all__ = ["Shipping", "died", "overdue"]
+__all__ = ["Shipping"]
 
 _MOST_BYTES = 256 * 1024
 
 
 class _Flight:
-    """A batch under way: kept until it is answered, because its worker may die. `attempt` counts starts from 1."""
+    """A batch under way: kept until it is answered, because its worker may die. `attempt` counts starts from 1; `spent`
+    are the attempts at its only item that ended with their worker.
+    """
 
-    __slots__ = ("attempt", "cells", "first", "nbytes")
+    __slots__ = ("attempt", "cells", "first", "nbytes", "spent")
 
-    def __init__(self, first: int, cells: Sequence[object], nbytes: int, attempt: int = 1) -> None:
+    def __init__(
+        self, first: int, cells: Sequence[object], nbytes: int, attempt: int = 1, spent: tuple[Spent, ...] = ()
+    ) -> None:
         self.first = first
         self.cells = cells
         self.nbytes = nbytes
         self.attempt = attempt
+        self.spent = spent
 
 
 class Shipping:
@@ -66,7 +72,7 @@ class Shipping:
         self._program = program
         self._steps = steps
         self._folds = steps[-1].starts is not None
-        self._marked = any(step.filters for step in steps) and not self._folds
+        self._marked = any(step.drops for step in steps) and not self._folds
         # The steps whose results come back for each item; where workers fold, one part of the whole batch besides.
         self._results = [step for step in steps if step.tapped] + ([] if self._folds else [steps[-1]])
         self._window = window
@@ -138,18 +144,27 @@ class Shipping:
         self._sent += count
         self._window.send(count, nbytes, 0 if plain else self._source.weigh(cells))
         self._flights.add(flight)
-        self._board.submit(self._program, flight.first, count, segments, partial(self._answered, flight))
+        notes = None if self._source.indices is None else self._notes(flight)
+        self._board.submit(self._program, flight.first, count, segments, partial(self._answered, flight), notes)
+
+    def _notes(self, flight: _Flight) -> Notes | None:
+        """What the worker must know of a batch besides its items."""
+        indices, suspect = self._source.indices, flight.attempt > 1
+        if indices is None and not flight.spent and not suspect:
+            return None
+        known = None if indices is None else indices[flight.first : flight.first + len(flight.cells)]
+        return Notes(known, flight.spent, suspect)
 
     def _launch(self, flight: _Flight) -> None:
         """Send once more what a dead worker left."""
         self._flights.add(flight)
-        segments, answered = self._codec.pack(flight.cells), partial(self._answered, flight)
-        if flight.attempt == 1:
-            self._board.submit(self._program, flight.first, len(flight.cells), segments, answered)
+        segments, answered, notes = self._codec.pack(flight.cells), partial(self._answered, flight), self._notes(flight)
+        if flight.attempt == 1 and not flight.spent:
+            self._board.submit(self._program, flight.first, len(flight.cells), segments, answered, notes)
             self._board.session.flush()
         else:
             # Under suspicion of killing its worker: it gets one of its own, so that nobody else is blamed.
-            self._board.queue(self._program, "batch", segments, answered, first=flight.first)
+            self._board.queue(self._program, "batch", segments, answered, first=flight.first, notes=notes)
 
     def _answered(self, flight: _Flight, reply: Reply) -> None:
         self._flights.remove(flight)
@@ -169,10 +184,12 @@ class Shipping:
             self._fail(flight, reply.done, error, reply, trace)
         marks = self._marks(values)
         if bad is None:
-            self._merge.add(Entry(flight.first, reply.done, values, nbytes, marks))
+            self._merge.add(Entry(flight.first, reply.done, values, nbytes, marks, reply.mishaps))
             return
         count = self._whole(flight, values, bad if marks is None else bad - 1, marks, reply)
-        self._merge.add(Entry(flight.first, count, values, nbytes, None if marks is None else marks[:count]))
+        marks = None if marks is None else marks[:count]
+        mishaps = [each for each in reply.mishaps if each.place < flight.first + count]
+        self._merge.add(Entry(flight.first, count, values, nbytes, marks, mishaps))
 
     def _marks(self, values: list[object]) -> Sequence[int] | None:
         """Take off how many values each item has, where some may have been dropped."""
@@ -196,63 +213,76 @@ class Shipping:
     def _fail(self, flight: _Flight, position: int, error: BaseException, reply: Reply, trace: str) -> None:
         number = reply.step if reply.step >= 0 else self._steps[-1].number
         step = next((step for step in self._steps if step.number == number), self._steps[-1])
-        own = isinstance(error, Exception) and not isinstance(error, ExecutionError)
-        attempt = max(flight.attempt, step.function.retries + 1 if own else 1)
-        item = self._shown(flight.cells[position])
+        attempt = max(flight.attempt, reply.attempt, attempts_of(step.function, error))
+        item, kept = self._shown(flight.cells[position])
         place, index = flight.first + position, self._source.index_of(flight.first + position)
-        facts = Failure(step.function.name, number, index, item, attempt, reply.worker, reply.exitcode, trace)
+        facts = Failure(step.function.name, number, index, item, attempt, reply.worker, reply.exitcode, trace, kept)
         self._verdict.record(place, blame(error, facts), time.monotonic())
 
-    def _shown(self, cell: object) -> str:
+    def _shown(self, cell: object) -> tuple[str, Kept]:
+        """The item as text, and as it is kept for another run of it."""
+        first = self._steps[0]
         (loaded,), bad = self._codec.unpack(self._codec.pack([cell]))
-        return short_repr(loaded) if bad is None else "an item that cannot be loaded"
+        if bad is not None:
+            return "an item that cannot be loaded", Kept(first.number, None, first.seed, "it cannot be loaded")
+        shown, nbytes = short_repr(loaded), self._codec.size(cell)
+        if nbytes > MOST_KEPT:
+            return shown, Kept(first.number, None, first.seed, f"its {nbytes} bytes are more than {MOST_KEPT}")
+        kept = Kept(first.number, loaded, first.seed)
+        # Large buffers lie in memory that is shared with workers and is needed again: that one travels, into a copy.
+        return shown, copy.copy(kept) if isinstance(cell, Captured) and cell.buffers else kept
 
     def _overdue(self, flight: _Flight, reply: Reply) -> None:
-        """One item took too long; those before it in the batch are innocent, and their results are gone."""
-        step = next(step for step in self._steps if step.number == reply.step)
-        self._fail(flight, reply.done, overdue(step.function), reply, "")
-        if reply.done:
-            self._launch(_Flight(flight.first, flight.cells[: reply.done], flight.nbytes, flight.attempt))
+        """One item took too long; the others in the batch are innocent, and results before it are gone."""
+        place, done = flight.first + reply.done, reply.done
+        function = next(step.function for step in self._steps if step.number == reply.step)
+        spent = spent_on(reply, function)
+        if spent is None:
+            self._fail(flight, done, overdue(function), reply, "")
+        parts = [
+            _Flight(flight.first, flight.cells[:done], 0, flight.attempt),
+            _Flight(place, flight.cells[done : done + 1], 0, flight.attempt, known(flight.spent, spent)),
+            _Flight(place + 1, flight.cells[done + 1 :], 0, flight.attempt),
+        ]
+        # After an error that ends the run only what is before it matters.
+        self._give_back(parts[:1] if spent is None else parts)
+
+    def _give_back(self, parts: Sequence[_Flight]) -> None:
+        """The parts of a batch that was under way go out again, each by itself."""
+        parts = [part for part in parts if part.cells]
+        self._window.split(len(parts))
+        for part in parts:
+            part.nbytes = self._codec.weigh(part.cells)
+        self._returned = deque(sorted([*self._returned, *parts], key=lambda each: each.first))
 
     def _lost(self, flight: _Flight, reply: Reply) -> None:
         """A worker died: what it had not begun goes out as it was, what it may have begun one by one."""
         if not reply.started:
             self._returned.append(flight)
-        elif flight.attempt > self._retries or not all(step.function.retry_on_crash for step in self._steps):
+        elif (spent := self._condemned(flight, reply)) is not None:
+            self._give_back([_Flight(flight.first, flight.cells, 0, 1, known(flight.spent, spent))])
+        elif flight.attempt > self._most_starts(flight) or not all(
+            each.function.retry_on_crash for each in self._steps
+        ):
             names = " -> ".join(step.function.name for step in self._steps)
             first, last = (self._source.index_of(flight.first + each) for each in (0, len(flight.cells) - 1))
             what = f"item {first}" if last == first else f"items {first} to {last}"
             self._fail(flight, 0, died(names, what, reply, flight.attempt), reply, "")
         else:
-            self._window.split(len(flight.cells))
-            for position, cell in enumerate(flight.cells):
-                one = _Flight(flight.first + position, [cell], self._codec.size(cell), flight.attempt + 1)
-                self._returned.append(one)
-            self._returned = deque(sorted(self._returned, key=lambda each: each.first))
+            singly = enumerate(flight.cells, flight.first)
+            self._give_back([_Flight(place, [cell], 0, flight.attempt + 1, flight.spent) for place, cell in singly])
 
+    def _most_starts(self, flight: _Flight) -> int:
+        """How often a batch may start. Once more, if a step goes on after errors: it must be seen which item it was."""
+        unseen = flight.attempt == 1 and any(step.function.on_error != "raise" for step in self._steps)
+        return max(self._retries, 1) if unseen else self._retries
 
-def overdue(function: Function) -> TaskTimeoutError:
-    """The error for a call that took longer than its task allows."""
-    return TaskTimeoutError(
-        f"task '{function.name}' took longer than its `timeout` of {function.timeout:g} s; its worker was killed"
-    )
-
-
-def died(task: str, what: str, reply: Reply, attempt: int) -> WorkerDiedError:
-    """The error for work whose worker ended under it too often."""
-    times = "once" if attempt == 1 else f"{attempt} times"
-    hint = f"; {reply.hint}" if reply.hint else ""
-    return WorkerDiedError(
-        f"the worker ended ({_exit_text(reply.exitcode)}) while it ran task '{task}' on {what}; started {times}{hint}"
-    )
-
-
-def _exit_text(exitcode: int | None) -> str:
-    if exitcode is None:
-        return "exit code unknown"
-    if exitcode >= 0:
-        return f"exit code {exitcode}"
-    try:
-        return f"signal {signal.Signals(-exitcode).name}"
-    except ValueError:
-        return f"signal {-exitcode}"
+    def _condemned(self, flight: _Flight, reply: Reply) -> Spent | None:
+        """That the item has failed for good, where its last start is over and the step at which it was goes on."""
+        function = next((step.function for step in self._steps if step.number == reply.step), None)
+        suspect = flight.attempt > 1 and flight.attempt > self._retries
+        if function is None or not suspect or function.on_error == "raise":
+            return None
+        what = f"item {self._source.index_of(flight.first)}"
+        told = str(died(function.name, what, reply, flight.attempt))
+        return Spent(reply.step, flight.attempt, told, died=True)

@@ -5,21 +5,27 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple, NoReturn
+from types import FrameType
+from typing import Literal, NamedTuple, NoReturn
 
 from daglite.exceptions import TransferError
-from daglite.loop import Place, Shape, filters_of
+from daglite.here import AtWork, registered
+from daglite.loop import Place, Shape, filters_of, skips_of
 from daglite.runtime.awaiting import PrivateLoop
 from daglite.runtime.chain import BoundStep, Chain, open_items
 from daglite.runtime.codec import ItemCodec
+from daglite.runtime.executor import Notes
 from daglite.runtime.flat import flat_loop
 from daglite.runtime.travel.cells import PLAIN, reason_of, written_marks
+from daglite.runtime.trying import Trials, waits
 
 __all__ = ["BatchRun", "Drained", "drain"]
 
 _PIECE_ITEMS = 256
 _PIECE_BYTES = 256 * 1024
 _PIECE_SECONDS = 0.05
+
+_NO_NOTES = Notes()
 
 
 class BatchRun:
@@ -29,9 +35,9 @@ class BatchRun:
     step filters, the first cell tells of each item how many of the cells behind it are its own.
     """
 
-    def __init__(self, chain: Chain, codec: ItemCodec, first: int) -> None:
-        filters = filters_of(chain.steps)
-        self.cells: list[object] = [""] if filters else []
+    def __init__(self, chain: Chain, codec: ItemCodec, first: int, notes: Notes | None = None) -> None:
+        filters, skips = filters_of(chain.steps), skips_of(chain.steps)
+        self.cells: list[object] = [""] if filters or skips else []
         # Whether they are all of `PLAIN` types.
         self.plain = True
         self.step = -1
@@ -41,14 +47,17 @@ class BatchRun:
         self._chain = chain
         self._codec = codec
         self._tapped = [tapped for _, tapped, _ in chain.calls]
-        self._marks: list[int] | None = [] if filters else None
-        self._loop = flat_loop(Shape(tuple(self._tapped), "fold" if chain.folds else "cells", filters=filters))
+        self._marks: list[int] | None = [] if filters or skips else None
+        self._notes = notes or _NO_NOTES
+        kind: Literal["fold", "cells"] = "fold" if chain.folds else "cells"
+        self._loop = flat_loop(Shape(tuple(self._tapped), kind, filters=filters, skips=skips))
 
     def go(self, items: list[object], bad: int | None) -> BaseException | None:
         """Take the items through, up to the `bad` one that could not be loaded; the error that ended it early, if any,
         whatever its kind: it ends the run of the pipeline, never the worker.
         """
         whole = self._items = items if bad is None else items[:bad]
+        self._chain.trials.learn(self._notes.spent, suspect=self._notes.suspect)
         taps = [self._tap for tapped in self._tapped if tapped]
         end: tuple[object, ...] = (self.cells.append, self._captured)
         if self._marks is not None:
@@ -92,7 +101,18 @@ class BatchRun:
     def where(self) -> tuple[str, int | None]:
         """The task at work and the index of its item; nothing is known on threads of the user's own."""
         found = self._loop.running()
-        return ("", None) if found is None else (self._step_at(found[0]).function.name, found[1])
+        return ("", None) if found is None else (self._step_at(found[0]).function.name, self._index_of(found[1]))
+
+    def at_work(self, place: Place, index: int) -> AtWork | None:
+        """What the loop of this batch is at, by its line."""
+        if place.kind != "call":
+            return None
+        step, item = self._chain.steps[place.step], None if self._notes.single else self._index_of(index)
+        return AtWork(step.function.name, step.seed, step.site, item, index)
+
+    def _index_of(self, place: int) -> int:
+        indices = self._notes.indices
+        return place if indices is None else indices[place - self._first]
 
     def _tap(self, index: int, value: object) -> None:
         # Taken now: the next task may change the value it is given.
@@ -142,17 +162,26 @@ def drain(
     begin: Callable[[], None],
     *,
     streamed: bool,
+    trials: Trials,
 ) -> Drained:
     """Drain a generator step, `send`ing the attempt and each piece but the last; `begin` is told of each attempt."""
     # With `.iter` the retries end with the first item; that is `open_items`' own business.
-    attempt, last = 0, 0 if streamed else step.function.retries
+    attempt = 0
     while True:
         begin()
         pieces = _Pieces(codec, partial(send, attempt))
         error = pieces.drain(lambda: open_items(step, loop, retry=streamed))
-        if attempt == last or not isinstance(error, Exception):
+        if error is None or streamed or not waits(step, error, attempt + 1, trials):
             return Drained(attempt, pieces.cells, error)
         attempt += 1
+
+
+def _drained(frame: FrameType) -> AtWork:
+    step: BoundStep = frame.f_locals["step"]
+    return AtWork(step.function.name, step.seed, step.site, None)
+
+
+registered(drain, _drained)
 
 
 class _Pieces:
