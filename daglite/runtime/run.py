@@ -7,7 +7,7 @@ import copy
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, assert_never
@@ -79,6 +79,18 @@ class Execution:
         with self._watched():
             self._run_below(len(self._stages))
         return self._context.values[len(self._stages) - 1]
+
+    def run_for(self, numbers: Collection[int]) -> Context:
+        """Run the stages with these numbers and what they need, and nothing else; their values stay in the context."""
+        needed, more = set(numbers), list(numbers)
+        while more:
+            below = {o.stage for o in operands(self._stages[more.pop()]) if isinstance(o, Result)} - needed
+            needed |= below
+            more.extend(below)
+        self._readers.update(numbers)
+        self._waiting = sorted(needed)
+        self._run_below(len(self._stages))
+        return self._context
 
     def items(self, *, ordered: bool) -> Iterator[object]:
         """Run all stages but the last, then hand out its items one by one as they are asked for."""
