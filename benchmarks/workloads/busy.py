@@ -77,7 +77,7 @@ def busy(name: str, milliseconds: int, items: int, *more: Entry) -> Workload:
     )
 
 
-ONE_MS = busy("one_ms", 1, 400, Entry("imap, chunk 16", "by_pool", chunk=16))
+ONE_MS = busy("one_ms", 1, 1200, Entry("imap, chunk 16", "by_pool", chunk=16))
 TWENTY_MS = busy("twenty_ms", 20, 20)
 
 WORKLOADS = (

@@ -6,6 +6,8 @@ __all__ = ["Batcher", "PullSize"]
 
 _AIM = 0.002
 _CHEAP_AIM = 0.00025
+# About what it takes, in seconds, to wake a worker and to share a processor with one more.
+_WAKE = 0.000125
 _PULL_AIM = 0.001
 _MOST_BYTES = 256 * 1024
 _ALONE_BYTES = 64 * 1024
@@ -28,6 +30,11 @@ class Batcher:
         self._seconds: float | None = None
         self.size = 1
 
+    @property
+    def light(self) -> bool:
+        """Whether a batch is done before another worker would be awake."""
+        return self._seconds is not None and self.size * self._seconds <= _WAKE
+
     def observe(self, count: int, seconds: float, nbytes: int) -> None:
         """A batch of `count` items came back after `seconds` of work; `nbytes` were its items and results."""
         if count <= 0:
@@ -39,6 +46,8 @@ class Batcher:
         wanted = _AIM / self._seconds if self._seconds > 0 else self._cheap
         if wanted > self._most:
             wanted = max(self._most, min(self._cheap, wanted * (_CHEAP_AIM / _AIM)))
+        # To the nearest: a batch of one would be half empty where items take a little more than half of the time.
+        wanted += 0.5
         if nbytes / count > _ALONE_BYTES:
             wanted = 1
         elif nbytes:

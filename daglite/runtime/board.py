@@ -30,10 +30,19 @@ class Board:
         return 0 if self._queue else self.session.free()
 
     def submit(
-        self, program: int, first: int, items: int, segments: Packed, handler: Handler, notes: Notes | None = None
+        self,
+        program: int,
+        first: int,
+        items: int,
+        segments: Packed,
+        handler: Handler,
+        notes: Notes | None = None,
+        *,
+        light: bool = False,
     ) -> None:
         """Send a batch now; only when there is a `free()` place."""
-        self.session.submit(Chunk(self._number(handler), program, "batch", segments, items, first, notes=notes))
+        chunk = Chunk(self._number(handler), program, "batch", segments, items, first, light=light, notes=notes)
+        self.session.submit(chunk)
 
     def queue(
         self,

@@ -42,7 +42,8 @@ class Chunk(NamedTuple):
     """Work for one worker: packed items for an installed program.
 
     It holds `items` consecutive items, the first with index `first`. An `exclusive` chunk has its worker to itself:
-    nothing cheap waits behind it, and nobody else is blamed for it.
+    nothing cheap waits behind it, and nobody else is blamed for it. A `light` one is done sooner by a worker that is at
+    work already than by one that has to be woken.
     """
 
     seq: int
@@ -52,6 +53,7 @@ class Chunk(NamedTuple):
     items: int = 1
     first: int = 0
     exclusive: bool = False
+    light: bool = False
     notes: Notes | None = None
 
 

@@ -145,7 +145,8 @@ class Shipping:
         self._window.send(count, nbytes, 0 if plain else self._source.weigh(cells))
         self._flights.add(flight)
         notes = None if self._source.indices is None else self._notes(flight)
-        self._board.submit(self._program, flight.first, count, segments, partial(self._answered, flight), notes)
+        answered = partial(self._answered, flight)
+        self._board.submit(self._program, flight.first, count, segments, answered, notes, light=self._batcher.light)
 
     def _notes(self, flight: _Flight) -> Notes | None:
         """What the worker must know of a batch besides its items."""

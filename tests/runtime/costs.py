@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from daglite.runtime.batch import Batcher
+from daglite.runtime.executor import Chunk
 from daglite.runtime.processes.bell import Bell
+from daglite.runtime.processes.pool import ProcessSession
 from daglite.runtime.travel.frames import Frame, FrameReader, FrameWriter
 from daglite.runtime.travel.wire import Codec
 
@@ -25,7 +27,8 @@ class Costs(Counter[str]):
     `batches` and `replies`: messages to and from workers, `sent` and `received` what is in them. `sends`, `receives`:
     calls of the kernel for them, `through_sockets` the bytes that these took and brought. `waits`: looks at all
     sockets, each a wake-up of the coordinator; `rings`: wake-ups of workers. `pickles`: calls of `pickle.dumps` in the
-    coordinator, `largest` the bytes of the largest; `captures`: items pickled when they were yielded.
+    coordinator, `largest` the bytes of the largest; `captures`: items pickled when they were yielded. `busiest`: items
+    that went to the worker with most of them.
     """
 
 
@@ -69,6 +72,14 @@ def costs_of(run: Callable[[], object], patch: pytest.MonkeyPatch, *, seconds: f
         observe = Batcher.observe
         patched.setattr(Batcher, "observe", lambda batcher, n, _, nbytes: observe(batcher, n, n * seconds, nbytes))
         around(FrameWriter, "push", pushed)
+        served: Counter[int] = Counter()
+
+        def submitted(_: None, session: ProcessSession, chunk: Chunk) -> None:
+            (worker,) = [worker for worker in session._pool if chunk in worker.chunks]
+            served[worker.pid] += chunk.items
+            costs["busiest"] = max(served.values())
+
+        around(ProcessSession, "submit", submitted)
         around(FrameReader, "read", read)
         for name in ("send", "sendmsg"):
             around(socket.socket, name, moved("sends"))

@@ -93,6 +93,15 @@ def test_results_are_not_pickled_in_the_coordinator(monkeypatch: pytest.MonkeyPa
     assert costs["pickles"] <= costs["batches"] + 40
 
 
+def test_one_worker_is_fed_where_one_keeps_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch of 51 us goes behind another; one of a quarter of a millisecond to a worker that is idle."""
+    few = run(count.iter(n=MANY).then(double).reduce(add, initial=0), monkeypatch, seconds=1e-7)
+    all_of_them = run(count.iter(n=MANY).then(double).reduce(add, initial=0), monkeypatch, seconds=1e-6)
+
+    assert few["busiest"] >= 0.9 * MANY
+    assert all_of_them["busiest"] <= 0.8 * MANY
+
+
 def test_slow_items_travel_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 5 ms of work each, as far as anybody knows: none waits for another in a batch."""
     costs = run(count.iter(n=400).then(double).reduce(add, initial=0), monkeypatch, seconds=0.005)

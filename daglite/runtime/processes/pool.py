@@ -61,6 +61,8 @@ class ProcessSession:
         self._deadlines: dict[WorkerProcess, float] = {}
         self._owner = os.getpid()
         self._lost: list[Reply] = []
+        # Workers with something new in their writers.
+        self._unsent: set[WorkerProcess] = set()
         self._settled: list[Frame] = []
         self._hear: Hear | None = None
         self._deaths = 0
@@ -109,9 +111,10 @@ class ProcessSession:
 
     def submit(self, chunk: Chunk) -> None:
         able = [w for w in self._pool if w.credits(_CREDITS) and (w.left is None or w.left >= chunk.items)]
-        worker = min(able, key=lambda one: len(one.chunks))
+        worker = (max if chunk.light else min)(able, key=lambda one: len(one.chunks))
         self._free = None
         worker.chunks.append(chunk)
+        self._unsent.add(worker)
         if worker.left is not None:
             worker.left -= chunk.items
         if chunk.program not in worker.installed:
@@ -124,9 +127,8 @@ class ProcessSession:
         worker.writer.push(Frame(_FRAMES[chunk.kind], chunk.seq, chunk.first, chunk.program, flag, segments=segments))
 
     def flush(self) -> None:
-        for worker in self._pool:
-            if worker.writer:
-                self._flush(worker)
+        while self._unsent:
+            self._flush(self._unsent.pop())
 
     def ready(self, timeout: float | None) -> Sequence[Reply]:
         self._fill()
@@ -281,10 +283,11 @@ class ProcessSession:
                 segments, reading = segments[:-1], unpack_reading(bytes(segments[-1]))
             if kind == "failed":
                 segments, error = segments[:-1], unpack_error(self.codec, bytes(segments[-1]))
-            at, step, seconds = frame.at, frame.step, frame.seconds
+            numbers = frame.at, frame.step, frame.seconds
             mishaps, worker.mishaps, worker.step = worker.mishaps, (), -1
-            told = Reply(frame.seq, kind, at, step, seconds, segments, worker.pid, error=error, reading=reading)
-            replies.append(told._replace(mishaps=mishaps) if mishaps else told)
+            replies.append(
+                Reply(frame.seq, kind, *numbers, segments, worker.pid, True, None, error, "", reading, mishaps)
+            )
         elif frame.kind is Kind.SETTLE:
             self._settled.append(frame)
         elif frame.kind is Kind.DEFINE:
@@ -346,6 +349,7 @@ class ProcessSession:
     def _remove(self, worker: WorkerProcess, why: EndedBy | None = None) -> int | None:
         with interrupts_blocked():
             self._pool.remove(worker)
+            self._unsent.discard(worker)
             self._free = None
             self._deadlines.pop(worker, None)
             for watched in (worker.sock, worker.process.sentinel):

@@ -182,7 +182,7 @@ class _Worker:
                 # It is the first of all frames.
                 frames.popleft()
                 self._post = BellPost(reader.mappings.arrived.popleft(), self._sock)
-                reader.flags = socket.MSG_DONTWAIT
+                reader.flags = int(socket.MSG_DONTWAIT)
             return frames
 
     def disown(self) -> None:

@@ -28,7 +28,9 @@ _LENGTH = struct.Struct("!Q")
 # Marks in a length: the segment is a block of shared memory, whose number follows; its descriptor comes with the frame.
 _SHARED, _NEW = 1 << 63, 1 << 62
 _INT = array("i").itemsize
-_RIGHTS_FLAGS = socket.MSG_CMSG_CLOEXEC
+# Plain numbers: an enumeration's own `|` and `&` take longer than the call of the kernel.
+_RIGHTS_FLAGS = int(socket.MSG_CMSG_CLOEXEC)
+_CUT = int(socket.MSG_CTRUNC)
 _MOST_RIGHTS = 250
 _RIGHTS_BYTES = socket.CMSG_SPACE(_INT * 253)
 _READ = 256 * 1024
@@ -211,7 +213,7 @@ class FrameReader:
         for level, kind, data in rights:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
                 self.mappings.arrived.extend(array("i", data[: len(data) // _INT * _INT]))
-        if flags & socket.MSG_CTRUNC:
+        if flags & _CUT:
             raise OSError(errno.EMFILE, "too few file descriptors to take over what was sent")
         if got == 0:
             raise EOFError
