@@ -283,11 +283,9 @@ class ProcessSession:
                 segments, reading = segments[:-1], unpack_reading(bytes(segments[-1]))
             if kind == "failed":
                 segments, error = segments[:-1], unpack_error(self.codec, bytes(segments[-1]))
-            numbers = frame.at, frame.step, frame.seconds
+            told = frame.at, frame.step, frame.seconds
             mishaps, worker.mishaps, worker.step = worker.mishaps, (), -1
-            replies.append(
-                Reply(frame.seq, kind, *numbers, segments, worker.pid, True, None, error, "", reading, mishaps)
-            )
+            replies.append(Reply(frame.seq, kind, *told, segments, worker.pid, True, None, error, "", reading, mishaps))
         elif frame.kind is Kind.SETTLE:
             self._settled.append(frame)
         elif frame.kind is Kind.DEFINE:
