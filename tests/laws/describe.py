@@ -14,12 +14,14 @@ from typing import Literal, TypeAlias
 from tests.laws.functions import FUNCTIONS
 
 __all__ = [
-    "Apply", "Arg", "Args", "Const", "Each", "Fn", "Fold", "Graph", "Invoke", "Iterate", "Join", "Keep", "Node",
-    "Over", "Sift", "Style", "Take", "Then", "Use", "arguments", "defaults", "item_names", "kept", "key_names",
+    "Apply", "Arg", "Args", "Const", "Each", "Fate", "Fn", "Fold", "Graph", "Invoke", "Iterate", "Join", "Keep", "Node",
+    "Over", "Sift", "Style", "Take", "Then", "Use", "arguments", "defaults", "drops", "item_names", "kept", "key_names",
     "needed", "parameters", "reads", "shared", "streams", "template", "through",
 ]  # fmt: skip
 
 Style = Literal["module", "closure", "async"]
+# What becomes of an item at which a function fails: the run ends, it is dropped, a value or a record takes its place.
+Fate = Literal["raise", "skip", "mend", "keep"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class Fn:
     style: Style = "closure"
     layers: tuple[Args, ...] = ()
     stumbles: bool = False
+    fate: Fate = "raise"
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class Invoke:
 
 @dataclass(frozen=True)
 class Each:
-    """`source.then(fn, **args)` of a stream, or the same written with `.map`."""
+    """`source.then(fn, **args)` of a stream, or the same written with `.map`; with the fate "keep" it is `.attempt`."""
 
     source: int
     fn: Fn
@@ -223,6 +226,11 @@ def kept(graph: Graph, position: int) -> Apply:
 
 def streams(graph: Graph, position: int) -> bool:
     return isinstance(kept(graph, position), Iterate | Each | Sift | Over)
+
+
+def drops(node: Node) -> bool:
+    """Whether not every item comes through."""
+    return isinstance(node, Sift) or (isinstance(node, Each | Over) and node.fn.fate == "skip")
 
 
 def key_names(graph: Graph, position: int) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
 from hypothesis import strategies as st
@@ -15,6 +15,7 @@ from tests.laws.describe import (
     Args,
     Const,
     Each,
+    Fate,
     Fn,
     Fold,
     Graph,
@@ -31,6 +32,7 @@ from tests.laws.describe import (
     Use,
     arguments,
     defaults,
+    drops,
     kept,
     key_names,
     parameters,
@@ -149,7 +151,7 @@ class _Artist:
         fresh = ["over", "over", "invoke", "invoke", "iterate", *(["each", "join", "fold"] if flows else [])]
         choices = fresh if self.nodes else ["iterate", "iterate", "iterate", "over", "over", "invoke"]
         if flowing:
-            steps = [*["each"] * 4, "sift", "sift", "take", "take", "head"]
+            steps = [*["each"] * 4, "attempt", "sift", "sift", "take", "take", "head"]
             choices = [*steps, "keep", "join", "fold", "fold", *self.fresh(fresh)]
         elif values:
             choices = ["then", "then", "then", "then", "then", "keep", *self.fresh(fresh)]
@@ -161,10 +163,14 @@ class _Artist:
                 return Invoke(fn, args)
             case "each":
                 fn, args = self.applied()
-                return Each(self.one_of(flows), fn, args, self.chance(2))
+                fn = self.fated(fn, "skip", "mend", "keep")
+                return Each(self.one_of(flows), fn, args, self.chance(2) or fn.fate == "keep")
+            case "attempt":
+                fn, args = self.applied("picky", "picky", "mark")
+                return Each(self.one_of(flows), replace(fn, fate="keep"), args)
             case "sift":
                 fn, args = self.applied("likes", "likes", "odds", *self.failing("fussy"))
-                return Sift(self.one_of(flows), fn, args)
+                return Sift(self.one_of(flows), self.fated(fn, "skip", "mend"), args)
             case "head":
                 fn, args = self.applied("likes", "odds")
                 return Take(self.add(Sift(self.one_of(flows), fn, args)), self.pick((1, 1, 2)))
@@ -172,10 +178,10 @@ class _Artist:
                 return Take(self.one_of(flows), self.pick((0, 1, 1, 2, 2, 3, 4)))
             case "then":
                 fn, args = self.applied()
-                return Then(self.one_of(values), fn, args)
+                return Then(self.one_of(values), self.fated(fn, "mend"), args)
             case "join":
                 fn, args = self.applied()
-                return Join(self.one_of(flows), fn, args)
+                return Join(self.one_of(flows), self.fated(fn, "mend"), args)
             case "fold":
                 return self.fold(self.one_of(flows))
             case "keep":
@@ -198,7 +204,7 @@ class _Artist:
         return Iterate(fn, args)
 
     def fold(self, source: int) -> Fold:
-        if self.chance(4):
+        if self.chance(2):
             return self.parted(source)
         name = self.pick(("fold", "fold", "lagfold", "tally", "tally", "tally", *self.failing("choosy")))
         options = {"fold": ["", "", "k", "acc"], "lagfold": ["k", "acc", "item"], "choosy": ["m"], "tally": [""]}
@@ -233,7 +239,7 @@ class _Artist:
         mapped = list(dict.fromkeys(needed[: count if count > len(needed) else len(needed)] + free))[:count]
         fixed, mode = [each for each in needed if each not in mapped], self.draw(_MODES)
         layers = (tuple((each, self.value(name, each)) for each in fixed),) if fixed else ()
-        return Over(self.fn(name, layers), self.mapped(mapped, mode), mode)
+        return Over(self.fated(self.fn(name, layers), "skip", "mend"), self.mapped(mapped, mode), mode)
 
     def mapped(self, names: list[str], mode: Literal["zip", "product"]) -> Args:
         graph, known = self.graph, [p for p, length in enumerate(self.lengths) if length is not None]
@@ -272,13 +278,21 @@ class _Artist:
         for each in parameters(Fn(name)):
             must = each not in defaults(Fn(name)) or each in (before or [])
             if each != item and (must or self.chance(3)):
-                place = self.pick([_LAYERS, _LAYERS, *range(_LAYERS)])
+                place = self.pick([_LAYERS, *range(_LAYERS)])
                 places[place].append((each, self.value(name, each)))
         layers = tuple(tuple(layer) for layer in places[:_LAYERS] if layer)
         return self.fn(name, layers), tuple(places[_LAYERS])
 
     def fn(self, name: str, layers: tuple[Args, ...] = ()) -> Fn:
         return Fn(name, self.draw(_STYLES), layers, self.chance(10))
+
+    def fated(self, fn: Fn, *fates: Fate) -> Fn:
+        """The function with what becomes of its failures: often of one that fails, of others now and then."""
+        fails = fn.name in ("picky", "fussy")
+        if fn.name == "spread" and fates == ("mend",):
+            # A single call of a generator has no such option.
+            return fn
+        return replace(fn, fate=self.pick(fates)) if self.chance(2 if fails else 8) else fn
 
     def value(self, name: str, parameter: str) -> Arg:
         if (name, parameter) in _SPECIAL:
@@ -306,6 +320,8 @@ class _Artist:
             case Invoke() if node.fn.name == "listing":
                 n = values.get("n", 2)
                 return n if isinstance(n, int) else None
+            case Each() | Over() if drops(node):
+                return None
             case Each() | Keep():
                 return self.lengths[node.source]
             case Over():

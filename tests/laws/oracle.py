@@ -24,6 +24,7 @@ from tests.laws.describe import (
     Use,
     arguments,
     defaults,
+    drops,
     item_names,
     kept,
     key_names,
@@ -33,7 +34,7 @@ from tests.laws.describe import (
     template,
     through,
 )  # fmt: skip
-from tests.laws.functions import FUNCTIONS
+from tests.laws.functions import FUNCTIONS, mended
 
 __all__ = ["Error", "Outcome", "evaluate"]
 
@@ -81,6 +82,18 @@ class Outcome:
     spare: list[Error] = field(default_factory=list)
     spare_keys: set[str] = field(default_factory=set)
     over: bool = False
+
+
+@dataclass(frozen=True)
+class Lost:
+    """An item at which an attempt failed; it reads as daglite's own record does."""
+
+    task: str
+    index: int
+    error: Exception
+
+    def __repr__(self) -> str:
+        return f"Failed(task '{self.task}', item {self.index}, {type(self.error).__name__}: {self.error})"
 
 
 class Missing(Exception):
@@ -141,7 +154,7 @@ def _asked(graph: Graph, readers: dict[int, list[int]], position: int) -> int | 
     more, node = _asked(graph, readers, reader), graph.nodes[reader]
     if isinstance(node, Take):
         return node.n if more is None else min(node.n, more)
-    return more if not isinstance(node, Sift) or more == 0 else None
+    return more if not drops(node) or more == 0 else None
 
 
 def _chain(graph: Graph, readers: dict[int, list[int]], position: int) -> list[int]:
@@ -198,9 +211,9 @@ class _Evaluation:
                 for index, item in enumerate(items):
                     self.found.items[index] = item
             case Invoke() | Then():
-                self.found.value = self.call(bound)
+                self.found.value = self.once(bound)
             case Join():
-                self.found.value = self.call(bound | {names[0]: _value(self.graph, self.node.source, self.done)})
+                self.found.value = self.once(bound | {names[0]: _value(self.graph, self.node.source, self.done)})
             case Each(source=read) | Over(sources=((_, Use(node=read)),)) if streams(self.graph, read):
                 self.each(bound, names, {i: (x,) for i, x in self.source(read).items()})
             case Sift():
@@ -222,14 +235,41 @@ class _Evaluation:
     def asked(self) -> int | None:
         return _asked(self.graph, self.readers, self.position)
 
+    def once(self, given: dict[str, object]) -> object:
+        """One call, or what mends it."""
+        try:
+            return self.call(given)
+        except Exception as error:
+            if self.node.fn.fate == "mend":
+                return mended(None, error)
+            raise
+
+    def on_item(self, given: dict[str, object], index: int) -> list[object]:
+        """The value of a call on an item, or what comes in its place: perhaps nothing."""
+        try:
+            return [self.call(given)]
+        except Exception as error:
+            match self.node.fn.fate:
+                case "mend":
+                    return [mended(index, error)]
+                case "keep":
+                    return [Lost(f"{self.node.fn.name}.{self.position}", index, error)]
+                case "raise":
+                    self.fail(error, index)
+            return []
+
     def sift(self, bound: dict[str, object], names: list[str], items: dict[int, object]) -> None:
+        self.until_enough({i: (x,) for i, x in items.items()}, bound, names[:1])
+
+    def until_enough(self, rows: dict[int, tuple[object, ...]], bound: dict[str, object], names: list[str]) -> None:
+        """Items through a step that drops some, until as many have come as are asked for."""
         most, last = self.asked(), None
-        for index, item in items.items() if most != 0 else []:
-            try:
-                if self.call(bound | {names[0]: item}):
-                    self.found.items[index], last = item, index
-            except Exception as error:
-                self.fail(error, index)
+        for index, row in rows.items() if most != 0 else []:
+            got = self.on_item(bound | dict(zip(names, row, strict=True)), index)
+            if isinstance(self.node, Sift):
+                got = [row[0]] if got and got[0] else []
+            if got:
+                self.found.items[index], last = got[0], index
             if len(self.found.items) == most:
                 break
         if last is not None and len(self.found.items) == most:
@@ -254,11 +294,15 @@ class _Evaluation:
         return source.items
 
     def each(self, bound: dict[str, object], names: list[str], rows: dict[int, tuple[object, ...]]) -> None:
+        if drops(self.node):
+            self.until_enough(rows, bound, names)
+            return
         for index, row in itertools.islice(rows.items(), self.asked()):
-            try:
-                self.found.items[index] = self.call(bound | dict(zip(names, row, strict=True)))
-            except Exception as error:
-                self.fail(error, index)
+            if self.node.fn.fate == "keep" and isinstance(row[0], Lost):
+                self.found.items[index] = row[0]
+                continue
+            for value in self.on_item(bound | dict(zip(names, row, strict=True)), index):
+                self.found.items[index] = value
 
 
 def _values(graph: Graph, args: Args, done: dict[int, Result]) -> dict[str, object]:

@@ -22,7 +22,8 @@ SHARES = {"shared": 0.30, "linear": 0.20, "saves": 0.20, "partials": 0.20, "empt
 # Of the finer things, enough that each is met many times.
 PRESENT = {
     "futures as arguments", "partial of partial", "products", "zips", "map over futures", "unordered folds",
-    "folds in parts", "filters", "takes", "takes behind filters", "async", "by reference", "retries",
+    "folds in parts", "filters", "skip", "mend", "keep", "takes", "takes behind filters", "async", "by reference",
+    "retries",
     "saves without an index", "stream saves", "saves of the run's store",
     *(rule.__name__ for rule in RULES),
 }  # fmt: skip
@@ -94,6 +95,7 @@ def traits(graph: Graph) -> set[str]:
         found |= {"by reference"} if node.fn.style == "module" and not node.fn.stumbles else set()
         found |= {"unordered folds"} if isinstance(node, Fold) and not node.ordered else set()
         found |= {"filters"} if isinstance(node, Sift) else set()
+        found.add(node.fn.fate)
         found |= {"folds in parts"} if isinstance(node, Fold) and node.combines else set()
         if isinstance(node, Over):
             found |= {"products" if node.mode == "product" else "zips"} if len(node.sources) > 1 else set()
