@@ -103,12 +103,10 @@ class _Call:
     def _lost(self, reply: Reply) -> None:
         """The worker died: the call starts again, or goes on as one that has failed, or ends the run."""
         functions = [step.function for step in self._steps]
-        goes_on = self._kind == "batch" and any(function.on_error != "raise" for function in functions)
-        # Once more, if a step goes on after errors: it must be seen which one it was.
-        most = max(self._calls._retries, 1) if goes_on and self._attempt == 1 else self._calls._retries
-        again = self._attempt <= most and all(function.retry_on_crash for function in functions)
+        again = self._attempt <= self._calls._retries and all(function.retry_on_crash for function in functions)
         if not again and reply.started:
             at = next((step for step in self._steps if step.number == reply.step), None)
+            # At the first start nobody asked which step it is, and without another one nobody will know.
             if at is None or at.function.on_error == "raise" or self._attempt == 1:
                 names = " -> ".join(function.name for function in functions)
                 raise self._blamed(died(names, "a single call", reply, self._attempt), reply)

@@ -262,9 +262,7 @@ class Shipping:
             self._returned.append(flight)
         elif (spent := self._condemned(flight, reply)) is not None:
             self._give_back([_Flight(flight.first, flight.cells, 0, 1, known(flight.spent, spent))])
-        elif flight.attempt > self._most_starts(flight) or not all(
-            each.function.retry_on_crash for each in self._steps
-        ):
+        elif flight.attempt > self._retries or not all(step.function.retry_on_crash for step in self._steps):
             names = " -> ".join(step.function.name for step in self._steps)
             first, last = (self._source.index_of(flight.first + each) for each in (0, len(flight.cells) - 1))
             what = f"item {first}" if last == first else f"items {first} to {last}"
@@ -272,11 +270,6 @@ class Shipping:
         else:
             singly = enumerate(flight.cells, flight.first)
             self._give_back([_Flight(place, [cell], 0, flight.attempt + 1, flight.spent) for place, cell in singly])
-
-    def _most_starts(self, flight: _Flight) -> int:
-        """How often a batch may start. Once more, if a step goes on after errors: it must be seen which item it was."""
-        unseen = flight.attempt == 1 and any(step.function.on_error != "raise" for step in self._steps)
-        return max(self._retries, 1) if unseen else self._retries
 
     def _condemned(self, flight: _Flight, reply: Reply) -> Spent | None:
         """That the item has failed for good, where its last start is over and the step at which it was goes on."""

@@ -240,6 +240,7 @@ class _Evaluation:
         try:
             return self.call(given)
         except Exception as error:
+            self.found.calls += self.node.fn.stumbles and self.node.fn.style != "closure"
             if self.node.fn.fate == "mend":
                 return mended(None, error)
             raise
@@ -249,6 +250,8 @@ class _Evaluation:
         try:
             return [self.call(given)]
         except Exception as error:
+            # Where retries are a number, this is tried again in vain.
+            self.found.calls += self.node.fn.stumbles and self.node.fn.style != "closure"
             match self.node.fn.fate:
                 case "mend":
                     return [mended(index, error)]
