@@ -90,7 +90,7 @@ class TaskFailedError(ExecutionError):
 
 
 class TooManyFailuresError(ExecutionError):
-    """More items failed than the `max_failures` of the run allows; the last failure of a task is the `__cause__`."""
+    """More items failed than the `max_failures` of the run allows."""
 
 
 class Kept:

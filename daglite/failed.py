@@ -31,17 +31,27 @@ class Failed(Generic[T_co]):
     'x'
     """
 
-    __slots__ = ("_kept", "error", "failure")
+    __slots__ = ("_error", "_failure", "_kept")
 
-    error: Exception
-    failure: Failure
+    _error: Exception
+    _failure: Failure
     _kept: Kept
 
     def __init__(self, item: T_co, error: Exception, failure: Failure, *, seed: int = 0, missing: str = "") -> None:
         put = object.__setattr__
-        put(self, "error", error)
-        put(self, "failure", failure)
+        put(self, "_error", error)
+        put(self, "_failure", failure)
         put(self, "_kept", Kept(-1 if failure.step is None else failure.step, item, seed, missing))
+
+    @property
+    def error(self) -> Exception:
+        """What the task raised."""
+        return self._error
+
+    @property
+    def failure(self) -> Failure:
+        """Task, step, index, attempt, worker and traceback."""
+        return self._failure
 
     @property
     def item(self) -> T_co:
@@ -98,9 +108,9 @@ class Failed(Generic[T_co]):
     def with_error(self, error: Exception) -> Failed[T_co]:
         """The same with an error that tells of one that cannot travel."""
         kept = self._kept
-        if kept.missing:
-            return self.without_item(kept.missing)
-        return Failed(self.item, error, self.failure, seed=kept.seed)
+        # Where there is none nobody can ask for it.
+        item: Any = None if kept.missing else self.item
+        return Failed(item, error, self.failure, seed=kept.seed, missing=kept.missing)
 
 
 def _failed(item: object, rows: tuple[Any, ...], failure: Failure, seed: int, missing: str) -> Failed[Any]:

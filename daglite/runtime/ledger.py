@@ -6,7 +6,8 @@ import logging
 from collections import Counter
 from collections.abc import Iterable
 
-from daglite.exceptions import TooManyFailuresError
+from daglite.exceptions import Failure, TooManyFailuresError
+from daglite.runtime.failures import blame
 from daglite.runtime.trying import Mishap
 
 __all__ = ["Ledger"]
@@ -31,9 +32,10 @@ class Ledger:
             self._first = self._first or mishap
             self._skipped[mishap.task] += 1
         if self._most is not None and self._count > self._most:
-            raise TooManyFailuresError(
+            error = TooManyFailuresError(
                 f"more items failed than `max_failures={self._most}` allows; the last: {_told(mishap)}"
             )
+            raise blame(error, Failure(mishap.task, mishap.step, mishap.item))
 
     def add_below(self, place: int, mishaps: Iterable[Mishap]) -> None:
         """Add those of items before a place: what is behind it was not asked for."""

@@ -99,13 +99,13 @@ class Trials:
     def __init__(
         self,
         *,
-        pause: Callable[[float], object] = time.sleep,
+        pause: Callable[[float], object] | None = None,
         portable: Callable[[Failed[Any]], Failed[Any]] | None = None,
         tell: Callable[[Mishap], object] | None = None,
         worker: Callable[[], int | None] = lambda: None,
         announce: Callable[[int, float], object] | None = None,
     ) -> None:
-        self.pause = pause
+        self.pause = pause or time.sleep
         self.portable = portable
         self.worker = worker
         self.announce = announce
