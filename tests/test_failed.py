@@ -81,7 +81,7 @@ def test_nothing_in_it_can_be_changed() -> None:
     with pytest.raises(AttributeError, match="cannot assign to field 'error': Failed is frozen"):
         one.error = OSError()  # type: ignore[misc]
     with pytest.raises(AttributeError, match="cannot delete field 'failure': Failed is frozen"):
-        del one.failure  # type: ignore[misc]
+        del one.failure
 
 
 def test_an_error_without_a_text_is_shown_by_its_name() -> None:

@@ -234,7 +234,7 @@ any_task: Any = task
         (lambda: rows.with_options(on_error="skip").iter(n=1), r"'skip', which `iter` cannot keep: a generator"),
         (lambda: rows.with_options(on_error=told)(n=1), r"'told', which `a call` cannot keep"),
         (
-            lambda: any_task(on_error="drop"),  # type: ignore[call-overload]
+            lambda: any_task(on_error="drop"),
             r"must be 'raise', 'skip', or a function of a `daglite.Failed`; got 'drop'",
         ),
         (
