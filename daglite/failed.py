@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Generic, NoReturn
 
 from typing_extensions import TypeVar
@@ -39,9 +40,10 @@ class Failed(Generic[T_co]):
 
     def __init__(self, item: T_co, error: Exception, failure: Failure, *, seed: int = 0, missing: str = "") -> None:
         put = object.__setattr__
+        kept = Kept(-1 if failure.step is None else failure.step, item, seed, missing)
         put(self, "_error", error)
-        put(self, "_failure", failure)
-        put(self, "_kept", Kept(-1 if failure.step is None else failure.step, item, seed, missing))
+        put(self, "_failure", replace(failure, kept=kept))
+        put(self, "_kept", kept)
 
     @property
     def error(self) -> Exception:
@@ -92,14 +94,12 @@ class Failed(Generic[T_co]):
     def __reduce__(self) -> tuple[object, ...]:
         kept = self._kept
         item = None if kept.missing else kept.item
-        return _failed, (item, _rows(self.error), self.failure, kept.seed, kept.missing)
+        # The item goes along once.
+        failure = replace(self.failure, kept=None)
+        return _failed, (item, _rows(self.error), failure, kept.seed, kept.missing)
 
     def _same(self) -> tuple[object, ...]:
         return self.task, self.index, type(self.error).__qualname__, _text_of(self.error)
-
-    def replay_from(self) -> Kept:
-        """The item as it entered the step that failed."""
-        return self._kept
 
     def without_item(self, reason: str) -> Failed[Any]:
         """The same for an item that cannot be kept."""

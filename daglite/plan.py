@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, cast
 from typing_extensions import TypeVar, Unpack
 
 from daglite.datasets.store import DatasetStore
-from daglite.exceptions import Failure, Kept, ParameterError, TaskError, failure_of
+from daglite.exceptions import Failure, ParameterError, TaskError, failure_of
 from daglite.failed import Failed
 from daglite.lazy import lazy
 from daglite.options import RunOptions, Store, settings_of
@@ -107,8 +107,7 @@ class Plan(Generic[R_co]):
         nothing is saved. Gives the value of the task when it does not fail this time. Raises `TaskError` when daglite
         knows no such step in this plan, `TransferError` when the item was not kept.
         """
-        found, kept = _facts_of(failure)
-        return replays.replay(self.program, found, kept)
+        return replays.replay(self.program, _facts_of(failure))
 
     def stream(self: Plan[list[T]], *, ordered: bool = True, **options: Unpack[RunOptions]) -> ItemStream[T]:
         """Run the plan item by item: the source moves only when an item is asked for.
@@ -182,17 +181,16 @@ class ItemStream(Generic[T]):
         self._end()
 
 
-def _facts_of(failure: object) -> tuple[Failure, Kept | None]:
-    """What is known of a failure, and its item."""
-    if isinstance(failure, Failed):
-        return failure.failure, failure.replay_from()
+def _facts_of(failure: object) -> Failure:
+    """What is known of a failure."""
     found = failure_of(failure) if isinstance(failure, BaseException) else failure
+    found = found.failure if isinstance(found, Failed) else found
     if not isinstance(found, Failure):
         raise TaskError(
             "`replay` needs the failure of a run: its exception, the `failure_of` it, or a `daglite.Failed`; "
             f"got {failure!r}"
         )
-    return found, found.kept
+    return found
 
 
 def _end(items: Iterator[object], execution: Execution) -> None:

@@ -18,13 +18,14 @@ from daglite.runtime.source import Source
 __all__ = ["replay"]
 
 
-def replay(program: Program, failure: Failure, kept: Kept | None) -> object:
+def replay(program: Program, failure: Failure) -> object:
     """Take the item of a failure from where it was kept to the step that failed, which is called once, as it is.
 
     What arguments need is run before that, in this process; nothing is saved. Gives the step's value if it does not
     fail this time. Raises `TaskError` when the failure is not of this program or of a step that has no item, and
     `TransferError` when its item was not kept.
     """
+    kept = failure.kept
     stage, steps = _steps_to(program, failure, kept)
     single = isinstance(stage, CallStage)
     value = kept.item if kept is not None and not (single and not steps[0].items) else None

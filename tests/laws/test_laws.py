@@ -73,7 +73,7 @@ def called(fn: Fn) -> Callable[..., Any]:
 
 @SOME
 @given(graphs(failures=False), st.integers(-(2**70), 2**70))
-def test_law_16_seeds_are_those_of_step_and_item(graph: Graph, seed: int) -> None:
+def test_law_18_seeds_are_those_of_step_and_item(graph: Graph, seed: int) -> None:
     """What each step draws for its items is the same, optimised or not; it is another for another item or step."""
     drawn: list[Counter[tuple[int, object]]] = []
     for optimize in (True, False):

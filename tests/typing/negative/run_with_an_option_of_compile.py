@@ -11,5 +11,5 @@ double(x=1).run(window=8)
 # pyright  No parameter named "window"  [reportCallIssue]
 # pyrefly  Unexpected keyword argument `window` in function `daglite.futures.Future.run`  [unexpected-keyword]
 # ty       ok
-# python   ParameterError: unknown option 'window'; known: runtime, workers, start_method, worker_retries, max_items_per_worker, store, observers, progress, trace
+# python   ParameterError: unknown option 'window'; known: runtime, workers, start_method, worker_retries, max_items_per_worker, seed, max_failures, store, observers, progress, trace
 # why      ty: it does not see unknown names among `**options: Unpack[...]`
