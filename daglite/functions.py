@@ -7,7 +7,7 @@ import functools
 import inspect
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_origin
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_origin
 
 from daglite.exceptions import ParameterError, TaskError
 from daglite.lazy import lazy
@@ -130,8 +130,7 @@ def describe(
 def _on_error(given: object) -> OnError:
     """The option of this name; a function or a task becomes a record, as every function of the user's does."""
     if isinstance(given, str) and given in ("raise", "skip"):
-        # One of the two, which checkers do not see.
-        return cast('Literal["raise", "skip"]', given)
+        return "raise" if given == "raise" else "skip"
     # Importing tasks here would be a circle; they are known by the record they hold.
     found = given if isinstance(given, Function) else getattr(given, "function", None)
     if isinstance(found, Function):

@@ -64,7 +64,11 @@ def _steps_to(program: Program, failure: Failure, kept: Kept | None) -> tuple[St
 
 
 def _path(stage: Stage, failed: Step, kept: Kept | None) -> list[Step]:
-    links = stage.links if isinstance(stage, StreamStage) else stage.steps if isinstance(stage, CallStage) else ()
+    links: Sequence[Step] = ()
+    if isinstance(stage, StreamStage):
+        links = stage.links
+    elif isinstance(stage, CallStage):
+        links = stage.steps
     if failed not in links:
         raise TaskError(
             f"task '{failed.function.name}' is a generator, a fold or a join of a stream, of which no item is kept; "
@@ -74,7 +78,7 @@ def _path(stage: Stage, failed: Step, kept: Kept | None) -> list[Step]:
         raise TransferError(f"the item at which task '{failed.function.name}' failed was not kept")
     numbers = [link.number for link in links]
     begin = numbers.index(kept.step) if kept is not None and kept.step in numbers else 0
-    *before, last = links[begin : links.index(failed) + 1]
+    before, last = links[begin : links.index(failed)], failed
     # A filter tells as any task does; nothing is tried again, and nothing made of an error.
     plain = replace(last.function, retries=0, retry=None, on_error="raise")
     return [*before, replace(last, function=plain, passes=None)]
