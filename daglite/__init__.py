@@ -11,6 +11,7 @@ The map of the house, in the direction in which data flows:
     options          frozen option records                      exceptions   the tree of errors
     events           what happens in a run, as records          observe      report, progress, timeline
     retry, failed    trying again, and items that failed        here         which item a task is at
+    operations       what operations on streams mean            folding      what the named folds mean
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING
 from daglite import datasets, exceptions, ir
 from daglite.datasets.store import DatasetStore
 from daglite.failed import Failed
-from daglite.futures import Future, IterFuture, MapTaskFuture, ReduceFuture, TaskFuture, ref
+from daglite.futures import Future, IterFuture, MapTaskFuture, ReduceFuture, TaskFuture, from_iterable, ref
 from daglite.here import item_seed
 from daglite.plan import ItemStream, Plan
 from daglite.retry import Retry
@@ -57,6 +58,7 @@ __all__ = [
     "datasets",
     "events",
     "exceptions",
+    "from_iterable",
     "ir",
     "item_seed",
     "observe",

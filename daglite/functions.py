@@ -7,7 +7,7 @@ import functools
 import inspect
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_origin
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args, get_origin
 
 from daglite.exceptions import ParameterError, TaskError
 from daglite.lazy import lazy
@@ -22,7 +22,9 @@ else:
 __all__ = [
     "Function",
     "Kind",
+    "On",
     "OnError",
+    "Site",
     "describe",
     "describe_pair",
     "element_type",
@@ -31,12 +33,24 @@ __all__ = [
 ]
 
 Kind = Literal["plain", "async", "generator", "async_generator"]
+On = Literal["processes", "threads", "coordinator"]
 
 _STREAM_TEXT = re.compile(r"^(?:\w+\.)*(Async)?(Iterator|Generator|Iterable)(?:\[(.*)\])?$", re.DOTALL)
 _WHOLE = re.compile(r"^([\w.]+)(?:\[(.*)\])?$", re.DOTALL)
 _COROUTINE = re.compile(r"^Coroutine\[(.*)\]$", re.DOTALL)
 # A quoted part, which stays; modules before a name; the sign that Python shows before a type variable.
 _NOISE = re.compile(r"""('[^']*'|"[^"]*")|\b(?:[a-z_]\w*\.)+(?=[A-Za-z_])|[~+-](?=[A-Za-z_])""")
+
+
+@record(eq=True)
+class Site:
+    """Where a task asks to run, and on how many workers; None leaves their number to the run."""
+
+    on: On
+    workers: int | None = None
+
+    def __str__(self) -> str:
+        return self.on if self.workers is None else f"{self.on} {self.workers}"
 
 
 @record
@@ -47,7 +61,8 @@ class Function:
     and how long to wait (None: all of them, at once). `timeout` is the most seconds one call may take on a worker.
     `retry_on_crash` tells whether a call that its worker did not survive may be started again. `on_error` is what
     becomes of an item at which it failed for good: it ends the run ("raise"), is dropped ("skip"), goes on as a
-    `Failed` ("keep"), or as what a function makes of that.
+    `Failed` ("keep"), or as what a function makes of that. One that `stays` is called in the coordinator only. `site`
+    is where it asks to run; None leaves it to the run.
     `result` is the text of the element type (generators) or of the return type; "?" where there is no annotation.
     """
 
@@ -58,6 +73,8 @@ class Function:
     result: str
     timeout: float | None = None
     retry_on_crash: bool = True
+    stays: bool = False
+    site: Site | None = None
     retry: Retry | None = None
     on_error: OnError = "raise"
 
@@ -78,6 +95,18 @@ class Function:
     def needs_worker(self) -> bool:
         """Whether it has an option that only a process of its own can keep."""
         return self.timeout is not None or not self.retry_on_crash
+
+    @property
+    def here(self) -> bool:
+        """Whether it asks to run in the coordinator."""
+        return self.site is not None and self.site.on == "coordinator"
+
+    @property
+    def wants_worker(self) -> str:
+        """The options with which it cannot run in the coordinator, as they are told in an error; "" for none."""
+        if self.site is not None and not self.here:
+            return f"`on={self.site.on!r}`"
+        return "a `timeout` or `retry_on_crash=False`" if self.needs_worker else ""
 
     @property
     def streams(self) -> bool:
@@ -103,6 +132,8 @@ def describe(
     timeout: float | None = None,
     retry_on_crash: bool = True,
     on_error: object = "raise",
+    on: On | None = None,
+    workers: int | None = None,
 ) -> Function:
     """Look at `fn` once and write down what the compiler and the workers need to know.
 
@@ -120,11 +151,19 @@ def describe(
         raise ParameterError(f"`timeout` must be a number of seconds > 0, or None; got {timeout!r}")
     if not isinstance(retry_on_crash, bool):
         raise ParameterError(f"`retry_on_crash` must be True or False; got {retry_on_crash!r}")
+    site = _site(on, workers)
+    if site is not None and site.on == "coordinator" and (timeout is not None or not retry_on_crash):
+        raise ParameterError(
+            "`timeout` and `retry_on_crash=False` are for tasks on workers, and `on='coordinator'` is none; "
+            "leave one of them out"
+        )
     inner = _unwrap(fn)
     shown = name or _name(fn)
     kind = _kind(inner)
     result = element_type(inner, streams="generator" in kind)
-    return Function(fn, shown, kind, count, result, timeout, retry_on_crash, retry, _on_error(on_error))
+    return Function(
+        fn, shown, kind, count, result, timeout, retry_on_crash, site=site, retry=retry, on_error=_on_error(on_error)
+    )
 
 
 def _on_error(given: object) -> OnError:
@@ -140,7 +179,7 @@ def _on_error(given: object) -> OnError:
         found = describe(given)
     else:
         raise ParameterError(f"`on_error` must be 'raise', 'skip', or a function of a `daglite.Failed`; got {given!r}")
-    if found.kind != "plain" or found.needs_worker or found.tries:
+    if found.kind != "plain" or found.needs_worker or found.tries or found.site is not None:
         raise ParameterError(
             f"`on_error` must be a plain function without options, of one `daglite.Failed`; got '{found.name}'"
         )
@@ -156,6 +195,25 @@ def _check_takes_one(handler: Function) -> None:
     except ValueError:
         # A builtin that says nothing of what it takes.
         pass
+
+
+def _site(on: object, workers: object) -> Site | None:
+    """Where a task asks to run; raises `ParameterError` for what is not allowed."""
+    if on is None:
+        if workers is not None:
+            raise ParameterError(
+                f"`workers` of a task needs `on='processes'` or `on='threads'`; got workers={workers!r} alone: for all "
+                "tasks give `workers` to `run`"
+            )
+        return None
+    if on not in get_args(On):
+        names = ", ".join(map(repr, get_args(On)))
+        raise ParameterError(f"`on` must be {names} or None; got {on!r}{suggest(str(on), get_args(On))}")
+    if on == "coordinator" and workers is not None:
+        raise ParameterError(f"`on='coordinator'` runs one call at a time, so it takes no `workers`; got {workers!r}")
+    if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
+        raise ParameterError(f"`workers` must be a whole number >= 1, or None; got {workers!r}")
+    return Site(cast("On", on), workers)
 
 
 @record

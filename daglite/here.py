@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 else:
     hashlib = lazy("hashlib")
 
-__all__ = ["AtWork", "NOW", "Reader", "at_work", "behind", "item_seed", "registered", "site_of"]
+__all__ = ["AtWork", "NOW", "Reader", "at_work", "behind", "item_seed", "registered", "spot_of"]
 
 _PAIR = struct.Struct("<QQ")
 _ALL = 2**64
@@ -31,13 +31,13 @@ _ALL = 2**64
 class AtWork(NamedTuple):
     """A call of a user's function: by which step, on which item (None: a single call), and where that stands.
 
-    `seed` is that of the run, `site` a number that tells the step from others in any form of the plan. `place` is
+    `seed` is that of the run, `spot` a number that tells the step from others in any form of the plan. `place` is
     where the item stands in its stream: its index, unless items before it have been dropped.
     """
 
     task: str
     seed: int
-    site: int
+    spot: int
     item: int | None
     place: int = 0
 
@@ -94,10 +94,10 @@ def item_seed() -> int:
             "`item_seed` needs a running task: call it inside one, on the thread that runs it; a fold has no item of "
             "its own, so draw in the task before it"
         )
-    return _mixed(_mixed(found.seed % _ALL, found.site), 0 if found.item is None else found.item)
+    return _mixed(_mixed(found.seed % _ALL, found.spot), 0 if found.item is None else found.item)
 
 
-def site_of(task: str, depth: int, twin: int) -> int:
+def spot_of(task: str, depth: int, twin: int) -> int:
     """A number for a step, known by its task, how many steps lead to it, and which of those alike it is."""
     return _mixed(depth, twin, task.encode())
 

@@ -18,14 +18,16 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 from daglite.functions import Function
-from daglite.program import Step, StreamStage
+from daglite.program import Segment, Step, StreamStage
 
 __all__ = [
     "Place",
     "Shape",
     "WrittenLoop",
     "auto_shape",
+    "between_shape",
     "filters_of",
+    "flowing_shape",
     "inline_shape",
     "skips_of",
     "worker_shape",
@@ -38,6 +40,7 @@ _END = {
     "each": "    end({x})",
     "numbered": "    end(index, {x})",
     "cells": "    append({x} if type({x}) in PLAIN else capture({x}))",
+    "yield": "    yield {x}",
 }
 
 
@@ -45,19 +48,22 @@ class Shape(NamedTuple):
     """What the code depends on: which steps save, whether items are saved or captured first, and what the end does.
 
     `end` is a fold ("fold"), takes one result at a time ("each"), with its index ("numbered"), or is the pair of
-    `append` and `capture` for results that leave this process ("cells"). With `copies`, items and results are copied as
+    `append` and `capture` for results that leave this process ("cells"); where an operation comes next the loop is a
+    generator of results ("yield"). With `copies`, items and results are copied as
     if they had been at a worker; `snap` is a pair then, and each of the two tells of which type a value need not go
     through it. Where some of these `filters`, or `skips` items at which it fails, `mark` says of each item how many
-    cells came of it. A loop that `ends` asks `full` after each result whether to go on.
+    cells came of it. A loop that `ends` asks `full` after each result whether to go on. Where the last step `spreads`,
+    what it gives is taken in parts.
     """
 
     saves: tuple[bool, ...]
-    end: Literal["fold", "each", "numbered", "cells"]
+    end: Literal["fold", "each", "numbered", "cells", "yield"]
     saves_items: bool = False
     snaps: bool = False
     copies: bool = False
     filters: frozenset[int] = frozenset()
     ends: bool = False
+    spreads: bool = False
     skips: frozenset[int] = frozenset()
 
     @property
@@ -91,12 +97,24 @@ class WrittenLoop:
 
 
 def inline_shape(stage: StreamStage) -> Shape:
-    """The shape of a stream whose items stay in the coordinator from the source to the ending."""
-    saves = tuple(bool(link.saves) for link in stage.links)
-    saves_items = isinstance(stage.source, Step) and bool(stage.source.saves)
+    """The shape of the last segment of a stream whose items stay in the coordinator up to the ending."""
+    links = stage.last.links
+    saves = tuple(bool(link.saves) for link in links)
     end: Literal["fold", "each"] = "fold" if stage.ending == "reduce" else "each"
-    filters, skips = filters_of(stage.links), skips_of(stage.links)
-    return Shape(saves, end, saves_items, filters=filters, ends=stage.most is not None, skips=skips)
+    ends, filters, skips = stage.most is not None, filters_of(links), skips_of(links)
+    return Shape(saves, end, _saves_items(stage, stage.last), filters=filters, ends=ends, skips=skips)
+
+
+def flowing_shape(stage: StreamStage, segment: Segment) -> Shape:
+    """The shape of a segment whose results go on to operations in the coordinator, without workers."""
+    saves, links = tuple(bool(link.saves) for link in segment.links), segment.links
+    return Shape(saves, "yield", _saves_items(stage, segment), filters=filters_of(links), skips=skips_of(links))
+
+
+def _saves_items(stage: StreamStage, segment: Segment) -> bool:
+    """Whether a segment's loop saves what the source yields: not where an operation stands between."""
+    first = segment is stage.segments[0] and not segment.operations
+    return first and isinstance(stage.source, Step) and bool(stage.source.saves)
 
 
 def auto_shape(stage: StreamStage) -> Shape:
@@ -105,14 +123,21 @@ def auto_shape(stage: StreamStage) -> Shape:
 
 
 def worker_shape(stage: StreamStage) -> Shape:
-    """The shape of a stream's part in a worker; the last result goes back anyway, so that only others are tapped.
+    """The shape of the last segment of a stream in a worker.
 
-    Where workers fold, no result goes back but those that are saved.
+    The last result goes back anyway, so that only others are tapped. Where workers fold, no result goes back but those
+    that are saved.
     """
+    links = stage.last.links
     if stage.folds_on_workers:
-        return Shape(tuple(bool(link.saves) for link in stage.links), "fold")
-    saves = (*(bool(link.saves) for link in stage.links[:-1]), False)
-    return Shape(saves, "cells", filters=filters_of(stage.links), skips=skips_of(stage.links))
+        return Shape(tuple(bool(link.saves) for link in links), "fold")
+    return between_shape(links)
+
+
+def between_shape(links: Sequence[Step]) -> Shape:
+    """The shape of a segment in a worker whose results go on in the coordinator."""
+    saves = (*(bool(link.saves) for link in links[:-1]), False)
+    return Shape(saves, "cells", filters=filters_of(links), skips=skips_of(links))
 
 
 class Filtering(Protocol):
@@ -173,7 +198,11 @@ def write_loop(shape: Shape) -> WrittenLoop:
         lines.append(
             (f"    if type({x}) is not usual: usual, {x} = keep(index, {x})", Place("result", len(shape.saves) - 1))
         )
-    lines.append((_END[shape.end].format(x=x), Place("end")))
+    if shape.end == "yield" and shape.spreads:
+        lines.append((f"    for x in parts({x}):", Place("call", len(shape.saves) - 1)))
+        lines.append(("        yield x", Place("end")))
+    else:
+        lines.append((_END[shape.end].format(x=x), Place("end")))
     if shape.marks:
         lines.append((f"    mark({cells + 1})", Place("end")))
     if shape.ends:

@@ -5,9 +5,11 @@ A program is a tuple of stages in an order in which they may run; a stage is one
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
-from daglite.functions import Function
+from daglite.functions import Function, Site
+from daglite.operations import OperationKind
 from daglite.options import Limits, Save
 from daglite.records import record
 
@@ -21,9 +23,12 @@ __all__ = [
     "MappedSource",
     "MaterialiseStage",
     "Operand",
+    "Operation",
+    "OperationKind",
     "Place",
     "Program",
     "Result",
+    "Segment",
     "Stage",
     "Step",
     "StreamStage",
@@ -65,7 +70,8 @@ class Step:
     `arguments` are bound before the stage starts; `items` are the parameters that each item (or the value before it)
     fills: for a fold the accumulator and the item. `node` names the ir node that stands on this line of `explain`.
     `passes` is the text of the type of the items that a filter lets pass; None where the step is no filter. Of a
-    generator that is a source no more than `limit` items are asked for.
+    generator that is a source no more than `limit` items are asked for. What one that `spreads` gives for an item is
+    taken apart next, so that it may come in pieces.
     """
 
     number: int
@@ -76,6 +82,7 @@ class Step:
     saves: tuple[Save, ...] = ()
     passes: str | None = None
     limit: int | None = None
+    spreads: bool = False
 
     @property
     def filters(self) -> bool:
@@ -103,7 +110,7 @@ class CallStage:
 
 @record
 class MaterialiseStage:
-    """A generator run on a worker, its items sent back in pieces and kept as a list.
+    """A generator run on a worker, its items sent back in pieces and kept as a list; or in the coordinator.
 
     `streamed` is true for `.iter()` in a plan that is not optimised: its saves are one for each item, and its retries
     end with the first item; false for a direct call, whose saves hold the whole list.
@@ -111,6 +118,11 @@ class MaterialiseStage:
 
     step: Step
     streamed: bool
+
+    @property
+    def place(self) -> Place:
+        """Where it runs."""
+        return "coordinator" if self.step.function.stays or self.step.function.here else "workers"
 
 
 @record
@@ -129,24 +141,63 @@ class Combine:
     """How a fold may be done in parts: `step` puts two accumulators together, in the coordinator.
 
     `place` tells where the fold runs. On workers the part of a batch starts from `empty` (None: the runtime looks for
-    it), that of the first one from the fold's initial value. `step` has the number of the fold.
+    it), that of the first one from the fold's initial value. `step` has the number of the fold. A `named` fold is one
+    of daglite's own.
     """
 
     step: Step
     empty: Operand | None
     place: Place
+    named: bool = False
+
+
+@record
+class Operation:
+    """What makes a new stream of the items that come, in order and in the coordinator, looking at more than one.
+
+    `step` holds its number, its name and its saves. Its function is the user's where it is `asked` about each item (a
+    condition, a key), else a plain account of what the operation means. `gives` is the text of the type of what comes
+    out. `numbers` are its whole numbers by name, and `zip` reads the list of `other` beside.
+    """
+
+    kind: OperationKind
+    step: Step
+    gives: str
+    numbers: tuple[tuple[str, int], ...] = ()
+    other: Operand | None = None
+
+    @property
+    def asked(self) -> bool:
+        """Whether the function of the step is a task that is called with each item."""
+        return bool(self.step.items)
+
+
+@record
+class Segment:
+    """A part of a stream: operations on the items that come in, in this order, then tasks on each item of what they
+    give. Items are numbered from 0 where they leave an operation; up to the next one they keep that index.
+    """
+
+    operations: tuple[Operation, ...] = ()
+    links: tuple[Step, ...] = ()
+
+    @property
+    def site(self) -> Site | None:
+        """Where its links ask to run, all of them alike."""
+        return self.links[0].function.site if self.links else None
 
 
 @record
 class StreamStage:
-    """A source in the coordinator, tasks on its items in workers, and an ending in the coordinator.
+    """A source in the coordinator, segments through which its items flow, and an ending in the coordinator.
 
-    `end` is the joined or folding step (None for "collect"); `initial`, `ordered` and `combine` belong to "reduce". The
-    stream is over when `most` results have come, where there is such a number.
+    Operations run in the coordinator, links on workers; only the last segment may be without links. `end` is the joined
+    or folding step (None for "collect"); `initial`, `ordered` and `combine` belong to "reduce". The stream is over when
+    `most` results have come, where there is such a number.
     """
 
     source: Step | MappedSource
-    links: tuple[Step, ...]
+    segments: tuple[Segment, ...]
     ending: EndKind
     end: Step | None
     initial: Operand | None
@@ -154,6 +205,23 @@ class StreamStage:
     limits: Limits
     combine: Combine | None = None
     most: int | None = None
+    # Makes the value of a fold of its last accumulator, in the coordinator; it has the number of the fold.
+    finish: Step | None = None
+
+    @property
+    def links(self) -> tuple[Step, ...]:
+        """The tasks on each item, of all segments."""
+        return tuple(link for segment in self.segments for link in segment.links)
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """The operations of all segments."""
+        return tuple(operation for segment in self.segments for operation in segment.operations)
+
+    @property
+    def last(self) -> Segment:
+        """The segment before the ending."""
+        return self.segments[-1]
 
     @property
     def folds_on_workers(self) -> bool:
@@ -189,7 +257,7 @@ class Program:
 
 
 def steps_of(stage: Stage) -> tuple[Step, ...]:
-    """The tasks of a stage in the order in which data flows through them."""
+    """The tasks and operations of a stage in the order in which data flows through them."""
     match stage:
         case CallStage():
             return stage.steps
@@ -197,7 +265,13 @@ def steps_of(stage: Stage) -> tuple[Step, ...]:
             return (stage.step,)
         case StreamStage():
             first = (stage.source,) if isinstance(stage.source, Step) else ()
-            return (*first, *stage.links, *((stage.end,) if stage.end else ()))
+            return (*first, *_within(stage.segments), *((stage.end,) if stage.end else ()))
+
+
+def _within(segments: tuple[Segment, ...]) -> Iterator[Step]:
+    for segment in segments:
+        yield from (operation.step for operation in segment.operations)
+        yield from segment.links
 
 
 def operands(stage: Stage) -> list[Operand]:
@@ -206,9 +280,12 @@ def operands(stage: Stage) -> list[Operand]:
     if isinstance(stage, StreamStage):
         if isinstance(stage.source, MappedSource):
             found.extend(operand for _, operand in stage.source.sources)
+        found.extend(operation.other for operation in stage.operations if operation.other is not None)
         if stage.initial is not None:
             found.append(stage.initial)
         if stage.combine is not None:
             found.extend(operand for _, operand in stage.combine.step.arguments)
             found.extend([stage.combine.empty] if stage.combine.empty is not None else [])
+        if stage.finish is not None:
+            found.extend(operand for _, operand in stage.finish.arguments)
     return found

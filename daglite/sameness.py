@@ -13,8 +13,10 @@ from daglite.program import (
     MappedSource,
     MaterialiseStage,
     Operand,
+    Operation,
     Program,
     Result,
+    Segment,
     Stage,
     Step,
     StreamStage,
@@ -99,13 +101,28 @@ def _shape(stage: Stage, leaf: _Leaf) -> tuple[object, ...]:
             return ("materialise", stage.streamed, _step(stage.step, leaf))
         case StreamStage():
             source = _step(stage.source, leaf) if isinstance(stage.source, Step) else _mapped(stage.source, leaf)
-            links = tuple(_step(link, leaf) for link in stage.links)
+            # A stream without operations has the shape that it had before there were any.
+            links: object = tuple(_step(link, leaf) for link in stage.links)
+            if stage.operations:
+                links = tuple(_segment(segment, leaf) for segment in stage.segments)
             end = None if stage.end is None else _step(stage.end, leaf)
             initial = None if stage.initial is None else _operand(stage.initial, leaf, "`initial`")
             most = () if stage.most is None else (stage.most,)
-            return ("stream", source, links, stage.ending, end, initial, stage.ordered, *_combine(stage, leaf), *most)
+            ending = (stage.ending, end, initial, stage.ordered, *_combine(stage, leaf), *most)
+            finish = () if stage.finish is None else ("finish", _step(stage.finish, leaf))
+            return ("stream", source, links, *ending, *finish)
         case _:
             assert_never(stage)
+
+
+def _segment(segment: Segment, leaf: _Leaf) -> tuple[object, ...]:
+    operations = tuple(_operation(operation, leaf) for operation in segment.operations)
+    return ("segment", operations, tuple(_step(link, leaf) for link in segment.links))
+
+
+def _operation(operation: Operation, leaf: _Leaf) -> tuple[object, ...]:
+    other = () if operation.other is None else (_operand(operation.other, leaf, f"`other` of `{operation.kind}`"),)
+    return (operation.kind, _step(operation.step, leaf), operation.numbers, *other)
 
 
 def _combine(stage: StreamStage, leaf: _Leaf) -> tuple[object, ...]:
@@ -124,7 +141,10 @@ def _step(step: Step, leaf: _Leaf) -> tuple[object, ...]:
         for name, operand in sorted(step.arguments, key=_name)
     )
     saves = tuple(leaf(save, f"a save of {task}") for save in step.saves)
-    kind = ("filter",) if step.filters else () if step.limit is None else ("first", step.limit)
+    kind: tuple[object, ...] = ("filter",) if step.filters else () if step.limit is None else ("first", step.limit)
+    if step.function.site is not None:
+        # Where it runs, but not on how many workers.
+        kind = (*kind, ("on", step.function.site.on))
     return (*kind, leaf(step.function, task), arguments, step.items, saves)
 
 

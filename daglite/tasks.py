@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, Protocol, Self, overload
 
@@ -13,9 +13,10 @@ from typing_extensions import ParamSpec, TypedDict, TypeVar, Unpack
 from daglite.binding import Bindable, bind_call, bind_map, fix, refuse_on_error
 from daglite.exceptions import ParameterError, TaskError
 from daglite.failed import Failed
-from daglite.functions import describe, suggest
+from daglite.functions import On, describe, suggest
 from daglite.futures import Future, IterFuture, MapTaskFuture, TaskFuture
 from daglite.ir.nodes import IterNode, MapTaskNode, TaskNode
+from daglite.partitions import partitioned
 from daglite.retry import Retry
 
 __all__ = ["BaseTask", "PartialStreamTask", "PartialTask", "StreamTask", "Task", "TaskDecorator", "task"]
@@ -39,6 +40,8 @@ class TaskOptions(TypedDict, total=False):
     timeout: float | None
     retry_on_crash: bool
     on_error: Literal["raise", "skip"] | Callable[[Failed[Any]], object]
+    on: On | None
+    workers: int | None
 
 
 class BaseTask(Bindable, Generic[P, R_co]):
@@ -103,6 +106,9 @@ class BaseTask(Bindable, Generic[P, R_co]):
             "timeout": old.timeout,
             "retry_on_crash": old.retry_on_crash,
             "on_error": old.on_error,  # type: ignore[typeddict-item]  # the record of a function, described already
+            "on": None if old.site is None else old.site.on,
+            # Another place has workers of its own.
+            "workers": None if old.site is None or options.get("on", old.site.on) != old.site.on else old.site.workers,
         }
         return replace(self, function=describe(old.fn, **(stay | _known(options))))
 
@@ -137,13 +143,24 @@ class StreamTask(Task[P, list[T]], Generic[P, T]):
 
     def iter(self, /, *args: P.args, **kwargs: P.kwargs) -> IterFuture[T]:
         """The items as a lazy stream: the generator runs in the coordinator, each item is sent on as it is yielded."""
-        if self.function.needs_worker:
+        if asked := self.function.wants_worker:
             raise ParameterError(
-                f"task '{self.name}' has a `timeout` or `retry_on_crash=False`, which `.iter` cannot keep: "
+                f"task '{self.name}' has {asked}, which `.iter` cannot keep: "
                 "its generator runs in the coordinator; set them on the tasks behind it, or call the task directly"
             )
         refuse_on_error(self.function, "iter", "a generator that has failed cannot go on")
         return IterFuture(IterNode(bind_call(self, args, kwargs)))
+
+    def iter_partitions(
+        self, partitions: Iterable[Mapping[str, object]] | Future[Iterable[Mapping[str, object]]], /
+    ) -> MapTaskFuture[T]:
+        """The items of one call for each partition, in the order of the partitions; the generators run on workers.
+
+        Each partition holds arguments by name: `rows.iter_partitions([{"path": "a.csv"}, {"path": "b.csv"}])`. The
+        items are numbered from 0 through all of them. A partition whose worker died runs again, so calling it twice
+        should give the same items. Raises `ParameterError` for a partition that does not fit.
+        """
+        return MapTaskFuture(partitioned(self, partitions))
 
     def partial(self, /, **fixed: Any) -> PartialStreamTask[..., T]:
         """The same generator task with some parameters fixed."""
@@ -191,6 +208,10 @@ def task(fn: Any = _NOT_GIVEN, /, **options: Unpack[TaskOptions]) -> Any:
     `on_error` is what becomes of an item when its last attempt raised an `Exception`, was over its time limit, or ended
     its worker: "raise" ends the run, "skip" drops the item, and a function (or task) that takes a `daglite.Failed` and
     returns what the task would gives the result. See `max_failures` of `run`, and `.attempt` to keep failed items.
+
+    `on` is where calls run: "processes", "threads" (for tasks that wait; `async def` ones share one event loop) or
+    "coordinator"; None leaves it to the run. `workers` is how many calls are under way there at once (default: as many
+    as the run has workers there). In a run with `runtime="inline"` all calls are in the coordinator.
 
     Raises `TaskError` when `fn` is not callable, `ParameterError` for option values that are not allowed.
 

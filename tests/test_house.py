@@ -15,11 +15,15 @@ AROUND = sorted(file for folder in ("tests", "examples", "benchmarks") for file 
 # A room is a module or a folder of daglite; "compile" is the file compile/__init__.py, "compile inside" the rest of
 # that folder, "face" is daglite/__init__.py. A room may always import itself.
 _BUILDING = {"compile", "ir", "datasets", "keys", "functions", "binding", "options", "exceptions", "failed", "retry"}
+_BUILDING |= {"folding", "operations", "reading"}
 MAY_IMPORT: dict[str, set[str]] = {
     "exceptions": set(),
     "lazy": set(),
     "records": set(),
     "shorten": set(),
+    "folding": set(),
+    "operations": set(),
+    "reading": {"exceptions"},
     "retry": {"exceptions"},
     "failed": {"exceptions"},
     "here": {"exceptions"},
@@ -27,20 +31,31 @@ MAY_IMPORT: dict[str, set[str]] = {
     "keys": {"exceptions", "functions"},
     "options": {"exceptions", "functions", "keys"},
     "tokens": {"exceptions", "functions", "retry"},
-    "program": {"exceptions", "functions", "keys", "options"},
+    "program": {"exceptions", "functions", "keys", "operations", "options"},
     "loop": {"functions", "program"},
     "datasets": {"exceptions", "keys", "options"},
-    "ir": {"exceptions", "functions", "keys", "options", "tokens"},
+    "ir": {"exceptions", "functions", "keys", "operations", "options", "tokens"},
     "events": {"program"},
     "binding": {"exceptions", "functions", "ir"},
     "sameness": {"functions", "options", "program", "tokens"},
-    "explain": {"functions", "loop", "options", "program", "retry", "sameness", "shorten"},
+    "explain": {"functions", "loop", "operations", "options", "program", "retry", "sameness", "shorten"},
     "observe": {"events", "exceptions", "explain", "options", "program"},
     "runtime": {"events", "exceptions", "failed", "functions", "here", "keys", "loop", "options", "program"},
     "plan": {"datasets", "exceptions", "explain", "failed", "observe", "options", "program", "runtime", "sameness"},
-    "compile inside": {"binding", "exceptions", "functions", "ir", "keys", "options", "program", "tokens"},
+    "compile inside": {
+        "binding",
+        "exceptions",
+        "functions",
+        "ir",
+        "keys",
+        "operations",
+        "options",
+        "program",
+        "tokens",
+    },
     "compile": {"binding", "compile inside", "exceptions", "options", "plan"},
-    "tasks": _BUILDING | {"futures", "plan"},
+    "partitions": {"binding", "exceptions", "ir"},
+    "tasks": _BUILDING | {"futures", "partitions", "plan"},
     "futures": _BUILDING | {"tasks", "plan"},
 }
 MAY_IMPORT["face"] = set(MAY_IMPORT)

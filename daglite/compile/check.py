@@ -19,11 +19,13 @@ from daglite.ir.nodes import (
     JoinNode,
     MapTaskNode,
     Node,
+    OperationNode,
     ReduceNode,
     SaveNode,
     TakeNode,
     TaskNode,
     Value,
+    items_of,
 )
 from daglite.ir.text import node_text
 from daglite.ir.walk import postorder
@@ -46,7 +48,9 @@ def check(root: Node) -> None:
 def _check_streams(node: Node) -> None:
     """Folds, joins, filters and takes read streams, and an `.iter()` stream is mapped over alone."""
     match node:
-        case ReduceNode() | JoinNode() | FilterNode() | TakeNode() if isinstance(node.source, _VALUES):
+        case ReduceNode() | JoinNode() | FilterNode() | TakeNode() | OperationNode() if isinstance(
+            node.source, _VALUES
+        ):
             raise TaskError(f"{node_text(node)} needs a stream; got {node_text(node.source)}")
         case MapTaskNode() if len(node.sources) > 1:
             for binding in node.sources:
@@ -84,6 +88,8 @@ def _saves_of(node: Node) -> Iterator[tuple[Save, Call, tuple[str, ...]]]:
             yield from ((save, node.call, (node.accumulator, node.item)) for save in node.saves)
         case JoinNode() | FilterNode():
             yield from ((save, node.call, (node.item,)) for save in node.saves)
+        case OperationNode():
+            yield from ((save, node.call, items_of(node)) for save in node.saves)
         case CompositeTaskNode():
             last = node.links[-1]
             yield from ((save, last.call, last.items) for save in node.saves)
@@ -91,7 +97,7 @@ def _saves_of(node: Node) -> Iterator[tuple[Save, Call, tuple[str, ...]]]:
             if isinstance(node.source, IterNode):
                 yield from ((save, node.source.call, ()) for save in node.source.saves)
             for link in node.links:
-                yield from ((save, link.call, link.items) for save in link.saves)
+                yield from ((save, link.call, items_of(link)) for save in link.saves)
             match node.ending:
                 case Fold() as fold:
                     yield from ((save, fold.call, (fold.accumulator, fold.item)) for save in fold.saves)

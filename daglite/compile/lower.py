@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import assert_never
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import assert_never, cast
 
+from daglite.compile.gives import after, after_operation
+from daglite.functions import Site, signature_of
+from daglite.ir.making import parts_of
 from daglite.ir.nodes import (
     Argument,
     Binding,
@@ -23,11 +27,14 @@ from daglite.ir.nodes import (
     Mapped,
     MapTaskNode,
     Node,
+    Operation,
+    OperationNode,
     ReduceNode,
     SaveNode,
     TakeNode,
     TaskNode,
     Value,
+    fold_of,
 )
 from daglite.ir.text import node_text
 from daglite.ir.walk import consumers, postorder
@@ -41,9 +48,11 @@ from daglite.program import (
     MappedSource,
     MaterialiseStage,
     Operand,
+    Operation as ProgramOperation,
     Place,
     Program,
     Result,
+    Segment,
     Stage,
     Step,
     StreamStage,
@@ -90,15 +99,20 @@ class _Numbering:
                 return node.call.function.result
             case FilterNode() | TakeNode():
                 return self.types[node.source]
+            case OperationNode():
+                return after_operation(node, self.types[node.source], self._items)
+            case ReduceNode(finish=Call()):
+                return self.types[node.source]
             case TaskNode() | MapTaskNode() | ReduceNode() | JoinNode():
                 return node.call.function.returns
             case CompositeTaskNode():
                 return node.links[-1].call.function.returns
+            case CompositeMapTaskNode(ending=Fold(finish=Call())):
+                return after(node.links, self._type_before(node), self._items)
             case CompositeMapTaskNode(ending=Join() | Fold() as ending):
                 return ending.call.function.returns
             case CompositeMapTaskNode():
-                last = next((link for link in reversed(node.links) if not link.filters), None)
-                return self._type_before(node) if last is None else last.call.function.returns
+                return after(node.links, self._type_before(node), self._items)
             case SaveNode():
                 return "?"
             case _:
@@ -111,37 +125,42 @@ class _Numbering:
         first = node.source.sources[0].argument
         return "?" if len(node.source.sources) > 1 or isinstance(first, Value) else self.types[first]
 
+    def _items(self, other: Argument) -> str:
+        """The type of the items of a stream beside."""
+        return "?" if isinstance(other, Value) else self.types[other]
+
     def stage(self, node: Node) -> Stage:
         name = type(node).__name__
         match node:
             case TaskNode():
                 step = self._step(name, node.call, (), node.saves)
-                return MaterialiseStage(step, False) if node.call.function.streams else CallStage("workers", (step,))
+                return MaterialiseStage(step, False) if node.call.function.streams else CallStage(_place(step), (step,))
             case IterNode():
                 return MaterialiseStage(replace(self._step(name, node.call, (), node.saves), limit=node.limit), True)
             case MapTaskNode():
                 link = self._step(name, node.call, tuple(binding.name for binding in node.sources), node.saves)
-                stage = self._stream(self._mapped(node.sources, node.mode, node.limit), (link,), None, Collect())
+                segments = (Segment((), (link,)),)
+                stage = self._stream(self._mapped(node.sources, node.mode, node.limit), segments, None, Collect())
                 return stage if node.most is None else replace(stage, most=node.most)
             case FilterNode():
                 one = (Link(node.call, (node.item,), node.saves, filters=True),)
                 source = Mapped((Binding(node.item, node.source),), "zip")
                 return self._composite(name, CompositeMapTaskNode(source, one, None, node.most))
+            case OperationNode():
+                source = Mapped((Binding("items", node.source),), "zip")
+                return self._composite(name, CompositeMapTaskNode(source, parts_of(node), None))
             case ReduceNode():
                 items = MappedSource((("items", self._operand(node.source)),), "zip")
-                fold = Fold(
-                    node.call, node.accumulator, node.item, node.initial, node.ordered, node.saves, node.combine
-                )
-                return self._stream(items, (), name, fold)
+                return self._stream(items, (Segment(),), name, fold_of(node), self.types[node])
             case JoinNode():
                 call = Call(node.call.function, node.call.fixed, (*node.call.bound, Binding(node.item, node.source)))
-                place: Place = "workers" if call.function.needs_worker else "coordinator"
+                place: Place = "workers" if call.function.wants_worker else "coordinator"
                 return CallStage(place, (self._step(name, call, (), node.saves),))
             case CompositeTaskNode():
                 first = self._step(name, node.first, (), ())
                 links = self._links("", node.links, "?")
                 last = replace(links[-1], saves=node.saves)
-                return CallStage("workers", (first, *links[:-1], last))
+                return CallStage(_place(first), (first, *links[:-1], last))
             case CompositeMapTaskNode():
                 return self._composite(name, node)
             case SaveNode():
@@ -158,17 +177,24 @@ class _Numbering:
             name = ""
         else:
             source = self._mapped(node.source.sources, node.source.mode, node.source.limit)
-        links = self._links(name, node.links, self._type_before(node))
-        return replace(self._stream(source, links, "", node.ending or Collect()), most=node.most)
+        segments = self._segments(name, node.links, self._type_before(node))
+        gives = after(node.links, self._type_before(node), self._items)
+        return replace(self._stream(source, segments, "", node.ending or Collect(), gives), most=node.most)
 
     def _stream(
-        self, source: Step | MappedSource, links: tuple[Step, ...], node: str | None, ending: Ending
+        self,
+        source: Step | MappedSource,
+        segments: tuple[Segment, ...],
+        node: str | None,
+        ending: Ending,
+        gives: str = "?",
     ) -> StreamStage:
         kind: EndKind
         end: Step | None = None
         initial: Operand | None = None
         ordered = True
         combine: Combine | None = None
+        finish: Step | None = None
         match ending:
             case Collect():
                 kind = "collect"
@@ -176,21 +202,64 @@ class _Numbering:
                 kind, end = "join", self._step(node or "", ending.call, (ending.item,), ending.saves)
             case Fold():
                 kind, ordered, initial = "reduce", ending.ordered, self._operand(ending.initial)
-                end = self._step(node or "", ending.call, (ending.accumulator, ending.item), ending.saves)
+                call = ending.call
+                if ending.finish is not None:
+                    # The value is of the type of the items, whatever the accumulator is.
+                    call = replace(call, function=replace(call.function, result=gives))
+                end = self._step(node or "", call, (ending.accumulator, ending.item), ending.saves)
+                finish = self._finish(ending, end.number)
                 # A list lies in the coordinator already: there it is folded, too. So is what a filter lets pass:
                 # answers then tell item by item what came of it, and a part has no items.
-                here = bool(node) or any(link.drops for link in links)
+                links = segments[-1].links
+                here = bool(node) or any(link.drops for link in links) or any(link.function.here for link in links)
+                here = here or (not links and ending.combine is not None and ending.combine.named)
                 combine = self._combine(ending, end.number, "coordinator" if here else "workers")
             case _:
                 assert_never(ending)
-        return StreamStage(source, links, kind, end, initial, ordered, self.limits, combine)
+        stage = StreamStage(source, segments, kind, end, initial, ordered, self.limits, combine)
+        return stage if finish is None else replace(stage, finish=finish)
+
+    def _finish(self, fold: Fold, number: int) -> Step | None:
+        if fold.finish is None:
+            return None
+        accumulator = next(iter(signature_of(fold.finish.function).parameters))
+        return Step(number, "", fold.finish.function, self._arguments(fold.finish), (accumulator,))
 
     def _combine(self, fold: Fold, number: int, place: Place) -> Combine | None:
         if fold.combine is None:
             return None
         call, items, empty = fold.combine.call, fold.combine.items, fold.combine.empty
         step = Step(number, "", call.function, self._arguments(call), items)
-        return Combine(step, None if empty is None else self._operand(empty), place)
+        return Combine(step, None if empty is None else self._operand(empty), place, fold.combine.named)
+
+    def _segments(self, node: str, parts: Iterable[Link | Operation], before: str) -> tuple[Segment, ...]:
+        """Each run of operations with the links behind it, and links that ask for another place than those before.
+
+        `before` is the type of what reaches the first of all, which stands on the line of `node`.
+        """
+        found: list[Segment] = []
+        for (operates, _), run in itertools.groupby(parts, _kind):
+            if operates:
+                operations: list[ProgramOperation] = []
+                for one in cast("Iterable[Operation]", run):
+                    before = after_operation(one, before, self._items)
+                    operations.append(self._operation(node, one, before))
+                    node = ""
+                found.append(Segment(tuple(operations)))
+                continue
+            links = self._links(node, cast("Iterable[Link]", run), before)
+            before, node = links[-1].gives, ""
+            if found and not found[-1].links:
+                found[-1] = replace(found[-1], links=links)
+            else:
+                found.append(Segment((), links))
+        after = [*found[1:], Segment()]
+        return tuple([_spread(one, following) for one, following in zip(found, after, strict=False)]) or (Segment(),)
+
+    def _operation(self, node: str, one: Operation, gives: str) -> ProgramOperation:
+        step = self._step(node, one.call, () if one.item is None else (one.item,), one.saves)
+        other = None if one.other is None else self._operand(one.other)
+        return ProgramOperation(one.kind, step, gives, one.numbers, other)
 
     def _links(self, node: str, links: Iterable[Link], before: str) -> tuple[Step, ...]:
         """The steps of a chain; `before` is the type of what reaches the first, which stands on the line of `node`."""
@@ -219,12 +288,46 @@ class _Numbering:
         return Constant(argument.value) if isinstance(argument, Value) else self.places[argument]
 
 
+def _spread(segment: Segment, following: Segment) -> Segment:
+    """The segment, whose last task may give what it gives in pieces if that is taken apart next.
+
+    Not where a result must be there as a whole before it goes on: to be saved, to be tried again, in a time limit, or
+    because something else may come in its place.
+    """
+    last = segment.links[-1] if segment.links else None
+    if last is None or not following.operations or following.operations[0].kind != "unbatch" or last.filters:
+        return segment
+    whole = last.function.streams and (last.function.retries or last.function.timeout is not None)
+    whole = whole or last.function.on_error != "raise"
+    if whole or any(link.saves for link in segment.links):
+        return segment
+    return replace(segment, links=(*segment.links[:-1], replace(last, spreads=True)))
+
+
+def _kind(part: Link | Operation) -> tuple[bool, Site | None]:
+    """What parts of a stream must have in common to stand in one segment without anything between them."""
+    return isinstance(part, Operation), part.call.function.site if isinstance(part, Link) else None
+
+
+def _parted(parts: Iterable[Link | Operation]) -> Iterator[tuple[str, str]]:
+    """Neighbours that stand in different segments only because of where they run."""
+    for left, right in itertools.pairwise(parts):
+        if isinstance(left, Link) and isinstance(right, Link) and left.call.function.site != right.call.function.site:
+            yield left.call.function.name, right.call.function.name
+
+
+def _place(step: Step) -> Place:
+    return "coordinator" if step.function.here else "workers"
+
+
 def _remarks(root: Node) -> tuple[str, ...]:
-    """What was not fused and why: streams that are kept as a list in the coordinator."""
+    """What was not fused and why: streams that are kept as a list in the coordinator, and tasks in different places."""
     readers = consumers(root)
     found = []
     for node, count in readers.items():
         if isinstance(node, CompositeMapTaskNode) and isinstance(node.ending, Collect) and count:
             reason = f"shared by {count}" if count > 1 else "needed as a list"
             found.append(f"{node_text(node)}: {reason}, materialised")
+        if isinstance(node, CompositeMapTaskNode):
+            found.extend(f"{left} and {right}: they run in different places" for left, right in _parted(node.links))
     return tuple(found)

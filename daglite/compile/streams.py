@@ -1,10 +1,12 @@
-"""Streams seen alike by the rules: a source, a map, a filter or an open composite, as one open composite."""
+"""Streams seen alike by the rules: a source, a map, a filter, an operation, an open composite: as open composites."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from daglite.ir.links import Links
+from daglite.ir.making import parts_of, take_of
 from daglite.ir.nodes import (
     Binding,
     CompositeMapTaskNode,
@@ -14,11 +16,15 @@ from daglite.ir.nodes import (
     Mapped,
     MapTaskNode,
     Node,
+    Operation,
+    OperationNode,
     Value,
 )
 from daglite.records import replace
 
 __all__ = ["continued", "extended", "most_of", "open_stream", "step_on"]
+
+L = TypeVar("L")
 
 
 def open_stream(node: Node) -> CompositeMapTaskNode | None:
@@ -31,39 +37,49 @@ def open_stream(node: Node) -> CompositeMapTaskNode | None:
         case FilterNode():
             source = Mapped((Binding(node.item, node.source),), "zip")
             return CompositeMapTaskNode(source, (_link(node),), None, node.most)
+        case OperationNode():
+            return CompositeMapTaskNode(Mapped((Binding("items", node.source),), "zip"), parts_of(node), None)
         case CompositeMapTaskNode(ending=None):
             return node
         case _:
             return None
 
 
-def step_on(node: Node) -> tuple[Node, Link] | None:
-    """What a step on each item reads, and the link it is in a composite; None when the node is no such step.
+def step_on(node: Node) -> tuple[Node, tuple[Link | Operation, ...]] | None:
+    """What a step on a stream reads, and the parts of a composite that it is; None when the node is no such step.
 
-    That is a filter, or a map over the items of one other node.
+    That is a filter, an operation, or a map over the items of one other node.
     """
     match node:
+        case OperationNode():
+            return node.source, parts_of(node)
         case FilterNode():
-            return node.source, _link(node)
+            return node.source, (_link(node),)
         case MapTaskNode(sources=(binding,)) if not isinstance(binding.argument, Value):
-            return binding.argument, _link(node)
+            return binding.argument, (_link(node),)
         case _:
             return None
 
 
-def extended(links: Sequence[Link], link: Link) -> Links[Link]:
+def extended(links: Sequence[L], link: L) -> Links[L]:
     """The links with one more."""
     return links.plus(link) if isinstance(links, Links) else Links([*links, link])
 
 
-def continued(stream: CompositeMapTaskNode, node: Node, link: Link) -> CompositeMapTaskNode | None:
-    """The stream with one more link, that of `node`; None when it may end before its items do.
-
-    A task behind the end would be given more items than it asks for.
+def continued(
+    stream: CompositeMapTaskNode, node: Node, parts: tuple[Link | Operation, ...]
+) -> CompositeMapTaskNode | None:
+    """The stream with these parts behind it, those of `node`; None when it may end before its items do and the next is
+    a task, which would be given more items than it asks for. In front of an operation the end becomes one, too.
     """
     if stream.most is not None:
-        return None
-    return replace(stream, links=extended(stream.links, link), most=most_of(node))
+        if not isinstance(parts[0], Operation):
+            return None
+        parts = (take_of(stream.most), *parts)
+    links = stream.links
+    for part in parts:
+        links = extended(links, part)
+    return replace(stream, links=links, most=most_of(node))
 
 
 def most_of(node: Node) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from daglite.compile.streams import step_on
 from daglite.exceptions import ParameterError
-from daglite.ir.nodes import FilterNode, IterNode, MapTaskNode, Node, TakeNode
+from daglite.ir.nodes import FilterNode, IterNode, MapTaskNode, Node, OperationNode, TakeNode
 from daglite.ir.walk import consumers, postorder, with_children
 from daglite.options import Save
 from daglite.records import replace
@@ -12,7 +12,7 @@ from daglite.records import replace
 __all__ = ["push_takes"]
 
 
-_STREAMS = (IterNode, MapTaskNode, FilterNode, TakeNode)
+_STREAMS = (IterNode, MapTaskNode, FilterNode, TakeNode, OperationNode)
 
 
 def push_takes(root: Node) -> Node:
@@ -20,7 +20,9 @@ def push_takes(root: Node) -> Node:
 
     This is no rewrite rule but what `.take` means: items behind the last one are never asked for, in plans that are
     not optimised too. A take that reaches a generator or mapped values limits them; one that reaches a filter ends it
-    when enough items have passed. One that takes from a stream with other readers stays: it is the head of a list.
+    when enough items have passed. Of operations those that make so many items of so many are gone through, as maps are;
+    one that reaches another ends it. One that takes from a stream with other readers
+    stays: it is the head of a list.
 
     Raises `ParameterError` for a save of such a head.
     """
@@ -39,9 +41,10 @@ def push_takes(root: Node) -> Node:
         if isinstance(node, TakeNode):
             most = node.count if most is None else min(node.count, most)
             moved[node] = node
-        # How many items a filter has to ask for nobody knows.
-        if most is not None and isinstance(below, _STREAMS) and (not _drops(node) or most == 0):
-            wanted[below] = most
+        if most is not None and isinstance(below, _STREAMS):
+            asked = _asked(node, most)
+            if asked is not None:
+                wanted[below] = asked
     return _rebuilt(order, wanted, moved)
 
 
@@ -49,6 +52,8 @@ def _below(node: Node) -> Node | None:
     """The node whose items become those of this one, each or some."""
     if isinstance(node, TakeNode):
         return node.source if isinstance(node.source, _STREAMS) else None
+    if isinstance(node, OperationNode):
+        return node.source
     step = step_on(node)
     return None if step is None else step[0]
 
@@ -56,6 +61,29 @@ def _below(node: Node) -> Node | None:
 def _drops(node: Node) -> bool:
     """Whether not every item comes through: of a filter, and of a map that skips those at which it fails."""
     return isinstance(node, FilterNode) or (isinstance(node, MapTaskNode) and node.call.function.skips)
+
+
+def _asked(node: Node, most: int) -> int | None:
+    """How many items a node asks for to give so many; None where nobody knows."""
+    if _drops(node):
+        return 0 if most == 0 else None
+    return _fed(node, dict(node.numbers), most) if isinstance(node, OperationNode) else most
+
+
+def _fed(node: OperationNode, number: dict[str, int], most: int) -> int | None:
+    match node.kind:
+        case "enumerate" | "zip":
+            return most
+        case "batch":
+            return most * number["n"]
+        case "window":
+            return (most - 1) * number["step"] + number["n"] if most else 0
+        case "skip":
+            return most + number["n"] if most else 0
+        case "take":
+            return min(most, number["n"])
+        case "distinct" | "group_by" | "take_while" | "unbatch":
+            return 0 if most == 0 else None
 
 
 def _rebuilt(order: list[Node], wanted: dict[Node, int], moved: dict[Node, TakeNode]) -> Node:
@@ -83,13 +111,13 @@ def _head(take: TakeNode, most: int | None) -> TakeNode:
 
 def _limited(node: Node, most: int) -> Node:
     """The node that makes no more than `most` items."""
-    if _drops(node):
+    if _drops(node) or isinstance(node, OperationNode):
         return replace(node, most=most)
     return replace(node, limit=most) if isinstance(node, IterNode | MapTaskNode) else node
 
 
 def _with_saves(node: Node, saves: tuple[Save, ...]) -> Node:
-    if isinstance(node, IterNode | MapTaskNode | FilterNode):
+    if isinstance(node, IterNode | MapTaskNode | FilterNode | OperationNode):
         return replace(node, saves=(*node.saves, *saves))
     raise ParameterError(
         f"the key {saves[0].key.text!r} is for the head of a stream that others read as well; "

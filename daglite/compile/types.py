@@ -45,6 +45,7 @@ from daglite.ir.nodes import (
     JoinNode,
     MapTaskNode,
     Node,
+    OperationNode,
     ReduceNode,
     SaveNode,
     TakeNode,
@@ -101,6 +102,9 @@ def _passed(node: Node) -> list[Passed]:
             return [item, again, *start, *_arguments(call), *_combined(node, call.function)]
         case JoinNode():
             return [(node.call, node.item, *_value_of(node.source)), *_arguments(node.call)]
+        case OperationNode(item=item):
+            asked = [] if item is None else [(node.call, item, *_element_of(node.source))]
+            return [*asked, *_arguments(node.call)]
         case SaveNode() | TakeNode() | CompositeMapTaskNode() | CompositeTaskNode():
             return []
 
@@ -124,7 +128,7 @@ def _arguments(call: Call) -> list[Passed]:
 
 def _value_of(node: Node) -> tuple[Function | None, object]:
     """Who gives the value of a node, and its type; a stream arrives as the list of its items."""
-    if isinstance(node, IterNode | MapTaskNode | FilterNode | TakeNode):
+    if isinstance(node, IterNode | MapTaskNode | FilterNode | TakeNode | OperationNode):
         function, item = _element_of(node)
         return function, _list_of(item)
     if isinstance(node, SaveNode | CompositeMapTaskNode | CompositeTaskNode):
@@ -142,8 +146,30 @@ def _element_of(node: Node) -> tuple[Function | None, object]:
     if isinstance(node, MapTaskNode):
         function, given = node.call.function, _result(node.call.function)
         return function, _list_of(given) if function.streams else given
+    if isinstance(node, OperationNode):
+        return _made_by(node)
     giver, many = _value_of(node)
     return giver, _argument(many) if get_origin(many) in _CONTAINERS else Any
+
+
+def _made_by(node: OperationNode) -> tuple[Function | None, object]:
+    """Who gave what an operation makes its items of, and the type of these."""
+    giver, item = _element_of(node.source)
+    match node.kind:
+        case "batch" | "window":
+            return giver, _list_of(item)
+        case "unbatch":
+            return giver, _argument(item) if get_origin(item) in _CONTAINERS else Any
+        case "enumerate":
+            return giver, types.GenericAlias(tuple, (int, item))
+        case "group_by":
+            return giver, types.GenericAlias(tuple, (_result(node.call.function), _list_of(item)))
+        case "zip":
+            assert node.other is not None
+            other = Any if isinstance(node.other, Value) else _element_of(node.other)[1]
+            return giver, types.GenericAlias(tuple, (item, other))
+        case "distinct" | "skip" | "take" | "take_while":
+            return giver, item
 
 
 def _list_of(item: object) -> object:

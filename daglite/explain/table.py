@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, assert_never
 
 from daglite.functions import Function
+from daglite.operations import OperationKind
 from daglite.options import MIB, Limits
 from daglite.program import (
     CallStage,
@@ -14,6 +15,7 @@ from daglite.program import (
     Firing,
     MaterialiseStage,
     Operand,
+    Operation,
     Place,
     Program,
     Stage,
@@ -27,7 +29,7 @@ from daglite.shorten import shorten
 
 __all__ = ["Argument", "Row", "Table", "Verb", "batch_text", "bytes_text", "table_of", "window_text"]
 
-Verb = Literal["iter", "map", "then", "filter", "call", "join", "reduce"]
+Verb = Literal["iter", "map", "then", "filter", "call", "join", "reduce"] | OperationKind
 
 
 class Argument(NamedTuple):
@@ -56,10 +58,10 @@ class Row(NamedTuple):
 
     @property
     def call(self) -> str:
-        """The verb, the task and its arguments."""
+        """The verb, the task if there is one, and its arguments."""
         shown = ", ".join(f"{argument.name}={argument.text}" for argument in self.arguments)
         many = f" (x {self.steps:,})" if self.steps > 1 else ""
-        return f"{self.verb} {self.task}{f'({shown})' if shown else ''}{many}"
+        return f"{self.verb}{f' {self.task}' if self.task else ''}{f'({shown})' if shown else ''}{many}"
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -131,7 +133,7 @@ class _Stage:
             case MaterialiseStage():
                 type_ = stage.step.function.result if stage.streamed else f"-> {stage.step.function.returns}"
                 verb = "iter" if stage.streamed else "call"
-                yield self._row(stage.step, False, "workers", verb, type_, ["materialised, not bounded"])
+                yield self._row(stage.step, False, stage.place, verb, type_, ["materialised, not bounded"])
             case StreamStage():
                 yield from self._stream(stage)
             case _:
@@ -141,19 +143,34 @@ class _Stage:
         joined = isinstance(stage.source, Step)
         if isinstance(stage.source, Step):
             yield self._row(stage.source, False, "coordinator", "iter", stage.source.function.result, [])
-        for count, link in enumerate(stage.links, 1):
-            verb: Verb = "filter" if link.filters else "then" if joined else "map"
-            limits = [batch_text(stage.limits)]
-            if stage.most is not None and count == len(stage.links):
-                limits.append(f"take {stage.most}")
-            yield self._row(link, joined, "workers", verb, f"-> {link.gives}", limits, stage)
-            joined = True
+        for segment in stage.segments:
+            for operation in segment.operations:
+                yield self._operation(operation, joined, stage)
+                joined = True
+            for count, link in enumerate(segment.links, 1):
+                verb: Verb = "filter" if link.filters else "then" if joined else "map"
+                limits = [] if link.function.here else [batch_text(stage.limits)]
+                if stage.most is not None and segment is stage.last and count == len(segment.links):
+                    limits.append(f"take {stage.most}")
+                where: Place = "coordinator" if link.function.here else "workers"
+                yield self._row(link, joined, where, verb, f"-> {link.gives}", limits, stage)
+                joined = True
         if stage.end is not None:
             verb, limits = "join", []
             if stage.ending == "reduce":
                 verb, limits = "reduce", ["ordered" if stage.ordered else "unordered", *_combined(stage)]
             place: Place = "workers" if stage.folds_on_workers else "coordinator"
             yield self._row(stage.end, joined, place, verb, f"-> {stage.end.function.returns}", limits, stage)
+
+    def _operation(self, operation: Operation, joined: bool, stage: StreamStage) -> Row:
+        """An operation shows its numbers, and the task it asks; what it may keep stands among the limits."""
+        row = self._row(operation.step, joined, "coordinator", operation.kind, f"-> {operation.gives}", [], stage)
+        numbers = tuple(Argument(name, f"{number:_}", None) for name, number in operation.numbers)
+        shown = [one for one in row.arguments if one.name not in dict(operation.numbers)]
+        if operation.other is not None:
+            shown.append(self._argument("other", operation.other))
+        task = operation.step.function.name if operation.asked else ""
+        return row._replace(task=task, arguments=(*shown, *numbers), limits=(*_kept(operation), *row.limits))
 
     def _row(
         self,
@@ -191,7 +208,10 @@ def _arguments(step: Step, joined: bool, stage: StreamStage | None) -> list[tupl
         found = [*stage.source.sources, *found]
         if stage.source.mode == "product":
             found.append(("map_mode", Constant("product")))
-    if stage is not None and step is stage.end and stage.initial is not None:
+    if stage is not None and step is stage.end and stage.combine is not None and stage.combine.named:
+        given = () if stage.finish is None else stage.finish.arguments
+        found.extend((name, operand) for name, operand in given if name != "name" and not _is_zero(operand))
+    elif stage is not None and step is stage.end and stage.initial is not None:
         found.append(("initial", stage.initial))
         if stage.combine is not None:
             step, empty = stage.combine.step, stage.combine.empty
@@ -202,6 +222,8 @@ def _arguments(step: Step, joined: bool, stage: StreamStage | None) -> list[tupl
 
 def _options(function: Function) -> Iterator[str]:
     """What a task's own options say."""
+    if function.site is not None:
+        yield f"on {function.site}"
     if function.retry is not None:
         yield retry_text(function.retry)
     elif function.retries:
@@ -225,13 +247,34 @@ def retry_text(retry: Retry) -> str:
     return f"retries {retry.attempts - 1}{waits}{at}"
 
 
+def _is_zero(operand: Operand) -> bool:
+    """Whether this is the number that a sum begins with anyway."""
+    return isinstance(operand, Constant) and type(operand.value) is int and not operand.value
+
+
+def _kept(operation: Operation) -> list[str]:
+    """How many items an operation keeps beside those that flow."""
+    number = dict(operation.numbers)
+    match operation.kind:
+        case "batch" | "window":
+            return [f"keeps {number['n']:_}"]
+        case "distinct" | "group_by" if "limit" in number:
+            return [f"keeps <= {number['limit']:_}"]
+        case "group_by":
+            return ["keeps a group, not bounded"]
+        case _:
+            return []
+
+
 def _combined(stage: StreamStage) -> list[str]:
     """What is said of `combine`: it runs in the coordinator, on what workers have folded."""
     if stage.combine is None:
         return []
     name = stage.combine.step.function.name
+    if stage.combine.named:
+        return []
     if stage.folds_on_workers:
         return [f"combine {name}"]
     # Behind a filter answers tell item by item what came of it, and a part has no items; else it is a list here.
-    behind = any(link.drops for link in stage.links)
+    behind = any(link.drops for link in stage.last.links)
     return [f"combine {name} not used behind a filter" if behind else f"combine {name} not needed"]

@@ -1,7 +1,7 @@
 """The ir: frozen nodes that futures build and compile reads.
 
     Value nodes    TaskNode  JoinNode  ReduceNode  CompositeTaskNode
-    Stream nodes   IterNode  MapTaskNode  FilterNode  TakeNode
+    Stream nodes   IterNode  MapTaskNode  FilterNode  TakeNode  OperationNode
     Either         SaveNode (its source's kind)  CompositeMapTaskNode (a stream until it has an ending)
 
 Nodes carry no ids: identity is object identity, and structural equality is `ir.walk.same`.
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 from daglite.functions import Function
+from daglite.operations import OperationKind
 from daglite.options import Save
 from daglite.records import record
 
@@ -35,11 +36,15 @@ __all__ = [
     "MapTaskNode",
     "Mapped",
     "Node",
+    "Operation",
+    "OperationNode",
     "ReduceNode",
     "SaveNode",
     "TakeNode",
     "TaskNode",
     "Value",
+    "fold_of",
+    "items_of",
 ]
 
 MapMode = Literal["zip", "product"]
@@ -134,21 +139,45 @@ class TakeNode(_Shown):
     saves: tuple[Save, ...] = ()
 
 
+@record(repr=False)
+class OperationNode(_Shown):
+    """A new stream of the items of another, made in order and in the coordinator; see `daglite.operations`.
+
+    `call` is that of a task where it is asked about each item, in its parameter `item`; else that of the function which
+    says what the operation means, and `item` is None. `numbers` are its whole numbers; `zip` reads `other` beside. It
+    ends when `most` items have come out, where there is such a number.
+    """
+
+    kind: OperationKind
+    call: Call
+    source: Node
+    item: str | None
+    numbers: tuple[tuple[str, int], ...] = ()
+    other: Argument | None = None
+    saves: tuple[Save, ...] = ()
+    most: int | None = None
+
+
 @record
 class Combine:
     """How a fold may be done in parts: `call` puts two accumulators together, in its parameters `items`.
 
-    Parts that do not begin with the first item start from `empty`; None: the runtime looks for it.
+    Parts that do not begin with the first item start from `empty`; None: the runtime looks for it. A `named` fold is
+    one of daglite's own, and so cheap that items do not travel for it alone.
     """
 
     call: Call
     items: tuple[str, ...]
     empty: Argument | None
+    named: bool = False
 
 
 @record(repr=False)
 class ReduceNode(_Shown):
-    """A fold over a stream: `accumulator` and `item` are the parameters they fill; a value."""
+    """A fold over a stream: `accumulator` and `item` are the parameters they fill; a value.
+
+    With `finish` it is what that call makes of the last accumulator.
+    """
 
     call: Call
     source: Node
@@ -158,6 +187,7 @@ class ReduceNode(_Shown):
     ordered: bool
     saves: tuple[Save, ...] = ()
     combine: Combine | None = None
+    finish: Call | None = None
 
 
 @record(repr=False)
@@ -189,6 +219,26 @@ class Link:
     items: tuple[str, ...]
     saves: tuple[Save, ...]
     filters: bool = False
+
+
+@record
+class Operation:
+    """An operation between the links of a composite; see `OperationNode`."""
+
+    kind: OperationKind
+    call: Call
+    item: str | None
+    numbers: tuple[tuple[str, int], ...]
+    other: Argument | None
+    saves: tuple[Save, ...]
+
+
+def items_of(part: Link | Operation | OperationNode) -> tuple[str, ...]:
+    """The parameters of a part's call that the item fills."""
+    if isinstance(part, Link):
+        return part.items
+    # The function that says what an operation means is never called: its first parameter stands for the stream.
+    return ("items",) if part.item is None else (part.item,)
 
 
 @record
@@ -225,20 +275,27 @@ class Fold:
     ordered: bool
     saves: tuple[Save, ...]
     combine: Combine | None = None
+    finish: Call | None = None
 
 
 Ending: TypeAlias = Collect | Join | Fold
 
 
+def fold_of(node: ReduceNode) -> Fold:
+    """The ending that a fold becomes."""
+    start = (node.call, node.accumulator, node.item, node.initial)
+    return Fold(*start, node.ordered, node.saves, node.combine, node.finish)
+
+
 @record(repr=False)
 class CompositeMapTaskNode(_Shown):
-    """A source, the tasks on its items and (once absorbed) its ending, run as one bounded stream.
+    """A source, the tasks and operations on its items and (once absorbed) its ending, run as one bounded stream.
 
     It ends with `most` results, where there is such a number: then no more links can follow.
     """
 
     source: IterNode | Mapped
-    links: Sequence[Link]
+    links: Sequence[Link | Operation]
     ending: Ending | None
     most: int | None = None
 
@@ -258,6 +315,7 @@ Node: TypeAlias = (
     | MapTaskNode
     | FilterNode
     | TakeNode
+    | OperationNode
     | ReduceNode
     | JoinNode
     | SaveNode

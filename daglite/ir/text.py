@@ -14,8 +14,11 @@ from daglite.ir.nodes import (
     IterNode,
     Join,
     JoinNode,
+    Link,
     MapTaskNode,
     Node,
+    Operation,
+    OperationNode,
     ReduceNode,
     SaveNode,
     TakeNode,
@@ -40,6 +43,8 @@ def node_text(node: Node) -> str:
             return f"filter {node.call.function.name}"
         case TakeNode():
             return f"take {node.count}"
+        case OperationNode():
+            return _operation(node)
         case ReduceNode():
             return f"reduce {node.call.function.name}"
         case JoinNode():
@@ -49,11 +54,23 @@ def node_text(node: Node) -> str:
         case CompositeTaskNode():
             return _chain([node.first.function.name, *(link.call.function.name for link in node.links)])
         case CompositeMapTaskNode():
-            names = [f"{'filter' if link.filters else 'then'} {link.call.function.name}" for link in node.links]
+            names = [_link(link) for link in node.links]
             first = [f"iter {node.source.call.function.name}"] if isinstance(node.source, IterNode) else ["mapped"]
             return _chain([*first, *names, *_ending_text(node.ending)])
         case _:
             assert_never(node)
+
+
+def _link(link: Link | Operation) -> str:
+    if isinstance(link, Operation):
+        return _operation(link)
+    return f"{'filter' if link.filters else 'then'} {link.call.function.name}"
+
+
+def _operation(of: Operation | OperationNode) -> str:
+    """The kind with what tells it from others: its task, or its numbers."""
+    told = [of.call.function.name] if of.item is not None else [str(number) for _, number in of.numbers]
+    return " ".join([of.kind, *told])
 
 
 def _ending_text(ending: Ending | None) -> list[str]:

@@ -1,7 +1,7 @@
 """The mypy plugin: `plugins = ["daglite.mypy_plugin"]` checks what plain types cannot say.
 
 shapes      the parameters of a task, read from its type      calls      `__call__`, `iter`, `partial`, `map`
-chains      `then`, `filter`, `join`, `reduce`                         making     `task` and its decorator
+chains      `then`, `filter`, `join`, `reduce` and their like          making     `task` and its decorator
 
 Nothing in daglite imports this package, and it imports nothing but mypy. Whatever a hook does not know it leaves to
 the plain types, and a hook that fails does the same: the plugin adds checks, it never ends mypy.
@@ -40,6 +40,8 @@ _SIGNATURES: dict[tuple[str, str], Callable[[MethodSigContext], FunctionLike]] =
     (_TASKS, "map"): map_signature,
     (_FUTURES, "then"): chain_signature,
     (_FUTURES, "filter"): chain_signature,
+    (_FUTURES, "take_while"): chain_signature,
+    (_FUTURES, "for_each"): chain_signature,
     (_FUTURES, "join"): chain_signature,
     (_FUTURES, "reduce"): reduce_signature,
 }
@@ -79,9 +81,9 @@ def plugin(version: str) -> type[Plugin]:
 
 
 def _place(fullname: str) -> tuple[str, str]:
-    """The module and the method of `daglite.tasks.Task.map`; the class between them is any of that module."""
+    """The room and the method of `daglite.tasks.Task.map`; the class between them is any of that room."""
     owner, _, method = fullname.rpartition(".")
-    return owner.rpartition(".")[0] + ".", method
+    return ".".join(owner.split(".")[:2]) + ".", method
 
 
 def careful(hook: Callable[[C], R], plain: Callable[[C], R]) -> Callable[[C], R]:

@@ -21,7 +21,7 @@ from daglite.mypy_plugin.shapes import (
 
 __all__ = ["call_signature", "map_result", "map_signature", "partial_result", "partial_signature"]
 
-_STREAM = "daglite.futures.IterFuture"
+_STREAM = "daglite.futures.items.IterFuture"
 _MODE = "map_mode"
 
 

@@ -43,7 +43,7 @@ from daglite.mypy_plugin.shapes import (
 
 __all__ = ["chain_signature", "reduce_signature"]
 
-_FUTURE = "daglite.futures.Future"
+_FUTURE = "daglite.futures.values.Future"
 _LIST = "builtins.list"
 _UNKNOWN = AnyType(TypeOfAny.special_form)
 
@@ -155,9 +155,9 @@ def chain_signature(context: MethodSigContext) -> CallableType:
     if shape is None:
         return context.default_signature
     gives = result
-    if chain.method == "filter":
+    if chain.method in ("filter", "take_while"):
         chain.check_answer(shape)
-    else:
+    elif chain.method != "for_each":
         gives = result.copy_modified(args=[shape.result])
     shape = without_fixed(shape, chain.call, chain.task, context.api)
     free = shape.free(chain.keywords)

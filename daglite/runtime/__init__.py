@@ -4,9 +4,10 @@
 |---|---|---|---|
 | engines | what users choose: Processes, Threads and Inline | run, context | one run, its stages; what they share |
 | assemble | a stream's parts put together | stream | the one loop over a stream with workers |
-| inline | the same without workers | window, batch, merge, verdict | the loop's decisions, pure |
+| inline | the same without workers | window, batch, merge | the loop's decisions, pure |
 | source | the generator, its saves, its capture | endings | collect, join, reduce, hand over |
-| shipping | batches under way | calls | single calls under way |
+| route, leg | the legs of a stream, one for each segment | shipping | batches under way |
+| calls | single calls under way | verdict | which error ends a run |
 | board | who waits for which reply | executor | what an engine is |
 | processes/ | worker processes: the engine, starting, waking | travel/ | values as bytes, and what crosses a socket |
 | threads | the thread engine | thread | one worker thread, and where it fetches its work |

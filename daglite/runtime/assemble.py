@@ -11,25 +11,28 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 from daglite.exceptions import Failure, ParameterError, TransferError
 from daglite.lazy import lazy
 from daglite.program import MappedSource, Step, StreamStage, steps_of
-from daglite.records import replace
 from daglite.runtime.adaptive import AdaptiveFlow
-from daglite.runtime.batch import Batcher
-from daglite.runtime.board import Board
 from daglite.runtime.chain import BoundStep, Chain, open_items
 from daglite.runtime.choice import Answer
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.context import Context
 from daglite.runtime.copies import Copies
-from daglite.runtime.endings import Ending, Folding, Intake
+from daglite.runtime.endings import Ending, Folding, Intake, Yielding
 from daglite.runtime.failures import raise_blamed
 from daglite.runtime.inline import InlineFlow
-from daglite.runtime.merge import Merge
+from daglite.runtime.routing import (
+    Part,
+    away,
+    open_intake,
+    open_parts,
+    span_of,
+    steps_and_savers,
+    stream_flow,
+)
 from daglite.runtime.saving import Saver
-from daglite.runtime.shipping import Shipping
+from daglite.runtime.segments import BoundSegment, Closing, bind_segments, piped
 from daglite.runtime.source import Source
 from daglite.runtime.stream import StreamFlow
-from daglite.runtime.verdict import Verdict
-from daglite.runtime.window import Window
 
 if TYPE_CHECKING:
     from daglite.runtime import watched
@@ -56,38 +59,89 @@ def open_flow(
 
     `here` folds the items that come before the first of those that workers fold.
     """
-    links = [context.bind(link) for link in stage.links]
+    segments = bind_segments(context, stage)
+    links, savers = segments[-1].links, segments[-1].savers
+    places = [] if context.inline else away(stage, fold)
     limited = [*links, fold] if fold is not None else links
-    adaptive = bool(limited) and context.begins_here([step.function for step in limited])
-    shipped = bool(limited) and not context.inline and not adaptive
-    codec = context.board().session.codec if shipped else context.codec
-    source, codec = _open_source(context, stage, codec)
-    savers = [context.book.open(link.saves, bound) for link, bound in zip(stage.links, links, strict=True)]
-    steps, wanted = _steps_and_savers(links, savers, fold) if limited else ([], [])
-    told = context.watch is not None and context.watch.batches
-    kind = watched.WatchedIntake if told else Intake
-    parts = fold is not None
-    intake = kind(wanted, ending, source.indices, parts=parts, most=stage.most, ledger=context.ledger)
+    # Several segments go to workers as a whole.
+    adaptive = bool(places) and len(segments) == 1 and context.begins_here([step.function for step in limited])
+    if places and not adaptive:
+        codec: ItemCodec | None = context.board_at(stage.segments[places[0]].site).session.codec
+        source, _ = _open_source(context, stage, codec)
+        source, parts = open_parts(context, stage, segments, ending, source, fold)
+        return stream_flow(context, stage, source, parts, ordered, ending)
+    source, codec = _open_source(context, stage, context.codec)
+    segments = _joined(segments)
+    links, savers = segments[-1].links, segments[-1].savers
+    source, codec = _before_last(context, stage, source, segments, codec, limited=bool(limited))
     if adaptive:
+        steps, wanted = steps_and_savers(links, savers, fold)
+        intake = open_intake(context, wanted, ending, span_of(source), parts=fold is not None, most=stage.most)
         inline = _inline_part(context, source, links, savers, here or ending, folds=fold is not None, most=stage.most)
         return _adaptive_flow(context, stage, source, inline, steps, intake, ordered)
-    if shipped:
-        return _stream_flow(context, context.board(), stage, source, steps, intake, ordered)
     chain = Chain(links, context.loop, trials=context.trials)
     return _inline_flow(context, steps_of(stage), source, chain, savers, ending, codec, stage.most)
+
+
+def _joined(segments: Sequence[BoundSegment]) -> list[BoundSegment]:
+    """Segments that stand apart only because of their places, as one: here they have one place."""
+    found = [segments[0]]
+    for pipe, links, savers in segments[1:]:
+        if pipe is None:
+            before = found.pop()
+            found.append(BoundSegment(before.pipe, [*before.links, *links], [*before.savers, *savers]))
+        else:
+            found.append(BoundSegment(pipe, links, savers))
+    return found
+
+
+def _before_last(
+    context: Context,
+    stage: StreamStage,
+    source: Source,
+    segments: Sequence[BoundSegment],
+    codec: ItemCodec | None,
+    *,
+    limited: bool,
+) -> tuple[Source, ItemCodec | None]:
+    """What reaches the links of the last segment, as a source, with the codec that captures it."""
+    last = len(segments) - 1
+    operated = [segment for segment in stage.segments if segment.operations or segment is stage.segments[0]]
+    for number, (planned, (pipe, links, savers)) in enumerate(zip(operated, segments, strict=True)):
+        if pipe is not None:
+            # What nothing changes any more need not be captured.
+            kept = codec if number < last or limited else None
+            copied_by = codec if number == 0 and isinstance(stage.source, Step) else None
+            source, codec = piped(source, planned, pipe, kept, copied_by=copied_by), kept
+        if number < last:
+            source = _flowing(context, source, links, savers)
+    return source, codec
+
+
+def _flowing(context: Context, source: Source, links: Sequence[BoundStep], savers: Sequence[Saver | None]) -> Source:
+    """The results of a segment in this process, as a source for the operations behind it."""
+    copies = None if context.codec is None else Copies(context.codec, source, links[-1])
+    chain = Chain(links, context.loop, trials=context.trials)
+    flow = InlineFlow(source, chain, savers, Yielding(), context.codec, watchful=False, copies=copies)
+    results, last = flow.results(), links[-1]
+    return Source(Closing(results, source.close), name=last.function.name, number=last.number, saver=None, codec=None)
 
 
 def gapped(context: Context, stage: StreamStage) -> bool:
     """Whether the indices of a stream's results may have gaps: a filter stands here, or in the stream it reads."""
     before = isinstance(stage.source, MappedSource) and context.indices_of(stage.source) is not None
-    return before or any(link.drops for link in stage.links)
+    starts = [place for place, segment in enumerate(stage.segments) if segment.operations]
+    links = [link for segment in stage.segments[starts[-1] if starts else 0 :] for link in segment.links]
+    return (before and not starts) or any(link.drops for link in links)
 
 
 def generator_flow(context: Context, step: Step, ending: Ending) -> Flow:
     """A generator drained in this process, for plans that are not optimised."""
     bound = context.bind(step)
-    source = _generator(context, step, bound, context.book.open(step.saves, bound), None)
-    return _inline_flow(context, [step], source, Chain([], context.loop), [], ending, None)
+    # What is drained on workers elsewhere is captured there; what never is, here.
+    codec = context.codec if step.function.stays else None
+    source = _generator(context, step, bound, context.book.open(step.saves, bound), codec)
+    return _inline_flow(context, [step], source, Chain([], context.loop), [], ending, codec)
 
 
 def _inline_flow(
@@ -117,14 +171,13 @@ def _open_source(context: Context, stage: StreamStage, codec: ItemCodec | None) 
         bound = context.bind(stage.source)
         saver = context.book.open(stage.source.saves, bound)
         return _generator(context, stage.source, bound, saver, codec), codec
-    first = stage.links[0] if stage.links else stage.end
-    assert first is not None, "mapped arguments are followed by a task or a fold"
+    first = steps_of(stage)[0]
     codec = codec if stage.links or stage.folds_on_workers else None
     items, total = _mapped_items(context, stage.source, first.function.name)
     limit = stage.source.limit
     if limit is not None:
         items, total = itertools.islice(items, limit), None if total is None else min(total, limit)
-    indices = context.indices_of(stage.source)
+    indices = None if stage.segments[0].operations else context.indices_of(stage.source)
     source = Source(items, name=first.function.name, number=first.number, saver=None, codec=codec, indices=indices)
     source.total = total
     return source, codec
@@ -195,7 +248,7 @@ def _adaptive_flow(
     def move(answer: Answer) -> StreamFlow | None:
         board = context.crew(answer)
         try:
-            flow = _stream_flow(context, board, stage, source, steps, intake, ordered)
+            flow = stream_flow(context, stage, source, [Part(board, steps, intake)], ordered, inline.ending)
         except TransferError as error:
             _log.debug("%s", error)
             return None
@@ -214,69 +267,3 @@ def _adaptive_flow(
     flow = watched.WatchedAdaptive(inline, context.choice(), move, folds=folds)
     flow.watch(watch, number, tallies)
     return flow
-
-
-def _stream_flow(
-    context: Context,
-    board: Board,
-    stage: StreamStage,
-    source: Source,
-    steps: Sequence[BoundStep],
-    intake: Intake,
-    ordered: bool,
-) -> StreamFlow:
-    workers = board.session.workers
-    watch = context.watch
-    window = Window(stage.limits.items(workers), stage.limits.nbytes, folds=steps[-1].starts is not None)
-    if watch is not None:
-        gauge = watched.WindowGauge(window, source.count)
-        watch.opened(watch.stage_of(steps[0].number), workers, window.size, source.total, gauge)
-    told = watch is not None and watch.batches
-    merge: Merge[list[object]] = Merge(ordered=ordered, first=source.count)
-    verdict = Verdict(ordered=ordered)
-    shipping = Shipping(
-        source=source,
-        board=board,
-        codec=board.session.codec,
-        program=board.session.install(steps),
-        steps=steps,
-        window=window,
-        batcher=Batcher(*stage.limits.batch_items(workers)),
-        merge=merge,
-        verdict=verdict,
-        retries=context.retries,
-    )
-    flow = (watched.WatchedFlow if told else StreamFlow)(
-        source=source,
-        shipping=shipping,
-        window=window,
-        merge=merge,
-        verdict=verdict,
-        intake=intake,
-        board=board,
-        helper_thread=stage.limits.helper_thread,
-        failed_beside=lambda: None if context.calls is None else context.calls.error,
-    )
-    if watch is not None:
-        for part in (intake, flow):
-            if isinstance(part, watched.WatchedIntake | watched.WatchedFlow):
-                part.watch(watch, watch.stage_of(steps[0].number))
-    return flow
-
-
-def _steps_and_savers(
-    links: Sequence[BoundStep], savers: Sequence[Saver | None], fold: BoundStep | None
-) -> tuple[list[BoundStep], list[Saver | None]]:
-    """What a worker does, and who saves what comes back: the last step's result anyway, of the others what is saved."""
-    taps = links if fold is not None else links[:-1]
-    steps = [_tapped(step, saver) for step, saver in zip(taps, savers, strict=False)]
-    wanted: list[Saver | None] = [saver for saver in savers[: len(taps)] if saver is not None]
-    if fold is not None:
-        return [*steps, fold], wanted
-    return [*steps, links[-1]], [*wanted, savers[-1]]
-
-
-def _tapped(step: BoundStep, saver: Saver | None) -> BoundStep:
-    if saver is None:
-        return step
-    return replace(step, tapped=True)

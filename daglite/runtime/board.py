@@ -9,7 +9,7 @@ from itertools import count
 from daglite.runtime.codec import Packed
 from daglite.runtime.executor import Chunk, ChunkKind, Notes, Reply, Session
 
-__all__ = ["Board", "Handler"]
+__all__ = ["Board", "Boards", "Handler"]
 
 # For all boards of this process: a pool that serves many runs never sees a number twice.
 _NUMBERS = count()
@@ -44,6 +44,20 @@ class Board:
         chunk = Chunk(self._number(handler), program, "batch", segments, items, first, light=light, notes=notes)
         self.session.submit(chunk)
 
+    def resume(
+        self,
+        program: int,
+        first: int,
+        segments: Packed,
+        handler: Handler,
+        worker: int | None,
+        notes: Notes | None = None,
+    ) -> None:
+        """Ask a worker to go on with what it has begun, whatever else it has to do."""
+        self.session.submit(
+            Chunk(self._number(handler), program, "batch", segments, 1, first, worker=worker, notes=notes)
+        )
+
     def queue(
         self,
         program: int,
@@ -60,11 +74,18 @@ class Board:
 
     def poll(self, timeout: float | None) -> int:
         """Hand out the replies that are here; wait up to `timeout` seconds for one. Returns how many there were."""
+        # When nothing is under way, nothing could end a wait; workers may be missing all the same.
+        return self.wait(0.0 if timeout is None and not self._handlers else timeout)
+
+    @property
+    def waits(self) -> bool:
+        """Whether anything is under way."""
+        return bool(self._handlers)
+
+    def wait(self, timeout: float | None) -> int:
+        """As `poll`, but somebody else may end the wait."""
         if self._queue:
             self._launch()
-        if timeout is None and not self._handlers:
-            # Nothing is under way, so nothing could end this wait; workers may be missing all the same.
-            timeout = 0.0
         replies = self.session.ready(timeout)
         for reply in replies:
             more = reply.kind == "piece"
@@ -89,3 +110,56 @@ class Board:
         while self._queue and self.session.idle():
             self.session.submit(self._queue.popleft())
             self.session.flush()
+
+
+class Boards:
+    """All boards of a run, waited for together: whichever engine answers, the one loop that waits goes on."""
+
+    def __init__(self) -> None:
+        self._boards: list[Board] = []
+
+    def add(self, board: Board) -> None:
+        """From now on wait for this one as well.
+
+        The wait is that of one session, which answers elsewhere end: of one that attends to others, if there is any.
+        """
+        self._boards.append(board)
+        self._boards.sort(key=lambda one: not one.session.attends)
+        for one in self._boards:
+            one.session.alert(None)
+        for other in self._boards[1:]:
+            other.session.alert(self._boards[0].session)
+
+    @property
+    def waiting(self) -> Session:
+        """The session in which whoever waits does so."""
+        return self._boards[0].session
+
+    def poll(self, timeout: float | None) -> int:
+        """Hand out the replies that are here; wait up to `timeout` seconds for one. Returns how many there were."""
+        if len(self._boards) == 1:
+            return self._boards[0].poll(timeout)
+        count = sum([board.poll(0.0) for board in self._boards])
+        if count or timeout == 0.0 or (timeout is None and not any([board.waits for board in self._boards])):
+            return count
+        first, *others = self._boards
+        for board in others:
+            timeout = board.session.patience(timeout)
+        # An answer that came to another board since it was asked ends this wait before it begins.
+        return first.wait(timeout) + sum([board.poll(0.0) for board in others])
+
+    def wake(self) -> None:
+        """Make whoever waits look up; from any thread."""
+        for board in self._boards[:1]:
+            board.session.wake()
+
+    def abandon(self) -> None:
+        """Nobody waits for anything any more."""
+        for board in self._boards:
+            board.abandon()
+
+    def close(self) -> None:
+        """The sessions may go on to other runs: none knows the others any more."""
+        boards, self._boards = self._boards, []
+        for board in boards:
+            board.session.alert(None)

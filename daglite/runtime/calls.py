@@ -8,7 +8,7 @@ from daglite.exceptions import Failure, TransferError
 from daglite.runtime.board import Board
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import ItemCodec
-from daglite.runtime.ended import died, known, overdue, spent_on
+from daglite.runtime.ended import died, overdue, spent_on, with_spent
 from daglite.runtime.executor import ChunkKind, Notes, Reply
 from daglite.runtime.failures import attempts_of, blame
 from daglite.runtime.ledger import Ledger
@@ -24,21 +24,19 @@ Done = Callable[[object], None]
 class Calls:
     """Sends calls and generators to workers; their values come back through `done`, errors are kept in `error`."""
 
-    def __init__(self, board: Board, codec: ItemCodec, retries: int, ledger: Ledger) -> None:
+    def __init__(self, retries: int, ledger: Ledger) -> None:
         self.error: BaseException | None = None
         self.under_way = 0
-        self._board = board
-        self._codec = codec
         self._retries = retries
         self._ledger = ledger
 
-    def start(self, steps: Sequence[BoundStep], done: Done) -> None:
+    def start(self, board: Board, steps: Sequence[BoundStep], done: Done) -> None:
         """Call a chain once; `done` gets the last value."""
-        _Call(self, steps, "batch", None, done).send()
+        _Call(self, board, steps, "batch", None, done).send()
 
-    def generate(self, step: BoundStep, *, streamed: bool, saver: Saver | None, done: Done) -> None:
+    def generate(self, board: Board, step: BoundStep, *, streamed: bool, saver: Saver | None, done: Done) -> None:
         """Drain a generator on a worker; `done` gets the list of its items, `saver` each item as it arrives."""
-        _Call(self, [step], "stream" if streamed else "generate", saver, done).send()
+        _Call(self, board, [step], "stream" if streamed else "generate", saver, done).send()
 
 
 class _Call:
@@ -47,12 +45,14 @@ class _Call:
     def __init__(
         self,
         calls: Calls,
+        board: Board,
         steps: Sequence[BoundStep],
         kind: ChunkKind,
         saver: Saver | None,
         done: Done,
     ) -> None:
-        self._calls, self._steps = calls, steps
+        self._calls, self._board, self._steps = calls, board, steps
+        self._codec: ItemCodec = board.session.codec
         self._kind: ChunkKind = kind
         self._saver, self._done = saver, done
         self._items: list[object] = []
@@ -62,15 +62,14 @@ class _Call:
         self._attempt = 1
         self._timeouts = 0
         self._spent: tuple[Spent, ...] = ()
-        self._program = calls._board.session.install(steps)
+        self._program = board.session.install(steps)
         calls.under_way += 1
 
     def send(self) -> None:
         cells = [] if self._kind != "batch" else [None]
         # A generator is told nothing.
         notes = Notes(None, self._spent, self._attempt > 1, single=True) if self._kind == "batch" else None
-        segments = self._calls._codec.pack(cells)
-        self._calls._board.queue(self._program, self._kind, segments, self._answered, notes=notes)
+        self._board.queue(self._program, self._kind, self._codec.pack(cells), self._answered, notes=notes)
 
     def _answered(self, reply: Reply) -> None:
         try:
@@ -97,7 +96,7 @@ class _Call:
             raise self._blamed(error, reply, trace)
         if reply.kind == "done":
             self._calls.under_way -= 1
-            self._calls._board.session.forget(self._program)
+            self._board.session.forget(self._program)
             self._done(self._items if self._kind != "batch" else self._items[0])
 
     def _lost(self, reply: Reply) -> None:
@@ -111,7 +110,7 @@ class _Call:
                 names = " -> ".join(function.name for function in functions)
                 raise self._blamed(died(names, "a single call", reply, self._attempt), reply)
             told = str(died(at.function.name, "a single call", reply, self._attempt))
-            self._spent = known(self._spent, Spent(reply.step, self._attempt, told, died=True))
+            self._spent = with_spent(self._spent, Spent(reply.step, self._attempt, told, died=True))
             self._attempt = 0
         self._attempt += 1
         self._rounds += 1
@@ -127,7 +126,7 @@ class _Call:
         spent = spent_on(reply, step.function)
         if spent is None:
             raise self._blamed(overdue(step.function), reply)
-        self._spent = known(self._spent, spent)
+        self._spent = with_spent(self._spent, spent)
         # The items of the attempt that is over are not part of the next one.
         self._rounds += 1
         self.send()
@@ -138,7 +137,7 @@ class _Call:
         if reply.kind != "failed" and self._round != (self._rounds, attempt):
             self._round = (self._rounds, attempt)
             self._items.clear()
-        values, bad = self._calls._codec.unpack(reply.segments)
+        values, bad = self._codec.unpack(reply.segments)
         for place, value in enumerate(values):
             if place == bad:
                 name, reason = self._steps[-1].function.name, reason_of(value)

@@ -35,8 +35,8 @@ class BoundStep:
     several (the item is a tuple). `tapped`: its result is wanted by the coordinator besides the last one. One that
     `filters` gives on the value before it, or nothing. A generator with a `limit` is closed when it has given so many.
     `starts`: it folds the results of a batch, from the first of the two values if that is the first batch, else from
-    the second. `clocked`: somebody wants to know its time. `seed` is that of the run, `site` tells the step from others
-    in any form of the plan.
+    the second. `clocked`: somebody wants to know its time. A generator that `spreads` gives its iterator, not a list.
+    `seed` is that of the run, `spot` tells the step from others in any form of the plan.
     """
 
     number: int
@@ -48,8 +48,9 @@ class BoundStep:
     starts: tuple[object, object] | None = None
     clocked: bool = False
     limit: int | None = None
+    spreads: bool = False
     seed: int = 0
-    site: int = 0
+    spot: int = 0
 
     @property
     def drops(self) -> bool:
@@ -107,6 +108,8 @@ def bind_step(
     A generator gives the list of its items, an async function its awaited value.
     """
     call = _fill(step)
+    if step.spreads and step.function.streams:
+        return _then(call, lambda made: _iterator(made, step, loop))
     match step.function.kind:
         case "plain":
             finished = call
@@ -165,13 +168,16 @@ def open_items(step: BoundStep, loop: PrivateLoop, *, retry: bool = True) -> Ite
     call = _fill(step)
 
     def opened() -> Iterator[object]:
-        made = call()
-        if step.function.kind == "async_generator":
-            return loop.iterate(cast("AsyncIterator[object]", made))
-        return iter(cast("Iterable[object]", made))
+        return _iterator(call(), step, loop)
 
     items = _restarting(opened, step) if retry and step.function.retries else opened()
     return items if step.limit is None else _first(items, step.limit)
+
+
+def _iterator(made: object, step: BoundStep, loop: PrivateLoop) -> Iterator[object]:
+    if step.function.kind == "async_generator":
+        return loop.iterate(cast("AsyncIterator[object]", made))
+    return iter(cast("Iterable[object]", made))
 
 
 def _first(items: Iterator[object], count: int) -> Iterator[object]:

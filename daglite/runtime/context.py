@@ -8,22 +8,22 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, cast
 
-from daglite.functions import Function
+from daglite.functions import Function, Site
 from daglite.lazy import lazy
 from daglite.options import RunSettings, Store
 from daglite.program import Constant, MappedSource, Operand, Program, Result, Step
 from daglite.runtime.awaiting import PrivateLoop
-from daglite.runtime.board import Board
+from daglite.runtime.board import Board, Boards
 from daglite.runtime.calls import Calls
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.choice import Answer, Choice
 from daglite.runtime.copies import Spares
-from daglite.runtime.engines import Auto, Inline, engine_of
+from daglite.runtime.engines import Auto, Inline, Processes, Threads, engine_of
 from daglite.runtime.executor import Session
 from daglite.runtime.ledger import Ledger
 from daglite.runtime.processes.worker import inside_worker
 from daglite.runtime.saving import SaveBook
-from daglite.runtime.sites import sites_of
+from daglite.runtime.spots import spots_of
 from daglite.runtime.travel.wire import Codec
 from daglite.runtime.trying import Trials, portable
 
@@ -56,7 +56,7 @@ class Context:
         self.retries = settings.worker_retries
         self.seed = settings.seed
         self.ledger = Ledger(settings.max_failures)
-        self.sites = sites_of(program)
+        self.spots = spots_of(program)
         self.loop = PrivateLoop()
         # Folds may run on the helper thread, while the source waits in the other loop.
         self.fold_loop = PrivateLoop()
@@ -64,8 +64,12 @@ class Context:
         self.values: dict[int, object] = {}
         # Of streams kept as a list, by stage: the index of each item, where a filter has made gaps.
         self.indices: dict[int, Sequence[int]] = {}
-        self.calls: Calls | None = None
+        self.calls = Calls(self.retries, self.ledger)
+        # All boards of the run, the one of its runtime, and those of the places that tasks ask for.
+        self.boards = Boards()
         self._board: Board | None = None
+        self._sites: dict[Site, Board] = {}
+        self._settings = settings
         self._leased = contextlib.ExitStack()
         self._engine = engine_of(settings)
         self.inline = isinstance(self._engine, Inline)
@@ -88,8 +92,27 @@ class Context:
             lease = self._engine.lease()
             assert lease is not None, "an inline run has no board"
             self._board = self._opened(lease)
-            self.calls = Calls(self._board, self._board.session.codec, self.retries, self.ledger)
         return self._board
+
+    def board_at(self, site: Site | None) -> Board:
+        """The workers where tasks ask to run: those of the run, if they are of this kind and as many."""
+        if site is None or (inside_worker() and site.on == "processes"):
+            return self.board()
+        if site not in self._sites:
+            self._sites[site] = self._like(site) or self._opened(self._lease_at(site))
+        return self._sites[site]
+
+    def _like(self, site: Site) -> Board | None:
+        """The run's own workers, if they are what the site asks for."""
+        if self._engine.shares is (site.on == "processes"):
+            return None
+        board = self.board()
+        return board if site.workers in (None, board.session.workers) else None
+
+    def _lease_at(self, site: Site) -> AbstractContextManager[Session]:
+        if site.on == "threads":
+            return Threads(site.workers).lease()
+        return Processes(site.workers, start_method=self._settings.start_method).lease()
 
     def begins_here(self, functions: Iterable[Function], *, alone: bool = True) -> bool:
         """Whether tasks begin in this process because the run chooses for itself.
@@ -97,8 +120,8 @@ class Context:
         Not those with a time limit, which only workers can keep, and not while workers do something else: who works
         here cannot look after them. `alone`: nothing else could run at the same time.
         """
-        busy = self.calls is not None and self.calls.under_way
-        limited = any(function.timeout is not None for function in functions)
+        busy = self.calls.under_way
+        limited = any(f.timeout is not None or (f.site is not None and not f.here) for f in functions)
         return self._auto is not None and alone and not busy and not limited
 
     def choice(self) -> Choice:
@@ -122,13 +145,13 @@ class Context:
             self._leased.callback(session.listen, None)
             watching = watched.WatchedSession if self.watch.batches else watched.BeatingSession
             session = watching(session, self.watch)
-        return Board(session)
+        board = Board(session)
+        self.boards.add(board)
+        return board
 
     def wake(self) -> None:
         """Make whoever waits for the engine look up; from any thread."""
-        for board in (self._board, self._threads):
-            if board is not None:
-                board.session.wake()
+        self.boards.wake()
 
     def bind(self, step: Step) -> BoundStep:
         """A step with the values of its arguments."""
@@ -142,8 +165,9 @@ class Context:
             step.filters,
             clocked=clocked,
             limit=step.limit,
+            spreads=step.spreads,
             seed=self.seed,
-            site=self.sites.get(step.number, 0),
+            spot=self.spots.get(step.number, 0),
         )
 
     def value(self, operand: Operand) -> object:
@@ -164,7 +188,9 @@ class Context:
     def close(self) -> None:
         """Give the engine back and close the loop."""
         try:
+            self.boards.close()
             self._board = self._threads = None
+            self._sites.clear()
             self._leased.close()
         finally:
             self.fold_loop.close()

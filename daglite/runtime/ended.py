@@ -9,7 +9,7 @@ from daglite.functions import Function
 from daglite.runtime.executor import Reply
 from daglite.runtime.trying import Spent
 
-__all__ = ["died", "known", "overdue", "spent_on"]
+__all__ = ["died", "overdue", "spent_on", "with_spent"]
 
 
 def spent_on(reply: Reply, function: Function) -> Spent | None:
@@ -20,7 +20,7 @@ def spent_on(reply: Reply, function: Function) -> Spent | None:
     return None if function.on_error == "raise" else Spent(reply.step, reply.attempt, str(overdue(function)))
 
 
-def known(before: tuple[Spent, ...], now: Spent | None) -> tuple[Spent, ...]:
+def with_spent(before: tuple[Spent, ...], now: Spent | None) -> tuple[Spent, ...]:
     """What is known of an item: the latest of each step."""
     return before if now is None else (*(one for one in before if one.step != now.step), now)
 

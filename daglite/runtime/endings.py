@@ -6,10 +6,10 @@ import functools
 import itertools
 from array import array
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import length_hint
 from types import FrameType
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, cast
 
 from daglite.exceptions import Failure
 from daglite.here import registered
@@ -19,7 +19,7 @@ from daglite.runtime.ledger import Ledger
 from daglite.runtime.merge import Entry
 from daglite.runtime.saving import Saver
 
-__all__ = ["Collecting", "Combining", "Ending", "Folding", "Handover", "Intake"]
+__all__ = ["Collecting", "Combining", "Ending", "Folding", "Handover", "Intake", "Relay", "Yielding"]
 
 
 class Ending(Protocol):
@@ -136,19 +136,53 @@ class Handover:
         self.waiting.append((value, 0.0))
 
 
+class Relay:
+    """Holds results for the next segment, which takes them one by one; they stay alive until then."""
+
+    keeps = True
+
+    def __init__(self) -> None:
+        # The index of each, and its share of the bytes; of what is but a part of a result the place of its item, too.
+        self.waiting: deque[tuple[int, object, float, int | None]] = deque()
+        self.one: Callable[..., Any] = self._keep
+
+    def take(self, indices: Sequence[int], values: Sequence[object], nbytes: int) -> None:
+        each = nbytes / len(values)
+        self.waiting.extend([(index, value, each, None) for index, value in zip(indices, values, strict=True)])
+
+    def part(self, index: int, place: int, value: object, nbytes: int) -> None:
+        """A part of the result of one item."""
+        self.waiting.append((index, value, nbytes, place))
+
+    def _keep(self, index: int, value: object) -> None:
+        self.waiting.append((index, value, 0.0, None))
+
+
+class Yielding:
+    """No ending: the results go on, one by one, to an operation in this process."""
+
+    keeps = False
+
+    def take(self, indices: Sequence[int], values: Sequence[object], nbytes: int) -> None:
+        raise AssertionError("its results are asked for, not given")
+
+    one: Callable[..., Any] = take
+
+
 class Intake:
     """Between merge and ending: unpacks what steps on the way wanted saved, saves results, passes them on.
 
     `savers` has one entry for each tapped step and a last one for the result itself; results arrive flat, `len(savers)`
     values for each item, and fewer for one that a filter dropped on the way. Where workers fold (`parts`) there is no
-    last saver, and one part follows the values of a batch. `indices` are those of the source.
+    last saver, and one part follows the values of a batch. `span(first, size)` gives the indices of items by their
+    places, where they are not the same.
     """
 
     def __init__(
         self,
         savers: Sequence[Saver | None],
         ending: Ending,
-        indices: Sequence[int] | None = None,
+        span: Callable[[int, int], Sequence[int]] | None = None,
         *,
         parts: bool = False,
         most: int | None = None,
@@ -162,7 +196,7 @@ class Intake:
         self._stride = len(savers)
         self._savers = savers
         self._ending = ending
-        self._indices = indices
+        self._span = span
         self._plain = all(saver is None for saver in savers)
 
     @property
@@ -172,11 +206,16 @@ class Intake:
 
     def take(self, entry: Entry[list[object]]) -> int:
         """Save, one item at a time in this order, and pass on the results; tells how many there were."""
+        if not entry.size:
+            assert isinstance(self._ending, Relay)
+            self._ledger.add_below(entry.first + 1, entry.mishaps)
+            index, value = entry.values
+            self._ending.part(cast("int", index), entry.first, value, entry.nbytes)
+            return 0
         first, size, values, nbytes, marks, mishaps = entry if self.left is None else self._cut(entry, self.left)
         if mishaps:
             self._ledger.add_below(first + size, mishaps)
-        places = range(first, first + size)
-        indices: Sequence[int] = places if self._indices is None else self._indices[first : first + size]
+        indices = range(first, first + size) if self._span is None else self._span(first, size)
         if not self._plain:
             self._save(indices, values, marks)
         stride = self._stride
@@ -190,6 +229,19 @@ class Intake:
         if values:
             self._ending.take(indices, values, nbytes)
         return len(values)
+
+    def pieces(self, entry: Entry[list[object]]) -> Iterator[Entry[list[object]]]:
+        """The entry in parts that may be taken one by one: behind the last that is wanted nothing must be saved."""
+        if self._plain and not entry.mishaps:
+            yield entry
+            return
+        first, size, values, nbytes, marks, mishaps = entry
+        each, end = nbytes // size, 0
+        for place in range(size):
+            start, end = end, end + (self._stride if marks is None else marks[place])
+            one = None if marks is None else marks[place : place + 1]
+            here = [mishap for mishap in mishaps if mishap.place == first + place]
+            yield Entry(first + place, 1, values[start:end], each if place else nbytes - each * (size - 1), one, here)
 
     def go_on(self, folded: Ending) -> None:
         """Parts are added to what an ending of this process has folded."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
+from daglite.functions import Function
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import ItemCodec, Packed
 from daglite.runtime.tally import Reading
@@ -43,7 +44,8 @@ class Chunk(NamedTuple):
 
     It holds `items` consecutive items, the first with index `first`. An `exclusive` chunk has its worker to itself:
     nothing cheap waits behind it, and nobody else is blamed for it. A `light` one is done sooner by a worker that is at
-    work already than by one that has to be woken.
+    work already than by one that has to be woken. One for a `worker` goes to nobody else: it goes on with what that one
+    has begun; if there is no such worker any more, it is lost.
     """
 
     seq: int
@@ -54,6 +56,7 @@ class Chunk(NamedTuple):
     first: int = 0
     exclusive: bool = False
     light: bool = False
+    worker: int | None = None
     notes: Notes | None = None
 
 
@@ -98,6 +101,10 @@ class Session(Protocol):
         """What makes the cells of chunks, and reads those of replies."""
         ...
 
+    def resumes(self, function: Function) -> bool:
+        """Whether a worker can go on with what this function has begun in an earlier chunk."""
+        ...
+
     def install(self, steps: Sequence[BoundStep]) -> int:
         """Make a program known and number it; it reaches each worker once, before the first chunk that needs it.
 
@@ -135,6 +142,23 @@ class Session(Protocol):
 
     def wake(self) -> None:
         """Make a `ready` that waits in another thread return."""
+        ...
+
+    @property
+    def attends(self) -> bool:
+        """Whether its wait can also be ended by what `attend` is given."""
+        ...
+
+    def attend(self, fd: int, *, on: bool) -> None:
+        """End a wait here also when there is something to be read at `fd`, or no more."""
+        ...
+
+    def alert(self, other: Session | None) -> None:
+        """From now on an answer that comes here ends a wait of the other session; None: of no other."""
+        ...
+
+    def patience(self, timeout: float | None) -> float | None:
+        """How long a wait for all sessions may be, at most `timeout`, because of what this one must see to."""
         ...
 
     def listen(self, hear: Hear | None) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import compress, repeat
 from operator import length_hint
 from types import FrameType, FunctionType
@@ -16,6 +16,7 @@ from typing import Any, Final, NoReturn, cast
 from daglite.here import AtWork, registered
 from daglite.loop import Place, Shape, write_loop
 from daglite.records import record
+from daglite.runtime.spread import parts_of
 from daglite.runtime.travel.cells import PLAIN
 
 __all__ = ["FlatLoop", "SKIPPED", "STREAM_FILE", "flat_loop"]
@@ -48,12 +49,18 @@ class FlatLoop:
         The arguments are `items, start, value, calls, savers, save_item, snap, end`; `start` is the index of the first
         item. When something raises, `failed(error, place, index, item, x)` says so and raises.
         """
-
-        def placed(error: BaseException, line: int, index: int, item: object, x: object) -> NoReturn:
-            failed(error, self.places[line - self.first_line], index, item, x)
-
-        found: tuple[Any, int] = self.function(*arguments, placed)
+        found: tuple[Any, int] = self.function(*arguments, self._placed(failed))
         return found
+
+    def items(self, *arguments: Any, failed: Callable[..., NoReturn]) -> Iterator[object]:
+        """The results one by one, of a loop that yields them; the arguments are those of `run`."""
+        found: Iterator[object] = self.function(*arguments, self._placed(failed))
+        return found
+
+    def _placed(self, failed: Callable[..., NoReturn]) -> Callable[..., NoReturn]:
+        """`failed` for a loop that knows the line it was at."""
+
+        return _Placed(self, failed)
 
     def running(self) -> tuple[Place, int] | None:
         """Where the loop is, when called by something that it called: the place and the index of the item."""
@@ -69,12 +76,38 @@ class FlatLoop:
         return self.places[frame.f_lineno - self.first_line], index
 
 
+class _Placed:
+    """What a loop calls when something raises. By it others find the loop, and whoever runs it, from its frame."""
+
+    __slots__ = ("_failed", "_loop")
+
+    def __init__(self, loop: FlatLoop, failed: Callable[..., NoReturn]) -> None:
+        self._loop = loop
+        self._failed = failed
+
+    def __call__(self, error: BaseException, line: int, index: int, item: object, x: object) -> NoReturn:
+        self._failed(error, self._loop.places[line - self._loop.first_line], index, item, x)
+        raise AssertionError("an error was swallowed")
+
+    def at_work(self, frame: FrameType) -> AtWork | None:
+        """What the loop is at; whoever runs it knows steps and indices."""
+        owner: Any = getattr(self._failed, "__self__", None)
+        found: AtWork | None = owner.at_work(*self._loop.position(frame))
+        return found
+
+
 @functools.lru_cache(maxsize=64)
 def flat_loop(shape: Shape) -> FlatLoop:
     """Write and compile the loop for streams of this shape."""
     written = write_loop(shape)
-    made: dict[str, object] = {"PLAIN": PLAIN, "compress": compress, "new_ticks": _new_ticks, "gone": _gone}
-    made["SKIPPED"] = SKIPPED
+    made: dict[str, object] = {
+        "PLAIN": PLAIN,
+        "SKIPPED": SKIPPED,
+        "compress": compress,
+        "new_ticks": _new_ticks,
+        "gone": _gone,
+        "parts": parts_of,
+    }
     exec(compile(written.source, STREAM_FILE, "exec"), made)
     function = cast("FunctionType", made["loop"])
     registered(function, _at_work)
@@ -82,12 +115,8 @@ def flat_loop(shape: Shape) -> FlatLoop:
 
 
 def _at_work(frame: FrameType) -> AtWork | None:
-    """What a loop is at. Whoever runs it, in `FlatLoop.run` below it, knows steps and indices."""
-    below = frame.f_back
-    assert below is not None
-    running = below.f_locals
-    found: AtWork | None = running["failed"].__self__.at_work(*running["self"].position(frame))
-    return found
+    placed: _Placed = frame.f_locals["failed"]
+    return placed.at_work(frame)
 
 
 def _new_ticks() -> repeat[bool]:

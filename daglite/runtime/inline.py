@@ -8,18 +8,17 @@ from itertools import islice
 from types import FrameType
 from typing import Any, Literal, NoReturn
 
-from daglite.exceptions import Failure, Kept, TransferError
+from daglite.exceptions import Failure, Kept
 from daglite.here import AtWork, registered
 from daglite.loop import Place, Shape, filters_of, skips_of
 from daglite.runtime.chain import BoundStep, Chain
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.copies import Copies
-from daglite.runtime.endings import Collecting, Ending, Folding
+from daglite.runtime.endings import Collecting, Ending, Folding, Yielding
 from daglite.runtime.failures import attempts_of, blame, raise_blamed, short_repr
 from daglite.runtime.flat import flat_loop
 from daglite.runtime.saving import Saver
 from daglite.runtime.source import Source
-from daglite.runtime.travel.cells import Unloadable
 
 __all__ = ["InlineFlow", "run_steps"]
 
@@ -43,7 +42,7 @@ def run_steps(chain: Chain, value: object, index: int | None, savers: Sequence[S
 
 def _at_step(frame: FrameType) -> AtWork:
     step: BoundStep = frame.f_locals["step"]
-    return AtWork(step.function.name, step.seed, step.site, frame.f_locals["index"])
+    return AtWork(step.function.name, step.seed, step.spot, frame.f_locals["index"])
 
 
 registered(run_steps, _at_step)
@@ -75,13 +74,11 @@ class InlineFlow:
         self.watchful = watchful
         self.calls = [call for call, _, _ in chain.calls]
         self.chain = chain
-        self._codec = codec
         saves = tuple(saver is not None for saver in savers)
         snaps = codec is not None and copies is None
         filters, skips, kind = filters_of(chain.steps), skips_of(chain.steps), _end_of(ending)
-        shape = Shape(
-            saves, kind, source.saver is not None, snaps, copies is not None, filters, most is not None, skips
-        )
+        shape = Shape(saves, kind, source.saver is not None, snaps, copies is not None, filters, most is not None)
+        shape = shape._replace(skips=skips, spreads=any(step.spreads for step in chain.steps))
         self._loop = flat_loop(shape)
         self.left = most
         self._end = self._numbered(ending.one) if kind == "numbered" else None
@@ -136,6 +133,20 @@ class InlineFlow:
         self.left -= 1
         return not self.left
 
+    def results(self) -> Iterator[object]:
+        """The results one by one, as they are asked for: where the ending is a `Yielding`."""
+        return self._loop.items(
+            self.source.items,
+            0,
+            None,
+            self.calls,
+            self._saves,
+            self.source.saver,
+            self._snaps,
+            None,
+            failed=self._failed,
+        )
+
     def rest(self) -> None:
         """Nothing goes on between two items."""
 
@@ -153,13 +164,7 @@ class InlineFlow:
 
     def _snap(self, index: int, item: object) -> object:
         """The item as it was when it was yielded, whatever the generator does with its buffer afterwards."""
-        assert self._codec is not None
-        value = self._codec.restore(self.source.captured(item, index))
-        if isinstance(value, Unloadable):
-            index = self.source.index_of(index)
-            error = TransferError(f"item {index} of task '{self.source.name}' cannot be loaded: {value.reason}")
-            raise_blamed(error, Failure(self.source.name, self.source.number, index))
-        return value
+        return self.source.copied(item, index)
 
     def _failed(self, error: BaseException, place: Place, index: int, item: object, x: object) -> NoReturn:
         """Say what failed and raise it."""
@@ -182,11 +187,13 @@ class InlineFlow:
         """What the loop is at, by its line."""
         if place.kind == "call":
             step = self.chain.steps[place.step]
-            return AtWork(step.function.name, step.seed, step.site, self.source.index_of(index), index)
+            return AtWork(step.function.name, step.seed, step.spot, self.source.index_of(index), index)
         return self.source.at_work() if place.kind in ("source", "item") else None
 
 
-def _end_of(ending: Ending) -> Literal["fold", "each", "numbered"]:
+def _end_of(ending: Ending) -> Literal["fold", "each", "numbered", "yield"]:
     if isinstance(ending, Folding):
         return "fold"
+    if isinstance(ending, Yielding):
+        return "yield"
     return "numbered" if isinstance(ending, Collecting) and ending.indices is not None else "each"

@@ -16,8 +16,9 @@ V = TypeVar("V")
 class Entry(NamedTuple, Generic[V]):
     """Results of consecutive items: the first one's index, how many, the values, their bytes.
 
-    `marks` says of each item how many of the values are its own; None: all have equally many. `mishaps` are those of
-    the items that failed and did not end the run.
+    `marks` says of each item how many of the values are its own; None: all have equally many. An entry of size 0 is a
+    part of what comes of the item `first`: its index, and the part. `mishaps` are those of the items that failed and
+    did not end the run.
     """
 
     first: int
@@ -31,7 +32,7 @@ class Entry(NamedTuple, Generic[V]):
 class Merge(Generic[V]):
     """Holds results until it is their turn; unordered, it is always their turn."""
 
-    __slots__ = ("_next", "_ready", "_waiting", "ordered")
+    __slots__ = ("_next", "_parts", "_ready", "_waiting", "ordered")
 
     def __init__(self, *, ordered: bool, first: int = 0) -> None:
         """`first` is the index of the first item that comes here."""
@@ -39,9 +40,10 @@ class Merge(Generic[V]):
         self._next = first
         self._ready: deque[Entry[V]] = deque()
         self._waiting: dict[int, Entry[V]] = {}
+        self._parts: dict[int, list[Entry[V]]] = {}
 
     def __len__(self) -> int:
-        return len(self._ready) + len(self._waiting)
+        return len(self._ready) + len(self._waiting) + len(self._parts)
 
     def add(self, entry: Entry[V]) -> None:
         """Take results in; entries never overlap and together leave no gap."""
@@ -54,6 +56,15 @@ class Merge(Generic[V]):
         while (turn := self._waiting.pop(self._next, None)) is not None:
             self._ready.append(turn)
             self._next += turn.size
+            if self._parts:
+                self._ready.extend(self._parts.pop(self._next, ()))
+
+    def add_part(self, part: Entry[V]) -> None:
+        """Take in a part of what comes of one item, before the entry that ends it."""
+        if self.ordered and part.first != self._next:
+            self._parts.setdefault(part.first, []).append(part)
+        else:
+            self._ready.append(part)
 
     def take(self) -> Iterator[Entry[V]]:
         """The results whose turn it is, each once."""

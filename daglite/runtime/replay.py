@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from daglite.exceptions import ExecutionError, Failure, Kept, TaskError, TransferError
 from daglite.options import RunSettings
-from daglite.program import CallStage, Program, Result, Stage, Step, StreamStage, steps_of
+from daglite.program import CallStage, Program, Result, Segment, Stage, Step, StreamStage, steps_of
 from daglite.records import replace
 from daglite.runtime.chain import Chain
 from daglite.runtime.context import Context
@@ -94,8 +94,15 @@ def _unsaved(stage: Stage) -> Stage:
             return replace(stage, steps=tuple([replace(step, saves=()) for step in stage.steps]))
         case StreamStage():
             source = replace(stage.source, saves=()) if isinstance(stage.source, Step) else stage.source
-            links = tuple([replace(link, saves=()) for link in stage.links])
+            segments = tuple([_unsaved_segment(segment) for segment in stage.segments])
             end = None if stage.end is None else replace(stage.end, saves=())
-            return replace(stage, source=source, links=links, end=end)
+            return replace(stage, source=source, segments=segments, end=end)
         case _:
             return replace(stage, step=replace(stage.step, saves=()))
+
+
+def _unsaved_segment(segment: Segment) -> Segment:
+    operations = [replace(one, step=replace(one.step, saves=())) for one in segment.operations]
+    return replace(
+        segment, operations=tuple(operations), links=tuple([replace(one, saves=()) for one in segment.links])
+    )

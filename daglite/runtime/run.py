@@ -153,15 +153,15 @@ class Execution:
             if here is not None:
                 self._begin(here)
                 self._finish(here, self._run_here(here, self._stages[here]))
-            elif self._context.calls is not None and self._context.calls.under_way:
-                self._context.board().poll(None)
+            elif self._context.calls.under_way:
+                self._context.boards.poll(None)
             else:
                 return
 
     def _check(self) -> None:
         if self._cancelled.is_set():
             raise Cancelled("the run was cancelled")
-        if self._context.calls is not None and self._context.calls.error is not None:
+        if self._context.calls.error is not None:
             raise self._context.calls.error
 
     def _ready(self, number: int) -> bool:
@@ -197,7 +197,7 @@ class Execution:
             functions = [step.function for step in steps_of(stage)]
             if isinstance(stage, CallStage) and self._context.begins_here(functions, alone=len(ready) == 1):
                 continue
-            if isinstance(stage, MaterialiseStage):
+            if isinstance(stage, MaterialiseStage) and stage.place == "workers":
                 self._begin(number)
                 self._start_generator(number, stage)
             elif isinstance(stage, CallStage) and stage.place == "workers":
@@ -205,19 +205,17 @@ class Execution:
                 self._start_call(number, stage)
 
     def _start_generator(self, number: int, stage: MaterialiseStage) -> None:
-        self._context.board()
-        assert self._context.calls is not None
+        board = self._context.board_at(stage.step.function.site)
         step = self._context.bind(stage.step)
         saver = self._context.book.open(stage.step.saves, step)
         each, whole = (saver, None) if stage.streamed else (None, saver)
         done = partial(self._call_done, number, whole)
-        self._context.calls.generate(step, streamed=stage.streamed, saver=each, done=done)
+        self._context.calls.generate(board, step, streamed=stage.streamed, saver=each, done=done)
 
     def _start_call(self, number: int, stage: CallStage) -> None:
-        self._context.board()
-        assert self._context.calls is not None
+        board = self._context.board_at(stage.steps[0].function.site)
         steps, saver = self._bound(stage)
-        self._context.calls.start(steps, partial(self._call_done, number, saver))
+        self._context.calls.start(board, steps, partial(self._call_done, number, saver))
 
     def _call_done(self, number: int, saver: Saver | None, value: object) -> None:
         if saver is not None:
@@ -274,9 +272,18 @@ class Execution:
         self._drive(open_flow(self._context, stage, ending, ordered=stage.ordered, fold=part, here=here))
         # Where workers fold but none had anything to fold, it is what was folded here.
         value = here.value if here is not None and isinstance(ending, Combining) and not ending.begun else ending.value
+        if stage.finish is not None:
+            value = self._finished(stage.finish, value)
         if saver is not None:
             saver(None, value)
         return value
+
+    def _finished(self, finish: Step, value: object) -> object:
+        """What a fold makes of its last accumulator."""
+        try:
+            return bind_step(self._context.bind(finish), self._context.fold_loop)(value)
+        except Exception as error:
+            raise_blamed(error, Failure(finish.function.name, finish.number))
 
     def _folding_here(self, step: BoundStep, initial: object) -> Folding:
         """Folds what comes before the first item that a worker folds; the value that they start from stays as it is."""
@@ -326,9 +333,9 @@ class Execution:
     def _drive(self, flow: Flow) -> None:
         self._flow = flow
         while flow.advance():
-            if isinstance(flow, InlineFlow) and self._context.calls is not None and self._context.calls.under_way:
+            if isinstance(flow, InlineFlow) and self._context.calls.under_way:
                 # A stream without workers does not look after the calls beside it.
-                self._context.board().poll(0.0)
+                self._context.boards.poll(0.0)
             self._check()
         self._close_flow()
 

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from types import FrameType
+from typing import Protocol
 
 from daglite.exceptions import Failure, TransferError
 from daglite.here import AtWork, registered
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import ItemCodec
-from daglite.runtime.failures import blame, short_repr
+from daglite.runtime.failures import blame, raise_blamed, short_repr
 from daglite.runtime.saving import Saver
-from daglite.runtime.travel.cells import SCALARS, SMALL
+from daglite.runtime.travel.cells import SCALARS, SMALL, Unloadable
 
-__all__ = ["Source"]
+__all__ = ["Places", "Source"]
 
 
 # The longest pull, in seconds.
 _LONGEST = 0.005
+
+
+class Places(Protocol):
+    """The indices of items by their places."""
+
+    def __getitem__(self, place: int, /) -> int: ...
 
 
 class Source:
@@ -34,7 +41,7 @@ class Source:
         number: int,
         saver: Saver | None,
         codec: ItemCodec | None,
-        indices: Sequence[int] | None = None,
+        indices: Places | None = None,
     ) -> None:
         """`codec` None shares items as they are: for runtimes that do not cross processes.
 
@@ -104,7 +111,7 @@ class Source:
 
     def at_work(self) -> AtWork | None:
         """The generator that gives the items, as something at work; mapped values are none."""
-        return None if self.step is None else AtWork(self.name, self.step.seed, self.step.site, None)
+        return None if self.step is None else AtWork(self.name, self.step.seed, self.step.spot, None)
 
     def use(self, codec: ItemCodec) -> None:
         """From here on capture with this codec: that of the workers to which the rest goes."""
@@ -149,6 +156,17 @@ class Source:
             told = TransferError(f"item {index} of task '{self.name}' cannot be sent to a worker: {error}")
             blame(told, Failure(self.name, self.number, index, short_repr(item)))
             raise told from error
+
+    def copied(self, item: object, index: int) -> object:
+        """The item as it was when it was yielded, whatever the generator does with its buffer afterwards."""
+        if self._codec is None:
+            return item
+        value = self._codec.restore(self.captured(item, index))
+        if isinstance(value, Unloadable):
+            index = self.index_of(index)
+            error = TransferError(f"item {index} of task '{self.name}' cannot be loaded: {value.reason}")
+            raise_blamed(error, Failure(self.name, self.number, index))
+        return value
 
 
 def _at_source(frame: FrameType) -> AtWork | None:

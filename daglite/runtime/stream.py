@@ -16,14 +16,11 @@ from collections.abc import Callable
 
 from daglite.options import MIB
 from daglite.runtime.batch import PullSize
-from daglite.runtime.board import Board
-from daglite.runtime.endings import Intake
+from daglite.runtime.board import Boards
 from daglite.runtime.helper import Helper
-from daglite.runtime.merge import Merge
-from daglite.runtime.shipping import Shipping
+from daglite.runtime.route import Route
 from daglite.runtime.source import Source
 from daglite.runtime.verdict import Verdict
-from daglite.runtime.window import Window
 
 __all__ = ["StreamFlow"]
 
@@ -42,29 +39,26 @@ class StreamFlow:
         self,
         *,
         source: Source,
-        shipping: Shipping,
-        window: Window,
-        merge: Merge[list[object]],
+        route: Route,
         verdict: Verdict,
-        intake: Intake,
-        board: Board,
+        boards: Boards,
         helper_thread: bool,
         failed_beside: Callable[[], BaseException | None],
     ) -> None:
         """`failed_beside` gives the error of a single call that ran beside the stream, as soon as there is one."""
         self._source = source
-        self._shipping = shipping
-        self._window = window
-        self._merge = merge
+        self._route = route
         self._verdict = verdict
-        self._intake = intake
-        self._board = board
+        # Where the items of the source go.
+        self._first = route.first
+        self._boards = boards
         self._failed_beside = failed_beside
         self._pull_size = PullSize()
         self._lock = threading.Lock()
         self._stopped = False
         self._pulling = False
-        self._helper = Helper(self._relieve, board.session.wake) if helper_thread else None
+        self._closed = False
+        self._helper = Helper(self._relieve, boards.wake) if helper_thread else None
 
     def advance(self) -> bool:
         """One turn, on the caller's thread; False when the stream is over. Raises the error that ends it."""
@@ -73,11 +67,15 @@ class StreamFlow:
         with self._lock:
             if self._stopped:
                 return not self._over()
-            self._shipping.dispatch(hurry=self._source.finished)
+            self._route.dispatch(hurry=False)
             self._exchange(self._lull() if self._appetite() else None)
             if self._over():
                 return False
-            want = self._appetite()
+            want = self._route.asked = self._appetite()
+        if self._route.cut and not self._closed:
+            # Nobody wants more of it, and it may hold files while the rest goes on.
+            self._closed = True
+            self._source.close()
         if want:
             self._pull(want)
         return True
@@ -92,7 +90,7 @@ class StreamFlow:
         if self._helper is not None:
             self._helper.leave()
         with self._lock:
-            self._window.release(1, int(nbytes))
+            self._route.release(nbytes)
 
     def close(self) -> None:
         """Stop the helper, then close the source; what is under way is left to the end of the engine."""
@@ -112,9 +110,9 @@ class StreamFlow:
 
     def _appetite(self) -> int:
         """How many items to pull now: what workers could take at once, within the window."""
-        if self._source.finished or self._verdict.error is not None or self._intake.full:
+        if self._source.finished or self._verdict.error is not None or self._route.full():
             return 0
-        return min(self._shipping.wanted(), self._window.room(), self._pull_size.size)
+        return min(self._route.room(), self._pull_size.size)
 
     def _pull(self, want: int) -> None:
         if self._helper is not None:
@@ -124,8 +122,8 @@ class StreamFlow:
             self._pulling = True
             self._source.pull(
                 want,
-                self._shipping.pending.append,
-                min(self._window.left(), _MOST_PULLED),
+                self._first.shipping.pending.append,
+                min(self._first.window.left(), _MOST_PULLED),
                 watched=self._helper is not None and self._helper.awake,
             )
         except Exception as error:
@@ -141,7 +139,8 @@ class StreamFlow:
             if self._helper is not None:
                 self._helper.leave()
             got = self._source.count - before
-            self._window.pull(got, self._source.nbytes)
+            self._first.window.pull(got, self._source.nbytes)
+            self._route.asked = 0
             self._pull_size.observe(got, time.perf_counter() - started)
 
     def _relieve(self, timeout: float) -> bool:
@@ -151,7 +150,7 @@ class StreamFlow:
                 return False
             self._source.hurry()
             try:
-                self._shipping.dispatch(hurry=True)
+                self._route.dispatch(hurry=True)
                 self._exchange(timeout)
             except BaseException as error:
                 self._verdict.record(-1, error, time.monotonic())
@@ -159,14 +158,14 @@ class StreamFlow:
             if beside is not None:
                 self._verdict.record(-1, beside, time.monotonic())
             self._stop_early()
-            return self._shipping.busy()
+            return self._route.busy()
 
     def _stop_early(self) -> None:
         """The run has failed, but nobody can interrupt the source: stop the workers now and say what is coming."""
         error = self._verdict.error
-        if error is not None and not self._verdict.patience(self._shipping.lowest(), time.monotonic()):
+        if error is not None and not self._verdict.patience(self._route.lowest(), time.monotonic()):
             self._stopped = True
-            self._board.abandon()
+            self._boards.abandon()
             if not self._pulling:
                 return
             _log.error(
@@ -179,26 +178,19 @@ class StreamFlow:
     def _exchange(self, timeout: float | None) -> None:
         """Take answers, waiting for them if need be, pass results on, and use the places that became free."""
         if self._verdict.error is not None:
-            timeout = self._verdict.patience(self._shipping.lowest(), time.monotonic())
-        elif not self._shipping.busy():
+            timeout = self._verdict.patience(self._route.lowest(), time.monotonic())
+        elif self._route.stirred or not self._route.busy():
             timeout = 0.0
-        self._board.poll(timeout)
-        for entry in () if self._intake.full else self._merge.take():
-            count = self._intake.take(entry)
-            if not self._intake.keeps:
-                self._window.release(entry.size, entry.nbytes)
-            elif count < entry.size:
-                # What was dropped on the way leaves now; the consumer takes the rest one by one.
-                self._window.release(entry.size - count, 0 if count else entry.nbytes)
-        self._shipping.dispatch(hurry=self._source.finished)
+        self._boards.poll(timeout)
+        self._route.move()
 
     def _over(self) -> bool:
-        if self._intake.full:
+        if self._route.full():
             # An error of an item behind the last one is nobody's business: that item was not asked for.
             return True
         error = self._verdict.error
         if error is not None:
-            if not self._stopped and self._verdict.patience(self._shipping.lowest(), time.monotonic()) > 0:
+            if not self._stopped and self._verdict.patience(self._route.lowest(), time.monotonic()) > 0:
                 return False
             raise error
-        return self._source.finished and not self._shipping.busy() and not len(self._merge)
+        return self._route.over()

@@ -17,7 +17,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from queue import SimpleQueue
 from typing import NamedTuple
@@ -28,6 +28,7 @@ from daglite.runtime.codec import Copying, Sharing
 from daglite.runtime.executor import Chunk, Reply
 from daglite.runtime.logs import mark_records_of_this_thread
 from daglite.runtime.processes.forks import end_copy
+from daglite.runtime.spread import OpenItems
 from daglite.runtime.tally import Reading, take_reading
 from daglite.runtime.travel.errors import share_error
 from daglite.runtime.trying import Trials, portable
@@ -83,10 +84,20 @@ class Desk:
 
     def __init__(self) -> None:
         self.replies: SimpleQueue[Reply | None] = SimpleQueue()
+        # Wakes whoever waits elsewhere for what comes here.
+        self.alerted: Callable[[], None] | None = None
         self._waiting: deque[Job] = deque()
         self._idle: list[WorkerThread] = []
         # A stream that is collected as garbage may close its session from any thread, even from inside this lock.
         self._lock = threading.RLock()
+
+    def leave(self, reply: Reply | None) -> None:
+        """A thread leaves its reply; None: makes the coordinator look up."""
+        self.replies.put(reply)
+        # Read once: the coordinator may change it.
+        alerted = self.alerted
+        if alerted is not None:
+            alerted()
 
     def give(self, job: Job) -> bool:
         """Hand a job to an idle thread; False when there is none."""
@@ -119,10 +130,12 @@ class Desk:
 class WorkerThread:
     """A thread that takes job after job from its desk until it is dismissed."""
 
-    def __init__(self, desk: Desk, codec: Sharing, first: Job) -> None:
+    def __init__(self, desk: Desk, codec: Sharing, first: Job, opened: OpenItems) -> None:
+        """`opened` is shared by all threads: any of them may go on with what another has begun."""
         self.thread = threading.Thread(target=self._work, name="daglite-worker", daemon=True)
         self._desk = desk
         self._codec = codec
+        self._opened = opened
         self._given: Job | None = first
         # Locked while there is nothing to wake up for.
         self._bell = threading.Lock()
@@ -194,7 +207,7 @@ class WorkerThread:
             reply = self._answer(job)
             if self._dismissed:
                 break
-            self._desk.replies.put(reply)
+            self._desk.leave(reply)
             # While it sleeps it must not keep items alive.
             del job, reply
         self._prepared.clear()
@@ -232,7 +245,7 @@ class WorkerThread:
     def _batch(self, chunk: Chunk, chain: Chain) -> Reply:
         self._single = chunk.exclusive
         started = time.perf_counter()
-        run = self._run = BatchRun(chain, self._codec, chunk.first, chunk.notes)
+        run = self._run = BatchRun(chain, self._codec, chunk.first, self._opened, chunk.program, chunk.notes)
         items, bad = self._codec.unpack(chunk.segments)
         self._items = items
         if self._dismissed:
@@ -282,7 +295,7 @@ class WorkerThread:
     def _send_piece(self, seq: int, attempt: int, cells: list[object]) -> None:
         if self._dismissed:
             raise _Dismissed
-        self._desk.replies.put(Reply(seq, "piece", len(cells), attempt, 0.0, cells, self.thread.native_id))
+        self._desk.leave(Reply(seq, "piece", len(cells), attempt, 0.0, cells, self.thread.native_id))
 
     def _failed(
         self,
@@ -313,7 +326,7 @@ class WorkerThread:
         self._call_over()
         self._call = _TimedCall(task, index, seconds, time.monotonic() + seconds)
         # The coordinator may be in the middle of a longer wait.
-        self._desk.replies.put(None)
+        self._desk.leave(None)
 
     def _call_over(self) -> None:
         with self._watch:

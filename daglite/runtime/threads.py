@@ -6,6 +6,7 @@ that ends early tells its threads to end after the item they are at, and does no
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import logging
 import threading
@@ -15,10 +16,12 @@ from itertools import count
 from queue import Empty
 
 from daglite.exceptions import ExecutionError
+from daglite.functions import Function
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import Sharing
-from daglite.runtime.executor import Chunk, Hear, Reply
+from daglite.runtime.executor import Chunk, Hear, Reply, Session
 from daglite.runtime.logs import MARKING
+from daglite.runtime.spread import OpenItems
 from daglite.runtime.thread import Desk, Job, Program, WorkerThread
 
 __all__ = ["ThreadSession"]
@@ -34,6 +37,8 @@ _log = logging.getLogger("daglite")
 class ThreadSession:
     """A crew of up to `workers` threads, each started when first needed; see `executor.Session`."""
 
+    attends = False
+
     def __init__(self, workers: int, codec: Sharing | None = None) -> None:
         """`codec`: how items cross, when they are not to be shared."""
         self.workers = workers
@@ -43,6 +48,7 @@ class ThreadSession:
         self._crew: list[WorkerThread] = []
         self._leaving: list[WorkerThread] = []
         self._desk = Desk()
+        self._opened = OpenItems()
         # Chunks without an answer, and which of them have a worker to themselves.
         self._under_way = 0
         self._exclusive: set[int] = set()
@@ -50,6 +56,7 @@ class ThreadSession:
         self._timed = False
         self._open = True
         self._hear: Hear | None = None
+        self._alerted: Session | None = None
         MARKING.begin()
 
     def install(self, steps: Sequence[BoundStep]) -> int:
@@ -59,6 +66,7 @@ class ThreadSession:
         return number
 
     def forget(self, program: int) -> None:
+        self._close_items(program)
         self._programs.pop(program, None)
         for worker in self._crew:
             worker.forget(program)
@@ -73,6 +81,10 @@ class ThreadSession:
     def most(self) -> None:
         return None
 
+    def resumes(self, function: Function) -> bool:
+        # An async generator belongs to the event loop of the thread that began it.
+        return function.kind != "async_generator"
+
     def submit(self, chunk: Chunk) -> None:
         job = Job(chunk, self._programs[chunk.program])
         self._under_way += 1
@@ -85,7 +97,7 @@ class ThreadSession:
         """Threads have what was submitted."""
 
     def ready(self, timeout: float | None) -> Sequence[Reply]:
-        replies = self._collect(self._patience(timeout) if self._timed else timeout)
+        replies = self._collect(self.patience(timeout))
         for reply in replies:
             if reply.kind != "piece":
                 self._under_way -= 1
@@ -96,6 +108,13 @@ class ThreadSession:
 
     def wake(self) -> None:
         self._desk.replies.put(None)
+
+    def attend(self, fd: int, *, on: bool) -> None:
+        raise AssertionError("it waits at a lock")
+
+    def alert(self, other: Session | None) -> None:
+        self._alerted = other
+        self._desk.alerted = None if other is None else other.wake
 
     def listen(self, hear: Hear | None) -> None:
         self._hear = hear
@@ -115,6 +134,7 @@ class ThreadSession:
         """Make the crew fit for another run, with new threads in the place of those that were busy."""
         self.abandon()
         self._see_off()
+        self._close_items()
         self._programs.clear()
         self._timed = False
         for worker in self._crew:
@@ -125,6 +145,7 @@ class ThreadSession:
         try:
             self._dismiss()
             self._see_off()
+            self._close_items()
         except KeyboardInterrupt:
             # Whatever the first Ctrl-C kept from being told.
             self._dismiss()
@@ -134,11 +155,16 @@ class ThreadSession:
                 self._open = False
                 MARKING.end()
 
+    def _close_items(self, program: int | None = None) -> None:
+        """What is left of results is not wanted; one that a thread is at belongs to it."""
+        with contextlib.suppress(Exception):
+            self._opened.forget(program)
+
     def _hire(self, job: Job) -> bool:
         """Start another thread with this job, if there may be one more."""
         if len(self._crew) >= self.workers:
             return False
-        worker = WorkerThread(self._desk, self.codec, job)
+        worker = WorkerThread(self._desk, self.codec, job, self._opened)
         try:
             worker.thread.start()
         except RuntimeError as error:
@@ -163,8 +189,10 @@ class ThreadSession:
         found += [queue.get() for _ in range(queue.qsize())]
         return [reply for reply in found if reply is not None]
 
-    def _patience(self, timeout: float | None) -> float | None:
-        """How long to wait: no longer than until the first call is late."""
+    def patience(self, timeout: float | None) -> float | None:
+        """No longer than until the first call is late."""
+        if not self._timed:
+            return timeout
         deadlines = [until for worker in self._crew if (until := worker.deadline()) is not None]
         if not deadlines:
             return timeout
@@ -184,6 +212,7 @@ class ThreadSession:
             worker.dismiss()
         # Late replies go to the old desk, where nobody looks.
         self._desk = Desk()
+        self.alert(self._alerted)
         self._under_way = 0
         self._exclusive.clear()
 

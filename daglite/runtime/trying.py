@@ -84,7 +84,7 @@ class Step(Protocol):
         ...
 
     @property
-    def site(self) -> int:
+    def spot(self) -> int:
         """What tells it from other steps; see `here`."""
         ...
 
@@ -228,7 +228,7 @@ def waits(step: Step, error: BaseException, attempt: int, trials: Trials) -> boo
     if attempt > function.retries or not wanted:
         return False
     if retry is not None:
-        trials.wait(retry.delay(attempt, step.site))
+        trials.wait(retry.delay(attempt, step.spot))
     return True
 
 
@@ -266,7 +266,7 @@ class _Tries:
         if retry is None or not self.attempts:
             return 0.0
         found = at_work()
-        return retry.delay(self.attempts, self._step.site, None if found is None else found.item)
+        return retry.delay(self.attempts, self._step.spot, None if found is None else found.item)
 
     def over_well(self) -> None:
         """The call has returned: should the worker end now, it was not that."""

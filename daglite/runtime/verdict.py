@@ -2,38 +2,64 @@
 
 from __future__ import annotations
 
+import sys
+
 __all__ = ["Verdict"]
 
 # How long, in seconds, items before a failed one may still fail themselves.
 _GRACE = 1.0
+_BEFORE_ALL = sys.maxsize
 
 
 class Verdict:
-    """Ordered: the lowest index among errors within 1 s of the first. Unordered: the first one seen."""
+    """Ordered: the earliest among errors within 1 s of the first. Unordered: the first one seen.
 
-    __slots__ = ("_deadline", "_ordered", "error", "index")
+    Earlier is what one item after the other, each taken through all legs before the next comes, would have met first:
+    a leg is given only what came of items before the failed one of the leg before. So an error in a later leg is
+    earlier, and in the same leg that of a lower index.
+    """
+
+    __slots__ = ("_deadline", "_ordered", "_wanted", "error", "index", "leg")
 
     def __init__(self, *, ordered: bool) -> None:
         self.error: BaseException | None = None
         self.index = -1
+        self.leg = 0
+        # The first leg whose errors are anybody's business.
+        self._wanted = 0
         self._ordered = ordered
         self._deadline = 0.0
 
-    def record(self, index: int, error: BaseException, now: float) -> None:
-        """An item failed, or (index -1) something that no other item can come before."""
+    def record(self, index: int, error: BaseException, now: float, *, leg: int = 0) -> None:
+        """An item of a leg failed, or (index -1) something that no other item can come before."""
+        if index < 0:
+            leg = _BEFORE_ALL
+        if leg < self._wanted:
+            return
         if self.error is None:
             self._deadline = now + _GRACE
-        elif not self._ordered or index >= self.index:
+        elif not self._ordered or not self._earlier(leg, index):
             return
-        self.index = index
-        self.error = error
+        self.leg, self.index, self.error = leg, index, error
 
-    def wants(self, index: int) -> bool:
+    def wants(self, index: int, *, leg: int = 0) -> bool:
         """Whether an item may still be sent: its failure, if any, would come before the one that is known."""
-        return self.error is None or (self._ordered and index < self.index)
+        return self.error is None or (self._ordered and self._earlier(leg, index))
+
+    def drop(self, leg: int) -> None:
+        """What the legs before this one do is not wanted any more, so their errors never happened."""
+        self._wanted = leg
+        if self.leg < leg:
+            self.error, self.index, self.leg = None, -1, leg
+
+    def _earlier(self, leg: int, index: int) -> bool:
+        return leg > self.leg or (leg == self.leg and index < self.index)
 
     def patience(self, lowest_under_way: int | None, now: float) -> float:
-        """Seconds that the error may still wait for items before it; 0 when it is final."""
+        """Seconds that the error may still wait for items before it; 0 when it is final.
+
+        `lowest_under_way` is the first index in the leg of the error, or -1 when a later leg has anything to do.
+        """
         if self.index < 0 or not self._ordered or lowest_under_way is None or lowest_under_way > self.index:
             return 0.0
         return max(0.0, self._deadline - now)

@@ -17,11 +17,11 @@ from daglite.runtime.endings import Ending, Folding, Intake
 from daglite.runtime.executor import Chunk, Hear, Reply, Session
 from daglite.runtime.inline import InlineFlow
 from daglite.runtime.merge import Entry
+from daglite.runtime.route import Route
 from daglite.runtime.source import Source
 from daglite.runtime.stream import StreamFlow
 from daglite.runtime.tally import Tally, TimedItems, timed
 from daglite.runtime.watch import Watch
-from daglite.runtime.window import Window
 
 __all__ = [
     "BeatingSession",
@@ -50,6 +50,7 @@ class BeatingSession:
         self._inner = inner
         self._watch = watch
         self.free, self.idle, self.most, self.flush = inner.free, inner.idle, inner.most, inner.flush
+        self.resumes = inner.resumes
         inner.listen(watch.worker)
 
     @property
@@ -77,6 +78,19 @@ class BeatingSession:
 
     def wake(self) -> None:
         self._inner.wake()
+
+    @property
+    def attends(self) -> bool:
+        return self._inner.attends
+
+    def attend(self, fd: int, *, on: bool) -> None:
+        self._inner.attend(fd, on=on)
+
+    def alert(self, other: Session | None) -> None:
+        self._inner.alert(other)
+
+    def patience(self, timeout: float | None) -> float | None:
+        return self._inner.patience(timeout)
 
     def listen(self, hear: Hear | None) -> None:
         self._inner.listen(hear)
@@ -194,8 +208,6 @@ class WatchedFlow(StreamFlow):
     def watch(self, watch: Watch, stage: int) -> None:
         """Must be called before the first turn."""
         self._watch, self._stage = watch, stage
-        session = self._board.session
-        self._watched = session if isinstance(session, WatchedSession) else None
 
     def _pull(self, want: int) -> None:
         source = self._source
@@ -205,15 +217,15 @@ class WatchedFlow(StreamFlow):
         finally:
             now, items = time.perf_counter(), source.count - first
             nbytes = source.nbytes - nbytes
-            self._watch.emit(Pulled(now, self._stage, first, items, nbytes, now - began, self._window.alive))
+            self._watch.emit(Pulled(now, self._stage, first, items, nbytes, now - began, self._first.window.alive))
 
     def _exchange(self, timeout: float | None) -> None:
-        session = self._watched
-        if session is None or self._pulling:
+        session = self._boards.waiting
+        if not isinstance(session, WatchedSession) or self._pulling:
             # The helper's wait: the coordinator is in the source.
             super()._exchange(timeout)
             return
-        session.waits_on = self._stage, not self._source.finished and not self._window.room()
+        session.waits_on = self._stage, not self._source.finished and not self._first.window.room()
         try:
             super()._exchange(timeout)
         finally:
@@ -239,11 +251,12 @@ class InlineGauge:
 
 
 class WindowGauge:
-    """The gauge of a stream through workers."""
+    """The gauge of a stream through workers: how far the items of the source are, and what all legs hold."""
 
-    def __init__(self, window: Window, before: int) -> None:
+    def __init__(self, route: Route, before: int) -> None:
         """`before`: items that were done before the stream had workers."""
-        self._window = window
+        self._route = route
+        self._window = route.first.window
         self._before = before
 
     @property
@@ -256,11 +269,11 @@ class WindowGauge:
 
     @property
     def alive(self) -> int:
-        return self._window.alive
+        return self._route.alive()
 
     @property
     def peak(self) -> int:
-        return self._window.peak
+        return max(self._window.peak, self._route.peak)
 
 
 class WatchedInline(InlineFlow):

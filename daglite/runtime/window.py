@@ -23,7 +23,7 @@ class Window:
         # Of items that are not small: bytes that came from the source, and bytes that were sent on.
         self._bytes_pulled = 0
         self._bytes_sent = 0
-        self._nbytes = 0
+        self._nbytes = 0.0
         self._folds = folds
         # Results under way.
         self._in_flight = 0
@@ -40,7 +40,7 @@ class Window:
     def nbytes(self) -> int:
         """Bytes alive: captured items, waiting results, and for each result under way the mean size of one."""
         waiting = self._bytes_pulled - self._bytes_sent
-        return waiting + self._nbytes + int(self._in_flight * self._mean_result)
+        return waiting + int(self._nbytes + self._in_flight * self._mean_result)
 
     @property
     def _mean_result(self) -> float:
@@ -91,7 +91,7 @@ class Window:
         self._results_seen += results
         self._result_bytes += result_bytes
 
-    def release(self, count: int, nbytes: int) -> None:
+    def release(self, count: int, nbytes: float) -> None:
         """Results were folded, collected or handed over."""
         self.released += count
         self._nbytes -= nbytes

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from types import FrameType
-from typing import Literal, NamedTuple, NoReturn
+from typing import Literal, NamedTuple, NoReturn, cast
 
 from daglite.exceptions import TransferError
 from daglite.here import AtWork, registered
@@ -16,6 +16,7 @@ from daglite.runtime.chain import BoundStep, Chain, open_items
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.executor import Notes
 from daglite.runtime.flat import flat_loop
+from daglite.runtime.spread import More, OpenItems, Piece, Skip, first_piece, next_piece
 from daglite.runtime.travel.cells import PLAIN, reason_of, written_marks
 from daglite.runtime.trying import Trials, waits
 
@@ -35,7 +36,16 @@ class BatchRun:
     step filters, the first cell tells of each item how many of the cells behind it are its own.
     """
 
-    def __init__(self, chain: Chain, codec: ItemCodec, first: int, notes: Notes | None = None) -> None:
+    def __init__(
+        self,
+        chain: Chain,
+        codec: ItemCodec,
+        first: int,
+        opened: OpenItems | None = None,
+        program: int = 0,
+        notes: Notes | None = None,
+    ) -> None:
+        """`opened` keeps what is left of results that are sent in pieces, under the number of the program."""
         filters, skips = filters_of(chain.steps), skips_of(chain.steps)
         self.cells: list[object] = [""] if filters or skips else []
         # Whether they are all of `PLAIN` types.
@@ -49,6 +59,11 @@ class BatchRun:
         self._tapped = [tapped for _, tapped, _ in chain.calls]
         self._marks: list[int] | None = [] if filters or skips else None
         self._notes = notes or _NO_NOTES
+        self._opened = opened if chain.steps[-1].spreads else None
+        self._program = program
+        self._skip = 0
+        # Whether the last cell is a piece of a result.
+        self._more = False
         kind: Literal["fold", "cells"] = "fold" if chain.folds else "cells"
         self._loop = flat_loop(Shape(tuple(self._tapped), kind, filters=filters, skips=skips))
 
@@ -56,10 +71,17 @@ class BatchRun:
         """Take the items through, up to the `bad` one that could not be loaded; the error that ended it early, if any,
         whatever its kind: it ends the run of the pipeline, never the worker.
         """
+        if self._opened is not None and items:
+            if type(items[0]) is More:
+                return self._go_on(self._opened.take(self._program, self._first))
+            if isinstance(items[0], Skip):
+                self._skip = items[0].count
+                del items[0]
+                bad = None if bad is None else bad - 1
         whole = self._items = items if bad is None else items[:bad]
         self._chain.trials.learn(self._notes.spent, suspect=self._notes.suspect)
         taps = [self._tap for tapped in self._tapped if tapped]
-        end: tuple[object, ...] = (self.cells.append, self._captured)
+        end: tuple[object, ...] = (self.cells.append, self._captured if self._opened is None else self._spread)
         if self._marks is not None:
             end += (self._marks.append,)
         calls = [call for call, _, _ in self._chain.calls]
@@ -76,7 +98,7 @@ class BatchRun:
         finally:
             if self._marks is not None:
                 self.cells[0] = written_marks(self._marks)
-        if bad is None:
+        if bad is None or self._more:
             return None
         self.step = self._chain.steps[0].number
         return TransferError(f"the item cannot be loaded in a worker: {reason_of(items[bad])}")
@@ -105,10 +127,17 @@ class BatchRun:
 
     def at_work(self, place: Place, index: int) -> AtWork | None:
         """What the loop of this batch is at, by its line."""
-        if place.kind != "call":
-            return None
-        step, item = self._chain.steps[place.step], None if self._notes.single else self._index_of(index)
-        return AtWork(step.function.name, step.seed, step.site, item, index)
+        # A result that is taken apart is made while it is taken.
+        spreads = place.kind == "end" and self._chain.steps[-1].spreads
+        return self._at(self._step_at(place), index) if spreads or place.kind == "call" else None
+
+    def resumed(self) -> AtWork:
+        """A result that was begun goes on."""
+        return self._at(self._chain.steps[-1], self._first)
+
+    def _at(self, step: BoundStep, place: int) -> AtWork:
+        item = None if self._notes.single else self._index_of(place)
+        return AtWork(step.function.name, step.seed, step.spot, item, place)
 
     def _index_of(self, place: int) -> int:
         indices = self._notes.indices
@@ -122,6 +151,39 @@ class BatchRun:
     def _captured(self, value: object) -> object:
         self.plain = False
         return self._codec.capture(value)
+
+    def _go_on(self, left: Iterator[object]) -> BaseException | None:
+        """The next piece of the result that was begun, as the only one of this batch."""
+        step = self._chain.steps[-1]
+        try:
+            items, left_over = next_piece(left)
+            self.cells.append(self._piece(items, left_over, self._first))
+        except BaseException as error:
+            self.step = step.number
+            return _unsendable(step, error) if isinstance(error, TransferError) else error
+        finally:
+            if self._marks is not None:
+                self.cells[0] = written_marks([len(self.cells) - 1])
+        self.done = 1
+        return None
+
+    def _spread(self, value: object) -> object:
+        """The result as a cell; of one that is taken apart perhaps only a piece, with which the batch ends."""
+        found, left = first_piece(value, self._skip)
+        self._skip = 0
+        if left is None:
+            return self._captured(found)
+        return self._piece(cast("list[object]", found), left, self._first + self.position())
+
+    def _piece(self, items: list[object], left: Iterator[object] | None, place: int) -> object:
+        if left is None:
+            return self._captured(items)
+        assert self._opened is not None
+        cell = self._captured(Piece(items))
+        self._opened.keep(self._program, place, left)
+        self._more = True
+        self.forget_rest()
+        return cell
 
     def _failed(self, error: BaseException, place: Place, index: int, item: object, x: object) -> NoReturn:
         """Note how far it came; what a step or its capture raised is the step's."""
@@ -140,6 +202,14 @@ class BatchRun:
         self.done, self.step = done, step.number
         each = sum(self._tapped) + (not self._chain.folds)
         del self.cells[done * each if self._marks is None else 1 + sum(self._marks) :]
+
+
+def _resumed(frame: FrameType) -> AtWork:
+    run: BatchRun = frame.f_locals["self"]
+    return run.resumed()
+
+
+registered(BatchRun._go_on, _resumed)
 
 
 def _unsendable(step: BoundStep, error: TransferError) -> TransferError:
@@ -178,7 +248,7 @@ def drain(
 
 def _drained(frame: FrameType) -> AtWork:
     step: BoundStep = frame.f_locals["step"]
-    return AtWork(step.function.name, step.seed, step.site, None)
+    return AtWork(step.function.name, step.seed, step.spot, None)
 
 
 registered(drain, _drained)

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from daglite import Future, compile, task
+from daglite import Future, compile, from_iterable, task
 from daglite.compile.lower import lower
+from daglite.futures import Items
 from daglite.ir.nodes import Value
 from daglite.options import Limits
 from daglite.program import (
@@ -275,3 +276,54 @@ def test_plain_values_are_constants() -> None:
     assert not isinstance(one(n=1).node, Value)
     (step,) = steps_of(program(one(n=1)).stages[0])
     assert [(name, type(operand).__name__) for name, operand in step.arguments] == [("n", "Constant")]
+
+
+def test_operations_and_links_become_segments() -> None:
+    stream = rows.iter(n=9).skip(1).batch(2).then(total).then(double).enumerate().then(shown).distinct()
+    (stage,) = compile(stream).program.stages
+    assert isinstance(stage, StreamStage)
+
+    assert [
+        ([operation.kind for operation in segment.operations], [link.function.name for link in segment.links])
+        for segment in stage.segments
+    ] == [(["skip", "batch"], ["total", "double"]), (["enumerate"], ["shown"]), (["distinct"], [])]
+    assert [step.number for step in steps_of(stage)] == list(range(8))
+    assert [operation.gives for operation in stage.operations] == ["int", "list[int]", "tuple[int, int]", "str"]
+    assert stage.last is stage.segments[-1]
+
+
+def test_end_of_an_operation_is_one_more() -> None:
+    (stage,) = compile(rows.iter(n=9).distinct().take(2)).program.stages
+    assert isinstance(stage, StreamStage)
+
+    assert [(one.kind, one.numbers) for one in stage.operations] == [
+        ("distinct", (("limit", 1_000_000),)),
+        ("take", (("n", 2),)),
+    ]
+
+
+def test_plain_plan_has_a_stage_for_each_operation() -> None:
+    stages = compile(rows.iter(n=9).distinct().take(2).batch(2), optimize=False).program.stages
+    kinds = [[one.kind for one in stage.operations] for stage in stages if isinstance(stage, StreamStage)]
+
+    assert kinds == [["distinct", "take"], ["batch"]]
+
+
+@pytest.mark.parametrize(
+    ("stream", "place"), [(rows.iter(n=2), "coordinator"), (rows.iter(n=2).then(double), "workers")]
+)
+def test_items_do_not_travel_to_be_counted(stream: Items[int], place: str) -> None:
+    for ending in (stream.count(), stream.sum(), stream.max()):
+        (stage,) = compile(ending).program.stages
+        assert isinstance(stage, StreamStage)
+        assert stage.combine is not None
+        assert stage.combine.place == place
+        assert stage.end is not None
+        assert stage.end.function.returns == "int"
+
+
+def test_values_that_are_there_are_listed_in_the_coordinator() -> None:
+    stage, _ = compile(from_iterable([1]).then(double), optimize=False).program.stages
+
+    assert isinstance(stage, MaterialiseStage)
+    assert stage.place == "coordinator"

@@ -137,6 +137,7 @@ def test_every_rule_is_registered_once_in_its_place() -> None:
 
     assert names.index("bind_partial") < names.index("fuse_calls")
     assert names.index("stream_source") < names.index("fuse_maps")
+    assert names.index("drop_batches") < names.index("stream_source")
 
     assert sorted(names) == sorted(set(names))
-    assert len(names) == 7
+    assert len(names) == 8

@@ -7,10 +7,11 @@ import pytest
 from daglite.compile.driver import prepared
 from daglite.compile.takes import push_takes
 from daglite.exceptions import ParameterError
-from daglite.ir.nodes import FilterNode, IterNode, MapTaskNode, TakeNode
+from daglite.futures import Items
+from daglite.ir.nodes import FilterNode, IterNode, MapTaskNode, OperationNode, TakeNode
 from daglite.ir.walk import postorder, same
 from tests.compile.bench import bound, call
-from tests.samples import double, odd, one, pair, rows
+from tests.samples import double, odd, one, pair, rows, total
 
 
 def test_take_goes_down_to_the_generator() -> None:
@@ -78,3 +79,54 @@ def test_graph_without_takes_is_left_alone() -> None:
     node = pair(rows.iter(n=9).then(double), one(n=1)).node
 
     assert push_takes(node) is node
+
+
+@pytest.mark.parametrize(
+    ("stream", "limit"),
+    [
+        (rows.iter(n=9).enumerate(), 2),
+        (rows.iter(n=9).batch(3), 6),
+        (rows.iter(n=9).window(3, step=2), 5),
+        (rows.iter(n=9).skip(3), 5),
+        (rows.iter(n=9).zip(rows.iter(n=3)), 2),
+        (rows.iter(n=9).then(double).batch(2).then(total).skip(1), 6),
+    ],
+)
+def test_take_goes_down_through_operations_that_make_so_many_of_so_many(stream: Items[object], limit: int) -> None:
+    graph = push_takes(stream.take(2).node)
+
+    assert next(node.limit for node in postorder(graph) if isinstance(node, IterNode)) == limit
+    assert not [node for node in postorder(graph) if isinstance(node, OperationNode) and node.most is not None]
+
+
+@pytest.mark.parametrize("method", ["distinct", "unbatch"])
+def test_take_stops_at_an_operation_that_needs_nobody_knows_how_many(method: str) -> None:
+    source, batch, last = postorder(push_takes(getattr(rows.iter(n=9).batch(2), method)().take(2).node))
+
+    assert isinstance(source, IterNode)
+    assert isinstance(batch, OperationNode)
+    assert isinstance(last, OperationNode)
+    assert (source.limit, batch.most, last.most) == (None, None, 2)
+
+
+@pytest.mark.parametrize("method", ["batch", "skip", "window"])
+def test_taking_nothing_goes_through_every_operation(method: str) -> None:
+    for stream in (getattr(rows.iter(n=9), method)(3), rows.iter(n=9).batch(2).unbatch()):
+        source, *_ = postorder(push_takes(stream.take(0).node))
+        assert isinstance(source, IterNode)
+        assert source.limit == 0
+
+
+def test_take_behind_an_operation_on_a_shared_stream_stays_there() -> None:
+    stream = rows.iter(n=9).then(double)
+    graph = push_takes(pair(stream.batch(2).take(1), stream).node)
+
+    assert [node.most for node in postorder(graph) if isinstance(node, OperationNode)] == [1]
+
+
+def test_saves_move_to_the_operation() -> None:
+    stream = rows.iter(n=9).batch(2).save("a{iteration_index}").take(2).save("b{iteration_index}")
+    graph = prepared(stream.node)
+
+    assert isinstance(graph, OperationNode)
+    assert [save.key.text for save in graph.saves] == ["a{iteration_index}", "b{iteration_index}"]

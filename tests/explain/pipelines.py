@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from daglite import Failed, Future, Retry, task
+from daglite import Failed, Future, Retry, from_iterable, task
 from tests.samples import double, minus, odd, one, pair, scale, several, shown, total
 
 __all__ = ["PIPELINES", "add", "fetch", "lines", "price", "rows", "shared"]
@@ -82,6 +82,24 @@ PIPELINES: dict[str, Future[object]] = {
     "takes": pair(
         rows.iter(path="a").then(price).take(9).filter(odd).take(2).reduce(add, initial=0.0),
         pair(shared_lines.take(3), double.map(x=shared_lines).take(4)),
+    ),
+    "operations": lines.iter(n=2)
+    .save("line_{iteration_index}")
+    .skip(1)
+    .take_while(long, least=2)
+    .then(double)
+    .filter(odd)
+    .batch(3)
+    .save("batch_{n}_{iteration_index}")
+    .then(total)
+    .window(2, step=2)
+    .group_by(shown.partial(after="!"), limit=1000)
+    .unbatch()
+    .take(5),
+    "zipped": lines.iter(n=2).enumerate().distinct().zip(from_iterable(["a", "b"]).then(double)).take(5).join(shown),
+    "named_folds": pair(
+        from_iterable(range(9)).then(double).filter(odd).sum(start=2),
+        pair(lines.iter(n=2).max(key=len, default=""), lines.iter(n=3).batch(2).unbatch().then(double).count()),
     ),
     "retries": fetch.map(url=["a", "b"]).then(fetch).join(shown, after=fetch(url="c")),
     "failures": lines.iter(n=2)

@@ -19,7 +19,7 @@ GOLDEN = Path(__file__).parent.parent / "golden"
 
 
 @pytest.mark.parametrize("form", ["mermaid", "dot"])
-@pytest.mark.parametrize("name", ["saved", "shared"])
+@pytest.mark.parametrize("name", ["saved", "shared", "operations"])
 def test_graph_is_as_reviewed(name: str, form: str) -> None:
     plan = compile(PIPELINES[name])
 

@@ -19,9 +19,11 @@ from tests.laws.describe import (
     Join,
     Keep,
     Node,
+    Operate,
     Over,
     Sift,
     Take,
+    Tell,
     Then,
     Use,
     item_names,
@@ -58,9 +60,27 @@ def build_all(
             made[position] = made[node.source].save(template(graph, position), save_store=stores[node.store])
         elif isinstance(node, Take):
             made[position] = made[node.source].take(node.n)
+        elif isinstance(node, Tell):
+            options = {"key": functions.checksum, "default": None} if node.kind in ("min", "max") else {}
+            made[position] = getattr(made[node.source], node.kind)(**options)
+        elif isinstance(node, Operate):
+            made[position] = _operated(node, position, made, ready(position))
         else:
             made[position] = _future(node, task_of(node.fn, position, made, ready(position)), made)
     return made
+
+
+def _operated(node: Operate, position: int, made: Mapping[int, Any], before: Callable[[], None] | None) -> object:
+    method, numbers = getattr(made[node.source], node.kind), dict(node.numbers)
+    if node.other is not None:
+        return method(made[node.other])
+    if node.fn is None:
+        first = [numbers.pop("n")] if "n" in numbers else []
+        return method(*first, **numbers)
+    fn = task_of(node.fn, position, made, before)
+    if node.kind == "take_while":
+        return method(fn, **_given(node.args, made))
+    return method(fn.partial(**_given(node.args, made)), **numbers)
 
 
 def _future(node: Node, fn: Any, made: Mapping[int, Any]) -> object:
@@ -85,8 +105,8 @@ def _future(node: Node, fn: Any, made: Mapping[int, Any]) -> object:
             initial = _given((("initial", node.initial),), made)["initial"]
             options = {"combine": combine_of(node.fn)} if node.combines else {}
             return made[node.source].reduce(fn, initial=initial, ordered=node.ordered, **options)
-        case Keep() | Take():
-            raise AssertionError("a save or a take has no task")
+        case Keep() | Take() | Operate() | Tell():
+            raise AssertionError("a save or a take has no task, and others are built elsewhere")
 
 
 def _given(args: Args, made: Mapping[int, Any]) -> dict[str, Any]:
@@ -150,6 +170,14 @@ def closures(before: Callable[[], None]) -> dict[str, Callable[..., Any]]:
         before()
         return functions.fussy(x, m)
 
+    def residue(x: object, m: int = 3) -> int:
+        before()
+        return functions.residue(x, m)
+
+    def touchy(x: object, m: int = 4) -> int:
+        before()
+        return functions.touchy(x, m)
+
     def choosy(acc: object, item: object, m: int = 3) -> object:
         before()
         return functions.choosy(acc, item, m)
@@ -174,7 +202,9 @@ def closures(before: Callable[[], None]) -> dict[str, Callable[..., Any]]:
         before()
         yield from functions.faulty(items, after)
 
-    named: list[Callable[..., Any]] = [mark, listing, picky, likes, fussy, choosy, strand, emit, count, spread, faulty]
+    named: list[Callable[..., Any]] = [
+        mark, listing, picky, likes, fussy, residue, touchy, choosy, strand, emit, count, spread, faulty,
+    ]  # fmt: skip
     lambdas: dict[str, Callable[..., Any]] = {
         "swap": lambda a, x, b=(): (before(), functions.swap(a, x, b))[1],  # type: ignore[func-returns-value]
         "echo": lambda x: (before(), x)[1],  # type: ignore[func-returns-value]
@@ -203,6 +233,10 @@ def asynchronous(before: Callable[[], None]) -> dict[str, Callable[..., Any]]:
         before()
         return functions.likes(x, m)
 
+    async def residue(x: object, m: int = 3) -> int:
+        before()
+        return functions.residue(x, m)
+
     async def fold(acc: object, item: object, k: object = 0) -> object:
         before()
         return functions.fold(acc, item, k)
@@ -217,5 +251,5 @@ def asynchronous(before: Callable[[], None]) -> dict[str, Callable[..., Any]]:
         for item in functions.faulty(items, after):
             yield item
 
-    named: list[Callable[..., Any]] = [mark, picky, likes, fold, emit, faulty]
+    named: list[Callable[..., Any]] = [mark, picky, likes, residue, fold, emit, faulty]
     return closures(before) | {each.__name__: each for each in named}

@@ -14,14 +14,20 @@ from typing import Literal, TypeAlias
 from tests.laws.functions import FUNCTIONS
 
 __all__ = [
-    "Apply", "Arg", "Args", "Const", "Each", "Fate", "Fn", "Fold", "Graph", "Invoke", "Iterate", "Join", "Keep", "Node",
-    "Over", "Sift", "Style", "Take", "Then", "Use", "arguments", "defaults", "drops", "item_names", "kept", "key_names",
-    "needed", "parameters", "reads", "shared", "streams", "template", "through",
+    "Apply", "Arg", "Args", "Const", "Each", "Fate", "Fn", "Fold", "Graph", "Invoke", "Iterate", "Join", "Keep", "Kind",
+    "NUMBERS", "Node", "Operate", "Over", "Sift", "Style", "Take", "Tell", "Then", "Use", "arguments", "defaults",
+    "drops", "item_names", "kept", "key_names", "needed", "parameters", "reads", "shared", "streams", "template",
+    "through",
 ]  # fmt: skip
 
 Style = Literal["module", "closure", "async"]
 # What becomes of an item at which a function fails: the run ends, it is dropped, a value or a record takes its place.
 Fate = Literal["raise", "skip", "mend", "keep"]
+Kind = Literal["batch", "distinct", "enumerate", "group_by", "skip", "take_while", "unbatch", "window", "zip"]
+# The whole numbers of each, by name.
+NUMBERS: dict[Kind, tuple[str, ...]] = {
+    "batch": ("n",), "skip": ("n",), "window": ("n", "step"), "distinct": ("limit",),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -127,6 +133,26 @@ class Fold:
 
 
 @dataclass(frozen=True)
+class Operate:
+    """`source.kind(numbers)` of a stream; with a task where it asks one, and for `zip` with another stream."""
+
+    source: int
+    kind: Kind
+    numbers: tuple[tuple[str, int], ...] = ()
+    fn: Fn | None = None
+    args: Args = ()
+    other: int | None = None
+
+
+@dataclass(frozen=True)
+class Tell:
+    """`source.count()`, `source.min(key=..., default=None)` and the like: one value of a stream."""
+
+    source: int
+    kind: Literal["count", "min", "max", "sum"]
+
+
+@dataclass(frozen=True)
 class Take:
     """`source.take(n)` of a stream."""
 
@@ -145,7 +171,7 @@ class Keep:
 
 
 Apply: TypeAlias = Iterate | Invoke | Each | Sift | Over | Then | Join | Fold
-Node: TypeAlias = Apply | Take | Keep
+Node: TypeAlias = Apply | Operate | Tell | Take | Keep
 
 
 @dataclass(frozen=True)
@@ -166,9 +192,11 @@ def defaults(fn: Fn) -> dict[str, object]:
     return {each.name: each.default for each in found if each.default is not each.empty}
 
 
-def arguments(node: Apply) -> Args:
+def arguments(node: Apply | Operate | Tell) -> Args:
     """Everything bound by name: what partials fixed first; the value that `.then` gives on is one of them."""
-    bound = node.args if isinstance(node, Iterate | Invoke | Each | Sift | Then | Join) else ()
+    if isinstance(node, Tell) or node.fn is None:
+        return ()
+    bound = node.args if isinstance(node, Iterate | Invoke | Each | Sift | Then | Join | Operate) else ()
     bound = tuple(pair for layer in node.fn.layers for pair in layer) + bound
     if isinstance(node, Then):
         free = [name for name in parameters(node.fn) if name not in dict(bound)]
@@ -176,12 +204,14 @@ def arguments(node: Apply) -> Args:
     return bound
 
 
-def item_names(node: Apply) -> list[str]:
+def item_names(node: Apply | Operate | Tell) -> list[str]:
     """The parameters that items fill: the first ones that nothing else does."""
+    if isinstance(node, Tell) or node.fn is None:
+        return []
     bound = dict(arguments(node))
     free = [name for name in parameters(node.fn) if name not in bound]
     match node:
-        case Each() | Sift() | Join():
+        case Each() | Sift() | Join() | Operate():
             return free[:1]
         case Fold():
             return free[:2]
@@ -196,6 +226,7 @@ def reads(node: Node) -> list[int]:
     found = [] if isinstance(node, Iterate | Invoke | Over | Then) else [node.source]
     args: Args = () if isinstance(node, Keep | Take) else arguments(node)
     args += node.sources if isinstance(node, Over) else ()
+    found += [node.other] if isinstance(node, Operate) and node.other is not None else []
     args += (("initial", node.initial),) if isinstance(node, Fold) else ()
     return found + [arg.node for _, arg in args if isinstance(arg, Use)]
 
@@ -217,7 +248,7 @@ def through(graph: Graph, position: int) -> int:
     return position
 
 
-def kept(graph: Graph, position: int) -> Apply:
+def kept(graph: Graph, position: int) -> Apply | Operate | Tell:
     """What makes the value or the items of a node, saves and takes left aside."""
     while isinstance(node := graph.nodes[position], Keep | Take):
         position = node.source
@@ -225,7 +256,7 @@ def kept(graph: Graph, position: int) -> Apply:
 
 
 def streams(graph: Graph, position: int) -> bool:
-    return isinstance(kept(graph, position), Iterate | Each | Sift | Over)
+    return isinstance(kept(graph, position), Iterate | Each | Sift | Over | Operate)
 
 
 def drops(node: Node) -> bool:
@@ -237,6 +268,8 @@ def key_names(graph: Graph, position: int) -> list[str]:
     """The parameters that a key of this node's save may name."""
     node = kept(graph, position)
     items = item_names(node)
+    if isinstance(node, Tell) or node.fn is None:
+        return [name for name, _ in node.numbers] if isinstance(node, Operate) else []
     return [name for name in {**dict(arguments(node)), **defaults(node.fn)} if name not in items]
 
 

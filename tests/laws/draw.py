@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from tests.laws.describe import (
+    NUMBERS,
     Arg,
     Args,
     Const,
@@ -23,11 +24,14 @@ from tests.laws.describe import (
     Iterate,
     Join,
     Keep,
+    Kind,
     Node,
+    Operate,
     Over,
     Sift,
     Style,
     Take,
+    Tell,
     Then,
     Use,
     arguments,
@@ -40,21 +44,9 @@ from tests.laws.describe import (
     streams,
 )  # fmt: skip
 from tests.laws.functions import STARTS
+from tests.laws.values import VALUES, item_lists
 
-__all__ = ["VALUES", "graphs", "item_lists"]
-
-VALUES: SearchStrategy[object] = st.sampled_from([None, 0, False, "", (), 1, -7, 2.5, True, "a", "b c", ("k", 0)])
-
-
-EMPTY: SearchStrategy[tuple[object, ...]] = st.just(())
-
-
-@functools.cache
-def item_lists(least: int = 0, most: int = 5) -> SearchStrategy[tuple[object, ...]]:
-    """Tuples of values; of those that may be empty one in some is."""
-    filled = st.lists(VALUES, min_size=max(least, min(2, most)), max_size=most).map(tuple)
-    return filled if least else st.integers(0, 3).flatmap(lambda some: filled if some else EMPTY)
-
+__all__ = ["graphs"]
 
 # Parameters that do not take any value.
 _SPECIAL: dict[tuple[str, str], SearchStrategy[object]] = {
@@ -68,6 +60,8 @@ _SPECIAL: dict[tuple[str, str], SearchStrategy[object]] = {
     ("picky", "m"): st.integers(1, 6),
     ("choosy", "m"): st.integers(1, 6),
     ("likes", "m"): st.integers(1, 6),
+    ("residue", "m"): st.integers(1, 4),
+    ("touchy", "m"): st.integers(2, 9),
     ("fussy", "m"): st.integers(2, 9),
     ("strand", "m"): st.integers(2, 6),
 }
@@ -76,6 +70,10 @@ _SOURCES = ("emit", "emit", "count", "spread")
 _MODES: SearchStrategy[Literal["zip", "product"]] = st.sampled_from(["zip", "product"])
 _STORES: SearchStrategy[Literal["own", "run"]] = st.sampled_from(["own", "own", "run"])
 _STYLES: SearchStrategy[Style] = st.sampled_from(["closure", "module", "closure", "module", "async"])
+# Operations that fit any stream, as often as they are drawn.
+_KINDS: tuple[Kind, ...] = (
+    "batch", "batch", "enumerate", "skip", "window", "take_while", "distinct", "group_by", "zip",
+)  # fmt: skip
 _MOST_MAPPED = 12
 _LAYERS = 2
 
@@ -151,8 +149,8 @@ class _Artist:
         fresh = ["over", "over", "invoke", "invoke", "iterate", *(["each", "join", "fold"] if flows else [])]
         choices = fresh if self.nodes else ["iterate", "iterate", "iterate", "over", "over", "invoke"]
         if flowing:
-            steps = [*["each"] * 4, "attempt", "sift", "sift", "take", "take", "head"]
-            choices = [*steps, "keep", "join", "fold", "fold", *self.fresh(fresh)]
+            steps = [*["each"] * 4, "attempt", "sift", "sift", "take", "take", "head", *["operate"] * 7]
+            choices = [*steps, "keep", "join", "fold", "fold", "tell", *self.fresh(fresh)]
         elif values:
             choices = ["then", "then", "then", "then", "then", "keep", *self.fresh(fresh)]
         match self.pick(choices):
@@ -174,6 +172,10 @@ class _Artist:
             case "head":
                 fn, args = self.applied("likes", "odds")
                 return Take(self.add(Sift(self.one_of(flows), fn, args)), self.pick((1, 1, 2)))
+            case "operate":
+                return self.operate(self.one_of(flows))
+            case "tell":
+                return Tell(self.one_of(flows), self.pick(("count", "min", "max")))
             case "take":
                 return Take(self.one_of(flows), self.pick((0, 1, 1, 2, 2, 3, 4)))
             case "then":
@@ -221,6 +223,42 @@ class _Artist:
         initial = Const(self.draw(_sampled_from(STARTS[name])))
         taken = any(isinstance(node, Take) for node in self.nodes)
         return Fold(source, self.fn(name, layers), initial, name != "tally" or self.chance(2) or taken, combines=True)
+
+    def operate(self, source: int) -> Operate:
+        if self.chance(4):
+            # What holds others, to be taken apart.
+            fn, args = self.applied("listing", "spread")
+            batch = Operate(source, "batch", (("n", self.pick((1, 2, 3))),))
+            source = self.add(batch if self.chance(2) else Each(source, fn, args))
+            return Operate(self.add(self.keep(source)) if self.chance(4) else source, "unbatch")
+        kinds = [*_KINDS]
+        if self.held(source):
+            kinds += ["unbatch"] * 6
+        kind = self.pick(kinds)
+        match kind:
+            case "take_while":
+                fn, args = self.applied("likes", "odds", *self.failing("fussy"))
+                return Operate(source, kind, (), fn, args)
+            case "distinct" | "group_by":
+                fn, args = self.applied("residue", *self.failing("touchy"))
+                limit = (("limit", 99),) if kind == "distinct" else ()
+                return Operate(source, kind, limit, fn, args)
+            case "zip":
+                flows = [p for p in range(len(self.nodes)) if streams(self.graph, p)]
+                return Operate(source, kind, other=self.pick(flows))
+            case _:
+                return Operate(source, kind, tuple((name, self.pick((1, 2, 2, 3))) for name in NUMBERS.get(kind, ())))
+
+    def held(self, source: int) -> bool:
+        """Whether each item surely holds others."""
+        while isinstance(node := self.nodes[source], Keep | Take | Sift) or (
+            isinstance(node, Operate) and node.kind in ("skip", "take_while", "distinct")
+        ):
+            source = node.source
+        if isinstance(node, Operate):
+            return node.kind in ("batch", "window")
+        # A failed item that goes by holds nothing.
+        return isinstance(node, Each) and node.fn.name in ("listing", "spread") and node.fn.fate != "keep"
 
     def keep(self, source: int) -> Keep:
         while isinstance(node := self.nodes[source], Take):
@@ -304,10 +342,28 @@ class _Artist:
             return Use(self.one_of(list(range(len(self.nodes)))))
         return Const(self.draw(VALUES))
 
+    def made(self, node: Operate) -> int | None:
+        known, number = self.lengths[node.source], dict(node.numbers)
+        if known is None:
+            return None
+        match node.kind:
+            case "batch":
+                return -(-known // number["n"])
+            case "enumerate":
+                return known
+            case "skip":
+                return max(0, known - number["n"])
+            case "window":
+                return len(range(number["n"] - 1, known, number["step"]))
+            case _:
+                return None
+
     def length(self, node: Node) -> int | None:
         if isinstance(node, Take):
             known = self.lengths[node.source]
             return None if known is None else min(known, node.n)
+        if isinstance(node, Operate):
+            return self.made(node)
         bound = {} if isinstance(node, Keep) else dict(arguments(node))
         values = {name: arg.value for name, arg in bound.items() if isinstance(arg, Const)}
         match node:

@@ -109,6 +109,18 @@ def fussy(x: object, m: int = 4) -> bool:
     return checksum(x) % 3 != 0
 
 
+def residue(x: object, m: int = 3) -> int:
+    """One of m keys."""
+    return checksum(x) % m
+
+
+def touchy(x: object, m: int = 4) -> int:
+    """One of a few keys; refuses every m-th value or so."""
+    if checksum(x) % m == 0:
+        raise Refused(x)
+    return checksum(x) % 3
+
+
 def listing(x: object, n: int = 2) -> list[object]:
     return [term("listed", x, i) for i in range(n)]
 
@@ -167,8 +179,8 @@ def faulty(items: tuple[object, ...], after: int) -> Iterator[object]:
 FUNCTIONS: dict[str, Callable[..., object]] = {
     each.__name__: each
     for each in (
-        mark, swap, echo, void, blank, picky, likes, odds, fussy, listing, fold, lagfold, choosy, tally, strand, emit,
-        count, spread, faulty,
+        mark, swap, echo, void, blank, picky, likes, odds, fussy, residue, touchy, listing, fold, lagfold, choosy,
+        tally, strand, emit, count, spread, faulty,
     )
 }  # fmt: skip
 

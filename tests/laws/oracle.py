@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import inspect
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from tests.laws.describe import (
     Apply,
     Args,
     Each,
+    Fn,
     Fold,
     Graph,
     Invoke,
     Iterate,
     Join,
     Keep,
+    Operate,
     Over,
     Sift,
     Take,
+    Tell,
     Then,
     Use,
     arguments,
@@ -34,66 +37,11 @@ from tests.laws.describe import (
     template,
     through,
 )  # fmt: skip
-from tests.laws.functions import FUNCTIONS, mended
+from tests.laws.functions import FUNCTIONS, checksum, mended
+from tests.laws.operate import Ended, outputs
+from tests.laws.outcome import Error, Lost, Outcome, Result
 
 __all__ = ["Error", "Outcome", "evaluate"]
-
-
-@dataclass(frozen=True)
-class Error:
-    """An error with the node and the item it comes from."""
-
-    kind: str
-    message: str
-    node: int
-    index: int | None
-
-
-@dataclass
-class Result:
-    """A value, or the items of a stream by index; not `whole` when something failed here or before.
-
-    `calls` counts how often the node's function is started. `cut` is the index of the item with which a filter was
-    over.
-    """
-
-    value: object = None
-    items: dict[int, object] = field(default_factory=dict)
-    errors: list[Error] = field(default_factory=list)
-    whole: bool = True
-    calls: int = 0
-    cut: int | None = None
-
-
-@dataclass
-class Outcome:
-    """`saves`: for each save, what it keeps, in order. `errors`: each one that may end the run; empty when none.
-
-    Behind the item with which a filter is `over`, items of its source may have been asked for or not: `spare` errors
-    and keys may be seen or not.
-
-    `calls`: how often each node's function is started when nothing fails.
-    """
-
-    value: object
-    saves: dict[int, list[tuple[str, object]]]
-    errors: list[Error]
-    calls: dict[int, int]
-    spare: list[Error] = field(default_factory=list)
-    spare_keys: set[str] = field(default_factory=set)
-    over: bool = False
-
-
-@dataclass(frozen=True)
-class Lost:
-    """An item at which an attempt failed; it reads as daglite's own record does."""
-
-    task: str
-    index: int
-    error: Exception
-
-    def __repr__(self) -> str:
-        return f"Failed(task '{self.task}', item {self.index}, {type(self.error).__name__}: {self.error})"
 
 
 class Missing(Exception):
@@ -108,7 +56,8 @@ def evaluate(graph: Graph) -> Outcome:
         node = graph.nodes[position]
         if isinstance(node, Take):
             source = done[through(graph, node.source)]
-            done[position] = Result(items=dict(itertools.islice(source.items.items(), node.n)), whole=source.whole)
+            items = dict(itertools.islice(source.items.items(), node.n))
+            done[position] = Result(items=items, whole=source.whole, stops=source.stops)
         elif not isinstance(node, Keep):
             done[position] = _Evaluation(graph, done, position, node, readers).result()
     saves = {p: _saves(graph, p, done) for p in needed(graph) if isinstance(graph.nodes[p], Keep)}
@@ -139,7 +88,7 @@ def _readers(graph: Graph) -> dict[int, list[int]]:
 def _source_of(graph: Graph, position: int) -> int | None:
     """The stream whose items become those of a node."""
     match graph.nodes[position]:
-        case Each(source=read) | Sift(source=read) | Take(source=read):
+        case Each(source=read) | Sift(source=read) | Take(source=read) | Operate(source=read):
             return through(graph, read)
         case Over(sources=((_, Use(node=read)),)) if streams(graph, read):
             return through(graph, read)
@@ -154,7 +103,27 @@ def _asked(graph: Graph, readers: dict[int, list[int]], position: int) -> int | 
     more, node = _asked(graph, readers, reader), graph.nodes[reader]
     if isinstance(node, Take):
         return node.n if more is None else min(node.n, more)
+    if isinstance(node, Operate):
+        return None if more is None else _fed(node, more)
     return more if not drops(node) or more == 0 else None
+
+
+def _fed(node: Operate, more: int) -> int | None:
+    """How many items an operation asks for to give so many."""
+    number = dict(node.numbers)
+    if not more:
+        return 0
+    match node.kind:
+        case "enumerate" | "zip":
+            return more
+        case "batch":
+            return more * number["n"]
+        case "skip":
+            return more + number["n"]
+        case "window":
+            return (more - 1) * number["step"] + number["n"]
+        case _:
+            return None
 
 
 def _chain(graph: Graph, readers: dict[int, list[int]], position: int) -> list[int]:
@@ -171,13 +140,21 @@ def _spare(graph: Graph, done: dict[int, Result], readers: dict[int, list[int]])
     errors: list[Error] = []
     keys: set[str] = set()
     for position, result in done.items():
-        for above in _chain(graph, readers, position) if result.cut is not None else []:
-            assert result.cut is not None
-            errors += [e for e in done[above].errors if e.index is None or e.index > result.cut]
+        cut = result.cut
+        above = [position, *_chain(graph, readers, position)] if cut is not None else []
+        for below, each in itertools.pairwise(above):
+            if below != position and isinstance(graph.nodes[below], Operate):
+                # Here items have another index: that of the one which brought the last one out.
+                cut = -1 if cut is None else done[below].brought.get(cut, -1)
+            if cut is None:
+                break
+            # What an operation says of an item that fails is behind all that it gave.
+            behind = isinstance(graph.nodes[each], Operate)
+            errors += [e for e in done[each].errors if behind or e.index is None or e.index > cut]
             for save in needed(graph):
-                if isinstance(graph.nodes[save], Keep) and through(graph, save) == above:
-                    found = zip(_saves(graph, save, done), done[above].items, strict=False)
-                    keys |= {key for (key, _), index in found if index > result.cut}
+                if isinstance(graph.nodes[save], Keep) and through(graph, save) == each:
+                    found = zip(_saves(graph, save, done), done[each].items, strict=False)
+                    keys |= {key for (key, _), index in found if index > cut}
     return errors, keys
 
 
@@ -186,7 +163,7 @@ class _Evaluation:
     graph: Graph
     done: dict[int, Result]
     position: int
-    node: Apply
+    node: Apply | Operate | Tell
     readers: dict[int, list[int]]
 
     def result(self) -> Result:
@@ -199,9 +176,17 @@ class _Evaluation:
             self.fail(error, None)
         return self.found
 
+    @property
+    def fn(self) -> Fn:
+        assert not isinstance(self.node, Tell)
+        assert self.node.fn is not None
+        return self.node.fn
+
     def fail(self, error: Exception, index: int | None) -> None:
         self.found.errors.append(Error(type(error).__name__, str(error), self.position, index))
         self.found.whole = False
+        if index is not None:
+            self.found.stops = index if self.found.stops is None else min(index, self.found.stops)
 
     def compute(self, bound: dict[str, object], names: list[str]) -> None:
         match self.node:
@@ -210,12 +195,25 @@ class _Evaluation:
                 items = itertools.islice(self.started(bound), self.asked()) if self.asked() != 0 else []
                 for index, item in enumerate(items):
                     self.found.items[index] = item
+                    self.found.stops = index + 1
+                self.found.stops = None
             case Invoke() | Then():
                 self.found.value = self.once(bound)
             case Join():
                 self.found.value = self.once(bound | {names[0]: _value(self.graph, self.node.source, self.done)})
             case Each(source=read) | Over(sources=((_, Use(node=read)),)) if streams(self.graph, read):
                 self.each(bound, names, {i: (x,) for i, x in self.source(read).items()})
+            case Operate():
+                self.operate(self.node, bound, names)
+            case Tell(kind=kind):
+                items = list(self.source(self.node.source).values())
+                if kind == "count":
+                    self.found.value = len(items)
+                elif kind == "sum":
+                    self.found.value = sum(items)
+                else:
+                    best = min if kind == "min" else max
+                    self.found.value = best(items, key=checksum, default=None)
             case Sift():
                 self.sift(bound, names, self.source(self.node.source))
             case Over():
@@ -240,8 +238,8 @@ class _Evaluation:
         try:
             return self.call(given)
         except Exception as error:
-            self.found.calls += self.node.fn.stumbles and self.node.fn.style != "closure"
-            if self.node.fn.fate == "mend":
+            self.found.calls += self.fn.stumbles and self.fn.style != "closure"
+            if self.fn.fate == "mend":
                 return mended(None, error)
             raise
 
@@ -251,12 +249,12 @@ class _Evaluation:
             return [self.call(given)]
         except Exception as error:
             # Where retries are a number, this is tried again in vain.
-            self.found.calls += self.node.fn.stumbles and self.node.fn.style != "closure"
-            match self.node.fn.fate:
+            self.found.calls += self.fn.stumbles and self.fn.style != "closure"
+            match self.fn.fate:
                 case "mend":
                     return [mended(index, error)]
                 case "keep":
-                    return [Lost(f"{self.node.fn.name}.{self.position}", index, error)]
+                    return [Lost(f"{self.fn.name}.{self.position}", index, error)]
                 case "raise":
                     self.fail(error, index)
             return []
@@ -277,15 +275,58 @@ class _Evaluation:
                 break
         if last is not None and len(self.found.items) == most:
             self.found.cut = last
-            above = [self.done[each] for each in _chain(self.graph, self.readers, self.position)]
+            chain = _chain(self.graph, self.readers, self.position)
+            # An operation gives nothing once something before it has failed.
+            alike = itertools.takewhile(lambda each: not isinstance(self.graph.nodes[each], Operate), chain)
+            above = [self.done[each] for each in alike]
             fatal = [
                 e for result in (self.found, *above) for e in result.errors if e.index is not None and e.index <= last
             ]
             self.found.whole = not fatal
+            if not fatal:
+                self.found.stops = None
+
+    def operate(self, node: Operate, bound: dict[str, object], names: list[str]) -> None:
+        """Over what comes before anything fails; numbered from 0."""
+        source = self.source(node.source)
+        whole, most = self.found.whole, self.asked()
+        if most == 0:
+            self.found.cut, self.found.whole, self.found.stops = -1, True, None
+            return
+        indices = [index for index in source if self.found.stops is None or index < self.found.stops]
+        other: list[object] = []
+        if node.other is not None:
+            value: Any = _value(self.graph, node.other, self.done)
+            other = value
+        self.found.whole, self.found.stops = True, None
+        place = -1
+
+        def ask(at: int, item: object) -> object:
+            nonlocal place
+            place = at
+            return self.call(bound | {names[0]: item})
+
+        try:
+            found = outputs(node.kind, dict(node.numbers), [source[index] for index in indices], ask, other)
+            for out, at in found:
+                if at is None and not whole:
+                    break
+                self.found.brought[len(self.found.items)] = None if at is None else indices[at]
+                self.found.items[len(self.found.items)] = out
+                if len(self.found.items) == most:
+                    self.found.cut = None if at is None else indices[at]
+                    return
+        except Ended as end:
+            self.found.cut = indices[end.place] if end.place >= 0 else -1
+            return
+        except Exception as error:
+            self.fail(error, place)
+        if not whole or self.found.errors:
+            self.found.whole, self.found.stops = False, len(self.found.items)
 
     def started(self, given: dict[str, object]) -> Any:
         self.found.calls += 1
-        return FUNCTIONS[self.node.fn.name](**given)
+        return FUNCTIONS[self.fn.name](**given)
 
     def call(self, given: dict[str, object]) -> object:
         value = self.started(given)
@@ -293,7 +334,7 @@ class _Evaluation:
 
     def source(self, position: int) -> dict[int, object]:
         source = self.done[through(self.graph, position)]
-        self.found.whole = source.whole
+        self.found.whole, self.found.stops = source.whole, source.stops
         return source.items
 
     def each(self, bound: dict[str, object], names: list[str], rows: dict[int, tuple[object, ...]]) -> None:
@@ -301,7 +342,7 @@ class _Evaluation:
             self.until_enough(rows, bound, names)
             return
         for index, row in itertools.islice(rows.items(), self.asked()):
-            if self.node.fn.fate == "keep" and isinstance(row[0], Lost):
+            if self.fn.fate == "keep" and isinstance(row[0], Lost):
                 self.found.items[index] = row[0]
                 continue
             for value in self.on_item(bound | dict(zip(names, row, strict=True)), index):
@@ -322,9 +363,13 @@ def _value(graph: Graph, position: int, done: dict[int, Result]) -> object:
 def _saves(graph: Graph, position: int, done: dict[int, Result]) -> list[tuple[str, object]]:
     node, result = kept(graph, position), done[through(graph, position)]
     try:
-        values = {**defaults(node.fn), **_values(graph, arguments(node), done)}
+        values = _values(graph, arguments(node), done)
     except Missing:
         return []
+    if isinstance(node, Operate):
+        values |= dict(node.numbers)
+    if not isinstance(node, Tell) and node.fn is not None:
+        values = {**defaults(node.fn), **values}
     known = {name: value for name, value in values.items() if name in key_names(graph, position)}
     text = template(graph, position)
     if streams(graph, position):

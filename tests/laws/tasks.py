@@ -57,6 +57,16 @@ def fussy(x: object, m: int = 4) -> bool:
 
 
 @task
+def residue(x: object, m: int = 3) -> int:
+    return functions.residue(x, m)
+
+
+@task
+def touchy(x: object, m: int = 4) -> int:
+    return functions.touchy(x, m)
+
+
+@task
 def listing(x: object, n: int = 2) -> list[object]:
     return functions.listing(x, n)
 
@@ -109,7 +119,7 @@ def faulty(items: tuple[object, ...], after: int) -> Iterator[object]:
 TASKS: dict[str, Task[..., Any]] = {
     each.name: each
     for each in (
-        mark, swap, echo, void, blank, picky, likes, odds, fussy, listing, fold, lagfold, choosy, tally, strand, emit,
-        count, spread, faulty,
+        mark, swap, echo, void, blank, picky, likes, odds, fussy, residue, touchy, listing, fold, lagfold, choosy,
+        tally, strand, emit, count, spread, faulty,
     )
 }  # fmt: skip

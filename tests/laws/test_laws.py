@@ -17,10 +17,11 @@ from daglite.compile.rules import RULES
 from daglite.exceptions import ExecutionError
 from tests.laws.build import build, task_of
 from tests.laws.describe import Args, Const, Each, Fn, Fold, Graph, Invoke, Iterate, Join, Sift, Take
-from tests.laws.draw import VALUES, graphs, item_lists
+from tests.laws.draw import graphs
 from tests.laws.functions import FUNCTIONS, Refused
 from tests.laws.oracle import evaluate
 from tests.laws.trial import EXAMPLES, Seen, agree, compiled_with, end, trial
+from tests.laws.values import VALUES, item_lists
 
 MANY = settings(max_examples=2 * EXAMPLES)
 SOME = settings(max_examples=EXAMPLES)
@@ -73,7 +74,7 @@ def called(fn: Fn) -> Callable[..., Any]:
 
 @SOME
 @given(graphs(failures=False), st.integers(-(2**70), 2**70))
-def test_law_18_seeds_are_those_of_step_and_item(graph: Graph, seed: int) -> None:
+def test_law_19_seeds_are_those_of_step_and_item(graph: Graph, seed: int) -> None:
     """What each step draws for its items is the same, optimised or not; it is another for another item or step."""
     drawn: list[Counter[tuple[int, object]]] = []
     for optimize in (True, False):

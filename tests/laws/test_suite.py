@@ -11,9 +11,24 @@ from hypothesis import given, settings
 
 import daglite
 from daglite.compile.rules import RULES
-from tests.laws import describe, functions, oracle
+from daglite.program import StreamStage
+from tests.laws import describe, functions, operate, oracle
 from tests.laws.build import build
-from tests.laws.describe import Const, Fold, Graph, Iterate, Keep, Over, Sift, Take, Use, needed, shared
+from tests.laws.describe import (
+    Const,
+    Fold,
+    Graph,
+    Iterate,
+    Keep,
+    Operate,
+    Over,
+    Sift,
+    Take,
+    Tell,
+    Use,
+    needed,
+    shared,
+)  # fmt: skip
 from tests.laws.draw import graphs
 from tests.laws.oracle import evaluate
 
@@ -22,20 +37,20 @@ SHARES = {"shared": 0.30, "linear": 0.20, "saves": 0.20, "partials": 0.20, "empt
 # Of the finer things, enough that each is met many times.
 PRESENT = {
     "futures as arguments", "partial of partial", "products", "zips", "map over futures", "unordered folds",
-    "folds in parts", "filters", "skip", "mend", "keep", "takes", "takes behind filters", "async", "by reference",
-    "retries",
-    "saves without an index", "stream saves", "saves of the run's store",
+    "folds in parts", "filters", "fate skip", "fate mend", "fate keep", "takes", "takes behind filters", "async",
+    "by reference", "retries", "saves without an index", "stream saves", "saves of the run's store", "folds by name",
+    "several segments", "batch", "distinct", "enumerate", "group_by", "skip", "take_while", "unbatch", "window", "zip",
     *(rule.__name__ for rule in RULES),
 }  # fmt: skip
 
 
 def test_oracle_imports_nothing_of_daglite() -> None:
     """The oracle, and everything it imports, is written without daglite."""
-    for module in (oracle, describe, functions):
+    for module in (oracle, operate, describe, functions):
         assert module.__file__ is not None
         names = set(imported(ast.parse(Path(module.__file__).read_text(encoding="utf-8"))))
         ours = {name for name in names if name.partition(".")[0] == "tests"}
-        assert ours <= {"tests.laws.describe", "tests.laws.functions"}
+        assert ours <= {"tests.laws.describe", "tests.laws.functions", "tests.laws.operate", "tests.laws.outcome"}
         assert names - ours <= {
             "__future__", "collections", "collections.abc", "dataclasses", "inspect", "itertools", "threading",
             "typing", "zlib",
@@ -73,6 +88,8 @@ def traits(graph: Graph) -> set[str]:
     found = {"shared" if shared(graph) else "linear"}
     plan = daglite.compile(build(graph, {"own": None, "run": None}))
     found |= {firing.rule for firing in plan.program.trace}
+    streams = [stage for stage in plan.program.stages if isinstance(stage, StreamStage)]
+    found |= {"several segments"} if any(len(stage.segments) > 1 for stage in streams) else set()
     outcome = evaluate(graph)
     found |= {"failures"} if outcome.errors else set()
     found |= {"takes behind filters"} if outcome.over else set()
@@ -86,6 +103,12 @@ def traits(graph: Graph) -> set[str]:
         if isinstance(node, Take):
             found.add("takes")
             continue
+        if isinstance(node, Operate):
+            found.add(node.kind)
+        if isinstance(node, Tell):
+            found.add("folds by name")
+        if isinstance(node, Tell) or node.fn is None:
+            continue
         bound = describe.arguments(node)
         found |= {"futures as arguments"} if any(isinstance(arg, Use) for _, arg in bound) else set()
         found |= {"partials"} if node.fn.layers else set()
@@ -95,7 +118,7 @@ def traits(graph: Graph) -> set[str]:
         found |= {"by reference"} if node.fn.style == "module" and not node.fn.stumbles else set()
         found |= {"unordered folds"} if isinstance(node, Fold) and not node.ordered else set()
         found |= {"filters"} if isinstance(node, Sift) else set()
-        found.add(node.fn.fate)
+        found.add(f"fate {node.fn.fate}")
         found |= {"folds in parts"} if isinstance(node, Fold) and node.combines else set()
         if isinstance(node, Over):
             found |= {"products" if node.mode == "product" else "zips"} if len(node.sources) > 1 else set()

@@ -95,3 +95,34 @@ def test_unordered_first_seen_wins() -> None:
 
     assert verdict.error is first
     assert verdict.patience(0, 0.0) == 0.0
+
+
+def test_error_of_a_later_leg_comes_first() -> None:
+    """It is of an item that came out of the leg before ahead of the one that failed there."""
+    verdict, first, later = Verdict(ordered=True), ValueError("first leg"), ValueError("later leg")
+    verdict.record(3, first, 0.0, leg=0)
+    assert verdict.wants(100, leg=1)
+    assert not verdict.wants(3, leg=0)
+    verdict.record(50, later, 0.5, leg=1)
+    assert verdict.error is later
+    verdict.record(0, first, 0.6, leg=0)
+    assert verdict.error is later
+    assert verdict.patience(-1, 0.75) == 0.25
+
+
+def test_errors_of_dropped_legs_never_happened() -> None:
+    verdict, later = Verdict(ordered=True), ValueError("later leg")
+    verdict.record(3, ValueError("first leg"), 0.0, leg=0)
+    verdict.drop(1)
+    assert verdict.wants(4)
+    verdict.record(4, ValueError("first leg"), 0.1, leg=0)
+    verdict.record(9, later, 7.0, leg=1)
+    assert verdict.error is later
+    assert verdict.patience(2, 7.5) == 0.5
+
+
+def test_error_of_the_run_outlives_a_drop() -> None:
+    verdict, told = Verdict(ordered=True), ValueError("the run")
+    verdict.record(-1, told, 0.0)
+    verdict.drop(2)
+    assert verdict.error is told

@@ -125,6 +125,67 @@ def streams() -> None:
     assert_type(numbers.iter(1).reduce(add, initial=0.0).save("k"), ReduceFuture[float])
 
 
+@task
+def length(text: str, most: int = 5) -> int:
+    return min(len(text), most)
+
+
+@task
+def short(text: str, least: int = 1) -> bool:
+    return len(text) >= least
+
+
+@task
+def letters(text: str) -> list[str]:
+    return list(text)
+
+
+def operations() -> None:
+    texts = rows.iter("a").then(price).then(label, prefix="p")
+    assert_type(numbers.iter(3).batch(2), MapTaskFuture[list[int]])
+    assert_type(numbers.iter(3).batch(2).batch(2).run(runtime="inline"), list[list[list[int]]])
+    assert_type(numbers.iter(3).batch(2).unbatch(), MapTaskFuture[int])
+    assert_type(numbers.iter(3).then(numbers).unbatch().run(runtime="inline"), list[int])
+    assert_type(texts.then(letters).unbatch(), MapTaskFuture[str])
+    assert_type(numbers.iter(3).window(2), MapTaskFuture[list[int]])
+    assert_type(numbers.iter(3).window(2, step=2), MapTaskFuture[list[int]])
+    assert_type(texts.enumerate(), MapTaskFuture[tuple[int, str]])
+    assert_type(texts.skip(1), MapTaskFuture[str])
+    assert_type(texts.batch(2).take(1), MapTaskFuture[list[str]])
+    assert_type(texts.take_while(short), MapTaskFuture[str])
+    assert_type(texts.take_while(short, least=2).run(runtime="inline"), list[str])
+    assert_type(numbers.iter(3).take_while(dear), MapTaskFuture[int])
+    assert_type(texts.distinct(), MapTaskFuture[str])
+    assert_type(texts.distinct(length, limit=5), MapTaskFuture[str])
+    assert_type(texts.group_by(length), MapTaskFuture[tuple[int, list[str]]])
+    assert_type(texts.group_by(length, limit=9).run(runtime="inline"), list[tuple[int, list[str]]])
+    assert_type(texts.zip(numbers.iter(3)), MapTaskFuture[tuple[str, int]])
+    assert_type(texts.zip(texts.enumerate()), MapTaskFuture[tuple[str, tuple[int, str]]])
+
+
+def named_folds() -> None:
+    texts = rows.iter("a").then(price).then(label, prefix="p")
+    assert_type(texts.count(), ReduceFuture[int])
+    assert_type(texts.count().run(runtime="inline"), int)
+    assert_type(numbers.iter(3).sum(), ReduceFuture[int])
+    assert_type(rows.iter("a").then(price).sum().run(runtime="inline"), float)
+    assert_type(rows.iter("a").then(price).sum(1.5), ReduceFuture[float])
+    assert_type(texts.min(), ReduceFuture[str])
+    assert_type(texts.max().run(runtime="inline"), str)
+    assert_type(texts.max(key=len), ReduceFuture[str])
+    assert_type(texts.min(default=None), ReduceFuture[str | None])
+    assert_type(rows.iter("a").max(key=len, default=None), ReduceFuture[dict[str, str] | None])
+    assert_type(texts.for_each(length), ReduceFuture[int])
+    assert_type(texts.for_each(length, most=2).then(double), TaskFuture[int])
+
+
+def iterables() -> None:
+    assert_type(daglite.from_iterable([1, 2]), IterFuture[int])
+    assert_type(daglite.from_iterable(range(3)).then(double), MapTaskFuture[int])
+    assert_type(daglite.from_iterable({"a": 1}.items()).run(runtime="inline"), list[tuple[str, int]])
+    assert_type(daglite.from_iterable(iter([1.5])).run(runtime="inline"), list[float])
+
+
 def open_partials(one: PartialTask[..., float], stream: PartialStreamTask[..., dict[str, str]]) -> None:
     """With the plugin the parameters that are left are known, without it they are open; both are one of these."""
 
@@ -179,6 +240,9 @@ def variance() -> None:
 def main() -> None:
     tasks()
     streams()
+    operations()
+    named_folds()
+    iterables()
     partials_and_maps()
     futures_as_arguments()
     plans()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from daglite.compile.rewrite import Rule
 from daglite.compile.rules.bind_partial import bind_partial
+from daglite.compile.rules.drop_batches import drop_batches
 from daglite.compile.rules.fuse_calls import fuse_calls
 from daglite.compile.rules.fuse_maps import fuse_maps
 from daglite.compile.rules.stream_collect import stream_collect
@@ -15,6 +16,8 @@ __all__ = ["RULES"]
 
 RULES: tuple[Rule, ...] = (
     bind_partial,
+    # While the operations still are nodes of their own.
+    drop_batches,
     stream_source,
     fuse_maps,
     stream_reduce,

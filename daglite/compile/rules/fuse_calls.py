@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from daglite.compile.rewrite import Readers
 from daglite.compile.streams import extended
 from daglite.ir.nodes import Call, CompositeTaskNode, Link, Node, TaskNode
 from daglite.ir.walk import children
+from daglite.options import Save
 from daglite.records import replace
 
 __all__ = ["fuse_calls"]
@@ -20,7 +23,8 @@ def fuse_calls(node: Node, readers: Readers) -> Node | None:
     Preconditions: g's value has no other reader and no save (it is needed in the coordinator then); neither is a
     generator (its items are kept one by one); f waits for nothing but g (else independent calls would run in turn);
     no key of f's saves names the parameter that g's value fills (the value would not come back to the coordinator);
-    nothing fixed by a partial is left, so that the value's parameter is among the ordinary bindings.
+    nothing fixed by a partial is left, so that the value's parameter is among the ordinary bindings; both ask to run in
+    the same place (`on`), or neither asks.
     """
     if not isinstance(node, TaskNode) or node.call.function.streams or node.call.fixed:
         return None
@@ -30,11 +34,16 @@ def fuse_calls(node: Node, readers: Readers) -> Node | None:
     inner = below[0]
     if any(binding.argument is inner and binding.name in _named(node) for binding in node.call.bound):
         return None
-    if isinstance(inner, TaskNode) and not inner.saves and not inner.call.function.streams:
+    if isinstance(inner, TaskNode) and _goes_on(inner.call, inner.saves, node) and not inner.call.function.streams:
         return CompositeTaskNode(inner.call, (_link(node.call, inner),), node.saves)
-    if isinstance(inner, CompositeTaskNode) and not inner.saves:
+    if isinstance(inner, CompositeTaskNode) and _goes_on(inner.first, inner.saves, node):
         return replace(inner, links=extended(inner.links, _link(node.call, inner)), saves=node.saves)
     return None
+
+
+def _goes_on(call: Call, saves: Sequence[Save], node: TaskNode) -> bool:
+    """Whether nobody sees the value of what stands before, and the call after it asks for no other place."""
+    return not saves and call.function.site == node.call.function.site
 
 
 def _named(node: TaskNode) -> set[str]:

@@ -19,7 +19,7 @@ def stream_join(node: Node, readers: Readers) -> Node | None:
     Preconditions: the items have no other reader, f's other arguments included; f has no option that only a worker can
     keep (a time limit, `retry_on_crash=False`).
     """
-    if isinstance(node, JoinNode) and readers(node.source) == 1 and not node.call.function.needs_worker:
+    if isinstance(node, JoinNode) and readers(node.source) == 1 and not node.call.function.wants_worker:
         stream = open_stream(node.source)
         if stream is not None:
             return replace(stream, ending=Join(node.call, node.item, node.saves))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from daglite.compile.rewrite import Readers
 from daglite.compile.streams import open_stream
-from daglite.ir.nodes import Fold, Node, ReduceNode
+from daglite.ir.nodes import Node, ReduceNode, fold_of
 from daglite.records import replace
 
 __all__ = ["stream_reduce"]
@@ -21,6 +21,5 @@ def stream_reduce(node: Node, readers: Readers) -> Node | None:
     if isinstance(node, ReduceNode) and readers(node.source) == 1:
         stream = open_stream(node.source)
         if stream is not None:
-            fold = Fold(node.call, node.accumulator, node.item, node.initial, node.ordered, node.saves, node.combine)
-            return replace(stream, ending=fold)
+            return replace(stream, ending=fold_of(node))
     return None

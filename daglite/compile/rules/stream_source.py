@@ -1,4 +1,4 @@
-"""stream_source: a map or a filter over a generator runs as a stream."""
+"""stream_source: a map, a filter or an operation over a generator runs as a stream."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["stream_source"]
 def stream_source(node: Node, readers: Readers) -> Node | None:
     """Law: `f.map(x=gen.iter())` = `f.map(x=gen())`, with each item sent on as it is yielded.
 
-    A filter is such a step as well.
+    A filter is such a step as well, and so is an operation.
 
     before: map f over (iter gen)
     after:  iter gen -> then f
@@ -22,4 +22,4 @@ def stream_source(node: Node, readers: Readers) -> Node | None:
     step = step_on(node)
     if step is None or not isinstance(step[0], IterNode) or readers(step[0]) != 1:
         return None
-    return CompositeMapTaskNode(step[0], (step[1],), None, most_of(node))
+    return CompositeMapTaskNode(step[0], step[1], None, most_of(node))

@@ -6,28 +6,27 @@ wait for it for ever.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
 import pickle
 import selectors
 import signal
-import socket
 import threading
 import time
-import weakref
 from collections.abc import Sequence
 from itertools import count
-from typing import cast
 
 from daglite.exceptions import ExecutionError
+from daglite.functions import Function
 from daglite.options import StartMethod
 from daglite.runtime.chain import BoundStep
-from daglite.runtime.executor import Chunk, EndedBy, Hear, Reply, ReplyKind
+from daglite.runtime.executor import Chunk, EndedBy, Hear, Reply, ReplyKind, Session
 from daglite.runtime.helper import on_helper
 from daglite.runtime.logs import take_record
 from daglite.runtime.processes.memory import memory_hint, memory_kills
 from daglite.runtime.processes.process import WorkerProcess, interrupts_blocked, start_worker
+from daglite.runtime.processes.stranded import strand_at_exit
+from daglite.runtime.processes.waiting import Waiting
 from daglite.runtime.tally import unpack_reading
 from daglite.runtime.travel.errors import unpack_error
 from daglite.runtime.travel.frames import Frame, Kind, take_back
@@ -40,13 +39,13 @@ __all__ = ["ProcessSession"]
 # Two batches for each worker: one under way, one waiting behind it.
 _CREDITS = 2
 _KINDS: dict[Kind, ReplyKind] = {Kind.DONE: "done", Kind.FAIL: "failed", Kind.PIECE: "piece"}
-# All sessions of this process that may have workers.
-_OPEN: weakref.WeakSet[ProcessSession] = weakref.WeakSet()
 _FRAMES = {"batch": Kind.BATCH, "generate": Kind.GENERATE, "stream": Kind.GENERATE}
 
 
 class ProcessSession:
     """A pool of worker processes; see `executor.Session`."""
+
+    attends = True
 
     def __init__(self, workers: int, method: StartMethod, codec: Codec, items_per_worker: int | None = None) -> None:
         self.workers = workers
@@ -68,16 +67,11 @@ class ProcessSession:
         self._deaths = 0
         self._kills = memory_kills()
         self.stranded = False
-        _OPEN.add(self)
-        with interrupts_blocked(), contextlib.ExitStack() as undo:
-            self._selector = undo.enter_context(selectors.DefaultSelector())
-            self._wake_in, self._wake_out = socket.socketpair()
-            # From here on `close` sees to them.
-            undo.pop_all()
+        strand_at_exit(self)
+        with interrupts_blocked():
+            # From here on `close` sees to it.
+            self._waiting = Waiting()
         try:
-            self._wake_in.setblocking(False)
-            self._wake_out.setblocking(False)
-            self._selector.register(self._wake_out, selectors.EVENT_READ, None)
             self._fill()
         except BaseException:
             self.close()
@@ -109,8 +103,18 @@ class ProcessSession:
             return None
         return max((worker.left or 0 for worker in self._pool if worker.credits(_CREDITS)), default=1)
 
+    def resumes(self, function: Function) -> bool:
+        # One that is replaced after so many items would leave what it has begun.
+        return self._items_per_worker is None
+
     def submit(self, chunk: Chunk) -> None:
-        able = [w for w in self._pool if w.credits(_CREDITS) and (w.left is None or w.left >= chunk.items)]
+        if chunk.worker is not None:
+            able = [w for w in self._pool if w.pid == chunk.worker]
+        else:
+            able = [w for w in self._pool if w.credits(_CREDITS) and (w.left is None or w.left >= chunk.items)]
+        if not able:
+            self._lost.append(Reply(chunk.seq, "lost", worker=chunk.worker, started=False))
+            return
         worker = (max if chunk.light else min)(able, key=lambda one: len(one.chunks))
         self._free = None
         worker.chunks.append(chunk)
@@ -136,13 +140,10 @@ class ProcessSession:
         while self._settled:
             # Only now: what came with it has been handed out, and an item that failed has been shown.
             take_back(self.codec.arena, self._settled.pop())
-        for key, events in self._selector.select(0 if replies else self._patience(timeout)):
-            worker = cast("WorkerProcess | None", key.data)
-            if worker is None:
-                self._drain_wake()
-            elif worker not in self._pool:
+        for worker, what, events in self._waiting.select(0 if replies else self.patience(timeout)):
+            if worker not in self._pool:
                 continue
-            elif key.fileobj is worker.sock:
+            if what is worker.sock:
                 if events & selectors.EVENT_WRITE:
                     self._flush(worker)
                 if events & selectors.EVENT_READ and not self._receive(worker, replies):
@@ -159,8 +160,13 @@ class ProcessSession:
         return replies
 
     def wake(self) -> None:
-        with contextlib.suppress(BlockingIOError, OSError):
-            self._wake_in.send(b"\0")
+        self._waiting.wake()
+
+    def attend(self, fd: int, *, on: bool) -> None:
+        self._waiting.attend(fd, on=on)
+
+    def alert(self, other: Session | None) -> None:
+        self._waiting.alert(other)
 
     def listen(self, hear: Hear | None) -> None:
         self._hear = hear
@@ -179,7 +185,7 @@ class ProcessSession:
         self._programs.clear()
         self._lost.clear()
         self._settled.clear()
-        self._drain_wake()
+        self._waiting.drain()
         self._deaths = 0
         self._kills = memory_kills()
         self._fill()
@@ -203,9 +209,7 @@ class ProcessSession:
                 worker.kill()
             while self._pool:
                 self._remove(self._pool[-1])
-            self._selector.close()
-            self._wake_in.close()
-            self._wake_out.close()
+            self._waiting.close()
             self._give_back()
 
     def _give_back(self) -> None:
@@ -227,17 +231,12 @@ class ProcessSession:
         if self._pool and not self.stranded:
             self.close()
 
-    def _patience(self, timeout: float | None) -> float | None:
-        """How long to wait: no longer than until the first call is overdue."""
+    def patience(self, timeout: float | None) -> float | None:
+        """No longer than until the first call is overdue."""
         if not self._deadlines:
             return timeout
         left = max(0.0, min(self._deadlines.values()) - time.monotonic())
         return left if timeout is None else min(left, timeout)
-
-    def _drain_wake(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            while self._wake_out.recv(4096):
-                pass
 
     def _define(self, worker: WorkerProcess) -> None:
         """Tell a worker the definitions it does not know yet: what follows may need them."""
@@ -256,7 +255,7 @@ class ProcessSession:
         if waits is not worker.waits:
             worker.waits = waits
             events = selectors.EVENT_READ | (selectors.EVENT_WRITE if waits else 0)
-            self._selector.modify(worker.sock, events, worker)
+            self._waiting.selector.modify(worker.sock, events, worker)
 
     def _receive(self, worker: WorkerProcess, replies: list[Reply], *, to_the_end: bool = False) -> bool:
         """Read what is there. False at the end of the socket, or with `to_the_end` when nothing more is there."""
@@ -352,7 +351,7 @@ class ProcessSession:
             self._deadlines.pop(worker, None)
             for watched in (worker.sock, worker.process.sentinel):
                 with contextlib.suppress(KeyError, ValueError):
-                    self._selector.unregister(watched)
+                    self._waiting.selector.unregister(watched)
             worker.kill()
             exitcode = worker.reap()
         if why is not None and self._hear is not None:
@@ -383,18 +382,9 @@ class ProcessSession:
             worker.writer.arena = self.codec.arena
             self._pool.append(worker)
             self._free = None
-            self._selector.register(worker.sock, selectors.EVENT_READ, worker)
-            self._selector.register(worker.process.sentinel, selectors.EVENT_READ, worker)
+            self._waiting.selector.register(worker.sock, selectors.EVENT_READ, worker)
+            self._waiting.selector.register(worker.process.sentinel, selectors.EVENT_READ, worker)
             if self._lost_thread():
                 worker.kill()
         if self._hear is not None:
             self._hear(worker.pid, None, None)
-
-
-def _strand_all() -> None:
-    for session in list(_OPEN):
-        session.strand()
-
-
-# Later than what users have registered since, earlier than Python's own last steps.
-atexit.register(_strand_all)

@@ -139,7 +139,7 @@ class WorkerProcess:
         """How many more chunks it may be given."""
         if self.left == 0 or (self.chunks and self.chunks[-1].exclusive):
             return 0
-        return most - len(self.chunks)
+        return max(0, most - len(self.chunks))
 
     def kill(self) -> None:
         """End it at once; harmless when it has ended."""

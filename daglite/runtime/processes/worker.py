@@ -38,6 +38,7 @@ from daglite.runtime.chain import BoundStep, Chain
 from daglite.runtime.logs import forward_logs
 from daglite.runtime.processes.bell import BellPost
 from daglite.runtime.processes.forks import end_copy
+from daglite.runtime.spread import OpenItems
 from daglite.runtime.tally import pack_reading, take_reading
 from daglite.runtime.travel.errors import pack_error
 from daglite.runtime.travel.frames import Frame, FrameReader, FrameWriter, Kind, Segment, settle
@@ -144,6 +145,7 @@ class _Worker:
         self._told = 0
         self._programs: dict[int, Chain | TransferError] = {}
         self._trials = Trials(portable=self._portable, worker=os.getpid, announce=self._announce)
+        self._opened = OpenItems()
         self._answers: dict[Kind, Callable[[Frame], None]] = {
             Kind.DEFINE: lambda frame: self._learn(frame.segments[0]),
             Kind.INSTALL: self._install,
@@ -216,6 +218,7 @@ class _Worker:
             self._programs[frame.seq] = TransferError(f"a task cannot be loaded in a worker: {error!r}")
 
     def _reset(self, frame: Frame) -> None:
+        self._close_items()
         self._programs.clear()
         self._told = 0
         # The coordinator has a new arena for the next run.
@@ -223,7 +226,13 @@ class _Worker:
         self._codec = _new_codec()
 
     def _forget(self, frame: Frame) -> None:
+        self._close_items(frame.seq)
         self._programs.pop(frame.seq, None)
+
+    def _close_items(self, program: int | None = None) -> None:
+        """What is left of results is not wanted; the user's `finally` may raise, and nobody is there to hear it."""
+        with contextlib.suppress(Exception):
+            self._opened.forget(program)
 
     def _send(self, frame: Frame) -> None:
         if self._copy:
@@ -253,7 +262,7 @@ class _Worker:
         segments, notes = frame.segments, None
         if frame.step == 1:
             segments, notes = segments[:-1], pickle.loads(segments[-1])
-        run = self._run = BatchRun(chain, self._codec, frame.at, notes)
+        run = self._run = BatchRun(chain, self._codec, frame.at, self._opened, frame.number, notes)
         error = run.go(*self._codec.unpack(segments))
         if self._copy:
             end_copy(error)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from daglite.compile.rules.fuse_maps import fuse_maps
 from daglite.compile.rules.stream_collect import stream_collect
 from daglite.compile.rules.stream_source import stream_source
-from daglite.ir.nodes import CompositeMapTaskNode, FilterNode, IterNode, Link, Mapped, MapTaskNode
+from daglite.ir.making import parts_of, plain_operation, take_of
+from daglite.ir.nodes import CompositeMapTaskNode, FilterNode, IterNode, Link, Mapped, MapTaskNode, Operation
 from daglite.ir.walk import same
 from tests.compile.bench import bound, call, check_law, declines, explained, rewritten
-from tests.samples import double, minus, odd, pair, rows, scale
+from tests.samples import double, minus, odd, one, pair, rows, scale, shown
 
 
 def test_map_of_map_becomes_composite_over_mapped_values() -> None:
@@ -118,3 +119,31 @@ def test_law_filters_drop_on_the_way() -> None:
 
 def test_explain() -> None:
     explained("fuse_maps", double.map(x=[1, 2, 3]).then(scale, by=3).then(double))
+
+
+def test_operations_join_the_composite() -> None:
+    """Where a stream ends early in front of one, the end becomes an operation, too."""
+    links: tuple[Link | Operation, ...] = (
+        Link(call(double.function), ("x",), ()),
+        Link(call(odd.function), ("x",), (), filters=True),
+    )
+    batch = plain_operation("batch", one(n=1).node, n=2)
+    wanted = (*links, take_of(3), *parts_of(batch), Link(call(shown.function), ("items",), ()))
+    found = rewritten(double.map(x=[1]).filter(odd).take(3).batch(2).then(shown), fuse_maps)
+
+    assert same(found, CompositeMapTaskNode(Mapped(bound(x=[1]), "zip"), wanted, None))
+
+
+def test_operation_on_a_shared_stream_starts_a_new_one() -> None:
+    mapped = double.map(x=[1, 2])
+
+    assert declines(fuse_maps, pair(mapped.batch(2), mapped).node)
+    assert declines(fuse_maps, mapped.zip(mapped).node)
+
+
+def test_law_operations_see_the_items_in_order() -> None:
+    stream = double.map(x=[1, 2, 3, 4, 5]).filter(odd, by=4).save("a_{iteration_index}").batch(2)
+
+    check_law(fuse_maps, stream.save("b_{iteration_index}").then(shown), ["[2, 6].", "[10]."])
+    stream = double.map(x=[1, 2, 3, 4, 5]).batch(2)
+    check_law(fuse_maps, stream.unbatch().filter(odd, by=4).take(2).then(scale).save("c_{iteration_index}"), [20, 60])

@@ -9,6 +9,6 @@ numbers.iter(n=3).then(prefixed, x=1)
 # mypy     Argument 1 to "then" of "Items" has incompatible type "Task[[str, int], str]"; expected "Callable[[int, int], TaskFuture[str]]"  [arg-type]
 # plugin   "then" gives "int" to parameter "prefix" of task "prefixed", which takes "str"  [arg-type]
 # pyright  Argument of type "Task[(prefix: str, x: int), str]" cannot be assigned to parameter "task" of type "(int, **P@then) -> TaskFuture[U@then]" in function "then"  [reportArgumentType]
-# pyrefly  Argument `Task[[prefix: str, x: int], str]` is not assignable to parameter `task` with type `(int, ParamSpec(@_)) -> TaskFuture[@_]` in function `daglite.futures.Items.then`  [bad-argument-type]
+# pyrefly  Argument `Task[[prefix: str, x: int], str]` is not assignable to parameter `task` with type `(int, ParamSpec(@_)) -> TaskFuture[@_]` in function `daglite.futures.items.Items.then`  [bad-argument-type]
 # ty       Argument to bound method `Items.then` is incorrect: Expected `(int, /, *args: Unknown, **kwargs: Unknown) -> TaskFuture[Unknown]`, found `Task[(prefix: str, x: int), str]`  [invalid-argument-type]
 # python   ok

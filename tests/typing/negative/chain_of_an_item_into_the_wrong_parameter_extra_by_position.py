@@ -12,6 +12,6 @@ numbers.iter(n=3).then(prefixed, "n")
 # plugin   Argument 2 to "then(prefixed)" has incompatible type "str"; expected "int | Future[int]"  [arg-type]
 # pyright  Argument of type "Task[(prefix: str, x: int), str]" cannot be assigned to parameter "task" of type "(int, **P@then) -> TaskFuture[U@then]" in function "then"  [reportArgumentType]
 # pyright  Argument of type "Literal['n']" cannot be assigned to parameter "x" of type "int"  [reportArgumentType]
-# pyrefly  Argument `Task[[prefix: str, x: int], str]` is not assignable to parameter `task` with type `(int, ParamSpec(@_)) -> TaskFuture[@_]` in function `daglite.futures.Items.then`  [bad-argument-type]
+# pyrefly  Argument `Task[[prefix: str, x: int], str]` is not assignable to parameter `task` with type `(int, ParamSpec(@_)) -> TaskFuture[@_]` in function `daglite.futures.items.Items.then`  [bad-argument-type]
 # ty       Argument to bound method `Items.then` is incorrect: Expected `(int, /, *args: Unknown, **kwargs: Unknown) -> TaskFuture[Unknown]`, found `Task[(prefix: str, x: int), str]`  [invalid-argument-type]
 # python   ok

@@ -32,6 +32,6 @@ words.iter(text="a b").then(tripled)
 # mypy     Argument 1 to "then" of "Items" has incompatible type "Task[[int], int]"; expected "Callable[[str], TaskFuture[int]]"  [arg-type]
 # plugin   "then" gives "str" to parameter "x" of task "tripled", which takes "int"  [arg-type]
 # pyright  Argument of type "Task[(x: int), int]" cannot be assigned to parameter "task" of type "(str, **P@then) -> TaskFuture[U@then]" in function "then"  [reportArgumentType]
-# pyrefly  Argument `Task[[x: int], int]` is not assignable to parameter `task` with type `(str, ParamSpec(@_)) -> TaskFuture[@_]` in function `daglite.futures.Items.then`  [bad-argument-type]
+# pyrefly  Argument `Task[[x: int], int]` is not assignable to parameter `task` with type `(str, ParamSpec(@_)) -> TaskFuture[@_]` in function `daglite.futures.items.Items.then`  [bad-argument-type]
 # ty       Argument to bound method `Items.then` is incorrect: Expected `(str, /, *args: Unknown, **kwargs: Unknown) -> TaskFuture[Unknown]`, found `Task[(x: int), int]`  [invalid-argument-type]
 # python   ok

@@ -9,6 +9,6 @@ double.map(x=[1]).then(upper)
 # mypy     Argument 1 to "then" of "Items" has incompatible type "Task[[str], str]"; expected "Callable[[int], TaskFuture[str]]"  [arg-type]
 # plugin   "then" gives "int" to parameter "text" of task "upper", which takes "str"  [arg-type]
 # pyright  Argument of type "Task[(text: str), str]" cannot be assigned to parameter "task" of type "(int, **P@then) -> TaskFuture[U@then]" in function "then"  [reportArgumentType]
-# pyrefly  Argument `Task[[text: str], str]` is not assignable to parameter `task` with type `(int, ParamSpec(@_)) -> TaskFuture[@_]` in function `daglite.futures.Items.then`  [bad-argument-type]
+# pyrefly  Argument `Task[[text: str], str]` is not assignable to parameter `task` with type `(int, ParamSpec(@_)) -> TaskFuture[@_]` in function `daglite.futures.items.Items.then`  [bad-argument-type]
 # ty       Argument to bound method `Items.then` is incorrect: Expected `(int, /, *args: Unknown, **kwargs: Unknown) -> TaskFuture[Unknown]`, found `Task[(text: str), str]`  [invalid-argument-type]
 # python   ok

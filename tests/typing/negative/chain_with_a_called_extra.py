@@ -11,7 +11,7 @@ numbers.iter(n=3).then(scale(factor=2.0))
 # plugin   Missing positional argument "x" in call to "scale"  [call-arg]
 # plugin   "then" needs a task; got a call of it, which is a future: write ".then(scale, ...)", with what else it takes as extras  [arg-type]
 # pyright  Argument missing for parameter "x"  [reportCallIssue]
-# pyrefly  Argument `TaskFuture[float]` is not assignable to parameter `task` with type `(int, ParamSpec(@_)) -> TaskFuture[@_]` in function `daglite.futures.Items.then`  [bad-argument-type]
+# pyrefly  Argument `TaskFuture[float]` is not assignable to parameter `task` with type `(int, ParamSpec(@_)) -> TaskFuture[@_]` in function `daglite.futures.items.Items.then`  [bad-argument-type]
 # pyrefly  Missing argument `x` in function `daglite.tasks.BaseTask.__call__`  [missing-argument]
 # ty       Argument to bound method `Items.then` is incorrect: Expected `(int, /, *args: Unknown, **kwargs: Unknown) -> TaskFuture[Unknown]`, found `TaskFuture[float]`  [invalid-argument-type]
 # ty       No argument provided for required parameter `x` of bound method `BaseTask.__call__`  [missing-argument]

@@ -10,6 +10,6 @@ numbers.iter(n=3).then(double(x=1))
 # plugin   "then" needs a task; got a call of it, which is a future: write ".then(double, ...)", with what else it takes as extras  [arg-type]
 # pyright  Arguments for ParamSpec "P@then" are missing  [reportCallIssue]
 # pyright  Argument of type "TaskFuture[int]" cannot be assigned to parameter "task" of type "(int, **P@then) -> TaskFuture[U@then]" in function "then"  [reportArgumentType]
-# pyrefly  Argument `TaskFuture[int]` is not assignable to parameter `task` with type `(int, ParamSpec(@_)) -> TaskFuture[@_]` in function `daglite.futures.Items.then`  [bad-argument-type]
+# pyrefly  Argument `TaskFuture[int]` is not assignable to parameter `task` with type `(int, ParamSpec(@_)) -> TaskFuture[@_]` in function `daglite.futures.items.Items.then`  [bad-argument-type]
 # ty       Argument to bound method `Items.then` is incorrect: Expected `(int, /, *args: Unknown, **kwargs: Unknown) -> TaskFuture[Unknown]`, found `TaskFuture[int]`  [invalid-argument-type]
 # python   TaskError: `then` needs a task; got TaskFuture(double); decorate the function with `@task` or wrap it: task(fn)

@@ -9,6 +9,6 @@ numbers.iter(n=3).filter(double)
 # mypy     Argument 1 to "filter" of "Items" has incompatible type "Task[[int], int]"; expected "Callable[[int], TaskFuture[bool]]"  [arg-type]
 # plugin   "filter" needs a task that returns "bool"; task "double" returns "int"  [arg-type]
 # pyright  Argument of type "Task[(x: int), int]" cannot be assigned to parameter "task" of type "(int, **P@filter) -> TaskFuture[bool]" in function "filter"  [reportArgumentType]
-# pyrefly  Argument `Task[[x: int], int]` is not assignable to parameter `task` with type `(int) -> TaskFuture[bool]` in function `daglite.futures.Items.filter`  [bad-argument-type]
+# pyrefly  Argument `Task[[x: int], int]` is not assignable to parameter `task` with type `(int) -> TaskFuture[bool]` in function `daglite.futures.items.Items.filter`  [bad-argument-type]
 # ty       Argument to bound method `Items.filter` is incorrect: Expected `(int, /, *args: Unknown, **kwargs: Unknown) -> TaskFuture[bool]`, found `Task[(x: int), int]`  [invalid-argument-type]
 # python   ok

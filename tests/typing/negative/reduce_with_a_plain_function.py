@@ -6,8 +6,8 @@ from tests.typing.shop import numbers
 
 numbers.iter(n=3).reduce(max, initial=0)
 
-# mypy     Argument 1 to "reduce" of "Items" has incompatible type overloaded function; expected "ReduceStep[Never, int]"  [arg-type]
-# mypy     Argument "initial" to "reduce" of "Items" has incompatible type "int"; expected "Never"  [arg-type]
+# mypy     Argument 1 to "reduce" of "Foldable" has incompatible type overloaded function; expected "ReduceStep[Never, int]"  [arg-type]
+# mypy     Argument "initial" to "reduce" of "Foldable" has incompatible type "int"; expected "Never"  [arg-type]
 # plugin   "reduce" needs a task; got function "max": decorate it with "@task", or write task(max)  [arg-type]
 # pyright  Argument of type "Overload[(arg1: SupportsRichComparisonT@max, arg2: SupportsRichComparisonT@max, /, *_args: SupportsRichComparisonT@max, key: None = None) -> SupportsRichComparisonT@max, (arg1: _T@max, arg2: _T@max, /, *_args: _T@max, key: (_T@max) -> Support ...  [reportArgumentType]
 # pyrefly  Argument `Overload[ [SupportsRichComparisonT: SupportsRichComparison](arg1: SupportsRichComparisonT, arg2: SupportsRichComparisonT, /, *_args: SupportsRichComparisonT, *, key: None = None) -> SupportsRichComparisonT [_T](arg1: _T, arg2: _T, /, *_args: _T, *, k ...  [bad-argument-type]

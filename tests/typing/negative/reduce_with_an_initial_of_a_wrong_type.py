@@ -6,9 +6,9 @@ from tests.typing.shop import add, numbers
 
 numbers.iter(n=3).reduce(add, initial="0")
 
-# mypy     Cannot infer value of type parameter "A" of "reduce" of "Items"  [misc]
+# mypy     Cannot infer value of type parameter "A" of "reduce" of "Foldable"  [misc]
 # plugin   Argument "initial" to "reduce(add)" has incompatible type "str"; expected "float | Future[float]"  [arg-type]
 # pyright  Argument of type "Literal['0']" cannot be assigned to parameter "initial" of type "A@reduce" in function "reduce"  [reportArgumentType]
-# pyrefly  Argument `Literal['0']` is not assignable to parameter `initial` with type `float` in function `daglite.futures.Items.reduce`  [bad-argument-type]
-# ty       Argument to bound method `Items.reduce` is incorrect: Expected `ReduceStep[float | Literal["0"], int]`, found `Task[(total: float, item: float), float]`  [invalid-argument-type]
+# pyrefly  Argument `Literal['0']` is not assignable to parameter `initial` with type `float` in function `daglite.futures.folds.Foldable.reduce`  [bad-argument-type]
+# ty       Argument to bound method `Foldable.reduce` is incorrect: Expected `ReduceStep[float | Literal["0"], int]`, found `Task[(total: float, item: float), float]`  [invalid-argument-type]
 # python   ok

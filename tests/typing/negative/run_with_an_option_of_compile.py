@@ -9,7 +9,7 @@ double(x=1).run(window=8)
 # mypy     Unexpected keyword argument "window" for "run" of "Future"  [call-arg]
 # plugin   Unexpected keyword argument "window" for "run" of "Future"  [call-arg]
 # pyright  No parameter named "window"  [reportCallIssue]
-# pyrefly  Unexpected keyword argument `window` in function `daglite.futures.Future.run`  [unexpected-keyword]
+# pyrefly  Unexpected keyword argument `window` in function `daglite.futures.values.Future.run`  [unexpected-keyword]
 # ty       ok
 # python   ParameterError: unknown option 'window'; known: runtime, workers, start_method, worker_retries, max_items_per_worker, seed, max_failures, store, observers, progress, trace
 # why      ty: it does not see unknown names among `**options: Unpack[...]`

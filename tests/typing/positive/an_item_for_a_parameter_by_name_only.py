@@ -20,7 +20,7 @@ assert_type(numbers.iter(n=3).then(only), MapTaskFuture[int])
 # plugin   ok
 # pyright  Argument of type "Task[(*, x: int), int]" cannot be assigned to parameter "task" of type "(int, **P@then) -> TaskFuture[U@then]" in function "then"  [reportArgumentType]
 # pyrefly  assert_type(MapTaskFuture[Unknown], MapTaskFuture[int]) failed  [assert-type]
-# pyrefly  Argument `Task[[*, x: int], int]` is not assignable to parameter `task` with type `(int, ParamSpec(@_)) -> TaskFuture[@_]` in function `daglite.futures.Items.then`  [bad-argument-type]
+# pyrefly  Argument `Task[[*, x: int], int]` is not assignable to parameter `task` with type `(int, ParamSpec(@_)) -> TaskFuture[@_]` in function `daglite.futures.items.Items.then`  [bad-argument-type]
 # ty       Type `MapTaskFuture[Unknown]` does not match asserted type `MapTaskFuture[int]`  [type-assertion-failure]
 # ty       Argument to bound method `Items.then` is incorrect: Expected `(int, /, *args: Unknown, **kwargs: Unknown) -> TaskFuture[Unknown]`, found `Task[(*, x: int), int]`  [invalid-argument-type]
 # python   ok

@@ -26,7 +26,7 @@ assert_type(scale.partial(factor=count())(x=1.0), TaskFuture[float])
 # mypy     Argument "factor" to "then" of "Items" has incompatible type "TaskFuture[int]"; expected "float"  [arg-type]
 # mypy     Argument 2 to "then" of "Items" has incompatible type "ReduceFuture[float]"; expected "float"  [arg-type]
 # mypy     Expression is of type "ReduceFuture[Any]", not "ReduceFuture[float]"  [assert-type]
-# mypy     Cannot infer value of type parameter "A" of "reduce" of "Items"  [misc]
+# mypy     Cannot infer value of type parameter "A" of "reduce" of "Foldable"  [misc]
 # plugin   ok
 # pyright  Argument of type "TaskFuture[int]" cannot be assigned to parameter "x" of type "int" in function "__call__"  [reportArgumentType]
 # pyright  Argument of type "TaskFuture[int]" cannot be assigned to parameter "x" of type "float" in function "__call__"  [reportArgumentType]
@@ -43,9 +43,9 @@ assert_type(scale.partial(factor=count())(x=1.0), TaskFuture[float])
 # pyrefly  Argument `TaskFuture[int]` is not assignable to parameter `n` with type `int` in function `daglite.tasks.StreamTask.iter`  [bad-argument-type]
 # pyrefly  Argument `IterFuture[int]` is not assignable to parameter `values` with type `list[int]` in function `daglite.tasks.BaseTask.__call__`  [bad-argument-type]
 # pyrefly  Argument `MapTaskFuture[int]` is not assignable to parameter `values` with type `list[int]` in function `daglite.tasks.BaseTask.__call__`  [bad-argument-type]
-# pyrefly  Argument `TaskFuture[int]` is not assignable to parameter `factor` with type `float` in function `daglite.futures.Items.then`  [bad-argument-type]
-# pyrefly  Argument `ReduceFuture[float]` is not assignable to parameter `factor` with type `float` in function `daglite.futures.Items.then`  [bad-argument-type]
-# pyrefly  Argument `TaskFuture[int]` is not assignable to parameter `initial` with type `float` in function `daglite.futures.Items.reduce`  [bad-argument-type]
+# pyrefly  Argument `TaskFuture[int]` is not assignable to parameter `factor` with type `float` in function `daglite.futures.items.Items.then`  [bad-argument-type]
+# pyrefly  Argument `ReduceFuture[float]` is not assignable to parameter `factor` with type `float` in function `daglite.futures.items.Items.then`  [bad-argument-type]
+# pyrefly  Argument `TaskFuture[int]` is not assignable to parameter `initial` with type `float` in function `daglite.futures.folds.Foldable.reduce`  [bad-argument-type]
 # ty       Argument to bound method `BaseTask.__call__` is incorrect: Expected `int`, found `TaskFuture[int]`  [invalid-argument-type]
 # ty       Argument to bound method `BaseTask.__call__` is incorrect: Expected `float`, found `TaskFuture[int]`  [invalid-argument-type]
 # ty       Argument to bound method `BaseTask.__call__` is incorrect: Expected `float`, found `TaskFuture[float*]`  [invalid-argument-type]
@@ -55,6 +55,6 @@ assert_type(scale.partial(factor=count())(x=1.0), TaskFuture[float])
 # ty       Argument to bound method `Items.then` is incorrect: Expected `float`, found `TaskFuture[int]`  [invalid-argument-type]
 # ty       Argument to bound method `Items.then` is incorrect: Expected `float`, found `ReduceFuture[float]`  [invalid-argument-type]
 # ty       Type `ReduceFuture[float | TaskFuture[int]]` does not match asserted type `ReduceFuture[float]`  [type-assertion-failure]
-# ty       Argument to bound method `Items.reduce` is incorrect: Expected `ReduceStep[float | TaskFuture[int], int]`, found `Task[(total: float, item: float), float]`  [invalid-argument-type]
+# ty       Argument to bound method `Foldable.reduce` is incorrect: Expected `ReduceStep[float | TaskFuture[int], int]`, found `Task[(total: float, item: float), float]`  [invalid-argument-type]
 # python   ok
 # why      mypy, pyright, pyrefly, ty: plain types cannot say `X | Future[X]` for every parameter; write `ref(future)`

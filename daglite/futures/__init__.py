@@ -1,0 +1,24 @@
+"""Futures: typed, lazy builders of pipelines. Each holds one ir node; nothing runs until `.run()`.
+
+values     one value: of a call, of a fold             items      streams, and what may be done with them
+folds      the endings that fold a stream              applying   tasks meet what they are applied to
+"""
+
+from __future__ import annotations
+
+from daglite.futures.folds import CombineStep, ReduceStep
+from daglite.futures.items import Items, IterFuture, MapTaskFuture, from_iterable
+from daglite.futures.values import Future, ReduceFuture, TaskFuture, ref
+
+__all__ = [
+    "CombineStep",
+    "Future",
+    "Items",
+    "IterFuture",
+    "MapTaskFuture",
+    "ReduceFuture",
+    "ReduceStep",
+    "TaskFuture",
+    "from_iterable",
+    "ref",
+]

@@ -1,0 +1,110 @@
+"""Tasks meet what they are applied to: what is given to a method, looked at once, for all futures."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+
+from daglite.binding import Bindable, bind_items, fix, refuse_on_error, require_task
+from daglite.datasets.store import DatasetStore
+from daglite.exceptions import ParameterError, TaskError
+from daglite.functions import free_parameters
+from daglite.ir.nodes import (
+    Binding,
+    Call,
+    CompositeMapTaskNode,
+    CompositeTaskNode,
+    FilterNode,
+    IterNode,
+    JoinNode,
+    MapTaskNode,
+    Node,
+    OperationNode,
+    ReduceNode,
+    SaveNode,
+    TakeNode,
+    TaskNode,
+    items_of,
+)
+from daglite.options import Store
+
+__all__ = ["applied", "call_of", "here", "is_task", "store_of", "task_of"]
+
+
+def applied(method: str, node: Node, task: object, args: tuple[object, ...], kwargs: dict[str, object]) -> TaskNode:
+    """A call that takes the value of a node in the first parameter that nothing else fills."""
+    found = task_of(task, method)
+    refuse_on_error(found.function, method, "a single value cannot be left out", handler=True)
+    call, items = bind_items(found, method, 1, args, kwargs)
+    return TaskNode(Call(call.function, call.fixed, (Binding(items[0], node), *call.bound)))
+
+
+def task_of(given: object, method: str) -> Bindable:
+    """The task, also from `functools.partial(task, ...)`: its values are fixed in the order of the parameters."""
+    if not isinstance(given, functools.partial) or not isinstance(inner := _unpartial(given), Bindable):
+        return require_task(given, method)
+    names = free_parameters(inner.function, [*(b.name for b in inner.fixed), *given.keywords])
+    if len(given.args) > len(names):
+        raise ParameterError(
+            f"functools.partial gives {len(given.args)} values to task '{inner.function.name}', "
+            f"which takes {len(names)}"
+        )
+    named = dict(zip(names, given.args, strict=False)) | given.keywords
+    return Bindable(inner.function, fix(inner, named))
+
+
+def here(given: object, method: str, what: str) -> Bindable:
+    """A task that runs in the coordinator, where the state of `what` it is asked for is; raises for one that cannot."""
+    found = task_of(given, method)
+    if found.function.streams:
+        raise TaskError(
+            f"`{method}` needs a task that returns {what}; '{found.function.name}' is a generator, whose list of items "
+            f"it would be; give a task that returns {what}"
+        )
+    if asked := found.function.wants_worker:
+        raise ParameterError(
+            f"task '{found.function.name}' has {asked}, which `{method}` cannot keep: "
+            "it runs in the coordinator; set them on the tasks before it"
+        )
+    refuse_on_error(found.function, method, f"it must say {what} of each item")
+    return found
+
+
+def is_task(given: object) -> bool:
+    """Whether this is a task, or a `functools.partial` of one."""
+    return isinstance(given, Bindable) or (
+        isinstance(given, functools.partial) and isinstance(_unpartial(given), Bindable)
+    )
+
+
+def store_of(given: Store | str | os.PathLike[str] | None) -> Store | None:
+    """A store, or that of a folder."""
+    if given is None or isinstance(given, Store):
+        return given
+    if isinstance(given, str | os.PathLike):
+        return DatasetStore(given)
+    raise ParameterError(f"`save_store` must be a store or a folder; got {given!r}")
+
+
+def call_of(node: Node) -> tuple[Call, tuple[str, ...]]:
+    """The call a future stands for, and the parameters of it that items fill."""
+    while isinstance(node, SaveNode | TakeNode):
+        node = node.source
+    match node:
+        case TaskNode() | IterNode():
+            return node.call, ()
+        case MapTaskNode():
+            return node.call, tuple(binding.name for binding in node.sources)
+        case ReduceNode():
+            return node.call, (node.accumulator, node.item)
+        case JoinNode() | FilterNode():
+            return node.call, (node.item,)
+        case OperationNode():
+            return node.call, items_of(node)
+        case CompositeMapTaskNode() | CompositeTaskNode():
+            raise TypeError(f"{type(node).__name__} is made by compile, never held by a future")
+
+
+def _unpartial(given: functools.partial[object]) -> object:
+    return inspect.unwrap(given.func)

@@ -1,0 +1,96 @@
+"""Futures of one value, and what all futures share."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar, Concatenate, Generic, NoReturn, Self, cast
+
+from typing_extensions import ParamSpec, TypeVar, Unpack
+
+from daglite.binding import Pipeline, known_parameters
+from daglite.compile import compile
+from daglite.exceptions import TaskError
+from daglite.futures.applying import applied, call_of, store_of
+from daglite.ir.nodes import SaveNode
+from daglite.keys import parse_key
+from daglite.options import RunOptions, Save, Store
+
+__all__ = ["Future", "ReduceFuture", "TaskFuture", "ref"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+U = TypeVar("U")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Future(Pipeline, ABC, Generic[R_co]):
+    """A value that does not exist yet; `R` is what `.run()` returns."""
+
+    # Whether it is a stream, so that a save of it keeps one value for each item.
+    _streams: ClassVar[bool] = False
+
+    def run(self, **options: Unpack[RunOptions]) -> R_co:
+        """Compile and run; the options are those of `Plan.run`."""
+        return compile(self).run(**options)
+
+    async def run_async(self, **options: Unpack[RunOptions]) -> R_co:
+        """Compile and run on a helper thread, awaiting the result; cancelling ends the run."""
+        return await compile(self).run_async(**options)
+
+    def save(self, key: str, *, save_store: Store | str | os.PathLike[str] | None = None) -> Self:
+        """The same pipeline, kept under `key` in `save_store` (a store or a folder) when it runs.
+
+        On streams the key holds `{iteration_index}`, the index of the item from 0; it may also name any parameter of
+        the call. Without `save_store` it goes to the store of the run. Raises `ParameterError` for a malformed
+        template or an unknown name.
+        """
+        call, items = call_of(self.node)
+        template = parse_key(key, known=known_parameters(call, items), indexed=self._streams, task=call.function.name)
+        return type(self)(SaveNode(self.node, Save(template, store_of(save_store))))
+
+    def __repr__(self) -> str:
+        call, _ = call_of(self.node)
+        return f"{type(self).__name__}({call.function.name})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: one line. Nothing runs for it."""
+        shown = repr(self).replace("&", "&amp;").replace("<", "&lt;")
+        return f"<code>{shown}</code> has not run: <code>.run()</code> it, or <code>daglite.compile(...)</code> it"
+
+    if not TYPE_CHECKING:
+
+        def _no_value(self, *_: object) -> NoReturn:
+            raise TypeError(f"{self!r} has no value yet: run it (`.run()`) or compile it (`daglite.compile(...)`)")
+
+        __bool__ = __len__ = __iter__ = __contains__ = __getitem__ = __await__ = _no_value
+        __hash__ = object.__hash__
+        __eq__ = object.__eq__
+
+
+class TaskFuture(Future[R_co]):
+    """The value of one call."""
+
+    def then(
+        self, task: Callable[Concatenate[R_co, P], TaskFuture[U]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> TaskFuture[U]:
+        """Give the value to `task`, in the first parameter that nothing else fills."""
+        return TaskFuture(applied("then", self.node, task, args, kwargs))
+
+
+class ReduceFuture(Future[R_co]):
+    """The value of a fold over a stream."""
+
+    def then(
+        self, task: Callable[Concatenate[R_co, P], TaskFuture[U]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> TaskFuture[U]:
+        """Give the value to `task`, in the first parameter that nothing else fills."""
+        return TaskFuture(applied("then", self.node, task, args, kwargs))
+
+
+def ref(future: Future[T], /) -> T:
+    """The future itself, typed as its value: for checkers without the plugin, `gen.iter(n=ref(count()))`."""
+    if not isinstance(future, Pipeline):
+        raise TaskError(f"`ref` needs a future; got {future!r}; give a value as it is")
+    return cast("T", future)

@@ -1,0 +1,374 @@
+"""Operations at work: each takes items one by one and gives what becomes of them. Pure; the same for every runtime.
+
+    operator.feed(item)    what comes out because of this item; lazy, so a large list is taken apart without a copy
+    operator.finish()      what comes out because no more items come
+    operator.done          whether it has seen enough: nothing more need be fed
+
+A `Pipe` is several of them one behind the other, and an operator itself.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from typing import NoReturn, Protocol
+
+from daglite.exceptions import ExecutionError, Failure
+from daglite.program import Operation
+from daglite.runtime.failures import raise_blamed, short_repr
+from daglite.runtime.saving import Saver
+
+__all__ = ["Operator", "Pipe", "Through", "operator_of", "saving"]
+
+_NOTHING: tuple[object, ...] = ()
+
+# What a task of the user's says of an item.
+Ask = Callable[[object], object]
+
+
+class Operator(Protocol):
+    """What an operation does. It is fed in order, and never again once it is `done` or has been finished."""
+
+    @property
+    def done(self) -> bool:
+        """Whether it has seen enough; items that are fed all the same have no effect."""
+        ...
+
+    def feed(self, item: object) -> Iterable[object]:
+        """What comes out because of this item. To be gone through before the next item is fed."""
+        ...
+
+    def finish(self) -> Iterable[object]:
+        """What comes out because no more items come, or because no more are wanted."""
+        ...
+
+
+class _Operator:
+    """Gives nothing at the end, and never has enough.
+
+    It counts what it is fed where something can go wrong: that is the index of an item here.
+    """
+
+    done = False
+
+    def __init__(self, operation: Operation) -> None:
+        self._operation = operation
+        self._count = 0
+
+    def finish(self) -> Iterable[object]:
+        return _NOTHING
+
+    def _fail(self, error: BaseException, item: object, attempt: int = 1) -> NoReturn:
+        """Raise what went wrong with the item that was fed last."""
+        step = self._operation.step
+        raise_blamed(error, Failure(step.function.name, step.number, self._count - 1, short_repr(item), attempt))
+
+
+class _Asking(_Operator):
+    """One that asks a task about each item; without a task the item is its own answer."""
+
+    def __init__(self, operation: Operation, ask: Ask | None) -> None:
+        super().__init__(operation)
+        self._task = ask
+
+    def _ask(self, item: object) -> object:
+        self._count += 1
+        if self._task is None:
+            return item
+        try:
+            return self._task(item)
+        except BaseException as error:
+            retries = self._operation.step.function.retries
+            self._fail(error, item, retries + 1 if isinstance(error, Exception) else 1)
+
+
+class _Batch(_Operator):
+    def __init__(self, operation: Operation, n: int) -> None:
+        super().__init__(operation)
+        self._n = n
+        self._filling: list[object] = []
+
+    def feed(self, item: object) -> Iterable[object]:
+        self._filling.append(item)
+        if len(self._filling) < self._n:
+            return _NOTHING
+        full, self._filling = self._filling, []
+        return (full,)
+
+    def finish(self) -> Iterable[object]:
+        rest, self._filling = self._filling, []
+        return (rest,) if rest else _NOTHING
+
+
+class _Unbatch(_Operator):
+    def feed(self, item: object) -> Iterable[object]:
+        self._count += 1
+        if type(item) is list or type(item) is tuple:
+            return item
+        if not isinstance(item, Iterable):
+            told = f"`unbatch` needs items that hold others, as lists do; item {self._count - 1} is {short_repr(item)}"
+            self._fail(TypeError(told), item)
+        return self._parts(item)
+
+    def _parts(self, item: Iterable[object]) -> Iterator[object]:
+        """The user's own container may fail in the middle."""
+        left = iter(item)
+        while True:
+            try:
+                part = next(left)
+            except StopIteration:
+                return
+            except BaseException as error:
+                self._fail(error, item)
+            yield part
+
+
+class _Enumerate(_Operator):
+    def feed(self, item: object) -> Iterable[object]:
+        self._count += 1
+        return ((self._count - 1, item),)
+
+
+class _Skip(_Operator):
+    def __init__(self, operation: Operation, n: int) -> None:
+        super().__init__(operation)
+        self._left = n
+
+    def feed(self, item: object) -> Iterable[object]:
+        if self._left:
+            self._left -= 1
+            return _NOTHING
+        return (item,)
+
+
+class _Take(_Operator):
+    def __init__(self, operation: Operation, n: int) -> None:
+        super().__init__(operation)
+        self._left = n
+        self.done = not n
+
+    def feed(self, item: object) -> Iterable[object]:
+        if self.done:
+            return _NOTHING
+        self._left -= 1
+        self.done = not self._left
+        return (item,)
+
+
+class _TakeWhile(_Asking):
+    def feed(self, item: object) -> Iterable[object]:
+        if self.done:
+            return _NOTHING
+        if self._ask(item):
+            return (item,)
+        self.done = True
+        return _NOTHING
+
+
+class _Window(_Operator):
+    def __init__(self, operation: Operation, n: int, step: int) -> None:
+        super().__init__(operation)
+        self._items: deque[object] = deque(maxlen=n)
+        self._step = step
+        # Items that are still to come before the next window is whole.
+        self._left = n
+
+    def feed(self, item: object) -> Iterable[object]:
+        self._items.append(item)
+        self._left -= 1
+        if self._left:
+            return _NOTHING
+        self._left = self._step
+        return (list(self._items),)
+
+
+class _Distinct(_Asking):
+    def __init__(self, operation: Operation, ask: Ask | None, limit: int) -> None:
+        super().__init__(operation, ask)
+        self._limit = limit
+        self._seen: set[object] = set()
+
+    def feed(self, item: object) -> Iterable[object]:
+        key = self._ask(item)
+        try:
+            known = key in self._seen
+        except TypeError as error:
+            what = "its items" if self._task is None else f"what task '{self._operation.step.function.name}' gives"
+            told = f"`distinct` keeps {what} in a set, and this cannot be: {error}; give a `key` that can"
+            self._fail(TypeError(told), item)
+        if known:
+            return _NOTHING
+        if len(self._seen) == self._limit:
+            told = f"`distinct` has seen {self._limit} different items, which is its `limit`; give it a larger one"
+            self._fail(ExecutionError(told), item)
+        self._seen.add(key)
+        return (item,)
+
+
+class _GroupBy(_Asking):
+    def __init__(self, operation: Operation, ask: Ask | None, limit: int | None) -> None:
+        super().__init__(operation, ask)
+        self._limit = limit
+        self._key: object = None
+        self._group: list[object] = []
+
+    def feed(self, item: object) -> Iterable[object]:
+        key = self._ask(item)
+        if self._group and self._goes_on(key, item):
+            if len(self._group) == self._limit:
+                told = (
+                    f"a group of `group_by` has more than {self._limit} items, its `limit`: that of the key "
+                    f"{short_repr(self._key)}; give it a larger one"
+                )
+                self._fail(ExecutionError(told), item)
+            self._group.append(item)
+            return _NOTHING
+        whole = self.finish()
+        self._key, self._group = key, [item]
+        return whole
+
+    def finish(self) -> Iterable[object]:
+        group, self._group = self._group, []
+        return ((self._key, group),) if group else _NOTHING
+
+    def _goes_on(self, key: object, item: object) -> bool:
+        try:
+            return key is self._key or bool(key == self._key)
+        except BaseException as error:
+            # The user's own `__eq__`, or an array, of which nobody can say whether it is true.
+            self._fail(error, item)
+
+
+class _Zip(_Operator):
+    def __init__(self, operation: Operation, other: Sequence[object]) -> None:
+        super().__init__(operation)
+        self._other = other
+        self.done = not other
+
+    def feed(self, item: object) -> Iterable[object]:
+        if self.done:
+            return _NOTHING
+        self._count += 1
+        self.done = self._count == len(self._other)
+        return ((item, self._other[self._count - 1]),)
+
+
+class _Saving:
+    """Not an operation: keeps what one gives before it goes on."""
+
+    done = False
+
+    def __init__(self, saver: Saver) -> None:
+        self._saver = saver
+        self._count = 0
+
+    def feed(self, item: object) -> Iterable[object]:
+        self._saver(self._count, item)
+        self._count += 1
+        return (item,)
+
+    def finish(self) -> Iterable[object]:
+        return _NOTHING
+
+
+def saving(saver: Saver) -> Operator:
+    """Keeps what goes through, numbered from 0."""
+    return _Saving(saver)
+
+
+def operator_of(operation: Operation, ask: Ask | None, other: Sequence[object] = ()) -> Operator:
+    """The operation at work, new. `ask` is its task, if it has one; `zip` reads `other`."""
+    number = dict(operation.numbers)
+    match operation.kind:
+        case "batch":
+            return _Batch(operation, number["n"])
+        case "distinct":
+            return _Distinct(operation, ask, number["limit"])
+        case "enumerate":
+            return _Enumerate(operation)
+        case "group_by":
+            return _GroupBy(operation, ask, number.get("limit"))
+        case "skip":
+            return _Skip(operation, number["n"])
+        case "take":
+            return _Take(operation, number["n"])
+        case "take_while":
+            return _TakeWhile(operation, ask)
+        case "unbatch":
+            return _Unbatch(operation)
+        case "window":
+            return _Window(operation, number["n"], number["step"])
+        case "zip":
+            return _Zip(operation, other)
+
+
+class Pipe:
+    """Operators one behind the other: what one gives is fed to the next, item by item, as it is asked for."""
+
+    def __init__(self, operators: Sequence[Operator]) -> None:
+        self._operators = tuple(operators)
+
+    @property
+    def done(self) -> bool:
+        """Whether one of them has seen enough: then nothing in front of it is wanted."""
+        return any([operator.done for operator in self._operators])
+
+    def feed(self, item: object) -> Iterable[object]:
+        """What comes out at the end because of this item."""
+        return self._from(0, (item,))
+
+    def finish(self) -> Iterator[object]:
+        """What the operators still hold; those in front of one that has enough are not asked."""
+        enough = [at for at, operator in enumerate(self._operators) if operator.done]
+        for at in range(enough[-1] if enough else 0, len(self._operators)):
+            yield from self._from(at + 1, self._operators[at].finish())
+            # One behind it may have enough by now: then those between are not asked either.
+            if any([operator.done for operator in self._operators[at + 1 :]]):
+                yield from Pipe(self._operators[at + 1 :]).finish()
+                return
+
+    def _from(self, at: int, items: Iterable[object]) -> Iterable[object]:
+        return items if at == len(self._operators) else self._through(at, items)
+
+    def _through(self, at: int, items: Iterable[object]) -> Iterator[object]:
+        operator, rest = self._operators[at], self._operators[at:]
+        for item in items:
+            if any([one.done for one in rest]):
+                # What is taken apart may have no end.
+                return
+            yield from self._from(at + 1, operator.feed(item))
+
+
+class Through:
+    """The items that come out of a pipe, pulled: an iterator with `close`.
+
+    `close_front` closes what it pulls from; as soon as the pipe has seen enough, before anything else goes on.
+    """
+
+    def __init__(self, items: Iterator[object], pipe: Pipe, close_front: Callable[[], None]) -> None:
+        self._items = items
+        self._close_front = close_front
+        self._out = self._run(pipe)
+
+    def __iter__(self) -> Iterator[object]:
+        return self
+
+    def __next__(self) -> object:
+        return next(self._out)
+
+    def close(self) -> None:
+        """End here and in front."""
+        try:
+            self._out.close()
+        finally:
+            self._close_front()
+
+    def _run(self, pipe: Pipe) -> Generator[object, None, None]:
+        if not pipe.done:
+            for item in self._items:
+                yield from pipe.feed(item)
+                if pipe.done:
+                    break
+        if pipe.done:
+            self._close_front()
+        yield from pipe.finish()

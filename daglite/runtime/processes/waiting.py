@@ -1,0 +1,77 @@
+"""Where the coordinator waits for its worker processes: one selector, woken from any thread, or by other sessions."""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import socket
+from collections.abc import Sequence
+from typing import cast
+
+from daglite.runtime.executor import Session
+from daglite.runtime.processes.process import WorkerProcess
+
+__all__ = ["Waiting"]
+
+# Stands where a worker would: another session has something to be read.
+_ELSEWHERE = object()
+
+
+class Waiting:
+    """Waits for sockets and for the ends of workers."""
+
+    def __init__(self) -> None:
+        with contextlib.ExitStack() as undo:
+            self.selector = undo.enter_context(selectors.DefaultSelector())
+            self._in, self._out = socket.socketpair()
+            # From here on `close` sees to them.
+            undo.pop_all()
+        # The session whose wait answers here end.
+        self._alerted: Session | None = None
+        self._in.setblocking(False)
+        self._out.setblocking(False)
+        self.selector.register(self._out, selectors.EVENT_READ, None)
+
+    def select(self, timeout: float | None) -> Sequence[tuple[WorkerProcess, object, int]]:
+        """The workers for which something happened: each with what it was, a socket or a sentinel, and its events."""
+        found = []
+        for key, events in self.selector.select(timeout):
+            if key.data is None:
+                self.drain()
+            elif key.data is not _ELSEWHERE:
+                found.append((cast("WorkerProcess", key.data), key.fileobj, events))
+        return found
+
+    def wake(self) -> None:
+        """End a wait in another thread."""
+        with contextlib.suppress(BlockingIOError, OSError):
+            self._in.send(b"\0")
+
+    def drain(self) -> None:
+        """Forget that somebody woke this."""
+        with contextlib.suppress(BlockingIOError):
+            while self._out.recv(4096):
+                pass
+
+    def attend(self, fd: int, *, on: bool) -> None:
+        """See `executor.Session`."""
+        if on:
+            self.selector.register(fd, selectors.EVENT_READ, _ELSEWHERE)
+        else:
+            self.selector.unregister(fd)
+
+    def alert(self, other: Session | None) -> None:
+        """See `executor.Session`: what is waited for here is one file descriptor, at which others can wait."""
+        before, self._alerted = self._alerted, other
+        if before is not None:
+            # It may be closed already.
+            with contextlib.suppress(KeyError, ValueError, RuntimeError):
+                before.attend(self.selector.fileno(), on=False)
+        if other is not None:
+            other.attend(self.selector.fileno(), on=True)
+
+    def close(self) -> None:
+        """Give everything back."""
+        self.selector.close()
+        self._in.close()
+        self._out.close()

@@ -1,0 +1,104 @@
+"""What a task gives for one item, in pieces of bounded size: a result that need not be there as a whole.
+
+    worker       the iterator stays open beside the program; an answer ends with a `Piece` of it
+    coordinator  asks the same worker for `More` when the piece has gone on, or there is room for another
+    a new worker begins again and `Skip`s what has gone on
+
+Nothing but cells of ordinary batches is needed for it.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+
+from daglite.records import record
+
+__all__ = ["More", "OpenItems", "PIECE_ITEMS", "Piece", "Skip", "first_piece", "next_piece", "parts_of"]
+
+PIECE_ITEMS = 1024
+_PIECE_BYTES = 256 * 1024
+_PIECE_SECONDS = 0.02
+
+
+@record
+class Piece:
+    """A part of a result; more follows."""
+
+    items: list[object]
+
+
+@record
+class More:
+    """Stands in the place of an item: go on with it."""
+
+
+@record
+class Skip:
+    """Stands before an item: so many of what it gives are known already."""
+
+    count: int
+
+
+class OpenItems:
+    """Iterators of results that are not through, by program and place."""
+
+    def __init__(self) -> None:
+        self._left: dict[tuple[int, int], Iterator[object]] = {}
+
+    def keep(self, program: int, place: int, left: Iterator[object]) -> None:
+        """More of it will be asked for."""
+        self._left[program, place] = left
+
+    def take(self, program: int, place: int) -> Iterator[object]:
+        """What is left of it."""
+        return self._left.pop((program, place))
+
+    def forget(self, program: int | None = None) -> None:
+        """Nobody wants more of what a program has begun; None: of any."""
+        for key in [key for key in self._left if program is None or key[0] == program]:
+            left = self._left.pop(key)
+            close = getattr(left, "close", None)
+            if close is not None:
+                close()
+
+
+def first_piece(value: object, skip: int) -> tuple[object, Iterator[object] | None]:
+    """The beginning of a result, behind the first `skip` of its items, and what is left of it; None: nothing is."""
+    if isinstance(value, Iterator):
+        left = value
+    elif type(value) in (list, tuple) and (skip or len(value) > PIECE_ITEMS):  # type: ignore[arg-type]  # it is one
+        left = iter(value)  # type: ignore[call-overload]  # the same
+    else:
+        return value, None
+    for _ in range(skip):
+        next(left, None)
+    return next_piece(left)
+
+
+def next_piece(left: Iterator[object]) -> tuple[list[object], Iterator[object] | None]:
+    """The next items, as many as are worth a message, and the iterator if it may have more."""
+    items: list[object] = []
+    nbytes, until = 0, time.perf_counter() + _PIECE_SECONDS
+    for item in left:
+        items.append(item)
+        nbytes += _bulk(item)
+        if len(items) >= PIECE_ITEMS or nbytes >= _PIECE_BYTES or time.perf_counter() > until:
+            return items, left
+    return items, None
+
+
+def parts_of(value: object) -> Iterable[object]:
+    """A result in this process: an iterator one by one, as it is asked; everything else as it is."""
+    return ([item] for item in value) if isinstance(value, Iterator) else (value,)
+
+
+def _bulk(item: object) -> int:
+    """About how many bytes an item takes, without looking into it."""
+    nbytes = getattr(item, "nbytes", None)
+    try:
+        return nbytes if type(nbytes) is int else sys.getsizeof(item)
+    except Exception:
+        # The user's own `__sizeof__`.
+        return 64

@@ -1,0 +1,86 @@
+"""Laws of operations: each is what its meaning says of the list of the items, and some of them undo each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import given, settings, strategies as st
+
+import daglite
+from daglite import task
+from daglite.operations import MEANINGS, OperationKind
+from tests.laws.build import build
+from tests.laws.describe import Graph
+from tests.laws.draw import graphs
+from tests.laws.functions import checksum
+from tests.laws.trial import EXAMPLES, Recorder
+
+SOME = settings(max_examples=3 * EXAMPLES)
+STREAMS = graphs(stream=True, failures=False)
+COMPILING: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries({"optimize": st.booleans()})
+NUMBERS = st.integers(1, 4)
+CALLS: st.SearchStrategy[tuple[OperationKind, dict[str, int]]] = st.one_of(
+    st.tuples(st.sampled_from(("batch", "skip", "take")), st.fixed_dictionaries({"n": NUMBERS})),
+    st.tuples(st.just("window"), st.fixed_dictionaries({"n": NUMBERS, "step": NUMBERS})),
+    st.tuples(st.sampled_from(("distinct", "enumerate", "group_by", "take_while")), st.just({})),
+)
+
+
+def remainder(x: object) -> int:
+    return checksum(x) % 3
+
+
+def stream_of(graph: Graph) -> Any:
+    return build(graph, {"own": Recorder(), "run": Recorder()})
+
+
+def result(stream: Any, compiling: dict[str, Any]) -> object:
+    return daglite.compile(stream, **compiling).run(runtime="inline")
+
+
+@SOME
+@given(STREAMS, CALLS, COMPILING)
+def test_law_18_an_operation_is_what_it_means(
+    graph: Graph, call: tuple[OperationKind, dict[str, int]], compiling: dict[str, Any]
+) -> None:
+    """`s.batch(n)` and its like give what `daglite.operations` says of the list of the items."""
+    stream, (kind, numbers) = stream_of(graph), call
+    asks: list[Callable[..., object]] = [remainder] if kind in ("distinct", "group_by", "take_while") else []
+    given_numbers = dict(numbers)
+    first = [given_numbers.pop("n")] if "n" in numbers else []
+    made = getattr(stream, kind)(*map(task, asks), *first, **given_numbers)
+    meant = MEANINGS[kind](stream.run(runtime="inline"), *asks, **numbers)
+
+    assert repr(result(made, compiling)) == repr(list(meant))
+
+
+@SOME
+@given(STREAMS, NUMBERS, COMPILING)
+def test_law_18_batches_taken_apart_are_the_stream(graph: Graph, n: int, compiling: dict[str, Any]) -> None:
+    """`s.batch(n).unbatch()` gives `list of s`."""
+    stream = stream_of(graph)
+
+    assert repr(result(stream.batch(n).unbatch(), compiling)) == repr(stream.run(runtime="inline"))
+
+
+@SOME
+@given(STREAMS, STREAMS, COMPILING)
+def test_law_18_streams_side_by_side_are_pairs(left: Graph, right: Graph, compiling: dict[str, Any]) -> None:
+    """`s.zip(t)` gives `list(zip(s, t))`, up to the end of the shorter one."""
+    one, other = stream_of(left), stream_of(right)
+    wanted = list(zip(one.run(runtime="inline"), other.run(runtime="inline"), strict=False))
+
+    assert repr(result(one.zip(other), compiling)) == repr(wanted)
+
+
+@SOME
+@given(STREAMS, NUMBERS, COMPILING)
+def test_law_18_head_and_rest_are_the_stream(graph: Graph, n: int, compiling: dict[str, Any]) -> None:
+    """`s.take(n)` and `s.skip(n)` together are `s`."""
+    stream = stream_of(graph)
+    head, rest = result(stream.take(n), compiling), result(stream.skip(n), compiling)
+    assert isinstance(head, list)
+    assert isinstance(rest, list)
+
+    assert repr(head + rest) == repr(stream.run(runtime="inline"))
