@@ -20,7 +20,7 @@ PYRIGHT = PYRIGHT_PYTHON_GLOBAL_NODE=0 PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/p
 # Repeatable here: the gate draws the same examples each time. `make laws` searches.
 export HYPOTHESIS_PROFILE ?= ci
 
-.PHONY: demo test test-all lint format types unit laws soak bench docs clean venv
+.PHONY: demo test test-ray test-cuts test-all lint format types unit laws soak bench docs clean venv
 .NOTPARALLEL:
 
 demo: $(CORE)
@@ -46,6 +46,20 @@ types: $(DEV)
 
 unit: $(DEV)
 	$(BIN)/python -m pytest
+
+# Ray takes more room than all else together, so it has an environment of its own. No `ray stop`: it ends every Ray here.
+test-ray: $(VENV)-ray/.installed
+	RAY_USAGE_STATS_ENABLED=0 DAGLITE_ENGINES=ray $(VENV)-ray/bin/python -m pytest tests/conformance
+	RAY_USAGE_STATS_ENABLED=0 DAGLITE_ENGINES=ray $(VENV)-ray/bin/python -m pytest tests/ray
+
+$(VENV)-ray/.installed: pyproject.toml
+	$(MAKE) --no-print-directory venv VENV=$(VENV)-ray
+	$(VENV)-ray/bin/python -m pip install --quiet --editable '.[ray]' hypothesis numpy pytest pytest-timeout
+	@touch $@
+
+# Machines of a cluster cut off, in network namespaces: for root only. `python -m tests.cuts.figures` makes the table.
+test-cuts: $(DEV)
+	DAGLITE_CUTS=1 $(BIN)/python -m pytest tests/cuts
 
 laws: $(DEV)
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest tests/laws --timeout=3600

@@ -13,10 +13,12 @@ __all__ = ["MODULES", "workload"]
 MODULES = {
     "inline": "trivial",
     "trivial": "trivial",
+    "batches": "batches",
     "one_ms": "busy",
     "twenty_ms": "busy",
     "threads": "waiting",
     "skew": "waiting",
+    "places": "places",
     "latency": "latency",
     "arrays": "arrays",
     "arrays_back": "arrays",
@@ -30,6 +32,7 @@ MODULES = {
     "length": "growth",
     "workers": "growth",
     "workers_one_ms": "growth",
+    "trace": "watched",
 }
 
 

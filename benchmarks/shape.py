@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
 from typing import Literal, Protocol
 
 __all__ = [
@@ -45,7 +47,8 @@ class Job:
     """A generator, functions applied to each item, a fold: what every contestant does in its own way.
 
     `together` is the chain of `steps` as one function written by hand. `merge` joins the accumulators of shares.
-    `wanted` is what the fold must come to; `ends` says what a contestant may know beforehand: the number of items.
+    `wanted` is what the fold must come to; `ends` says what a contestant may know beforehand: the number of items. With
+    a `batch` the functions are applied to lists of so many items.
     """
 
     source: Callable[..., Iterator[object]]
@@ -57,10 +60,12 @@ class Job:
     wanted: object
     ends: int
     merge: Callable[..., object] | None = None
+    batch: int | None = None
 
     def items(self) -> Iterator[object]:
-        """The source, started."""
-        return self.source(**self.arguments)
+        """The source, started; its items in lists, where there is a `batch`."""
+        items = self.source(**self.arguments)
+        return items if self.batch is None else iter(partial(_list_of, items, self.batch), [])
 
     def folded(self, results: Iterator[object]) -> object:
         """The fold over results that are there already."""
@@ -68,6 +73,10 @@ class Job:
         for result in results:
             total = fold(total, result)
         return total
+
+
+def _list_of(items: Iterator[object], n: int) -> list[object]:
+    return list(islice(items, n))
 
 
 @dataclass(frozen=True)

@@ -166,6 +166,7 @@ TARGETS = (
     Target("7 skew, efficiency", figure("skew"), least=0.91),
     Target("7 latency, median ms", figure("latency"), most=0.6),
     Target("7 latency, max ms", extra("latency", "max ms"), most=10),
+    Target("12 places, of parse alone", against("places", "daglite", "parse alone"), least=0.9),
     Target("8 argument of 10 MB, transfers", figure("argument"), most=WORKERS),
     Target("8 closure of 10 MB, transfers", figure("closure"), most=WORKERS),
     Target("9 compile 10,000 nodes, s", taken("nodes", "10,000 nodes"), most=1),
@@ -175,4 +176,5 @@ TARGETS = (
     Target("9 workers 2 to 8, 1 ms, worst by best", level("workers_one_ms", "1 worker"), least=0.9),
     Target("10 auto, of the best runtime, at worst", _auto, least=0.9),
     Target("11 combine, of fork + pipes", against("trivial", "daglite, combine", BY_HAND), least=1),
+    Target("12 trace at 1 ms items, times the CPU", figure("trace", "daglite, trace"), most=1.05),
 )

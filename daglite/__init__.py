@@ -12,6 +12,7 @@ The map of the house, in the direction in which data flows:
     events           what happens in a run, as records          observe      report, progress, timeline
     retry, failed    trying again, and items that failed        here         which item a task is at
     operations       what operations on streams mean            folding      what the named folds mean
+    testing          what a pipeline asks of tasks, checked
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ else:
     runtime = lazy("daglite.runtime")
     # Loaded when somebody listens to a run.
     events, observe = lazy("daglite.events"), lazy("daglite.observe")
+
+__version__ = "0.1.0"
 
 __all__ = [
     "DatasetStore",

@@ -190,7 +190,10 @@ class Pulled(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """A batch (or a single call, or a generator) was given to the engine; `batch` is its number."""
+    """A batch (or a single call, or a generator) was given to the engine; `batch` is its number.
+
+    `segment` counts the parts of a stream that goes to workers several times.
+    """
 
     at: float
     stage: int
@@ -198,6 +201,7 @@ class Sent(NamedTuple):
     first: int
     items: int
     nbytes: int
+    segment: int = 0
 
 
 class Answered(NamedTuple):
@@ -220,10 +224,13 @@ class Answered(NamedTuple):
     failed: bool
     began: float | None
     steps: tuple[StepTime, ...]
+    segment: int = 0
 
 
 class Delivered(NamedTuple):
-    """Results were saved and folded, collected or handed over, in `seconds`."""
+    """Results were saved and folded, collected or handed over, in `seconds`; or, where they are not of the last
+    `segment`, went on to the next one.
+    """
 
     at: float
     stage: int
@@ -231,6 +238,7 @@ class Delivered(NamedTuple):
     items: int
     nbytes: int
     seconds: float
+    segment: int = 0
 
 
 class Called(NamedTuple):

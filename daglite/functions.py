@@ -62,7 +62,8 @@ class Function:
     `retry_on_crash` tells whether a call that its worker did not survive may be started again. `on_error` is what
     becomes of an item at which it failed for good: it ends the run ("raise"), is dropped ("skip"), goes on as a
     `Failed` ("keep"), or as what a function makes of that. One that `stays` is called in the coordinator only. `site`
-    is where it asks to run; None leaves it to the run.
+    is where it asks to run; None leaves it to the run. One that is `partitioned` is a generator that takes its
+    arguments as one mapping.
     `result` is the text of the element type (generators) or of the return type; "?" where there is no annotation.
     """
 
@@ -74,6 +75,7 @@ class Function:
     timeout: float | None = None
     retry_on_crash: bool = True
     stays: bool = False
+    partitioned: bool = False
     site: Site | None = None
     retry: Retry | None = None
     on_error: OnError = "raise"
@@ -100,6 +102,11 @@ class Function:
     def here(self) -> bool:
         """Whether it asks to run in the coordinator."""
         return self.site is not None and self.site.on == "coordinator"
+
+    @property
+    def loops(self) -> bool:
+        """Whether its calls share one event loop: an async one that asks for threads."""
+        return self.site is not None and self.site.on == "threads" and self.kind in ("async", "async_generator")
 
     @property
     def wants_worker(self) -> str:

@@ -30,6 +30,7 @@ __all__ = [
     "flowing_shape",
     "inline_shape",
     "skips_of",
+    "spreading",
     "worker_shape",
     "write_loop",
 ]
@@ -52,8 +53,8 @@ class Shape(NamedTuple):
     generator of results ("yield"). With `copies`, items and results are copied as
     if they had been at a worker; `snap` is a pair then, and each of the two tells of which type a value need not go
     through it. Where some of these `filters`, or `skips` items at which it fails, `mark` says of each item how many
-    cells came of it. A loop that `ends` asks `full` after each result whether to go on. Where the last step `spreads`,
-    what it gives is taken in parts.
+    cells came of it. A loop that `ends` asks `full` after each result whether to go on. What step number `spreads`
+    gives is taken apart: item by item for what comes next, or in parts where that is not here.
     """
 
     saves: tuple[bool, ...]
@@ -63,7 +64,7 @@ class Shape(NamedTuple):
     copies: bool = False
     filters: frozenset[int] = frozenset()
     ends: bool = False
-    spreads: bool = False
+    spreads: int | None = None
     skips: frozenset[int] = frozenset()
 
     @property
@@ -101,14 +102,16 @@ def inline_shape(stage: StreamStage) -> Shape:
     links = stage.last.links
     saves = tuple(bool(link.saves) for link in links)
     end: Literal["fold", "each"] = "fold" if stage.ending == "reduce" else "each"
-    ends, filters, skips = stage.most is not None, filters_of(links), skips_of(links)
-    return Shape(saves, end, _saves_items(stage, stage.last), filters=filters, ends=ends, skips=skips)
+    first, ends, skips = _saves_items(stage, stage.last), stage.most is not None, skips_of(links)
+    return Shape(saves, end, first, filters=filters_of(links), ends=ends, spreads=spreading(links), skips=skips)
 
 
 def flowing_shape(stage: StreamStage, segment: Segment) -> Shape:
     """The shape of a segment whose results go on to operations in the coordinator, without workers."""
-    saves, links = tuple(bool(link.saves) for link in segment.links), segment.links
-    return Shape(saves, "yield", _saves_items(stage, segment), filters=filters_of(links), skips=skips_of(links))
+    links = segment.links
+    saves, skips = tuple(bool(link.saves) for link in links), skips_of(links)
+    first = _saves_items(stage, segment)
+    return Shape(saves, "yield", first, filters=filters_of(links), spreads=spreading(links), skips=skips)
 
 
 def _saves_items(stage: StreamStage, segment: Segment) -> bool:
@@ -130,7 +133,7 @@ def worker_shape(stage: StreamStage) -> Shape:
     """
     links = stage.last.links
     if stage.folds_on_workers:
-        return Shape(tuple(bool(link.saves) for link in links), "fold")
+        return Shape(tuple(bool(link.saves) for link in links), "fold", spreads=spreading(links))
     return between_shape(links)
 
 
@@ -154,6 +157,15 @@ class Filtering(Protocol):
         ...
 
 
+class Spreading(Protocol):
+    """A step whose results may be taken apart."""
+
+    @property
+    def spreads(self) -> bool:
+        """Whether they are."""
+        ...
+
+
 def filters_of(steps: Sequence[Filtering]) -> frozenset[int]:
     """The positions of the filters among the steps."""
     return frozenset([position for position, step in enumerate(steps) if step.filters])
@@ -163,6 +175,11 @@ def skips_of(steps: Sequence[Filtering]) -> frozenset[int]:
     """The positions of the steps, filters aside, that drop items at which they fail."""
     dropping = enumerate(steps)
     return frozenset([position for position, step in dropping if step.function.skips and not step.filters])
+
+
+def spreading(steps: Sequence[Spreading]) -> int | None:
+    """The position of the step whose results are taken apart."""
+    return next((position for position, step in enumerate(steps) if step.spreads), None)
 
 
 def write_loop(shape: Shape) -> WrittenLoop:
@@ -177,6 +194,7 @@ def write_loop(shape: Shape) -> WrittenLoop:
         lines.append(("    if type(item) is not known: known, item = snap(index, item)", Place("item")))
     x = "item"
     cells = 0
+    outside: list[tuple[str, Place]] = []
     for step, saves in enumerate(shape.saves):
         if step in shape.filters:
             lines.append((f"    if not call_{step}({x}):", Place("call", step)))
@@ -194,11 +212,13 @@ def write_loop(shape: Shape) -> WrittenLoop:
         if saves:
             lines.append((f"    save_{step}(index, {x})", Place("save", step)))
             cells += 1
+        if step == shape.spreads and shape.end not in ("cells", "yield"):
+            outside, lines = [*lines, ("    for x in x:", Place("call", step))], []
     if shape.copies and shape.saves:
         lines.append(
             (f"    if type({x}) is not usual: usual, {x} = keep(index, {x})", Place("result", len(shape.saves) - 1))
         )
-    if shape.end == "yield" and shape.spreads:
+    if shape.end == "yield" and shape.spreads is not None:
         lines.append((f"    for x in parts({x}):", Place("call", len(shape.saves) - 1)))
         lines.append(("        yield x", Place("end")))
     else:
@@ -207,6 +227,7 @@ def write_loop(shape: Shape) -> WrittenLoop:
         lines.append((f"    mark({cells + 1})", Place("end")))
     if shape.ends:
         lines += [("    if full():", Place("end")), ("        break", Place("end"))]
+    lines = [*outside, *((f"    {line}", place) for line, place in lines)] if outside else lines
     return _framed(shape, lines, x)
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from daglite.events import Observer, Progress
 
 __all__ = [
+    "ClusterName",
     "Limits",
     "MIB",
     "RunOptions",
@@ -27,14 +28,19 @@ __all__ = [
     "check_choice",
     "check_count",
     "check_start_method",
+    "is_cluster",
     "settings_of",
 ]
 
 MIB = 1024 * 1024
 # Options that say nothing of how items are run: the plan sees to them.
 _OF_THE_PLAN = ("store", "observers", "progress", "trace")
+# Those of `compile`, to tell who gives them to a run where they belong.
+_OF_COMPILE = ("optimize", "window", "batch", "window_bytes", "helper_thread", "check_types")
 
 RuntimeName = Literal["processes", "threads", "inline", "auto"]
+# Engines on other machines; as text also with an address, "dask://host:port", which types cannot say.
+ClusterName = Literal["dask", "ray"]
 StartMethod = Literal["auto", "fork", "forkserver", "spawn"]
 
 
@@ -89,7 +95,7 @@ class Limits:
 class RunOptions(TypedDict, total=False):
     """The keyword options of `run`, `run_async` and `stream`.
 
-    runtime: "processes" (default), "threads", "inline", "auto", or an object of `daglite.runtime`.
+    runtime: "processes" (default), "threads", "inline", "auto", "dask", "ray", or an object of `daglite.runtime`.
     workers: number of worker processes; default: the processors this process may use (of threads: 4 more, at most 32).
     start_method: "auto" (default), "fork", "forkserver" or "spawn".
     worker_retries: how often an item starts again when its worker died (default 2).
@@ -103,7 +109,7 @@ class RunOptions(TypedDict, total=False):
     trace: a file for the times of all batches, which Perfetto and `daglite timeline` show.
     """
 
-    runtime: RuntimeName | Runtime
+    runtime: RuntimeName | ClusterName | Runtime
     workers: int
     start_method: StartMethod
     worker_retries: int
@@ -123,7 +129,7 @@ class RunSettings:
     `given` names the options that were given, as opposed to left at their defaults.
     """
 
-    runtime: RuntimeName | Runtime = "processes"
+    runtime: RuntimeName | ClusterName | Runtime = "processes"
     workers: int | None = None
     start_method: StartMethod = "auto"
     worker_retries: int = 2
@@ -133,8 +139,8 @@ class RunSettings:
     given: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        if not isinstance(self.runtime, Runtime):
-            check_choice("runtime", self.runtime, get_args(RuntimeName))
+        if not isinstance(self.runtime, Runtime) and not is_cluster(self.runtime):
+            check_choice("runtime", self.runtime, (*get_args(RuntimeName), *get_args(ClusterName)))
         check_start_method(self.start_method)
         for name, value in (("workers", self.workers), ("max_items_per_worker", self.max_items_per_worker)):
             if value is not None:
@@ -150,10 +156,17 @@ def settings_of(options: RunOptions) -> RunSettings:
     """Validate the options of a run; raises `ParameterError` for unknown names and values that are not allowed."""
     known = RunOptions.__annotations__
     for name in options:
+        if name in _OF_COMPILE:
+            raise ParameterError(f"'{name}' is an option of compile: write `daglite.compile(..., {name}=...).run()`")
         if name not in known:
             raise ParameterError(f"unknown option '{name}'; known: {', '.join(known)}{suggest(name, known)}")
     given = {name: value for name, value in options.items() if name not in _OF_THE_PLAN}
     return RunSettings(**given, given=frozenset(given))  # type: ignore[arg-type]  # __post_init__ checks each value
+
+
+def is_cluster(runtime: object) -> bool:
+    """Whether this names an engine on other machines, with or without an address."""
+    return isinstance(runtime, str) and runtime.partition("://")[0] in get_args(ClusterName)
 
 
 def check_count(name: str, value: object, *, least: int) -> None:

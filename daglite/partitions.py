@@ -25,7 +25,7 @@ class PartitionOf:
 
 def partitioned(task: Bindable, given: object) -> OperationNode:
     """The items of all partitions as a stream; raises `ParameterError` for one that does not fit the task."""
-    function = replace(task.function, fn=PartitionOf(task.function.fn))
+    function = replace(task.function, fn=PartitionOf(task.function.fn), partitioned=True)
     call = Call(function, task.fixed, ())
     return plain_operation("unbatch", MapTaskNode(call, (Binding("partition", _partitions(task, given)),), "zip"))
 

@@ -18,12 +18,14 @@ from daglite.failed import Failed
 from daglite.lazy import lazy
 from daglite.options import RunOptions, Store, settings_of
 from daglite.program import Program, Stage, steps_of
+from daglite.shorten import counted
 
 if TYPE_CHECKING:
     import asyncio
 
     import daglite.explain as explaining
     import daglite.observe as observe
+    import daglite.observe.cell as cell
     import daglite.runtime.processes.worker as worker
     import daglite.runtime.travel.transfer as transfer
     import daglite.sameness as sameness
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from daglite.runtime.run import Execution
 else:
     explaining, sameness = lazy("daglite.explain"), lazy("daglite.sameness")
-    observe = lazy("daglite.observe")
+    observe, cell = lazy("daglite.observe"), lazy("daglite.observe.cell")
     asyncio, runs, transfer = lazy("asyncio"), lazy("daglite.runtime.run"), lazy("daglite.runtime.travel.transfer")
     worker, replays = lazy("daglite.runtime.processes.worker"), lazy("daglite.runtime.replay")
 
@@ -126,7 +128,7 @@ class Plan(Generic[R_co]):
         return hash(tuple((type(stage).__name__, *_names(stage)) for stage in self.program.stages))
 
     def __repr__(self) -> str:
-        return f"Plan({self.program.title}, {len(self.program.stages)} stages)"
+        return f"Plan({self.program.title}, {counted(len(self.program.stages), 'stage')})"
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         """What a notebook shows: a picture. Nothing runs for it, and no argument is looked into."""
@@ -219,7 +221,8 @@ def _saves_by_default(program: Program) -> bool:
 def _may_show() -> bool:
     """Whether progress might be shown without being asked for: on a terminal, or in a notebook."""
     try:
-        return (sys.stderr.isatty() or "ipykernel" in sys.modules) and not worker.inside_worker()
+        shown = sys.stderr.isatty() or ("ipykernel" in sys.modules and cell.in_notebook())
+        return shown and not worker.inside_worker()
     except (AttributeError, ValueError):
         # There is no error output, or it is closed.
         return False

@@ -71,7 +71,7 @@ class Step:
     fills: for a fold the accumulator and the item. `node` names the ir node that stands on this line of `explain`.
     `passes` is the text of the type of the items that a filter lets pass; None where the step is no filter. Of a
     generator that is a source no more than `limit` items are asked for. What one that `spreads` gives for an item is
-    taken apart next, so that it may come in pieces.
+    taken apart next, so that it may come in pieces; the items of one that `flattens` go to the next step one by one.
     """
 
     number: int
@@ -83,6 +83,7 @@ class Step:
     passes: str | None = None
     limit: int | None = None
     spreads: bool = False
+    flattens: bool = False
 
     @property
     def filters(self) -> bool:
@@ -97,7 +98,9 @@ class Step:
     @property
     def gives(self) -> str:
         """The text of the type of what goes on from here."""
-        return self.function.returns if self.passes is None else self.passes
+        if self.passes is not None:
+            return self.passes
+        return self.function.result if self.flattens else self.function.returns
 
 
 @record
@@ -185,6 +188,11 @@ class Segment:
     def site(self) -> Site | None:
         """Where its links ask to run, all of them alike."""
         return self.links[0].function.site if self.links else None
+
+    @property
+    def loops(self) -> bool:
+        """Whether its links share an event loop, all of them alike."""
+        return bool(self.links) and self.links[0].function.loops
 
 
 @record

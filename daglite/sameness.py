@@ -142,6 +142,8 @@ def _step(step: Step, leaf: _Leaf) -> tuple[object, ...]:
     )
     saves = tuple(leaf(save, f"a save of {task}") for save in step.saves)
     kind: tuple[object, ...] = ("filter",) if step.filters else () if step.limit is None else ("first", step.limit)
+    if step.flattens:
+        kind = (*kind, "taken apart")
     if step.function.site is not None:
         # Where it runs, but not on how many workers.
         kind = (*kind, ("on", step.function.site.on))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["shorten"]
+__all__ = ["counted", "shorten"]
 
 _MOST = 40
 _FEW = 3
@@ -32,6 +32,15 @@ def shorten(value: object, depth: int = 2) -> str:
     if isinstance(value, list | tuple | dict | set | frozenset):
         return f"<{type(value).__name__} of {len(value)}>"
     return f"<{type(value).__name__}>"
+
+
+def counted(count: int, one: str, more: str = "") -> str:
+    """A number with its noun; `more` is its plural where that is not made with an s.
+
+    >>> counted(1, "item"), counted(1200, "item"), counted(2, "batch", "batches")
+    ('1 item', '1,200 items', '2 batches')
+    """
+    return f"{count:,} {one if count == 1 else more or f'{one}s'}"
 
 
 def _several(values: list[object] | tuple[object, ...], brackets: str, depth: int) -> str:

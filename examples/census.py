@@ -2,6 +2,8 @@
 
 python examples/census.py                           the standard library of the running interpreter
 python examples/census.py --folder daglite --once   another folder, and no comparison with a sequential run
+python examples/census.py --dask                    the same plan on a Dask cluster that is started for it
+python examples/census.py --dask host:8786          on one that is there, whose workers see the same folders
 """
 
 from __future__ import annotations
@@ -20,8 +22,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from typing_extensions import Unpack
+
 import daglite
 from daglite import Plan, task
+from daglite.options import RunOptions
+from daglite.runtime import Dask
 
 # Not the interpreter's own: what others have installed beside it.
 FOREIGN = {"site-packages", "dist-packages"}
@@ -155,23 +161,28 @@ def megabytes(folder: str) -> float:
     return total / 1e6
 
 
-def timed(title: str, plan: Plan[Report], workers: int | None) -> tuple[Report, float]:
-    """Run the plan on so many worker processes, or on none, and say how long it took."""
+def timed(title: str, plan: Plan[Report], **options: Unpack[RunOptions]) -> tuple[Report, float]:
+    """Run the plan with these options and say how long it took."""
     started = time.perf_counter()
-    report = plan.run(runtime="inline") if workers is None else plan.run(workers=workers)
+    report = plan.run(**options)
     seconds = time.perf_counter() - started
     print(f"{title:12} {seconds:7.2f} s   {report.files / seconds:7,.0f} files/s", flush=True)
     return report, seconds
 
 
-def compare(folder: str, workers: int, *, once: bool) -> int:
+def compare(folder: str, workers: int, dask: str | None, *, once: bool) -> int:
     """Print the plan, the time with workers and without, and the report; 1 when the two reports differ."""
     plan = census(folder)
     print(f"{plan.explain()}\n\n{megabytes(folder):.1f} MB of source in {folder}", flush=True)
-    report, seconds = timed(f"{workers} workers", plan, workers)
+    if dask is None:
+        report, seconds = timed(f"{workers} workers", plan, workers=workers)
+    else:
+        # A cluster of its own has so many workers; one that is there has its own number.
+        with Dask(dask) if dask else Dask(workers=workers) as cluster:
+            report, seconds = timed("Dask", plan, runtime=cluster)
     same = True
     if not once:
-        reference, sequential = timed("sequential", plan, None)
+        reference, sequential = timed("sequential", plan, runtime="inline")
         same = report == reference
         print(f"{'ratio':12} {sequential / seconds:7.2f}     {'equal reports' if same else 'THE REPORTS DIFFER'}")
     print("", *table(report), sep="\n")
@@ -183,11 +194,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Count what is in Python source, on worker processes.")
     parser.add_argument("--folder", default=sysconfig.get_path("stdlib"), help="default: the standard library")
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)), help="default: %(default)s")
+    parser.add_argument("--dask", nargs="?", const="", metavar="HOST:PORT", help="on a Dask cluster (of its own)")
     parser.add_argument("--once", action="store_true", help="no sequential run to compare with")
     given = parser.parse_args(arguments)
     if not Path(given.folder).is_dir():
         parser.error(f"--folder must be a folder that is there; got {given.folder!r}")
-    return compare(str(Path(given.folder).resolve()), given.workers, once=given.once)
+    return compare(str(Path(given.folder).resolve()), given.workers, given.dask, once=given.once)
 
 
 if __name__ == "__main__":

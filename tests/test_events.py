@@ -329,6 +329,7 @@ def test_a_kept_pool_tells_each_run_its_own() -> None:
     [
         ({"observers": 5}, r"`observers` must be a list of objects with a method `notice\(event\)`; got 5"),
         ({"observers": [5]}, r"`observers` must be a list"),
+        ({"observers": [Recorder]}, r"takes objects, and 'Recorder' is a class: make one, `Recorder\(\)`"),
         ({"progress": "yes"}, r"`progress` must be True, False, None or a function of one argument; got 'yes'"),
         ({"trace": 5}, r"`trace` must be the name of a file; got 5"),
         ({"observers": [Recorder("all")]}, r"`detail` of an observer must be .*; got 'all'"),  # type: ignore[arg-type]

@@ -281,6 +281,13 @@ def test_only_callables_are_tasks(given: object) -> None:
         ({"timeout": float("nan")}, r"^`timeout` must be a number of seconds > 0, or None; got nan$"),
         ({"timeout": True}, r"^`timeout` must be a number of seconds > 0, or None; got True$"),
         ({"retry_on_crash": 1}, r"^`retry_on_crash` must be True or False; got 1$"),
+        ({"on": "thread"}, r"^`on` must be 'processes', .* or None; got 'thread'; did you mean 'threads'\?$"),
+        ({"on": 3}, r"^`on` must be 'processes', 'threads', 'coordinator' or None; got 3"),
+        ({"workers": 2}, r"^`workers` of a task needs `on='processes'` or `on='threads'`; got workers=2 alone"),
+        ({"on": "threads", "workers": 0}, r"^`workers` must be a whole number >= 1, or None; got 0$"),
+        ({"on": "threads", "workers": True}, r"^`workers` must be a whole number >= 1, or None; got True$"),
+        ({"on": "coordinator", "workers": 2}, r"^`on='coordinator'` runs one call at a time, .*; got 2$"),
+        ({"on": "coordinator", "timeout": 1}, r"^`timeout` and `retry_on_crash=False` are for tasks on workers"),
     ],
 )
 def test_wrong_options_are_refused(options: dict[str, typing.Any], message: str) -> None:

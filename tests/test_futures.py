@@ -381,8 +381,9 @@ def test_fold_without_initial_is_told_with_its_task(fold_it: Callable[[], object
 def test_fold_needs_a_task_before_an_initial() -> None:
     with pytest.raises(TaskError, match=r"^`reduce` needs a task; got <built-in function max>"):
         STREAM.reduce(cast(Any, max))  # type: ignore[call-arg]
-    with pytest.raises(TypeError, match=r"missing 1 required positional argument: 'task'"):
-        STREAM.reduce(initial=0)  # type: ignore[call-arg]
+    for options in ({"initial": 0}, {"task": fold, "initial": 0}):
+        with pytest.raises(ParameterError, match=r"^`reduce` needs a task, first and without a name: write \.reduce"):
+            STREAM.reduce(**options)  # type: ignore[call-arg]  # what is tested
 
 
 def test_reduce_shows_its_own_signature() -> None:

@@ -39,9 +39,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     "binding": {"exceptions", "functions", "ir"},
     "sameness": {"functions", "options", "program", "tokens"},
     "explain": {"functions", "loop", "operations", "options", "program", "retry", "sameness", "shorten"},
-    "observe": {"events", "exceptions", "explain", "options", "program"},
+    "observe": {"events", "exceptions", "explain", "options", "program", "shorten"},
     "runtime": {"events", "exceptions", "failed", "functions", "here", "keys", "loop", "options", "program"},
-    "plan": {"datasets", "exceptions", "explain", "failed", "observe", "options", "program", "runtime", "sameness"},
+    "plan": {
+        "datasets",
+        "exceptions",
+        "explain",
+        "failed",
+        "observe",
+        "options",
+        "program",
+        "runtime",
+        "sameness",
+        "shorten",
+    },
     "compile inside": {
         "binding",
         "exceptions",
@@ -53,7 +64,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "program",
         "tokens",
     },
-    "compile": {"binding", "compile inside", "exceptions", "options", "plan"},
+    "compile": {"binding", "compile inside", "exceptions", "functions", "options", "plan"},
     "partitions": {"binding", "exceptions", "ir"},
     "tasks": _BUILDING | {"futures", "partitions", "plan"},
     "futures": _BUILDING | {"tasks", "plan"},
@@ -62,6 +73,7 @@ MAY_IMPORT["face"] = set(MAY_IMPORT)
 MAY_IMPORT["cli"] = {"binding", "compile", "exceptions", "explain", "functions", "futures", "options"}
 MAY_IMPORT["cli"] |= {"observe", "plan", "runtime", "tasks"}
 MAY_IMPORT["__main__"] = {"cli"}
+MAY_IMPORT["testing"] = {"binding", "compile", "exceptions", "functions", "futures", "plan", "runtime", "tasks"}
 # They know nothing of daglite, and stand in every room.
 TOOLS = {"lazy", "records"}
 # It runs inside mypy, without daglite, and daglite runs without mypy.
@@ -72,6 +84,7 @@ NAME_EACH_OTHER = {"tasks", "futures", "plan", "compile"} | {"options", "events"
 # These may only be named, never imported for real: it would be a circle.
 ONLY_FOR_CHECKERS = {"compile": {"futures"}, "options": {"events"}}
 ONLY_IN = {"dill": "daglite/runtime/travel/thorough.py", "multiprocess": "daglite/runtime/processes/started.py"}
+ONLY_IN |= {"distributed": "daglite/runtime/clusters/dask.py", "ray": "daglite/runtime/clusters/ray.py"}
 COMPILE_SUBMODULES = {file.stem for file in (ROOT / "daglite" / "compile").iterdir() if file.stem[0] != "_"}
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 MOST_LINES = 400

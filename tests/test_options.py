@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import cast
 
 import pytest
@@ -42,10 +43,14 @@ def test_store_is_not_part_of_the_settings() -> None:
         ({"workers": "2"}, r"^`workers` must be a whole number >= 1; got '2'$"),
         ({"worker_retries": -1}, r"^`worker_retries` must be a whole number >= 0; got -1$"),
         ({"worker_retries": None}, r"^`worker_retries` must be a whole number >= 0; got None$"),
-        ({"runtime": "thread"}, r"^`runtime` must be .*'processes', 'threads', 'inline', 'auto'; got 'thread'"),
+        (
+            {"runtime": "thread"},
+            r"^`runtime` must be one of 'processes', .*'auto', 'dask', 'ray'; got 'thread'",
+        ),
         ({"runtime": None}, r"^`runtime` must be .*; got None"),
         ({"start_method": "forks"}, r"^`start_method` must be .*'auto', 'fork', 'forkserver', 'spawn'; got 'forks'$"),
         ({"worker": 2}, r"^unknown option 'worker'; known: runtime, workers, .*; did you mean 'workers'\?$"),
+        ({"window": 8}, r"^'window' is an option of compile: write `daglite\.compile\(\.\.\., window=\.\.\.\)\.run"),
         ({"colour": 2}, r"^unknown option 'colour'; known: runtime, workers, start_method, worker_retries, [a-z_, ]+$"),
     ],
 )
@@ -103,6 +108,13 @@ def test_two_batches_for_each_worker_fit_into_the_window(window: int, workers: i
 
 def test_batch_is_at_most_what_was_asked_for() -> None:
     assert Limits(batch=7).batch_items(workers=2) == (7, 7)
+
+
+def test_a_run_knows_the_options_of_compile() -> None:
+    signature = inspect.signature(daglite.compile)
+    for name in [p.name for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY]:
+        with pytest.raises(ParameterError, match=rf"^'{name}' is an option of compile"):
+            settings_of(cast("RunOptions", {name: 1}))
 
 
 def test_anything_with_a_save_is_a_store() -> None:

@@ -205,7 +205,8 @@ def test_iterator_as_mapped_argument_runs_again() -> None:
 
 
 def test_repr_is_short() -> None:
-    assert repr(compile(FUSED)) == "Plan(ReduceFuture[int], 1 stages)"
+    assert repr(compile(FUSED)) == "Plan(ReduceFuture[int], 1 stage)"
+    assert repr(compile(FUSED, optimize=False)) == "Plan(ReduceFuture[int], 3 stages)"
 
 
 def test_future_run_is_compile_and_run() -> None:
@@ -327,6 +328,19 @@ def test_compile_shows_its_signature_and_docs() -> None:
     assert callable(package)
     assert inspect.signature(package) == inspect.signature(compile)
     assert "Turn a pipeline into an immutable plan" in (inspect.getdoc(package.compile) or "")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"windw": 3}, r"^`compile` has no option 'windw'; it has optimize, window, .*; did you mean 'window'\?$"),
+        ({"workers": 3}, r"^'workers' is an option of a run: write `compile\(\.\.\.\)\.run\(workers=\.\.\.\)`$"),
+    ],
+)
+def test_compile_tells_of_unknown_options(options: dict[str, int], message: str) -> None:
+    for compiling in (compile, daglite.compile):
+        with pytest.raises(ParameterError, match=message):
+            compiling(FUSED, **options)  # type: ignore[arg-type]  # what is tested
 
 
 def test_compile_can_be_replaced_for_a_while() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from daglite.shorten import shorten
+from daglite.shorten import counted, shorten
 
 
 class Point:
@@ -96,3 +96,8 @@ class Loud:
 
 def test_repr_of_a_users_value_is_never_asked_for() -> None:
     assert shorten([Loud(), {"a": Loud()}]) == "[<Loud>, {'a': <Loud>}]"
+
+
+def test_nouns_follow_their_number() -> None:
+    assert [counted(n, "item") for n in (0, 1, 2, 1000)] == ["0 items", "1 item", "2 items", "1,000 items"]
+    assert [counted(n, "batch", "batches") for n in (1, 2)] == ["1 batch", "2 batches"]

@@ -309,6 +309,36 @@ def test_iter_of_options_that_need_a_worker_is_refused() -> None:
             one.iter(n=1)
 
 
+@pytest.mark.parametrize("on", ["threads", "processes"])
+def test_what_runs_in_the_coordinator_refuses_other_places(on: Any) -> None:
+    """Said when it is built: a generator of `.iter`, a fold, the tasks of operations."""
+    source, placed = task(count).iter(n=1), task(add, on=on)
+    refused = rf"^task 'add' has `on='{on}'`, which `%s` cannot keep"
+    with pytest.raises(ParameterError, match=rf"^task 'count' has `on='{on}'`, which `.iter` cannot keep"):
+        task(count, on=on).iter(n=1)
+    with pytest.raises(ParameterError, match=refused % "reduce"):
+        source.reduce(placed, initial=0)
+    with pytest.raises(ParameterError, match=refused % "combine"):
+        source.reduce(task(add), initial=0, combine=placed)
+    with pytest.raises(ParameterError, match=refused % "group_by"):
+        source.group_by(placed.partial(y=1))
+    here = task(count, on="coordinator").iter(n=1).reduce(task(add, on="coordinator"), initial=0)
+    assert here.run(runtime="inline") == 0
+
+
+def test_place_stays_until_another_is_given() -> None:
+    placed = task(add, on="threads", workers=3)
+
+    def site(changed: Any) -> str:
+        return str(changed.function.site)
+
+    assert site(placed.with_options(retries=2)) == "threads 3"
+    assert site(placed.with_options(workers=5)) == "threads 5"
+    # Another place has workers of its own.
+    assert site(placed.with_options(on="processes")) == "processes"
+    assert site(placed.with_options(on=None)) == "None"
+
+
 def test_partial_kinds() -> None:
     assert type(task(add).partial(y=1)) is PartialTask
     assert type(task(count).partial()) is PartialStreamTask

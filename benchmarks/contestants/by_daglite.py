@@ -21,7 +21,11 @@ __all__ = ["map_fold", "pipeline"]
 
 
 def map_fold(job: Job, entry: Entry, /) -> object:
-    """Ways: a runtime by its name, or `combine` (processes, with a fold on the workers)."""
+    """Ways: a runtime by its name, `combine` (processes, with a fold on the workers), `places` (the first step on 32
+    threads, the second on processes) or `last step` (that one alone).
+    """
+    if entry.way in ("places", "last step"):
+        return daglite.compile(in_places(job, entry)).run(workers=entry.workers)
     combine = entry.way == "combine"
     name = "processes" if combine else entry.way or "processes"
     if name not in get_args(RuntimeName):
@@ -30,9 +34,20 @@ def map_fold(job: Job, entry: Entry, /) -> object:
     return plan.run(runtime=cast("RuntimeName", name), workers=entry.workers)  # the name was looked up above
 
 
+def in_places(job: Job, entry: Entry) -> Future[object]:
+    """The two steps of a job, each where it belongs; or only the second."""
+    first, last = map(task, job.steps)
+    items: Items[object] = task(job.source).iter(**job.arguments)
+    if entry.way == "places":
+        items = items.then(first.with_options(on="threads", workers=32))
+    return items.then(last.with_options(on="processes")).reduce(task(job.fold), initial=job.initial)
+
+
 def pipeline(job: Job, *, combine: bool = False) -> Future[object]:
     """The job as a user writes it: a generator, a task for each step, a fold."""
     items: Items[object] = task(job.source).iter(**job.arguments)
+    if job.batch is not None:
+        items = cast("Items[object]", items.batch(job.batch))
     for step in job.steps:
         items = items.then(task(step))
     if not combine:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from daglite.cli.parser import COMPILE_OPTIONS, RUN_OPTIONS, parser
+from daglite.cli.parser import COMPILE_OPTIONS, RUN_OPTIONS, parsed
 from daglite.cli.target import plan_of
 from daglite.cli.values import UsageError
 from daglite.exceptions import ParameterError
@@ -38,7 +38,7 @@ FAILED, USAGE, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the arguments say; the result is the exit code, apart from wrong options, at which argparse exits."""
-    asked = parser().parse_args(argv)
+    asked = parsed(argv)
     try:
         return _COMMANDS[asked.command](asked)
     except UsageError as error:
@@ -62,7 +62,7 @@ def _explain(asked: Namespace) -> int:
     if asked.output is None:
         _emit(text)
     else:
-        Path(asked.output).write_text(text + "\n", encoding="utf-8")
+        _write(asked.output, text)
     return 0
 
 
@@ -73,6 +73,10 @@ def _run(asked: Namespace) -> int:
     except ParameterError as error:
         raise UsageError(str(error)) from None
     plan: Plan[Any] = plan_of(asked.target, asked.param, _given(asked, COMPILE_OPTIONS))
+    try:
+        observe.observers_of({"trace": options["trace"]} if "trace" in options else {}, shown=False)
+    except ParameterError as error:
+        raise UsageError(str(error)) from None
     if asked.bars:
         options["progress"] = _bars()
     if not asked.report:
@@ -119,7 +123,7 @@ def _timeline(asked: Namespace) -> int:
     if asked.output is None:
         _emit(text)
     else:
-        Path(asked.output).write_text(text + "\n", encoding="utf-8")
+        _write(asked.output, text)
     return 0
 
 
@@ -143,6 +147,13 @@ def _emit(text: str) -> None:
         print(text, flush=True)
     except BrokenPipeError:
         raise _PipeClosed from None
+
+
+def _write(name: str, text: str) -> None:
+    try:
+        Path(name).write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{name!r} cannot be written: {error.strerror}") from None
 
 
 def _given(asked: Namespace, names: Sequence[str]) -> dict[str, object]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib.metadata
-from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter, _SubParsersAction
-from typing import TypeAlias, get_args
+from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter, _SubParsersAction
+from collections.abc import Sequence
+from typing import NoReturn, TypeAlias, get_args
 
 from daglite.explain import ExplainFormat
-from daglite.options import Limits, RuntimeName, StartMethod
+from daglite.functions import suggest
+from daglite.options import Limits, RuntimeName, StartMethod, is_cluster
 
-__all__ = ["COMPILE_OPTIONS", "RUN_OPTIONS", "parser"]
+__all__ = ["COMPILE_OPTIONS", "RUN_OPTIONS", "parsed"]
 
 # The names under which the options are found after parsing; None means: not given.
 COMPILE_OPTIONS = ("optimize", "window", "batch", "window_bytes", "helper_thread", "check_types")
@@ -100,12 +102,34 @@ each runtime, measured now. Takes some seconds. Exits with 1 if something does
 not work.
 """
 
-_Commands: TypeAlias = "_SubParsersAction[ArgumentParser]"
+
+class _Parser(ArgumentParser):
+    """Tells in one line what is wrong; the usage would hide it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see `{self.prog} --help`)\n")
 
 
-def parser() -> ArgumentParser:
-    """The parser of the whole command line."""
-    made = ArgumentParser(
+_Commands: TypeAlias = "_SubParsersAction[_Parser]"
+
+
+def parsed(argv: Sequence[str] | None) -> Namespace:
+    """What is asked; exits with code 2, and a line on the error output, where that cannot be read."""
+    parser, commands = _parser()
+    asked, unknown = parser.parse_known_args(argv)
+    if unknown:
+        command = commands.choices[asked.command]
+        strange = next((one for one in unknown if one[0] == "-"), None)
+        if strange is None:
+            command.error(f"it has no place for another argument; got {unknown[0]!r}")
+        name = strange.partition("=")[0]
+        known = [option for action in command._actions for option in action.option_strings]
+        command.error(f"there is no option '{name}'{suggest(name, known)}")
+    return asked
+
+
+def _parser() -> tuple[_Parser, _Commands]:
+    made = _Parser(
         prog="daglite", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=RawDescriptionHelpFormatter
     )
     made.add_argument("--version", action="version", version=f"daglite {importlib.metadata.version('daglite')}")
@@ -115,7 +139,7 @@ def parser() -> ArgumentParser:
     _add_timeline(commands)
     doctor = _command(commands, "doctor", "tell what works on this machine, and what it costs", _DOCTOR, None)
     doctor.add_argument("--workers", type=_count, metavar="N", help="how many workers (default: usable processors)")
-    return made
+    return made, commands
 
 
 def _add_explain(commands: _Commands) -> None:
@@ -133,7 +157,12 @@ def _add_run(commands: _Commands) -> None:
     _add_target(made)
     options = made.add_argument_group("options of the run")
     runtimes, methods = get_args(RuntimeName), get_args(StartMethod)
-    options.add_argument("--runtime", choices=runtimes, metavar="NAME", help=f"{_either(runtimes)}")
+    options.add_argument(
+        "--runtime",
+        type=_runtime,
+        metavar="NAME",
+        help=f"{_either(runtimes)}; clusters: dask, dask://host:port, ray",
+    )
     options.add_argument("--workers", type=_count, metavar="N", help="how many workers (default: as suits the runtime)")
     options.add_argument("--start-method", choices=methods, metavar="NAME", help=f"{_either(methods)}")
     options.add_argument(
@@ -228,6 +257,15 @@ def _pair(text: str) -> tuple[str, str]:
     if not equals or not name.strip():
         raise ArgumentTypeError(f"must be NAME=VALUE; got {text!r}")
     return name.strip(), value
+
+
+def _runtime(text: str) -> str:
+    names = get_args(RuntimeName)
+    if text not in names and not is_cluster(text):
+        raise ArgumentTypeError(
+            f"invalid choice: {text!r} (choose from {', '.join(names)}, dask, dask://host:port, ray)"
+        )
+    return text
 
 
 def _count(text: str) -> int:

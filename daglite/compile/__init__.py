@@ -7,16 +7,19 @@ check      what can never run                types      annotations of neighbour
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import sys
+from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
 from daglite.binding import Pipeline
 from daglite.compile.driver import compile_program
 from daglite.exceptions import ParameterError, TaskError
-from daglite.options import Limits, check_count
+from daglite.functions import suggest
+from daglite.options import Limits, RunOptions, check_count
 from daglite.plan import Plan
 
 if TYPE_CHECKING:
@@ -69,6 +72,28 @@ def compile(
     limits = Limits(**{k: v for k, v in given.items() if v is not None}, helper_thread=helper_thread)
     kind = type(pipeline).__name__
     return Plan(compile_program(pipeline.node, kind, limits, optimize=optimize, typed=check_types))
+
+
+def _told_of_unknown_options(compile: Callable[..., object]) -> Callable[..., object]:
+    """`compile` at run time: an option that it has not is told as everywhere, not by Python."""
+    known = [p.name for p in inspect.signature(compile).parameters.values() if p.kind is p.KEYWORD_ONLY]
+
+    @functools.wraps(compile)
+    def asked(*pipeline: object, **options: object) -> object:
+        for name in options:
+            if name in RunOptions.__annotations__:
+                raise ParameterError(f"'{name}' is an option of a run: write `compile(...).run({name}=...)`")
+            if name not in known:
+                raise ParameterError(
+                    f"`compile` has no option '{name}'; it has {', '.join(known)}{suggest(name, known)}"
+                )
+        return compile(*pipeline, **options)
+
+    return asked
+
+
+if not TYPE_CHECKING:
+    compile = _told_of_unknown_options(compile)
 
 
 class _CallableModule(ModuleType):

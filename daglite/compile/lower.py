@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import assert_never, cast
 
 from daglite.compile.gives import after, after_operation
-from daglite.functions import Site, signature_of
+from daglite.functions import signature_of
 from daglite.ir.making import parts_of
 from daglite.ir.nodes import (
     Argument,
@@ -211,7 +211,11 @@ class _Numbering:
                 # A list lies in the coordinator already: there it is folded, too. So is what a filter lets pass:
                 # answers then tell item by item what came of it, and a part has no items.
                 links = segments[-1].links
-                here = bool(node) or any(link.drops for link in links) or any(link.function.here for link in links)
+                here = (
+                    bool(node)
+                    or any(link.drops for link in links)
+                    or any(link.function.here or link.function.loops for link in links)
+                )
                 here = here or (not links and ending.combine is not None and ending.combine.named)
                 combine = self._combine(ending, end.number, "coordinator" if here else "workers")
             case _:
@@ -238,7 +242,7 @@ class _Numbering:
         `before` is the type of what reaches the first of all, which stands on the line of `node`.
         """
         found: list[Segment] = []
-        for (operates, _), run in itertools.groupby(parts, _kind):
+        for (operates, *_), run in itertools.groupby(parts, _kind):
             if operates:
                 operations: list[ProgramOperation] = []
                 for one in cast("Iterable[Operation]", run):
@@ -267,6 +271,7 @@ class _Numbering:
         for link in links:
             passes = before if link.filters else None
             step = self._step("" if steps else node, link.call, link.items, link.saves, passes)
+            step = replace(step, flattens=True, spreads=True) if link.flattens else step
             before = step.gives
             steps.append(step)
         return tuple(steps)
@@ -304,15 +309,17 @@ def _spread(segment: Segment, following: Segment) -> Segment:
     return replace(segment, links=(*segment.links[:-1], replace(last, spreads=True)))
 
 
-def _kind(part: Link | Operation) -> tuple[bool, Site | None]:
+def _kind(part: Link | Operation) -> tuple[object, ...]:
     """What parts of a stream must have in common to stand in one segment without anything between them."""
-    return isinstance(part, Operation), part.call.function.site if isinstance(part, Link) else None
+    if isinstance(part, Operation):
+        return (True,)
+    return False, part.call.function.site, part.call.function.loops
 
 
 def _parted(parts: Iterable[Link | Operation]) -> Iterator[tuple[str, str]]:
     """Neighbours that stand in different segments only because of where they run."""
     for left, right in itertools.pairwise(parts):
-        if isinstance(left, Link) and isinstance(right, Link) and left.call.function.site != right.call.function.site:
+        if isinstance(left, Link) and isinstance(right, Link) and _kind(left) != _kind(right):
             yield left.call.function.name, right.call.function.name
 
 

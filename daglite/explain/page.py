@@ -10,6 +10,7 @@ from daglite.explain.picture import picture
 from daglite.explain.table import Table, bytes_text
 from daglite.explain.text import notes
 from daglite.program import Firing
+from daglite.shorten import counted
 
 __all__ = ["page"]
 
@@ -20,6 +21,7 @@ _STYLE = """\
 }
 @media print {
   :root { color-scheme: light; --ink: #000; --paper: #fff; --line: #999; --soft: #fff; }
+  .wide { overflow: visible; }
   h2, tr, .rule { break-inside: avoid; }
   h2 { break-after: avoid; }
 }
@@ -34,6 +36,7 @@ th, td { text-align: left; vertical-align: top; padding: .3rem .6rem; border-bot
 th { background: var(--soft); font-size: .85rem; }
 td:first-child { text-align: right; }
 td:nth-child(2) { white-space: nowrap; }
+td:nth-child(n+3) { min-width: 8rem; overflow-wrap: anywhere; }
 td.joined { border-left: 3px solid var(--line); }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; margin: .3rem 0 1rem; }
 dt { opacity: .7; }
@@ -116,12 +119,12 @@ def _not_fused(table: Table) -> Iterator[str]:
 
 def _limits(table: Table) -> Iterator[str]:
     limits, found = table.limits, table.fingerprint
-    window = f"{limits.per_worker} items per worker" if limits.window is None else f"{limits.window} items"
+    window = f"{limits.per_worker} items per worker" if limits.window is None else counted(limits.window, "item")
     helper = "go on, on a helper thread" if limits.helper_thread else "wait"
     yield "<dl>"
     yield f"<dt>window</dt><dd>at most {window} alive between source and ending</dd>"
     yield f"<dt>bytes</dt><dd>at most {bytes_text(limits.nbytes)} of items and results alive</dd>"
-    yield f"<dt>batch</dt><dd>at most {limits.batch} items in one message</dd>"
+    yield f"<dt>batch</dt><dd>at most {counted(limits.batch, 'item')} in one message</dd>"
     yield f"<dt>stuck source</dt><dd>results and folds {helper}</dd>"
     if found is not None and found.digest:
         yield f"<dt>fingerprint</dt><dd><code>{found.digest}</code></dd>"

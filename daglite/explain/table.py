@@ -25,7 +25,7 @@ from daglite.program import (
 )
 from daglite.retry import Retry
 from daglite.sameness import Fingerprint
-from daglite.shorten import shorten
+from daglite.shorten import counted, shorten
 
 __all__ = ["Argument", "Row", "Table", "Verb", "batch_text", "bytes_text", "table_of", "window_text"]
 
@@ -103,7 +103,7 @@ def table_of(program: Program, fingerprint: Fingerprint | None) -> Table:
 
 def window_text(limits: Limits) -> str:
     """The most items and bytes alive in a stream."""
-    items = f"{limits.per_worker} items per worker" if limits.window is None else f"{limits.window} items"
+    items = f"{limits.per_worker} items per worker" if limits.window is None else counted(limits.window, "item")
     return f"{items}, {bytes_text(limits.nbytes)}"
 
 

@@ -92,6 +92,8 @@ def _asked_for_initial(reduce: Callable[..., object]) -> Callable[..., object]:
                     f"`reduce` needs `initial`; got none for task '{task.function.name}': "
                     f"write .reduce({task.function.name}, initial=...), the accumulator before the first item"
                 )
+        else:
+            raise ParameterError("`reduce` needs a task, first and without a name: write .reduce(task, initial=...)")
         return reduce(stream, *given, **options)
 
     return asked

@@ -212,13 +212,14 @@ class SaveNode(_Shown):
 class Link:
     """One task applied to each item inside a composite; `items` are the parameters that the item fills.
 
-    One that `filters` lets the item pass, or drops it.
+    One that `filters` lets the item pass, or drops it; what one that `flattens` gives are the items of the next.
     """
 
     call: Call
     items: tuple[str, ...]
     saves: tuple[Save, ...]
     filters: bool = False
+    flattens: bool = False
 
 
 @record

@@ -28,7 +28,7 @@ __all__ = ["Following", "Line", "Logging", "Report", "Timeline", "observers_of"]
 def observers_of(options: RunOptions, *, shown: bool) -> list[Observer]:
     """The observers that the options of a run ask for; `shown`: progress is shown where nothing is said of it.
 
-    Raises `ParameterError` for values that are not allowed, and `OSError` for a trace that cannot be written.
+    Raises `ParameterError` for values that are not allowed, such as a trace that cannot be written.
     """
     found = _given(options.get("observers", ()))
     progress = cast("object", options.get("progress"))
@@ -40,10 +40,21 @@ def observers_of(options: RunOptions, *, shown: bool) -> list[Observer]:
         raise ParameterError(f"`progress` must be True, False, None or a function of one argument; got {progress!r}")
     trace = cast("object", options.get("trace"))
     if isinstance(trace, str | os.PathLike):
-        found.append(Timeline(trace))
+        found.append(_timeline(trace))
     elif trace is not None:
         raise ParameterError(f"`trace` must be the name of a file; got {trace!r}")
     return found
+
+
+def _timeline(trace: str | os.PathLike[str]) -> Timeline:
+    try:
+        return Timeline(trace)
+    except OSError as error:
+        folder = os.path.dirname(os.path.abspath(trace))
+        why = f"there is no folder {folder!r}" if not os.path.exists(folder) else error.strerror or str(error)
+        raise ParameterError(
+            f"`trace` must be the name of a file that can be written; got {os.fspath(trace)!r}: {why}"
+        ) from None
 
 
 def _given(observers: object) -> list[Observer]:
@@ -51,6 +62,11 @@ def _given(observers: object) -> list[Observer]:
     if listed is None or any(not callable(getattr(observer, "notice", None)) for observer in listed):
         raise ParameterError(f"`observers` must be a list of objects with a method `notice(event)`; got {observers!r}")
     for observer in listed:
+        if isinstance(observer, type):
+            raise ParameterError(
+                f"`observers` takes objects, and '{observer.__name__}' is a class: make one, `{observer.__name__}()`, "
+                "and keep it to look at when the run is over"
+            )
         detail = getattr(observer, "detail", "batches")
         if detail not in ("stages", "batches", "steps"):
             raise ParameterError(f"`detail` of an observer must be 'stages', 'batches' or 'steps'; got {detail!r}")

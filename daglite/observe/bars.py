@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import TextIO, cast
 
 from rich.console import Console
@@ -25,16 +26,16 @@ _PATIENCE = 1.0
 
 
 class Bars:
-    """A bar for each stage, on `console` (default: the error output). What runs less than a second is not shown."""
+    """A bar for each stage, on `console` (default: the error output). What runs less than a second is not shown.
+
+    Where bars cannot be drawn (no terminal, a notebook without ipywidgets) it is a line, as without them.
+    """
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = Console(stderr=True) if console is None else console
         self._bars: RichProgress | None = None
         self._tasks: dict[int, TaskID] = {}
-        # Bars need a screen.
-        self._line = (
-            None if self._console.is_terminal or self._console.is_jupyter else Line(cast("TextIO", self._console.file))
-        )
+        self._line = _instead(self._console)
 
     def __call__(self, progress: Progress) -> None:
         if self._line is not None:
@@ -85,3 +86,10 @@ class Bars:
             more=more.strip(),
             refresh=True,
         )
+
+
+def _instead(console: Console) -> Line | None:
+    """The line where bars cannot be drawn: they need a screen, and in a notebook they are widgets."""
+    if console.is_jupyter:
+        return None if importlib.util.find_spec("ipywidgets") else Line()
+    return None if console.is_terminal else Line(cast("TextIO", console.file))

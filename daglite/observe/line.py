@@ -1,4 +1,4 @@
-"""Progress as one quiet line on the error output: redrawn on a terminal and in a notebook, now and then elsewhere."""
+"""Progress as one quiet line: redrawn on a terminal and below a notebook's cell, written now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -6,10 +6,17 @@ import contextlib
 import shutil
 import sys
 import threading
-from typing import Literal, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from daglite.events import Progress
+from daglite.lazy import lazy
 from daglite.observe.amounts import clock_text
+from daglite.shorten import counted
+
+if TYPE_CHECKING:
+    import daglite.observe.cell as cells
+else:
+    cells = lazy("daglite.observe.cell")
 
 __all__ = ["Line", "line_text"]
 
@@ -23,14 +30,17 @@ _DRAWING = threading.Lock()
 
 
 class Line:
-    """Shows progress on `stream` (default: the error output). What runs less than a second is not shown."""
+    """Shows progress on `stream`; without one on the error output, or below the cell of a notebook.
+
+    What runs less than a second is not shown.
+    """
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream
         self._kind: Literal["terminal", "notebook", "plain"] = "plain"
         self._drawn = False
         self._written = 0.0
-        self._width = 0
+        self._cell: cells.Cell | None = None
 
     def __call__(self, progress: Progress) -> None:
         if not self._drawn and (progress.ended or progress.seconds < _PATIENCE or not self._begin()):
@@ -53,22 +63,23 @@ class Line:
         self._written = -_SELDOM
         with contextlib.suppress(AttributeError, ValueError):
             terminal = self._out().isatty()
-            self._kind = "terminal" if terminal else "notebook" if "ipykernel" in sys.modules else "plain"
+            notebook = self._stream is None and "ipykernel" in sys.modules and cells.in_notebook()
+            self._kind = "terminal" if terminal else "notebook" if notebook else "plain"
+            self._cell = cells.Cell() if self._kind == "notebook" else None
         return True
 
     def _out(self) -> TextIO:
         return sys.stderr if self._stream is None else self._stream
 
     def _draw(self, progress: Progress) -> None:
+        if self._cell is not None:
+            self._cell.show(line_text(progress))
+            return
         out = self._out()
         if self._kind == "terminal":
             room = shutil.get_terminal_size().columns - 1
             # The cursor goes back to the start: what the user prints next writes over the line.
             out.write("\r\x1b[K" if progress.ended else f"\r{line_text(progress)[:room]}\x1b[K\r")
-        elif self._kind == "notebook":
-            text = line_text(progress)
-            out.write(f"\r{text:{self._width}}" + ("\n" if progress.ended else ""))
-            self._width = len(text)
         else:
             out.write(f"{line_text(progress)}\n")
         out.flush()
@@ -90,5 +101,5 @@ def line_text(progress: Progress) -> str:
     if progress.window > 1 and not progress.ended:
         parts.append(f"{progress.alive:,} of {progress.window:,} in flight")
     if progress.deaths:
-        parts.append("1 worker died" if progress.deaths == 1 else f"{progress.deaths:,} workers died")
+        parts.append(f"{counted(progress.deaths, 'worker')} died")
     return "  ".join(parts)

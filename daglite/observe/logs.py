@@ -17,6 +17,7 @@ from daglite.events import (
 )
 from daglite.observe.amounts import seconds_text
 from daglite.program import Program, steps_of
+from daglite.shorten import counted
 
 __all__ = ["Logging"]
 
@@ -41,10 +42,10 @@ class Logging:
                 self._stages, self._streams = {}, {}
                 self._log.log(
                     self._level,
-                    "a run begins: %s, %s, %d stages",
+                    "a run begins: %s, %s, %s",
                     event.program.title,
                     event.runtime,
-                    len(event.program.stages),
+                    counted(len(event.program.stages), "stage"),
                 )
             case StageStarted():
                 self._stages[event.stage] = event.at
@@ -69,7 +70,7 @@ class Logging:
     def _end(self, event: StageEnded) -> None:
         seconds = seconds_text(event.at - self._stages.pop(event.stage, event.at))
         opened = self._streams.pop(event.stage, None)
-        what = "" if opened is None else f": {opened.gauge.done:,} items, {opened.gauge.peak:,} alive at most"
+        what = "" if opened is None else f": {counted(opened.gauge.done, 'item')}, {opened.gauge.peak:,} alive at most"
         self._log.log(self._level, "stage %d ends after %s%s", event.stage, seconds, what)
 
     def _tasks(self, stage: int) -> str:

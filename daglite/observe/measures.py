@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from daglite.events import Answered, Called, Delivered, Gauge, Pulled, Sent, StepTime, StreamOpened, Waited
 from daglite.program import (
@@ -116,6 +117,16 @@ class Worker:
 
 
 @dataclass
+class Part:
+    """Sums over one segment of a stream."""
+
+    batches: int = 0
+    back_bytes: int = 0
+    arrived: int = 0
+    passing: float = 0.0
+
+
+@dataclass
 class Stage:
     """Sums over one stage."""
 
@@ -132,13 +143,12 @@ class Stage:
     back_bytes: int = 0
     done: int = 0
     work: float = 0.0
-    arrived: int = 0
-    ending: float = 0.0
     calls: int = 0
     call_seconds: float = 0.0
     on_window: float = 0.0
     on_workers: float = 0.0
     lost: int = 0
+    parts: dict[int, Part] = field(default_factory=lambda: defaultdict(Part))
 
     def open(self, event: StreamOpened) -> None:
         self.opened = event
@@ -164,10 +174,14 @@ class Stage:
         self.back_bytes += event.nbytes
         self.done += event.done
         self.work += event.seconds
+        part = self.parts[event.segment]
+        part.batches += 1
+        part.back_bytes += event.nbytes
 
     def delivered(self, event: Delivered) -> None:
-        self.arrived += event.items
-        self.ending += event.seconds
+        part = self.parts[event.segment]
+        part.arrived += event.items
+        part.passing += event.seconds
 
     def called(self, event: Called) -> None:
         self.calls += event.items
@@ -237,30 +251,58 @@ class _Row:
 
     def _in_stream(self, planned: StreamStage, position: int) -> StepReport:
         stage, clock = self.stage, self.clock
+        # What goes on to another segment does not end there.
+        end = stage.parts[len(planned.segments) - 1]
         shipped = stage.workers > 0
         place: Place = "workers" if shipped else "coordinator"
         # What the coordinator ran itself is known from clocks, what it only moved from the events of batches; a run
         # that chooses for itself has both.
+        if any(self.step is operation.step for operation in planned.operations):
+            return self._operation(planned, position)
         if self.step is planned.source:
-            out, busy = stage.items + clock.returned, stage.source + clock.seconds
+            busy = stage.source + clock.seconds
+            # What comes out of operations beside the source is what was pulled; what went in nobody has counted.
+            out = clock.returned or None if planned.segments[0].operations else stage.items + clock.returned
             idle, blocked = (stage.on_workers, stage.on_window) if shipped else (None, None)
             sent = stage.sent_bytes if shipped else None
             return self._row(position, "coordinator", None, out, None, sent, busy, idle, blocked)
         if self.step is not planned.end:
-            idle = stage.idle if shipped and self.step is planned.links[0] else None
-            last = shipped and self.step is planned.links[-1] and not planned.folds_on_workers
-            batches, back = stage.batches if shipped else None, stage.back_bytes if last else None
-            return self._row(position, place, clock.begun, clock.returned, batches, back, clock.seconds, idle, None)
+            return self._within(planned, position, shipped)
         if planned.ending == "join":
             # It gets all of them at once.
-            came = stage.arrived + max(0, stage.calls - clock.begun)
+            came = end.arrived + max(0, stage.calls - clock.begun)
             return self._row(position, "coordinator", came, clock.returned, None, None, clock.seconds, None, None)
-        busy, done = clock.seconds + stage.ending, int(stage.done_with)
+        busy, done = clock.seconds + end.passing, int(stage.done_with)
         if planned.folds_on_workers and shipped:
             idle = None if planned.links else stage.idle
             return self._row(position, place, clock.begun, done, stage.batches, stage.back_bytes, busy, idle, None)
-        came = clock.returned if planned.folds_on_workers else stage.arrived + clock.returned
+        came = clock.returned if planned.folds_on_workers else end.arrived + clock.returned
         return self._row(position, "coordinator", came, done, None, None, busy, None, None)
+
+    def _within(self, planned: StreamStage, position: int, shipped: bool) -> StepReport:
+        """A task on items, by the segment that it stands in."""
+        stage, clock, step = self.stage, self.clock, self.step
+        number, segment = next(
+            (number, segment) for number, segment in enumerate(planned.segments) if step in segment.links
+        )
+        if step.function.here:
+            return self._row(
+                position, "coordinator", clock.begun, clock.returned, None, None, clock.seconds, None, None
+            )
+        place: Place = "workers" if shipped else "coordinator"
+        part = stage.parts[number]
+        idle = stage.idle if shipped and step is planned.links[0] else None
+        whole = planned.folds_on_workers and segment is planned.last
+        last = shipped and step is segment.links[-1] and not whole
+        batches, back = part.batches if shipped else None, part.back_bytes if last else None
+        return self._row(position, place, clock.begun, clock.returned, batches, back, clock.seconds, idle, None)
+
+    def _operation(self, planned: StreamStage, position: int) -> StepReport:
+        """An operation, whose time is that of the source or of the ending beside it."""
+        beside = planned.segments[0].operations
+        pulled = bool(beside) and self.step is beside[-1].step
+        out = self.clock.returned + (self.stage.items if pulled else 0) or None
+        return self._row(position, "coordinator", None, out, None, None, None, None, None)
 
     def _made(self, position: int, came: int | None, out: int) -> StepReport:
         """A step of which the clocks know everything."""

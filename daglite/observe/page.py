@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, cast
 from daglite.exceptions import DagliteError
 from daglite.observe.amounts import count_text, seconds_text
 from daglite.observe.timeline import COORDINATOR, FORMAT, SOURCE
+from daglite.shorten import counted
 
 __all__ = ["TraceError", "page"]
 
@@ -189,7 +190,7 @@ def _drawn(lane: _Lane, top: float, scale: float, colours: dict[str, str]) -> It
     yield f'<rect class="lane" x="{_LEFT}" y="{y}" width="{_WIDTH}" height="{_BAR}"/>'
     for one in _together(lane.slices, 1 / scale):
         told = f"{one.name}: {seconds_text((one.end - one.begin) / 1e6)}"
-        told += f", {count_text(one.items)} items" if one.items else ""
+        told += f", {counted(one.items, 'item')}" if one.items else ""
         told += f", from {seconds_text(one.begin / 1e6)}"
         paint = 'class="wait"' if one.key == "wait" else f'fill="{colours[one.key]}"'
         x, width = _LEFT + one.begin * scale, max(0.3, (one.end - one.begin) * scale)

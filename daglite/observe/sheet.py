@@ -8,6 +8,7 @@ from daglite.explain import calls_of
 from daglite.observe.amounts import bytes_text, count_text, seconds_text
 from daglite.observe.measures import StepReport, StreamReport, WorkerReport
 from daglite.program import Program
+from daglite.shorten import counted
 
 __all__ = ["lines"]
 
@@ -15,10 +16,12 @@ __all__ = ["lines"]
 _MOST = 40
 _WIDEST = 34
 _MEASURED = (
-    "in, out: items, counted in the coordinator and at the calls in workers; bytes: what left for another process;",
-    "busy: clocks around the calls (of a source around its pulls, of a fold around its batches, saves included);",
-    "waiting: of a source, not asked because workers had enough; of tasks, workers without work;",
-    "blocked: of a source, not asked because the window was full",
+    "in, out   items, counted in the coordinator and at the calls in workers",
+    "bytes     what left for another process",
+    "busy      clocks around the calls; of a source around its pulls, of a fold",
+    "          around its batches; saves included",
+    "waiting   of a source: not asked, as workers had enough; of tasks: workers idle",
+    "blocked   of a source: not asked, as the window was full",
 )
 
 
@@ -73,9 +76,10 @@ def _worker(worker: WorkerReport) -> tuple[str, ...]:
 def _stream(stream: StreamReport) -> str:
     if not stream.workers:
         return f"stream {stream.stage}: in the coordinator, one item alive at a time"
-    window = f"{stream.peak:,} of {stream.window:,} items alive at most"
-    moved = f"{bytes_text(stream.sent)} to {stream.workers} workers, {bytes_text(stream.back)} back"
-    return f"stream {stream.stage}: {window}; {stream.batches:,} batches, {moved}"
+    window = f"{stream.peak:,} of {counted(stream.window, 'item')} alive at most"
+    workers, batches = counted(stream.workers, "worker"), counted(stream.batches, "batch", "batches")
+    moved = f"{bytes_text(stream.sent)} to {workers}, {bytes_text(stream.back)} back"
+    return f"stream {stream.stage}: {window}; {batches}, {moved}"
 
 
 def _shortened(rows: Iterator[tuple[str, ...]] | Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TextIO
+from typing import TextIO, TypeAlias
 
 from daglite.events import (
     Answered,
@@ -21,6 +21,7 @@ from daglite.events import (
     Pulled,
     RunEnded,
     RunStarted,
+    Sent,
     StageEnded,
     StageStarted,
     StreamOpened,
@@ -40,6 +41,10 @@ _WAITS = {"window": "waits: the window is full", "workers": "waits for workers"}
 _LONG = 0.0001
 # How many steps of a batch are told.
 _MOST_STEPS = 20
+# What comes for each batch, and how many of it wait to be written; a beat of the run does not let them wait longer.
+_Often: TypeAlias = Answered | Called | Delivered | Pulled | Waited
+_OFTEN = (Answered, Delivered, Pulled, Waited, Called)
+_MOST_WAITING = 256
 
 
 class Timeline:
@@ -58,41 +63,66 @@ class Timeline:
         self._stages: dict[int, float] = {}
         self._alive: dict[int, int] = {}
         self._lanes = set[int]()
+        self._waiting: list[_Often] = []
         # What a slice is called, and a step, as JSON.
         self._names: dict[tuple[int, str], str] = {}
         self._steps: dict[int, str] = {}
 
     def notice(self, event: Event, /) -> None:
+        if isinstance(event, _OFTEN):
+            self._waiting.append(event)
+            if len(self._waiting) >= _MOST_WAITING:
+                self._write_waiting()
+            return
+        if isinstance(event, Sent):
+            # Its answer tells when it was.
+            return
+        self._write_waiting()
         match event:
             case RunStarted():
                 self._begin(event)
             case RunEnded():
                 self._end(event)
-            case _ if self._file is None:
+            case _ if self._file is not None:
+                self._mark(event)
+            case _:
                 pass
+
+    def _write_waiting(self) -> None:
+        """What came for each batch, many at once: between the turns of a run each would take twice as long."""
+        waiting, self._waiting = self._waiting, []
+        if self._file is not None:
+            self._file.write("".join([self._batch_lines(event) for event in waiting]))
+
+    def _batch_lines(self, event: _Often) -> str:
+        match event:
             case Answered():
                 began = event.at - event.seconds if event.began is None else event.began
-                waited = _micro(max(0.0, began - event.sent))
-                facts = f'"done": {event.done}, "first": {event.first}, "batch": {event.batch}, "waited": {waited}'
+                facts = f'"done": {event.done}, "first": {event.first}, "batch": {event.batch}'
                 steps = ", ".join(
-                    [f"{self._name(one.step)}: {_micro(one.seconds)}" for one in event.steps[:_MOST_STEPS]]
+                    [f"{self._name(one.step)}: {1e6 * one.seconds:.1f}" for one in event.steps[:_MOST_STEPS]]
                 )
-                more = f'{facts}, "steps": {{{steps}}}'
-                self._slice(self._lane(event.worker), "task", event.stage, began, event.seconds, event.items, more)
+                more = f', {facts}, "waited": {1e6 * max(0.0, began - event.sent):.1f}, "steps": {{{steps}}}'
+                return self._slice(
+                    self._lane(event.worker), "task", event.stage, began, event.seconds, event.items, more
+                )
             case Pulled():
-                if event.items or event.seconds > _LONG:
-                    self._slice(SOURCE, "source", event.stage, event.at - event.seconds, event.seconds, event.items)
-                    self._count(event.stage, event.at, event.items)
+                if not event.items and event.seconds <= _LONG:
+                    return ""
+                began = event.at - event.seconds
+                line = self._slice(SOURCE, "source", event.stage, began, event.seconds, event.items)
+                return line + self._count(event.stage, event.at, event.items)
             case Delivered():
                 began = event.at - event.seconds
-                self._slice(COORDINATOR, "ending", event.stage, began, event.seconds, event.items)
-                self._count(event.stage, event.at, -event.items)
+                line = self._slice(COORDINATOR, "ending", event.stage, began, event.seconds, event.items)
+                # Items are counted up to where they leave the first segment: behind it they are others.
+                return line if event.segment else line + self._count(event.stage, event.at, -event.items)
             case Called():
-                self._slice(COORDINATOR, "task", event.stage, event.at - event.seconds, event.seconds, event.items)
+                return self._slice(
+                    COORDINATOR, "task", event.stage, event.at - event.seconds, event.seconds, event.items
+                )
             case Waited():
-                self._slice(COORDINATOR, event.on, event.stage, event.at - event.seconds, event.seconds, 0)
-            case _:
-                self._mark(event)
+                return self._slice(COORDINATOR, event.on, event.stage, event.at - event.seconds, event.seconds, 0)
 
     def _mark(self, event: Event) -> None:
         """What happens at a point of time."""
@@ -134,8 +164,8 @@ class Timeline:
         if event.error is not None:
             told = f"{type(event.error).__name__}: {event.error}"[:300]
             facts = {"error": told}
-            self._write("i", "failed", COORDINATOR, self._since(event.at), s="g", cat="end", args=facts)
-        self._write("i", "end", COORDINATOR, self._since(event.at), s="g", cat="end", args={})
+            self._write("i", "failed", COORDINATOR, self._since(event.at), s="t", cat="end", args=facts)
+        self._write("i", "end", COORDINATOR, self._since(event.at), s="t", cat="end", args={})
         file, self._file = self._file, None
         with file:
             file.write("\n]}\n")
@@ -157,33 +187,31 @@ class Timeline:
         facts: dict[str, object] = {"sort_index": lane} if name is None else {"name": name}
         return {"ph": "M", "name": what, "pid": self._pid, "tid": lane, "args": facts}
 
-    def _slice(self, lane: int, cat: str, stage: int, began: float, seconds: float, items: int, more: str = "") -> None:
+    def _slice(self, lane: int, cat: str, stage: int, began: float, seconds: float, items: int, more: str = "") -> str:
         """Something that took time. There are many: put together by hand, they cost a tenth of `json.dumps`."""
         name = self._names.get((stage, cat))
         if name is None:
             assert self._program is not None
             kind = "wait" if cat in _WAITS else cat
             told = _WAITS.get(cat) or _part(self._program.stages[stage], cat)
-            name = self._names[stage, cat] = f'"name": {json.dumps(told)}, "cat": "{kind}"'
-        self._put(
-            f'{{"ph": "X", {name}, "pid": {self._pid}, "tid": {lane}, "ts": {self._since(began)}, '
-            f'"dur": {_micro(seconds)}, "args": {{"stage": {stage}, "items": {items}{", " if more else ""}{more}}}}}'
+            name = self._names[stage, cat] = f'"name": {json.dumps(told)}, "cat": "{kind}", "pid": {self._pid}'
+        since = 1e6 * (began - self._began)
+        return (
+            f',\n{{"ph": "X", {name}, "tid": {lane}, "ts": {since if since > 0 else 0.0:.1f}, '
+            f'"dur": {1e6 * seconds:.1f}, "args": {{"stage": {stage}, "items": {items}{more}}}}}'
         )
 
-    def _count(self, stage: int, at: float, change: int) -> None:
+    def _count(self, stage: int, at: float, change: int) -> str:
         # Less than nothing for a moment: the helper may deliver what a pull that still goes on has given.
         alive = self._alive[stage] = self._alive.get(stage, 0) + change
-        self._put(
-            f'{{"ph": "C", "name": "items alive, stage {stage}", "pid": {self._pid}, "tid": {COORDINATOR}, '
-            f'"ts": {self._since(at)}, "args": {{"items": {max(0, alive)}}}}}'
+        return (
+            f',\n{{"ph": "C", "name": "items alive, stage {stage}", "pid": {self._pid}, "tid": {COORDINATOR}, '
+            f'"ts": {1e6 * (at - self._began):.1f}, "args": {{"items": {alive if alive > 0 else 0}}}}}'
         )
 
     def _write(self, ph: str, name: str, tid: int = COORDINATOR, at: float = 0.0, **more: object) -> None:
-        self._put(json.dumps({"ph": ph, "name": name, "pid": self._pid, "tid": tid, "ts": at, **more}))
-
-    def _put(self, line: str) -> None:
         assert self._file is not None
-        self._file.write(f",\n{line}")
+        self._file.write(",\n" + json.dumps({"ph": ph, "name": name, "pid": self._pid, "tid": tid, "ts": at, **more}))
 
     def _since(self, at: float) -> float:
         return _micro(max(0.0, at - self._began))

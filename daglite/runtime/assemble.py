@@ -23,6 +23,7 @@ from daglite.runtime.inline import InlineFlow
 from daglite.runtime.routing import (
     Part,
     away,
+    board_of,
     open_intake,
     open_parts,
     span_of,
@@ -33,6 +34,7 @@ from daglite.runtime.saving import Saver
 from daglite.runtime.segments import BoundSegment, Closing, bind_segments, piped
 from daglite.runtime.source import Source
 from daglite.runtime.stream import StreamFlow
+from daglite.runtime.tally import Tally
 
 if TYPE_CHECKING:
     from daglite.runtime import watched
@@ -64,23 +66,26 @@ def open_flow(
     places = [] if context.inline else away(stage, fold)
     limited = [*links, fold] if fold is not None else links
     # Several segments go to workers as a whole.
-    adaptive = bool(places) and len(segments) == 1 and context.begins_here([step.function for step in limited])
+    # A partition alone may be as long as a run: nothing is measured until it is over.
+    single = len(segments) == 1 and not any(link.flattens for link in stage.links)
+    adaptive = bool(places) and single and context.begins_here([step.function for step in limited])
     if places and not adaptive:
-        codec: ItemCodec | None = context.board_at(stage.segments[places[0]].site).session.codec
+        codec: ItemCodec | None = board_of(context, stage.segments[places[0]]).session.codec
         source, _ = _open_source(context, stage, codec)
         source, parts = open_parts(context, stage, segments, ending, source, fold)
         return stream_flow(context, stage, source, parts, ordered, ending)
     source, codec = _open_source(context, stage, context.codec)
     segments = _joined(segments)
     links, savers = segments[-1].links, segments[-1].savers
-    source, codec = _before_last(context, stage, source, segments, codec, limited=bool(limited))
+    tallies: list[Tally] | None = [] if context.watch is not None and context.watch.steps else None
+    source, codec = _before_last(context, stage, source, segments, codec, tallies, limited=bool(limited))
     if adaptive:
         steps, wanted = steps_and_savers(links, savers, fold)
         intake = open_intake(context, wanted, ending, span_of(source), parts=fold is not None, most=stage.most)
         inline = _inline_part(context, source, links, savers, here or ending, folds=fold is not None, most=stage.most)
-        return _adaptive_flow(context, stage, source, inline, steps, intake, ordered)
+        return _adaptive_flow(context, stage, source, inline, steps, intake, ordered, tallies or ())
     chain = Chain(links, context.loop, trials=context.trials)
-    return _inline_flow(context, steps_of(stage), source, chain, savers, ending, codec, stage.most)
+    return _inline_flow(context, steps_of(stage), source, chain, savers, ending, codec, stage.most, tallies or ())
 
 
 def _joined(segments: Sequence[BoundSegment]) -> list[BoundSegment]:
@@ -101,29 +106,39 @@ def _before_last(
     source: Source,
     segments: Sequence[BoundSegment],
     codec: ItemCodec | None,
+    tallies: list[Tally] | None,
     *,
     limited: bool,
 ) -> tuple[Source, ItemCodec | None]:
-    """What reaches the links of the last segment, as a source, with the codec that captures it."""
+    """What reaches the links of the last segment, as a source, with the codec that captures it.
+
+    `tallies` takes the clocks of what stands in front, when somebody listens.
+    """
     last = len(segments) - 1
     operated = [segment for segment in stage.segments if segment.operations or segment is stage.segments[0]]
     for number, (planned, (pipe, links, savers)) in enumerate(zip(operated, segments, strict=True)):
         if pipe is not None:
+            if number == 0 and tallies is not None and isinstance(stage.source, Step):
+                tallies.append(watched.clocked(source))
             # What nothing changes any more need not be captured.
             kept = codec if number < last or limited else None
             copied_by = codec if number == 0 and isinstance(stage.source, Step) else None
             source, codec = piped(source, planned, pipe, kept, copied_by=copied_by), kept
         if number < last:
-            source = _flowing(context, source, links, savers)
+            chain = Chain(links, context.loop, trials=context.trials)
+            if tallies is not None:
+                # Mapped values are counted by the task that takes them.
+                own = pipe is not None or isinstance(stage.source, Step)
+                tallies += [*([watched.clocked(source)] if own else []), *chain.tallies]
+            source = _flowing(context, source, chain, savers)
     return source, codec
 
 
-def _flowing(context: Context, source: Source, links: Sequence[BoundStep], savers: Sequence[Saver | None]) -> Source:
+def _flowing(context: Context, source: Source, chain: Chain, savers: Sequence[Saver | None]) -> Source:
     """The results of a segment in this process, as a source for the operations behind it."""
-    copies = None if context.codec is None else Copies(context.codec, source, links[-1])
-    chain = Chain(links, context.loop, trials=context.trials)
-    flow = InlineFlow(source, chain, savers, Yielding(), context.codec, watchful=False, copies=copies)
-    results, last = flow.results(), links[-1]
+    last = chain.steps[-1]
+    copies = None if context.codec is None else Copies(context.codec, source, last)
+    results = InlineFlow(source, chain, savers, Yielding(), context.codec, watchful=False, copies=copies).results()
     return Source(Closing(results, source.close), name=last.function.name, number=last.number, saver=None, codec=None)
 
 
@@ -153,6 +168,7 @@ def _inline_flow(
     ending: Ending,
     codec: ItemCodec | None,
     most: int | None = None,
+    before: Sequence[Tally] = (),
 ) -> InlineFlow:
     watch = context.watch
     if watch is None:
@@ -161,7 +177,7 @@ def _inline_flow(
     watch.opened(stage, 0, 1, source.total, watched.InlineGauge(source))
     tallies = watched.clocks(source, chain, ending, steps[-1].number) if watch.steps else []
     flow = watched.WatchedInline(source, chain, savers, ending, codec, watchful=context.cancellable, most=most)
-    flow.watch(watch, stage, tallies)
+    flow.watch(watch, stage, [*before, *tallies])
     return flow
 
 
@@ -241,6 +257,7 @@ def _adaptive_flow(
     steps: Sequence[BoundStep],
     intake: Intake,
     ordered: bool,
+    before: Sequence[Tally] = (),
 ) -> AdaptiveFlow:
     """A flow in this process that may move to workers with all that it has."""
     folds = steps[-1].starts is not None
@@ -265,5 +282,5 @@ def _adaptive_flow(
     watch.opened(number, 0, 1, source.total, watched.InlineGauge(source))
     tallies = watched.clocks(source, inline.chain, inline.ending, steps_of(stage)[-1].number) if watch.steps else []
     flow = watched.WatchedAdaptive(inline, context.choice(), move, folds=folds)
-    flow.watch(watch, number, tallies)
+    flow.watch(watch, number, [*before, *tallies])
     return flow

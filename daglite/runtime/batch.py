@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
-__all__ = ["Batcher", "PullSize"]
+from typing import NamedTuple
 
-_AIM = 0.002
-_CHEAP_AIM = 0.00025
+__all__ = ["Batcher", "HERE", "Pace", "PullSize"]
+
 # About what it takes, in seconds, to wake a worker and to share a processor with one more.
 _WAKE = 0.000125
 _PULL_AIM = 0.001
-_MOST_BYTES = 256 * 1024
-_ALONE_BYTES = 64 * 1024
+
+
+class Pace(NamedTuple):
+    """What suits an engine: seconds of work in a batch, the same where items are cheap, most bytes of a batch, and the
+    bytes of an item that travels alone.
+    """
+
+    aim: float
+    cheap_aim: float
+    most_bytes: int
+    alone_bytes: int
+
+
+# Of workers on this machine.
+HERE = Pace(0.002, 0.00025, 256 * 1024, 64 * 1024)
 
 
 class Batcher:
     """Chooses the size of the next batch from the measured time and size of items.
 
-    It starts at 1 and at most doubles with each answer, aiming at 2 ms of work, so that a batch never holds back
-    its neighbours for long. At most `most` items leave room in the window for two batches a worker, one at work and one
-    waiting. Where even a batch of `cheap` items is a matter of a quarter of a millisecond, the coordinator is slower
-    than its workers, and fewer messages are worth more than one that waits.
+    It starts at 1 and at most doubles with each answer, aiming at 2 ms of work (more on a cluster), so that a batch
+    never holds back its neighbours for long. At most `most` items leave room in the window for two batches a worker,
+    one at work and one waiting. Where even a batch of `cheap` items is a matter of a quarter of a millisecond, the
+    coordinator is slower than its workers, and fewer messages are worth more than one that waits.
     """
 
-    __slots__ = ("_cheap", "_most", "_seconds", "size")
+    __slots__ = ("_cheap", "_most", "_pace", "_seconds", "size")
 
-    def __init__(self, most: int, cheap: int) -> None:
+    def __init__(self, most: int, cheap: int, pace: Pace = HERE) -> None:
+        self._pace = pace
         self._most = most
         self._cheap = cheap
         self._seconds: float | None = None
@@ -43,15 +57,15 @@ class Batcher:
         # A slower item counts at once, a faster one slowly: the cost of a batch too large is borne by its neighbours.
         known = self._seconds
         self._seconds = each if known is None or each > known else 0.5 * (known + each)
-        wanted = _AIM / self._seconds if self._seconds > 0 else self._cheap
+        wanted = self._pace.aim / self._seconds if self._seconds > 0 else self._cheap
         if wanted > self._most:
-            wanted = max(self._most, min(self._cheap, wanted * (_CHEAP_AIM / _AIM)))
+            wanted = max(self._most, min(self._cheap, wanted * (self._pace.cheap_aim / self._pace.aim)))
         # To the nearest: a batch of one would be half empty where items take a little more than half of the time.
         wanted += 0.5
-        if nbytes / count > _ALONE_BYTES:
+        if nbytes / count > self._pace.alone_bytes:
             wanted = 1
         elif nbytes:
-            wanted = min(wanted, _MOST_BYTES * count / nbytes)
+            wanted = min(wanted, self._pace.most_bytes * count / nbytes)
         self.size = max(1, min(int(wanted), 2 * self.size))
 
 

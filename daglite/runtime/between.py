@@ -17,9 +17,11 @@ from daglite.runtime.awaiting import PrivateLoop
 from daglite.runtime.chain import BoundStep, Chain
 from daglite.runtime.failures import attempts_of, raise_blamed, short_repr
 from daglite.runtime.flat import SKIPPED
-from daglite.runtime.operators import Operator, Pipe
+from daglite.runtime.operators import Operator
+from daglite.runtime.pipe import Pipe
 from daglite.runtime.saving import Saver
 from daglite.runtime.segments import BoundSegment
+from daglite.runtime.tally import Tally
 from daglite.runtime.trying import Trials
 
 __all__ = ["Between", "Known", "Numbering", "Pair", "between", "numbered"]
@@ -59,6 +61,7 @@ class Between(NamedTuple):
     last: Step
     numbering: Numbering
     known: Known | None
+    tallies: tuple[Tally, ...] = ()
 
 
 def between(
@@ -78,18 +81,24 @@ def between(
     than `most` results come out.
     """
     numbering, last = Numbering(), before
-    operators: list[Operator] = [] if index_of is None else [_Counting(numbering, index_of)]
+    operators: list[Operator] = []
+    tallies: list[Tally] = []
+    counting = None if index_of is None else _Counting(numbering, index_of)
     for planned, bound in (*pairs, *(() if following is None else ((following[0], following[1]._replace(links=[])),))):
         if bound.pipe is not None:
-            operators += [bound.pipe, _Counting(numbering)]
-            last, gaps = planned.operations[-1].step, False
-        if not bound.links:
-            continue
-        operators.append(_Applying(Chain(bound.links, loop, trials=trials), bound.savers, numbering))
-        last, gaps = planned.links[-1], gaps or any(link.drops for link in bound.links)
+            operators += bound.pipe.operators
+            last, gaps, counting = planned.operations[-1].step, False, _Counting(numbering)
+        if bound.links:
+            # Only tasks here look at the index while an item goes through.
+            operators += [] if counting is None else [counting]
+            chain = Chain(bound.links, loop, trials=trials)
+            tallies += chain.tallies
+            operators.append(_Applying(chain, bound.savers, numbering))
+            last, gaps = planned.links[-1], gaps or any(link.drops for link in bound.links)
+            counting = None
     if most is not None:
         operators.append(_Most(most))
-    return Between(Pipe(operators), last, numbering, Known() if gaps else None)
+    return Between(Pipe(operators), last, numbering, Known() if gaps else None, tuple(tallies))
 
 
 def numbered(items: Iterator[object], numbering: Numbering, known: Known) -> Iterator[object]:

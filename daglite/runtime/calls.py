@@ -125,7 +125,7 @@ class _Call:
             reply = reply._replace(attempt=self._timeouts)
         spent = spent_on(reply, step.function)
         if spent is None:
-            raise self._blamed(overdue(step.function), reply)
+            raise self._blamed(overdue(step.function, reply), reply)
         self._spent = with_spent(self._spent, spent)
         # The items of the attempt that is over are not part of the next one.
         self._rounds += 1

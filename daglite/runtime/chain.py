@@ -15,7 +15,7 @@ from daglite.runtime.awaiting import PrivateLoop
 from daglite.runtime.tally import Tally, timed
 from daglite.runtime.trying import Trials, awaiting_tries, tried, waits
 
-__all__ = ["BoundStep", "Chain", "bind_step", "open_items"]
+__all__ = ["BoundStep", "Chain", "bind_step", "filled", "open_items"]
 
 _NAMED = inspect.Parameter.POSITIONAL_OR_KEYWORD
 
@@ -107,7 +107,7 @@ def bind_step(
 
     A generator gives the list of its items, an async function its awaited value.
     """
-    call = _fill(step)
+    call = filled(step)
     if step.spreads and step.function.streams:
         return _then(call, lambda made: _iterator(made, step, loop))
     match step.function.kind:
@@ -165,7 +165,7 @@ def _limited(
 
 def open_items(step: BoundStep, loop: PrivateLoop, *, retry: bool = True) -> Iterator[object]:
     """The iterator of a generator step, not yet started; with `retry`, retries last until its first item is out."""
-    call = _fill(step)
+    call = filled(step)
 
     def opened() -> Iterator[object]:
         return _iterator(call(), step, loop)
@@ -239,7 +239,7 @@ def _then(call: Callable[..., Any], finish: Callable[[object], object]) -> Calla
     return lambda *values: finish(call(*values))
 
 
-def _fill(step: BoundStep) -> Callable[..., Any]:
+def filled(step: BoundStep) -> Callable[..., Any]:
     """The function with its arguments filled in, open for one value for each of `step.items`, in their order."""
     fn = step.function.fn
     positional, keywords, named_items = _layout(step)

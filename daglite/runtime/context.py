@@ -28,12 +28,15 @@ from daglite.runtime.travel.wire import Codec
 from daglite.runtime.trying import Trials, portable
 
 if TYPE_CHECKING:
-    from daglite.runtime import watched
+    from daglite.runtime import coroutines, watched
     from daglite.runtime.watch import Watch
 else:
-    watched = lazy("daglite.runtime.watched")
+    coroutines, watched = lazy("daglite.runtime.coroutines"), lazy("daglite.runtime.watched")
 
 __all__ = ["Context"]
+
+# Most async calls under way on an event loop, where the task does not say.
+_COROUTINES = 32
 
 _log = logging.getLogger("daglite")
 
@@ -68,7 +71,7 @@ class Context:
         # All boards of the run, the one of its runtime, and those of the places that tasks ask for.
         self.boards = Boards()
         self._board: Board | None = None
-        self._sites: dict[Site, Board] = {}
+        self._sites: dict[tuple[Site, bool], Board] = {}
         self._settings = settings
         self._leased = contextlib.ExitStack()
         self._engine = engine_of(settings)
@@ -94,13 +97,18 @@ class Context:
             self._board = self._opened(lease)
         return self._board
 
-    def board_at(self, site: Site | None) -> Board:
-        """The workers where tasks ask to run: those of the run, if they are of this kind and as many."""
+    def board_at(self, site: Site | None, *, loops: bool = False) -> Board:
+        """The workers where tasks ask to run: those of the run, if they are of this kind and as many.
+
+        With `loops` they are coroutines.
+        """
         if site is None or (inside_worker() and site.on == "processes"):
             return self.board()
-        if site not in self._sites:
-            self._sites[site] = self._like(site) or self._opened(self._lease_at(site))
-        return self._sites[site]
+        key = site, loops
+        if key not in self._sites:
+            board = None if loops else self._like(site)
+            self._sites[key] = board or self._opened(_lease_at(site, self._settings, loops=loops))
+        return self._sites[key]
 
     def _like(self, site: Site) -> Board | None:
         """The run's own workers, if they are what the site asks for."""
@@ -108,11 +116,6 @@ class Context:
             return None
         board = self.board()
         return board if site.workers in (None, board.session.workers) else None
-
-    def _lease_at(self, site: Site) -> AbstractContextManager[Session]:
-        if site.on == "threads":
-            return Threads(site.workers).lease()
-        return Processes(site.workers, start_method=self._settings.start_method).lease()
 
     def begins_here(self, functions: Iterable[Function], *, alone: bool = True) -> bool:
         """Whether tasks begin in this process because the run chooses for itself.
@@ -196,3 +199,11 @@ class Context:
             self.fold_loop.close()
             self.loop.close()
             self.ledger.close()
+
+
+def _lease_at(site: Site, settings: RunSettings, *, loops: bool) -> AbstractContextManager[Session]:
+    if loops:
+        return contextlib.closing(coroutines.CoroutineSession(site.workers or _COROUTINES))
+    if site.on == "threads":
+        return Threads(site.workers).lease()
+    return Processes(site.workers, start_method=settings.start_method).lease()

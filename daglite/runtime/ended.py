@@ -17,7 +17,7 @@ def spent_on(reply: Reply, function: Function) -> Spent | None:
     retry = function.retry
     if reply.attempt <= function.retries and (retry is None or issubclass(TaskTimeoutError, retry.on)):
         return Spent(reply.step, reply.attempt)
-    return None if function.on_error == "raise" else Spent(reply.step, reply.attempt, str(overdue(function)))
+    return None if function.on_error == "raise" else Spent(reply.step, reply.attempt, str(overdue(function, reply)))
 
 
 def with_spent(before: tuple[Spent, ...], now: Spent | None) -> tuple[Spent, ...]:
@@ -25,11 +25,10 @@ def with_spent(before: tuple[Spent, ...], now: Spent | None) -> tuple[Spent, ...
     return before if now is None else (*(one for one in before if one.step != now.step), now)
 
 
-def overdue(function: Function) -> TaskTimeoutError:
+def overdue(function: Function, reply: Reply) -> TaskTimeoutError:
     """The error for a call that took longer than its task allows."""
-    return TaskTimeoutError(
-        f"task '{function.name}' took longer than its `timeout` of {function.timeout:g} s; its worker was killed"
-    )
+    what = reply.hint or "its worker was killed"
+    return TaskTimeoutError(f"task '{function.name}' took longer than its `timeout` of {function.timeout:g} s; {what}")
 
 
 def died(task: str, what: str, reply: Reply, attempt: int) -> WorkerDiedError:

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, ClassVar, Self, get_args
 
 from daglite.exceptions import ParameterError
 from daglite.lazy import lazy
-from daglite.options import RunSettings, Runtime, RuntimeName, StartMethod, check_count, check_start_method
+from daglite.options import (
+    RunSettings,
+    Runtime,
+    RuntimeName,
+    StartMethod,
+    check_count,
+    check_start_method,
+    is_cluster,
+)
 from daglite.runtime.choice import Choice, Places
 from daglite.runtime.codec import Copying
 from daglite.runtime.executor import Session
@@ -22,11 +30,13 @@ from daglite.runtime.travel.shared import Arena
 from daglite.runtime.travel.wire import Codec
 
 if TYPE_CHECKING:
+    import daglite.runtime.clusters.engines as clusters
     from daglite.runtime import threads
 else:
     threads = lazy("daglite.runtime.threads")
+    clusters = lazy("daglite.runtime.clusters.engines")
 
-__all__ = ["Auto", "Engine", "Inline", "Processes", "Threads", "engine_of"]
+__all__ = ["Auto", "Engine", "Inline", "Kept", "Processes", "Threads", "engine_of"]
 
 # Waiting work wants more threads than there are processors.
 _SPARE_THREADS = 4
@@ -63,7 +73,7 @@ class Inline(Engine):
         return "Inline()"
 
 
-class _Kept(Engine):
+class Kept(Engine):
     """An engine whose sessions may be kept for many runs, as a context manager."""
 
     def __init__(self) -> None:
@@ -125,7 +135,7 @@ class _Kept(Engine):
             self._use.release()
 
 
-class Processes(_Kept):
+class Processes(Kept):
     """Worker processes, the default runtime.
 
     Used as it is, each run starts its workers and ends them. As a context manager it keeps them for many runs:
@@ -172,7 +182,7 @@ class Processes(_Kept):
         return ProcessSession(self._workers or usable_processors(), self._method, Codec("c", Arena()), self._most)
 
 
-class Threads(_Kept):
+class Threads(Kept):
     """Worker threads of this process, for tasks that wait: for a network, a disk, another program.
 
     Items and results are shared, not copied, so nothing need be picklable. Python code of several threads takes turns,
@@ -274,6 +284,11 @@ def engine_of(settings: RunSettings) -> Engine:
                 start_method=settings.start_method,
                 max_items_per_worker=settings.max_items_per_worker,
             )
+        case str(name) if is_cluster(name):
+            for option in ("start_method", "max_items_per_worker"):
+                if option in settings.given:
+                    raise ParameterError(f"`{option}` is an option of worker processes here; leave it out on a cluster")
+            return clusters.cluster_of(name, settings.workers)
         case other:
             names = ", ".join(map(repr, get_args(RuntimeName)))
             raise ParameterError(f"`runtime` must be {names} or a runtime of daglite; got {other!r}")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from daglite.functions import Function
+from daglite.runtime.batch import Pace
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import ItemCodec, Packed
 from daglite.runtime.tally import Reading
@@ -94,6 +95,11 @@ class Session(Protocol):
     @property
     def workers(self) -> int:
         """How many workers there are."""
+        ...
+
+    @property
+    def pace(self) -> Pace:
+        """How large batches should be."""
         ...
 
     @property

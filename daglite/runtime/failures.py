@@ -36,10 +36,10 @@ def note_attempts(error: BaseException, attempts: int) -> None:
 
 def attempts_of(function: Function, error: BaseException) -> int:
     """After how many attempts the function's error was not tried again."""
-    if not isinstance(error, Exception) or isinstance(error, ExecutionError):
-        return 1
     noted: object = getattr(error, _ATTEMPTS, None)
-    return noted if isinstance(noted, int) else function.retries + 1
+    if isinstance(noted, int):
+        return noted
+    return function.retries + 1 if isinstance(error, Exception) and not isinstance(error, ExecutionError) else 1
 
 
 def blame(error: BaseException, failure: Failure) -> BaseException:
@@ -50,9 +50,15 @@ def blame(error: BaseException, failure: Failure) -> BaseException:
     with contextlib.suppress(Exception):
         attach_failure(error, failure)
         error.add_note(f"daglite: {_facts(failure)}")
-        if failure.traceback:
+        if failure.traceback and not _shows(error, failure.traceback):
             error.add_note(f"traceback in the worker:\n{failure.traceback.rstrip()}")
     return error
+
+
+def _shows(error: BaseException, trace: str) -> bool:
+    """Whether whoever prints the error sees the frames of the worker anyway: as its own, or in its message."""
+    raised = error.__cause__ if isinstance(error, TaskFailedError) and error.__cause__ is not None else error
+    return raised.__traceback__ is not None or trace in str(error)
 
 
 def raise_blamed(error: BaseException, failure: Failure) -> NoReturn:

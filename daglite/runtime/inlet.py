@@ -48,6 +48,11 @@ class Outputs:
         self._last = False
 
     @property
+    def gaps(self) -> bool:
+        """Whether the index of what comes out may differ from its place."""
+        return self._known is not None
+
+    @property
     def held(self) -> bool:
         """Whether an item that has been taken apart is not through yet."""
         return self._giving or bool(self._begun)
@@ -105,7 +110,7 @@ class Outputs:
 
     def _finish(self) -> None:
         self._last = True
-        self._current = self._pipe.finish()
+        self._current = iter(self._pipe.finish())
 
 
 class Inlet(Source):
@@ -132,22 +137,25 @@ class Outlet:
         self.window = window
         self.keeps = ending.keeps
         self._ending = ending
+        self.count = 0
 
     def deliver(self, room: int) -> int:
         """Pass on up to `room` results, as long as there are any; how many it were."""
-        values: list[object] = []
-        indices: list[int] = []
+        outputs, values = self.outputs, list[object]()
+        known: list[int] | None = [] if outputs.gaps else None
         until = time.perf_counter() + _LONGEST
         try:
-            for value in islice(self.outputs, room):
+            for value in islice(outputs, room):
                 values.append(value)
-                indices.append(self.outputs.numbering.now)
+                if known is not None:
+                    known.append(outputs.numbering.now)
                 if time.perf_counter() > until:
                     break
         finally:
             # What came before an error goes on before it.
             if values:
-                self._ending.take(indices, values, 0)
+                first, self.count = self.count, self.count + len(values)
+                self._ending.take(range(first, self.count) if known is None else known, values, 0)
                 if self.keeps:
                     self.window.pull(len(values), 0)
         return len(values)

@@ -10,7 +10,7 @@ from typing import Any, Literal, NoReturn
 
 from daglite.exceptions import Failure, Kept
 from daglite.here import AtWork, registered
-from daglite.loop import Place, Shape, filters_of, skips_of
+from daglite.loop import Place, Shape, filters_of, skips_of, spreading
 from daglite.runtime.chain import BoundStep, Chain
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.copies import Copies
@@ -78,7 +78,7 @@ class InlineFlow:
         snaps = codec is not None and copies is None
         filters, skips, kind = filters_of(chain.steps), skips_of(chain.steps), _end_of(ending)
         shape = Shape(saves, kind, source.saver is not None, snaps, copies is not None, filters, most is not None)
-        shape = shape._replace(skips=skips, spreads=any(step.spreads for step in chain.steps))
+        shape = shape._replace(skips=skips, spreads=spreading(chain.steps))
         self._loop = flat_loop(shape)
         self.left = most
         self._end = self._numbered(ending.one) if kind == "numbered" else None

@@ -9,10 +9,17 @@ import pickle
 import sys
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TextIO, TypeAlias, cast
 
-__all__ = ["MARKING", "forward_logs", "mark_records_of_this_thread", "report_settings", "take_record"]
+__all__ = [
+    "MARKING",
+    "collect_records",
+    "forward_logs",
+    "mark_records_of_this_thread",
+    "report_settings",
+    "take_record",
+]
 
 _FORMATTER = logging.Formatter()
 _Where: TypeAlias = Callable[[], tuple[str, int | None]]
@@ -97,6 +104,39 @@ class _Forward(logging.Handler):
         task, index = self._where()
         values |= {"daglite_task": task, "daglite_index": index, "daglite_worker": record.process}
         return {name: value for name, value in values.items() if _travels(value)}
+
+
+_Keep: TypeAlias = Callable[[bytes], None]
+
+
+class _Collector(_Forward):
+    """For a process whose threads work for whoever asks: forwards the records of threads that somebody listens to."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda record: _thread.keep(record), lambda: _thread.where())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if getattr(_thread, "keep", None) is not None:
+            super().emit(record)
+
+
+_COLLECTOR = _Collector()
+
+
+@contextlib.contextmanager
+def collect_records(keep: _Keep | None, where: _Where) -> Iterator[None]:
+    """Give `keep` the records that this thread makes, marked with the task and the item's index; None: to nobody.
+
+    The levels are those of this process, which may have others to report to.
+    """
+    if keep is not None:
+        # Adding it twice does nothing.
+        logging.getLogger().addHandler(_COLLECTOR)
+    _thread.keep, _thread.where = keep, where
+    try:
+        yield
+    finally:
+        _thread.keep = _thread.where = None
 
 
 def _travels(value: object) -> bool:

@@ -4,26 +4,31 @@
     operator.finish()      what comes out because no more items come
     operator.done          whether it has seen enough: nothing more need be fed
 
-A `Pipe` is several of them one behind the other, and an operator itself.
+Several of them in a row are a `Pipe`, see there. Where items are pulled they may work `over` an iterator instead, which
+is the same, and for some many times as fast.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from typing import NoReturn, Protocol
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import NoReturn, Protocol, runtime_checkable
 
 from daglite.exceptions import ExecutionError, Failure
 from daglite.program import Operation
 from daglite.runtime.failures import raise_blamed, short_repr
 from daglite.runtime.saving import Saver
 
-__all__ = ["Operator", "Pipe", "Through", "operator_of", "saving"]
+__all__ = ["Enough", "Operator", "Pulling", "operator_of", "over", "saving"]
 
 _NOTHING: tuple[object, ...] = ()
 
 # What a task of the user's says of an item.
 Ask = Callable[[object], object]
+# Told when no more items are wanted.
+Enough = Callable[[], None]
 
 
 class Operator(Protocol):
@@ -43,7 +48,33 @@ class Operator(Protocol):
         ...
 
 
-class _Operator:
+@runtime_checkable
+class Pulling(Protocol):
+    """An operator that knows a way of its own to work over items that are pulled."""
+
+    def over(self, items: Iterator[object], enough: Enough) -> Iterator[object]:
+        """All that comes out of these items. When it has seen enough it calls `enough`, and asks for no more."""
+        ...
+
+
+def over(operator: Operator, items: Iterator[object], enough: Enough) -> Iterator[object]:
+    """All that comes out of an operator that has these items to itself; see `Pulling`."""
+    return operator.over(items, enough) if isinstance(operator, Pulling) else _fed(operator, items, enough)
+
+
+def _fed(operator: Operator, items: Iterator[object], enough: Enough) -> Iterator[object]:
+    """What comes out of an operator that is fed these items."""
+    if not operator.done:
+        for item in items:
+            yield from operator.feed(item)
+            if operator.done:
+                break
+    if operator.done:
+        enough()
+    yield from operator.finish()
+
+
+class _Operator(ABC):
     """Gives nothing at the end, and never has enough.
 
     It counts what it is fed where something can go wrong: that is the index of an item here.
@@ -54,6 +85,9 @@ class _Operator:
     def __init__(self, operation: Operation) -> None:
         self._operation = operation
         self._count = 0
+
+    @abstractmethod
+    def feed(self, item: object) -> Iterable[object]: ...
 
     def finish(self) -> Iterable[object]:
         return _NOTHING
@@ -99,6 +133,10 @@ class _Batch(_Operator):
         rest, self._filling = self._filling, []
         return (rest,) if rest else _NOTHING
 
+    def over(self, items: Iterator[object], enough: Enough) -> Iterator[object]:
+        while some := list(islice(items, self._n)):
+            yield some
+
 
 class _Unbatch(_Operator):
     def feed(self, item: object) -> Iterable[object]:
@@ -128,6 +166,9 @@ class _Enumerate(_Operator):
         self._count += 1
         return ((self._count - 1, item),)
 
+    def over(self, items: Iterator[object], enough: Enough) -> Iterator[object]:
+        return enumerate(items)
+
 
 class _Skip(_Operator):
     def __init__(self, operation: Operation, n: int) -> None:
@@ -139,6 +180,9 @@ class _Skip(_Operator):
             self._left -= 1
             return _NOTHING
         return (item,)
+
+    def over(self, items: Iterator[object], enough: Enough) -> Iterator[object]:
+        return islice(items, self._left, None)
 
 
 class _Take(_Operator):
@@ -153,6 +197,10 @@ class _Take(_Operator):
         self._left -= 1
         self.done = not self._left
         return (item,)
+
+    def over(self, items: Iterator[object], enough: Enough) -> Iterator[object]:
+        yield from islice(items, self._left)
+        enough()
 
 
 class _TakeWhile(_Asking):
@@ -180,6 +228,15 @@ class _Window(_Operator):
             return _NOTHING
         self._left = self._step
         return (list(self._items),)
+
+    def over(self, items: Iterator[object], enough: Enough) -> Iterator[object]:
+        held, left, step = self._items, self._left, self._step
+        for item in items:
+            held.append(item)
+            left -= 1
+            if not left:
+                left = step
+                yield list(held)
 
 
 class _Distinct(_Asking):
@@ -252,6 +309,10 @@ class _Zip(_Operator):
         self.done = self._count == len(self._other)
         return ((item, self._other[self._count - 1]),)
 
+    def over(self, items: Iterator[object], enough: Enough) -> Iterator[object]:
+        yield from zip(islice(items, len(self._other)), self._other, strict=False)
+        enough()
+
 
 class _Saving:
     """Not an operation: keeps what one gives before it goes on."""
@@ -300,75 +361,3 @@ def operator_of(operation: Operation, ask: Ask | None, other: Sequence[object] =
             return _Window(operation, number["n"], number["step"])
         case "zip":
             return _Zip(operation, other)
-
-
-class Pipe:
-    """Operators one behind the other: what one gives is fed to the next, item by item, as it is asked for."""
-
-    def __init__(self, operators: Sequence[Operator]) -> None:
-        self._operators = tuple(operators)
-
-    @property
-    def done(self) -> bool:
-        """Whether one of them has seen enough: then nothing in front of it is wanted."""
-        return any([operator.done for operator in self._operators])
-
-    def feed(self, item: object) -> Iterable[object]:
-        """What comes out at the end because of this item."""
-        return self._from(0, (item,))
-
-    def finish(self) -> Iterator[object]:
-        """What the operators still hold; those in front of one that has enough are not asked."""
-        enough = [at for at, operator in enumerate(self._operators) if operator.done]
-        for at in range(enough[-1] if enough else 0, len(self._operators)):
-            yield from self._from(at + 1, self._operators[at].finish())
-            # One behind it may have enough by now: then those between are not asked either.
-            if any([operator.done for operator in self._operators[at + 1 :]]):
-                yield from Pipe(self._operators[at + 1 :]).finish()
-                return
-
-    def _from(self, at: int, items: Iterable[object]) -> Iterable[object]:
-        return items if at == len(self._operators) else self._through(at, items)
-
-    def _through(self, at: int, items: Iterable[object]) -> Iterator[object]:
-        operator, rest = self._operators[at], self._operators[at:]
-        for item in items:
-            if any([one.done for one in rest]):
-                # What is taken apart may have no end.
-                return
-            yield from self._from(at + 1, operator.feed(item))
-
-
-class Through:
-    """The items that come out of a pipe, pulled: an iterator with `close`.
-
-    `close_front` closes what it pulls from; as soon as the pipe has seen enough, before anything else goes on.
-    """
-
-    def __init__(self, items: Iterator[object], pipe: Pipe, close_front: Callable[[], None]) -> None:
-        self._items = items
-        self._close_front = close_front
-        self._out = self._run(pipe)
-
-    def __iter__(self) -> Iterator[object]:
-        return self
-
-    def __next__(self) -> object:
-        return next(self._out)
-
-    def close(self) -> None:
-        """End here and in front."""
-        try:
-            self._out.close()
-        finally:
-            self._close_front()
-
-    def _run(self, pipe: Pipe) -> Generator[object, None, None]:
-        if not pipe.done:
-            for item in self._items:
-                yield from pipe.feed(item)
-                if pipe.done:
-                    break
-        if pipe.done:
-            self._close_front()
-        yield from pipe.finish()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from daglite.lazy import lazy
-from daglite.program import Step, StreamStage, steps_of
+from daglite.program import Segment, Step, StreamStage, steps_of
 from daglite.records import replace
 from daglite.runtime.batch import Batcher
 from daglite.runtime.between import Between, Known, Pair, between, numbered
@@ -19,22 +19,24 @@ from daglite.runtime.endings import Ending, Intake, Relay
 from daglite.runtime.inlet import Inlet, Outlet, Outputs
 from daglite.runtime.leg import Leg
 from daglite.runtime.merge import Merge
-from daglite.runtime.operators import Through
+from daglite.runtime.pipe import Through
 from daglite.runtime.route import Route
 from daglite.runtime.saving import Saver
 from daglite.runtime.segments import BoundSegment, Closing, front as read
 from daglite.runtime.shipping import Shipping
 from daglite.runtime.source import Source
 from daglite.runtime.stream import StreamFlow
+from daglite.runtime.tally import Tally
 from daglite.runtime.verdict import Verdict
 from daglite.runtime.window import Window
 
 if TYPE_CHECKING:
     from daglite.runtime import watched
+    from daglite.runtime.watch import Watch
 else:
     watched = lazy("daglite.runtime.watched")
 
-__all__ = ["Part", "away", "open_intake", "open_parts", "span_of", "steps_and_savers", "stream_flow"]
+__all__ = ["Part", "away", "board_of", "open_intake", "open_parts", "span_of", "steps_and_savers", "stream_flow"]
 
 
 class Part(NamedTuple):
@@ -48,12 +50,16 @@ class Part(NamedTuple):
     intake: Intake
     relay: Relay | None = None
     behind: Between | None = None
+    # Its number in the stream; clocks of tasks that run here, before and behind it.
+    segment: int = 0
+    tallies: tuple[Tally, ...] = ()
 
 
 def stream_flow(
     context: Context, stage: StreamStage, source: Source, parts: Sequence[Part], ordered: bool, ending: Ending
 ) -> StreamFlow:
     """The flow of a source through these parts; something may stand behind the last one, too, before the `ending`."""
+    watch, told = context.watch, context.watch is not None and context.watch.batches
     verdict = Verdict(ordered=ordered)
     inlets = sum(part.behind is not None for part in parts)
     nbytes = stage.limits.nbytes // (1 + inlets)
@@ -71,9 +77,9 @@ def stream_flow(
         if number + 1 < len(parts):
             origin = Inlet(outputs, part.behind, parts[number + 1].board.session.codec)
         else:
-            outlet = Outlet(outputs, ending, Window(stage.limits.items(part.board.session.workers), nbytes))
+            kind = watched.WatchedOutlet if told else Outlet
+            outlet = kind(outputs, ending, Window(stage.limits.items(part.board.session.workers), nbytes))
     route = Route(legs, verdict, outlet=outlet, size=stage.limits.window)
-    watch, told = context.watch, context.watch is not None and context.watch.batches
     if watch is not None:
         workers = sum({part.board: part.board.session.workers for part in parts}.values())
         gauge = watched.WindowGauge(route, source.count)
@@ -88,10 +94,20 @@ def stream_flow(
         failed_beside=lambda: context.calls.error,
     )
     if watch is not None:
-        for watching in (flow, *(part.intake for part in parts)):
-            if isinstance(watching, watched.WatchedIntake | watched.WatchedFlow):
-                watching.watch(watch, watch.stage_of(parts[0].steps[0].number))
+        _watch(watch, flow, outlet, parts, len(stage.segments) - 1)
     return flow
+
+
+def _watch(watch: Watch, flow: StreamFlow, outlet: Outlet | None, parts: Sequence[Part], last: int) -> None:
+    """Let the parts that tell of what they do know where they are."""
+    number = watch.stage_of(parts[0].steps[0].number)
+    for part in parts:
+        if isinstance(part.intake, watched.WatchedIntake):
+            part.intake.watch(watch, number, part.segment)
+    if isinstance(outlet, watched.WatchedOutlet):
+        outlet.watch(watch, number, last)
+    if isinstance(flow, watched.WatchedFlow):
+        flow.watch(watch, number, [tally for part in parts for tally in part.tallies])
 
 
 def _minds_order(stage: StreamStage, number: int) -> bool:
@@ -118,7 +134,8 @@ def _leg(
     nbytes: int,
 ) -> Leg:
     session = part.board.session
-    steps = [replace(step, spreads=step.spreads and session.resumes(step.function)) for step in part.steps]
+    *steps, last = part.steps
+    steps.append(replace(last, spreads=last.spreads and session.resumes(last.function)))
     window = Window(stage.limits.items(session.workers), nbytes, folds=steps[-1].starts is not None)
     shipping = Shipping(
         source=origin,
@@ -127,7 +144,7 @@ def _leg(
         program=session.install(steps),
         steps=steps,
         window=window,
-        batcher=Batcher(*stage.limits.batch_items(session.workers)),
+        batcher=Batcher(*stage.limits.batch_items(session.workers), session.pace),
         merge=merge,
         verdict=verdict,
         retries=context.retries,
@@ -147,7 +164,7 @@ def open_parts(
     """What stands in front of the first workers, as a source, and the segments with workers as parts."""
     pairs: list[Pair] = list(zip(stage.segments, segments, strict=True))
     places = away(stage, fold)
-    boards = {place: context.board_at(stage.segments[place].site) for place in places}
+    boards = {place: board_of(context, stage.segments[place]) for place in places}
     start = source.indices is not None
     # Where a task in the coordinator looks at the index of an item, or what comes from a list has gaps.
     front = between(
@@ -183,9 +200,15 @@ def open_parts(
         relay = None if last else Relay()
         most, folds = (stage.most, fold is not None) if last else (None, False)
         intake = open_intake(context, wanted, relay or ending, span, parts=folds, most=most)
-        parts.append(Part(boards[place], steps, intake, relay, behind))
+        tallies = (*(() if parts else front.tallies), *(() if behind is None else behind.tallies))
+        parts.append(Part(boards[place], steps, intake, relay, behind, place, tallies))
         span = None if behind is None or behind.known is None else behind.known.span
     return source, parts
+
+
+def board_of(context: Context, segment: Segment) -> Board:
+    """The workers of a segment."""
+    return context.board_at(segment.site, loops=segment.loops)
 
 
 def away(stage: StreamStage, fold: BoundStep | None) -> list[int]:

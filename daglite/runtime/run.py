@@ -213,7 +213,8 @@ class Execution:
         self._context.calls.generate(board, step, streamed=stage.streamed, saver=each, done=done)
 
     def _start_call(self, number: int, stage: CallStage) -> None:
-        board = self._context.board_at(stage.steps[0].function.site)
+        first = stage.steps[0].function
+        board = self._context.board_at(first.site, loops=first.loops)
         steps, saver = self._bound(stage)
         self._context.calls.start(board, steps, partial(self._call_done, number, saver))
 

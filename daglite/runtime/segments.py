@@ -15,7 +15,8 @@ from daglite.runtime.chain import BoundStep, bind_step
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.context import Context
 from daglite.runtime.failures import blame
-from daglite.runtime.operators import Operator, Pipe, Through, operator_of, saving
+from daglite.runtime.operators import Operator, operator_of, saving
+from daglite.runtime.pipe import Pipe, Through
 from daglite.runtime.saving import Saver
 from daglite.runtime.source import Source
 from daglite.runtime.travel.cells import SCALARS
@@ -47,6 +48,9 @@ def front(source: Source, *, codec: ItemCodec | None) -> Iterator[object]:
     """The items of a source for an operation beside it: saved, and with a `codec` copied as they are yielded."""
     saver, place = source.saver, 0
     try:
+        if saver is None and codec is None:
+            yield from source.items
+            return
         for item in source.items:
             if saver is not None:
                 saver(place, item)

@@ -29,10 +29,11 @@ from daglite.runtime.window import Window
 
 __all__ = ["Shipping"]
 
-_MOST_BYTES = 256 * 1024
 # Results that come in pieces: so many at a time for each worker, and pieces of one that may wait to go on.
 _OPEN_PER_WORKER = 2
 _MOST_WAITING = 4
+# About what a piece takes.
+_PIECE_BYTES = 256 * 1024
 
 
 class _Flight:
@@ -163,7 +164,7 @@ class Shipping:
 
     def _has_room(self, one: _Open) -> bool:
         """Whether one more piece may wait to go on."""
-        return one.waiting == 0 or (one.waiting < _MOST_WAITING and self._window.left() > _MOST_BYTES)
+        return one.waiting == 0 or (one.waiting < _MOST_WAITING and self._window.left() > _PIECE_BYTES)
 
     def retire(self) -> None:
         """Nobody wants what is under way: its answers are not taken in, and nothing is sent again."""
@@ -196,7 +197,7 @@ class Shipping:
         plain = self._source.plain
         segments = self._codec.pack(cells, plain=plain)
         nbytes = self._codec.measure(segments)
-        while nbytes > _MOST_BYTES and len(cells) > 1:
+        while nbytes > self._board.session.pace.most_bytes and len(cells) > 1:
             # Large items after small ones: half of them wait for the next batch.
             del cells[len(cells) // 2 :]
             segments = self._codec.pack(cells)
@@ -353,7 +354,7 @@ class Shipping:
         function = next(step.function for step in self._steps if step.number == reply.step)
         spent = spent_on(reply, function)
         if spent is None:
-            self._fail(flight, done, overdue(function), reply, "")
+            self._fail(flight, done, overdue(function, reply), reply, "")
         parts = [
             _Flight(flight.first, flight.cells[:done], 0, flight.attempt),
             _Flight(place, flight.cells[done : done + 1], 0, flight.attempt, spent=with_spent(flight.spent, spent)),
@@ -393,8 +394,7 @@ class Shipping:
     def _condemned(self, flight: _Flight, reply: Reply) -> Spent | None:
         """That the item has failed for good, where its last start is over and the step at which it was goes on."""
         function = next((step.function for step in self._steps if step.number == reply.step), None)
-        suspect = flight.attempt > 1 and flight.attempt > self._retries
-        if function is None or not suspect or function.on_error == "raise":
+        if function is None or flight.attempt <= max(1, self._retries) or function.on_error == "raise":
             return None
         told = str(died(function.name, f"item {self._source.index_of(flight.first)}", reply, flight.attempt))
         return Spent(reply.step, flight.attempt, told, died=True)

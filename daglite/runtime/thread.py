@@ -19,7 +19,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
 from daglite.runtime.awaiting import PrivateLoop
@@ -98,6 +98,18 @@ class Desk:
         alerted = self.alerted
         if alerted is not None:
             alerted()
+
+    def collect(self, timeout: float | None) -> list[Reply]:
+        """The replies that are here, waiting up to `timeout` seconds for one; for the coordinator, who alone takes."""
+        queue = self.replies
+        if timeout == 0.0 and queue.empty():
+            return []
+        try:
+            found = [queue.get(timeout=timeout)]
+        except Empty:
+            return []
+        found += [queue.get() for _ in range(queue.qsize())]
+        return [reply for reply in found if reply is not None]
 
     def give(self, job: Job) -> bool:
         """Hand a job to an idle thread; False when there is none."""

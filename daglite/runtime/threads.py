@@ -13,10 +13,10 @@ import threading
 import time
 from collections.abc import Sequence
 from itertools import count
-from queue import Empty
 
 from daglite.exceptions import ExecutionError
 from daglite.functions import Function
+from daglite.runtime.batch import HERE
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import Sharing
 from daglite.runtime.executor import Chunk, Hear, Reply, Session
@@ -37,6 +37,7 @@ _log = logging.getLogger("daglite")
 class ThreadSession:
     """A crew of up to `workers` threads, each started when first needed; see `executor.Session`."""
 
+    pace = HERE
     attends = False
 
     def __init__(self, workers: int, codec: Sharing | None = None) -> None:
@@ -97,7 +98,7 @@ class ThreadSession:
         """Threads have what was submitted."""
 
     def ready(self, timeout: float | None) -> Sequence[Reply]:
-        replies = self._collect(self.patience(timeout))
+        replies = self._desk.collect(self.patience(timeout))
         for reply in replies:
             if reply.kind != "piece":
                 self._under_way -= 1
@@ -176,18 +177,6 @@ class ThreadSession:
         self._crew.append(worker)
         self._tell_of(worker)
         return True
-
-    def _collect(self, timeout: float | None) -> list[Reply]:
-        queue = self._desk.replies
-        if timeout == 0.0 and queue.empty():
-            return []
-        try:
-            found = [queue.get(timeout=timeout)]
-        except Empty:
-            return []
-        # Nobody else takes from it.
-        found += [queue.get() for _ in range(queue.qsize())]
-        return [reply for reply in found if reply is not None]
 
     def patience(self, timeout: float | None) -> float | None:
         """No longer than until the first call is late."""

@@ -6,6 +6,7 @@ of its batch that come after wait as well, as in any order they would for a work
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -143,9 +144,11 @@ class Trials:
         seconds, self._slept = self._slept, 0.0
         return seconds
 
-    def take_mishaps(self) -> list[Mishap]:
-        """The items that failed since this was last asked."""
-        found, self.mishaps = self.mishaps, []
+    def take_mishaps(self, first: int = 0, end: int = sys.maxsize) -> list[Mishap]:
+        """The items that failed since this was last asked, of those between these places."""
+        found = [one for one in self.mishaps if first <= one.place < end]
+        if found:
+            self.mishaps = [one for one in self.mishaps if not first <= one.place < end]
         return found
 
     def record(self, mishap: Mishap) -> None:
@@ -283,7 +286,7 @@ class _Tries:
     def settled(self, error: Exception) -> object:
         """What becomes of an item at which the last attempt raised this; called while it is handled."""
         if self._step.function.on_error == "raise":
-            if self._step.function.retry is not None:
+            if self._step.function.retry is not None or isinstance(error, ExecutionError):
                 note_attempts(error, self.attempts)
             raise error
         return self._become(error)

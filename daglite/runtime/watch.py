@@ -23,7 +23,7 @@ from daglite.events import (
     WorkerEnded,
     WorkerStarted,
 )
-from daglite.program import Program, steps_of
+from daglite.program import Program, StreamStage, steps_of
 from daglite.runtime.executor import EndedBy
 
 __all__ = ["Watch"]
@@ -44,6 +44,13 @@ class Watch:
         self.steps = "steps" in details
         self.batches = self.steps or "batches" in details
         self._stages = {step.number: at for at, stage in enumerate(program.stages) for step in steps_of(stage)}
+        self._segments = {
+            step.number: number
+            for stage in program.stages
+            if isinstance(stage, StreamStage)
+            for number, segment in enumerate(stage.segments)
+            for step in segment.links
+        }
         self._error: BaseException | None = None
         self._running = False
         self._beaten = 0.0
@@ -65,6 +72,10 @@ class Watch:
     def stage_of(self, step: int) -> int:
         """The stage that a step belongs to."""
         return self._stages[step]
+
+    def segment_of(self, step: int) -> int:
+        """The segment of its stream that a step belongs to; 0 for all other steps."""
+        return self._segments.get(step, 0)
 
     @contextmanager
     def running(self) -> Iterator[None]:

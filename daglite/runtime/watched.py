@@ -11,10 +11,12 @@ from typing import NamedTuple
 
 from daglite.events import Answered, Delivered, Lost, Pulled, Sent, StepTime, Waited
 from daglite.runtime.adaptive import AdaptiveFlow
+from daglite.runtime.batch import Pace
 from daglite.runtime.chain import BoundStep, Chain
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.endings import Ending, Folding, Intake
 from daglite.runtime.executor import Chunk, Hear, Reply, Session
+from daglite.runtime.inlet import Outlet
 from daglite.runtime.inline import InlineFlow
 from daglite.runtime.merge import Entry
 from daglite.runtime.route import Route
@@ -30,8 +32,10 @@ __all__ = [
     "WatchedFlow",
     "WatchedInline",
     "WatchedIntake",
+    "WatchedOutlet",
     "WatchedSession",
     "WindowGauge",
+    "clocked",
     "clocks",
 ]
 
@@ -56,6 +60,10 @@ class BeatingSession:
     @property
     def workers(self) -> int:
         return self._inner.workers
+
+    @property
+    def pace(self) -> Pace:
+        return self._inner.pace
 
     @property
     def codec(self) -> ItemCodec:
@@ -113,6 +121,7 @@ class _Flight(NamedTuple):
     sent: float
     attempt: int = 0
     items: int = 0
+    segment: int = 0
 
 
 class WatchedSession(BeatingSession):
@@ -121,20 +130,21 @@ class WatchedSession(BeatingSession):
     def __init__(self, inner: Session, watch: Watch) -> None:
         super().__init__(inner, watch)
         self.waits_on: tuple[int, bool] | None = None
-        self._stages: dict[int, int] = {}
+        self._stages: dict[int, tuple[int, int]] = {}
         self._flights: dict[int, _Flight] = {}
 
     def install(self, steps: Sequence[BoundStep]) -> int:
         program = self._inner.install(steps)
-        self._stages[program] = self._watch.stage_of(steps[0].number)
+        first = steps[0].number
+        self._stages[program] = self._watch.stage_of(first), self._watch.segment_of(first)
         return program
 
     def submit(self, chunk: Chunk) -> None:
-        now, stage = time.perf_counter(), self._stages[chunk.program]
-        self._flights[chunk.seq] = _Flight(chunk, stage, now)
+        now, (stage, segment) = time.perf_counter(), self._stages[chunk.program]
+        self._flights[chunk.seq] = _Flight(chunk, stage, now, segment=segment)
         nbytes = self.codec.measure(chunk.segments)
         self._inner.submit(chunk)
-        self._watch.emit(Sent(now, stage, chunk.seq, chunk.first, chunk.items, nbytes))
+        self._watch.emit(Sent(now, stage, chunk.seq, chunk.first, chunk.items, nbytes, segment))
 
     def ready(self, timeout: float | None) -> Sequence[Reply]:
         began = time.perf_counter()
@@ -183,6 +193,7 @@ class WatchedSession(BeatingSession):
                 reply.kind == "failed",
                 None if reading is None else reading.began,
                 steps,
+                flight.segment,
             )
         )
 
@@ -190,24 +201,50 @@ class WatchedSession(BeatingSession):
 class WatchedIntake(Intake):
     """Tells of results that go on."""
 
-    def watch(self, watch: Watch, stage: int) -> None:
+    def watch(self, watch: Watch, stage: int, segment: int) -> None:
         """Must be called before the first result comes."""
-        self._watch, self._stage = watch, stage
+        self._watch, self._stage, self._segment = watch, stage, segment
 
     def take(self, entry: Entry[list[object]]) -> int:
         began = time.perf_counter()
         count = super().take(entry)
         now = time.perf_counter()
-        self._watch.emit(Delivered(now, self._stage, entry.first, entry.size, entry.nbytes, now - began))
+        self._watch.emit(Delivered(now, self._stage, entry.first, entry.size, entry.nbytes, now - began, self._segment))
         return count
+
+
+class WatchedOutlet(Outlet):
+    """Tells of results that go on from operations to the ending."""
+
+    def watch(self, watch: Watch, stage: int, segment: int) -> None:
+        """Must be called before the first result comes."""
+        self._watch, self._stage, self._segment = watch, stage, segment
+
+    def deliver(self, room: int) -> int:
+        began, first = time.perf_counter(), self.count
+        try:
+            return super().deliver(room)
+        finally:
+            now, items = time.perf_counter(), self.count - first
+            if items:
+                self._watch.emit(Delivered(now, self._stage, first, items, 0, now - began, self._segment))
 
 
 class WatchedFlow(StreamFlow):
     """Tells of items that come from the source, and whether a full window is what it waits for."""
 
-    def watch(self, watch: Watch, stage: int) -> None:
-        """Must be called before the first turn."""
-        self._watch, self._stage = watch, stage
+    def watch(self, watch: Watch, stage: int, tallies: Sequence[Tally]) -> None:
+        """Must be called before the first turn; `tallies` are those of tasks in the coordinator, between workers."""
+        self._watch, self._stage, self._tallies = watch, stage, tallies
+
+    def close(self) -> None:
+        try:
+            super().close()
+        finally:
+            tallies, self._tallies = self._tallies, ()
+            steps = tuple([tally.take() for tally in tallies])
+            if steps:
+                self._watch.called(self._stage, 0, sum(step.seconds for step in steps), steps)
 
     def _pull(self, want: int) -> None:
         source = self._source
@@ -324,10 +361,16 @@ class WatchedAdaptive(AdaptiveFlow):
                 self._watch.beat()
 
 
+def clocked(source: Source) -> Tally:
+    """Put a clock around what a source gives."""
+    tally = Tally(source.number)
+    source.items = TimedItems(source.items, tally)
+    return tally
+
+
 def clocks(source: Source, chain: Chain, ending: Ending, last: int) -> list[Tally]:
     """Put clocks around the source and the fold of a stream without workers; `last` is the number of its last step."""
-    came, tallies = Tally(source.number), list(chain.tallies)
-    source.items = TimedItems(source.items, came)
+    came, tallies = clocked(source), list(chain.tallies)
     if all(tally.step != source.number for tally in tallies):
         tallies.insert(0, came)
     if isinstance(ending, Folding):

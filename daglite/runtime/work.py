@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple, NoReturn, cast
 
 from daglite.exceptions import TransferError
 from daglite.here import AtWork, registered
-from daglite.loop import Place, Shape, filters_of, skips_of
+from daglite.loop import Place, Shape, filters_of, skips_of, spreading
 from daglite.runtime.awaiting import PrivateLoop
 from daglite.runtime.chain import BoundStep, Chain, open_items
 from daglite.runtime.codec import ItemCodec
@@ -20,7 +20,7 @@ from daglite.runtime.spread import More, OpenItems, Piece, Skip, first_piece, ne
 from daglite.runtime.travel.cells import PLAIN, reason_of, written_marks
 from daglite.runtime.trying import Trials, waits
 
-__all__ = ["BatchRun", "Drained", "drain"]
+__all__ = ["BatchRun", "Drained", "drain", "unsendable"]
 
 _PIECE_ITEMS = 256
 _PIECE_BYTES = 256 * 1024
@@ -64,8 +64,9 @@ class BatchRun:
         self._skip = 0
         # Whether the last cell is a piece of a result.
         self._more = False
-        kind: Literal["fold", "cells"] = "fold" if chain.folds else "cells"
-        self._loop = flat_loop(Shape(tuple(self._tapped), kind, filters=filters, skips=skips))
+        end: Literal["fold", "cells"] = "fold" if chain.folds else "cells"
+        shape = Shape(tuple(self._tapped), end, filters=filters, spreads=spreading(chain.steps), skips=skips)
+        self._loop = flat_loop(shape)
 
     def go(self, items: list[object], bad: int | None) -> BaseException | None:
         """Take the items through, up to the `bad` one that could not be loaded; the error that ended it early, if any,
@@ -109,7 +110,7 @@ class BatchRun:
             self.cells.append(value if type(value) in PLAIN else self._captured(value))
         except TransferError as error:
             self._stop(self.done - 1, self._chain.steps[-1])
-            raise _unsendable(self._chain.steps[-1], error) from None
+            raise unsendable(self._chain.steps[-1], error) from None
 
     def forget_rest(self) -> None:
         """Go no further than the item at work."""
@@ -160,7 +161,7 @@ class BatchRun:
             self.cells.append(self._piece(items, left_over, self._first))
         except BaseException as error:
             self.step = step.number
-            return _unsendable(step, error) if isinstance(error, TransferError) else error
+            return unsendable(step, error) if isinstance(error, TransferError) else error
         finally:
             if self._marks is not None:
                 self.cells[0] = written_marks([len(self.cells) - 1])
@@ -191,7 +192,7 @@ class BatchRun:
         self._stop(index - self._first, step)
         sends = place.kind == "save" or (place.kind == "end" and not self._chain.folds)
         if sends and isinstance(error, TransferError):
-            raise _unsendable(step, error) from None
+            raise unsendable(step, error) from None
         raise error
 
     def _step_at(self, place: Place) -> BoundStep:
@@ -212,7 +213,8 @@ def _resumed(frame: FrameType) -> AtWork:
 registered(BatchRun._go_on, _resumed)
 
 
-def _unsendable(step: BoundStep, error: TransferError) -> TransferError:
+def unsendable(step: BoundStep, error: TransferError) -> TransferError:
+    """What is said of a result that cannot go back."""
     return TransferError(f"the result of task '{step.function.name}' cannot be sent back: {error}")
 
 

@@ -47,6 +47,11 @@ def test_explain_writes_a_file(shop: Path, capsys: Capture) -> None:
     assert json.loads((shop / "plan.json").read_text())["format"] == "daglite.explain"
 
 
+def test_a_file_that_cannot_be_written_is_a_usage_error(capsys: Capture) -> None:
+    assert main(["explain", "shop:pipeline", "-o", "no/where.txt"]) == 2
+    assert capsys.readouterr().err == "daglite explain: 'no/where.txt' cannot be written: No such file or directory\n"
+
+
 def test_options_of_compile_are_passed_on(capsys: Capture) -> None:
     assert main(["explain", "shop:pipeline", "--no-optimize", "--window", "9", "--window-bytes", "77"]) == 0
     plain = capsys.readouterr().out
@@ -147,13 +152,22 @@ def test_wrong_target_is_told_and_is_a_usage_error(
         (["run", "shop:build", "--param", "n"], "--param: must be NAME=VALUE; got 'n'"),
         (["run", "shop:build", "--param", "=1"], "--param: must be NAME=VALUE; got '=1'"),
         (["explain", "shop:pipeline", "--format", "xml"], "--format: invalid choice: 'xml'"),
+        (
+            ["run", "--wrkers", "3", "shop:pipeline"],
+            "daglite run: there is no option '--wrkers'; did you mean '--work",
+        ),
+        (["run", "shop:pipeline", "--wrkers=3"], "there is no option '--wrkers'; did you mean '--workers'?"),
+        (["explain", "shop:pipeline", "--workers", "3"], "daglite explain: there is no option '--workers'"),
+        (["run", "shop:pipeline", "more"], "daglite run: it has no place for another argument; got 'more'"),
     ],
 )
 def test_wrong_option_is_told_and_is_a_usage_error(arguments: list[str], complaint: str, capsys: Capture) -> None:
     with pytest.raises(SystemExit, match=r"^2$"):
         main(arguments)
 
-    assert complaint in capsys.readouterr().err.replace("-p/", "").replace("-f/", "")
+    err = capsys.readouterr().err
+    assert complaint in err.replace("-p/", "").replace("-f/", "")
+    assert err.count("\n") == 1
 
 
 def test_options_that_do_not_fit_the_runtime_are_a_usage_error(capsys: Capture) -> None:

@@ -327,3 +327,33 @@ def test_values_that_are_there_are_listed_in_the_coordinator() -> None:
 
     assert isinstance(stage, MaterialiseStage)
     assert stage.place == "coordinator"
+
+
+def test_neighbours_in_one_place_are_one_segment() -> None:
+    def sites(pipeline: Any) -> list[str]:
+        (stage,) = compile(pipeline).program.stages
+        assert isinstance(stage, StreamStage)
+        return [f"{segment.site}: {len(segment.links)}" for segment in stage.segments]
+
+    threads, processes = double.with_options(on="threads", workers=4), double.with_options(on="processes")
+    here, more = double.with_options(on="coordinator"), double.with_options(on="threads", workers=5)
+    stream: Any = rows.iter(n=3).then(threads).filter(odd.with_options(on="threads", workers=4)).then(processes)
+    assert sites(stream.then(processes)) == ["threads 4: 2", "processes: 2"]
+    assert sites(stream.then(here).then(double)) == ["threads 4: 2", "processes: 1", "coordinator: 1", "None: 1"]
+    assert sites(rows.iter(n=3).then(threads).then(more)) == ["threads 4: 1", "threads 5: 1"]
+    assert sites(rows.iter(n=3).then(threads).batch(2).then(threads)) == ["threads 4: 1", "threads 4: 1"]
+
+
+def test_plan_says_why_tasks_in_different_places_stand_apart() -> None:
+    plan = compile(rows.iter(n=3).then(double.with_options(on="threads")).then(scale).batch(2).then(total))
+    assert plan.program.remarks == ("double and scale: they run in different places",)
+
+
+def test_plans_are_equal_when_only_the_number_of_workers_differs() -> None:
+    def plan(**options: Any) -> Any:
+        return compile(rows.iter(n=3).then(double.with_options(**options)))
+
+    assert plan(on="threads", workers=3) == plan(on="threads", workers=9)
+    assert plan(on="threads", workers=3).fingerprint == plan(on="threads").fingerprint
+    assert plan(on="threads") != plan(on="processes")
+    assert plan(on="threads") != plan()

@@ -140,4 +140,4 @@ def test_every_rule_is_registered_once_in_its_place() -> None:
     assert names.index("drop_batches") < names.index("stream_source")
 
     assert sorted(names) == sorted(set(names))
-    assert len(names) == 8
+    assert len(names) == 9

@@ -15,6 +15,7 @@ import pytest
 
 from daglite.options import RuntimeName
 from examples.census import LongFunction, Report, census, table
+from tests.conformance.commands import dask_by_command
 
 # The plain program below parses with warnings on.
 pytestmark = pytest.mark.filterwarnings("ignore:.*invalid escape sequence")
@@ -104,6 +105,16 @@ def test_script_prints_plan_times_and_report(library: Path, expected: Report) ->
     assert any(line.startswith("sequential") for line in lines)
     assert any("equal reports" in line for line in lines)
     assert lines[-len(list(table(expected))) :] == list(table(expected))
+
+
+def test_script_runs_the_same_plan_on_dask(library: Path, expected: Report, tmp_path: Path) -> None:
+    """On a cluster of its own, and on one that is there and has not got the script."""
+    with dask_by_command(str(tmp_path), workers=1) as address:
+        for cluster in ([], [address.removeprefix("tcp://")]):
+            lines = run_script("--folder", str(library), "--workers", "1", "--dask", *cluster).splitlines()
+            assert any(line.startswith("Dask ") for line in lines)
+            assert any("equal reports" in line for line in lines)
+            assert lines[-len(list(table(expected))) :] == list(table(expected))
 
 
 def test_script_may_leave_the_comparison_out(library: Path) -> None:

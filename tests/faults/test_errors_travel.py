@@ -6,6 +6,7 @@ import asyncio
 import math
 import os
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Literal
 
@@ -215,6 +216,14 @@ def test_exceptions_that_cannot_travel_arrive_as_facts(make: type[Exception], me
     assert isinstance(error, TaskFailedError)
     assert make.__name__ in str(error)
     assert "in work" in str(error)
+
+
+@pytest.mark.parametrize("make", [Payload, lambda: ValueError("x"), lambda: SystemExit(2)])
+@pytest.mark.parametrize("way", ["threads", "auto"])
+def test_the_frames_of_the_worker_are_printed_once(make: Callable[[], BaseException], way: Ways) -> None:
+    """As the error's own on threads, in its message where it could not travel, else in a note."""
+    error = caught_by(make, way)
+    assert "".join(traceback.format_exception(error)).count(", in work\n") == 1
 
 
 @pytest.mark.parametrize("way", ["threads", "auto"])

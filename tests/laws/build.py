@@ -138,6 +138,8 @@ def task_of(fn: Fn, position: int, made: Mapping[int, Any], ready: Callable[[], 
         before = ready or (stumble if fn.stumbles else nothing)
         kinds = asynchronous(before) if fn.style == "async" else closures(before)
         found = task(name=name, retries=again)(kinds[fn.name])
+    if fn.on is not None:
+        found = found.with_options(on=fn.on)
     if fn.fate == "mend":
         found = found.with_options(on_error=lambda failed: functions.mended(failed.index, failed.error))
     elif fn.fate == "skip":

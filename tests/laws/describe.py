@@ -15,12 +15,13 @@ from tests.laws.functions import FUNCTIONS
 
 __all__ = [
     "Apply", "Arg", "Args", "Const", "Each", "Fate", "Fn", "Fold", "Graph", "Invoke", "Iterate", "Join", "Keep", "Kind",
-    "NUMBERS", "Node", "Operate", "Over", "Sift", "Style", "Take", "Tell", "Then", "Use", "arguments", "defaults",
+    "NUMBERS", "Node", "On", "Operate", "Over", "Sift", "Style", "Take", "Tell", "Then", "Use", "arguments", "defaults",
     "drops", "item_names", "kept", "key_names", "needed", "parameters", "reads", "shared", "streams", "template",
     "through",
 ]  # fmt: skip
 
 Style = Literal["module", "closure", "async"]
+On = Literal["threads", "processes", "coordinator"]
 # What becomes of an item at which a function fails: the run ends, it is dropped, a value or a record takes its place.
 Fate = Literal["raise", "skip", "mend", "keep"]
 Kind = Literal["batch", "distinct", "enumerate", "group_by", "skip", "take_while", "unbatch", "window", "zip"]
@@ -50,13 +51,14 @@ Args: TypeAlias = tuple[tuple[str, Arg], ...]
 
 @dataclass(frozen=True)
 class Fn:
-    """A task on one of the `FUNCTIONS`; each layer is one `.partial(...)`."""
+    """A task on one of the `FUNCTIONS`; each layer is one `.partial(...)`. `on` is where it asks to run."""
 
     name: str
     style: Style = "closure"
     layers: tuple[Args, ...] = ()
     stumbles: bool = False
     fate: Fate = "raise"
+    on: On | None = None
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from tests.laws.describe import (
     Keep,
     Kind,
     Node,
+    On,
     Operate,
     Over,
     Sift,
@@ -70,10 +71,10 @@ _SOURCES = ("emit", "emit", "count", "spread")
 _MODES: SearchStrategy[Literal["zip", "product"]] = st.sampled_from(["zip", "product"])
 _STORES: SearchStrategy[Literal["own", "run"]] = st.sampled_from(["own", "own", "run"])
 _STYLES: SearchStrategy[Style] = st.sampled_from(["closure", "module", "closure", "module", "async"])
-# Operations that fit any stream, as often as they are drawn.
-_KINDS: tuple[Kind, ...] = (
-    "batch", "batch", "enumerate", "skip", "window", "take_while", "distinct", "group_by", "zip",
-)  # fmt: skip
+# Processes are started for each run, so they are rare.
+_PLACES: SearchStrategy[On] = st.sampled_from(
+    ["threads", "threads", "threads", "coordinator", "coordinator", "coordinator", "processes"]
+)
 _MOST_MAPPED = 12
 _LAYERS = 2
 
@@ -158,17 +159,17 @@ class _Artist:
                 return self.iterate()
             case "invoke":
                 fn, args = self.call(self.pick((*_OF_ONE, *_SOURCES, *self.failing("picky", "faulty"))))
-                return Invoke(fn, args)
+                return Invoke(self.placed(fn), args)
             case "each":
                 fn, args = self.applied()
-                fn = self.fated(fn, "skip", "mend", "keep")
+                fn = self.placed(self.fated(fn, "skip", "mend", "keep"))
                 return Each(self.one_of(flows), fn, args, self.chance(2) or fn.fate == "keep")
             case "attempt":
                 fn, args = self.applied("picky", "picky", "mark")
-                return Each(self.one_of(flows), replace(fn, fate="keep"), args)
+                return Each(self.one_of(flows), replace(self.placed(fn), fate="keep"), args)
             case "sift":
                 fn, args = self.applied("likes", "likes", "odds", *self.failing("fussy"))
-                return Sift(self.one_of(flows), self.fated(fn, "skip", "mend"), args)
+                return Sift(self.one_of(flows), self.placed(self.fated(fn, "skip", "mend")), args)
             case "head":
                 fn, args = self.applied("likes", "odds")
                 return Take(self.add(Sift(self.one_of(flows), fn, args)), self.pick((1, 1, 2)))
@@ -180,7 +181,7 @@ class _Artist:
                 return Take(self.one_of(flows), self.pick((0, 1, 1, 2, 2, 3, 4)))
             case "then":
                 fn, args = self.applied()
-                return Then(self.one_of(values), self.fated(fn, "mend"), args)
+                return Then(self.one_of(values), self.placed(self.fated(fn, "mend")), args)
             case "join":
                 fn, args = self.applied()
                 return Join(self.one_of(flows), self.fated(fn, "mend"), args)
@@ -231,7 +232,8 @@ class _Artist:
             batch = Operate(source, "batch", (("n", self.pick((1, 2, 3))),))
             source = self.add(batch if self.chance(2) else Each(source, fn, args))
             return Operate(self.add(self.keep(source)) if self.chance(4) else source, "unbatch")
-        kinds = [*_KINDS]
+        kinds: list[Kind] = ["batch", "window", "take_while", "enumerate", "skip", "distinct", "group_by", "zip"]
+        kinds += ["batch", "window", "take_while"]
         if self.held(source):
             kinds += ["unbatch"] * 6
         kind = self.pick(kinds)
@@ -328,9 +330,12 @@ class _Artist:
         """The function with what becomes of its failures: often of one that fails, of others now and then."""
         fails = fn.name in ("picky", "fussy")
         if fn.name == "spread" and fates == ("mend",):
-            # A single call of a generator has no such option.
-            return fn
+            return fn  # A single call of a generator has no such option.
         return replace(fn, fate=self.pick(fates)) if self.chance(2 if fails else 8) else fn
+
+    def placed(self, fn: Fn) -> Fn:
+        """The task, which may ask for a place."""
+        return replace(fn, on=self.draw(_PLACES)) if self.chance(3) else fn
 
     def value(self, name: str, parameter: str) -> Arg:
         if (name, parameter) in _SPECIAL:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from hypothesis import given, settings, strategies as st
@@ -10,15 +10,16 @@ from hypothesis import given, settings, strategies as st
 import daglite
 from daglite import task
 from daglite.operations import MEANINGS, OperationKind
+from daglite.options import RuntimeName
 from tests.laws.build import build
 from tests.laws.describe import Graph
 from tests.laws.draw import graphs
-from tests.laws.functions import checksum
+from tests.laws.functions import checksum, echo
 from tests.laws.trial import EXAMPLES, Recorder
 
 SOME = settings(max_examples=3 * EXAMPLES)
 STREAMS = graphs(stream=True, failures=False)
-COMPILING: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries({"optimize": st.booleans()})
+COMPILING: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries({"optimize": st.sampled_from((True, True, False))})
 NUMBERS = st.integers(1, 4)
 CALLS: st.SearchStrategy[tuple[OperationKind, dict[str, int]]] = st.one_of(
     st.tuples(st.sampled_from(("batch", "skip", "take")), st.fixed_dictionaries({"n": NUMBERS})),
@@ -35,8 +36,32 @@ def stream_of(graph: Graph) -> Any:
     return build(graph, {"own": Recorder(), "run": Recorder()})
 
 
-def result(stream: Any, compiling: dict[str, Any]) -> object:
-    return daglite.compile(stream, **compiling).run(runtime="inline")
+def result(stream: Any, compiling: dict[str, Any], runtime: RuntimeName = "inline") -> object:
+    return daglite.compile(stream, **compiling).run(runtime=runtime, workers=2)
+
+
+@SOME
+@given(
+    st.lists(st.integers(0, 9), max_size=12),
+    st.lists(CALLS, min_size=1, max_size=2),
+    COMPILING,
+    st.sampled_from((None, "inline", "threads", "threads")),
+)
+def test_law_18_operations_are_what_they_mean(
+    items: list[int],
+    calls: list[tuple[OperationKind, dict[str, int]]],
+    compiling: dict[str, Any],
+    behind: RuntimeName | None,
+) -> None:
+    """One or two of them, beside the source or `behind` a task, which runs here or on threads."""
+    made: Any = daglite.from_iterable(items)
+    if behind is not None:
+        made = made.then(task(echo))
+    meant: Iterable[object] = items
+    for kind, numbers in calls:
+        made, meant = applied(made, meant, kind, numbers)
+
+    assert result(made, compiling, behind or "inline") == list(meant)
 
 
 @SOME
@@ -45,14 +70,21 @@ def test_law_18_an_operation_is_what_it_means(
     graph: Graph, call: tuple[OperationKind, dict[str, int]], compiling: dict[str, Any]
 ) -> None:
     """`s.batch(n)` and its like give what `daglite.operations` says of the list of the items."""
-    stream, (kind, numbers) = stream_of(graph), call
+    stream = stream_of(graph)
+    made, meant = applied(stream, stream.run(runtime="inline"), *call)
+
+    assert repr(result(made, compiling)) == repr(list(meant))
+
+
+def applied(
+    stream: Any, items: Iterable[object], kind: OperationKind, numbers: dict[str, int]
+) -> tuple[Any, Iterable[object]]:
+    """An operation on a stream, and what it means of its items."""
     asks: list[Callable[..., object]] = [remainder] if kind in ("distinct", "group_by", "take_while") else []
     given_numbers = dict(numbers)
     first = [given_numbers.pop("n")] if "n" in numbers else []
     made = getattr(stream, kind)(*map(task, asks), *first, **given_numbers)
-    meant = MEANINGS[kind](stream.run(runtime="inline"), *asks, **numbers)
-
-    assert repr(result(made, compiling)) == repr(list(meant))
+    return made, MEANINGS[kind](items, *asks, **numbers)
 
 
 @SOME

@@ -21,7 +21,7 @@ def test_a_run_is_logged_from_its_beginning_to_its_end(runtime: RuntimeName, cap
     told = [re.sub(r"[\d.]+ [mu]?s\b", "TIME", record.getMessage()) for record in caplog.records]
     told = [re.sub(r"\d alive", "N alive", text) for text in told if not text.startswith("a run inside")]
     assert told == [
-        f"a run begins: ReduceFuture[int], {runtime}, 1 stages",
+        f"a run begins: ReduceFuture[int], {runtime}, 1 stage",
         "stage 0 begins: count_up -> square -> fold",
         "stage 0 ends after TIME: 4 items, N alive at most",
         "the run is done after TIME",

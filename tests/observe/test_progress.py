@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import importlib
 import io
 import os
 import pty
@@ -115,17 +116,25 @@ def test_elsewhere_a_line_comes_now_and_then() -> None:
     assert [text.split("  ")[1] for text in written] == ["10 done", "110 done", "210 done", "250 done"]
 
 
-def test_a_notebook_keeps_the_last_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_that_has_loaded_the_kernel_is_no_notebook(capfd: pytest.CaptureFixture[str]) -> None:
+    importlib.import_module("ipykernel")
+    assert sleepy.map(x=[1], seconds=[1.2]).run(runtime="inline") == [1]
+    line = Line()
+    line(at(1, 1.1))
+    line(at(2, 1.2, ended=True))
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert [text.split("  ")[1] for text in err.splitlines()] == ["1 done", "2 done"]
+
+
+def test_in_a_notebook_a_stream_that_is_given_is_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is shown below a cell is tested in a real one: tests/notebook."""
     monkeypatch.setitem(sys.modules, "ipykernel", sys)
     out = io.StringIO()
     line = Line(out)
-    line(at(1_000_000, 1.1))
+    line(at(1, 1.1))
     line(at(2, 1.2, ended=True))
-
-    first, second = out.getvalue().split("\r")[1:]
-    assert "\x1b" not in out.getvalue()
-    assert second.endswith("\n")
-    assert len(second.rstrip("\n")) == len(first)
+    assert [text.split("  ")[1] for text in out.getvalue().splitlines()] == ["1 done", "2 done"]
 
 
 def test_two_runs_do_not_draw_over_each_other() -> None:

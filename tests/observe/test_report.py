@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import daglite
+from daglite import task
 from daglite.observe import Report
 from daglite.options import RuntimeName
 from tests.observe.recording import count_up, dies_once, fold, plus_one, sleepy, square, total_of
@@ -179,3 +180,34 @@ def test_a_long_plan_is_reported_on_a_page() -> None:
     lines = str(report).splitlines()
     assert len(lines) < 60
     assert any("... 461 more" in line for line in lines)
+
+
+def test_segments_are_counted_apart() -> None:
+    """A stream that goes to workers twice, with an operation and a task of the coordinator between."""
+    here, threads = square.with_options(on="coordinator"), square.with_options(on="threads", workers=2)
+    stream = count_up.iter(n=40).then(threads).then(here).batch(4).then(total_of).reduce(fold, initial=0)
+    report = Report()
+    stream.run(runtime="processes", workers=1, observers=[report])
+    seen = [(step.task, step.where, step.items_in, step.items_out) for step in report.steps]
+    assert seen == [
+        ("count_up", "coordinator", None, 40),
+        ("square", "workers", 40, 40),
+        ("square", "coordinator", 40, 40),
+        ("batch", "coordinator", None, None),
+        ("total_of", "workers", 10, 10),
+        ("fold", "coordinator", 10, 1),
+    ]
+    batches = [step.batches for step in report.steps]
+    assert sum(batches[at] or 0 for at in (1, 4)) == report.streams[0].batches
+
+
+def test_operations_in_front_of_a_fold_are_no_items_of_it() -> None:
+
+    @task(name="longer")
+    def longer(count: int, items: list[int]) -> int:
+        return count + len(items)
+
+    report = Report()
+    stream = count_up.iter(n=40).then(square).batch(4).reduce(longer, initial=0)
+    stream.run(runtime="processes", workers=1, observers=[report])
+    assert [(step.task, step.items_in) for step in report.steps][-1] == ("longer", 10)

@@ -6,19 +6,25 @@ import itertools
 import json
 import os
 import re
+import time
 from collections import defaultdict
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, strategies as st
 
 import daglite
+from daglite.exceptions import ParameterError
 from daglite.observe import Timeline
 from daglite.observe.page import TraceError, page
 from daglite.observe.timeline import COORDINATOR, SOURCE
 from daglite.options import RuntimeName
+from daglite.runtime import Processes, Threads
+from daglite.testing import Drawn, pipelines
 from tests.observe.recording import Recorder, count_up, dies_once, fold, sleepy, square
+from tests.observe.trace_format import problems
 
 PLAN = daglite.compile(count_up.iter(n=60).then(square).then(sleepy, seconds=0.002).reduce(fold, initial=0))
 
@@ -28,34 +34,62 @@ def traced(path: Path) -> list[dict[str, Any]]:
     return found
 
 
-def test_a_trace_has_the_fields_of_the_format(runtime: RuntimeName, tmp_path: Path) -> None:
-    """The trace event format: a phase, a name, process and thread; times and durations as numbers of microseconds."""
+def test_a_trace_is_one_of_the_format(runtime: RuntimeName, tmp_path: Path) -> None:
+    """Every event has its fields, lanes are named, slices nest; times are microseconds since the start."""
+    began = time.perf_counter()
     PLAN.run(runtime=runtime, workers=2, trace=tmp_path / "run.json")
+    most = 1e6 * (time.perf_counter() - began)
 
-    events = traced(tmp_path / "run.json")
+    trace = json.loads((tmp_path / "run.json").read_text())
+    assert problems(trace) == []
+    events = trace["traceEvents"]
     assert {event["pid"] for event in events} == {os.getpid()}
-    for event in events:
-        assert isinstance(event["name"], str)
-        assert isinstance(event["tid"], int)
-        match event["ph"]:
-            case "M":
-                assert event["name"] in ("process_name", "thread_name", "thread_sort_index")
-                assert event["args"]
-            case "X":
-                assert event["ts"] >= 0
-                assert event["dur"] >= 0
-                assert event["cat"] in ("source", "task", "ending", "wait")
-            case "C":
-                assert event["args"]["items"] >= 0
-            case "i":
-                assert event["s"] in ("g", "t")
-            case "b" | "e":
-                assert event["cat"] == "stage"
-                assert event["id"] == 0
-            case other:
-                raise AssertionError(f"unknown phase {other}")
-    named = {event["tid"] for event in events if event["ph"] == "M" and event["name"] == "thread_name"}
-    assert {event["tid"] for event in events if event["ph"] == "X"} <= named
+    assert {event["ph"] for event in events} - {"C"} == {"M", "X", "b", "e", "i"}
+    assert {event["cat"] for event in events if event["ph"] == "X"} <= {"source", "task", "ending", "wait"}
+    (end,) = [event["ts"] for event in events if event["name"] == "end"]
+    # 60 items of 2 ms, on two workers at most.
+    assert 60_000 < end <= most
+    assert max(event["ts"] + event.get("dur", 0) for event in events if event["ph"] != "M") <= end + 0.2
+
+
+def test_traces_of_all_kinds_of_pipelines_are_of_the_format(tmp_path: Path) -> None:
+    file = tmp_path / "run.json"
+    with Processes(workers=2) as processes, Threads(workers=2) as threads:
+
+        @given(pipelines(), st.sampled_from([processes, threads, "inline", "auto"]), st.booleans())
+        def trace(drawn: Drawn[object], runtime: Any, optimize: bool) -> None:
+            plan = daglite.compile(drawn.future, optimize=optimize)
+            assert plan.run(runtime=runtime, trace=file) == drawn.expected
+            assert problems(json.loads(file.read_text())) == []
+            assert page(file.read_text()).startswith("<!DOCTYPE html>")
+
+        trace()
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"ph": "Q"}, "no known phase"),
+        ({"ts": -1}, "a strange ts"),
+        ({"ts": float("nan")}, "a strange ts"),
+        ({"dur": "5"}, "a strange dur"),
+        ({"tid": "main"}, "a strange tid"),
+        ({"colour": "red"}, "with ['colour']"),
+        ({"tid": 7}, "no ('thread_name', 1, 7)"),
+        ({"ts": 15.0, "dur": 10.0}, "a slice that begins in another and ends behind it"),
+        ({"ph": "b", "cat": "x", "id": 1}, "with ['dur']"),
+    ],
+)
+def test_what_is_not_of_the_format_is_found(change: dict[str, Any], problem: str) -> None:
+    """The test of the test."""
+    names = [{"ph": "M", "name": "process_name", "pid": 1, "tid": 0, "args": {"name": "p"}}]
+    names += [{"ph": "M", "name": "thread_name", "pid": 1, "tid": 2, "args": {"name": "t"}}]
+    names += [{"ph": "M", "name": "thread_sort_index", "pid": 1, "tid": 2, "args": {"sort_index": 2}}]
+    slices = [{"ph": "X", "name": "a", "pid": 1, "tid": 2, "ts": ts, "dur": dur} for ts, dur in ((10, 10), (12, 2))]
+    trace = {"displayTimeUnit": "ms", "traceEvents": [*names, *slices]}
+    assert problems(trace) == []
+    slices[1] |= change
+    assert any(found.startswith(problem) for found in problems({**trace, "traceEvents": [*names, *slices]}))
 
 
 def test_every_batch_is_in_its_lane(crew: RuntimeName, tmp_path: Path) -> None:
@@ -101,8 +135,10 @@ def test_deaths_and_errors_are_marked(tmp_path: Path) -> None:
 
 def test_a_trace_that_cannot_be_written_is_told_before_the_run(tmp_path: Path) -> None:
     seen = Recorder()
-    with pytest.raises(FileNotFoundError, match="nowhere"):
+    with pytest.raises(ParameterError, match=r"^`trace` must be .*; got '.*': there is no folder '.*nowhere'$"):
         PLAN.run(observers=[seen], trace=tmp_path / "nowhere" / "run.json")
+    with pytest.raises(ParameterError, match=r"^`trace` must be .*: Is a directory$"):
+        PLAN.run(observers=[seen], trace=tmp_path)
     assert seen.events == []
 
 

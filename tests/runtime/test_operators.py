@@ -13,7 +13,8 @@ from daglite.exceptions import ExecutionError, failure_of
 from daglite.functions import Function
 from daglite.operations import MEANINGS, OperationKind
 from daglite.program import Operation, Step
-from daglite.runtime.operators import Operator, Pipe, Through, operator_of
+from daglite.runtime.operators import Operator, operator_of
+from daglite.runtime.pipe import Pipe, Through
 
 ASKING: dict[OperationKind, Callable[[Any], object]] = {
     "distinct": lambda x: x % 3,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from daglite.compile.rewrite import Rule
 from daglite.compile.rules.bind_partial import bind_partial
 from daglite.compile.rules.drop_batches import drop_batches
+from daglite.compile.rules.fold_partitions import fold_partitions
 from daglite.compile.rules.fuse_calls import fuse_calls
 from daglite.compile.rules.fuse_maps import fuse_maps
 from daglite.compile.rules.stream_collect import stream_collect
@@ -21,6 +22,7 @@ RULES: tuple[Rule, ...] = (
     stream_source,
     fuse_maps,
     stream_reduce,
+    fold_partitions,
     stream_join,
     # After the other endings: whatever is still an open stream here has no reader that can absorb it.
     stream_collect,

@@ -43,7 +43,8 @@ def fuse_calls(node: Node, readers: Readers) -> Node | None:
 
 def _goes_on(call: Call, saves: Sequence[Save], node: TaskNode) -> bool:
     """Whether nobody sees the value of what stands before, and the call after it asks for no other place."""
-    return not saves and call.function.site == node.call.function.site
+    before, after = call.function, node.call.function
+    return not saves and (before.site, before.loops) == (after.site, after.loops)
 
 
 def _named(node: TaskNode) -> set[str]:

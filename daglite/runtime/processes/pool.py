@@ -19,6 +19,7 @@ from itertools import count
 from daglite.exceptions import ExecutionError
 from daglite.functions import Function
 from daglite.options import StartMethod
+from daglite.runtime.batch import HERE
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.executor import Chunk, EndedBy, Hear, Reply, ReplyKind, Session
 from daglite.runtime.helper import on_helper
@@ -48,8 +49,7 @@ class ProcessSession:
     attends = True
 
     def __init__(self, workers: int, method: StartMethod, codec: Codec, items_per_worker: int | None = None) -> None:
-        self.workers = workers
-        self.codec = codec
+        self.workers, self.pace, self.codec = workers, HERE, codec
         self._method: StartMethod = method
         self._items_per_worker = items_per_worker
         self._numbers = count()
@@ -99,9 +99,8 @@ class ProcessSession:
         return any(not worker.busy and worker.left != 0 for worker in self._pool)
 
     def most(self) -> int | None:
-        if self._items_per_worker is None:
-            return None
-        return max((worker.left or 0 for worker in self._pool if worker.credits(_CREDITS)), default=1)
+        able = (worker.left or 0 for worker in self._pool if worker.credits(_CREDITS))
+        return None if self._items_per_worker is None else max(able, default=1)
 
     def resumes(self, function: Function) -> bool:
         # One that is replaced after so many items would leave what it has begun.

@@ -27,7 +27,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NoReturn
 
@@ -47,14 +47,25 @@ from daglite.runtime.travel.wire import Codec
 from daglite.runtime.trying import Trials, portable
 from daglite.runtime.work import BatchRun, drain
 
-__all__ = ["inside_worker", "worker_main"]
+__all__ = ["inside_worker", "worker_main", "working_inside"]
 
 _inside = False
+_thread = threading.local()
 
 
 def inside_worker() -> bool:
-    """Whether this process is a worker of a run."""
-    return _inside
+    """Whether this process is a worker of a run, or this thread works for one on a cluster."""
+    return _inside or getattr(_thread, "works", False)
+
+
+@contextlib.contextmanager
+def working_inside() -> Iterator[None]:
+    """While this thread works for a run: the process belongs to somebody else, who does other things in it too."""
+    _thread.works = True
+    try:
+        yield
+    finally:
+        _thread.works = False
 
 
 def worker_main(sock: socket.socket, guard: socket.socket, threads: int, settings: bytes) -> NoReturn:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import _thread
 import contextlib
+import copyreg
 import dis
 import enum
 import functools
@@ -25,6 +26,7 @@ from importlib import import_module
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any, NewType, ParamSpec, TypeVar, TypeVarTuple
 
+from daglite.runtime.travel.cells import PROTOCOL
 from daglite.runtime.travel.registry import Registry, Thing, here, known
 
 __all__ = ["LOCKS", "Reducer", "behaviour_of", "fill", "reduce_member", "skeleton_of", "state_of"]
@@ -56,6 +58,10 @@ class Reducer:
         if kind is FunctionType or issubclass(kind, type):
             route = self.registry.routes.get(id(obj))
             return self._route(obj) if route is None else route[1]
+        if issubclass(kind, BaseException) and "tblib" in getattr(copyreg.dispatch_table.get(kind), "__module__", ""):
+            # It comes with distributed, and registers one way for all exceptions there are, which brings tracebacks
+            # along and loses attributes; the class knows better.
+            return obj.__reduce_ex__(PROTOCOL)
         special = _SPECIAL.get(kind)
         return NotImplemented if special is None else special(self.registry, obj)
 

@@ -25,6 +25,8 @@ _MOST_ARGUMENTS = 8
 _MOST_TEXT = 500
 _MOST_TRACE = 50_000
 _NOBODY = -1
+# An exception is packed with what belongs to it: who reads why it cannot be did not make that tuple.
+_OUR_TUPLE = "TransferError: a value of type 'tuple' cannot be pickled: "
 # The coordinator would take these for its own.
 _STOPS = (StopIteration, StopAsyncIteration)
 # Frames between the loop of the worker and the user's function: of no use to whoever reads a traceback.
@@ -206,7 +208,7 @@ def _facts(error: BaseException, reason: BaseException | None) -> str:
     arguments = (error.message,) if isinstance(error, BaseExceptionGroup) else BaseException.__reduce__(error)[1]
     shown = ", ".join(_cut(_repr(each)) for each in arguments[:_MOST_ARGUMENTS])
     what = f"{type(error).__qualname__}({shown})"
-    return f"{what} cannot travel" + (f": {_cut(text_of(reason))}" if reason else "")
+    return f"{what} cannot travel" + (f": {_cut(text_of(reason).removeprefix(_OUR_TUPLE))}" if reason else "")
 
 
 def _repr(value: object) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from daglite import compile
+from daglite import Future, compile, task
 from daglite.compile.rules.bind_partial import bind_partial
 from daglite.compile.rules.fuse_calls import fuse_calls
 from daglite.compile.saves import attach_saves
 from daglite.ir.nodes import CompositeTaskNode, Link
 from daglite.ir.walk import same
+from daglite.program import Stage
 from tests.compile.bench import bound, call, check_law, declines, explained, rewritten
 from tests.samples import Memory, double, fold, minus, one, pair, rows, scale, several, total
 
@@ -106,3 +109,26 @@ def test_law_chain_is_nested_call() -> None:
 
 def test_explain() -> None:
     explained("fuse_calls", minus(a=1, b=double(x=minus(a=one(n=7), b=one(n=2)))).then(scale, by=3))
+
+
+@pytest.mark.parametrize("on", ["threads", "processes", "coordinator"])
+def test_calls_in_different_places_stay_apart(on: Any) -> None:
+    placed = double.with_options(on=on)
+
+    assert len(stages(one(n=1).then(placed))) == 2
+    assert len(stages(placed(x=1).then(scale))) == 2
+    assert len(stages(placed(x=1).then(placed).then(placed))) == 1
+
+
+def test_async_calls_on_an_event_loop_stay_apart_from_plain_ones() -> None:
+    @task(on="threads")
+    async def awaited(x: int) -> int:
+        return x
+
+    placed = double.with_options(on="threads")
+    assert len(stages(awaited(1).then(placed))) == 2
+    assert len(stages(awaited(1).then(awaited))) == 1
+
+
+def stages(pipeline: Future[Any]) -> tuple[Stage, ...]:
+    return compile(pipeline).program.stages

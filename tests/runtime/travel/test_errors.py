@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copyreg
 import errno
 import json
 import threading
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
+from tblib import pickling_support  # type: ignore[import-untyped]  # it has no stubs
 
 from daglite.exceptions import Failure, TaskFailedError, attach_failure, failure_of
 from daglite.runtime.travel.errors import pack_error, unpack_error
@@ -238,6 +240,7 @@ def test_what_cannot_travel_is_told_as_facts(make: Callable[[], Exception], fact
     assert type(copy) is TaskFailedError
     for fact in [*facts, "cannot travel", "Traceback (most recent call last)", "in raised"]:
         assert fact in str(copy)
+    assert "tuple" not in str(copy)
     assert type(copy.__cause__) is KeyError
     wrapper = ValueError("outer")
     wrapper.__cause__ = make()
@@ -265,6 +268,23 @@ def test_what_the_coordinator_would_take_for_its_own_is_wrapped(error: BaseExcep
     assert type(copy.__cause__) is type(error)
     assert str(copy.__cause__) == str(error)
     assert getattr(copy.__cause__, "code", None) == getattr(error, "code", None)
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), UnicodeDecodeError("utf-8", b"x", 0, 1, "why"), OSError(2, "no")])
+def test_a_library_that_pickles_all_exceptions_its_own_way_changes_nothing(error: BaseException) -> None:
+    """As `distributed` does when it is imported."""
+    known = dict(copyreg.dispatch_table)
+    pickling_support.install()
+    try:
+        copy = home(raised(error))
+    finally:
+        copyreg.dispatch_table.clear()
+        copyreg.dispatch_table.update(known)
+    copy = copy.__cause__ if isinstance(copy, TaskFailedError) and copy.__cause__ else copy
+
+    assert type(copy) is type(error)
+    assert copy.args == error.args
+    assert getattr(copy, "code", None) == getattr(error, "code", None)
 
 
 def test_a_class_that_cannot_be_built_here_is_told_as_facts() -> None:

@@ -11,5 +11,5 @@ double(x=1).run(window=8)
 # pyright  No parameter named "window"  [reportCallIssue]
 # pyrefly  Unexpected keyword argument `window` in function `daglite.futures.values.Future.run`  [unexpected-keyword]
 # ty       ok
-# python   ParameterError: unknown option 'window'; known: runtime, workers, start_method, worker_retries, max_items_per_worker, seed, max_failures, store, observers, progress, trace
+# python   ParameterError: 'window' is an option of compile: write `daglite.compile(..., window=...).run()`
 # why      ty: it does not see unknown names among `**options: Unpack[...]`

@@ -1,0 +1,283 @@
+"""A cluster that is not there: an engine of the real loop whose workers are numbers and whose waits are skipped.
+
+What the coordinator does is done for real and takes its real time: pulling, packing, unpacking, ordering, folding. The
+clock of a run is that real time, and on top of it whatever was waited for: `ready` goes straight to the next answer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import random
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import NamedTuple
+
+from daglite.functions import Function
+from daglite.runtime.batch import Pace
+from daglite.runtime.chain import BoundStep
+from daglite.runtime.engines import Engine
+from daglite.runtime.executor import Chunk, Hear, Reply, Session
+from daglite.runtime.travel.wire import Codec
+
+__all__ = ["Cluster", "Simulated", "Told"]
+
+_CREDITS = 2
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What is assumed of it, in seconds.
+
+    Of each chunk the engine's client takes `client` of the coordinator's time, its scheduler `scheduler` in a queue of
+    one, the way there and back twice `way`, and its worker `worker` beside the items.
+
+    A share of `stragglers` among the items takes `slow` times as long. Workers die once in `life` seconds of work
+    (0: never) and are back after `restart`.
+    """
+
+    workers: int
+    item: float
+    client: float
+    scheduler: float
+    way: float = 0.0005
+    worker: float = 0.0005
+    stragglers: float = 0.0
+    slow: float = 20.0
+    life: float = 0.0
+    restart: float = 2.0
+    seed: int = 0
+
+    @property
+    def rate(self) -> float:
+        """Chunks a second that the coordinator's side stands."""
+        return 1.0 / max(self.client, self.scheduler)
+
+
+@dataclass
+class Told:
+    """What a run was like."""
+
+    seconds: float = 0.0
+    busy: float = 0.0
+    chunks: int = 0
+    deaths: int = 0
+    most_items: int = 0
+    most_bytes: int = 0
+
+    def used(self, cluster: Cluster) -> float:
+        """The share of the workers' time that went into items."""
+        return self.busy / (self.seconds * cluster.workers) if self.seconds else 0.0
+
+
+class _Event(NamedTuple):
+    at: float
+    number: int
+    # "begin", "done" or "died" at a worker; "back": the worker is there again; "answer": a reply arrives.
+    kind: str
+    worker: int
+    reply: Reply | None
+
+
+@dataclass
+class _Worker:
+    queue: deque[Chunk] = field(default_factory=deque)
+    # When the first of them is done, or its worker dead.
+    working: bool = False
+    down: bool = False
+
+
+class _Session:
+    """See `executor.Session`: the loop notices no difference."""
+
+    attends = False
+
+    def __init__(self, cluster: Cluster, told: Told) -> None:
+        self._cluster, self._told = cluster, told
+        self.workers = cluster.workers
+        aim = max(0.05, 2 * cluster.workers / cluster.rate)
+        self.pace = Pace(aim, aim / 8, 8 * 1024 * 1024, 1024 * 1024)
+        self.codec = Codec("sim")
+        self._random = random.Random(cluster.seed)
+        self._numbers, self._order = count(), count()
+        self._crew = [_Worker() for _ in range(cluster.workers)]
+        # Workers by how much they have; entries that are not up to date are passed over.
+        self._heap = [(0, number) for number in range(cluster.workers)]
+        self._events: list[_Event] = []
+        self._free = _CREDITS * cluster.workers
+        self._idle = cluster.workers
+        self._scheduler_free = 0.0
+        self._items = self._bytes = 0
+        self._began = time.perf_counter()
+        self._skipped = 0.0
+
+    def _now(self) -> float:
+        return time.perf_counter() - self._began + self._skipped
+
+    def _at(self, at: float, kind: str, worker: int, reply: Reply | None = None) -> None:
+        heapq.heappush(self._events, _Event(at, next(self._order), kind, worker, reply))
+
+    def resumes(self, function: Function) -> bool:
+        return False
+
+    def install(self, steps: Sequence[BoundStep]) -> int:
+        return next(self._numbers)
+
+    def forget(self, program: int) -> None: ...
+
+    def free(self) -> int:
+        return self._free
+
+    def idle(self) -> bool:
+        return self._idle > 0
+
+    def most(self) -> None:
+        return None
+
+    def submit(self, chunk: Chunk) -> None:
+        self._skipped += self._cluster.client
+        load, number = self._lightest()
+        heapq.heappush(self._heap, (load + 1, number))
+        worker, now = self._crew[number], self._now()
+        worker.queue.append(chunk)
+        self._free -= 1
+        self._idle -= load == 0
+        self._items += chunk.items
+        self._bytes += self.codec.measure(chunk.segments)
+        told = self._told
+        told.most_items, told.most_bytes = max(told.most_items, self._items), max(told.most_bytes, self._bytes)
+        self._scheduler_free = max(self._scheduler_free, now) + self._cluster.scheduler
+        self._at(self._scheduler_free + self._cluster.way, "begin", number)
+
+    def _lightest(self) -> tuple[int, int]:
+        while True:
+            load, number = heapq.heappop(self._heap)
+            worker = self._crew[number]
+            if load == len(worker.queue) and not worker.down:
+                return load, number
+
+    def flush(self) -> None: ...
+
+    def ready(self, timeout: float | None) -> Sequence[Reply]:
+        replies: list[Reply] = []
+        until = float("inf") if timeout is None else self._now() + timeout
+        while self._events:
+            at, now = self._events[0].at, self._now()
+            if at > now:
+                if replies or at > until:
+                    break
+                self._skipped += at - now
+            event = heapq.heappop(self._events)
+            if event.kind == "answer":
+                assert event.reply is not None
+                replies.append(event.reply)
+            else:
+                self._happened(event)
+        if not replies and timeout:
+            self._skipped += max(0.0, until - self._now())
+        return replies
+
+    def _happened(self, event: _Event) -> None:
+        worker = self._crew[event.worker]
+        match event.kind:
+            case "begin":
+                self._begin(event.at, event.worker)
+            case "back":
+                worker.down = False
+                self._free += _CREDITS
+                self._idle += 1
+                heapq.heappush(self._heap, (0, event.worker))
+            case "done":
+                worker.working = False
+                assert event.reply is not None
+                self._left(event.worker)
+                self._answer(event.at, event.reply)
+                self._begin(event.at, event.worker)
+            case _:
+                self._die(event.at, event.worker)
+
+    def _begin(self, at: float, number: int) -> None:
+        worker, cluster = self._crew[number], self._cluster
+        if worker.working or worker.down or not worker.queue:
+            return
+        chunk = worker.queue[0]
+        slow = sum(self._random.random() < cluster.stragglers for _ in range(chunk.items)) if cluster.stragglers else 0
+        seconds = cluster.worker + cluster.item * (chunk.items + slow * (cluster.slow - 1))
+        worker.working = True
+        left = self._random.expovariate(1 / cluster.life) if cluster.life else float("inf")
+        if left < seconds:
+            self._at(at + left, "died", number)
+            return
+        self._told.busy += seconds - cluster.worker
+        # The task gives its item: what was sent comes back.
+        reply = Reply(chunk.seq, "done", chunk.items, -1, seconds, chunk.segments, number + 1)
+        self._at(at + seconds, "done", number, reply)
+
+    def _left(self, number: int) -> None:
+        """The first chunk of a worker is over."""
+        worker = self._crew[number]
+        chunk = worker.queue.popleft()
+        self._items -= chunk.items
+        self._bytes -= self.codec.measure(chunk.segments)
+        if not worker.down:
+            self._free += 1
+            self._idle += not worker.queue
+            heapq.heappush(self._heap, (len(worker.queue), number))
+
+    def _die(self, at: float, number: int) -> None:
+        worker = self._crew[number]
+        self._told.deaths += 1
+        self._free -= _CREDITS - len(worker.queue)
+        worker.down, worker.working = True, False
+        while worker.queue:
+            chunk = worker.queue[0]
+            self._left(number)
+            self._answer(at, Reply(chunk.seq, "lost", worker=number + 1))
+        self._at(at + self._cluster.restart, "back", number)
+
+    def _answer(self, at: float, reply: Reply) -> None:
+        self._told.chunks += 1
+        self._at(at + self._cluster.way, "answer", 0, reply)
+
+    def wake(self) -> None: ...
+
+    def attend(self, fd: int, *, on: bool) -> None: ...
+
+    def alert(self, other: Session | None) -> None: ...
+
+    def patience(self, timeout: float | None) -> float | None:
+        return timeout
+
+    def listen(self, hear: Hear | None) -> None: ...
+
+    def abandon(self) -> None:
+        self._events.clear()
+
+    def recycle(self) -> None: ...
+
+    def close(self) -> None:
+        self._told.seconds = self._now()
+
+
+class Simulated(Engine):
+    """A runtime for one run; `told` says afterwards what it was like. Its tasks must give their items back."""
+
+    shares = False
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.told = Told()
+
+    def lease(self) -> contextlib.AbstractContextManager[Session]:
+        return self._open()
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[Session]:
+        session = _Session(self.cluster, self.told)
+        try:
+            yield session
+        finally:
+            session.close()

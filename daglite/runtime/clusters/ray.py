@@ -1,0 +1,140 @@
+"""Ray as an engine: each parcel is a remote task, started once. The only file that imports Ray.
+
+Ray calls back on a thread of its own when an outcome is there; the coordinator's thread only submits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import Future
+from functools import partial
+
+import ray
+from ray.exceptions import NodeDiedError, OutOfMemoryError, RayError, WorkerCrashedError
+
+from daglite.exceptions import ExecutionError, ParameterError
+from daglite.runtime.clusters.carrier import Arrived, Broken, Failed, Joined, Left, Mail, Spot, words_of
+from daglite.runtime.clusters.parcels import Parcel
+from daglite.runtime.clusters.runner import run_job
+
+__all__ = ["RayCarrier", "connected"]
+
+# How often, in seconds, it is asked how many processors there are.
+_ASK = 2.0
+# Parts from this size on go to the store of objects by themselves.
+_LARGE = 64 * 1024
+_LOST = (WorkerCrashedError, NodeDiedError, OutOfMemoryError)
+# For a cluster of our own: what its objects may take together.
+_STORE = 512 * 1024 * 1024
+_NAME = "of Ray"
+_GONE = "the connection to the Ray cluster is lost; what it had under way is lost with it"
+
+
+class RayCarrier:
+    """Remote tasks; see `carrier.Carrier`. Ray chooses the worker for each, and has a process for each slot."""
+
+    engine = "Ray"
+    rate = 2000.0
+
+    def __init__(self, close: Callable[[], None]) -> None:
+        self.mail = Mail()
+        self._close = close
+        # Our own retries are counted by the loop; it must know of each start.
+        self._run = ray.remote(run_job).options(max_retries=0, num_cpus=1)
+        self._refs: dict[int, ray.ObjectRef[list[bytes]]] = {}
+        self._lock = threading.Lock()
+        self._slots = _processors()
+        if not self._slots:
+            raise ExecutionError("the Ray cluster has no processors (CPU) to run tasks on")
+        self._over = threading.Event()
+        self._watching = threading.Thread(target=self._watch, name="daglite-ray", daemon=True)
+        self._watching.start()
+
+    def spots(self) -> Sequence[Spot]:
+        return [Spot(_NAME, self._slots, alone=True)]
+
+    def send(self, ticket: int, spot: str, parcel: Parcel) -> None:
+        if not ray.is_initialized():
+            # By itself Ray would start a cluster now.
+            raise ExecutionError(_GONE)
+        try:
+            parts = [ray.put(part) if len(part) >= _LARGE else part for part in parcel]
+            ref = self._run.remote(*parts)
+        except RayError as error:
+            raise ExecutionError(f"Ray takes no more work: {words_of(error)}") from error
+        with self._lock:
+            self._refs[ticket] = ref
+        ref.future().add_done_callback(partial(self._done, ticket))
+
+    def cancel(self, tickets: Collection[int]) -> None:
+        for ticket in tickets:
+            with self._lock:
+                ref = self._refs.pop(ticket, None)
+            if ref is not None and ray.is_initialized():
+                # One that is gone has nothing left to cancel, and says so in many ways.
+                with contextlib.suppress(Exception):
+                    # It ends the process that is at work: nothing else could stop it.
+                    ray.cancel(ref, force=True)
+
+    def drop(self, run: str) -> None:
+        """Ray ends the workers of a program with the program; those that go on forget old runs for newer ones."""
+
+    def close(self) -> None:
+        self._over.set()
+        self._watching.join()
+        self._close()
+
+    def _done(self, ticket: int, future: Future[list[bytes]]) -> None:
+        with self._lock:
+            if self._refs.pop(ticket, None) is None:
+                return
+        try:
+            self.mail.post(Arrived(ticket, future.result()))
+        except Exception as error:
+            self.mail.post(Failed(ticket, words_of(error), isinstance(error, _LOST)))
+
+    def _watch(self) -> None:
+        while not self._over.wait(_ASK):
+            try:
+                slots = _processors() if ray.is_initialized() else None
+            except Exception:
+                slots = None
+            if slots is None:
+                self.mail.post(Broken(_GONE))
+                return
+            if bool(slots) is not bool(self._slots):
+                self.mail.post(Joined(Spot(_NAME, slots, alone=True)) if slots else Left(_NAME))
+            self._slots = slots
+
+
+def _processors() -> int:
+    return int(ray.cluster_resources().get("CPU", 0))
+
+
+def connected(address: str | None, workers: int | None) -> Callable[[], None]:
+    """Be connected to a cluster, or to one of our own; returns how to undo what was done for it."""
+    if ray.is_initialized():
+        if workers is not None or address is not None:
+            raise ParameterError("this program is connected to Ray already, and works there: use `Ray()`")
+        return _nothing
+    # Reports about its use go nowhere from a cluster of ours unless somebody asks for them.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        if address is None:
+            # "local": never a cluster that somebody else has started here.
+            ray.init(
+                address="local", num_cpus=workers, include_dashboard=False, log_to_driver=False,
+                object_store_memory=_STORE, _node_ip_address="127.0.0.1",
+            )  # fmt: skip
+        else:
+            ray.init(address=address, log_to_driver=False)
+    except (RayError, ConnectionError, RuntimeError, ValueError) as error:
+        raise ExecutionError(f"Ray could not be started or reached: {words_of(error)}") from error
+    return ray.shutdown
+
+
+def _nothing() -> None:
+    """Whoever connected this program to Ray disconnects it."""

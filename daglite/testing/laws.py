@@ -1,0 +1,168 @@
+"""The laws, each as a function of drawn values that raises `Broken` with what a reader needs to see why."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar, cast
+
+from daglite.binding import Bindable
+from daglite.compile import compile
+from daglite.exceptions import TransferError
+from daglite.futures import IterFuture
+from daglite.plan import Plan
+from daglite.runtime.empty import empty_of
+from daglite.runtime.failures import short_repr
+from daglite.tasks import task
+from daglite.testing.alike import Comparing
+from daglite.testing.searching import Broken, trying
+
+__all__ = ["combine_law", "fold_law", "nothing", "task_law"]
+
+T = TypeVar("T")
+
+
+@task
+def given(items: Sequence[T]) -> Iterator[T]:
+    yield from items
+
+
+@task
+def held(values: list[object]) -> object:
+    return values[0]
+
+
+# A pipeline without items, to hang something on.
+nothing: IterFuture[Any] = given.iter(items=())
+
+
+def task_law(checked: Bindable, comparing: Comparing) -> Callable[[object], None]:
+    """A task gives the same for the same item, leaves it alone, and both travel."""
+    name, applied = checked.function.name, _Applying(checked)
+
+    def law(item: object) -> None:
+        shown = short_repr(item)
+        before = _packed(comparing, item, f"task '{name}': item {shown}")
+        first = applied(item, shown)
+        _left_alone(comparing, name, item, shown, before)
+        there = _arrived(comparing, before, f"task '{name}': item {shown}")
+        what = f"task '{name}': the result {short_repr(first)} of item {shown}"
+        back = _arrived(comparing, _packed(comparing, first, what), what)
+        second = applied(there, shown)
+        if not comparing.alike(first, second):
+            raise Broken(
+                f"task '{name}' gives different results for the same item\n"
+                f"  {shown} gives {short_repr(first)}\n  {shown} gives {short_repr(second)} the second time"
+            )
+        if not comparing.alike(first, back):
+            raise Broken(f"{what} arrives as {short_repr(back)} from another process")
+
+    return law
+
+
+def fold_law(checked: Bindable, initial: object, comparing: Comparing) -> Callable[[Any], None]:
+    """Two neighbouring items may change places."""
+    folded = _Folding(checked)
+
+    def law(drawn: tuple[list[object], object, object]) -> None:
+        before, one, other = drawn
+        items, swapped = [*before, one, other], [*before, other, one]
+        found, again = folded(initial, items), folded(initial, swapped)
+        if not comparing.alike(found, again):
+            raise Broken(
+                f"fold '{checked.function.name}' needs its items in order (`ordered=True`), as from `initial` "
+                f"{short_repr(initial)}\n  {short_repr(items)} gives {short_repr(found)}\n"
+                f"  {short_repr(swapped)} gives {short_repr(again)}"
+            )
+
+    return law
+
+
+def combine_law(
+    checked: Bindable,
+    merge: Bindable,
+    initial: object,
+    empty: tuple[object, ...],
+    comparing: Comparing,
+    *,
+    ordered: bool,
+) -> Callable[[Any], None]:
+    """To combine two parts is to fold on, whichever values the first part starts from.
+
+    `empty` is what was given for it, or nothing. Raises `ParameterError` when it is none, or cannot be found.
+    """
+    fold, name = checked.function.name, merge.function.name
+    folded, merged = _Folding(checked), _Folding(merge)
+    unit = empty_of(initial, empty, name, lambda left, right: merged(left, [right]))
+
+    def law(drawn: tuple[list[object], list[object]]) -> None:
+        xs, ys = drawn
+        right = folded(unit, ys)
+        for what, start in (("initial", initial), ("empty", unit)):
+            left, whole = folded(start, xs), folded(start, [*xs, *ys])
+            together = merged(left, [right])
+            parts = f"  {short_repr(xs)} and {short_repr(ys)} in parts give {short_repr(left)} and {short_repr(right)}"
+            if not comparing.alike(together, whole):
+                raise Broken(
+                    f"`combine` '{name}' does not go on as fold '{fold}' does, from `{what}` {short_repr(start)}\n"
+                    f"  {short_repr([*xs, *ys])} in one gives {short_repr(whole)}\n"
+                    f"{parts}, together {short_repr(together)}"
+                )
+            crossed = together if ordered else merged(right, [left])
+            if not comparing.alike(together, crossed):
+                raise Broken(
+                    f"`combine` '{name}' needs its parts in order (`ordered=True`), as with fold '{fold}'\n"
+                    f"{parts}, together {short_repr(together)} or, the other way round, {short_repr(crossed)}"
+                )
+
+    return law
+
+
+class _Applying:
+    """A task as a plan, made once; it gets its item itself: no copy, and no other process."""
+
+    def __init__(self, checked: Bindable) -> None:
+        self._name, self._items = checked.function.name, list[object]()
+        self._plan: Plan[list[object]] = compile(given.iter(items=self._items).then(cast("Any", checked)))
+
+    def __call__(self, item: object, shown: str) -> object:
+        self._items[:] = [item]
+        with trying(f"task '{self._name}', asked about item {shown},"):
+            (found,) = self._plan.run(runtime="inline")
+        return found
+
+
+class _Folding:
+    """A fold as a plan, made once; it gets copies, of which it may do what it likes."""
+
+    def __init__(self, checked: Bindable) -> None:
+        self._name, self._items, self._start = checked.function.name, list[object](), list[object]()
+        start = held(self._start)
+        self._plan: Plan[object] = compile(given.iter(items=self._items).reduce(cast("Any", checked), initial=start))
+
+    def __call__(self, initial: object, items: Sequence[object]) -> object:
+        self._items[:], self._start[:] = copy.deepcopy(items), [copy.deepcopy(initial)]
+        with trying(f"'{self._name}', folding {short_repr(items)} from {short_repr(initial)},"):
+            return self._plan.run(runtime="inline")
+
+
+def _left_alone(comparing: Comparing, name: str, item: object, shown: str, before: bytes) -> None:
+    with_it = f"task '{name}' changes its item: {shown}"
+    after = _packed(comparing, item, f"{with_it} afterwards")
+    # Unequal bytes alone say little: a cache may have been filled.
+    if after != before and not comparing.equal(item, comparing.unpacked(before)):
+        raise Broken(f"{with_it} is {short_repr(item)} afterwards")
+
+
+def _packed(comparing: Comparing, value: object, what: str) -> bytes:
+    try:
+        return comparing.packed(value)
+    except TransferError as error:
+        raise Broken(f"{what} cannot go to another process: {error}") from error
+
+
+def _arrived(comparing: Comparing, data: bytes, what: str) -> object:
+    try:
+        return comparing.unpacked(data)
+    except Exception as error:
+        raise Broken(f"{what} cannot be loaded in another process: {type(error).__name__}: {error}") from error

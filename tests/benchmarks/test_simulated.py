@@ -1,0 +1,81 @@
+"""The simulated cluster: the real loop runs on it, and what it tells obeys simple arithmetic."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+import daglite
+from benchmarks.simulated import __main__ as command
+from benchmarks.simulated.__main__ import DASK, RAY, once, plan_of, same
+from benchmarks.simulated.engine import Cluster, Simulated
+
+IDEAL = Cluster(workers=4, item=0.01, client=0.0, scheduler=1e-6, way=0.0, worker=0.0)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    workers=st.integers(1, 40),
+    n=st.integers(0, 2000),
+    item=st.sampled_from([0.0001, 0.01, 0.3]),
+    life=st.sampled_from([0.0, 3.0]),
+    seed=st.integers(0, 5),
+)
+def test_every_item_comes_once_and_in_order(workers: int, n: int, item: float, life: float, seed: int) -> None:
+    """Whatever dies: the loop sends it again, and gives up only what has died three times."""
+    cluster = replace(DASK, workers=workers, item=item, life=life, seed=seed)
+    plan = daglite.compile(same.map(x=range(n)), helper_thread=False)
+    assert plan.run(runtime=Simulated(cluster), worker_retries=100) == list(range(n))
+
+
+def test_workers_that_cost_nothing_are_all_used() -> None:
+    told = once(IDEAL, 4000).told
+    assert 10.0 <= told.seconds < 12.0
+    assert told.used(IDEAL) > 0.85
+    assert told.busy == pytest.approx(40.0)
+
+
+def test_a_second_of_waiting_takes_no_second() -> None:
+    slow = replace(IDEAL, item=100.0)
+    assert once(slow, 40).told.seconds == pytest.approx(1000.0, rel=0.01)
+
+
+def test_an_engine_that_is_too_narrow_bounds_the_chunks_a_second() -> None:
+    narrow = replace(IDEAL, workers=50, item=0.1, scheduler=0.02)
+    told = once(narrow, 1000).told
+    assert told.chunks / told.seconds <= 1 / 0.02 * 1.01
+    # It is answered with larger batches, as far as the window lets them.
+    assert 1000 / told.chunks > 5
+
+
+def test_more_room_makes_larger_batches_where_many_workers_have_little_to_do() -> None:
+    many = replace(DASK, workers=300, item=0.0005)
+    narrow, roomy = once(many, 300_000).told, once(many, 300_000, roomy=4 * 300 * 1700).told
+    assert 300_000 / roomy.chunks > 300_000 / narrow.chunks
+    assert narrow.most_items <= 512 * 300
+
+
+def test_deaths_are_counted_and_cost_time() -> None:
+    mortal = replace(IDEAL, life=2.0, restart=1.0)
+    simulated = Simulated(mortal)
+    assert plan_of(4000).run(runtime=simulated, worker_retries=100) == 4000 * 3999 // 2
+    assert simulated.told.deaths > 5
+    assert simulated.told.seconds > once(IDEAL, 4000).told.seconds
+
+
+def test_stragglers_take_longer() -> None:
+    assert once(replace(IDEAL, stragglers=0.05), 4000).told.seconds > 1.5 * once(IDEAL, 4000).told.seconds
+
+
+def test_the_command_prints_a_row_for_each_cluster(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "WORKERS", (10,))
+    monkeypatch.setattr(command, "ITEMS", (0.1,))
+    monkeypatch.setattr("sys.argv", ["simulated"])
+    command.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("|")[1].strip() for line in lines] == ["engine", "---", "Dask", "Ray"]
+    assert RAY.rate > DASK.rate

@@ -1,0 +1,93 @@
+"""Clusters started by the commands of their engines, as people start them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from daglite.lazy import lazy
+
+if TYPE_CHECKING:
+    import distributed
+else:
+    # Where Ray is tested, Dask need not be installed.
+    distributed = lazy("distributed")
+
+__all__ = ["Commands", "dask_by_command"]
+
+ROOT = Path(__file__).parents[2]
+_PATIENCE = 60.0
+
+
+class Commands:
+    """Processes in a folder of their own; all end with it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        # What stands before the next command: where it runs, if not here.
+        self.prefix: list[str] = []
+        self.running: list[subprocess.Popen[bytes]] = []
+
+    def start(self, module: str, *arguments: str, path: str = str(ROOT), **environment: str) -> subprocess.Popen[bytes]:
+        """Start a module as a command; `path` is where it finds modules beside those that are installed."""
+        log = self.folder / f"log{len(self.running)}.txt"
+        with log.open("wb") as out:
+            self.running.append(
+                subprocess.Popen(
+                    [*self.prefix, sys.executable, "-m", module, *arguments],
+                    cwd=self.folder,
+                    env={**os.environ, "PYTHONPATH": path, **environment},
+                    stdout=out,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            )
+        return self.running[-1]
+
+    def end(self) -> None:
+        """Kill them, with all they have started."""
+        for process in self.running:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        for process in self.running:
+            process.wait()
+
+    def scheduler(self, host: str = "127.0.0.1") -> str:
+        """Start a scheduler of Dask; its address."""
+        found = self.folder / f"scheduler{len(self.running)}.json"
+        self.start("distributed.cli.dask_scheduler", "--host", host, "--port", "0", "--no-dashboard",
+                   "--scheduler-file", str(found))  # fmt: skip
+        until = time.monotonic() + _PATIENCE
+        while not found.exists() or '"address"' not in (text := found.read_text()):
+            assert time.monotonic() < until, "no scheduler"
+            time.sleep(0.02)
+        return text.partition('"address": "')[2].partition('"')[0]
+
+    def worker(
+        self, address: str, *options: str, host: str = "127.0.0.1", path: str = str(ROOT)
+    ) -> subprocess.Popen[bytes]:
+        """Start a worker of Dask."""
+        return self.start("distributed.cli.dask_worker", address, "--host", host, "--no-dashboard",
+                          "--nthreads", "1", "--memory-limit", "0", *options, path=path)  # fmt: skip
+
+
+@contextlib.contextmanager
+def dask_by_command(folder: str, *, workers: int) -> Iterator[str]:
+    """A scheduler and some workers; the address of the scheduler."""
+    commands = Commands(Path(folder))
+    try:
+        address = commands.scheduler()
+        for _ in range(workers):
+            commands.worker(address)
+        with distributed.Client(address, set_as_default=False) as client:
+            client.wait_for_workers(workers, timeout=_PATIENCE)
+        yield address
+    finally:
+        commands.end()

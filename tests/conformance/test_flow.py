@@ -1,0 +1,121 @@
+"""How items flow: in order, within the window, from the start to an early end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import daglite
+from daglite import DatasetStore, task
+from daglite.options import Runtime
+
+
+@task
+def count(n: int) -> Iterator[int]:
+    yield from range(n)
+
+
+def test_results_are_in_order_though_a_first_item_is_slow(engine: Runtime) -> None:
+    def slow_first(x: int) -> int:
+        time.sleep(0.2 if x == 0 else 0)
+        return x
+
+    assert count.iter(n=300).then(task(slow_first)).run(runtime=engine) == list(range(300))
+
+
+def test_an_unordered_consumer_gets_each_item_once(engine: Runtime) -> None:
+    plan = daglite.compile(count.iter(n=300).then(task(lambda x: x + 1)), batch=3)
+    with plan.stream(ordered=False, runtime=engine) as items:
+        assert sorted(items) == list(range(1, 301))
+
+
+def test_window_bounds_the_items_alive(engine: Runtime) -> None:
+    folded, worst = [0], [0]
+
+    @task
+    def watched(n: int) -> Iterator[int]:
+        for i in range(n):
+            worst[0] = max(worst[0], i + 1 - folded[0])
+            yield i
+
+    @task
+    def add(total: int, x: int) -> int:
+        folded[0] += 1
+        return total + x
+
+    def slow_head(x: int) -> int:
+        time.sleep(0.2 if x == 0 else 0)
+        return x
+
+    plan = daglite.compile(watched.iter(n=200).then(task(slow_head)).reduce(add, initial=0), window=8)
+    assert plan.run(runtime=engine) == sum(range(200))
+    # One more than the window is alive while the source is between two items.
+    assert worst[0] <= 9
+
+
+def test_an_early_end_closes_the_source_and_leaves_the_engine_fit(engine: Runtime) -> None:
+    closed = []
+
+    @task
+    def endless() -> Iterator[int]:
+        try:
+            i = 0
+            while True:
+                yield i
+                i += 1
+        finally:
+            closed.append(True)
+
+    for _ in range(2):
+        with daglite.compile(endless.iter().then(task(lambda x: x))).stream(runtime=engine) as items:
+            assert [next(items) for _ in range(5)] == list(range(5))
+    assert closed == [True, True]
+    assert count.iter(n=5).then(task(lambda x: x)).run(runtime=engine) == list(range(5))
+
+
+def test_generators_and_calls_run_on_workers_side_by_side(engine: Runtime) -> None:
+    pair = task(lambda a, b: (a, b), name="pair")
+    one, other = count(n=600), task(lambda x: x * 2, name="twice")(x=4)
+    assert pair(a=one, b=other).run(runtime=engine) == (list(range(600)), 8)
+    assert daglite.compile(count.iter(n=30).then(task(lambda x: x)), optimize=False).run(runtime=engine) == list(
+        range(30)
+    )
+
+
+def test_async_tasks_and_generators_run(engine: Runtime) -> None:
+    async def twice(x: int) -> int:
+        await asyncio.sleep(0)
+        return 2 * x
+
+    assert count.iter(n=50).then(task(twice)).run(runtime=engine) == [2 * i for i in range(50)]
+    assert daglite.compile(count.iter(n=9).then(task(twice)), batch=1).run(runtime=engine) == [2 * i for i in range(9)]
+
+
+def test_saves_are_made_by_the_coordinator_once_and_in_order(engine: Runtime, tmp_path: Path) -> None:
+    store = DatasetStore(tmp_path)
+    stream = count.iter(n=40).save("item_{iteration_index:02d}", save_store=store)
+    boxes = stream.then(task(lambda x: [x])).save("box_{iteration_index:02d}", save_store=store)
+    # What a later task does to an item must not reach what was saved of it.
+    assert boxes.then(task(lambda box: len(box))).run(runtime=engine) == [1] * 40
+    assert [store.load(f"box_{i:02d}") for i in range(40)] == [[i] for i in range(40)]
+    assert len(store.list_keys()) == 80
+
+
+def test_many_small_calls_do_not_wait_for_each_other(engine: Runtime) -> None:
+    total = task(lambda **values: sum(values.values()), name="total")
+    calls = {f"v{i}": task(lambda x: x * x, name=f"square{i}")(x=i) for i in range(20)}
+    assert total(**calls).run(runtime=engine) == sum(i * i for i in range(20))
+
+
+def test_filters_and_takes_hold(engine: Runtime) -> None:
+    even = task(lambda x: x % 2 == 0, name="even")
+    assert count.iter(n=1000).filter(even).then(task(lambda x: x)).take(5).run(runtime=engine) == [0, 2, 4, 6, 8]
+
+
+def test_cheap_items_travel_in_large_batches(crewed: Runtime) -> None:
+    report = daglite.observe.Report()
+    count.iter(n=20_000).then(task(lambda x: x)).run(runtime=crewed, observers=[report])
+    text = str(report)
+    assert "20,000" in text or "20000" in text

@@ -1,0 +1,320 @@
+"""The session of a cluster against an engine of the test's own, which does what it is told and nothing else."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from daglite.exceptions import ExecutionError, TransferError
+from daglite.functions import describe
+from daglite.runtime.chain import BoundStep
+from daglite.runtime.clusters import rounds, session as sessions
+from daglite.runtime.clusters.carrier import Arrived, Broken, Failed, Joined, Left, Mail, Spot
+from daglite.runtime.clusters.parcels import PROCESS, Job, Outcome, open_job, pack_outcome
+from daglite.runtime.clusters.rounds import drop_round
+from daglite.runtime.clusters.runner import run_job
+from daglite.runtime.clusters.session import ClusterSession
+from daglite.runtime.executor import Chunk, Reply
+
+
+class Sent(NamedTuple):
+    """A parcel under way."""
+
+    ticket: int
+    spot: str
+    parcel: Sequence[bytes]
+
+    @property
+    def job(self) -> Job:
+        return open_job(self.parcel)[0]
+
+
+class Engine:
+    """Keeps what it is sent until the test says what comes of it."""
+
+    engine = "Test"
+    rate = 1000.0
+
+    def __init__(self, *spots: Spot) -> None:
+        self.mail = Mail()
+        self.sent: list[Sent] = []
+        self.cancelled: list[int] = []
+        self.dropped: list[str] = []
+        self.closed = 0
+        self._spots = spots
+
+    def spots(self) -> Sequence[Spot]:
+        return self._spots
+
+    def send(self, ticket: int, spot: str, parcel: Sequence[bytes]) -> None:
+        self.sent.append(Sent(ticket, spot, parcel))
+
+    def cancel(self, tickets: Collection[int]) -> None:
+        self.cancelled += tickets
+
+    def drop(self, run: str) -> None:
+        self.dropped.append(run)
+        drop_round(run)
+
+    def close(self) -> None:
+        self.closed += 1
+
+    def work(self, sent: Sent) -> None:
+        """Do a job here, as a worker would."""
+        self.mail.post(Arrived(sent.ticket, run_job(*sent.parcel)))
+
+
+ONE, TWO = Spot("one", 1, process=PROCESS, pid=11), Spot("two", 1, pid=22)
+
+
+def made(fn: Any, **options: Any) -> BoundStep:
+    """A step of a function of `x`."""
+    return BoundStep(0, describe(fn, **options), (), ("x",))
+
+
+def chunk(seq: int, program: int, session: ClusterSession, *items: object, exclusive: bool = False) -> Chunk:
+    return Chunk(seq, program, "batch", session.codec.pack([*items]), len(items), exclusive=exclusive)
+
+
+def values(session: ClusterSession, reply: Reply) -> list[object]:
+    return session.codec.unpack(reply.segments)[0]
+
+
+def test_a_chunk_is_done_and_answered() -> None:
+    engine = Engine(ONE)
+    session = ClusterSession(engine)
+    program = session.install([made(lambda x: x * 2)])
+    session.submit(chunk(7, program, session, 1, 2, 3))
+    engine.work(engine.sent[0])
+    (reply,) = session.ready(None)
+    assert (reply.seq, reply.kind, reply.done, values(session, reply)) == (7, "done", 3, [2, 4, 6])
+    session.close()
+    assert engine.dropped == [engine.sent[0].job.run]
+    assert engine.closed == 1
+
+
+def test_a_small_program_goes_along_until_its_worker_has_answered() -> None:
+    engine = Engine(ONE)
+    session = ClusterSession(engine)
+    program = session.install([made(lambda x: x)])
+    session.submit(chunk(0, program, session, 1))
+    session.submit(chunk(1, program, session, 2))
+    engine.work(engine.sent[0])
+    assert len(session.ready(None)) == 1
+    session.submit(chunk(2, program, session, 3))
+    assert [one.job.body is not None for one in engine.sent] == [True, True, False]
+
+
+def test_a_large_program_goes_once() -> None:
+    engine = Engine(ONE)
+    session = ClusterSession(engine)
+    table = bytes(100_000)
+    program = session.install([made(lambda x: x + len(table))])
+    session.submit(chunk(0, program, session, 1))
+    session.submit(chunk(1, program, session, 2))
+    assert [one.job.body is not None for one in engine.sent] == [True, False]
+
+
+def test_a_worker_that_lacks_something_says_so_and_gets_it() -> None:
+    """Chunks may overtake each other on the way: then the second one has come before the program."""
+    engine = Engine(ONE)
+    session = ClusterSession(engine)
+    table = bytes(100_000)
+    program = session.install([made(lambda x: x + len(table))])
+    session.submit(chunk(0, program, session, 1))
+    session.submit(chunk(1, program, session, 2))
+    engine.work(engine.sent[1])
+    assert session.ready(None) == []
+    again = engine.sent[2]
+    assert again.job.body is not None
+    engine.work(again)
+    (reply,) = session.ready(None)
+    assert (reply.seq, values(session, reply)) == (1, [100_002])
+    assert session.free() == 1
+
+
+def test_a_worker_that_has_forgotten_the_run_gets_all_of_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have worked for many others meanwhile."""
+    engine = Engine(ONE)
+    session = ClusterSession(engine)
+
+    class Point:
+        x = 1
+
+    program = session.install([made(lambda x: x.x)])
+    for seq in range(2):
+        session.submit(chunk(seq, program, session, session.codec.capture(Point())))
+        if seq == 1:
+            monkeypatch.setattr(rounds, "_ROUNDS", OrderedDict())
+        engine.work(engine.sent[-1])
+        replies = session.ready(None)
+    assert replies == []
+    again = engine.sent[-1].job
+    assert (engine.sent[1].job.base, again.base, len(again.definitions)) == (1, 0, 1)
+    engine.work(engine.sent[-1])
+    assert [values(session, reply) for reply in session.ready(None)] == [[1]]
+
+
+def test_definitions_reach_a_worker_once_and_in_order() -> None:
+    engine = Engine(ONE)
+    session = ClusterSession(engine)
+
+    class Point:
+        x = 1
+
+    program = session.install([made(lambda x: x.x)])
+    session.submit(chunk(0, program, session, session.codec.capture(Point())))
+    engine.work(engine.sent[0])
+    (reply,) = session.ready(None)
+    assert values(session, reply) == [1]
+
+    class Other:
+        x = 2
+
+    session.submit(chunk(1, program, session, session.codec.capture(Other())))
+    session.submit(chunk(2, program, session, session.codec.capture(Point())))
+    first, second, third = [one.job for one in engine.sent]
+    assert (first.base, len(first.definitions)) == (0, 1)
+    assert (second.base, len(second.definitions), third.base) == (1, 1, 1)
+    # The later one comes first: it brings all it needs.
+    engine.work(engine.sent[2])
+    engine.work(engine.sent[1])
+    assert [values(session, reply) for reply in session.ready(None)] == [[1], [2]]
+
+
+def test_all_that_a_worker_had_is_lost_with_it_and_may_have_begun() -> None:
+    engine = Engine(ONE, TWO)
+    session = ClusterSession(engine)
+    program = session.install([made(lambda x: x)])
+    for seq in range(4):
+        session.submit(chunk(seq, program, session, seq))
+    assert [one.spot for one in engine.sent] == ["one", "two", "one", "two"]
+    assert session.free() == 0
+    engine.mail.post(Left("two"))
+    lost = session.ready(None)
+    assert [(reply.seq, reply.kind, reply.started, reply.worker) for reply in lost] == [
+        (1, "lost", True, 22),
+        (3, "lost", True, 22),
+    ]
+    assert "worker two left the Test cluster" in lost[0].hint
+    assert engine.cancelled == [engine.sent[1].ticket, engine.sent[3].ticket]
+    # What comes late is nobody's: the chunk has been sent again, or will be.
+    engine.work(engine.sent[1])
+    assert session.ready(0.0) == []
+
+
+def test_a_job_for_a_process_that_has_ended_is_lost_and_not_done_by_the_next(tmp_path: Path) -> None:
+    """A worker that was started again at the same address must not do what its predecessor may have done."""
+    engine = Engine(Spot("one", 1, process="another", pid=1))
+    session = ClusterSession(engine)
+    note = tmp_path / "note"
+    session.submit(chunk(0, session.install([made(lambda x: note.write_text("done"))]), session, 1))
+    engine.work(engine.sent[0])
+    (reply,) = session.ready(None)
+    assert (reply.kind, reply.started, note.exists()) == ("lost", True, False)
+
+
+def test_after_a_loss_suspects_are_alone_with_their_worker() -> None:
+    engine = Engine(Spot("one", 2), Spot("two", 2))
+    session = ClusterSession(engine)
+    program = session.install([made(lambda x: x)])
+    # Before it, a single call takes one slot of its worker.
+    session.submit(chunk(0, program, session, 0, exclusive=True))
+    session.submit(chunk(1, program, session, 0, exclusive=True))
+    session.submit(chunk(2, program, session, 0, exclusive=True))
+    engine.mail.post(Left("two"))
+    assert len(session.ready(None)) == 1
+    assert not session.idle()
+    for one in engine.sent[::2]:
+        engine.work(one)
+    assert len(session.ready(None)) == 2
+    session.submit(chunk(3, program, session, 0, exclusive=True))
+    assert (session.idle(), session.free()) == (False, 0)
+    engine.work(engine.sent[-1])
+    assert len(session.ready(None)) == 1
+    assert (session.idle(), session.free()) == (True, 4)
+
+
+def test_an_engine_whose_jobs_die_alone_suspects_nobody_else() -> None:
+    engine = Engine(Spot("all", 3, alone=True))
+    session = ClusterSession(engine)
+    program = session.install([made(lambda x: x)])
+    session.submit(chunk(0, program, session, 0))
+    session.submit(chunk(1, program, session, 0))
+    engine.mail.post(Failed(engine.sent[0].ticket, "its process crashed", lost=True))
+    (reply,) = session.ready(None)
+    assert (reply.seq, reply.kind, reply.hint) == (0, "lost", "its process crashed")
+    assert session.idle()
+    session.submit(chunk(2, program, session, 0, exclusive=True))
+    assert session.idle()
+
+
+def test_what_an_engine_cannot_run_ends_the_run() -> None:
+    engine = Engine(ONE)
+    session = ClusterSession(engine)
+    program = session.install([made(lambda x: x)])
+    session.submit(chunk(0, program, session, 0))
+    engine.mail.post(Failed(engine.sent[0].ticket, "ModuleNotFoundError: No module named 'daglite'", lost=False))
+    with pytest.raises(TransferError, match=r"Test could not run a chunk: ModuleNotFoundError.*is daglite in"):
+        session.ready(None)
+    engine.mail.post(Broken("it is gone"))
+    with pytest.raises(ExecutionError, match="it is gone"):
+        session.ready(None)
+    session.submit(chunk(1, program, session, 0))
+    engine.mail.post(Arrived(engine.sent[-1].ticket, pack_outcome(Outcome("refused", "x", 1, text="of another make"))))
+    with pytest.raises(ExecutionError, match="a worker of the Test cluster refused a chunk: of another make"):
+        session.ready(None)
+
+
+def test_a_cluster_that_stays_without_workers_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine(ONE)
+    session = ClusterSession(engine)
+    engine.mail.post(Left("one"))
+    assert session.ready(None) == []
+    assert (session.free(), session.idle()) == (0, False)
+    engine.mail.post(Joined(TWO))
+    assert session.ready(0.0) == []
+    assert session.free() == 2
+    monkeypatch.setattr(sessions, "_WITHOUT_WORKERS", 0.01)
+    engine.mail.post(Left("two"))
+    session.ready(None)
+    with pytest.raises(ExecutionError, match=r"all workers of the Test cluster have been gone for 0\.01 s"):
+        session.ready(None)
+
+
+def test_a_kept_session_begins_each_run_from_nothing() -> None:
+    engine = Engine(ONE)
+    session = ClusterSession(engine)
+    program = session.install([made(lambda x: x)])
+    session.submit(chunk(0, program, session, 0))
+    session.recycle()
+    assert engine.cancelled == [engine.sent[0].ticket]
+    assert engine.dropped == [engine.sent[0].job.run]
+    engine.work(engine.sent[0])
+    assert session.ready(0.0) == []
+    assert session.free() == 2
+    program = session.install([made(lambda x: x)])
+    session.submit(chunk(1, program, session, 0))
+    assert engine.sent[1].job.run != engine.sent[0].job.run
+    assert engine.sent[1].job.body is not None
+
+
+def test_batches_aim_at_what_the_engine_stands() -> None:
+    assert ClusterSession(Engine(ONE)).pace.aim == 0.05
+    assert ClusterSession(Engine(Spot("all", 1000, alone=True))).pace.aim == 2.0
+
+
+def test_a_call_over_its_limit_is_told_while_it_goes_on() -> None:
+    engine = Engine(ONE)
+    session = ClusterSession(engine)
+    step = made(lambda x: time.sleep(2) if x == 2 else x, timeout=0.1)
+    session.submit(chunk(0, session.install([step]), session, 0, 1, 2, 3))
+    engine.work(engine.sent[0])
+    (reply,) = session.ready(None)
+    assert (reply.kind, reply.done, reply.step) == ("overdue", 2, 0)
+    assert "goes on" in reply.hint
