@@ -10,6 +10,7 @@ The map of the house, in the direction in which data flows:
     datasets, keys   where saves go                             tokens       what makes two things the same
     options          frozen option records                      exceptions   the tree of errors
     events           what happens in a run, as records          observe      report, progress, timeline
+    retry, failed    trying again, and items that failed        here         which item a task is at
     operations       what operations on streams mean            folding      what the named folds mean
     partitions       one generator, called for each partition   reading      what `from_iterable` reads
     testing          what a pipeline asks of tasks, checked
@@ -21,8 +22,11 @@ from typing import TYPE_CHECKING
 
 from daglite import datasets, exceptions, ir
 from daglite.datasets.store import DatasetStore
+from daglite.failed import Failed
 from daglite.futures import Future, IterFuture, MapTaskFuture, ReduceFuture, TaskFuture, from_iterable, ref
+from daglite.here import item_seed
 from daglite.plan import ItemStream, Plan
+from daglite.retry import Retry
 from daglite.tasks import PartialStreamTask, PartialTask, StreamTask, Task, task
 
 if TYPE_CHECKING:
@@ -41,6 +45,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "DatasetStore",
+    "Failed",
     "Future",
     "ItemStream",
     "IterFuture",
@@ -49,6 +54,7 @@ __all__ = [
     "PartialTask",
     "Plan",
     "ReduceFuture",
+    "Retry",
     "StreamTask",
     "Task",
     "TaskFuture",
@@ -58,6 +64,7 @@ __all__ = [
     "exceptions",
     "from_iterable",
     "ir",
+    "item_seed",
     "observe",
     "ref",
     "runtime",

@@ -22,6 +22,7 @@ __all__ = [
     "check_named",
     "fix",
     "known_parameters",
+    "refuse_on_error",
 ]
 
 # Of a long container the first values tell whether futures were put into it by mistake.
@@ -42,6 +43,17 @@ class Bindable:
 
     function: Function
     fixed: tuple[Binding, ...] = ()
+
+
+def refuse_on_error(function: Function, method: str, reason: str, *, handler: bool = False) -> None:
+    """Raise `ParameterError` for an `on_error` that cannot be kept there; `handler`: a function of failures can be."""
+    if function.on_error == "raise" or (handler and isinstance(function.on_error, Function)):
+        return
+    given = function.on_error.name if isinstance(function.on_error, Function) else function.on_error
+    raise ParameterError(
+        f"task '{function.name}' has `on_error` {given!r}, which `{method}` cannot keep: {reason}; "
+        "set it on the tasks on items, or take it off with `.with_options(on_error='raise')`"
+    )
 
 
 def argument_of(value: object) -> Argument:

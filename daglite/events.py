@@ -91,13 +91,16 @@ class Gauge(Protocol):
 
 
 class StepTime(NamedTuple):
-    """One step's part in a batch: seconds in its calls, calls begun and returned, and attempts that were repeated."""
+    """One step's part in a batch: seconds in its calls, calls begun and returned, attempts that were repeated, and
+    items that failed for good without ending the run.
+    """
 
     step: int
     seconds: float
     begun: int
     returned: int
     repeated: int
+    failed: int = 0
 
 
 @record(eq=True)

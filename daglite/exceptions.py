@@ -1,35 +1,51 @@
 """Every error daglite raises, and the facts behind a failed run.
 
     DagliteError
-    ├── TaskError                a task or a pipeline put together wrongly
-    │   └── ParameterError       a wrong parameter or option value
-    ├── DatasetError             a store or one of its keys
-    └── ExecutionError           a run that could not go on
-        ├── WorkerDiedError      a worker ended while it held items
-        ├── TaskTimeoutError     an item over its time limit (also a TimeoutError)
-        ├── TransferError        a value that cannot be pickled or unpickled
-        └── TaskFailedError      a task's own exception that could not travel
+    ├── TaskError                 a task or a pipeline put together wrongly
+    │   └── ParameterError        a wrong parameter or option value
+    ├── DatasetError              a store or one of its keys
+    └── ExecutionError            a run that could not go on
+        ├── WorkerDiedError       a worker ended while it held items
+        ├── TaskTimeoutError      an item over its time limit (also a TimeoutError)
+        ├── TransferError         a value that cannot be pickled or unpickled
+        ├── TaskFailedError       a task's own exception that could not travel
+        └── TooManyFailuresError  more items failed than `max_failures` allows
 
 A task's exception that can travel is raised as itself, with its own type; `failure_of` gives the facts daglite knows.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from daglite.lazy import lazy
+
+if TYPE_CHECKING:
+    import pickle
+else:
+    pickle = lazy("pickle")
 
 __all__ = [
     "DagliteError",
     "DatasetError",
     "ExecutionError",
     "Failure",
+    "Kept",
+    "MOST_KEPT",
     "ParameterError",
     "TaskError",
     "TaskFailedError",
     "TaskTimeoutError",
+    "TooManyFailuresError",
     "TransferError",
     "WorkerDiedError",
     "failure_of",
 ]
+
+
+# An item larger than this, in bytes, is not kept with its failure.
+MOST_KEPT = 1024 * 1024
 
 
 class DagliteError(Exception):
@@ -73,6 +89,53 @@ class TaskFailedError(ExecutionError):
     """
 
 
+class TooManyFailuresError(ExecutionError):
+    """More items failed than the `max_failures` of the run allows."""
+
+
+class Kept:
+    """The item of a failure as it entered step number `step`, for another run of it; `seed` is that of the run.
+
+    Where the failure travels, an item goes along that plain pickle can take, in `MOST_KEPT` bytes.
+    """
+
+    __slots__ = ("_item", "missing", "seed", "step")
+
+    def __init__(self, step: int, item: object, seed: int = 0, missing: str = "") -> None:
+        """`missing`: why there is no item."""
+        self.step = step
+        self.seed = seed
+        self.missing = missing
+        self._item = item
+
+    @property
+    def item(self) -> object:
+        """The item; raises `TransferError` when it could not be kept."""
+        if self.missing:
+            raise TransferError(f"the item was not kept: {self.missing}")
+        return self._item
+
+    def __reduce__(self) -> tuple[object, ...]:
+        if self.missing:
+            return _kept, (self.step, b"", self.seed, self.missing)
+        try:
+            data = pickle.dumps(self._item)
+        except Exception as error:
+            return _kept, (self.step, b"", self.seed, f"it cannot be pickled: {type(error).__name__}: {error}")
+        if len(data) > MOST_KEPT:
+            return _kept, (self.step, b"", self.seed, f"its {len(data)} bytes are more than {MOST_KEPT}")
+        return _kept, (self.step, data, self.seed, "")
+
+
+def _kept(step: int, data: bytes, seed: int, missing: str) -> Kept:
+    if missing:
+        return Kept(step, None, seed, missing)
+    try:
+        return Kept(step, pickle.loads(data), seed)
+    except Exception as error:
+        return Kept(step, None, seed, f"it cannot be loaded here: {type(error).__name__}: {error}")
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """What daglite knows about a failed run; see `failure_of`.
@@ -80,7 +143,7 @@ class Failure:
     `index` counts items from 0; it is None where no item was at work (the source itself, a single call). `item` is a
     cut `repr`. `attempt` counts from 1. `worker` is the process id of the worker, on threads the system's id of the
     thread, None for the coordinator. `exitcode` is set when a worker died: negative for a signal. `traceback` is the
-    text of the traceback in the worker, empty in the coordinator.
+    text of the traceback in the worker, empty in the coordinator. `kept` holds the item for `Plan.replay`.
     """
 
     task: str
@@ -91,6 +154,7 @@ class Failure:
     worker: int | None = None
     exitcode: int | None = None
     traceback: str = ""
+    kept: Kept | None = field(default=None, repr=False, compare=False)
 
 
 _ATTRIBUTE = "__daglite_failure__"

@@ -7,11 +7,12 @@ import functools
 import inspect
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator
-from typing import TYPE_CHECKING, Literal, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args, get_origin
 
 from daglite.exceptions import ParameterError, TaskError
 from daglite.lazy import lazy
 from daglite.records import record
+from daglite.retry import Retry
 
 if TYPE_CHECKING:
     import difflib
@@ -22,6 +23,7 @@ __all__ = [
     "Function",
     "Kind",
     "On",
+    "OnError",
     "Site",
     "describe",
     "describe_pair",
@@ -55,10 +57,13 @@ class Site:
 class Function:
     """A task's function with its options: frozen, shared by ir, plan and workers.
 
-    `retries` is the number of further attempts after a first one that raised an `Exception`. `timeout` is the most
-    seconds one call may take on a worker. `retry_on_crash` tells whether a call that its worker did not survive may be
-    started again. One that `stays` is called in the coordinator only. `site` is where it asks to run; None leaves it to
-    the run. One that is `partitioned` is a generator that takes its arguments as one mapping.
+    `retries` is the number of further attempts after a first one that raised an `Exception`; `retry` says which ones,
+    and how long to wait (None: all of them, at once). `timeout` is the most seconds one call may take on a worker.
+    `retry_on_crash` tells whether a call that its worker did not survive may be started again. `on_error` is what
+    becomes of an item at which it failed for good: it ends the run ("raise"), is dropped ("skip"), goes on as a
+    `Failed` ("keep"), or as what a function makes of that. One that `stays` is called in the coordinator only. `site`
+    is where it asks to run; None leaves it to the run. One that is `partitioned` is a generator that takes its
+    arguments as one mapping.
     `result` is the text of the element type (generators) or of the return type; "?" where there is no annotation.
     """
 
@@ -72,9 +77,21 @@ class Function:
     stays: bool = False
     partitioned: bool = False
     site: Site | None = None
+    retry: Retry | None = None
+    on_error: OnError = "raise"
 
     def __repr__(self) -> str:
         return f"Function({self.name})"
+
+    @property
+    def skips(self) -> bool:
+        """Whether an item at which it fails is dropped."""
+        return self.on_error == "skip"
+
+    @property
+    def tries(self) -> bool:
+        """Whether a failing call is not the end of its run at once."""
+        return self.retries > 0 or self.on_error != "raise"
 
     @property
     def needs_worker(self) -> bool:
@@ -106,16 +123,22 @@ class Function:
     @property
     def returns(self) -> str:
         """The text of what one call gives: the list of all items where it streams."""
-        return f"list[{self.result}]" if self.streams else self.result
+        given = f"list[{self.result}]" if self.streams else self.result
+        return f"{given} | Failed" if self.on_error == "keep" else given
+
+
+# What becomes of an item at which a task fails; a function is the one that makes something of a `Failed`.
+OnError: TypeAlias = Literal["raise", "skip", "keep"] | Function
 
 
 def describe(
     fn: Callable[..., object],
     *,
     name: str | None = None,
-    retries: int = 0,
+    retries: int | Retry = 0,
     timeout: float | None = None,
     retry_on_crash: bool = True,
+    on_error: object = "raise",
     on: On | None = None,
     workers: int | None = None,
 ) -> Function:
@@ -127,8 +150,10 @@ def describe(
         raise TaskError(f"`task` needs a function; got {fn!r}")
     if name is not None and (not isinstance(name, str) or not name.strip()):
         raise ParameterError(f"`name` must be a text that is not empty; got {name!r}")
-    if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
-        raise ParameterError(f"`retries` must be a whole number >= 0; got {retries!r}")
+    retry = retries if isinstance(retries, Retry) else None
+    count = retry.attempts - 1 if retry is not None else retries
+    if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+        raise ParameterError(f"`retries` must be a whole number >= 0 or a `daglite.Retry`; got {retries!r}")
     if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0):
         raise ParameterError(f"`timeout` must be a number of seconds > 0, or None; got {timeout!r}")
     if not isinstance(retry_on_crash, bool):
@@ -143,7 +168,40 @@ def describe(
     shown = name or _name(fn)
     kind = _kind(inner)
     result = element_type(inner, streams="generator" in kind)
-    return Function(fn, shown, kind, retries, result, timeout, retry_on_crash, site=site)
+    return Function(
+        fn, shown, kind, count, result, timeout, retry_on_crash, site=site, retry=retry, on_error=_on_error(on_error)
+    )
+
+
+def _on_error(given: object) -> OnError:
+    """The option of this name; a function or a task becomes a record, as every function of the user's does."""
+    if isinstance(given, str) and given in ("raise", "skip"):
+        return "raise" if given == "raise" else "skip"
+    # Importing tasks here would be a circle; they are known by the record they hold.
+    found = given if isinstance(given, Function) else getattr(given, "function", None)
+    if isinstance(found, Function):
+        if getattr(given, "fixed", ()):
+            raise ParameterError(f"`on_error` takes a task with nothing fixed; got {given!r}; write a function for it")
+    elif callable(given):
+        found = describe(given)
+    else:
+        raise ParameterError(f"`on_error` must be 'raise', 'skip', or a function of a `daglite.Failed`; got {given!r}")
+    if found.kind != "plain" or found.needs_worker or found.tries or found.site is not None:
+        raise ParameterError(
+            f"`on_error` must be a plain function without options, of one `daglite.Failed`; got '{found.name}'"
+        )
+    _check_takes_one(found)
+    return found
+
+
+def _check_takes_one(handler: Function) -> None:
+    try:
+        inspect.signature(handler.fn).bind(None)
+    except TypeError as error:
+        raise ParameterError(f"`on_error` calls '{handler.name}' with a `daglite.Failed` alone: {error}") from None
+    except ValueError:
+        # A builtin that says nothing of what it takes.
+        pass
 
 
 def _site(on: object, workers: object) -> Site | None:

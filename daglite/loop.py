@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
+from daglite.functions import Function
 from daglite.program import Segment, Step, StreamStage
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "filters_of",
     "flowing_shape",
     "inline_shape",
+    "skips_of",
     "spreading",
     "worker_shape",
     "write_loop",
@@ -50,9 +52,9 @@ class Shape(NamedTuple):
     `append` and `capture` for results that leave this process ("cells"); where an operation comes next the loop is a
     generator of results ("yield"). With `copies`, items and results are copied as
     if they had been at a worker; `snap` is a pair then, and each of the two tells of which type a value need not go
-    through it. Where some of these `filters`, `mark` says of each item how many cells came of it. A loop that `ends`
-    asks `full` after each result whether to go on. What step number `spreads` gives is taken apart:
-    item by item for what comes next, or in parts where that is not here.
+    through it. Where some of these `filters`, or `skips` items at which it fails, `mark` says of each item how many
+    cells came of it. A loop that `ends` asks `full` after each result whether to go on. What step number `spreads`
+    gives is taken apart: item by item for what comes next, or in parts where that is not here.
     """
 
     saves: tuple[bool, ...]
@@ -63,6 +65,7 @@ class Shape(NamedTuple):
     filters: frozenset[int] = frozenset()
     ends: bool = False
     spreads: int | None = None
+    skips: frozenset[int] = frozenset()
 
     @property
     def counts(self) -> bool:
@@ -73,7 +76,7 @@ class Shape(NamedTuple):
     @property
     def marks(self) -> bool:
         """Whether the end must be told which cells belong to which item."""
-        return self.end == "cells" and bool(self.filters)
+        return self.end == "cells" and bool(self.filters or self.skips)
 
 
 class Place(NamedTuple):
@@ -99,16 +102,16 @@ def inline_shape(stage: StreamStage) -> Shape:
     links = stage.last.links
     saves = tuple(bool(link.saves) for link in links)
     end: Literal["fold", "each"] = "fold" if stage.ending == "reduce" else "each"
-    first, ends = _saves_items(stage, stage.last), stage.most is not None
-    return Shape(saves, end, first, filters=filters_of(links), ends=ends, spreads=spreading(links))
+    first, ends, skips = _saves_items(stage, stage.last), stage.most is not None, skips_of(links)
+    return Shape(saves, end, first, filters=filters_of(links), ends=ends, spreads=spreading(links), skips=skips)
 
 
 def flowing_shape(stage: StreamStage, segment: Segment) -> Shape:
     """The shape of a segment whose results go on to operations in the coordinator, without workers."""
     links = segment.links
-    saves = tuple(bool(link.saves) for link in links)
+    saves, skips = tuple(bool(link.saves) for link in links), skips_of(links)
     first = _saves_items(stage, segment)
-    return Shape(saves, "yield", first, filters=filters_of(links), spreads=spreading(links))
+    return Shape(saves, "yield", first, filters=filters_of(links), spreads=spreading(links), skips=skips)
 
 
 def _saves_items(stage: StreamStage, segment: Segment) -> bool:
@@ -137,11 +140,16 @@ def worker_shape(stage: StreamStage) -> Shape:
 def between_shape(links: Sequence[Step]) -> Shape:
     """The shape of a segment in a worker whose results go on in the coordinator."""
     saves = (*(bool(link.saves) for link in links[:-1]), False)
-    return Shape(saves, "cells", filters=filters_of(links))
+    return Shape(saves, "cells", filters=filters_of(links), skips=skips_of(links))
 
 
 class Filtering(Protocol):
-    """A step that may be a filter."""
+    """A step that may be a filter, or drop items at which it fails."""
+
+    @property
+    def function(self) -> Function:
+        """What it calls."""
+        ...
 
     @property
     def filters(self) -> bool:
@@ -161,6 +169,12 @@ class Spreading(Protocol):
 def filters_of(steps: Sequence[Filtering]) -> frozenset[int]:
     """The positions of the filters among the steps."""
     return frozenset([position for position, step in enumerate(steps) if step.filters])
+
+
+def skips_of(steps: Sequence[Filtering]) -> frozenset[int]:
+    """The positions of the steps, filters aside, that drop items at which they fail."""
+    dropping = enumerate(steps)
+    return frozenset([position for position, step in dropping if step.function.skips and not step.filters])
 
 
 def spreading(steps: Sequence[Spreading]) -> int | None:
@@ -190,6 +204,11 @@ def write_loop(shape: Shape) -> WrittenLoop:
         else:
             lines.append((f"    x = call_{step}({x})", Place("call", step)))
             x = "x"
+            if step in shape.skips:
+                lines.append(("    if x is SKIPPED:", Place("end")))
+                if shape.marks:
+                    lines.append((f"        mark({cells})", Place("end")))
+                lines.append(("        continue", Place("end")))
         if saves:
             lines.append((f"    save_{step}(index, {x})", Place("save", step)))
             cells += 1

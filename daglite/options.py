@@ -100,6 +100,8 @@ class RunOptions(TypedDict, total=False):
     start_method: "auto" (default), "fork", "forkserver" or "spawn".
     worker_retries: how often an item starts again when its worker died (default 2).
     max_items_per_worker: a worker is replaced after so many items (default: never).
+    seed: what the `daglite.item_seed` of tasks comes from (default 0).
+    max_failures: how many items may fail at tasks with `on_error` or `.attempt` (default: any number).
     store: where saves without a `save_store` go: a store or a folder.
     observers: who is told what happens, see `daglite.events`; `daglite.observe` has some.
     progress: None (default) shows long runs on a terminal and in notebooks, True on any error output, False never; a
@@ -112,6 +114,8 @@ class RunOptions(TypedDict, total=False):
     start_method: StartMethod
     worker_retries: int
     max_items_per_worker: int
+    seed: int
+    max_failures: int
     store: Store | str | os.PathLike[str]
     observers: Sequence[Observer]
     progress: bool | Callable[[Progress], object] | None
@@ -130,6 +134,8 @@ class RunSettings:
     start_method: StartMethod = "auto"
     worker_retries: int = 2
     max_items_per_worker: int | None = None
+    seed: int = 0
+    max_failures: int | None = None
     given: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
@@ -140,6 +146,10 @@ class RunSettings:
             if value is not None:
                 check_count(name, value, least=1)
         check_count("worker_retries", self.worker_retries, least=0)
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int):
+            raise ParameterError(f"`seed` must be a whole number; got {self.seed!r}")
+        if self.max_failures is not None:
+            check_count("max_failures", self.max_failures, least=0)
 
 
 def settings_of(options: RunOptions) -> RunSettings:

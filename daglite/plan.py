@@ -8,12 +8,13 @@ import sys
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Self, cast
+from typing import TYPE_CHECKING, Any, Generic, Self, cast
 
 from typing_extensions import TypeVar, Unpack
 
 from daglite.datasets.store import DatasetStore
-from daglite.exceptions import ParameterError, TaskError
+from daglite.exceptions import Failure, ParameterError, TaskError, failure_of
+from daglite.failed import Failed
 from daglite.lazy import lazy
 from daglite.options import RunOptions, Store, settings_of
 from daglite.program import Program, Stage, steps_of
@@ -29,13 +30,13 @@ if TYPE_CHECKING:
     import daglite.runtime.travel.transfer as transfer
     import daglite.sameness as sameness
     from daglite.explain import ExplainFormat
-    from daglite.runtime import run as runs
+    from daglite.runtime import replay as replays, run as runs
     from daglite.runtime.run import Execution
 else:
     explaining, sameness = lazy("daglite.explain"), lazy("daglite.sameness")
     observe, cell = lazy("daglite.observe"), lazy("daglite.observe.cell")
     asyncio, runs, transfer = lazy("asyncio"), lazy("daglite.runtime.run"), lazy("daglite.runtime.travel.transfer")
-    worker = lazy("daglite.runtime.processes.worker")
+    worker, replays = lazy("daglite.runtime.processes.worker"), lazy("daglite.runtime.replay")
 
 __all__ = ["ItemStream", "Plan"]
 
@@ -77,8 +78,9 @@ class Plan(Generic[R_co]):
         """Run the plan and return its value (a list for a plan that ends in items).
 
         Options: `runtime` ("processes", "threads", "inline", "auto"), `workers`, `start_method`, `worker_retries`,
-        `store`, `observers`, `progress`, `trace`; see `daglite.options.RunOptions`. A task's exception is raised as
-        itself, with notes; `failure_of` has the facts. Raises `ParameterError` for option values that are not allowed.
+        `seed`, `max_failures`, `store`, `observers`, `progress`, `trace`; see `daglite.options.RunOptions`. A task's
+        exception is raised as itself, with notes; `failure_of` has the facts. Raises `ParameterError` for option values
+        that are not allowed.
         """
         with self._execution(options) as execution:
             return cast("R_co", execution.run())
@@ -99,6 +101,15 @@ class Plan(Generic[R_co]):
             with contextlib.suppress(runs.Cancelled):
                 await running
             raise
+
+    def replay(self, failure: Failure | Failed[Any] | BaseException, /) -> object:
+        """Run the one item of a failure again, in this process: the task's own exception is raised as it happens.
+
+        `failure` is the exception of a run, its `failure_of`, or a `daglite.Failed`. Without retries and `on_error`;
+        nothing is saved. Gives the value of the task when it does not fail this time. Raises `TaskError` when daglite
+        knows no such step in this plan, `TransferError` when the item was not kept.
+        """
+        return replays.replay(self.program, _facts_of(failure))
 
     def stream(self: Plan[list[T]], *, ordered: bool = True, **options: Unpack[RunOptions]) -> ItemStream[T]:
         """Run the plan item by item: the source moves only when an item is asked for.
@@ -170,6 +181,18 @@ class ItemStream(Generic[T]):
     def close(self) -> None:
         """End the run now; closing twice is harmless."""
         self._end()
+
+
+def _facts_of(failure: object) -> Failure:
+    """What is known of a failure."""
+    found = failure_of(failure) if isinstance(failure, BaseException) else failure
+    found = found.failure if isinstance(found, Failed) else found
+    if not isinstance(found, Failure):
+        raise TaskError(
+            "`replay` needs the failure of a run: its exception, the `failure_of` it, or a `daglite.Failed`; "
+            f"got {failure!r}"
+        )
+    return found
 
 
 def _end(items: Iterator[object], execution: Execution) -> None:

@@ -91,6 +91,11 @@ class Step:
         return self.passes is not None
 
     @property
+    def drops(self) -> bool:
+        """Whether items may end here: it is a filter, or skips those at which it fails."""
+        return self.filters or self.function.skips
+
+    @property
     def gives(self) -> str:
         """The text of the type of what goes on from here."""
         if self.passes is not None:

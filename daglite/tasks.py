@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, Protocol, Sel
 
 from typing_extensions import ParamSpec, TypedDict, TypeVar, Unpack
 
-from daglite.binding import Bindable, bind_call, bind_map, fix
+from daglite.binding import Bindable, bind_call, bind_map, fix, refuse_on_error
 from daglite.exceptions import ParameterError, TaskError
+from daglite.failed import Failed
 from daglite.functions import On, describe, suggest
 from daglite.futures import Future, IterFuture, MapTaskFuture, TaskFuture
 from daglite.ir.nodes import IterNode, MapTaskNode, TaskNode
 from daglite.partitions import partitioned
+from daglite.retry import Retry
 
 __all__ = ["BaseTask", "PartialStreamTask", "PartialTask", "StreamTask", "Task", "TaskDecorator", "task"]
 
@@ -34,9 +36,10 @@ class TaskOptions(TypedDict, total=False):
     """The options of a task; see `task`."""
 
     name: str | None
-    retries: int
+    retries: int | Retry
     timeout: float | None
     retry_on_crash: bool
+    on_error: Literal["raise", "skip"] | Callable[[Failed[Any]], object]
     on: On | None
     workers: int | None
 
@@ -65,7 +68,11 @@ class BaseTask(Bindable, Generic[P, R_co]):
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> TaskFuture[R_co]:
         """One call, not run yet; raises `ParameterError` for arguments that do not fit."""
+        self._refuse_skip()
         return TaskFuture(TaskNode(bind_call(self, args, kwargs)))
+
+    def _refuse_skip(self) -> None:
+        refuse_on_error(self.function, "a call", "its value cannot be left out", handler=not self.function.streams)
 
     def map(
         self,
@@ -95,9 +102,10 @@ class BaseTask(Bindable, Generic[P, R_co]):
         old = self.function
         stay: TaskOptions = {
             "name": old.name,
-            "retries": old.retries,
+            "retries": old.retries if old.retry is None else old.retry,
             "timeout": old.timeout,
             "retry_on_crash": old.retry_on_crash,
+            "on_error": old.on_error,  # type: ignore[typeddict-item]  # the record of a function, described already
             "on": None if old.site is None else old.site.on,
             # Another place has workers of its own.
             "workers": None if old.site is None or options.get("on", old.site.on) != old.site.on else old.site.workers,
@@ -140,6 +148,7 @@ class StreamTask(Task[P, list[T]], Generic[P, T]):
                 f"task '{self.name}' has {asked}, which `.iter` cannot keep: "
                 "its generator runs in the coordinator; set them on the tasks behind it, or call the task directly"
             )
+        refuse_on_error(self.function, "iter", "a generator that has failed cannot go on")
         return IterFuture(IterNode(bind_call(self, args, kwargs)))
 
     def iter_partitions(
@@ -190,10 +199,16 @@ def task(fn: Any = _NOT_GIVEN, /, **options: Unpack[TaskOptions]) -> Any:
 
     The function itself stays as it is; it is the `fn` of the task.
     `name` is shown in plans and errors (default: the function's own). `retries` is how many further attempts follow an
-    attempt that raised an `Exception`; for a generator they cover a direct call, and with `.iter` only the time until
-    the first item is out. `timeout` is the most seconds one call may take on a worker, its waiting for a worker not
-    counted; the worker is killed and the run ends with `TaskTimeoutError`. `retry_on_crash=False`: a call whose worker
-    died is not started again, the run ends with `WorkerDiedError`.
+    attempt that raised an `Exception` or was over its `timeout`, at once; a `daglite.Retry` waits before them and says
+    which errors are meant. For a generator they cover a direct call, and with `.iter` only the time until the first
+    item is out. `timeout` is the most seconds one attempt may take on a worker, its waiting for a worker not counted;
+    the worker is killed, and after the last attempt the run ends with `TaskTimeoutError`. `retry_on_crash=False`: a
+    call whose worker died is not started again, the run ends with `WorkerDiedError`.
+
+    `on_error` is what becomes of an item when its last attempt raised an `Exception`, was over its time limit, or ended
+    its worker: "raise" ends the run, "skip" drops the item, and a function (or task) that takes a `daglite.Failed` and
+    returns what the task would gives the result. See `max_failures` of `run`, and `.attempt` to keep failed items.
+
     `on` is where calls run: "processes", "threads" (for tasks that wait; `async def` ones share one event loop) or
     "coordinator"; None leaves it to the run. `workers` is how many calls are under way there at once (default: as many
     as the run has workers there). In a run with `runtime="inline"` all calls are in the coordinator.

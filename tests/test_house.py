@@ -14,7 +14,7 @@ AROUND = sorted(file for folder in ("tests", "examples", "benchmarks") for file 
 
 # A room is a module or a folder of daglite; "compile" is the file compile/__init__.py, "compile inside" the rest of
 # that folder, "face" is daglite/__init__.py. A room may always import itself.
-_BUILDING = {"compile", "ir", "datasets", "keys", "functions", "binding", "options", "exceptions"}
+_BUILDING = {"compile", "ir", "datasets", "keys", "functions", "binding", "options", "exceptions", "failed", "retry"}
 _BUILDING |= {"folding", "operations", "reading"}
 MAY_IMPORT: dict[str, set[str]] = {
     "exceptions": set(),
@@ -24,21 +24,35 @@ MAY_IMPORT: dict[str, set[str]] = {
     "folding": set(),
     "operations": set(),
     "reading": {"exceptions"},
-    "functions": {"exceptions"},
+    "retry": {"exceptions"},
+    "failed": {"exceptions"},
+    "here": {"exceptions"},
+    "functions": {"exceptions", "retry"},
     "keys": {"exceptions", "functions"},
     "options": {"exceptions", "functions", "keys"},
-    "tokens": {"exceptions", "functions"},
+    "tokens": {"exceptions", "functions", "retry"},
     "program": {"exceptions", "functions", "keys", "operations", "options"},
-    "loop": {"program"},
+    "loop": {"functions", "program"},
     "datasets": {"exceptions", "keys", "options"},
     "ir": {"exceptions", "functions", "keys", "operations", "options", "tokens"},
     "events": {"program"},
     "binding": {"exceptions", "functions", "ir"},
     "sameness": {"functions", "options", "program", "tokens"},
-    "explain": {"loop", "operations", "options", "program", "sameness", "shorten"},
+    "explain": {"functions", "loop", "operations", "options", "program", "retry", "sameness", "shorten"},
     "observe": {"events", "exceptions", "explain", "options", "program", "shorten"},
-    "runtime": {"events", "exceptions", "functions", "keys", "loop", "options", "program"},
-    "plan": {"datasets", "exceptions", "explain", "observe", "options", "program", "runtime", "sameness", "shorten"},
+    "runtime": {"events", "exceptions", "failed", "functions", "here", "keys", "loop", "options", "program"},
+    "plan": {
+        "datasets",
+        "exceptions",
+        "explain",
+        "failed",
+        "observe",
+        "options",
+        "program",
+        "runtime",
+        "sameness",
+        "shorten",
+    },
     "compile inside": {
         "binding",
         "exceptions",

@@ -9,11 +9,13 @@ import pickle
 import threading
 import typing
 from dataclasses import dataclass
+from typing import Any
 
 import dill
 import pytest
 
-from daglite.functions import Function
+from daglite import Retry
+from daglite.functions import Function, describe
 from daglite.records import replace
 from daglite.tokens import Unstable, same_function, same_value, token
 from tests.token_samples import adder, record
@@ -127,6 +129,17 @@ def test_same_function_needs_equal_record() -> None:
     assert same_function(first, record(adder(1)))
     for other in (record(adder(1), name="g"), record(adder(1), retries=1), record(adder(2))):
         assert not same_function(first, other)
+    options: list[dict[str, Any]] = [
+        {"retries": Retry()}, {"retries": Retry(on=(OSError,))}, {"on_error": "skip"}, {"on_error": adder(1)},
+        {"on_error": adder(2)}, {},
+    ]  # fmt: skip
+    different = [describe(adder(1), **each) for each in options]
+    assert len({*map(token, different)}) == 6
+    for left, one in enumerate(different):
+        again = describe(adder(1), **options[left])
+        assert [same_function(one, other) for other in different] == [left == right for right in range(6)]
+        assert same_function(one, again)
+        assert token(one) == token(again)
     unstable = adder(LOCK)
     assert same_function(record(unstable), record(unstable))
     assert not same_function(record(unstable), record(adder(LOCK)))

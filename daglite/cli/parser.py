@@ -21,6 +21,8 @@ RUN_OPTIONS = (
     "start_method",
     "worker_retries",
     "max_items_per_worker",
+    "seed",
+    "max_failures",
     "store",
     "progress",
     "trace",
@@ -168,6 +170,10 @@ def _add_run(commands: _Commands) -> None:
     )
     options.add_argument(
         "--max-items-per-worker", type=_count, metavar="N", help="replace a worker after so many items"
+    )
+    options.add_argument("--seed", type=int, metavar="N", help="what the seeds of items come from (default: 0)")
+    options.add_argument(
+        "--max-failures", type=_number, metavar="N", help="how many items may fail at tasks that go on (default: any)"
     )
     options.add_argument("--store", metavar="FOLDER", help="where saves go (default: daglite_data)")
     _add_watching(made)

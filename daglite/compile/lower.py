@@ -140,7 +140,8 @@ class _Numbering:
             case MapTaskNode():
                 link = self._step(name, node.call, tuple(binding.name for binding in node.sources), node.saves)
                 segments = (Segment((), (link,)),)
-                return self._stream(self._mapped(node.sources, node.mode, node.limit), segments, None, Collect())
+                stage = self._stream(self._mapped(node.sources, node.mode, node.limit), segments, None, Collect())
+                return stage if node.most is None else replace(stage, most=node.most)
             case FilterNode():
                 one = (Link(node.call, (node.item,), node.saves, filters=True),)
                 source = Mapped((Binding(node.item, node.source),), "zip")
@@ -212,7 +213,7 @@ class _Numbering:
                 links = segments[-1].links
                 here = (
                     bool(node)
-                    or any(link.filters for link in links)
+                    or any(link.drops for link in links)
                     or any(link.function.here or link.function.loops for link in links)
                 )
                 here = here or (not links and ending.combine is not None and ending.combine.named)
@@ -295,12 +296,14 @@ class _Numbering:
 def _spread(segment: Segment, following: Segment) -> Segment:
     """The segment, whose last task may give what it gives in pieces if that is taken apart next.
 
-    Not where a result must be there as a whole before it goes on: to be saved, to be tried again, or in a time limit.
+    Not where a result must be there as a whole before it goes on: to be saved, to be tried again, in a time limit, or
+    because something else may come in its place.
     """
     last = segment.links[-1] if segment.links else None
     if last is None or not following.operations or following.operations[0].kind != "unbatch" or last.filters:
         return segment
     whole = last.function.streams and (last.function.retries or last.function.timeout is not None)
+    whole = whole or last.function.on_error != "raise"
     if whole or any(link.saves for link in segment.links):
         return segment
     return replace(segment, links=(*segment.links[:-1], replace(last, spreads=True)))

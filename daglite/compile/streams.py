@@ -22,7 +22,7 @@ from daglite.ir.nodes import (
 )
 from daglite.records import replace
 
-__all__ = ["continued", "extended", "open_stream", "step_on"]
+__all__ = ["continued", "extended", "most_of", "open_stream", "step_on"]
 
 L = TypeVar("L")
 
@@ -33,7 +33,7 @@ def open_stream(node: Node) -> CompositeMapTaskNode | None:
         case IterNode():
             return CompositeMapTaskNode(node, (), None)
         case MapTaskNode():
-            return CompositeMapTaskNode(Mapped(node.sources, node.mode, node.limit), (_link(node),), None)
+            return CompositeMapTaskNode(Mapped(node.sources, node.mode, node.limit), (_link(node),), None, node.most)
         case FilterNode():
             source = Mapped((Binding(node.item, node.source),), "zip")
             return CompositeMapTaskNode(source, (_link(node),), None, node.most)
@@ -79,7 +79,12 @@ def continued(
     links = stream.links
     for part in parts:
         links = extended(links, part)
-    return replace(stream, links=links, most=node.most if isinstance(node, FilterNode) else None)
+    return replace(stream, links=links, most=most_of(node))
+
+
+def most_of(node: Node) -> int | None:
+    """With how many results a step on a stream ends it; None where it does not."""
+    return node.most if isinstance(node, MapTaskNode | FilterNode) else None
 
 
 def _link(node: MapTaskNode | FilterNode) -> Link:

@@ -58,15 +58,16 @@ def _below(node: Node) -> Node | None:
     return None if step is None else step[0]
 
 
+def _drops(node: Node) -> bool:
+    """Whether not every item comes through: of a filter, and of a map that skips those at which it fails."""
+    return isinstance(node, FilterNode) or (isinstance(node, MapTaskNode) and node.call.function.skips)
+
+
 def _asked(node: Node, most: int) -> int | None:
     """How many items a node asks for to give so many; None where nobody knows."""
-    match node:
-        case FilterNode():
-            return 0 if most == 0 else None
-        case OperationNode():
-            return _fed(node, dict(node.numbers), most)
-        case _:
-            return most
+    if _drops(node):
+        return 0 if most == 0 else None
+    return _fed(node, dict(node.numbers), most) if isinstance(node, OperationNode) else most
 
 
 def _fed(node: OperationNode, number: dict[str, int], most: int) -> int | None:
@@ -96,7 +97,7 @@ def _rebuilt(order: list[Node], wanted: dict[Node, int], moved: dict[Node, TakeN
         elif node in wanted:
             step = _below(node)
             # A map that alone reads a limited stream needs no limit of its own.
-            if isinstance(node, FilterNode) or step not in wanted:
+            if _drops(node) or step not in wanted:
                 new = _limited(new, wanted[node])
         done[node] = new
     return done[order[-1]]
@@ -110,7 +111,7 @@ def _head(take: TakeNode, most: int | None) -> TakeNode:
 
 def _limited(node: Node, most: int) -> Node:
     """The node that makes no more than `most` items."""
-    if isinstance(node, FilterNode | OperationNode):
+    if _drops(node) or isinstance(node, OperationNode):
         return replace(node, most=most)
     return replace(node, limit=most) if isinstance(node, IterNode | MapTaskNode) else node
 

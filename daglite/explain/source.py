@@ -68,6 +68,8 @@ def _names(stage: StreamStage, segment: Segment, shape: Shape, *, away: bool) ->
         yield "snap", "the item as it was when it was yielded"
     for position, link in enumerate(segment.links):
         does = ", which lets an item pass or drops it" if link.filters else ""
+        if position in shape.skips:
+            does = ", which gives SKIPPED for an item at which it fails"
         yield f"call_{position}", f"{link.function.name} (step {link.number}){does}"
         if shape.saves[position]:
             kept = _keys(link) if not away else f"keeps the value for {_keys(link)}"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, assert_never
 
+from daglite.functions import Function
 from daglite.operations import OperationKind
 from daglite.options import MIB, Limits
 from daglite.program import (
@@ -22,6 +23,7 @@ from daglite.program import (
     StreamStage,
     steps_of,
 )
+from daglite.retry import Retry
 from daglite.sameness import Fingerprint
 from daglite.shorten import counted, shorten
 
@@ -185,14 +187,7 @@ class _Stage:
         if limit is not None:
             limits.insert(0, f"take {limit}")
         arguments = tuple(self._argument(name, operand) for name, operand in _arguments(step, joined, stage))
-        if function.site is not None:
-            limits.append(f"on {function.site}")
-        if function.retries:
-            limits.append(f"retries {function.retries}")
-        if function.timeout is not None:
-            limits.append(f"timeout {function.timeout:g} s")
-        if not function.retry_on_crash:
-            limits.append("no retry after a crash")
+        limits.extend(_options(function))
         limits.extend(f"save {save.key.text}" for save in step.saves)
         return Row(
             str(step.number), self.number, joined, where, verb, function.name, arguments, type_, step.node, (*limits,)
@@ -225,6 +220,33 @@ def _arguments(step: Step, joined: bool, stage: StreamStage | None) -> list[tupl
     return found
 
 
+def _options(function: Function) -> Iterator[str]:
+    """What a task's own options say."""
+    if function.site is not None:
+        yield f"on {function.site}"
+    if function.retry is not None:
+        yield retry_text(function.retry)
+    elif function.retries:
+        yield f"retries {function.retries}"
+    if function.timeout is not None:
+        yield f"timeout {function.timeout:g} s"
+    if not function.retry_on_crash:
+        yield "no retry after a crash"
+    if function.on_error == "keep":
+        yield "errors kept"
+    elif function.on_error != "raise":
+        yield f"on error {function.on_error.name if isinstance(function.on_error, Function) else 'skip'}"
+
+
+def retry_text(retry: Retry) -> str:
+    """How a task is tried again: how often, after which waits, and at which errors."""
+    waits = f" after {retry.first_delay:g} s" if retry.first_delay else ""
+    if retry.first_delay and retry.factor > 1 and retry.attempts > 2:
+        waits += f" x {retry.factor:g}"
+    at = "" if retry.on == (Exception,) else f" on {' | '.join(one.__name__ for one in retry.on)}"
+    return f"retries {retry.attempts - 1}{waits}{at}"
+
+
 def _is_zero(operand: Operand) -> bool:
     """Whether this is the number that a sum begins with anyway."""
     return isinstance(operand, Constant) and type(operand.value) is int and not operand.value
@@ -254,5 +276,5 @@ def _combined(stage: StreamStage) -> list[str]:
     if stage.folds_on_workers:
         return [f"combine {name}"]
     # Behind a filter answers tell item by item what came of it, and a part has no items; else it is a list here.
-    behind = any(link.filters for link in stage.last.links)
+    behind = any(link.drops for link in stage.last.links)
     return [f"combine {name} not used behind a filter" if behind else f"combine {name} not needed"]

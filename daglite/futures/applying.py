@@ -6,7 +6,7 @@ import functools
 import inspect
 import os
 
-from daglite.binding import Bindable, bind_items, fix, require_task
+from daglite.binding import Bindable, bind_items, fix, refuse_on_error, require_task
 from daglite.datasets.store import DatasetStore
 from daglite.exceptions import ParameterError, TaskError
 from daglite.functions import free_parameters
@@ -34,7 +34,9 @@ __all__ = ["applied", "call_of", "here", "is_task", "store_of", "task_of"]
 
 def applied(method: str, node: Node, task: object, args: tuple[object, ...], kwargs: dict[str, object]) -> TaskNode:
     """A call that takes the value of a node in the first parameter that nothing else fills."""
-    call, items = bind_items(task_of(task, method), method, 1, args, kwargs)
+    found = task_of(task, method)
+    refuse_on_error(found.function, method, "a single value cannot be left out", handler=True)
+    call, items = bind_items(found, method, 1, args, kwargs)
     return TaskNode(Call(call.function, call.fixed, (Binding(items[0], node), *call.bound)))
 
 
@@ -65,6 +67,7 @@ def here(given: object, method: str, what: str) -> Bindable:
             f"task '{found.function.name}' has {asked}, which `{method}` cannot keep: "
             "it runs in the coordinator; set them on the tasks before it"
         )
+    refuse_on_error(found.function, method, f"it must say {what} of each item")
     return found
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, overload
 
 from typing_extensions import TypeVar
 
-from daglite.binding import Bindable, argument_of, bind_items, check_named
+from daglite.binding import Bindable, argument_of, bind_items, check_named, refuse_on_error
 from daglite.exceptions import ParameterError
 from daglite.folding import (
     NOTHING,
@@ -138,6 +138,7 @@ class Foldable(Future[list[T]]):
                 f"task '{found.function.name}' has {asked}, which `reduce` cannot keep: "
                 "a fold runs in the coordinator; set them on the tasks before it"
             )
+        refuse_on_error(found.function, "reduce", "nobody knows how far the accumulator has come")
         if not isinstance(ordered, bool):
             raise ParameterError(
                 f"`ordered` of `reduce` with task '{found.function.name}' must be a bool; got {ordered!r}"
@@ -272,5 +273,6 @@ def _combine(fold: str, given: object, empty: object) -> Combine | None:
         raise ParameterError(
             f"task '{found.function.name}' has {asked}, which `combine` cannot keep: it runs in the coordinator"
         )
+    refuse_on_error(found.function, "combine", "no part can be left out")
     call, items = bind_items(found, "combine", 2, (), {})
     return Combine(call, items, None if empty is ABSENT else argument_of(empty))

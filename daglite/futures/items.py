@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Concatenate, Self
+from typing import Any, Concatenate, Self, overload
 
 from typing_extensions import ParamSpec, TypeVar
 
-from daglite.binding import Pipeline, bind_items
+from daglite.binding import Bindable, Pipeline, bind_items, refuse_on_error
 from daglite.exceptions import ParameterError, TaskError
+from daglite.failed import Failed
 from daglite.functions import Function
 from daglite.futures.applying import here, task_of
 from daglite.futures.folds import Foldable, Of
@@ -29,12 +30,15 @@ from daglite.ir.nodes import (
 from daglite.operations import OperationKind
 from daglite.options import check_count
 from daglite.reading import each_of, once
+from daglite.records import replace
 
 __all__ = ["Items", "IterFuture", "MapTaskFuture", "from_iterable"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 U = TypeVar("U")
+V = TypeVar("V")
+W = TypeVar("W")
 K = TypeVar("K")
 
 
@@ -53,6 +57,29 @@ class Items(Foldable[T]):
         """
         call, items = bind_items(task_of(task, "then"), "then", 1, args, kwargs)
         return MapTaskFuture(MapTaskNode(call, (Binding(items[0], self.node),), "zip"))
+
+    @overload
+    def attempt(
+        self: Of[V | Failed[W]],
+        task: Callable[Concatenate[V, P], TaskFuture[U]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> MapTaskFuture[U | Failed[W | V]]: ...
+    @overload
+    def attempt(
+        self, task: Callable[Concatenate[T, P], TaskFuture[U]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> MapTaskFuture[U | Failed[T]]: ...
+    def attempt(self, task: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Apply `task` to each item, as `.then` does; an item at which it fails goes on as a `Failed`.
+
+        A `Failed` that comes in goes by, so attempts can follow each other. It takes the place of the task's own
+        `on_error`.
+        """
+        found = task_of(task, "attempt")
+        found = Bindable(replace(found.function, on_error="keep"), found.fixed)
+        call, items = bind_items(found, "attempt", 1, args, kwargs)
+        return MapTaskFuture(MapTaskNode(call, (Binding(items[0], _node_of(self)),), "zip"))
 
     def filter(
         self, task: Callable[Concatenate[T, P], TaskFuture[bool]], /, *args: P.args, **kwargs: P.kwargs
@@ -172,7 +199,9 @@ class Items(Foldable[T]):
         self, task: Callable[Concatenate[list[T], P], TaskFuture[U]], /, *args: P.args, **kwargs: P.kwargs
     ) -> TaskFuture[U]:
         """Collect all items and give the list to `task`, in the coordinator."""
-        call, items = bind_items(task_of(task, "join"), "join", 1, args, kwargs)
+        found = task_of(task, "join")
+        refuse_on_error(found.function, "join", "its value cannot be left out", handler=True)
+        call, items = bind_items(found, "join", 1, args, kwargs)
         return TaskFuture(JoinNode(call, self.node, items[0]))
 
 

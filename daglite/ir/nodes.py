@@ -103,13 +103,17 @@ class IterNode(_Shown):
 
 @record(repr=False)
 class MapTaskNode(_Shown):
-    """A task applied to each item of `sources` (several: zipped or as a product), or to the first `limit`; a stream."""
+    """A task applied to each item of `sources` (several: zipped or as a product), or to the first `limit`; a stream.
+
+    One that skips items at which it fails may end when `most` results have come, where there is such a number.
+    """
 
     call: Call
     sources: tuple[Binding, ...]
     mode: MapMode
     saves: tuple[Save, ...] = ()
     limit: int | None = None
+    most: int | None = None
 
 
 @record(repr=False)

@@ -30,6 +30,7 @@ class StepReport:
     because all workers had enough to do; of the first of the tasks that run as one, seconds in which workers had
     nothing to do. `blocked`: seconds in which a source was not asked because the window was full. `nbytes`: what its
     items or results took on their way between processes. `repeated`: attempts after one that raised.
+    `failed`: items at which it failed for good, while the run went on.
     """
 
     number: int
@@ -45,6 +46,7 @@ class StepReport:
     waiting: float | None
     blocked: float | None
     repeated: int
+    failed: int = 0
 
 
 @record(eq=True)
@@ -84,12 +86,14 @@ class Step:
     begun: int = 0
     returned: int = 0
     repeated: int = 0
+    failed: int = 0
 
     def add(self, time: StepTime) -> None:
         self.seconds += time.seconds
         self.begun += time.begun
         self.returned += time.returned
         self.repeated += time.repeated
+        self.failed += time.failed
 
 
 @dataclass
@@ -335,4 +339,5 @@ class _Row:
             waiting,
             blocked,
             self.clock.repeated,
+            self.clock.failed,
         )

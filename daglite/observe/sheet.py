@@ -50,6 +50,8 @@ def lines(
     lost = sum(stream.lost for stream in streams)
     yield ""
     yield f"workers that died: {deaths:,}   items that lost their worker: {lost:,}   attempts repeated: {repeated:,}"
+    if failed := sum(step.failed for step in steps):
+        yield f"items that failed while the run went on: {failed:,}"
     yield from _MEASURED
 
 

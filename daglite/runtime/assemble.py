@@ -84,7 +84,7 @@ def open_flow(
         intake = open_intake(context, wanted, ending, span_of(source), parts=fold is not None, most=stage.most)
         inline = _inline_part(context, source, links, savers, here or ending, folds=fold is not None, most=stage.most)
         return _adaptive_flow(context, stage, source, inline, steps, intake, ordered, tallies or ())
-    chain = Chain(links, context.loop)
+    chain = Chain(links, context.loop, trials=context.trials)
     return _inline_flow(context, steps_of(stage), source, chain, savers, ending, codec, stage.most, tallies or ())
 
 
@@ -125,7 +125,7 @@ def _before_last(
             copied_by = codec if number == 0 and isinstance(stage.source, Step) else None
             source, codec = piped(source, planned, pipe, kept, copied_by=copied_by), kept
         if number < last:
-            chain = Chain(links, context.loop)
+            chain = Chain(links, context.loop, trials=context.trials)
             if tallies is not None:
                 # Mapped values are counted by the task that takes them.
                 own = pipe is not None or isinstance(stage.source, Step)
@@ -147,7 +147,7 @@ def gapped(context: Context, stage: StreamStage) -> bool:
     before = isinstance(stage.source, MappedSource) and context.indices_of(stage.source) is not None
     starts = [place for place, segment in enumerate(stage.segments) if segment.operations]
     links = [link for segment in stage.segments[starts[-1] if starts else 0 :] for link in segment.links]
-    return (before and not starts) or any(link.filters for link in links)
+    return (before and not starts) or any(link.drops for link in links)
 
 
 def generator_flow(context: Context, step: Step, ending: Ending) -> Flow:
@@ -204,7 +204,9 @@ def _generator(context: Context, step: Step, bound: BoundStep, saver: Saver | No
         items = open_items(bound, context.loop)
     except BaseException as error:
         raise_blamed(error, Failure(step.function.name, step.number))
-    return Source(items, name=step.function.name, number=step.number, saver=saver, codec=codec)
+    source = Source(items, name=step.function.name, number=step.number, saver=saver, codec=codec)
+    source.step = bound
+    return source
 
 
 def _mapped_items(context: Context, source: MappedSource, task: str) -> tuple[Iterator[object], int | None]:
@@ -243,7 +245,7 @@ def _inline_part(
     assert context.codec is not None
     copies = Copies(context.codec, source, None if folds else links[-1])
     watchful = context.cancellable or ending.keeps
-    chain = Chain(links, context.loop)
+    chain = Chain(links, context.loop, trials=context.trials)
     return InlineFlow(source, chain, savers, ending, context.codec, watchful=watchful, copies=copies, most=most)
 
 

@@ -6,9 +6,12 @@ The loop runs on this thread; where this thread has a loop running already (a no
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import AsyncIterator, Coroutine, Iterator
+from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from daglite.here import behind
 from daglite.lazy import lazy
 
 if TYPE_CHECKING:
@@ -42,7 +45,7 @@ class PrivateLoop:
         if self._helper is None:
             return _run_on(self._loop, self._loop.create_task(coroutine))
         task = self._helper.submit(self._loop.create_task, coroutine).result()
-        running = self._helper.submit(_run_on, self._loop, task)
+        running = self._helper.submit(_run_behind, sys._getframe(), self._loop, task)
         try:
             return running.result()
         except BaseException:
@@ -90,6 +93,15 @@ def _run_on(loop: asyncio.AbstractEventLoop, task: asyncio.Task[T]) -> T:
             with contextlib.suppress(BaseException):
                 loop.run_until_complete(task)
         raise
+
+
+def _run_behind(caller: FrameType, loop: asyncio.AbstractEventLoop, task: asyncio.Task[T]) -> T:
+    """The same on a helper thread, for a caller that waits for it: what is at work there is at work here."""
+    behind.frame = caller
+    try:
+        return _run_on(loop, task)
+    finally:
+        del behind.frame
 
 
 async def _next(items: AsyncIterator[T]) -> T:

@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import FrameType
 from typing import NamedTuple
 
-from daglite.exceptions import Failure
+from daglite.exceptions import Failure, Kept
+from daglite.here import AtWork, registered
 from daglite.program import Segment, Step
 from daglite.runtime.awaiting import PrivateLoop
-from daglite.runtime.chain import Chain
-from daglite.runtime.failures import raise_blamed, short_repr
+from daglite.runtime.chain import BoundStep, Chain
+from daglite.runtime.failures import attempts_of, raise_blamed, short_repr
+from daglite.runtime.flat import SKIPPED
 from daglite.runtime.operators import Operator
 from daglite.runtime.pipe import Pipe
 from daglite.runtime.saving import Saver
 from daglite.runtime.segments import BoundSegment
 from daglite.runtime.tally import Tally
+from daglite.runtime.trying import Trials
 
 __all__ = ["Between", "Known", "Numbering", "Pair", "between", "numbered"]
 
@@ -66,6 +70,7 @@ def between(
     before: Step,
     loop: PrivateLoop,
     *,
+    trials: Trials,
     gaps: bool,
     index_of: Callable[[int], int] | None = None,
     most: int | None = None,
@@ -86,10 +91,10 @@ def between(
         if bound.links:
             # Only tasks here look at the index while an item goes through.
             operators += [] if counting is None else [counting]
-            chain = Chain(bound.links, loop)
+            chain = Chain(bound.links, loop, trials=trials)
             tallies += chain.tallies
             operators.append(_Applying(chain, bound.savers, numbering))
-            last, gaps = planned.links[-1], gaps or any(link.filters for link in bound.links)
+            last, gaps = planned.links[-1], gaps or any(link.drops for link in bound.links)
             counting = None
     if most is not None:
         operators.append(_Most(most))
@@ -137,12 +142,14 @@ class _Applying:
         for call, step, saver in self._steps:
             try:
                 given = call(value)
-                if step.filters and not given:
+                if given is SKIPPED or (step.filters and not given):
                     return ()
             except BaseException as error:
-                attempt = step.function.retries + 1 if isinstance(error, Exception) else 1
-                index = self._numbering.now
-                raise_blamed(error, Failure(step.function.name, step.number, index, short_repr(item), attempt))
+                attempt, first = attempts_of(step.function, error), self._steps[0][1]
+                index, kept = self._numbering.now, Kept(first.number, item, first.seed)
+                raise_blamed(
+                    error, Failure(step.function.name, step.number, index, short_repr(item), attempt, kept=kept)
+                )
             value = value if step.filters else given
             if saver is not None:
                 saver(self._numbering.now, value)
@@ -150,6 +157,19 @@ class _Applying:
 
     def finish(self) -> Iterable[object]:
         return ()
+
+    def at_work(self, step: BoundStep) -> AtWork:
+        """A step is called with the item that goes through."""
+        index = self._numbering.now
+        return AtWork(step.function.name, step.seed, step.spot, index, index)
+
+
+def _at_step(frame: FrameType) -> AtWork | None:
+    applying: _Applying = frame.f_locals["self"]
+    return applying.at_work(frame.f_locals["step"])
+
+
+registered(_Applying.feed, _at_step)
 
 
 class _Most:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import count
 
 from daglite.runtime.codec import Packed
-from daglite.runtime.executor import Chunk, ChunkKind, Reply, Session
+from daglite.runtime.executor import Chunk, ChunkKind, Notes, Reply, Session
 
 __all__ = ["Board", "Boards", "Handler"]
 
@@ -30,18 +30,46 @@ class Board:
         return 0 if self._queue else self.session.free()
 
     def submit(
-        self, program: int, first: int, items: int, segments: Packed, handler: Handler, *, light: bool = False
+        self,
+        program: int,
+        first: int,
+        items: int,
+        segments: Packed,
+        handler: Handler,
+        notes: Notes | None = None,
+        *,
+        light: bool = False,
     ) -> None:
         """Send a batch now; only when there is a `free()` place."""
-        self.session.submit(Chunk(self._number(handler), program, "batch", segments, items, first, light=light))
+        chunk = Chunk(self._number(handler), program, "batch", segments, items, first, light=light, notes=notes)
+        self.session.submit(chunk)
 
-    def resume(self, program: int, first: int, segments: Packed, handler: Handler, worker: int | None) -> None:
+    def resume(
+        self,
+        program: int,
+        first: int,
+        segments: Packed,
+        handler: Handler,
+        worker: int | None,
+        notes: Notes | None = None,
+    ) -> None:
         """Ask a worker to go on with what it has begun, whatever else it has to do."""
-        self.session.submit(Chunk(self._number(handler), program, "batch", segments, 1, first, worker=worker))
+        self.session.submit(
+            Chunk(self._number(handler), program, "batch", segments, 1, first, worker=worker, notes=notes)
+        )
 
-    def queue(self, program: int, kind: ChunkKind, segments: Packed, handler: Handler, *, first: int = 0) -> None:
+    def queue(
+        self,
+        program: int,
+        kind: ChunkKind,
+        segments: Packed,
+        handler: Handler,
+        *,
+        first: int = 0,
+        notes: Notes | None = None,
+    ) -> None:
         """Send a chunk of one item as soon as a worker is idle, which then has nothing else to do."""
-        self._queue.append(Chunk(self._number(handler), program, kind, segments, 1, first, exclusive=True))
+        self._queue.append(Chunk(self._number(handler), program, kind, segments, 1, first, exclusive=True, notes=notes))
         self._launch()
 
     def poll(self, timeout: float | None) -> int:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from daglite.exceptions import ExecutionError, Failure, TransferError
+from daglite.exceptions import Failure, TransferError
 from daglite.runtime.board import Board
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import ItemCodec
-from daglite.runtime.executor import ChunkKind, Reply
-from daglite.runtime.failures import blame
+from daglite.runtime.ended import died, overdue, spent_on, with_spent
+from daglite.runtime.executor import ChunkKind, Notes, Reply
+from daglite.runtime.failures import attempts_of, blame
+from daglite.runtime.ledger import Ledger
 from daglite.runtime.saving import Saver
-from daglite.runtime.shipping import died, overdue
 from daglite.runtime.travel.cells import reason_of
+from daglite.runtime.trying import Spent
 
 __all__ = ["Calls"]
 
@@ -22,10 +24,11 @@ Done = Callable[[object], None]
 class Calls:
     """Sends calls and generators to workers; their values come back through `done`, errors are kept in `error`."""
 
-    def __init__(self, retries: int) -> None:
+    def __init__(self, retries: int, ledger: Ledger) -> None:
         self.error: BaseException | None = None
         self.under_way = 0
         self._retries = retries
+        self._ledger = ledger
 
     def start(self, board: Board, steps: Sequence[BoundStep], done: Done) -> None:
         """Call a chain once; `done` gets the last value."""
@@ -54,14 +57,19 @@ class _Call:
         self._saver, self._done = saver, done
         self._items: list[object] = []
         self._round: tuple[int, int] = (0, 0)
+        self._rounds = 0
         self._saved = 0
         self._attempt = 1
+        self._timeouts = 0
+        self._spent: tuple[Spent, ...] = ()
         self._program = board.session.install(steps)
         calls.under_way += 1
 
     def send(self) -> None:
         cells = [] if self._kind != "batch" else [None]
-        self._board.queue(self._program, self._kind, self._codec.pack(cells), self._answered)
+        # A generator is told nothing.
+        notes = Notes(None, self._spent, self._attempt > 1, single=True) if self._kind == "batch" else None
+        self._board.queue(self._program, self._kind, self._codec.pack(cells), self._answered, notes=notes)
 
     def _answered(self, reply: Reply) -> None:
         try:
@@ -71,17 +79,14 @@ class _Call:
                 self._calls.error = error
 
     def _take(self, reply: Reply) -> None:
-        again = self._attempt <= self._calls._retries and all(step.function.retry_on_crash for step in self._steps)
-        if reply.kind == "lost" and (again or not reply.started):
-            self._attempt += 1
-            self.send()
-            return
         if reply.kind == "lost":
-            names = " -> ".join(step.function.name for step in self._steps)
-            raise self._blamed(died(names, "a single call", reply, self._attempt), reply)
+            self._lost(reply)
+            return
         if reply.kind == "overdue":
-            step = next(step for step in self._steps if step.number == reply.step)
-            raise self._blamed(overdue(step.function, reply), reply)
+            self._overdue(reply)
+            return
+        for mishap in reply.mishaps:
+            self._calls._ledger.add(mishap)
         self._keep(reply)
         if reply.error is not None:
             error, trace = reply.error
@@ -94,11 +99,43 @@ class _Call:
             self._board.session.forget(self._program)
             self._done(self._items if self._kind != "batch" else self._items[0])
 
+    def _lost(self, reply: Reply) -> None:
+        """The worker died: the call starts again, or goes on as one that has failed, or ends the run."""
+        functions = [step.function for step in self._steps]
+        again = self._attempt <= self._calls._retries and all(function.retry_on_crash for function in functions)
+        if not again and reply.started:
+            at = next((step for step in self._steps if step.number == reply.step), None)
+            # At the first start nobody asked which step it is, and without another one nobody will know.
+            if at is None or at.function.on_error == "raise" or self._attempt == 1:
+                names = " -> ".join(function.name for function in functions)
+                raise self._blamed(died(names, "a single call", reply, self._attempt), reply)
+            told = str(died(at.function.name, "a single call", reply, self._attempt))
+            self._spent = with_spent(self._spent, Spent(reply.step, self._attempt, told, died=True))
+            self._attempt = 0
+        self._attempt += 1
+        self._rounds += 1
+        self.send()
+
+    def _overdue(self, reply: Reply) -> None:
+        """The call took too long: there is another attempt, or what its task makes of errors, or the run ends."""
+        step = next(step for step in self._steps if step.number == reply.step)
+        self._timeouts += 1
+        if self._kind != "batch":
+            # A generator counts its attempts itself, and loses count with its worker.
+            reply = reply._replace(attempt=self._timeouts)
+        spent = spent_on(reply, step.function)
+        if spent is None:
+            raise self._blamed(overdue(step.function, reply), reply)
+        self._spent = with_spent(self._spent, spent)
+        # The items of the attempt that is over are not part of the next one.
+        self._rounds += 1
+        self.send()
+
     def _keep(self, reply: Reply) -> None:
         """Take the items of a piece in; a new attempt starts from nothing, but saves nothing twice."""
         attempt = 0 if reply.kind == "failed" else reply.step
-        if reply.kind != "failed" and self._round != (self._attempt, attempt):
-            self._round = (self._attempt, attempt)
+        if reply.kind != "failed" and self._round != (self._rounds, attempt):
+            self._round = (self._rounds, attempt)
             self._items.clear()
         values, bad = self._codec.unpack(reply.segments)
         for place, value in enumerate(values):
@@ -115,9 +152,6 @@ class _Call:
 
     def _blamed(self, error: BaseException, reply: Reply, trace: str = "") -> BaseException:
         step = next((step for step in self._steps if step.number == reply.step), self._steps[-1])
-        retried = (
-            step.function.retries + 1 if isinstance(error, Exception) and not isinstance(error, ExecutionError) else 1
-        )
-        attempt = max(self._attempt, retried)
+        attempt = max(self._attempt, reply.attempt, attempts_of(step.function, error))
         facts = Failure(step.function.name, step.number, None, None, attempt, reply.worker, reply.exitcode, trace)
         return blame(error, facts)

@@ -6,13 +6,14 @@ import copy
 import functools
 import inspect
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from typing import Any, cast
 
 from daglite.functions import Function, signature_of
 from daglite.records import record
 from daglite.runtime.awaiting import PrivateLoop
 from daglite.runtime.tally import Tally, timed
+from daglite.runtime.trying import Trials, awaiting_tries, tried, waits
 
 __all__ = ["BoundStep", "Chain", "bind_step", "filled", "open_items"]
 
@@ -35,6 +36,7 @@ class BoundStep:
     `filters` gives on the value before it, or nothing. A generator with a `limit` is closed when it has given so many.
     `starts`: it folds the results of a batch, from the first of the two values if that is the first batch, else from
     the second. `clocked`: somebody wants to know its time. A generator that `spreads` gives its iterator, not a list.
+    `seed` is that of the run, `spot` tells the step from others in any form of the plan.
     """
 
     number: int
@@ -47,16 +49,28 @@ class BoundStep:
     clocked: bool = False
     limit: int | None = None
     spreads: bool = False
+    seed: int = 0
+    spot: int = 0
+
+    @property
+    def drops(self) -> bool:
+        """Whether items may end here."""
+        return self.filters or self.function.skips
 
 
 class Chain:
     """Steps ready to be called one after the other."""
 
     def __init__(
-        self, steps: Sequence[BoundStep], loop: PrivateLoop, announce: Callable[[int, float], None] | None = None
+        self,
+        steps: Sequence[BoundStep],
+        loop: PrivateLoop,
+        announce: Callable[[int, float], None] | None = None,
+        trials: Trials | None = None,
     ) -> None:
         """`announce(step number, seconds)` is told when a call with a time limit begins; -1 when it is over."""
         self.steps = tuple(steps)
+        self.trials = trials = trials or Trials()
         self.folds = bool(steps) and steps[-1].starts is not None
         links = steps[:-1] if self.folds else steps
         # None, or one for each step.
@@ -64,10 +78,11 @@ class Chain:
         tallies = self.tallies or (None,) * len(steps)
         # One flat tuple for the inner loop: the call, whether its result is tapped, its number.
         self.calls = tuple(
-            (_of_one_value(step, loop, announce, tally), step.tapped, step.number)
+            (_of_one_value(step, loop, announce, tally, trials), step.tapped, step.number)
             for step, tally in zip(links, tallies, strict=False)
         )
-        self._fold = _clocked(bind_step(steps[-1], loop, announce), tallies[-1]) if self.folds else None
+        fold = bind_step(steps[-1], loop, announce, trials=trials) if self.folds else None
+        self._fold = None if fold is None else _clocked(fold, tallies[-1])
 
     def fold(self, first: int) -> tuple[Callable[..., Any], object] | None:
         """The fold of a batch that begins with item `first`, and a value of its own to start from."""
@@ -86,6 +101,7 @@ def bind_step(
     loop: PrivateLoop,
     announce: Callable[[int, float], None] | None = None,
     tally: Tally | None = None,
+    trials: Trials | None = None,
 ) -> Callable[..., Any]:
     """A callable that takes the item (or items) and gives the step's value, with its retries.
 
@@ -98,6 +114,9 @@ def bind_step(
         case "plain":
             finished = call
         case "async":
+            if step.function.tries and inspect.iscoroutinefunction(step.function.fn):
+                awaited = awaiting_tries(step, _limited_await(step, call, announce), tally, trials or Trials())
+                return lambda *values: loop.run(awaited(*values))
             # A wrapper may have awaited already: then there is nothing left to await.
             finished = _then(call, lambda value: loop.run(_awaited(value)) if inspect.isawaitable(value) else value)
         case "generator":
@@ -106,14 +125,18 @@ def bind_step(
             finished = _then(call, lambda value: list(loop.iterate(cast("AsyncIterator[object]", value))))
     # The limit is one for each attempt.
     limited = _limited(step, finished, announce)
-    return _retrying(limited, step.function.retries, tally) if step.function.retries else limited
+    return tried(step, limited, tally, trials or Trials()) if step.function.tries else limited
 
 
 def _of_one_value(
-    step: BoundStep, loop: PrivateLoop, announce: Callable[[int, float], None] | None, tally: Tally | None
+    step: BoundStep,
+    loop: PrivateLoop,
+    announce: Callable[[int, float], None] | None,
+    tally: Tally | None,
+    trials: Trials,
 ) -> Callable[[Any], Any]:
     """The step as a function of the value before it: ignored, taken whole, or unpacked from a tuple."""
-    call = _clocked(bind_step(step, loop, announce, tally), tally)
+    call = _clocked(bind_step(step, loop, announce, tally, trials), tally)
     if len(step.items) == 1:
         return call
     return (lambda values: call(*values)) if step.items else (lambda _: call())
@@ -147,7 +170,7 @@ def open_items(step: BoundStep, loop: PrivateLoop, *, retry: bool = True) -> Ite
     def opened() -> Iterator[object]:
         return _iterator(call(), step, loop)
 
-    items = _restarting(opened, step.function.retries) if retry and step.function.retries else opened()
+    items = _restarting(opened, step) if retry and step.function.retries else opened()
     return items if step.limit is None else _first(items, step.limit)
 
 
@@ -171,15 +194,15 @@ def _close(items: object) -> None:
         close()
 
 
-def _restarting(opened: Callable[[], Iterator[object]], retries: int) -> Iterator[object]:
-    for left in range(retries, -1, -1):
+def _restarting(opened: Callable[[], Iterator[object]], step: BoundStep) -> Iterator[object]:
+    for attempt in itertools.count(1):
         items = opened()
         try:
             first = next(items)
         except StopIteration:
             return
-        except Exception:
-            if left == 0:
+        except Exception as error:
+            if not waits(step, error, attempt, Trials()):
                 raise
             continue
         try:
@@ -190,18 +213,22 @@ def _restarting(opened: Callable[[], Iterator[object]], retries: int) -> Iterato
         return
 
 
-def _retrying(call: Callable[..., Any], retries: int, tally: Tally | None) -> Callable[..., Any]:
-    @functools.wraps(call)
-    def attempt(*values: object) -> object:
-        for _ in range(retries):
-            try:
-                return call(*values)
-            except Exception:
-                if tally is not None:
-                    tally.repeated += 1
-        return call(*values)
+def _limited_await(
+    step: BoundStep, call: Callable[..., Awaitable[object]], announce: Callable[[int, float], None] | None
+) -> Callable[..., Coroutine[Any, Any, object]]:
+    """An attempt at an async function, within its time limit."""
+    seconds = step.function.timeout
 
-    return attempt
+    async def limited(*values: object) -> object:
+        if seconds is None or announce is None:
+            return await call(*values)
+        announce(step.number, seconds)
+        try:
+            return await call(*values)
+        finally:
+            announce(-1, 0.0)
+
+    return limited
 
 
 async def _awaited(value: Awaitable[object]) -> object:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 from daglite.functions import Function, Site
 from daglite.lazy import lazy
 from daglite.options import RunSettings, Store
-from daglite.program import Constant, MappedSource, Operand, Result, Step
+from daglite.program import Constant, MappedSource, Operand, Program, Result, Step
 from daglite.runtime.awaiting import PrivateLoop
 from daglite.runtime.board import Board, Boards
 from daglite.runtime.calls import Calls
@@ -20,9 +20,12 @@ from daglite.runtime.choice import Answer, Choice
 from daglite.runtime.copies import Spares
 from daglite.runtime.engines import Auto, Inline, Processes, Threads, engine_of
 from daglite.runtime.executor import Session
+from daglite.runtime.ledger import Ledger
 from daglite.runtime.processes.worker import inside_worker
 from daglite.runtime.saving import SaveBook
+from daglite.runtime.spots import spots_of
 from daglite.runtime.travel.wire import Codec
+from daglite.runtime.trying import Trials, portable
 
 if TYPE_CHECKING:
     from daglite.runtime import coroutines, watched
@@ -42,12 +45,21 @@ class Context:
     """The resources of a run. `inline` tells whether everything happens in this process."""
 
     def __init__(
-        self, settings: RunSettings, store: Store | None, *, cancellable: bool = False, watch: Watch | None = None
+        self,
+        program: Program,
+        settings: RunSettings,
+        store: Store | None,
+        *,
+        cancellable: bool = False,
+        watch: Watch | None = None,
     ) -> None:
         """`watch` is there when somebody listens to the run."""
         self.watch = watch
         self.cancellable = cancellable
         self.retries = settings.worker_retries
+        self.seed = settings.seed
+        self.ledger = Ledger(settings.max_failures)
+        self.spots = spots_of(program)
         self.loop = PrivateLoop()
         # Folds may run on the helper thread, while the source waits in the other loop.
         self.fold_loop = PrivateLoop()
@@ -55,7 +67,7 @@ class Context:
         self.values: dict[int, object] = {}
         # Of streams kept as a list, by stage: the index of each item, where a filter has made gaps.
         self.indices: dict[int, Sequence[int]] = {}
-        self.calls = Calls(self.retries)
+        self.calls = Calls(self.retries, self.ledger)
         # All boards of the run, the one of its runtime, and those of the places that tasks ask for.
         self.boards = Boards()
         self._board: Board | None = None
@@ -73,6 +85,9 @@ class Context:
         self._threads: Board | None = None
         # Captures the items of streams that need no worker, so that they mean the same as those that do.
         self.codec: Codec | None = None if self.inline or self._engine.shares else Codec("c", Spares())
+        # Of calls in this process.
+        crossing = None if self.codec is None else portable(self.codec)
+        self.trials = Trials(portable=crossing, tell=self.ledger.add)
 
     def board(self) -> Board:
         """The engine, started when something first needs it."""
@@ -154,6 +169,8 @@ class Context:
             clocked=clocked,
             limit=step.limit,
             spreads=step.spreads,
+            seed=self.seed,
+            spot=self.spots.get(step.number, 0),
         )
 
     def value(self, operand: Operand) -> object:
@@ -181,6 +198,7 @@ class Context:
         finally:
             self.fold_loop.close()
             self.loop.close()
+            self.ledger.close()
 
 
 def _lease_at(site: Site, settings: RunSettings, *, loops: bool) -> AbstractContextManager[Session]:

@@ -11,15 +11,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from daglite.exceptions import TaskTimeoutError, TransferError
+from daglite.here import NOW, AtWork
 from daglite.lazy import lazy
 from daglite.runtime.chain import BoundStep, filled
 from daglite.runtime.codec import Sharing
-from daglite.runtime.executor import Reply
+from daglite.runtime.executor import Notes, Reply
+from daglite.runtime.flat import SKIPPED
 from daglite.runtime.logs import mark_records_of_this_thread
 from daglite.runtime.tally import Tally, take_reading
 from daglite.runtime.thread import Desk, Job, Program
 from daglite.runtime.travel.cells import written_marks
 from daglite.runtime.travel.errors import share_error
+from daglite.runtime.trying import Trials, awaiting_tries
 from daglite.runtime.work import unsendable
 
 if TYPE_CHECKING:
@@ -44,7 +47,7 @@ class House:
         self._codec = codec
         self._dismissed = False
         self._up = threading.Event()
-        self._prepared: dict[int, list[Step]] = {}
+        self._prepared: dict[int, tuple[list[Step], Trials]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.thread = threading.Thread(target=self._work, name="daglite-loop", daemon=True)
         self.thread.start()
@@ -90,7 +93,8 @@ class House:
     async def _answer(self, job: Job) -> Reply:
         chunk, worker, began = job.chunk, self.thread.native_id, time.perf_counter()
         try:
-            found = _Pass(self._steps_of(job.program), self._codec, chunk.first)
+            steps, trials = self._steps_of(job.program)
+            found = _Pass(steps, self._codec, chunk.first, chunk.notes)
             error = await found.go(self._codec.unpack(chunk.segments)[0])
         except BaseException as raised:
             if self._dismissed:
@@ -102,35 +106,35 @@ class House:
         seconds, cells = time.perf_counter() - began, found.cells()
         tallies = [tally for _, _, tally in found.steps if tally is not None]
         reading = take_reading(began, tallies) if tallies else None
-        if error is not None:
-            told = share_error(error)
-            return Reply(
-                chunk.seq, "failed", found.done, found.step, seconds, cells, worker, error=told, reading=reading
-            )
-        return Reply(chunk.seq, "done", found.done, -1, seconds, cells, worker, reading=reading)
+        # Other chunks of the program are under way on this loop.
+        mishaps = trials.take_mishaps(chunk.first, chunk.first + chunk.items)
+        reply = Reply(chunk.seq, "done", found.done, -1, seconds, cells, worker, reading=reading, mishaps=mishaps)
+        return reply if error is None else reply._replace(kind="failed", step=found.step, error=share_error(error))
 
-    def _steps_of(self, program: Program) -> list[Step]:
+    def _steps_of(self, program: Program) -> tuple[list[Step], Trials]:
         found = self._prepared.get(program.number)
         if found is None:
-            found = self._prepared[program.number] = [_ready(step) for step in program.steps]
+            trials = Trials(worker=lambda: self.thread.native_id)
+            found = self._prepared[program.number] = [_ready(step, trials) for step in program.steps], trials
         return found
 
 
 class _Pass:
     """One pass over a batch; `work.BatchRun` is the same for plain functions."""
 
-    def __init__(self, steps: Sequence[Step], codec: Sharing, first: int) -> None:
+    def __init__(self, steps: Sequence[Step], codec: Sharing, first: int, notes: Notes | None) -> None:
         self.steps = steps
         self.done = 0
         self.step = -1
         self._codec = codec
         self._first = first
+        self._notes = notes or Notes()
         self._cells: list[object] = []
         self._marks: list[int] = []
 
     def cells(self) -> list[object]:
         """What goes back: the results, behind their marks where some may have been dropped."""
-        filters = any(step.filters for step, _, _ in self.steps)
+        filters = any(step.drops for step, _, _ in self.steps)
         return [written_marks(self._marks), *self._cells] if filters else self._cells
 
     async def go(self, items: Sequence[object]) -> BaseException | None:
@@ -149,8 +153,14 @@ class _Pass:
     async def _take(self, value: object, own: list[object]) -> None:
         for step, call, _ in self.steps:
             self.step = step.number
-            _AT.set((step.function.name, self._first + self.done))
+            name, indices = step.function.name, self._notes.indices
+            index = self._first + self.done if indices is None else indices[self.done]
+            _AT.set((name, index))
+            item = None if self._notes.single else index
+            NOW.set(AtWork(name, step.seed, step.spot, item, self._first + self.done))
             given = await call(value)
+            if given is SKIPPED:
+                return
             if not step.filters:
                 value = given
             elif not given:
@@ -167,10 +177,11 @@ class _Pass:
             raise unsendable(step, error) from None
 
 
-def _ready(step: BoundStep) -> Step:
+def _ready(step: BoundStep, trials: Trials) -> Step:
     tally = Tally(step.number) if step.clocked else None
     call = _limited(step, _called(step))
-    return step, _retrying(call, step.function.retries, tally), tally
+    tried = awaiting_tries(step, call, tally, trials) if step.function.tries else call
+    return step, tried if tally is None else _clocked(tried, tally), tally
 
 
 def _called(step: BoundStep) -> Callable[[Any], Awaitable[object]]:
@@ -206,30 +217,15 @@ def _limited(step: BoundStep, call: Callable[[Any], Awaitable[object]]) -> Calla
     return limited
 
 
-def _retrying(
-    call: Callable[[Any], Awaitable[object]], retries: int, tally: Tally | None
-) -> Callable[[Any], Awaitable[object]]:
-    if not retries and tally is None:
-        return call
-
-    async def attempts(value: Any) -> object:
-        clock = tally or Tally(-1)
-        clock.begun += 1
+def _clocked(call: Callable[[Any], Awaitable[object]], tally: Tally) -> Callable[[Any], Awaitable[object]]:
+    async def clocked(value: Any) -> object:
+        tally.begun += 1
         began = time.perf_counter()
         try:
-            for _ in range(retries):
-                try:
-                    given = await call(value)
-                    break
-                except TaskTimeoutError:
-                    raise
-                except Exception:
-                    clock.repeated += 1
-            else:
-                given = await call(value)
+            given = await call(value)
         finally:
-            clock.seconds += time.perf_counter() - began
-        clock.returned += 1
+            tally.seconds += time.perf_counter() - began
+        tally.returned += 1
         return given
 
-    return attempts
+    return clocked

@@ -8,11 +8,14 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from operator import length_hint
+from types import FrameType
 from typing import Any, NoReturn, Protocol, cast
 
 from daglite.exceptions import Failure
+from daglite.here import registered
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.failures import raise_blamed, short_repr
+from daglite.runtime.ledger import Ledger
 from daglite.runtime.merge import Entry
 from daglite.runtime.saving import Saver
 
@@ -76,6 +79,13 @@ class Folding:
     def blame(self, error: BaseException, index: int, item: object) -> NoReturn:
         """Raise what the fold raised at an item, with the facts."""
         raise_blamed(error, Failure(self._step.function.name, self._step.number, index, short_repr(item)))
+
+
+def _nothing(_: FrameType) -> None:
+    """A fold has no item of its own."""
+
+
+registered(Folding.take, _nothing)
 
 
 class Combining:
@@ -176,9 +186,11 @@ class Intake:
         *,
         parts: bool = False,
         most: int | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
         """`most` results are passed on, then it is `full`; there are marks then, as a filter stands before it."""
         self.left = most
+        self._ledger = ledger or Ledger(None)
         self._parts = parts
         self.keeps = ending.keeps
         self._stride = len(savers)
@@ -196,10 +208,13 @@ class Intake:
         """Save, one item at a time in this order, and pass on the results; tells how many there were."""
         if not entry.size:
             assert isinstance(self._ending, Relay)
+            self._ledger.add_below(entry.first + 1, entry.mishaps)
             index, value = entry.values
             self._ending.part(cast("int", index), entry.first, value, entry.nbytes)
             return 0
-        first, size, values, nbytes, marks = entry if self.left is None else self._cut(entry, self.left)
+        first, size, values, nbytes, marks, mishaps = entry if self.left is None else self._cut(entry, self.left)
+        if mishaps:
+            self._ledger.add_below(first + size, mishaps)
         indices = range(first, first + size) if self._span is None else self._span(first, size)
         if not self._plain:
             self._save(indices, values, marks)
@@ -217,15 +232,16 @@ class Intake:
 
     def pieces(self, entry: Entry[list[object]]) -> Iterator[Entry[list[object]]]:
         """The entry in parts that may be taken one by one: behind the last that is wanted nothing must be saved."""
-        if self._plain:
+        if self._plain and not entry.mishaps:
             yield entry
             return
-        first, size, values, nbytes, marks = entry
+        first, size, values, nbytes, marks, mishaps = entry
         each, end = nbytes // size, 0
         for place in range(size):
             start, end = end, end + (self._stride if marks is None else marks[place])
             one = None if marks is None else marks[place : place + 1]
-            yield Entry(first + place, 1, values[start:end], each if place else nbytes - each * (size - 1), one)
+            here = [mishap for mishap in mishaps if mishap.place == first + place]
+            yield Entry(first + place, 1, values[start:end], each if place else nbytes - each * (size - 1), one, here)
 
     def go_on(self, folded: Ending) -> None:
         """Parts are added to what an ending of this process has folded."""
@@ -240,7 +256,7 @@ class Intake:
         if len(whole) < left:
             return entry
         size = whole[left - 1] + 1 if left else 0
-        return Entry(entry.first, size, entry.values[: sum(marks[:size])], entry.nbytes, marks[:size])
+        return entry._replace(size=size, values=entry.values[: sum(marks[:size])], marks=marks[:size])
 
     def _save(self, indices: Sequence[int], values: Sequence[object], marks: Sequence[int] | None) -> None:
         left = iter(values)

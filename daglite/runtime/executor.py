@@ -13,8 +13,9 @@ from daglite.runtime.batch import Pace
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import ItemCodec, Packed
 from daglite.runtime.tally import Reading
+from daglite.runtime.trying import Mishap, Spent
 
-__all__ = ["Chunk", "ChunkKind", "EndedBy", "Hear", "Reply", "ReplyKind", "Session"]
+__all__ = ["Chunk", "ChunkKind", "EndedBy", "Hear", "Notes", "Reply", "ReplyKind", "Session"]
 
 # A batch of items; a generator to be drained into a list; the same standing in for `.iter()`.
 ChunkKind = Literal["batch", "generate", "stream"]
@@ -23,6 +24,20 @@ ReplyKind = Literal["done", "failed", "piece", "lost", "overdue"]
 EndedBy = Literal["died", "overdue", "renewed"]
 # Whoever wants to know of workers: told of one with its exit code and why it ended, or, with None and None, began.
 Hear: TypeAlias = Callable[[int, int | None, EndedBy | None], None]
+
+
+class Notes(NamedTuple):
+    """What a worker must know of a batch besides its items, now and then.
+
+    `indices` are what its items are known by, where that is not their place in the stream. `spent` are attempts at its
+    only item that ended with their worker, `suspect` says that this one may do so as well. `single`: it is a call that
+    has no item.
+    """
+
+    indices: Sequence[int] | None = None
+    spent: tuple[Spent, ...] = ()
+    suspect: bool = False
+    single: bool = False
 
 
 class Chunk(NamedTuple):
@@ -43,6 +58,7 @@ class Chunk(NamedTuple):
     exclusive: bool = False
     light: bool = False
     worker: int | None = None
+    notes: Notes | None = None
 
 
 class Reply(NamedTuple):
@@ -52,7 +68,9 @@ class Reply(NamedTuple):
     traceback in the worker, and `step` the number of the step that raised it. "piece" is a part of a generated list,
     more follows (`done` items of attempt `step`). "overdue" means that item `done` of the chunk took too long at step
     `step`, and its worker was killed. "lost" means that the worker ended: `started` tells whether it may have begun,
-    `exitcode` how it ended, and `hint` why, as far as that is known. `reading` is there when the steps are clocked.
+    `exitcode` how it ended, and `hint` why, as far as that is known; `step` is that at which it was, where it had been
+    asked to tell. An "overdue" call was attempt number `attempt`. `reading` is there when the steps are clocked.
+    `mishaps` are items that failed without ending the run.
     """
 
     seq: int
@@ -67,6 +85,8 @@ class Reply(NamedTuple):
     error: tuple[BaseException, str] | None = None
     hint: str = ""
     reading: Reading | None = None
+    mishaps: Sequence[Mishap] = ()
+    attempt: int = 1
 
 
 class Session(Protocol):

@@ -6,9 +6,12 @@ import contextlib
 import reprlib
 from typing import NoReturn
 
-from daglite.exceptions import Failure, TaskFailedError, attach_failure, failure_of
+from daglite.exceptions import ExecutionError, Failure, TaskFailedError, attach_failure, failure_of
+from daglite.functions import Function
 
-__all__ = ["blame", "raise_blamed", "short_repr"]
+__all__ = ["attempts_of", "blame", "note_attempts", "raise_blamed", "short_repr"]
+
+_ATTEMPTS = "__daglite_attempts__"
 
 _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = 160
@@ -23,6 +26,20 @@ def short_repr(item: object) -> str:
     except BaseException as error:
         text = f"<{type(item).__name__}, whose repr raises {type(error).__name__}>"
     return text if len(text) <= _MOST else text[: _MOST - 3] + "..."
+
+
+def note_attempts(error: BaseException, attempts: int) -> None:
+    """Write on an error how many attempts it took, where that does not follow from the options of its task."""
+    with contextlib.suppress(Exception):
+        setattr(error, _ATTEMPTS, attempts)
+
+
+def attempts_of(function: Function, error: BaseException) -> int:
+    """After how many attempts the function's error was not tried again."""
+    noted: object = getattr(error, _ATTEMPTS, None)
+    if isinstance(noted, int):
+        return noted
+    return function.retries + 1 if isinstance(error, Exception) and not isinstance(error, ExecutionError) else 1
 
 
 def blame(error: BaseException, failure: Failure) -> BaseException:

@@ -11,17 +11,27 @@ from collections.abc import Callable, Iterator
 from itertools import compress, repeat
 from operator import length_hint
 from types import FrameType, FunctionType
-from typing import Any, NoReturn, cast
+from typing import Any, Final, NoReturn, cast
 
+from daglite.here import AtWork, registered
 from daglite.loop import Place, Shape, write_loop
 from daglite.records import record
 from daglite.runtime.spread import parts_of
 from daglite.runtime.travel.cells import PLAIN
 
-__all__ = ["FlatLoop", "STREAM_FILE", "flat_loop"]
+__all__ = ["FlatLoop", "SKIPPED", "STREAM_FILE", "flat_loop"]
 
 # What a traceback shows as the file of a loop.
 STREAM_FILE = "<daglite stream>"
+
+
+class _Skipped:
+    def __repr__(self) -> str:
+        return "SKIPPED"
+
+
+# What a step gives for an item that it drops.
+SKIPPED: Final = _Skipped()
 
 
 @record(eq=True)
@@ -50,21 +60,40 @@ class FlatLoop:
     def _placed(self, failed: Callable[..., NoReturn]) -> Callable[..., NoReturn]:
         """`failed` for a loop that knows the line it was at."""
 
-        def placed(error: BaseException, line: int, index: int, item: object, x: object) -> NoReturn:
-            failed(error, self.places[line - self.first_line], index, item, x)
-
-        return placed
+        return _Placed(self, failed)
 
     def running(self) -> tuple[Place, int] | None:
         """Where the loop is, when called by something that it called: the place and the index of the item."""
         frame: FrameType | None = sys._getframe(1)
         while frame is not None and frame.f_code is not self.function.__code__:
             frame = frame.f_back
-        if frame is None:
-            return None
+        return None if frame is None else self.position(frame)
+
+    def position(self, frame: FrameType) -> tuple[Place, int]:
+        """Where a loop of this shape is, by its frame."""
         known = frame.f_locals
         index = known["index"] if "index" in known else known["start"] + _gone(known["ticks"]) - 1
         return self.places[frame.f_lineno - self.first_line], index
+
+
+class _Placed:
+    """What a loop calls when something raises. By it others find the loop, and whoever runs it, from its frame."""
+
+    __slots__ = ("_failed", "_loop")
+
+    def __init__(self, loop: FlatLoop, failed: Callable[..., NoReturn]) -> None:
+        self._loop = loop
+        self._failed = failed
+
+    def __call__(self, error: BaseException, line: int, index: int, item: object, x: object) -> NoReturn:
+        self._failed(error, self._loop.places[line - self._loop.first_line], index, item, x)
+        raise AssertionError("an error was swallowed")
+
+    def at_work(self, frame: FrameType) -> AtWork | None:
+        """What the loop is at; whoever runs it knows steps and indices."""
+        owner: Any = getattr(self._failed, "__self__", None)
+        found: AtWork | None = owner.at_work(*self._loop.position(frame))
+        return found
 
 
 @functools.lru_cache(maxsize=64)
@@ -73,13 +102,21 @@ def flat_loop(shape: Shape) -> FlatLoop:
     written = write_loop(shape)
     made: dict[str, object] = {
         "PLAIN": PLAIN,
+        "SKIPPED": SKIPPED,
         "compress": compress,
         "new_ticks": _new_ticks,
         "gone": _gone,
         "parts": parts_of,
     }
     exec(compile(written.source, STREAM_FILE, "exec"), made)
-    return FlatLoop(written.source, written.places, written.first_line, cast("FunctionType", made["loop"]))
+    function = cast("FunctionType", made["loop"])
+    registered(function, _at_work)
+    return FlatLoop(written.source, written.places, written.first_line, function)
+
+
+def _at_work(frame: FrameType) -> AtWork | None:
+    placed: _Placed = frame.f_locals["failed"]
+    return placed.at_work(frame)
 
 
 def _new_ticks() -> repeat[bool]:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
+from types import FrameType
 from typing import Any, Literal, NoReturn
 
-from daglite.exceptions import Failure
-from daglite.loop import Place, Shape, filters_of, spreading
-from daglite.runtime.chain import Chain
+from daglite.exceptions import Failure, Kept
+from daglite.here import AtWork, registered
+from daglite.loop import Place, Shape, filters_of, skips_of, spreading
+from daglite.runtime.chain import BoundStep, Chain
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.copies import Copies
 from daglite.runtime.endings import Collecting, Ending, Folding, Yielding
-from daglite.runtime.failures import blame, raise_blamed, short_repr
+from daglite.runtime.failures import attempts_of, blame, raise_blamed, short_repr
 from daglite.runtime.flat import flat_loop
 from daglite.runtime.saving import Saver
 from daglite.runtime.source import Source
@@ -31,12 +33,19 @@ def run_steps(chain: Chain, value: object, index: int | None, savers: Sequence[S
         try:
             value = call(value)
         except BaseException as error:
-            attempt = step.function.retries + 1 if isinstance(error, Exception) else 1
             shown = None if index is None else short_repr(item)
-            raise_blamed(error, Failure(step.function.name, number, index, shown, attempt))
+            raise_blamed(error, Failure(step.function.name, number, index, shown, attempts_of(step.function, error)))
         if saver is not None:
             saver(index, value)
     return value
+
+
+def _at_step(frame: FrameType) -> AtWork:
+    step: BoundStep = frame.f_locals["step"]
+    return AtWork(step.function.name, step.seed, step.spot, frame.f_locals["index"])
+
+
+registered(run_steps, _at_step)
 
 
 class InlineFlow:
@@ -67,9 +76,9 @@ class InlineFlow:
         self.chain = chain
         saves = tuple(saver is not None for saver in savers)
         snaps = codec is not None and copies is None
-        filters, kind = filters_of(chain.steps), _end_of(ending)
+        filters, skips, kind = filters_of(chain.steps), skips_of(chain.steps), _end_of(ending)
         shape = Shape(saves, kind, source.saver is not None, snaps, copies is not None, filters, most is not None)
-        shape = shape._replace(spreads=spreading(chain.steps))
+        shape = shape._replace(skips=skips, spreads=spreading(chain.steps))
         self._loop = flat_loop(shape)
         self.left = most
         self._end = self._numbered(ending.one) if kind == "numbered" else None
@@ -162,8 +171,9 @@ class InlineFlow:
         index = self.source.index_of(index) if place.kind != "source" else index
         if place.kind == "call":
             step = self.chain.steps[place.step]
-            attempt = step.function.retries + 1 if isinstance(error, Exception) else 1
-            raise_blamed(error, Failure(step.function.name, step.number, index, short_repr(item), attempt))
+            attempt, first = attempts_of(step.function, error), self.chain.steps[0]
+            kept = Kept(first.number, item, first.seed)
+            raise_blamed(error, Failure(step.function.name, step.number, index, short_repr(item), attempt, kept=kept))
         if place.kind == "result":
             step = self.chain.steps[place.step]
             raise_blamed(error, Failure(step.function.name, step.number, index, short_repr(item)))
@@ -172,6 +182,13 @@ class InlineFlow:
         if place.kind in ("source", "item") and isinstance(error, Exception):
             blame(error, Failure(self.source.name, self.source.number))
         raise error
+
+    def at_work(self, place: Place, index: int) -> AtWork | None:
+        """What the loop is at, by its line."""
+        if place.kind == "call":
+            step = self.chain.steps[place.step]
+            return AtWork(step.function.name, step.seed, step.spot, self.source.index_of(index), index)
+        return self.source.at_work() if place.kind in ("source", "item") else None
 
 
 def _end_of(ending: Ending) -> Literal["fold", "each", "numbered", "yield"]:

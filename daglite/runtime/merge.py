@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
+from daglite.runtime.trying import Mishap
+
 __all__ = ["Entry", "Merge"]
 
 V = TypeVar("V")
@@ -15,7 +17,8 @@ class Entry(NamedTuple, Generic[V]):
     """Results of consecutive items: the first one's index, how many, the values, their bytes.
 
     `marks` says of each item how many of the values are its own; None: all have equally many. An entry of size 0 is a
-    part of what comes of the item `first`: its index, and the part.
+    part of what comes of the item `first`: its index, and the part. `mishaps` are those of the items that failed and
+    did not end the run.
     """
 
     first: int
@@ -23,6 +26,7 @@ class Entry(NamedTuple, Generic[V]):
     values: V
     nbytes: int
     marks: Sequence[int] | None = None
+    mishaps: Sequence[Mishap] = ()
 
 
 class Merge(Generic[V]):

@@ -168,7 +168,13 @@ def open_parts(
     start = source.indices is not None
     # Where a task in the coordinator looks at the index of an item, or what comes from a list has gaps.
     front = between(
-        pairs[: places[0]], pairs[places[0]], _first(stage), context.loop, gaps=start, index_of=source.index_of
+        pairs[: places[0]],
+        pairs[places[0]],
+        _first(stage),
+        context.loop,
+        trials=context.trials,
+        gaps=start,
+        index_of=source.index_of,
     )
     if places[0] or segments[0].pipe is not None:
         source = _behind_front(stage, source, front, boards[places[0]].session.codec)
@@ -177,7 +183,7 @@ def open_parts(
     for place, following in itertools.zip_longest(places, places[1:]):
         planned, bound = pairs[place]
         last = place == len(pairs) - 1
-        gaps = span is not None or any(link.filters for link in bound.links)
+        gaps = span is not None or any(link.drops for link in bound.links)
         rest = pairs[place + 1 : following]
         behind = None
         if not last:
@@ -186,6 +192,7 @@ def open_parts(
                 None if following is None else pairs[following],
                 planned.links[-1],
                 context.fold_loop,
+                trials=context.trials,
                 gaps=gaps,
                 most=stage.most if following is None else None,
             )
@@ -249,7 +256,7 @@ def open_intake(
 ) -> Intake:
     """What takes results in; see `Intake`."""
     kind = watched.WatchedIntake if context.watch is not None and context.watch.batches else Intake
-    return kind(wanted, ending, span, parts=parts, most=most)
+    return kind(wanted, ending, span, parts=parts, most=most, ledger=context.ledger)
 
 
 def steps_and_savers(

@@ -7,7 +7,7 @@ import copy
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, assert_never
@@ -54,7 +54,7 @@ class Execution:
     ) -> None:
         self._stages = program.stages
         self._watch = watches.Watch(program, observers, str(settings.runtime)) if observers else None
-        self._context = Context(settings, store, cancellable=cancellable, watch=self._watch)
+        self._context = Context(program, settings, store, cancellable=cancellable, watch=self._watch)
         self._readers = Counter(o.stage for stage in program.stages for o in operands(stage) if isinstance(o, Result))
         self._waiting = list(range(len(program.stages)))
         # Stages below this number may start; a streamed run keeps the last one back.
@@ -79,6 +79,18 @@ class Execution:
         with self._watched():
             self._run_below(len(self._stages))
         return self._context.values[len(self._stages) - 1]
+
+    def run_for(self, numbers: Collection[int]) -> Context:
+        """Run the stages with these numbers and what they need, and nothing else; their values stay in the context."""
+        needed, more = set(numbers), list(numbers)
+        while more:
+            below = {o.stage for o in operands(self._stages[more.pop()]) if isinstance(o, Result)} - needed
+            needed |= below
+            more.extend(below)
+        self._readers.update(numbers)
+        self._waiting = sorted(needed)
+        self._run_below(len(self._stages))
+        return self._context
 
     def items(self, *, ordered: bool) -> Iterator[object]:
         """Run all stages but the last, then hand out its items one by one as they are asked for."""
@@ -309,7 +321,7 @@ class Execution:
 
     def _call_here(self, steps: Sequence[BoundStep], value: object, savers: Sequence[Saver | None]) -> object:
         """Take one value through steps on this thread."""
-        chain, watch = Chain(steps, self._context.loop), self._watch
+        chain, watch = Chain(steps, self._context.loop, trials=self._context.trials), self._watch
         if watch is None:
             return run_steps(chain, value, None, savers)
         began = time.perf_counter()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
 from typing import NamedTuple, cast
 
 from daglite.exceptions import Failure
+from daglite.here import AtWork, registered
 from daglite.program import Operation, Segment, StreamStage
 from daglite.runtime.awaiting import PrivateLoop
 from daglite.runtime.chain import BoundStep, bind_step
@@ -57,6 +59,14 @@ def front(source: Source, *, codec: ItemCodec | None) -> Iterator[object]:
     except Exception as error:
         blame(error, Failure(source.name, source.number))
         raise
+
+
+def _at_source(frame: FrameType) -> AtWork | None:
+    source: Source = frame.f_locals["source"]
+    return source.at_work()
+
+
+registered(front, _at_source)
 
 
 def piped(

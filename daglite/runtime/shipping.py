@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import bisect
+import copy
 import itertools
-import signal
 import time
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
 from typing import cast
 
-from daglite.exceptions import ExecutionError, Failure, TaskTimeoutError, TransferError, WorkerDiedError
-from daglite.functions import Function
+from daglite.exceptions import MOST_KEPT, Failure, Kept, TransferError
 from daglite.runtime.batch import Batcher
 from daglite.runtime.board import Board
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import ItemCodec
-from daglite.runtime.executor import Reply
-from daglite.runtime.failures import blame, short_repr
+from daglite.runtime.ended import died, overdue, spent_on, with_spent
+from daglite.runtime.executor import Notes, Reply
+from daglite.runtime.failures import attempts_of, blame, short_repr
 from daglite.runtime.merge import Entry, Merge
 from daglite.runtime.source import Source
 from daglite.runtime.spread import More, Piece, Skip
-from daglite.runtime.travel.cells import read_marks, reason_of
+from daglite.runtime.travel.cells import Captured, read_marks, reason_of
+from daglite.runtime.trying import Mishap, Spent
 from daglite.runtime.verdict import Verdict
 from daglite.runtime.window import Window
 
-__all__ = ["Shipping", "died", "overdue"]
+__all__ = ["Shipping"]
 
 # Results that come in pieces: so many at a time for each worker, and pieces of one that may wait to go on.
 _OPEN_PER_WORKER = 2
@@ -38,17 +39,27 @@ _PIECE_BYTES = 256 * 1024
 class _Flight:
     """A batch under way: kept until it is answered, because its worker may die. `attempt` counts starts from 1.
 
-    Of an item whose result comes in pieces `known` counts what has come; see `spread`.
+    Of an item whose result comes in pieces `known` counts what has come; see `spread`. `spent` are the attempts at its
+    only item that ended with their worker.
     """
 
-    __slots__ = ("attempt", "cells", "first", "known", "nbytes")
+    __slots__ = ("attempt", "cells", "first", "known", "nbytes", "spent")
 
-    def __init__(self, first: int, cells: Sequence[object], nbytes: int, attempt: int = 1, known: int = 0) -> None:
+    def __init__(
+        self,
+        first: int,
+        cells: Sequence[object],
+        nbytes: int,
+        attempt: int = 1,
+        known: int = 0,
+        spent: tuple[Spent, ...] = (),
+    ) -> None:
         self.first = first
         self.cells = cells
         self.nbytes = nbytes
         self.attempt = attempt
         self.known = known
+        self.spent = spent
 
 
 class _Open:
@@ -90,7 +101,7 @@ class Shipping:
         self._program = program
         self._steps = steps
         self._folds = steps[-1].starts is not None
-        self._marked = any(step.filters for step in steps) and not self._folds
+        self._marked = any(step.drops for step in steps) and not self._folds
         # The steps whose results come back for each item; where workers fold, one part of the whole batch besides.
         self._results = [step for step in steps if step.tapped] + ([] if self._folds else [steps[-1]])
         self._window = window
@@ -198,20 +209,29 @@ class Shipping:
         self._sent += count
         self._window.send(count, nbytes, 0 if plain else self._source.weigh(cells))
         self._flights.add(flight)
+        notes = None if self._source.indices is None else self._notes(flight)
         answered = partial(self._answered, flight)
-        self._board.submit(self._program, flight.first, count, segments, answered, light=self._batcher.light)
+        self._board.submit(self._program, flight.first, count, segments, answered, notes, light=self._batcher.light)
+
+    def _notes(self, flight: _Flight) -> Notes | None:
+        """What the worker must know of a batch besides its items."""
+        indices, suspect = self._source.indices, flight.attempt > 1
+        if indices is None and not flight.spent and not suspect:
+            return None
+        places = range(flight.first, flight.first + len(flight.cells))
+        return Notes(None if indices is None else [indices[place] for place in places], flight.spent, suspect)
 
     def _launch(self, flight: _Flight) -> None:
         """Send once more what a dead worker left."""
         self._flights.add(flight)
         cells = [self._codec.capture(Skip(flight.known)), *flight.cells] if flight.known else flight.cells
-        segments, answered = self._codec.pack(cells), partial(self._answered, flight)
-        if flight.attempt == 1:
-            self._board.submit(self._program, flight.first, len(flight.cells), segments, answered)
+        segments, answered, notes = self._codec.pack(cells), partial(self._answered, flight), self._notes(flight)
+        if flight.attempt == 1 and not flight.spent:
+            self._board.submit(self._program, flight.first, len(flight.cells), segments, answered, notes)
             self._board.session.flush()
         else:
             # Under suspicion of killing its worker: it gets one of its own, so that nobody else is blamed.
-            self._board.queue(self._program, "batch", segments, answered, first=flight.first)
+            self._board.queue(self._program, "batch", segments, answered, first=flight.first, notes=notes)
 
     def _resume(self, one: _Open) -> None:
         """Ask for the next piece of a result."""
@@ -219,7 +239,8 @@ class Shipping:
         flight = one.flight
         self._flights.add(flight)
         segments = self._codec.pack([self._codec.capture(More())])
-        self._board.resume(self._program, flight.first, segments, partial(self._answered, flight), one.worker)
+        answered, notes = partial(self._answered, flight), self._notes(flight)
+        self._board.resume(self._program, flight.first, segments, answered, one.worker, notes)
 
     def _answered(self, flight: _Flight, reply: Reply) -> None:
         self._flights.remove(flight)
@@ -245,10 +266,16 @@ class Shipping:
             self._fail(flight, reply.done, error, reply, trace)
         marks = self._marks(values)
         if bad is None:
-            self._merge.add(Entry(flight.first, reply.done, values, nbytes, marks))
+            self._merge.add(Entry(flight.first, reply.done, values, nbytes, marks, self._mishaps(flight, reply)))
             return
         count = self._whole(flight, values, bad if marks is None else bad - 1, marks, reply)
-        self._merge.add(Entry(flight.first, count, values, nbytes, None if marks is None else marks[:count]))
+        marks = None if marks is None else marks[:count]
+        mishaps = [each for each in self._mishaps(flight, reply) if each.place < flight.first + count]
+        self._merge.add(Entry(flight.first, count, values, nbytes, marks, mishaps))
+
+    def _mishaps(self, flight: _Flight, reply: Reply) -> Sequence[Mishap]:
+        """What failed in a batch; of an item that began again to give the rest of its result it is known."""
+        return () if flight.known else reply.mishaps
 
     def _came_in_part(
         self, flight: _Flight, begun: _Open | None, reply: Reply, values: list[object], nbytes: int
@@ -261,9 +288,13 @@ class Shipping:
         each, known = nbytes // reply.done, self._codec.weigh(cells[:whole])
         self._window.arrive(whole, known, nbytes)
         self._batcher.observe(reply.done, reply.seconds, flight.nbytes + nbytes)
+        mishaps = self._mishaps(flight, reply)
         if whole:
-            self._merge.add(Entry(flight.first, whole, values, each * whole, None if marks is None else marks[:whole]))
-        self._merge.add_part(Entry(place, 0, [self._source.index_of(place), piece.items], nbytes - each * whole))
+            marks, before = None if marks is None else marks[:whole], [one for one in mishaps if one.place < place]
+            self._merge.add(Entry(flight.first, whole, values, each * whole, marks, before))
+            mishaps = [one for one in mishaps if one.place == place]
+        part: list[object] = [self._source.index_of(place), piece.items]
+        self._merge.add_part(Entry(place, 0, part, nbytes - each * whole, None, mishaps))
         rest, left = cells[reply.done :], flight.nbytes - known
         if rest:
             left, behind = self._codec.size(cells[whole]), left - self._codec.size(cells[whole])
@@ -298,66 +329,72 @@ class Shipping:
     def _fail(self, flight: _Flight, position: int, error: BaseException, reply: Reply, trace: str) -> None:
         number = reply.step if reply.step >= 0 else self._steps[-1].number
         step = next((step for step in self._steps if step.number == number), self._steps[-1])
-        own = isinstance(error, Exception) and not isinstance(error, ExecutionError)
-        attempt = max(flight.attempt, step.function.retries + 1 if own else 1)
-        item = self._shown(flight.cells[position])
+        attempt = max(flight.attempt, reply.attempt, attempts_of(step.function, error))
+        item, kept = self._shown(flight.cells[position])
         place, index = flight.first + position, self._source.index_of(flight.first + position)
-        facts = Failure(step.function.name, number, index, item, attempt, reply.worker, reply.exitcode, trace)
+        facts = Failure(step.function.name, number, index, item, attempt, reply.worker, reply.exitcode, trace, kept)
         self._verdict.record(place, blame(error, facts), time.monotonic(), leg=self._leg)
 
-    def _shown(self, cell: object) -> str:
+    def _shown(self, cell: object) -> tuple[str, Kept]:
+        """The item as text, and as it is kept for another run of it."""
+        first = self._steps[0]
         (loaded,), bad = self._codec.unpack(self._codec.pack([cell]))
-        return short_repr(loaded) if bad is None else "an item that cannot be loaded"
+        if bad is not None:
+            return "an item that cannot be loaded", Kept(first.number, None, first.seed, "it cannot be loaded")
+        shown, nbytes = short_repr(loaded), self._codec.size(cell)
+        if nbytes > MOST_KEPT:
+            return shown, Kept(first.number, None, first.seed, f"its {nbytes} bytes are more than {MOST_KEPT}")
+        kept = Kept(first.number, loaded, first.seed)
+        # Large buffers lie in memory that is shared with workers and is needed again: that one travels, into a copy.
+        return shown, copy.copy(kept) if isinstance(cell, Captured) and cell.buffers else kept
 
     def _overdue(self, flight: _Flight, reply: Reply) -> None:
-        """One item took too long; those before it in the batch are innocent, and their results are gone."""
-        step = next(step for step in self._steps if step.number == reply.step)
-        self._fail(flight, reply.done, overdue(step.function, reply), reply, "")
-        if reply.done:
-            self._launch(_Flight(flight.first, flight.cells[: reply.done], flight.nbytes, flight.attempt))
+        """One item took too long; the others in the batch are innocent, and results before it are gone."""
+        place, done = flight.first + reply.done, reply.done
+        function = next(step.function for step in self._steps if step.number == reply.step)
+        spent = spent_on(reply, function)
+        if spent is None:
+            self._fail(flight, done, overdue(function, reply), reply, "")
+        parts = [
+            _Flight(flight.first, flight.cells[:done], 0, flight.attempt),
+            _Flight(place, flight.cells[done : done + 1], 0, flight.attempt, spent=with_spent(flight.spent, spent)),
+            _Flight(place + 1, flight.cells[done + 1 :], 0, flight.attempt),
+        ]
+        # After an error that ends the run only what is before it matters.
+        self._give_back(parts[:1] if spent is None else parts)
+
+    def _give_back(self, parts: Sequence[_Flight]) -> None:
+        """The parts of a batch that was under way go out again, each by itself."""
+        parts = [part for part in parts if part.cells]
+        self._window.split(len(parts))
+        for part in parts:
+            part.nbytes = self._codec.weigh(part.cells)
+        self._returned.extend(parts)
+        self._sort_returned()
 
     def _lost(self, flight: _Flight, reply: Reply) -> None:
         """A worker died: what it had not begun goes out as it was, what it may have begun one by one."""
         if not reply.started:
             self._returned.append(flight)
             self._sort_returned()
+        elif (spent := self._condemned(flight, reply)) is not None:
+            self._give_back([_Flight(flight.first, flight.cells, 0, spent=with_spent(flight.spent, spent))])
         elif flight.attempt > self._retries or not all(step.function.retry_on_crash for step in self._steps):
             names = " -> ".join(step.function.name for step in self._steps)
             first, last = (self._source.index_of(flight.first + each) for each in (0, len(flight.cells) - 1))
             what = f"item {first}" if last == first else f"items {first} to {last}"
             self._fail(flight, 0, died(names, what, reply, flight.attempt), reply, "")
         else:
-            self._window.split(len(flight.cells))
-            for position, cell in enumerate(flight.cells):
-                nbytes, known = self._codec.size(cell), flight.known
-                self._returned.append(_Flight(flight.first + position, [cell], nbytes, flight.attempt + 1, known))
-            self._sort_returned()
+            singly, again = enumerate(flight.cells, flight.first), flight.attempt + 1
+            self._give_back([_Flight(place, [cell], 0, again, flight.known, flight.spent) for place, cell in singly])
 
     def _sort_returned(self) -> None:
         self._returned = deque(sorted(self._returned, key=lambda each: each.first))
 
-
-def overdue(function: Function, reply: Reply) -> TaskTimeoutError:
-    """The error for a call that took longer than its task allows."""
-    what = reply.hint or "its worker was killed"
-    return TaskTimeoutError(f"task '{function.name}' took longer than its `timeout` of {function.timeout:g} s; {what}")
-
-
-def died(task: str, what: str, reply: Reply, attempt: int) -> WorkerDiedError:
-    """The error for work whose worker ended under it too often."""
-    times = "once" if attempt == 1 else f"{attempt} times"
-    hint = f"; {reply.hint}" if reply.hint else ""
-    return WorkerDiedError(
-        f"the worker ended ({_exit_text(reply.exitcode)}) while it ran task '{task}' on {what}; started {times}{hint}"
-    )
-
-
-def _exit_text(exitcode: int | None) -> str:
-    if exitcode is None:
-        return "exit code unknown"
-    if exitcode >= 0:
-        return f"exit code {exitcode}"
-    try:
-        return f"signal {signal.Signals(-exitcode).name}"
-    except ValueError:
-        return f"signal {-exitcode}"
+    def _condemned(self, flight: _Flight, reply: Reply) -> Spent | None:
+        """That the item has failed for good, where its last start is over and the step at which it was goes on."""
+        function = next((step.function for step in self._steps if step.number == reply.step), None)
+        if function is None or flight.attempt <= max(1, self._retries) or function.on_error == "raise":
+            return None
+        told = str(died(function.name, f"item {self._source.index_of(flight.first)}", reply, flight.attempt))
+        return Spent(reply.step, flight.attempt, told, died=True)

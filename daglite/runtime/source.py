@@ -6,9 +6,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from types import FrameType
 from typing import Protocol
 
 from daglite.exceptions import Failure, TransferError
+from daglite.here import AtWork, registered
+from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.failures import blame, raise_blamed, short_repr
 from daglite.runtime.saving import Saver
@@ -54,6 +57,8 @@ class Source:
         self.saver = saver
         self._codec = codec
         self._size: Callable[[object], int] = codec.size if codec is not None else _weightless
+        # The step of the generator, where there is one.
+        self.step: BoundStep | None = None
         # How many items there are in all, where that is known.
         self.total: int | None = None
         # Whether all that came are small values that are their own cells; and the bytes of all that are not.
@@ -103,6 +108,10 @@ class Source:
             self.count = count
         if more and count - start < want:
             self.finished = True
+
+    def at_work(self) -> AtWork | None:
+        """The generator that gives the items, as something at work; mapped values are none."""
+        return None if self.step is None else AtWork(self.name, self.step.seed, self.step.spot, None)
 
     def use(self, codec: ItemCodec) -> None:
         """From here on capture with this codec: that of the workers to which the rest goes."""
@@ -158,6 +167,14 @@ class Source:
             error = TransferError(f"item {index} of task '{self.name}' cannot be loaded: {value.reason}")
             raise_blamed(error, Failure(self.name, self.number, index))
         return value
+
+
+def _at_source(frame: FrameType) -> AtWork | None:
+    source: Source = frame.f_locals["self"]
+    return source.at_work()
+
+
+registered(Source.pull, _at_source)
 
 
 def _weightless(_: object) -> int:

@@ -19,24 +19,24 @@ else:
 __all__ = ["Reading", "Tally", "TimedItems", "pack_reading", "take_reading", "timed", "unpack_reading"]
 
 _BEGAN = struct.Struct("!d")
-_STEP = struct.Struct("!idQQQ")
+_STEP = struct.Struct("!idQQQQ")
 
 
 class Tally:
     """What one step has done since the last look; written by the thread that calls it."""
 
-    __slots__ = ("begun", "repeated", "returned", "seconds", "step")
+    __slots__ = ("begun", "failed", "repeated", "returned", "seconds", "step")
 
     def __init__(self, step: int) -> None:
         self.step = step
         self.seconds = 0.0
-        self.begun = self.returned = self.repeated = 0
+        self.begun = self.returned = self.repeated = self.failed = 0
 
     def take(self) -> StepTime:
         """The tally, which begins again from nothing."""
-        found = events.StepTime(self.step, self.seconds, self.begun, self.returned, self.repeated)
+        found = events.StepTime(self.step, self.seconds, self.begun, self.returned, self.repeated, self.failed)
         self.seconds = 0.0
-        self.begun = self.returned = self.repeated = 0
+        self.begun = self.returned = self.repeated = self.failed = 0
         return found
 
 
@@ -98,7 +98,9 @@ def take_reading(began: float, tallies: Sequence[Tally]) -> Reading:
 
 def pack_reading(reading: Reading) -> bytes:
     """A reading as the last segment of a frame."""
-    rows = [_STEP.pack(one.step, one.seconds, one.begun, one.returned, one.repeated) for one in reading.steps]
+    rows = [
+        _STEP.pack(one.step, one.seconds, one.begun, one.returned, one.repeated, one.failed) for one in reading.steps
+    ]
     return b"".join([_BEGAN.pack(reading.began), *rows])
 
 

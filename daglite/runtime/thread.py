@@ -24,13 +24,14 @@ from typing import NamedTuple
 
 from daglite.runtime.awaiting import PrivateLoop
 from daglite.runtime.chain import BoundStep, Chain
-from daglite.runtime.codec import Sharing
+from daglite.runtime.codec import Copying, Sharing
 from daglite.runtime.executor import Chunk, Reply
 from daglite.runtime.logs import mark_records_of_this_thread
 from daglite.runtime.processes.forks import end_copy
 from daglite.runtime.spread import OpenItems
 from daglite.runtime.tally import Reading, take_reading
 from daglite.runtime.travel.errors import share_error
+from daglite.runtime.trying import Trials, portable
 from daglite.runtime.work import BatchRun, drain
 
 __all__ = ["Desk", "Job", "Program", "WorkerThread"]
@@ -155,6 +156,9 @@ class WorkerThread:
         # Whether this is in a process that a task has forked.
         self._copy = False
         self._loop = PrivateLoop()
+        mine = portable(codec) if isinstance(codec, Copying) else None
+        self._trials = Trials(pause=self._pause, portable=mine, worker=lambda: self.thread.native_id)
+        self._end = threading.Event()
         # A chain belongs to one thread, because of the event loop; so does a context that is entered.
         self._prepared: dict[int, tuple[Chain, contextvars.Context]] = {}
         # Whether the item at work is the only one there is.
@@ -175,6 +179,7 @@ class WorkerThread:
     def dismiss(self) -> None:
         """Tell it to end after the item it is at, without a reply; from any thread."""
         self._dismissed = True
+        self._end.set()
         # Whoever walks through this list comes to its end.
         self._items.clear()
         self.wake(None)
@@ -245,14 +250,14 @@ class WorkerThread:
     def _prepare(self, program: Program) -> tuple[Chain, contextvars.Context]:
         found = self._prepared.get(program.number)
         if found is None:
-            chain = Chain(program.steps, self._loop, self._announce)
+            chain = Chain(program.steps, self._loop, self._announce, self._trials)
             found = self._prepared[program.number] = chain, program.context.copy()
         return found
 
     def _batch(self, chunk: Chunk, chain: Chain) -> Reply:
         self._single = chunk.exclusive
         started = time.perf_counter()
-        run = self._run = BatchRun(chain, self._codec, chunk.first, self._opened, chunk.program)
+        run = self._run = BatchRun(chain, self._codec, chunk.first, self._opened, chunk.program, chunk.notes)
         items, bad = self._codec.unpack(chunk.segments)
         self._items = items
         if self._dismissed:
@@ -263,17 +268,25 @@ class WorkerThread:
             self._run, self._items = None, []
         if self._copy:
             end_copy(error)
-        seconds = time.perf_counter() - started
+        seconds = time.perf_counter() - started - self._trials.slept()
         reading = take_reading(started, chain.tallies) if chain.tallies else None
         if error is not None:
-            return self._failed(chunk, error, run.done, run.step, run.cells, seconds, reading)
-        return Reply(chunk.seq, "done", run.done, -1, seconds, run.cells, self.thread.native_id, reading=reading)
+            reply = self._failed(chunk, error, run.done, run.step, run.cells, seconds, reading)
+        else:
+            reply = Reply(chunk.seq, "done", run.done, -1, seconds, run.cells, self.thread.native_id, reading=reading)
+        mishaps = self._trials.take_mishaps()
+        return reply._replace(mishaps=mishaps) if mishaps else reply
+
+    def _pause(self, seconds: float) -> None:
+        """Wait before another attempt; a worker that is dismissed makes none."""
+        if self._end.wait(seconds):
+            raise _Dismissed
 
     def _generate(self, chunk: Chunk, chain: Chain) -> Reply:
         step = chain.steps[0]
         send, begin = partial(self._send_piece, chunk.seq), partial(self._begin, step)
         started = time.perf_counter()
-        end = drain(step, self._loop, self._codec, send, begin, streamed=chunk.kind == "stream")
+        end = drain(step, self._loop, self._codec, send, begin, streamed=chunk.kind == "stream", trials=self._trials)
         if self._copy:
             end_copy(end.error)
         self._call_over()

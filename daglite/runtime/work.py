@@ -5,22 +5,28 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from types import FrameType
 from typing import Literal, NamedTuple, NoReturn, cast
 
 from daglite.exceptions import TransferError
-from daglite.loop import Place, Shape, filters_of, spreading
+from daglite.here import AtWork, registered
+from daglite.loop import Place, Shape, filters_of, skips_of, spreading
 from daglite.runtime.awaiting import PrivateLoop
 from daglite.runtime.chain import BoundStep, Chain, open_items
 from daglite.runtime.codec import ItemCodec
+from daglite.runtime.executor import Notes
 from daglite.runtime.flat import flat_loop
 from daglite.runtime.spread import More, OpenItems, Piece, Skip, first_piece, next_piece
 from daglite.runtime.travel.cells import PLAIN, reason_of, written_marks
+from daglite.runtime.trying import Trials, waits
 
 __all__ = ["BatchRun", "Drained", "drain", "unsendable"]
 
 _PIECE_ITEMS = 256
 _PIECE_BYTES = 256 * 1024
 _PIECE_SECONDS = 0.05
+
+_NO_NOTES = Notes()
 
 
 class BatchRun:
@@ -31,11 +37,17 @@ class BatchRun:
     """
 
     def __init__(
-        self, chain: Chain, codec: ItemCodec, first: int, opened: OpenItems | None = None, program: int = 0
+        self,
+        chain: Chain,
+        codec: ItemCodec,
+        first: int,
+        opened: OpenItems | None = None,
+        program: int = 0,
+        notes: Notes | None = None,
     ) -> None:
         """`opened` keeps what is left of results that are sent in pieces, under the number of the program."""
-        filters = filters_of(chain.steps)
-        self.cells: list[object] = [""] if filters else []
+        filters, skips = filters_of(chain.steps), skips_of(chain.steps)
+        self.cells: list[object] = [""] if filters or skips else []
         # Whether they are all of `PLAIN` types.
         self.plain = True
         self.step = -1
@@ -45,14 +57,15 @@ class BatchRun:
         self._chain = chain
         self._codec = codec
         self._tapped = [tapped for _, tapped, _ in chain.calls]
-        self._marks: list[int] | None = [] if filters else None
+        self._marks: list[int] | None = [] if filters or skips else None
+        self._notes = notes or _NO_NOTES
         self._opened = opened if chain.steps[-1].spreads else None
         self._program = program
         self._skip = 0
         # Whether the last cell is a piece of a result.
         self._more = False
         end: Literal["fold", "cells"] = "fold" if chain.folds else "cells"
-        shape = Shape(tuple(self._tapped), end, filters=filters, spreads=spreading(chain.steps))
+        shape = Shape(tuple(self._tapped), end, filters=filters, spreads=spreading(chain.steps), skips=skips)
         self._loop = flat_loop(shape)
 
     def go(self, items: list[object], bad: int | None) -> BaseException | None:
@@ -67,6 +80,7 @@ class BatchRun:
                 del items[0]
                 bad = None if bad is None else bad - 1
         whole = self._items = items if bad is None else items[:bad]
+        self._chain.trials.learn(self._notes.spent, suspect=self._notes.suspect)
         taps = [self._tap for tapped in self._tapped if tapped]
         end: tuple[object, ...] = (self.cells.append, self._captured if self._opened is None else self._spread)
         if self._marks is not None:
@@ -110,7 +124,25 @@ class BatchRun:
     def where(self) -> tuple[str, int | None]:
         """The task at work and the index of its item; nothing is known on threads of the user's own."""
         found = self._loop.running()
-        return ("", None) if found is None else (self._step_at(found[0]).function.name, found[1])
+        return ("", None) if found is None else (self._step_at(found[0]).function.name, self._index_of(found[1]))
+
+    def at_work(self, place: Place, index: int) -> AtWork | None:
+        """What the loop of this batch is at, by its line."""
+        # A result that is taken apart is made while it is taken.
+        spreads = place.kind == "end" and self._chain.steps[-1].spreads
+        return self._at(self._step_at(place), index) if spreads or place.kind == "call" else None
+
+    def resumed(self) -> AtWork:
+        """A result that was begun goes on."""
+        return self._at(self._chain.steps[-1], self._first)
+
+    def _at(self, step: BoundStep, place: int) -> AtWork:
+        item = None if self._notes.single else self._index_of(place)
+        return AtWork(step.function.name, step.seed, step.spot, item, place)
+
+    def _index_of(self, place: int) -> int:
+        indices = self._notes.indices
+        return place if indices is None else indices[place - self._first]
 
     def _tap(self, index: int, value: object) -> None:
         # Taken now: the next task may change the value it is given.
@@ -173,6 +205,14 @@ class BatchRun:
         del self.cells[done * each if self._marks is None else 1 + sum(self._marks) :]
 
 
+def _resumed(frame: FrameType) -> AtWork:
+    run: BatchRun = frame.f_locals["self"]
+    return run.resumed()
+
+
+registered(BatchRun._go_on, _resumed)
+
+
 def unsendable(step: BoundStep, error: TransferError) -> TransferError:
     """What is said of a result that cannot go back."""
     return TransferError(f"the result of task '{step.function.name}' cannot be sent back: {error}")
@@ -194,17 +234,26 @@ def drain(
     begin: Callable[[], None],
     *,
     streamed: bool,
+    trials: Trials,
 ) -> Drained:
     """Drain a generator step, `send`ing the attempt and each piece but the last; `begin` is told of each attempt."""
     # With `.iter` the retries end with the first item; that is `open_items`' own business.
-    attempt, last = 0, 0 if streamed else step.function.retries
+    attempt = 0
     while True:
         begin()
         pieces = _Pieces(codec, partial(send, attempt))
         error = pieces.drain(lambda: open_items(step, loop, retry=streamed))
-        if attempt == last or not isinstance(error, Exception):
+        if error is None or streamed or not waits(step, error, attempt + 1, trials):
             return Drained(attempt, pieces.cells, error)
         attempt += 1
+
+
+def _drained(frame: FrameType) -> AtWork:
+    step: BoundStep = frame.f_locals["step"]
+    return AtWork(step.function.name, step.seed, step.spot, None)
+
+
+registered(drain, _drained)
 
 
 class _Pieces:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, ForwardRef
 
 from daglite.functions import Function
+from daglite.records import field_names
+from daglite.retry import Retry
 from daglite.tokens.code import local_name, split_code, split_function
 from daglite.tokens.parts import Part, Unstable, pack, raised, type_name
 
@@ -51,7 +53,14 @@ def take_apart(value: object) -> Part:
 
 def _task(function: Function) -> Part:
     label = pack("task", function.name, function.kind, *_options(function), function.result)
-    return Part(label, (function.fn,), ("",), noun=f"task '{function.name}'")
+    # Only where there are such options, so that tasks without them keep their tokens.
+    more: list[tuple[str, object]] = []
+    if function.retry is not None:
+        more.append(("`retries`", tuple([getattr(function.retry, name) for name in field_names(Retry)])))
+    if function.on_error != "raise":
+        more.append(("`on_error`", function.on_error))
+    places, values = ["", *(place for place, _ in more)], [function.fn, *(value for _, value in more)]
+    return Part(label, tuple(values), tuple(places), noun=f"task '{function.name}'")
 
 
 def _options(function: Function) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daglite.functions import Function
+from daglite.functions import Function, OnError
 from daglite.tokens.graph import token
 from daglite.tokens.parts import Unstable
 
@@ -20,15 +20,19 @@ def same_function(a: Function, b: Function) -> bool:
     """
     if a is b:
         return True
-    if _record(a) != _record(b):
+    if _record(a) != _record(b) or not _same_handler(a.on_error, b.on_error):
         return False
     return a.fn is b.fn or _same_token(a.fn, b.fn)
 
 
 def _record(function: Function) -> tuple[object, ...]:
     """Everything of a record but the function itself."""
-    options = (function.retries, function.timeout, function.retry_on_crash)
+    options = (function.retries, function.timeout, function.retry_on_crash, function.retry)
     return (function.name, function.kind, options, function.result)
+
+
+def _same_handler(a: OnError, b: OnError) -> bool:
+    return same_function(a, b) if isinstance(a, Function) and isinstance(b, Function) else a == b
 
 
 def same_value(a: object, b: object) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from daglite import Future, from_iterable, task
+from daglite import Failed, Future, Retry, from_iterable, task
 from tests.samples import double, minus, odd, one, pair, scale, several, shown, total
 
 __all__ = ["PIPELINES", "add", "fetch", "lines", "price", "rows", "shared"]
@@ -39,6 +39,15 @@ def weighed(a: float, b: float, weight: Any) -> float:
 @task(retries=2)
 def fetch(url: object) -> bytes:
     return str(url).encode()
+
+
+@task(retries=Retry(attempts=4, on=(OSError, ValueError)), timeout=5)
+def patient(line: str) -> float:
+    return float(line)
+
+
+def zero(failed: Failed[object]) -> bool:
+    return False
 
 
 @task(retries=1)
@@ -93,6 +102,12 @@ PIPELINES: dict[str, Future[object]] = {
         pair(lines.iter(n=2).max(key=len, default=""), lines.iter(n=3).batch(2).unbatch().then(double).count()),
     ),
     "retries": fetch.map(url=["a", "b"]).then(fetch).join(shown, after=fetch(url="c")),
+    "failures": lines.iter(n=2)
+    .attempt(patient)
+    .then(scale.with_options(on_error="skip"))
+    .filter(odd.with_options(on_error=zero))
+    .take(2)
+    .join(shown),
     "materialised": total(items=double.map(x=lines(n=2))),
     "parts": rows.iter(path="data.csv")
     .then(price)

@@ -17,7 +17,9 @@ from tests.samples import check_golden, double, one, rows, total, weighted
 GOLDEN = Path(__file__).parent.parent / "golden"
 
 
-@pytest.mark.parametrize("name", ["design_example", "saved", "shared", "filters", "takes", "operations", "named_folds"])
+@pytest.mark.parametrize(
+    "name", ["design_example", "saved", "shared", "filters", "takes", "operations", "named_folds", "failures"]
+)
 def test_text_is_as_reviewed(name: str) -> None:
     check_golden(GOLDEN / f"{name}_source.txt", compile(PIPELINES[name]).explain("source"))
 

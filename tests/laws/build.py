@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, Protocol, cast
 
-from daglite import Future, Task, task
+from daglite import Future, Retry, Task, task
 from daglite.options import Store
 from tests.laws import functions
 from tests.laws.describe import (
@@ -30,7 +30,7 @@ from tests.laws.describe import (
     needed,
     template,
 )  # fmt: skip
-from tests.laws.functions import nothing, stumble
+from tests.laws.functions import Stumbled, nothing, stumble
 from tests.laws.tasks import TASKS
 
 __all__ = ["Ready", "build", "build_all", "task_of"]
@@ -91,6 +91,8 @@ def _future(node: Node, fn: Any, made: Mapping[int, Any]) -> object:
             return fn(**_given(node.args, made))
         case Each(fluent=False):
             return fn.partial(**_given(node.args, made)).map(**{item_names(node)[0]: made[node.source]})
+        case Each(fn=Fn(fate="keep")):
+            return made[node.source].attempt(fn, **_given(node.args, made))
         case Each() | Then():
             return made[node.source].then(fn, **_given(node.args, made))
         case Sift():
@@ -128,15 +130,20 @@ def combine_of(fn: Fn) -> object:
 def task_of(fn: Fn, position: int, made: Mapping[int, Any], ready: Callable[[], None] | None = None) -> AnyTask:
     """The task of a node with its partials."""
     name, retries = f"{fn.name}.{position}", 1 if fn.stumbles else 0
+    again = Retry(attempts=2, first_delay=0.0, on=(Stumbled,)) if fn.stumbles and fn.style == "closure" else retries
     found: AnyTask
     if ready is None and fn.style == "module" and not fn.stumbles:
         found = TASKS[fn.name].with_options(name=name)
     else:
         before = ready or (stumble if fn.stumbles else nothing)
         kinds = asynchronous(before) if fn.style == "async" else closures(before)
-        found = task(name=name, retries=retries)(kinds[fn.name])
+        found = task(name=name, retries=again)(kinds[fn.name])
     if fn.on is not None:
         found = found.with_options(on=fn.on)
+    if fn.fate == "mend":
+        found = found.with_options(on_error=lambda failed: functions.mended(failed.index, failed.error))
+    elif fn.fate == "skip":
+        found = found.with_options(on_error="skip")
     for layer in fn.layers:
         found = cast("AnyTask", found.partial(**_given(layer, made)))
     return found

@@ -14,13 +14,16 @@ from typing import Literal, TypeAlias
 from tests.laws.functions import FUNCTIONS
 
 __all__ = [
-    "Apply", "Arg", "Args", "Const", "Each", "Fn", "Fold", "Graph", "Invoke", "Iterate", "Join", "Keep", "Kind",
+    "Apply", "Arg", "Args", "Const", "Each", "Fate", "Fn", "Fold", "Graph", "Invoke", "Iterate", "Join", "Keep", "Kind",
     "NUMBERS", "Node", "On", "Operate", "Over", "Sift", "Style", "Take", "Tell", "Then", "Use", "arguments", "defaults",
-    "item_names", "kept", "key_names", "needed", "parameters", "reads", "shared", "streams", "template", "through",
+    "drops", "item_names", "kept", "key_names", "needed", "parameters", "reads", "shared", "streams", "template",
+    "through",
 ]  # fmt: skip
 
 Style = Literal["module", "closure", "async"]
 On = Literal["threads", "processes", "coordinator"]
+# What becomes of an item at which a function fails: the run ends, it is dropped, a value or a record takes its place.
+Fate = Literal["raise", "skip", "mend", "keep"]
 Kind = Literal["batch", "distinct", "enumerate", "group_by", "skip", "take_while", "unbatch", "window", "zip"]
 # The whole numbers of each, by name.
 NUMBERS: dict[Kind, tuple[str, ...]] = {
@@ -54,6 +57,7 @@ class Fn:
     style: Style = "closure"
     layers: tuple[Args, ...] = ()
     stumbles: bool = False
+    fate: Fate = "raise"
     on: On | None = None
 
 
@@ -75,7 +79,7 @@ class Invoke:
 
 @dataclass(frozen=True)
 class Each:
-    """`source.then(fn, **args)` of a stream, or the same written with `.map`."""
+    """`source.then(fn, **args)` of a stream, or the same written with `.map`; with the fate "keep" it is `.attempt`."""
 
     source: int
     fn: Fn
@@ -255,6 +259,11 @@ def kept(graph: Graph, position: int) -> Apply | Operate | Tell:
 
 def streams(graph: Graph, position: int) -> bool:
     return isinstance(kept(graph, position), Iterate | Each | Sift | Over | Operate)
+
+
+def drops(node: Node) -> bool:
+    """Whether not every item comes through."""
+    return isinstance(node, Sift) or (isinstance(node, Each | Over) and node.fn.fate == "skip")
 
 
 def key_names(graph: Graph, position: int) -> list[str]:

@@ -16,6 +16,7 @@ from tests.laws.describe import (
     Args,
     Const,
     Each,
+    Fate,
     Fn,
     Fold,
     Graph,
@@ -36,6 +37,7 @@ from tests.laws.describe import (
     Use,
     arguments,
     defaults,
+    drops,
     kept,
     key_names,
     parameters,
@@ -43,21 +45,9 @@ from tests.laws.describe import (
     streams,
 )  # fmt: skip
 from tests.laws.functions import STARTS
+from tests.laws.values import VALUES, item_lists
 
-__all__ = ["VALUES", "graphs", "item_lists"]
-
-VALUES: SearchStrategy[object] = st.sampled_from([None, 0, False, "", (), 1, -7, 2.5, True, "a", "b c", ("k", 0)])
-
-
-EMPTY: SearchStrategy[tuple[object, ...]] = st.just(())
-
-
-@functools.cache
-def item_lists(least: int = 0, most: int = 5) -> SearchStrategy[tuple[object, ...]]:
-    """Tuples of values; of those that may be empty one in some is."""
-    filled = st.lists(VALUES, min_size=max(least, min(2, most)), max_size=most).map(tuple)
-    return filled if least else st.integers(0, 3).flatmap(lambda some: filled if some else EMPTY)
-
+__all__ = ["graphs"]
 
 # Parameters that do not take any value.
 _SPECIAL: dict[tuple[str, str], SearchStrategy[object]] = {
@@ -160,7 +150,7 @@ class _Artist:
         fresh = ["over", "over", "invoke", "invoke", "iterate", *(["each", "join", "fold"] if flows else [])]
         choices = fresh if self.nodes else ["iterate", "iterate", "iterate", "over", "over", "invoke"]
         if flowing:
-            steps = [*["each"] * 4, "sift", "sift", "take", "take", "head", *["operate"] * 5]
+            steps = [*["each"] * 4, "attempt", "sift", "sift", "take", "take", "head", *["operate"] * 7]
             choices = [*steps, "keep", "join", "fold", "fold", "tell", *self.fresh(fresh)]
         elif values:
             choices = ["then", "then", "then", "then", "then", "keep", *self.fresh(fresh)]
@@ -172,10 +162,14 @@ class _Artist:
                 return Invoke(self.placed(fn), args)
             case "each":
                 fn, args = self.applied()
-                return Each(self.one_of(flows), self.placed(fn), args, self.chance(2))
+                fn = self.placed(self.fated(fn, "skip", "mend", "keep"))
+                return Each(self.one_of(flows), fn, args, self.chance(2) or fn.fate == "keep")
+            case "attempt":
+                fn, args = self.applied("picky", "picky", "mark")
+                return Each(self.one_of(flows), replace(self.placed(fn), fate="keep"), args)
             case "sift":
                 fn, args = self.applied("likes", "likes", "odds", *self.failing("fussy"))
-                return Sift(self.one_of(flows), self.placed(fn), args)
+                return Sift(self.one_of(flows), self.placed(self.fated(fn, "skip", "mend")), args)
             case "head":
                 fn, args = self.applied("likes", "odds")
                 return Take(self.add(Sift(self.one_of(flows), fn, args)), self.pick((1, 1, 2)))
@@ -187,10 +181,10 @@ class _Artist:
                 return Take(self.one_of(flows), self.pick((0, 1, 1, 2, 2, 3, 4)))
             case "then":
                 fn, args = self.applied()
-                return Then(self.one_of(values), self.placed(fn), args)
+                return Then(self.one_of(values), self.placed(self.fated(fn, "mend")), args)
             case "join":
                 fn, args = self.applied()
-                return Join(self.one_of(flows), fn, args)
+                return Join(self.one_of(flows), self.fated(fn, "mend"), args)
             case "fold":
                 return self.fold(self.one_of(flows))
             case "keep":
@@ -213,7 +207,7 @@ class _Artist:
         return Iterate(fn, args)
 
     def fold(self, source: int) -> Fold:
-        if self.chance(4):
+        if self.chance(2):
             return self.parted(source)
         name = self.pick(("fold", "fold", "lagfold", "tally", "tally", "tally", *self.failing("choosy")))
         options = {"fold": ["", "", "k", "acc"], "lagfold": ["k", "acc", "item"], "choosy": ["m"], "tally": [""]}
@@ -265,7 +259,8 @@ class _Artist:
             source = node.source
         if isinstance(node, Operate):
             return node.kind in ("batch", "window")
-        return isinstance(node, Each) and node.fn.name in ("listing", "spread")
+        # A failed item that goes by holds nothing.
+        return isinstance(node, Each) and node.fn.name in ("listing", "spread") and node.fn.fate != "keep"
 
     def keep(self, source: int) -> Keep:
         while isinstance(node := self.nodes[source], Take):
@@ -284,7 +279,7 @@ class _Artist:
         mapped = list(dict.fromkeys(needed[: count if count > len(needed) else len(needed)] + free))[:count]
         fixed, mode = [each for each in needed if each not in mapped], self.draw(_MODES)
         layers = (tuple((each, self.value(name, each)) for each in fixed),) if fixed else ()
-        return Over(self.fn(name, layers), self.mapped(mapped, mode), mode)
+        return Over(self.fated(self.fn(name, layers), "skip", "mend"), self.mapped(mapped, mode), mode)
 
     def mapped(self, names: list[str], mode: Literal["zip", "product"]) -> Args:
         graph, known = self.graph, [p for p, length in enumerate(self.lengths) if length is not None]
@@ -323,13 +318,20 @@ class _Artist:
         for each in parameters(Fn(name)):
             must = each not in defaults(Fn(name)) or each in (before or [])
             if each != item and (must or self.chance(3)):
-                place = self.pick([_LAYERS, _LAYERS, *range(_LAYERS)])
+                place = self.pick([_LAYERS, *range(_LAYERS)])
                 places[place].append((each, self.value(name, each)))
         layers = tuple(tuple(layer) for layer in places[:_LAYERS] if layer)
         return self.fn(name, layers), tuple(places[_LAYERS])
 
     def fn(self, name: str, layers: tuple[Args, ...] = ()) -> Fn:
         return Fn(name, self.draw(_STYLES), layers, self.chance(10))
+
+    def fated(self, fn: Fn, *fates: Fate) -> Fn:
+        """The function with what becomes of its failures: often of one that fails, of others now and then."""
+        fails = fn.name in ("picky", "fussy")
+        if fn.name == "spread" and fates == ("mend",):
+            return fn  # A single call of a generator has no such option.
+        return replace(fn, fate=self.pick(fates)) if self.chance(2 if fails else 8) else fn
 
     def placed(self, fn: Fn) -> Fn:
         """The task, which may ask for a place."""
@@ -379,6 +381,8 @@ class _Artist:
             case Invoke() if node.fn.name == "listing":
                 n = values.get("n", 2)
                 return n if isinstance(n, int) else None
+            case Each() | Over() if drops(node):
+                return None
             case Each() | Keep():
                 return self.lengths[node.source]
             case Over():

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from zlib import crc32
 
-__all__ = ["COMBINES", "FUNCTIONS", "Refused", "STARTS", "Stumbled", "nothing", "stumble"]
+__all__ = ["COMBINES", "FUNCTIONS", "Refused", "STARTS", "Stumbled", "mended", "nothing", "stumble"]
 
 _LONGEST = 160
 
@@ -38,6 +38,11 @@ def stumble() -> None:
     _stumbles.count = getattr(_stumbles, "count", 0) + 1
     if _stumbles.count % 2:
         raise Stumbled("try again")
+
+
+def mended(index: int | None, error: Exception) -> object:
+    """What stands in the place of a result that there is not."""
+    return term("mended", index, str(error))
 
 
 def nothing() -> None:

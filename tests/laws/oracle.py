@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from tests.laws.describe import (
     Apply,
     Args,
     Each,
+    Fn,
     Fold,
     Graph,
     Invoke,
@@ -26,6 +27,7 @@ from tests.laws.describe import (
     Use,
     arguments,
     defaults,
+    drops,
     item_names,
     kept,
     key_names,
@@ -35,58 +37,11 @@ from tests.laws.describe import (
     template,
     through,
 )  # fmt: skip
-from tests.laws.functions import FUNCTIONS, checksum
+from tests.laws.functions import FUNCTIONS, checksum, mended
 from tests.laws.operate import Ended, outputs
+from tests.laws.outcome import Error, Lost, Outcome, Result
 
 __all__ = ["Error", "Outcome", "evaluate"]
-
-
-@dataclass(frozen=True)
-class Error:
-    """An error with the node and the item it comes from."""
-
-    kind: str
-    message: str
-    node: int
-    index: int | None
-
-
-@dataclass
-class Result:
-    """A value, or the items of a stream by index; not `whole` when something failed here or before.
-
-    `calls` counts how often the node's function is started. `cut` is the index of the item with which a filter was
-    over. Items behind the index where it `stops` do not come: one before them failed. Of an operation `brought` tells
-    for each item the index of the one that brought it out.
-    """
-
-    value: object = None
-    items: dict[int, object] = field(default_factory=dict)
-    errors: list[Error] = field(default_factory=list)
-    whole: bool = True
-    calls: int = 0
-    cut: int | None = None
-    stops: int | None = None
-    brought: dict[int, int | None] = field(default_factory=dict)
-
-
-@dataclass
-class Outcome:
-    """`saves`: for each save, what it keeps, in order. `errors`: each one that may end the run; empty when none.
-
-    Behind the item with which a filter is `over`, items of its source may have been asked for or not: `spare` errors
-    and keys may be seen or not.
-
-    `calls`: how often each node's function is started when nothing fails.
-    """
-
-    value: object
-    saves: dict[int, list[tuple[str, object]]]
-    errors: list[Error]
-    calls: dict[int, int]
-    spare: list[Error] = field(default_factory=list)
-    spare_keys: set[str] = field(default_factory=set)
-    over: bool = False
 
 
 class Missing(Exception):
@@ -150,7 +105,7 @@ def _asked(graph: Graph, readers: dict[int, list[int]], position: int) -> int | 
         return node.n if more is None else min(node.n, more)
     if isinstance(node, Operate):
         return None if more is None else _fed(node, more)
-    return more if not isinstance(node, Sift) or more == 0 else None
+    return more if not drops(node) or more == 0 else None
 
 
 def _fed(node: Operate, more: int) -> int | None:
@@ -221,6 +176,12 @@ class _Evaluation:
             self.fail(error, None)
         return self.found
 
+    @property
+    def fn(self) -> Fn:
+        assert not isinstance(self.node, Tell)
+        assert self.node.fn is not None
+        return self.node.fn
+
     def fail(self, error: Exception, index: int | None) -> None:
         self.found.errors.append(Error(type(error).__name__, str(error), self.position, index))
         self.found.whole = False
@@ -237,9 +198,9 @@ class _Evaluation:
                     self.found.stops = index + 1
                 self.found.stops = None
             case Invoke() | Then():
-                self.found.value = self.call(bound)
+                self.found.value = self.once(bound)
             case Join():
-                self.found.value = self.call(bound | {names[0]: _value(self.graph, self.node.source, self.done)})
+                self.found.value = self.once(bound | {names[0]: _value(self.graph, self.node.source, self.done)})
             case Each(source=read) | Over(sources=((_, Use(node=read)),)) if streams(self.graph, read):
                 self.each(bound, names, {i: (x,) for i, x in self.source(read).items()})
             case Operate():
@@ -272,14 +233,44 @@ class _Evaluation:
     def asked(self) -> int | None:
         return _asked(self.graph, self.readers, self.position)
 
+    def once(self, given: dict[str, object]) -> object:
+        """One call, or what mends it."""
+        try:
+            return self.call(given)
+        except Exception as error:
+            self.found.calls += self.fn.stumbles and self.fn.style != "closure"
+            if self.fn.fate == "mend":
+                return mended(None, error)
+            raise
+
+    def on_item(self, given: dict[str, object], index: int) -> list[object]:
+        """The value of a call on an item, or what comes in its place: perhaps nothing."""
+        try:
+            return [self.call(given)]
+        except Exception as error:
+            # Where retries are a number, this is tried again in vain.
+            self.found.calls += self.fn.stumbles and self.fn.style != "closure"
+            match self.fn.fate:
+                case "mend":
+                    return [mended(index, error)]
+                case "keep":
+                    return [Lost(f"{self.fn.name}.{self.position}", index, error)]
+                case "raise":
+                    self.fail(error, index)
+            return []
+
     def sift(self, bound: dict[str, object], names: list[str], items: dict[int, object]) -> None:
+        self.until_enough({i: (x,) for i, x in items.items()}, bound, names[:1])
+
+    def until_enough(self, rows: dict[int, tuple[object, ...]], bound: dict[str, object], names: list[str]) -> None:
+        """Items through a step that drops some, until as many have come as are asked for."""
         most, last = self.asked(), None
-        for index, item in items.items() if most != 0 else []:
-            try:
-                if self.call(bound | {names[0]: item}):
-                    self.found.items[index], last = item, index
-            except Exception as error:
-                self.fail(error, index)
+        for index, row in rows.items() if most != 0 else []:
+            got = self.on_item(bound | dict(zip(names, row, strict=True)), index)
+            if isinstance(self.node, Sift):
+                got = [row[0]] if got and got[0] else []
+            if got:
+                self.found.items[index], last = got[0], index
             if len(self.found.items) == most:
                 break
         if last is not None and len(self.found.items) == most:
@@ -335,9 +326,7 @@ class _Evaluation:
 
     def started(self, given: dict[str, object]) -> Any:
         self.found.calls += 1
-        assert not isinstance(self.node, Tell)
-        assert self.node.fn is not None
-        return FUNCTIONS[self.node.fn.name](**given)
+        return FUNCTIONS[self.fn.name](**given)
 
     def call(self, given: dict[str, object]) -> object:
         value = self.started(given)
@@ -349,11 +338,15 @@ class _Evaluation:
         return source.items
 
     def each(self, bound: dict[str, object], names: list[str], rows: dict[int, tuple[object, ...]]) -> None:
+        if drops(self.node):
+            self.until_enough(rows, bound, names)
+            return
         for index, row in itertools.islice(rows.items(), self.asked()):
-            try:
-                self.found.items[index] = self.call(bound | dict(zip(names, row, strict=True)))
-            except Exception as error:
-                self.fail(error, index)
+            if self.fn.fate == "keep" and isinstance(row[0], Lost):
+                self.found.items[index] = row[0]
+                continue
+            for value in self.on_item(bound | dict(zip(names, row, strict=True)), index):
+                self.found.items[index] = value
 
 
 def _values(graph: Graph, args: Args, done: dict[int, Result]) -> dict[str, object]:

@@ -11,15 +11,17 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import daglite
-from daglite import task
+from daglite import item_seed, task
 from daglite.compile.rewrite import Rule
 from daglite.compile.rules import RULES
+from daglite.exceptions import ExecutionError
 from tests.laws.build import build, task_of
 from tests.laws.describe import Args, Const, Each, Fn, Fold, Graph, Invoke, Iterate, Join, Sift, Take
-from tests.laws.draw import VALUES, graphs, item_lists
+from tests.laws.draw import graphs
 from tests.laws.functions import FUNCTIONS, Refused
 from tests.laws.oracle import evaluate
 from tests.laws.trial import EXAMPLES, Seen, agree, compiled_with, end, trial
+from tests.laws.values import VALUES, item_lists
 
 MANY = settings(max_examples=2 * EXAMPLES)
 SOME = settings(max_examples=EXAMPLES)
@@ -68,6 +70,34 @@ def called(fn: Fn) -> Callable[..., Any]:
     """The plain function, with a generator's items as a list."""
     plain = FUNCTIONS[fn.name]
     return (lambda x: list(plain(x))) if fn.name == "spread" else plain  # type: ignore[call-overload]
+
+
+@SOME
+@given(graphs(failures=False), st.integers(-(2**70), 2**70))
+def test_law_19_seeds_are_those_of_step_and_item(graph: Graph, seed: int) -> None:
+    """What each step draws for its items is the same, optimised or not; it is another for another item or step."""
+    drawn: list[Counter[tuple[int, object]]] = []
+    for optimize in (True, False):
+        found = Counter[tuple[int, object]]()
+
+        def ready(position: int, found: Counter[tuple[int, object]] = found) -> Callable[[], None]:
+            return lambda: found.update([(position, seed_here())])
+
+        trial(graph, ready=ready, compiling={"optimize": optimize}, seed=seed)
+        drawn.append(found)
+    if not evaluate(graph).over:
+        # Behind the last item that is taken there may be calls or not.
+        assert drawn[0] == drawn[1]
+    single = {key for found in drawn for key in found if key[1] is not None}
+    assert len({seed for _, seed in single}) == len(single)
+
+
+def seed_here() -> int | None:
+    """The seed of a task; None in a fold, which has no item."""
+    try:
+        return item_seed()
+    except ExecutionError:
+        return None
 
 
 @MANY

@@ -39,9 +39,9 @@ SHARES = {"shared": 0.30, "linear": 0.20, "saves": 0.20, "partials": 0.20, "empt
 # Of the finer things, enough that each is met many times.
 PRESENT = {
     "futures as arguments", "partial of partial", "products", "zips", "map over futures", "unordered folds",
-    "folds in parts", "filters", "takes", "takes behind filters", "async", "by reference", "retries",
-    "saves without an index", "stream saves", "saves of the run's store", "folds by name", "several segments",
-    "on threads", "on processes", "on coordinator", "several places in a stream",
+    "folds in parts", "filters", "fate skip", "fate mend", "fate keep", "takes", "takes behind filters", "async",
+    "by reference", "retries", "saves without an index", "stream saves", "saves of the run's store", "folds by name",
+    "several segments", "on threads", "on processes", "on coordinator", "several places in a stream",
     "batch", "distinct", "enumerate", "group_by", "skip", "take_while", "unbatch", "window", "zip",
     # Partitions are drawn in tests/test_partitions.py, with the law of their rule.
     *(rule.__name__ for rule in RULES if rule is not fold_partitions),
@@ -54,7 +54,7 @@ def test_oracle_imports_nothing_of_daglite() -> None:
         assert module.__file__ is not None
         names = set(imported(ast.parse(Path(module.__file__).read_text(encoding="utf-8"))))
         ours = {name for name in names if name.partition(".")[0] == "tests"}
-        assert ours <= {"tests.laws.describe", "tests.laws.functions", "tests.laws.operate"}
+        assert ours <= {"tests.laws.describe", "tests.laws.functions", "tests.laws.operate", "tests.laws.outcome"}
         assert names - ours <= {
             "__future__", "collections", "collections.abc", "dataclasses", "inspect", "itertools", "threading",
             "typing", "zlib",
@@ -127,6 +127,7 @@ def traits(graph: Graph) -> set[str]:
         found |= {"by reference"} if node.fn.style == "module" and not node.fn.stumbles else set()
         found |= {"unordered folds"} if isinstance(node, Fold) and not node.ordered else set()
         found |= {"filters"} if isinstance(node, Sift) else set()
+        found.add(f"fate {node.fn.fate}")
         found |= {"folds in parts"} if isinstance(node, Fold) and node.combines else set()
         if isinstance(node, Over):
             found |= {"products" if node.mode == "product" else "zips"} if len(node.sources) > 1 else set()

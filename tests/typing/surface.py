@@ -9,6 +9,7 @@ from typing import assert_type
 
 import daglite
 from daglite import (
+    Failed,
     Future,
     ItemStream,
     IterFuture,
@@ -107,6 +108,7 @@ def streams() -> None:
     assert_type(rows.iter("a").then(price, tax=1.5).then(label, prefix="p"), MapTaskFuture[str])
     assert_type(rows.iter("a").then(price).then(label, "p").run(runtime="inline"), list[str])
     assert_type(rows.iter("a").then(price).filter(dear), MapTaskFuture[float])
+    assert_type(rows.iter("a").attempt(price, tax=1.5), MapTaskFuture[float | Failed[dict[str, str]]])
     assert_type(rows.iter("a").take(1), IterFuture[dict[str, str]])
     assert_type(rows.iter("a").then(price).filter(dear).take(1), MapTaskFuture[float])
     assert_type(rows.iter("a").filter(dear.partial(price=1.0)), MapTaskFuture[dict[str, str]])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from daglite.compile.rewrite import Readers
-from daglite.compile.streams import step_on
-from daglite.ir.nodes import CompositeMapTaskNode, FilterNode, IterNode, Node
+from daglite.compile.streams import most_of, step_on
+from daglite.ir.nodes import CompositeMapTaskNode, IterNode, Node
 
 __all__ = ["stream_source"]
 
@@ -22,4 +22,4 @@ def stream_source(node: Node, readers: Readers) -> Node | None:
     step = step_on(node)
     if step is None or not isinstance(step[0], IterNode) or readers(step[0]) != 1:
         return None
-    return CompositeMapTaskNode(step[0], step[1], None, node.most if isinstance(node, FilterNode) else None)
+    return CompositeMapTaskNode(step[0], step[1], None, most_of(node))

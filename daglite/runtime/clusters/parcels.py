@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from daglite.exceptions import ExecutionError
-from daglite.runtime.executor import ChunkKind
+from daglite.runtime.executor import ChunkKind, Notes
 from daglite.runtime.travel.cells import is_framed
+from daglite.runtime.trying import Mishap
 
 __all__ = [
     "Job",
@@ -32,7 +33,7 @@ Parcel: TypeAlias = Sequence[bytes]
 OutcomeKind = Literal["done", "failed", "overdue", "missing", "stale", "refused"]
 
 # To be raised whenever `Job`, `Outcome` or the form of programs changes.
-_FORMAT = 1
+_FORMAT = 2
 # Functions that go by value are bytecode, which only the same Python understands.
 _PYTHON = f"Python {sys.version_info[0]}.{sys.version_info[1]}"
 STAMP = f"daglite {importlib.metadata.version('daglite')} (format {_FORMAT}) on {_PYTHON}"
@@ -60,6 +61,7 @@ class Job(NamedTuple):
     known: dict[str, int]
     process: str | None
     home: str
+    notes: Notes | None = None
 
 
 class Outcome(NamedTuple):
@@ -85,6 +87,8 @@ class Outcome(NamedTuple):
     error: bytes | None = None
     reading: bytes | None = None
     text: str = ""
+    mishaps: Sequence[Mishap] = ()
+    attempt: int = 1
 
 
 def pack_job(job: Job, segments: Sequence[bytes]) -> list[bytes]:

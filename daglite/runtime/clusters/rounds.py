@@ -15,6 +15,7 @@ from daglite.runtime.clusters.parcels import Job
 from daglite.runtime.spread import OpenItems
 from daglite.runtime.travel.install import unpack_steps
 from daglite.runtime.travel.wire import Codec
+from daglite.runtime.trying import Trials, portable
 from daglite.runtime.work import BatchRun
 
 __all__ = ["Bench", "Program", "Round", "drop_round", "round_of"]
@@ -27,9 +28,10 @@ _MOST_PROGRAMS = 64
 class Bench:
     """A chain ready to be called by one thread at a time, with its event loop."""
 
-    def __init__(self, steps: list[BoundStep]) -> None:
+    def __init__(self, steps: list[BoundStep], codec: Codec) -> None:
         self.loop = PrivateLoop()
-        self.chain = Chain(steps, self.loop, self._announce)
+        self.trials = Trials(portable=portable(codec), worker=os.getpid)
+        self.chain = Chain(steps, self.loop, self._announce, self.trials)
         self.limited = any(step.function.timeout is not None for step in steps)
         # Whoever keeps time limits puts a function of its own here.
         self.hear: Callable[[int, float], None] = _nobody
@@ -46,6 +48,7 @@ class Program:
     """Steps, and the benches that are free."""
 
     def __init__(self, codec: Codec, body: bytes) -> None:
+        self._codec = codec
         self.steps: list[BoundStep] = []
         self.error: BaseException | None = None
         self.free: list[Bench] = []
@@ -63,7 +66,7 @@ class Program:
         try:
             return self.free.pop()
         except IndexError:
-            return Bench(self.steps)
+            return Bench(self.steps, self._codec)
 
     def close(self) -> None:
         """Close the loops of benches that are free."""

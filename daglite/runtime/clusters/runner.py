@@ -105,8 +105,9 @@ class _Work:
             if call is not None and now >= call[2]:
                 if self._run is not None:
                     self._run.forget_rest()
+                attempt = bench.trials.attempt
                 return pack_outcome(
-                    Outcome("overdue", PROCESS, os.getpid(), self._round.have, done=call[1], step=call[0])
+                    Outcome("overdue", PROCESS, os.getpid(), self._round.have, call[1], call[0], attempt=attempt)
                 )
             thread.join(_LOOK if call is None else min(_LOOK, call[2] - now))
         return made[0]
@@ -120,7 +121,9 @@ class _Work:
 
     def _batch(self, bench: Bench, segments: Sequence[bytes]) -> list[bytes]:
         codec, began, started = self._round.codec, time.time(), time.perf_counter()
-        run = self._run = BatchRun(bench.chain, codec, self._job.first, self._round.opened, self._job.program)
+        run = self._run = BatchRun(
+            bench.chain, codec, self._job.first, self._round.opened, self._job.program, self._job.notes
+        )
         self._round.active.add(run)
         try:
             error = run.go(*codec.unpack(writable(segments)))
@@ -129,7 +132,7 @@ class _Work:
             return pack_outcome(Outcome("stale", PROCESS, os.getpid()))
         finally:
             self._round.active.discard(run)
-        seconds = time.perf_counter() - started
+        seconds = time.perf_counter() - started - bench.trials.slept()
         packed = [bytes(one) for one in codec.pack(run.cells, plain=run.plain)]
         kind: OutcomeKind = "done" if error is None else "failed"
         return self._packed(
@@ -150,7 +153,8 @@ class _Work:
             if step.function.timeout is not None:
                 self._announce(step.number, step.function.timeout)
 
-        end = drain(step, bench.loop, codec, keep, begin, streamed=self._job.kind == "stream")
+        streamed = self._job.kind == "stream"
+        end = drain(step, bench.loop, codec, keep, begin, streamed=streamed, trials=bench.trials)
         self._call = None
         keep(end.attempt, end.cells)
         found = cells[end.attempt]
@@ -187,6 +191,6 @@ class _Work:
         definitions = found.own_definitions(base)
         outcome = Outcome(
             kind, PROCESS, os.getpid(), found.have, done, step, seconds, began, found.owner, base, definitions,
-            self._records, body, reading,
+            self._records, body, reading, mishaps=() if bench is None else bench.trials.take_mishaps(),
         )  # fmt: skip
         return pack_outcome(outcome, segments)

@@ -252,7 +252,7 @@ class ClusterSession:
         process = None if place.spot.alone else place.spot.process
         job = Job(
             self._run, chunk.program, chunk.kind, chunk.first, base, self.codec.definitions[base:], body,
-            dict(self._known), process, PROCESS,
+            dict(self._known), process, PROCESS, chunk.notes,
         )  # fmt: skip
         self._flights[ticket] = flight
         place.tickets.append(ticket)
@@ -302,7 +302,7 @@ class ClusterSession:
         return Reply(
             flight.chunk.seq, _KINDS[outcome.kind], outcome.done, outcome.step, outcome.seconds, segments,
             self._number(flight.place, outcome.pid),
-            error=error, hint=hint, reading=_read(outcome),
+            error=error, hint=hint, reading=_read(outcome), mishaps=outcome.mishaps, attempt=outcome.attempt,
         )  # fmt: skip
 
     def _failed(self, ticket: int, text: str, lost: bool, replies: list[Reply]) -> None:

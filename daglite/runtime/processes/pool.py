@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pickle
 import selectors
 import signal
 import threading
@@ -113,7 +114,7 @@ class ProcessSession:
         if not able:
             self._lost.append(Reply(chunk.seq, "lost", worker=chunk.worker, started=False))
             return
-        worker = (max if chunk.light else min)(able, key=_load)
+        worker = (max if chunk.light else min)(able, key=lambda one: len(one.chunks))
         self._free = None
         worker.chunks.append(chunk)
         self._unsent.add(worker)
@@ -124,10 +125,9 @@ class ProcessSession:
             self._define(worker)
             worker.writer.push(Frame(Kind.INSTALL, chunk.program, segments=[self._programs[chunk.program]]))
         self._define(worker)
-        streamed = int(chunk.kind == "stream")
-        worker.writer.push(
-            Frame(_FRAMES[chunk.kind], chunk.seq, chunk.first, chunk.program, streamed, segments=chunk.segments)
-        )
+        segments = chunk.segments if chunk.notes is None else [*chunk.segments, pickle.dumps(chunk.notes)]
+        flag = int(chunk.kind == "stream" or chunk.notes is not None)
+        worker.writer.push(Frame(_FRAMES[chunk.kind], chunk.seq, chunk.first, chunk.program, flag, segments=segments))
 
     def flush(self) -> None:
         while self._unsent:
@@ -281,10 +281,9 @@ class ProcessSession:
                 segments, reading = segments[:-1], unpack_reading(bytes(segments[-1]))
             if kind == "failed":
                 segments, error = segments[:-1], unpack_error(self.codec, bytes(segments[-1]))
-            at, step, seconds = frame.at, frame.step, frame.seconds
-            replies.append(
-                Reply(frame.seq, kind, at, step, seconds, segments, worker.pid, error=error, reading=reading)
-            )
+            told = frame.at, frame.step, frame.seconds
+            mishaps, worker.mishaps, worker.step = worker.mishaps, (), -1
+            replies.append(Reply(frame.seq, kind, *told, segments, worker.pid, True, None, error, "", reading, mishaps))
         elif frame.kind is Kind.SETTLE:
             self._settled.append(frame)
         elif frame.kind is Kind.DEFINE:
@@ -293,9 +292,11 @@ class ProcessSession:
             worker.ready = True
         elif frame.kind is Kind.LOG:
             take_record(bytes(frame.segments[0]))
+        elif frame.kind is Kind.MISHAPS:
+            worker.mishaps = pickle.loads(frame.segments[0])
         elif frame.kind is Kind.START:
-            worker.position, worker.step = frame.at, frame.step
-            if frame.step >= 0:
+            worker.position, worker.step, worker.attempt = frame.at, frame.step, frame.number
+            if frame.step >= 0 and frame.seconds:
                 self._deadlines[worker] = time.monotonic() + frame.seconds
             else:
                 self._deadlines.pop(worker, None)
@@ -305,7 +306,8 @@ class ProcessSession:
         now = time.monotonic()
         for worker in [worker for worker, deadline in self._deadlines.items() if deadline <= now]:
             first = worker.chunks.popleft()
-            replies.append(Reply(first.seq, "overdue", worker.position, worker.step, worker=worker.pid))
+            told = Reply(first.seq, "overdue", worker.position, worker.step, worker=worker.pid, attempt=worker.attempt)
+            replies.append(told)
             self._replace(worker, replies, begun=False, why="overdue")
 
     def _bury(self, worker: WorkerProcess, replies: list[Reply]) -> None:
@@ -328,7 +330,8 @@ class ProcessSession:
             hint = hint or memory_hint(self._kills, memory_kills())
         for position, chunk in enumerate(worker.chunks):
             started = begun and position == 0
-            lost = Reply(chunk.seq, "lost", worker=worker.pid, started=started, exitcode=exitcode, hint=hint)
+            step = worker.step if started else -1
+            lost = Reply(chunk.seq, "lost", 0, step, 0.0, (), worker.pid, started, exitcode, hint=hint)
             replies.append(lost)
         self._fill()
         return exitcode
@@ -384,7 +387,3 @@ class ProcessSession:
                 worker.kill()
         if self._hear is not None:
             self._hear(worker.pid, None, None)
-
-
-def _load(worker: WorkerProcess) -> int:
-    return len(worker.chunks)

@@ -18,7 +18,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -31,6 +31,7 @@ from daglite.runtime.processes.bell import Bell
 from daglite.runtime.processes.forked import fork
 from daglite.runtime.processes.worker import worker_main
 from daglite.runtime.travel.frames import Frame, FrameReader, FrameWriter, Kind
+from daglite.runtime.trying import Mishap
 
 if TYPE_CHECKING:
     import daglite.runtime.processes.started as started
@@ -122,9 +123,12 @@ class WorkerProcess:
         # How many definitions it has been told; how many items it may still take (None: any number).
         self.told = 0
         self.left: int | None = None
-        # Where in its batch the call with a time limit is, and at which step.
+        # Where in its batch the call is that it told of, at which step, and at which attempt.
         self.position = 0
         self.step = -1
+        self.attempt = 1
+        # Items of the batch it answers next that failed without ending the run.
+        self.mishaps: Sequence[Mishap] = ()
 
     @property
     def busy(self) -> bool:

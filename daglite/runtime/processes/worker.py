@@ -2,11 +2,14 @@
 
 Frames in:   DEFINE(body)  INSTALL(seq=program, body)  FORGET(seq=program)  RESET  STOP
              BATCH(seq, at=first item, number=program, cells)  GENERATE(seq, number=program, step=1: streamed)
+             With step=1 in BATCH the last segment are notes (see `executor`).
              BELL, before all others, with the descriptor of the bell to sleep at
 Frames out:  READY  DEFINE(body)  DONE(seq, at=how many items, seconds, cells)  LOG(record)
              FAIL(seq, at=how many items, step, seconds, cells + error)  PIECE(seq, at=how many, step=attempt, cells)
              With number=1 in DONE and FAIL the last segment is what the clocks of the steps say (see `tally`).
-             START(at=position in the batch, step or -1, seconds=time limit), around calls with a time limit
+             MISHAPS(seq, items that failed without ending the run), before the answer to their batch
+             START(at=position in the batch, step or -1, seconds=time limit, number=attempt), around calls with a time
+             limit; without one (seconds=0) before calls that may be the end of this worker
              SETTLE(blocks that are free, blocks that are kept), after the answer to what came in them
 """
 
@@ -16,6 +19,7 @@ import contextlib
 import faulthandler
 import fcntl
 import os
+import pickle
 import signal
 import socket
 import sys
@@ -25,9 +29,10 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from daglite.exceptions import TransferError
+from daglite.failed import Failed
 from daglite.runtime.awaiting import PrivateLoop
 from daglite.runtime.chain import BoundStep, Chain
 from daglite.runtime.logs import forward_logs
@@ -39,6 +44,7 @@ from daglite.runtime.travel.errors import pack_error
 from daglite.runtime.travel.frames import Frame, FrameReader, FrameWriter, Kind, Segment, settle
 from daglite.runtime.travel.install import unpack_steps
 from daglite.runtime.travel.wire import Codec
+from daglite.runtime.trying import Trials, portable
 from daglite.runtime.work import BatchRun, drain
 
 __all__ = ["inside_worker", "worker_main", "working_inside"]
@@ -149,6 +155,7 @@ class _Worker:
         self._writer = FrameWriter()
         self._told = 0
         self._programs: dict[int, Chain | TransferError] = {}
+        self._trials = Trials(portable=self._portable, worker=os.getpid, announce=self._announce)
         self._opened = OpenItems()
         self._answers: dict[Kind, Callable[[Frame], None]] = {
             Kind.DEFINE: lambda frame: self._learn(frame.segments[0]),
@@ -215,7 +222,7 @@ class _Worker:
     def _install(self, frame: Frame) -> None:
         try:
             steps = unpack_steps(self._codec, bytes(frame.segments[0]))
-            self._programs[frame.seq] = Chain(steps, self._loop, self._announce)
+            self._programs[frame.seq] = Chain(steps, self._loop, self._announce, self._trials)
         except TransferError as error:
             self._programs[frame.seq] = error
         except BaseException as error:
@@ -263,14 +270,19 @@ class _Worker:
         if chain is None:
             return
         started = time.perf_counter()
-        run = self._run = BatchRun(chain, self._codec, frame.at, self._opened, frame.number)
-        error = run.go(*self._codec.unpack(frame.segments))
+        segments, notes = frame.segments, None
+        if frame.step == 1:
+            segments, notes = segments[:-1], pickle.loads(segments[-1])
+        run = self._run = BatchRun(chain, self._codec, frame.at, self._opened, frame.number, notes)
+        error = run.go(*self._codec.unpack(segments))
         if self._copy:
             end_copy(error)
-        seconds = time.perf_counter() - started
+        seconds = time.perf_counter() - started - self._trials.slept()
         self._run = None
         _flush()
         clocks = _read_clocks(chain, started)
+        if mishaps := self._trials.take_mishaps():
+            self._send(Frame(Kind.MISHAPS, frame.seq, segments=[pickle.dumps(mishaps)]))
         if error is not None:
             self._fail(frame.seq, run.step, run.cells, seconds, error, run.done, clocks)
         else:
@@ -295,7 +307,11 @@ class _Worker:
     def _announce(self, step: int, seconds: float) -> None:
         """Tell the coordinator that a call with a time limit begins (or, step -1, that it is over)."""
         position = 0 if self._run is None else self._run.position()
-        self._send(Frame(Kind.START, at=position, step=step, seconds=seconds))
+        self._send(Frame(Kind.START, at=position, step=step, seconds=seconds, number=self._trials.attempt))
+
+    def _portable(self, failed: Failed[Any]) -> Failed[Any]:
+        # The codec changes with the run.
+        return portable(self._codec)(failed)
 
     def _generate(self, frame: Frame) -> None:
         chain = self._chain(frame)
@@ -304,7 +320,7 @@ class _Worker:
         step = chain.steps[0]
         send, begin = partial(self._send_piece, frame.seq), partial(self._begin, step)
         started = time.perf_counter()
-        end = drain(step, self._loop, self._codec, send, begin, streamed=frame.step == 1)
+        end = drain(step, self._loop, self._codec, send, begin, streamed=frame.step == 1, trials=self._trials)
         if self._copy:
             end_copy(end.error)
         seconds = time.perf_counter() - started

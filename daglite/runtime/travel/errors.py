@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, cast
 
 from daglite.exceptions import DagliteError, TaskFailedError
+from daglite.failed import pickles_by_default, rebuilt, set_on
 from daglite.runtime.flat import STREAM_FILE
 from daglite.runtime.travel.cells import text_of
 from daglite.runtime.travel.wire import Codec
@@ -23,7 +24,6 @@ _MOST_LINKS = 64
 _MOST_ARGUMENTS = 8
 _MOST_TEXT = 500
 _MOST_TRACE = 50_000
-_HEAP_TYPE = 1 << 9
 _NOBODY = -1
 # An exception is packed with what belongs to it: who reads why it cannot be did not make that tuple.
 _OUR_TUPLE = "TransferError: a value of type 'tuple' cannot be pickled: "
@@ -121,7 +121,7 @@ def _body(codec: Codec, error: BaseException) -> bytes:
         # `__reduce__` of the class's own seldom thinks of them.
         return _checked(codec, error, (error, error.args, getattr(error, "__notes__", None)))
     except Exception:
-        if not _pickles_by_default(type(error)):
+        if not pickles_by_default(type(error)):
             raise
         return _checked(codec, error, (type(error), error.args, vars(error)))
 
@@ -140,9 +140,9 @@ def _rebuilt(codec: Codec, entries: list[_Entry]) -> BaseException:
         _make(codec, entries, made, place)
     for place, entry in enumerate(entries):
         error = made[place]
-        _set(error, __cause__=made.get(entry.cause), __context__=made.get(entry.context))
+        set_on(error, __cause__=made.get(entry.cause), __context__=made.get(entry.context))
         # Last: setting a cause sets it too.
-        _set(error, __suppress_context__=entry.suppress)
+        set_on(error, __suppress_context__=entry.suppress)
     return made[0]
 
 
@@ -165,31 +165,13 @@ def _revived(codec: Codec, body: bytes, members: tuple[BaseException, ...]) -> B
     """The exception of `_body`; raises whatever making it raises."""
     first, second, third = cast("tuple[Any, Any, Any]", codec.loads(body))
     if isinstance(first, BaseException):
-        _set(first, args=second, **{"__notes__": third} if third is not None else {})
+        set_on(first, args=second, **{"__notes__": third} if third is not None else {})
         return first
-    error: BaseException
     if issubclass(first, BaseExceptionGroup):
-        error = BaseExceptionGroup.__new__(first, second, members)
-    else:
-        # Without the user's constructor, but with that of Python, which keeps some attributes out of sight.
-        built_in: Any = next(base for base in first.__mro__ if not base.__flags__ & _HEAP_TYPE)
-        error = built_in.__new__(first, *second)
-        built_in.__init__(error, *second)
-        _set(error, args=second)
-    vars(error).update(third)
-    return error
-
-
-def _set(error: BaseException, **values: object) -> None:
-    for name, value in values.items():
-        # A frozen class forbids it to everybody else.
-        BaseException.__setattr__(error, name, value)
-
-
-def _pickles_by_default(cls: type[BaseException]) -> bool:
-    """Whether the user said nothing about pickling; who did is not overruled."""
-    written = ("__reduce__", "__reduce_ex__", "__getstate__", "__setstate__", "__getnewargs__", "__getnewargs_ex__")
-    return not any(name in vars(base) for base in cls.__mro__ if base.__flags__ & _HEAP_TYPE for name in written)
+        group: BaseException = BaseExceptionGroup.__new__(first, second, members)
+        vars(group).update(third)
+        return group
+    return rebuilt(first, second, third)
 
 
 def _members(error: BaseException) -> tuple[BaseException, ...]:

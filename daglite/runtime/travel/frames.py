@@ -64,6 +64,8 @@ class Kind(IntEnum):
     START = 19
     LOG = 20
     READY = 21
+    # Items that failed without ending the run; just before the answer to their batch.
+    MISHAPS = 22
 
 
 _KINDS = {int(kind): kind for kind in Kind}

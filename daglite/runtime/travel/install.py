@@ -15,8 +15,8 @@ from daglite.runtime.travel.wire import Codec
 
 __all__ = ["pack_steps", "unpack_steps"]
 
-# Number, name, function, arguments, then `_Kind`: items, filters, tapped, starts, clocked, limit, spreads.
-_Kind: TypeAlias = tuple[tuple[str, ...], bool, bool, bytes | None, bool, int | None, bool]
+# Number, name, function, arguments, then `_Kind`: items, filters, tapped, starts, clocked, limit, and the others.
+_Kind: TypeAlias = tuple[tuple[str, ...], bool, bool, bytes | None, bool, int | None, tuple[bool, int, int]]
 _Row: TypeAlias = tuple[int, str, bytes, list[tuple[str, bytes]], _Kind]
 
 
@@ -38,7 +38,7 @@ def pack_steps(codec: Codec, steps: Sequence[BoundStep]) -> bytes:
                 step.function.name,
                 function,
                 arguments,
-                (step.items, step.filters, step.tapped, starts, step.clocked, step.limit, step.spreads),
+                (step.items, step.filters, step.tapped, starts, step.clocked, step.limit, _others(step)),
             )
         )
     return codec.dumps(packed)
@@ -48,14 +48,18 @@ def unpack_steps(codec: Codec, body: bytes | bytearray) -> list[BoundStep]:
     """Rebuild a chain; raises `TransferError` naming the task and what of it cannot be loaded here."""
     rows = cast("list[_Row]", codec.loads(body))
     steps = []
-    for number, task, packed, arguments, (items, filters, tapped, both, clocked, limit, spreads) in rows:
+    for number, task, packed, arguments, (items, filters, tapped, both, clocked, limit, others) in rows:
         function = cast("Function", _loads(codec, packed, f"task '{task}'"))
         values = tuple((name, _loads(codec, one, f"argument '{name}' of task '{task}'")) for name, one in arguments)
         starts = None
         if both is not None:
             starts = cast("tuple[object, object]", _loads(codec, both, f"`initial` or `empty` of task '{task}'"))
-        steps.append(BoundStep(number, function, values, items, filters, tapped, starts, clocked, limit, spreads))
+        steps.append(BoundStep(number, function, values, items, filters, tapped, starts, clocked, limit, *others))
     return steps
+
+
+def _others(step: BoundStep) -> tuple[bool, int, int]:
+    return step.spreads, step.seed, step.spot
 
 
 def _dumps(codec: Codec, value: object, what: str) -> bytes:

@@ -11,5 +11,5 @@ double(x=1).run(worker=2)
 # pyright  No parameter named "worker"  [reportCallIssue]
 # pyrefly  Unexpected keyword argument `worker` in function `daglite.futures.values.Future.run`  [unexpected-keyword]
 # ty       ok
-# python   ParameterError: unknown option 'worker'; known: runtime, workers, start_method, worker_retries, max_items_per_worker, store, observers, progress, trace; did you mean 'workers'?
+# python   ParameterError: unknown option 'worker'; known: runtime, workers, start_method, worker_retries, max_items_per_worker, seed, max_failures, store, observers, progress, trace; did you mean 'workers'?
 # why      ty: it does not see unknown names among `**options: Unpack[...]`
