@@ -204,8 +204,9 @@ def _limited(step: BoundStep, call: Callable[[Any], Awaitable[object]]) -> Calla
         return call
 
     async def limited(value: Any) -> object:
+        limit = asyncio.timeout(seconds)
         try:
-            async with asyncio.timeout(seconds) as limit:
+            async with limit:
                 return await call(value)
         except TimeoutError:
             if not limit.expired():
