@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from daglite import Failed, Retry, compile, task
+from daglite import Failed, Retry, compile, item_seed, task
 from daglite.exceptions import (
     ParameterError,
     TaskFailedError,
@@ -333,3 +334,58 @@ def test_a_thread_that_waits_ends_with_its_run(caplog: pytest.LogCaptureFixture)
         rows.iter(n=2).then(hopeful).run(runtime="threads", workers=2)
     # Otherwise: a call still goes on.
     assert not caplog.records
+
+
+@PLAIN_TOO
+def test_coroutines_on_one_loop_fail_each_for_itself(optimize: bool) -> None:
+    tries: dict[int, int] = {}
+
+    async def fetch(x: int) -> tuple[int, int]:
+        tries[x] = tries.get(x, 0) + 1
+        await asyncio.sleep(0.001 * (x % 5))
+        if x == 5 and tries[x] == 1:
+            raise ConnectionError(x)
+        if x % 7 == 0:
+            raise ValueError(x)
+        return x, item_seed()
+
+    waiting = task(fetch, on="threads", timeout=0.3, retries=Retry(attempts=2, first_delay=0.01, on=(OSError,)))
+    plan = compile(rows.iter(n=20).filter(odd, by=4).attempt(waiting), optimize=optimize)
+    found = plan.run(seed=3, max_failures=3)
+
+    lost = [one for one in found if isinstance(one, Failed)]
+    assert [(one.index, type(one.error).__name__, one.failure.attempt) for one in lost] == [
+        (7, "ValueError", 1),
+        (14, "ValueError", 1),
+    ]
+    good = [one for one in found if not isinstance(one, Failed)]
+    assert [x for x, _ in good] == [1, 2, 3, 5, 6, 9, 10, 11, 13, 15, 17, 18, 19]
+    assert good == [one for one in plan.run(runtime="inline", seed=3) if not isinstance(one, Failed)]
+    with pytest.raises(TooManyFailuresError, match="max_failures=1"):
+        plan.run(max_failures=1)
+
+
+@PLAIN_TOO
+def test_a_coroutine_over_its_limit_fails_like_any_other(optimize: bool) -> None:
+    async def slow(x: int) -> int:
+        await asyncio.sleep(60 if x == 2 else 0)
+        return x
+
+    waiting = task(slow, on="threads", timeout=0.2, retries=1, on_error=lambda failed: -failed.failure.attempt)
+    assert compile(rows.iter(n=4).then(waiting), optimize=optimize).run() == [0, 1, -2, 3]
+
+
+def test_failures_behind_the_end_of_an_operation_do_not_count(runtime: RuntimeName) -> None:
+    given = no_threes.with_options(on_error="skip")
+    plan = compile(rows.iter(n=900).then(given).batch(2).take(1))
+    assert plan.run(runtime=runtime, workers=2, max_failures=1) == [[1, 2]]
+
+
+def test_a_result_that_would_come_in_pieces_comes_as_a_whole(runtime: RuntimeName) -> None:
+    def many(x: int) -> Iterator[int]:
+        yield from range(3000)
+        if x == 1:
+            raise ValueError(x)
+
+    stream = rows.iter(n=3).flat_map(task(many, on_error=lambda failed: [failed.index]))
+    assert stream.count().run(runtime=runtime, workers=2) == 6001

@@ -9,14 +9,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import dask
 import distributed
 import pytest
 
-from daglite import task
+from daglite import Plan, compile, from_iterable, item_seed, task
 from daglite.cli import main
-from daglite.exceptions import ExecutionError, ParameterError
+from daglite.exceptions import ExecutionError, ParameterError, TooManyFailuresError
 from daglite.options import RunOptions
 from daglite.runtime import Dask
 from daglite.runtime.clusters import dask as carriers
@@ -39,6 +40,27 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def address(folder: Path) -> Iterator[str]:
     with dask_by_command(str(folder), workers=1) as found:
         yield found
+
+
+def test_items_fail_there_as_here(address: str) -> None:
+    def fussy(x: int) -> tuple[int, int]:
+        if x % 3 == 0:
+            raise ValueError(x)
+        return x, item_seed()
+
+    kept = task(lambda x: x != 4, name="kept")
+    stream = from_iterable(range(30)).filter(kept)
+    for optimize in (True, False):
+        for pipeline in (
+            stream.attempt(task(fussy)),
+            stream.then(task(fussy, on_error="skip")).batch(3),
+            stream.then(task(fussy, on_error=lambda failed: (failed.item, failed.index))),
+        ):
+            plan: Plan[Any] = compile(pipeline, optimize=optimize)
+            found = plan.run(runtime=Dask(address), seed=7, max_failures=10)
+            assert found == plan.run(runtime="inline", seed=7)
+            with pytest.raises(TooManyFailuresError, match="more items failed than `max_failures=9` allows"):
+                plan.run(runtime=Dask(address), max_failures=9)
 
 
 @pytest.mark.parametrize("way", ["tcp", "plain", "url"])

@@ -168,7 +168,8 @@ def test_call_over_its_limit_is_cancelled() -> None:
     failure = failure_of(caught.value)
     assert failure is not None
     assert failure.index == 1
-    assert ended == ["cancelled"]
+    # Each attempt has its own limit.
+    assert (ended, failure.attempt) == (["cancelled"] * 4, 4)
 
 
 def test_timeout_error_of_the_task_itself_is_its_own() -> None:
