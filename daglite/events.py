@@ -89,6 +89,11 @@ class Gauge(Protocol):
         """The most items that were alive at one time."""
         ...
 
+    @property
+    def failed(self) -> int:
+        """Items of the run that have failed while it went on."""
+        ...
+
 
 class StepTime(NamedTuple):
     """One step's part in a batch: seconds in its calls, calls begun and returned, attempts that were repeated, and
@@ -109,7 +114,8 @@ class Progress:
 
     `task` is the last task of the stage that runs, `done` how many of its `total` items (None: not known) are done,
     `alive` how many of a `window` are under way. `rate` is items a second over the last seconds, `left` the seconds
-    that are left at this rate. `deaths` counts workers that died. The last call of a run has `ended`.
+    that are left at this rate. `deaths` counts workers that died, `failed` items that failed while the run went on. The
+    last call of a run has `ended`.
     """
 
     stage: int
@@ -124,6 +130,7 @@ class Progress:
     left: float | None
     deaths: int
     ended: bool
+    failed: int = 0
 
 
 @record

@@ -76,6 +76,8 @@ class Bars:
             label = f"{name}{progress.task}".replace("[", "\\[")
             self._tasks[progress.stage] = bars.add_task(label, total=progress.total, rate=0.0, more="")
         more = f"{progress.alive:,} of {progress.window:,} in flight" if progress.window > 1 else ""
+        if progress.failed:
+            more += f"  {progress.failed:,} failed"
         if progress.deaths:
             more += f"  {progress.deaths:,} died"
         bars.update(

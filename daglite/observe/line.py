@@ -100,6 +100,8 @@ def line_text(progress: Progress) -> str:
         parts.append(f"{clock_text(progress.left)} left")
     if progress.window > 1 and not progress.ended:
         parts.append(f"{progress.alive:,} of {progress.window:,} in flight")
+    if progress.failed:
+        parts.append(f"{progress.failed:,} failed")
     if progress.deaths:
         parts.append(f"{counted(progress.deaths, 'worker')} died")
     return "  ".join(parts)

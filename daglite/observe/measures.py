@@ -210,7 +210,7 @@ class Stage:
 
 
 class _Nothing:
-    pulled = done = alive = peak = 0
+    pulled = done = alive = peak = failed = 0
 
 
 _NOTHING: Gauge = _Nothing()

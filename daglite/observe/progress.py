@@ -70,15 +70,18 @@ class Following:
         streams = [opened for opened in self._open.values() if opened is not None]
         opened = streams[-1] if streams else self._last if ended else None
         stage = opened.stage if opened is not None else next(reversed(self._open), len(program.stages) - 1)
-        done, total, alive, window = 0, None, 0, 0
+        done, total, alive, window, failed = 0, None, 0, 0, 0
         if opened is not None:
             gauge = opened.gauge
             done, total, alive, window = gauge.done, opened.length, gauge.alive, opened.window
+            failed = gauge.failed
         rate = self._rate(at, done)
         left = (total - done) / rate if total is not None and rate > 0 else None
         task = steps_of(program.stages[stage])[-1].function.name
         stages, seconds = len(program.stages), at - self._began
-        told = Progress(stage, stages, task, done, total, alive, window, seconds, rate, left, self._deaths, ended)
+        told = Progress(
+            stage, stages, task, done, total, alive, window, seconds, rate, left, self._deaths, ended, failed
+        )
         self._show(told)
 
     def _rate(self, at: float, done: int) -> float:

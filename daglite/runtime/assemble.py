@@ -174,7 +174,7 @@ def _inline_flow(
     if watch is None:
         return InlineFlow(source, chain, savers, ending, codec, watchful=context.cancellable, most=most)
     stage = watch.stage_of(steps[0].number)
-    watch.opened(stage, 0, 1, source.total, watched.InlineGauge(source))
+    watch.opened(stage, 0, 1, source.total, watched.InlineGauge(source, context.ledger))
     tallies = watched.clocks(source, chain, ending, steps[-1].number) if watch.steps else []
     flow = watched.WatchedInline(source, chain, savers, ending, codec, watchful=context.cancellable, most=most)
     flow.watch(watch, stage, [*before, *tallies])
@@ -279,7 +279,7 @@ def _adaptive_flow(
     if watch is None:
         return AdaptiveFlow(inline, context.choice(), move, folds=folds)
     number = watch.stage_of(steps[0].number)
-    watch.opened(number, 0, 1, source.total, watched.InlineGauge(source))
+    watch.opened(number, 0, 1, source.total, watched.InlineGauge(source, context.ledger))
     tallies = watched.clocks(source, inline.chain, inline.ending, steps_of(stage)[-1].number) if watch.steps else []
     flow = watched.WatchedAdaptive(inline, context.choice(), move, folds=folds)
     flow.watch(watch, number, [*before, *tallies])

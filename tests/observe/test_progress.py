@@ -19,14 +19,22 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from daglite import ref
+from daglite import ref, task
 from daglite.events import Progress
 from daglite.observe.bars import Bars
 from daglite.observe.line import Line, line_text
 from daglite.options import RuntimeName
 from tests.observe.recording import dies_once, fold, sleepy, total_of
+from tests.samples import rows
 
 ROOT = Path(__file__).parent.parent.parent
+
+
+@task
+def third(x: int) -> int:
+    if x % 3 == 0:
+        raise ValueError(x)
+    return x
 
 
 def at(done: int, seconds: float, **more: Any) -> Progress:
@@ -61,6 +69,14 @@ def test_single_calls_and_deaths_are_told(tmp_path: Path) -> None:
     assert {one.task for one in told if one.window == 0} == {"sleepy"}
 
 
+def test_items_that_fail_are_counted(runtime: RuntimeName) -> None:
+    told: list[Progress] = []
+    stream = rows.iter(n=9).then(third.with_options(on_error="skip")).reduce(fold, initial=0)
+    stream.run(runtime=runtime, workers=1, progress=told.append)
+
+    assert told[-1].failed == 3
+
+
 @pytest.mark.parametrize(
     ("progress", "text"),
     [
@@ -69,6 +85,7 @@ def test_single_calls_and_deaths_are_told(tmp_path: Path) -> None:
         (at(0, 75.0, rate=0.25, stage=1, stages=3), "[2/3] price  0 done  0.25/s  1:15  3 of 8 in flight"),
         (at(0, 2.0, window=0), "price  0:02"),
         (at(5, 2.0, window=1, deaths=1), "price  5 done  20/s  0:02  1 worker died"),
+        (at(5, 2.0, window=1, deaths=1, failed=3), "price  5 done  20/s  0:02  3 failed  1 worker died"),
         (at(5, 2.0, ended=True, total=5, left=0.0, deaths=2), "price  5 of 5 (100 %)  20/s  0:02  2 workers died"),
         (at(0, 2.0, total=0), "price  0 of 0  20/s  0:02  3 of 8 in flight"),
     ],

@@ -21,17 +21,17 @@ class Ledger:
     def __init__(self, most: int | None) -> None:
         """`most` may fail; None: any number."""
         self._most = most
-        self._count = 0
+        self.count = 0
         self._skipped: Counter[str] = Counter()
         self._first: Mishap | None = None
 
     def add(self, mishap: Mishap) -> None:
         """An item failed; raises `TooManyFailuresError` when it is one too many."""
-        self._count += 1
+        self.count += 1
         if mishap.skipped:
             self._first = self._first or mishap
             self._skipped[mishap.task] += 1
-        if self._most is not None and self._count > self._most:
+        if self._most is not None and self.count > self._most:
             error = TooManyFailuresError(
                 f"more items failed than `max_failures={self._most}` allows; the last: {_told(mishap)}"
             )

@@ -82,7 +82,7 @@ def stream_flow(
     route = Route(legs, verdict, outlet=outlet, size=stage.limits.window)
     if watch is not None:
         workers = sum({part.board: part.board.session.workers for part in parts}.values())
-        gauge = watched.WindowGauge(route, source.count)
+        gauge = watched.WindowGauge(route, source.count, context.ledger)
         size = stage.limits.window or sum(leg.window.size for leg in legs)
         watch.opened(watch.stage_of(parts[0].steps[0].number), workers, size, source.total, gauge)
     flow = (watched.WatchedFlow if told else StreamFlow)(

@@ -18,6 +18,7 @@ from daglite.runtime.inline import InlineFlow
 from daglite.runtime.streams.batch import Pace
 from daglite.runtime.streams.endings import Ending, Folding, Intake
 from daglite.runtime.streams.inlet import Outlet
+from daglite.runtime.streams.ledger import Ledger
 from daglite.runtime.streams.merge import Entry
 from daglite.runtime.streams.route import Route
 from daglite.runtime.streams.source import Source
@@ -275,8 +276,13 @@ class InlineGauge:
     alive = 0
     peak = 1
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, ledger: Ledger) -> None:
         self._source = source
+        self._ledger = ledger
+
+    @property
+    def failed(self) -> int:
+        return self._ledger.count
 
     @property
     def pulled(self) -> int:
@@ -290,11 +296,16 @@ class InlineGauge:
 class WindowGauge:
     """The gauge of a stream through workers: how far the items of the source are, and what all legs hold."""
 
-    def __init__(self, route: Route, before: int) -> None:
+    def __init__(self, route: Route, before: int, ledger: Ledger) -> None:
         """`before`: items that were done before the stream had workers."""
+        self._ledger = ledger
         self._route = route
         self._window = route.first.window
         self._before = before
+
+    @property
+    def failed(self) -> int:
+        return self._ledger.count
 
     @property
     def pulled(self) -> int:
