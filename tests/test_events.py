@@ -33,8 +33,8 @@ from daglite.events import (
 from daglite.exceptions import ParameterError
 from daglite.options import RuntimeName
 from daglite.program import steps_of
-from daglite.runtime import watched
 from daglite.runtime.executor import Reply
+from daglite.runtime.watching import watched
 from tests.observe.recording import (
     Recorder,
     count_up,

@@ -12,7 +12,7 @@ from daglite import IterFuture, compile, task
 from daglite.loop import Shape, auto_shape, inline_shape, worker_shape, write_loop
 from daglite.options import RuntimeName
 from daglite.program import StreamStage
-from tests.runtime.choosing import at
+from tests.runtime.auto.choosing import at
 from tests.samples import Memory, double, odd, rows, weighted
 
 

@@ -11,7 +11,7 @@ import daglite
 # The first run would load them while the clock runs; those of the others are loaded with their modules, before it does.
 # The workload `start` counts all of it, for everybody.
 import daglite.runtime.run
-import daglite.runtime.threads
+import daglite.runtime.threads.session
 from benchmarks.shape import Absent, Entry, Job
 from daglite import Future, task
 from daglite.futures import Items

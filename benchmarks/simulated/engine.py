@@ -17,10 +17,10 @@ from itertools import count
 from typing import NamedTuple
 
 from daglite.functions import Function
-from daglite.runtime.batch import Pace
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.engines import Engine
 from daglite.runtime.executor import Chunk, Hear, Reply, Session
+from daglite.runtime.streams.batch import Pace
 from daglite.runtime.travel.wire import Codec
 
 __all__ = ["Cluster", "Simulated", "Told"]

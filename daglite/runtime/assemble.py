@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 from daglite.exceptions import Failure, ParameterError, TransferError
 from daglite.lazy import lazy
 from daglite.program import MappedSource, Step, StreamStage, steps_of
-from daglite.runtime.adaptive import AdaptiveFlow
+from daglite.runtime.auto.adaptive import AdaptiveFlow
+from daglite.runtime.auto.choice import Answer
+from daglite.runtime.auto.copies import Copies
 from daglite.runtime.chain import BoundStep, Chain, open_items
-from daglite.runtime.choice import Answer
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.context import Context
-from daglite.runtime.copies import Copies
-from daglite.runtime.endings import Ending, Folding, Intake, Yielding
 from daglite.runtime.failures import raise_blamed
 from daglite.runtime.inline import InlineFlow
-from daglite.runtime.routing import (
+from daglite.runtime.saving import Saver
+from daglite.runtime.streams.endings import Ending, Folding, Intake, Yielding
+from daglite.runtime.streams.routing import (
     Part,
     away,
     board_of,
@@ -30,16 +31,15 @@ from daglite.runtime.routing import (
     steps_and_savers,
     stream_flow,
 )
-from daglite.runtime.saving import Saver
-from daglite.runtime.segments import BoundSegment, Closing, bind_segments, piped
-from daglite.runtime.source import Source
-from daglite.runtime.stream import StreamFlow
-from daglite.runtime.tally import Tally
+from daglite.runtime.streams.segments import BoundSegment, Closing, bind_segments, piped
+from daglite.runtime.streams.source import Source
+from daglite.runtime.streams.stream import StreamFlow
+from daglite.runtime.watching.tally import Tally
 
 if TYPE_CHECKING:
-    from daglite.runtime import watched
+    from daglite.runtime.watching import watched
 else:
-    watched = lazy("daglite.runtime.watched")
+    watched = lazy("daglite.runtime.watching.watched")
 
 __all__ = ["Flow", "gapped", "generator_flow", "open_flow"]
 

@@ -8,11 +8,11 @@ from daglite.exceptions import Failure, TransferError
 from daglite.runtime.board import Board
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import ItemCodec
-from daglite.runtime.ended import died, overdue, spent_on, with_spent
 from daglite.runtime.executor import ChunkKind, Notes, Reply
 from daglite.runtime.failures import attempts_of, blame
-from daglite.runtime.ledger import Ledger
 from daglite.runtime.saving import Saver
+from daglite.runtime.streams.ended import died, overdue, spent_on, with_spent
+from daglite.runtime.streams.ledger import Ledger
 from daglite.runtime.travel.cells import reason_of
 from daglite.runtime.trying import Spent
 

@@ -12,8 +12,8 @@ from typing import Any, cast
 from daglite.functions import Function, signature_of
 from daglite.records import record
 from daglite.runtime.awaiting import PrivateLoop
-from daglite.runtime.tally import Tally, timed
 from daglite.runtime.trying import Trials, awaiting_tries, tried, waits
+from daglite.runtime.watching.tally import Tally, timed
 
 __all__ = ["BoundStep", "Chain", "bind_step", "filled", "open_items"]
 

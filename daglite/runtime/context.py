@@ -12,26 +12,27 @@ from daglite.functions import Function, Site
 from daglite.lazy import lazy
 from daglite.options import RunSettings, Store
 from daglite.program import Constant, MappedSource, Operand, Program, Result, Step
+from daglite.runtime.auto.choice import Answer, Choice
+from daglite.runtime.auto.copies import Spares
 from daglite.runtime.awaiting import PrivateLoop
 from daglite.runtime.board import Board, Boards
 from daglite.runtime.calls import Calls
 from daglite.runtime.chain import BoundStep
-from daglite.runtime.choice import Answer, Choice
-from daglite.runtime.copies import Spares
 from daglite.runtime.engines import Auto, Inline, Processes, Threads, engine_of
 from daglite.runtime.executor import Session
-from daglite.runtime.ledger import Ledger
 from daglite.runtime.processes.worker import inside_worker
 from daglite.runtime.saving import SaveBook
 from daglite.runtime.spots import spots_of
+from daglite.runtime.streams.ledger import Ledger
 from daglite.runtime.travel.wire import Codec
 from daglite.runtime.trying import Trials, portable
 
 if TYPE_CHECKING:
-    from daglite.runtime import coroutines, watched
-    from daglite.runtime.watch import Watch
+    from daglite.runtime.threads import coroutines
+    from daglite.runtime.watching import watched
+    from daglite.runtime.watching.watch import Watch
 else:
-    coroutines, watched = lazy("daglite.runtime.coroutines"), lazy("daglite.runtime.watched")
+    coroutines, watched = lazy("daglite.runtime.threads.coroutines"), lazy("daglite.runtime.watching.watched")
 
 __all__ = ["Context"]
 

@@ -21,7 +21,7 @@ from daglite.options import (
     check_start_method,
     is_cluster,
 )
-from daglite.runtime.choice import Choice, Places
+from daglite.runtime.auto.choice import Choice, Places
 from daglite.runtime.codec import Copying
 from daglite.runtime.executor import Session
 from daglite.runtime.processes.pool import ProcessSession
@@ -31,9 +31,9 @@ from daglite.runtime.travel.wire import Codec
 
 if TYPE_CHECKING:
     import daglite.runtime.clusters.engines as clusters
-    from daglite.runtime import threads
+    from daglite.runtime.threads import session as threads
 else:
-    threads = lazy("daglite.runtime.threads")
+    threads = lazy("daglite.runtime.threads.session")
     clusters = lazy("daglite.runtime.clusters.engines")
 
 __all__ = ["Auto", "Engine", "Inline", "Kept", "Processes", "Threads", "engine_of"]

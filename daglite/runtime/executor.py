@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from daglite.functions import Function
-from daglite.runtime.batch import Pace
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import ItemCodec, Packed
-from daglite.runtime.tally import Reading
+from daglite.runtime.streams.batch import Pace
 from daglite.runtime.trying import Mishap, Spent
+from daglite.runtime.watching.tally import Reading
 
 __all__ = ["Chunk", "ChunkKind", "EndedBy", "Hear", "Notes", "Reply", "ReplyKind", "Session"]
 

@@ -11,14 +11,14 @@ from typing import Any, Literal, NoReturn
 from daglite.exceptions import Failure, Kept
 from daglite.here import AtWork, registered
 from daglite.loop import Place, Shape, filters_of, skips_of, spreading
+from daglite.runtime.auto.copies import Copies
 from daglite.runtime.chain import BoundStep, Chain
 from daglite.runtime.codec import ItemCodec
-from daglite.runtime.copies import Copies
-from daglite.runtime.endings import Collecting, Ending, Folding, Yielding
 from daglite.runtime.failures import attempts_of, blame, raise_blamed, short_repr
 from daglite.runtime.flat import flat_loop
 from daglite.runtime.saving import Saver
-from daglite.runtime.source import Source
+from daglite.runtime.streams.endings import Collecting, Ending, Folding, Yielding
+from daglite.runtime.streams.source import Source
 
 __all__ = ["InlineFlow", "run_steps"]
 

@@ -10,10 +10,10 @@ from daglite.program import CallStage, Program, Result, Segment, Stage, Step, St
 from daglite.records import replace
 from daglite.runtime.chain import Chain
 from daglite.runtime.context import Context
-from daglite.runtime.endings import Collecting
 from daglite.runtime.inline import InlineFlow, run_steps
 from daglite.runtime.run import Execution
-from daglite.runtime.source import Source
+from daglite.runtime.streams.endings import Collecting
+from daglite.runtime.streams.source import Source
 
 __all__ = ["replay"]
 

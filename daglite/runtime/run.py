@@ -18,20 +18,20 @@ from daglite.options import RunSettings, Store
 from daglite.program import CallStage, MaterialiseStage, Program, Result, Stage, Step, StreamStage, operands, steps_of
 from daglite.records import replace
 from daglite.runtime.assemble import Flow, gapped, generator_flow, open_flow
+from daglite.runtime.auto.copies import copied_result
 from daglite.runtime.chain import BoundStep, Chain, bind_step
 from daglite.runtime.context import Context
-from daglite.runtime.copies import copied_result
 from daglite.runtime.empty import empty_of
-from daglite.runtime.endings import Collecting, Combining, Folding, Handover
 from daglite.runtime.failures import raise_blamed
 from daglite.runtime.inline import InlineFlow, run_steps
 from daglite.runtime.saving import Saver
+from daglite.runtime.streams.endings import Collecting, Combining, Folding, Handover
 
 if TYPE_CHECKING:
     import daglite.events as events
-    from daglite.runtime import watch as watches
+    from daglite.runtime.watching import watch as watches
 else:
-    events, watches = lazy("daglite.events"), lazy("daglite.runtime.watch")
+    events, watches = lazy("daglite.events"), lazy("daglite.runtime.watching.watch")
 
 __all__ = ["Cancelled", "Execution"]
 

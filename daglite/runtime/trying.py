@@ -26,9 +26,9 @@ from daglite.lazy import lazy
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.failures import note_attempts, short_repr
 from daglite.runtime.flat import SKIPPED
-from daglite.runtime.tally import Tally
 from daglite.runtime.travel.cells import Unloadable, text_of
 from daglite.runtime.travel.errors import share_error
+from daglite.runtime.watching.tally import Tally
 
 if TYPE_CHECKING:
     import asyncio

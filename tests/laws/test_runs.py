@@ -23,7 +23,7 @@ from tests.laws.describe import Const, Each, Fn, Fold, Graph, Iterate, Keep, nee
 from tests.laws.draw import graphs
 from tests.laws.oracle import evaluate
 from tests.laws.trial import EXAMPLES, Seen, agree, end, trial
-from tests.runtime.choosing import at
+from tests.runtime.auto.choosing import at
 
 # These start processes: some 20 ms each.
 MANY = settings(max_examples=EXAMPLES)

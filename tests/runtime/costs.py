@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from daglite.runtime.batch import Batcher
 from daglite.runtime.executor import Chunk
 from daglite.runtime.processes.bell import Bell
 from daglite.runtime.processes.pool import ProcessSession
+from daglite.runtime.streams.batch import Batcher
 from daglite.runtime.travel.frames import Frame, FrameReader, FrameWriter
 from daglite.runtime.travel.wire import Codec
 

@@ -19,7 +19,7 @@ from daglite.exceptions import (
     failure_of,
 )
 from daglite.options import RuntimeName
-from tests.runtime.choosing import at
+from tests.runtime.auto.choosing import at
 from tests.samples import Memory, double, fold, minus, odd, rows
 
 pytestmark = pytest.mark.timeout(60)

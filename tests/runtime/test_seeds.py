@@ -13,7 +13,7 @@ import pytest
 from daglite import Retry, compile, item_seed, task
 from daglite.exceptions import ExecutionError, ParameterError
 from daglite.options import RuntimeName
-from tests.runtime.choosing import at
+from tests.runtime.auto.choosing import at
 from tests.samples import double, fold, odd, rows
 
 pytestmark = pytest.mark.timeout(60)

@@ -27,8 +27,8 @@ from daglite.runtime.clusters.parcels import (
 from daglite.runtime.clusters.rounds import Bench, Program, Round, drop_round, round_of
 from daglite.runtime.logs import collect_records
 from daglite.runtime.processes.worker import working_inside
-from daglite.runtime.tally import pack_reading, take_reading
 from daglite.runtime.travel.errors import pack_error
+from daglite.runtime.watching.tally import pack_reading, take_reading
 from daglite.runtime.work import BatchRun, drain
 
 __all__ = ["drop_run", "hello", "run_job"]

@@ -14,16 +14,16 @@ from itertools import count
 from daglite.exceptions import ExecutionError, TransferError
 from daglite.functions import Function
 from daglite.records import replace
-from daglite.runtime.batch import Pace
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.clusters.carrier import Arrived, Broken, Carrier, Failed, Joined, Left, Spot
 from daglite.runtime.clusters.parcels import PROCESS, Job, Outcome, open_outcome, pack_job, writable
 from daglite.runtime.executor import Chunk, EndedBy, Hear, Reply, ReplyKind, Session
 from daglite.runtime.logs import take_record
-from daglite.runtime.tally import Reading, unpack_reading
+from daglite.runtime.streams.batch import Pace
 from daglite.runtime.travel.errors import unpack_error
 from daglite.runtime.travel.install import pack_steps
 from daglite.runtime.travel.wire import Codec
+from daglite.runtime.watching.tally import Reading, unpack_reading
 
 __all__ = ["ClusterSession"]
 

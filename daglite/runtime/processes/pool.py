@@ -19,21 +19,21 @@ from itertools import count
 from daglite.exceptions import ExecutionError
 from daglite.functions import Function
 from daglite.options import StartMethod
-from daglite.runtime.batch import HERE
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.executor import Chunk, EndedBy, Hear, Reply, ReplyKind, Session
-from daglite.runtime.helper import on_helper
 from daglite.runtime.logs import take_record
 from daglite.runtime.processes.memory import memory_hint, memory_kills
 from daglite.runtime.processes.process import WorkerProcess, interrupts_blocked, start_worker
 from daglite.runtime.processes.stranded import strand_at_exit
 from daglite.runtime.processes.waiting import Waiting
-from daglite.runtime.tally import unpack_reading
+from daglite.runtime.streams.batch import HERE
+from daglite.runtime.streams.helper import on_helper
 from daglite.runtime.travel.errors import unpack_error
 from daglite.runtime.travel.frames import Frame, Kind, take_back
 from daglite.runtime.travel.install import pack_steps
 from daglite.runtime.travel.shared import Arena
 from daglite.runtime.travel.wire import Codec
+from daglite.runtime.watching.tally import unpack_reading
 
 __all__ = ["ProcessSession"]
 

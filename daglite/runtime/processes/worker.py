@@ -38,13 +38,13 @@ from daglite.runtime.chain import BoundStep, Chain
 from daglite.runtime.logs import forward_logs
 from daglite.runtime.processes.bell import BellPost
 from daglite.runtime.processes.forks import end_copy
-from daglite.runtime.spread import OpenItems
-from daglite.runtime.tally import pack_reading, take_reading
+from daglite.runtime.streams.spread import OpenItems
 from daglite.runtime.travel.errors import pack_error
 from daglite.runtime.travel.frames import Frame, FrameReader, FrameWriter, Kind, Segment, settle
 from daglite.runtime.travel.install import unpack_steps
 from daglite.runtime.travel.wire import Codec
 from daglite.runtime.trying import Trials, portable
+from daglite.runtime.watching.tally import pack_reading, take_reading
 from daglite.runtime.work import BatchRun, drain
 
 __all__ = ["inside_worker", "worker_main", "working_inside"]

@@ -1,0 +1,109 @@
+"""Copies made in this process of what workers would have copied: items when they are yielded, results when returned."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+
+from daglite.exceptions import Failure, TransferError
+from daglite.runtime.chain import BoundStep
+from daglite.runtime.failures import raise_blamed
+from daglite.runtime.streams.source import Source
+from daglite.runtime.travel.cells import SCALARS, Captured, Unloadable
+from daglite.runtime.travel.shared import Arena
+from daglite.runtime.travel.wire import Codec
+
+__all__ = ["Copies", "Spares", "copied_result"]
+
+# Large buffers that are kept to be used again: most of them, and the largest.
+_MOST_SPARES = 4
+_LARGEST_SPARE = 32 * 1024 * 1024
+# Of a buffer that nobody looks at: the deque, a variable and the question itself refer to it.
+_NOBODY = 3
+
+
+class _Never:
+    """No value is of this type."""
+
+
+class Copies:
+    """The two copies of a flat loop that `copies`; each tells of which type a value need not be copied.
+
+    `nbytes` counts what could not be passed on as it was.
+    """
+
+    def __init__(self, codec: Codec, source: Source, last: BoundStep | None) -> None:
+        """`last` gives the results; None when they would not cross, so that they are what they are."""
+        self.nbytes = 0
+        self._codec = codec
+        self._source = source
+        self._last = last
+
+    def item(self, index: int, item: object) -> tuple[type, object]:
+        """The item as it was when it was yielded, whatever the generator does with its buffer afterwards."""
+        if type(item) in SCALARS:
+            return type(item), item
+        value = self._restored(self._source.captured(item, index))
+        if isinstance(value, Unloadable):
+            name = self._source.name
+            error = TransferError(f"item {index} of task '{name}' cannot be loaded: {value.reason}")
+            raise_blamed(error, Failure(name, self._source.number, index))
+        return _Never, value
+
+    def result(self, index: int, value: object) -> tuple[type, object]:
+        """The result as it was when it was returned, whatever the task does with it afterwards."""
+        if type(value) in SCALARS or self._last is None:
+            return type(value), value
+        return _Never, _loaded(self._restored(_captured(self._codec, value, self._last)), self._last)
+
+    def _restored(self, cell: object) -> object:
+        if not isinstance(cell, Captured):
+            return cell
+        self.nbytes += cell.nbytes
+        return self._codec.take(cell)
+
+
+def copied_result(codec: Codec, value: object, step: BoundStep) -> object:
+    """The value of a step as it would have come back; raises `TransferError` when it could not."""
+    return _loaded(codec.restore(_captured(codec, value, step)), step)
+
+
+def _captured(codec: Codec, value: object, step: BoundStep) -> object:
+    try:
+        return codec.capture(value)
+    except TransferError as error:
+        raise TransferError(f"the result of task '{step.function.name}' cannot be sent back: {error}") from None
+
+
+def _loaded(value: object, step: BoundStep) -> object:
+    if isinstance(value, Unloadable):
+        name = step.function.name
+        raise TransferError(f"a result of task '{name}' cannot be loaded in the coordinator: {value.reason}")
+    return value
+
+
+class Spares(Arena):
+    """Memory for large buffers that stay in this process: one copy of a buffer, where the last one of its size was.
+
+    Fresh memory has to be found and cleared by the kernel, page by page, which takes several times as long as a copy.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._spares: deque[bytearray] = deque(maxlen=_MOST_SPARES)
+
+    def put(self, raw: memoryview) -> memoryview:
+        """A copy of a buffer, which may be written to."""
+        for memory in self._spares:
+            if len(memory) == raw.nbytes and sys.getrefcount(memory) <= _NOBODY:
+                view = memoryview(memory)
+                view[:] = raw
+                return view
+        copy = bytearray(raw)
+        if len(copy) <= _LARGEST_SPARE:
+            self._spares.append(copy)
+        return memoryview(copy)
+
+    def close(self) -> None:
+        """Keep nothing."""
+        self._spares.clear()

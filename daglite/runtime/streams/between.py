@@ -1,0 +1,190 @@
+"""What stands between two segments on workers: operations, and tasks that run in the coordinator, as one pipe.
+
+Items carry an index through it: an operation numbers what it gives from 0, a filter leaves gaps.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import FrameType
+from typing import NamedTuple
+
+from daglite.exceptions import Failure, Kept
+from daglite.here import AtWork, registered
+from daglite.program import Segment, Step
+from daglite.runtime.awaiting import PrivateLoop
+from daglite.runtime.chain import BoundStep, Chain
+from daglite.runtime.failures import attempts_of, raise_blamed, short_repr
+from daglite.runtime.flat import SKIPPED
+from daglite.runtime.saving import Saver
+from daglite.runtime.streams.operators import Operator
+from daglite.runtime.streams.pipe import Pipe
+from daglite.runtime.streams.segments import BoundSegment
+from daglite.runtime.trying import Trials
+from daglite.runtime.watching.tally import Tally
+
+__all__ = ["Between", "Known", "Numbering", "Pair", "between", "numbered"]
+
+Pair = tuple[Segment, BoundSegment]
+
+
+class Numbering:
+    """The index of the item that goes through a pipe: `now` is that of whatever it gave last."""
+
+    def __init__(self) -> None:
+        self.now = -1
+
+
+class Known:
+    """The indices of items by their places, where a filter has made gaps; each is kept until its results are taken."""
+
+    def __init__(self) -> None:
+        self._indices: dict[int, int] = {}
+
+    def __getitem__(self, place: int, /) -> int:
+        return self._indices[place]
+
+    def learn(self, place: int, index: int) -> None:
+        """An item comes."""
+        self._indices[place] = index
+
+    def span(self, first: int, size: int) -> list[int]:
+        """The indices of these items, for the last time."""
+        return [self._indices.pop(place) for place in range(first, first + size)]
+
+
+class Between(NamedTuple):
+    """A pipe, with the step whose results come out of it. `known` are their indices where they have gaps."""
+
+    pipe: Pipe
+    last: Step
+    numbering: Numbering
+    known: Known | None
+    tallies: tuple[Tally, ...] = ()
+
+
+def between(
+    pairs: Sequence[Pair],
+    following: Pair | None,
+    before: Step,
+    loop: PrivateLoop,
+    *,
+    trials: Trials,
+    gaps: bool,
+    index_of: Callable[[int], int] | None = None,
+    most: int | None = None,
+) -> Between:
+    """The way from the step `before` to the segment that follows, or to the ending, through segments that run here.
+
+    `gaps`: what comes has indices with gaps. `index_of` tells the index of a place where nobody else sets it. No more
+    than `most` results come out.
+    """
+    numbering, last = Numbering(), before
+    operators: list[Operator] = []
+    tallies: list[Tally] = []
+    counting = None if index_of is None else _Counting(numbering, index_of)
+    for planned, bound in (*pairs, *(() if following is None else ((following[0], following[1]._replace(links=[])),))):
+        if bound.pipe is not None:
+            operators += bound.pipe.operators
+            last, gaps, counting = planned.operations[-1].step, False, _Counting(numbering)
+        if bound.links:
+            # Only tasks here look at the index while an item goes through.
+            operators += [] if counting is None else [counting]
+            chain = Chain(bound.links, loop, trials=trials)
+            tallies += chain.tallies
+            operators.append(_Applying(chain, bound.savers, numbering))
+            last, gaps = planned.links[-1], gaps or any(link.drops for link in bound.links)
+            counting = None
+    if most is not None:
+        operators.append(_Most(most))
+    return Between(Pipe(operators), last, numbering, Known() if gaps else None, tuple(tallies))
+
+
+def numbered(items: Iterator[object], numbering: Numbering, known: Known) -> Iterator[object]:
+    """The items of a pipe, with their indices written down."""
+    for place, item in enumerate(items):
+        known.learn(place, numbering.now)
+        yield item
+
+
+class _Counting:
+    """Numbers what goes through."""
+
+    done = False
+
+    def __init__(self, numbering: Numbering, index_of: Callable[[int], int] | None = None) -> None:
+        self._numbering = numbering
+        self._places = itertools.count()
+        self._index_of = index_of
+
+    def feed(self, item: object) -> Iterable[object]:
+        place = next(self._places)
+        self._numbering.now = place if self._index_of is None else self._index_of(place)
+        return (item,)
+
+    def finish(self) -> Iterable[object]:
+        return ()
+
+
+class _Applying:
+    """Tasks on each item, called here."""
+
+    done = False
+
+    def __init__(self, chain: Chain, savers: Sequence[Saver | None], numbering: Numbering) -> None:
+        calls = [call for call, _, _ in chain.calls]
+        self._steps = list(zip(calls, chain.steps, savers, strict=True))
+        self._numbering = numbering
+
+    def feed(self, item: object) -> Iterable[object]:
+        value = item
+        for call, step, saver in self._steps:
+            try:
+                given = call(value)
+                if given is SKIPPED or (step.filters and not given):
+                    return ()
+            except BaseException as error:
+                attempt, first = attempts_of(step.function, error), self._steps[0][1]
+                index, kept = self._numbering.now, Kept(first.number, item, first.seed)
+                raise_blamed(
+                    error, Failure(step.function.name, step.number, index, short_repr(item), attempt, kept=kept)
+                )
+            value = value if step.filters else given
+            if saver is not None:
+                saver(self._numbering.now, value)
+        return (value,)
+
+    def finish(self) -> Iterable[object]:
+        return ()
+
+    def at_work(self, step: BoundStep) -> AtWork:
+        """A step is called with the item that goes through."""
+        index = self._numbering.now
+        return AtWork(step.function.name, step.seed, step.spot, index, index)
+
+
+def _at_step(frame: FrameType) -> AtWork | None:
+    applying: _Applying = frame.f_locals["self"]
+    return applying.at_work(frame.f_locals["step"])
+
+
+registered(_Applying.feed, _at_step)
+
+
+class _Most:
+    """Lets so many through."""
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+        self.done = not most
+
+    def feed(self, item: object) -> Iterable[object]:
+        if self.done:
+            return ()
+        self._left -= 1
+        self.done = not self._left
+        return (item,)
+
+    def finish(self) -> Iterable[object]:
+        return ()

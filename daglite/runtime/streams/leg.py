@@ -1,0 +1,69 @@
+"""A leg: one segment of a stream on its way through workers, from where its items come to who takes its results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from daglite.runtime.streams.endings import Intake
+from daglite.runtime.streams.merge import Entry, Merge
+from daglite.runtime.streams.shipping import Shipping
+from daglite.runtime.streams.source import Source
+from daglite.runtime.streams.window import Window
+
+__all__ = ["Leg"]
+
+
+class Leg:
+    """What belongs to one segment. All of it is used under the lock of the loop, but for a source that may block.
+
+    `origin` gives the items: the source of the stream, or an inlet that draws on the leg before.
+    """
+
+    def __init__(
+        self,
+        *,
+        origin: Source,
+        shipping: Shipping,
+        window: Window,
+        merge: Merge[list[object]],
+        intake: Intake,
+    ) -> None:
+        self.origin = origin
+        self.shipping = shipping
+        self.window = window
+        self.intake = intake
+        self._merge = merge
+        self._pieces: Iterator[Entry[list[object]]] = iter(())
+
+    def dispatch(self, *, hurry: bool) -> None:
+        """Send what waits; with `hurry`, or when nothing comes after it, also a batch that is not full."""
+        self.shipping.dispatch(hurry=hurry or self.origin.finished)
+
+    def deliver(self) -> None:
+        """Pass on all results whose turn it is."""
+        for entry in () if self.intake.full else self._merge.take():
+            self._pass_on(entry)
+
+    def draw(self) -> bool:
+        """Pass on only the next few results, for a segment that has room for them; False when there are none."""
+        while True:
+            for piece in self._pieces:
+                self._pass_on(piece)
+                return True
+            entry = next(self._merge.take(), None)
+            if entry is None:
+                return False
+            self._pieces = self.intake.pieces(entry)
+
+    def over(self) -> bool:
+        """Whether every item has come, and every result has been passed on; for a relay ask when nothing is left."""
+        return self.origin.finished and not self.shipping.busy() and not len(self._merge)
+
+    def _pass_on(self, entry: Entry[list[object]]) -> None:
+        """Pass results on, and give their places free."""
+        count = self.intake.take(entry)
+        if not self.intake.keeps:
+            self.window.release(entry.size, entry.nbytes)
+        elif count < entry.size:
+            # What was dropped on the way leaves now; the consumer takes the rest one by one.
+            self.window.release(entry.size - count, 0 if count else entry.nbytes)

@@ -1,0 +1,93 @@
+"""Operators one behind the other: fed item by item, or pulled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from daglite.runtime.streams.operators import Enough, Operator, over
+
+__all__ = ["Pipe", "Through"]
+
+
+class Pipe:
+    """Operators one behind the other: what one gives is fed to the next, item by item, as it is asked for."""
+
+    def __init__(self, operators: Sequence[Operator]) -> None:
+        self.operators = tuple(operators)
+        # One alone need not be gone through.
+        self._feed = self.operators[0].feed if len(self.operators) == 1 else self._feed_all
+
+    @property
+    def done(self) -> bool:
+        """Whether one of them has seen enough: then nothing in front of it is wanted."""
+        return _any_done(self.operators)
+
+    def feed(self, item: object) -> Iterable[object]:
+        """What comes out at the end because of this item."""
+        return self._feed(item)
+
+    def over(self, items: Iterator[object], enough: Enough) -> Iterator[object]:
+        """All that comes out at the end of these items."""
+        for operator in self.operators:
+            items = over(operator, items, enough)
+        return items
+
+    def finish(self) -> Iterator[object]:
+        """What the operators still hold; those in front of one that has enough are not asked."""
+        operators = self.operators
+        enough = [at for at, operator in enumerate(operators) if operator.done]
+        for at in range(enough[-1] if enough else 0, len(operators)):
+            yield from self._from(at + 1, operators[at].finish())
+            # One behind it may have enough by now: then those between are not asked either.
+            if _any_done(operators[at + 1 :]):
+                yield from Pipe(operators[at + 1 :]).finish()
+                return
+
+    def _feed_all(self, item: object) -> Iterable[object]:
+        return self._from(0, (item,))
+
+    def _from(self, at: int, items: Iterable[object]) -> Iterable[object]:
+        return items if at == len(self.operators) else self._through(at, items)
+
+    def _through(self, at: int, items: Iterable[object]) -> Iterator[object]:
+        operator, rest = self.operators[at], self.operators[at:]
+        for item in items:
+            if _any_done(rest):
+                # What is taken apart may have no end.
+                return
+            yield from self._from(at + 1, operator.feed(item))
+
+
+def _any_done(operators: Sequence[Operator]) -> bool:
+    # Asked for each item: a generator for `any` would cost more than the question.
+    for operator in operators:  # noqa: SIM110
+        if operator.done:
+            return True
+    return False
+
+
+class Through:
+    """The items that come out of a pipe, pulled: an iterator with `close`.
+
+    `close_front` closes what it pulls from; as soon as the pipe has seen enough, before anything else goes on.
+    """
+
+    def __init__(self, items: Iterator[object], pipe: Pipe, close_front: Enough) -> None:
+        self._close_front = close_front
+        self._out = pipe.over(items, close_front)
+
+    def __iter__(self) -> Iterator[object]:
+        # Nothing of this stands between two items.
+        return self._out
+
+    def __next__(self) -> object:
+        return next(self._out)
+
+    def close(self) -> None:
+        """End here and in front. What stands between ends with the last of them, which alone holds it."""
+        close = getattr(self._out, "close", None)
+        try:
+            if close is not None:
+                close()
+        finally:
+            self._close_front()

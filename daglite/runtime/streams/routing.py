@@ -1,0 +1,277 @@
+"""A stream with workers put together: its legs, and the operations between them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from daglite.lazy import lazy
+from daglite.program import Segment, Step, StreamStage, steps_of
+from daglite.records import replace
+from daglite.runtime.board import Board
+from daglite.runtime.chain import BoundStep
+from daglite.runtime.codec import ItemCodec
+from daglite.runtime.context import Context
+from daglite.runtime.saving import Saver
+from daglite.runtime.streams.batch import Batcher
+from daglite.runtime.streams.between import Between, Known, Pair, between, numbered
+from daglite.runtime.streams.endings import Ending, Intake, Relay
+from daglite.runtime.streams.inlet import Inlet, Outlet, Outputs
+from daglite.runtime.streams.leg import Leg
+from daglite.runtime.streams.merge import Merge
+from daglite.runtime.streams.pipe import Through
+from daglite.runtime.streams.route import Route
+from daglite.runtime.streams.segments import BoundSegment, Closing, front as read
+from daglite.runtime.streams.shipping import Shipping
+from daglite.runtime.streams.source import Source
+from daglite.runtime.streams.stream import StreamFlow
+from daglite.runtime.streams.verdict import Verdict
+from daglite.runtime.streams.window import Window
+from daglite.runtime.watching.tally import Tally
+
+if TYPE_CHECKING:
+    from daglite.runtime.watching import watched
+    from daglite.runtime.watching.watch import Watch
+else:
+    watched = lazy("daglite.runtime.watching.watched")
+
+__all__ = ["Part", "away", "board_of", "open_intake", "open_parts", "span_of", "steps_and_savers", "stream_flow"]
+
+
+class Part(NamedTuple):
+    """One segment for workers: where they are, what they do, and what takes their results in.
+
+    Where more comes behind it, results go to the `relay`, and from there through what is `behind`.
+    """
+
+    board: Board
+    steps: Sequence[BoundStep]
+    intake: Intake
+    relay: Relay | None = None
+    behind: Between | None = None
+    # Its number in the stream; clocks of tasks that run here, before and behind it.
+    segment: int = 0
+    tallies: tuple[Tally, ...] = ()
+
+
+def stream_flow(
+    context: Context, stage: StreamStage, source: Source, parts: Sequence[Part], ordered: bool, ending: Ending
+) -> StreamFlow:
+    """The flow of a source through these parts; something may stand behind the last one, too, before the `ending`."""
+    watch, told = context.watch, context.watch is not None and context.watch.batches
+    verdict = Verdict(ordered=ordered)
+    inlets = sum(part.behind is not None for part in parts)
+    nbytes = stage.limits.nbytes // (1 + inlets)
+    legs: list[Leg] = []
+    origin: Source = source
+    outlet: Outlet | None = None
+    for number, part in enumerate(parts):
+        # Operations see items in the order of the source, whatever the ending says; but for those that do not mind.
+        kept = ordered or (part.behind is not None and _minds_order(stage, number + 1))
+        merge: Merge[list[object]] = Merge(ordered=kept, first=origin.count)
+        legs.append(_leg(context, stage, origin, part, merge, verdict, number, nbytes))
+        if part.behind is None or part.relay is None:
+            continue
+        outputs = Outputs(legs[-1], part.relay, part.behind, lambda: route.failing())
+        if number + 1 < len(parts):
+            origin = Inlet(outputs, part.behind, parts[number + 1].board.session.codec)
+        else:
+            kind = watched.WatchedOutlet if told else Outlet
+            outlet = kind(outputs, ending, Window(stage.limits.items(part.board.session.workers), nbytes))
+    route = Route(legs, verdict, outlet=outlet, size=stage.limits.window)
+    if watch is not None:
+        workers = sum({part.board: part.board.session.workers for part in parts}.values())
+        gauge = watched.WindowGauge(route, source.count)
+        size = stage.limits.window or sum(leg.window.size for leg in legs)
+        watch.opened(watch.stage_of(parts[0].steps[0].number), workers, size, source.total, gauge)
+    flow = (watched.WatchedFlow if told else StreamFlow)(
+        source=source,
+        route=route,
+        verdict=verdict,
+        boards=context.boards,
+        helper_thread=stage.limits.helper_thread,
+        failed_beside=lambda: context.calls.error,
+    )
+    if watch is not None:
+        _watch(watch, flow, outlet, parts, len(stage.segments) - 1)
+    return flow
+
+
+def _watch(watch: Watch, flow: StreamFlow, outlet: Outlet | None, parts: Sequence[Part], last: int) -> None:
+    """Let the parts that tell of what they do know where they are."""
+    number = watch.stage_of(parts[0].steps[0].number)
+    for part in parts:
+        if isinstance(part.intake, watched.WatchedIntake):
+            part.intake.watch(watch, number, part.segment)
+    if isinstance(outlet, watched.WatchedOutlet):
+        outlet.watch(watch, number, last)
+    if isinstance(flow, watched.WatchedFlow):
+        flow.watch(watch, number, [tally for part in parts for tally in part.tallies])
+
+
+def _minds_order(stage: StreamStage, number: int) -> bool:
+    """Whether what stands behind a leg depends on the order: not the taking apart of lists, if nothing is saved by
+    number.
+    """
+    for segment in stage.segments[number:]:
+        steps = [*segment.links, *(operation.step for operation in segment.operations)]
+        if any(step.saves for step in steps) or not segment.operations:
+            return True
+        if any(one.kind != "unbatch" for one in segment.operations):
+            return True
+    return False
+
+
+def _leg(
+    context: Context,
+    stage: StreamStage,
+    origin: Source,
+    part: Part,
+    merge: Merge[list[object]],
+    verdict: Verdict,
+    number: int,
+    nbytes: int,
+) -> Leg:
+    session = part.board.session
+    *steps, last = part.steps
+    steps.append(replace(last, spreads=last.spreads and session.resumes(last.function)))
+    window = Window(stage.limits.items(session.workers), nbytes, folds=steps[-1].starts is not None)
+    shipping = Shipping(
+        source=origin,
+        board=part.board,
+        codec=session.codec,
+        program=session.install(steps),
+        steps=steps,
+        window=window,
+        batcher=Batcher(*stage.limits.batch_items(session.workers), session.pace),
+        merge=merge,
+        verdict=verdict,
+        retries=context.retries,
+        leg=number,
+    )
+    return Leg(origin=origin, shipping=shipping, window=window, merge=merge, intake=part.intake)
+
+
+def open_parts(
+    context: Context,
+    stage: StreamStage,
+    segments: Sequence[BoundSegment],
+    ending: Ending,
+    source: Source,
+    fold: BoundStep | None,
+) -> tuple[Source, list[Part]]:
+    """What stands in front of the first workers, as a source, and the segments with workers as parts."""
+    pairs: list[Pair] = list(zip(stage.segments, segments, strict=True))
+    places = away(stage, fold)
+    boards = {place: board_of(context, stage.segments[place]) for place in places}
+    start = source.indices is not None
+    # Where a task in the coordinator looks at the index of an item, or what comes from a list has gaps.
+    front = between(
+        pairs[: places[0]],
+        pairs[places[0]],
+        _first(stage),
+        context.loop,
+        trials=context.trials,
+        gaps=start,
+        index_of=source.index_of,
+    )
+    if places[0] or segments[0].pipe is not None:
+        source = _behind_front(stage, source, front, boards[places[0]].session.codec)
+    parts: list[Part] = []
+    span = span_of(source)
+    for place, following in itertools.zip_longest(places, places[1:]):
+        planned, bound = pairs[place]
+        last = place == len(pairs) - 1
+        gaps = span is not None or any(link.drops for link in bound.links)
+        rest = pairs[place + 1 : following]
+        behind = None
+        if not last:
+            behind = between(
+                rest,
+                None if following is None else pairs[following],
+                planned.links[-1],
+                context.fold_loop,
+                trials=context.trials,
+                gaps=gaps,
+                most=stage.most if following is None else None,
+            )
+        steps, wanted = steps_and_savers(bound.links, bound.savers, fold if last else None)
+        relay = None if last else Relay()
+        most, folds = (stage.most, fold is not None) if last else (None, False)
+        intake = open_intake(context, wanted, relay or ending, span, parts=folds, most=most)
+        tallies = (*(() if parts else front.tallies), *(() if behind is None else behind.tallies))
+        parts.append(Part(boards[place], steps, intake, relay, behind, place, tallies))
+        span = None if behind is None or behind.known is None else behind.known.span
+    return source, parts
+
+
+def board_of(context: Context, segment: Segment) -> Board:
+    """The workers of a segment."""
+    return context.board_at(segment.site, loops=segment.loops)
+
+
+def away(stage: StreamStage, fold: BoundStep | None) -> list[int]:
+    """Which segments have work for workers."""
+    last = len(stage.segments) - 1
+    return [
+        place
+        for place, segment in enumerate(stage.segments)
+        if any(not link.function.here for link in segment.links) or (fold is not None and place == last)
+    ]
+
+
+def _first(stage: StreamStage) -> Step:
+    return stage.source if isinstance(stage.source, Step) else steps_of(stage)[0]
+
+
+def _behind_front(stage: StreamStage, source: Source, front: Between, codec: ItemCodec) -> Source:
+    """The source behind what stands on it in the coordinator."""
+    # A generator may use one object again and again; what comes from a list is what it is.
+    copied_by = codec if isinstance(stage.source, Step) else None
+    through = Through(read(source, codec=copied_by), front.pipe, source.close)
+    items: Iterator[object] = through
+    if front.known is not None:
+        items = Closing(numbered(through, front.numbering, front.known), through.close)
+    last = front.last
+    return Source(items, name=last.function.name, number=last.number, saver=None, codec=codec, indices=front.known)
+
+
+def span_of(source: Source) -> Callable[[int, int], Sequence[int]] | None:
+    """The indices of items of a source by their places, where they are not the same."""
+    indices = source.indices
+    if indices is None or isinstance(indices, Known):
+        return None if indices is None else indices.span
+    return lambda first, size: [indices[place] for place in range(first, first + size)]
+
+
+def open_intake(
+    context: Context,
+    wanted: Sequence[Saver | None],
+    ending: Ending,
+    span: Callable[[int, int], Sequence[int]] | None,
+    *,
+    parts: bool,
+    most: int | None,
+) -> Intake:
+    """What takes results in; see `Intake`."""
+    kind = watched.WatchedIntake if context.watch is not None and context.watch.batches else Intake
+    return kind(wanted, ending, span, parts=parts, most=most, ledger=context.ledger)
+
+
+def steps_and_savers(
+    links: Sequence[BoundStep], savers: Sequence[Saver | None], fold: BoundStep | None
+) -> tuple[list[BoundStep], list[Saver | None]]:
+    """What a worker does, and who saves what comes back: the last step's result anyway, of the others what is saved."""
+    taps = links if fold is not None else links[:-1]
+    steps = [_tapped(step, saver) for step, saver in zip(taps, savers, strict=False)]
+    wanted: list[Saver | None] = [saver for saver in savers[: len(taps)] if saver is not None]
+    if fold is not None:
+        return [*steps, fold], wanted
+    return [*steps, links[-1]], [*wanted, savers[-1]]
+
+
+def _tapped(step: BoundStep, saver: Saver | None) -> BoundStep:
+    if saver is None:
+        return step
+    return replace(step, tapped=True)

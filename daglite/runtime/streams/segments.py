@@ -1,0 +1,120 @@
+"""The segments of a stream bound to what a run has: operators, calls, savers. And a whole stream as iterators."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
+from typing import NamedTuple, cast
+
+from daglite.exceptions import Failure
+from daglite.here import AtWork, registered
+from daglite.program import Operation, Segment, StreamStage
+from daglite.runtime.awaiting import PrivateLoop
+from daglite.runtime.chain import BoundStep, bind_step
+from daglite.runtime.codec import ItemCodec
+from daglite.runtime.context import Context
+from daglite.runtime.failures import blame
+from daglite.runtime.saving import Saver
+from daglite.runtime.streams.operators import Operator, operator_of, saving
+from daglite.runtime.streams.pipe import Pipe, Through
+from daglite.runtime.streams.source import Source
+from daglite.runtime.travel.cells import SCALARS
+
+__all__ = ["BoundSegment", "Closing", "bind_segments", "front", "piped"]
+
+
+class BoundSegment(NamedTuple):
+    """A segment of which everything is there: its operations as one pipe (None where it has none), then its links, each
+    with its saver.
+    """
+
+    pipe: Pipe | None
+    links: list[BoundStep]
+    savers: list[Saver | None]
+
+
+def bind_segments(context: Context, stage: StreamStage) -> list[BoundSegment]:
+    """The segments of a stream, for one run.
+
+    Tasks of operations run where the state is: those of the first segment beside the source, the others as folds do,
+    on the helper thread while the source waits.
+    """
+    loops = [context.loop, *itertools.repeat(context.fold_loop, len(stage.segments) - 1)]
+    return [_bound(context, segment, loop) for segment, loop in zip(stage.segments, loops, strict=True)]
+
+
+def front(source: Source, *, codec: ItemCodec | None) -> Iterator[object]:
+    """The items of a source for an operation beside it: saved, and with a `codec` copied as they are yielded."""
+    saver, place = source.saver, 0
+    try:
+        if saver is None and codec is None:
+            yield from source.items
+            return
+        for item in source.items:
+            if saver is not None:
+                saver(place, item)
+            yield item if codec is None or type(item) in SCALARS else source.copied(item, place)
+            place += 1
+    except Exception as error:
+        blame(error, Failure(source.name, source.number))
+        raise
+
+
+def _at_source(frame: FrameType) -> AtWork | None:
+    source: Source = frame.f_locals["source"]
+    return source.at_work()
+
+
+registered(front, _at_source)
+
+
+def piped(
+    source: Source, segment: Segment, pipe: Pipe, codec: ItemCodec | None, *, copied_by: ItemCodec | None
+) -> Source:
+    """What a pipe makes of the items of a source, as a source. With `copied_by` each is copied before it goes in."""
+    step = segment.operations[-1].step
+    items = Through(front(source, codec=copied_by), pipe, source.close)
+    return Source(items, name=step.function.name, number=step.number, saver=None, codec=codec)
+
+
+class Closing:
+    """An iterator that also closes what stands in front of it."""
+
+    def __init__(self, items: Iterator[object], close_front: Callable[[], None]) -> None:
+        self._items = items
+        self._close_front = close_front
+
+    def __iter__(self) -> Iterator[object]:
+        # Nothing of this stands between two items.
+        return self._items
+
+    def __next__(self) -> object:
+        return next(self._items)
+
+    def close(self) -> None:
+        """End here and in front."""
+        try:
+            close = getattr(self._items, "close", None)
+            if close is not None:
+                close()
+        finally:
+            self._close_front()
+
+
+def _bound(context: Context, segment: Segment, loop: PrivateLoop) -> BoundSegment:
+    operators = [part for operation in segment.operations for part in _operators(context, operation, loop)]
+    links = [context.bind(link) for link in segment.links]
+    savers = [context.book.open(link.saves, bound) for link, bound in zip(segment.links, links, strict=True)]
+    return BoundSegment(Pipe(operators) if operators else None, links, savers)
+
+
+def _operators(context: Context, operation: Operation, loop: PrivateLoop) -> Iterator[Operator]:
+    """The operation, and what keeps what it gives."""
+    step = context.bind(operation.step)
+    ask: Callable[[object], object] | None = bind_step(step, loop) if operation.asked else None
+    other = () if operation.other is None else context.value(operation.other)
+    yield operator_of(operation, ask, cast("Sequence[object]", other))
+    saver = context.book.open(operation.step.saves, step)
+    if saver is not None:
+        yield saving(saver)

@@ -1,0 +1,196 @@
+"""The one loop over a stream: pull while there is room, send, take answers, merge, pass on.
+
+    source --pull--> pending --dispatch--> workers --answered--> merge --deliver--> ending
+    |<------------------------------ window: items alive ------------------------------>|
+
+The source runs on the caller's thread, without the lock. Everything else happens under the lock, on the caller's
+thread between two pulls, or on the helper thread while the caller is stuck in the source (see `helper`).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from daglite.options import MIB
+from daglite.runtime.board import Boards
+from daglite.runtime.streams.batch import PullSize
+from daglite.runtime.streams.helper import Helper
+from daglite.runtime.streams.route import Route
+from daglite.runtime.streams.source import Source
+from daglite.runtime.streams.verdict import Verdict
+
+__all__ = ["StreamFlow"]
+
+_SLOW_SOURCE = 0.001
+_LONGEST_LULL = 0.001
+# Bytes of one pull, which count when it ends.
+_MOST_PULLED = 4 * MIB
+
+_log = logging.getLogger("daglite")
+
+
+class StreamFlow:
+    """One pass of a source's items through the workers into an ending."""
+
+    def __init__(
+        self,
+        *,
+        source: Source,
+        route: Route,
+        verdict: Verdict,
+        boards: Boards,
+        helper_thread: bool,
+        failed_beside: Callable[[], BaseException | None],
+    ) -> None:
+        """`failed_beside` gives the error of a single call that ran beside the stream, as soon as there is one."""
+        self._source = source
+        self._route = route
+        self._verdict = verdict
+        # Where the items of the source go.
+        self._first = route.first
+        self._boards = boards
+        self._failed_beside = failed_beside
+        self._pull_size = PullSize()
+        self._lock = threading.Lock()
+        self._stopped = False
+        self._pulling = False
+        self._closed = False
+        self._helper = Helper(self._relieve, boards.wake) if helper_thread else None
+
+    def advance(self) -> bool:
+        """One turn, on the caller's thread; False when the stream is over. Raises the error that ends it."""
+        if self._helper is not None:
+            self._helper.leave()
+        with self._lock:
+            if self._stopped:
+                return not self._over()
+            self._route.dispatch(hurry=False)
+            self._exchange(self._lull() if self._appetite() else None)
+            if self._over():
+                return False
+            want = self._route.asked = self._appetite()
+        if self._route.cut and not self._closed:
+            # Nobody wants more of it, and it may hold files while the rest goes on.
+            self._closed = True
+            self._source.close()
+        if want:
+            self._pull(want)
+        return True
+
+    def rest(self) -> None:
+        """The caller is away, between two items of a consumer: the helper goes on with what is under way."""
+        if self._helper is not None:
+            self._helper.enter(slow=False)
+
+    def release(self, nbytes: float) -> None:
+        """A consumer took one item out of an ending that keeps them."""
+        if self._helper is not None:
+            self._helper.leave()
+        with self._lock:
+            self._route.release(nbytes)
+
+    def close(self) -> None:
+        """Stop the helper, then close the source; what is under way is left to the end of the engine."""
+        try:
+            if self._helper is not None:
+                self._helper.close()
+        finally:
+            self._source.close()
+
+    def _lull(self) -> float:
+        """How long, in seconds, to wait for an answer before going into the source again.
+
+        A source that takes its time does not miss a fiftieth of it, and the answer to a quick task is here by then:
+        without the helper thread, which would have to be woken for it.
+        """
+        return min(_LONGEST_LULL, self._pull_size.seconds / 50)
+
+    def _appetite(self) -> int:
+        """How many items to pull now: what workers could take at once, within the window."""
+        if self._source.finished or self._verdict.error is not None or self._route.full():
+            return 0
+        return min(self._route.room(), self._pull_size.size)
+
+    def _pull(self, want: int) -> None:
+        if self._helper is not None:
+            self._helper.enter(slow=self._pull_size.seconds > _SLOW_SOURCE)
+        before, started = self._source.count, time.perf_counter()
+        try:
+            self._pulling = True
+            self._source.pull(
+                want,
+                self._first.shipping.pending.append,
+                min(self._first.window.left(), _MOST_PULLED),
+                watched=self._helper is not None and self._helper.awake,
+            )
+        except Exception as error:
+            # It comes after every item that was yielded before it.
+            self._verdict.record(self._source.count, error, time.monotonic())
+        except KeyboardInterrupt:
+            # The user ends the wait for a source that hides an error: the error is the news.
+            if self._stopped and self._verdict.error is not None:
+                raise self._verdict.error from None
+            raise
+        finally:
+            self._pulling = False
+            if self._helper is not None:
+                self._helper.leave()
+            got = self._source.count - before
+            self._first.window.pull(got, self._source.nbytes)
+            self._route.asked = 0
+            self._pull_size.observe(got, time.perf_counter() - started)
+
+    def _relieve(self, timeout: float) -> bool:
+        """One turn on the helper thread, while the caller is stuck; tells whether anything is under way."""
+        with self._lock:
+            if self._helper is None or not self._helper.away() or self._stopped:
+                return False
+            self._source.hurry()
+            try:
+                self._route.dispatch(hurry=True)
+                self._exchange(timeout)
+            except BaseException as error:
+                self._verdict.record(-1, error, time.monotonic())
+            beside = self._failed_beside()
+            if beside is not None:
+                self._verdict.record(-1, beside, time.monotonic())
+            self._stop_early()
+            return self._route.busy()
+
+    def _stop_early(self) -> None:
+        """The run has failed, but nobody can interrupt the source: stop the workers now and say what is coming."""
+        error = self._verdict.error
+        if error is not None and not self._verdict.patience(self._route.lowest(), time.monotonic()):
+            self._stopped = True
+            self._boards.abandon()
+            if not self._pulling:
+                return
+            _log.error(
+                "%s: %s; it is raised as soon as the source '%s' returns",
+                type(error).__name__,
+                error,
+                self._source.name,
+            )
+
+    def _exchange(self, timeout: float | None) -> None:
+        """Take answers, waiting for them if need be, pass results on, and use the places that became free."""
+        if self._verdict.error is not None:
+            timeout = self._verdict.patience(self._route.lowest(), time.monotonic())
+        elif self._route.stirred or not self._route.busy():
+            timeout = 0.0
+        self._boards.poll(timeout)
+        self._route.move()
+
+    def _over(self) -> bool:
+        if self._route.full():
+            # An error of an item behind the last one is nobody's business: that item was not asked for.
+            return True
+        error = self._verdict.error
+        if error is not None:
+            if not self._stopped and self._verdict.patience(self._route.lowest(), time.monotonic()) > 0:
+                return False
+            raise error
+        return self._route.over()

@@ -1,0 +1,357 @@
+"""One worker thread, and the desk where threads fetch chunks and leave replies.
+
+    coordinator --give--> an idle thread, woken at a lock of its own
+                --give--> the waiting chunks --next--> whichever thread is done first
+                <-------- replies <----------leave---- threads
+
+A thread that is done looks for a waiting chunk before it goes to sleep, so under load nobody is woken for work; and a
+chunk that finds somebody idle wakes that one thread and no other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import NamedTuple
+
+from daglite.runtime.awaiting import PrivateLoop
+from daglite.runtime.chain import BoundStep, Chain
+from daglite.runtime.codec import Copying, Sharing
+from daglite.runtime.executor import Chunk, Reply
+from daglite.runtime.logs import mark_records_of_this_thread
+from daglite.runtime.processes.forks import end_copy
+from daglite.runtime.streams.spread import OpenItems
+from daglite.runtime.travel.errors import share_error
+from daglite.runtime.trying import Trials, portable
+from daglite.runtime.watching.tally import Reading, take_reading
+from daglite.runtime.work import BatchRun, drain
+
+__all__ = ["Desk", "Job", "Program", "WorkerThread"]
+
+_log = logging.getLogger("daglite")
+# The worker whose thread this is.
+_here = threading.local()
+
+
+class Program(NamedTuple):
+    """Steps, and the context variables of whoever asked for them."""
+
+    number: int
+    steps: Sequence[BoundStep]
+    context: contextvars.Context
+
+
+class Job(NamedTuple):
+    """A chunk and its program."""
+
+    chunk: Chunk
+    program: Program
+
+
+class _Dismissed(BaseException):
+    """Ends a generator that nobody waits for any more."""
+
+
+class _TimedCall(NamedTuple):
+    """A call with a time limit: when it should be over, in seconds of `time.monotonic`."""
+
+    task: str
+    item: int | None
+    seconds: float
+    until: float
+
+    def tell(self) -> None:
+        """Report that it is over its limit, which is all that can be done."""
+        where = "" if self.item is None else f" on item {self.item}"
+        _log.warning(
+            "task '%s' is over its `timeout` of %g s%s; a thread cannot be stopped, so the call goes on",
+            self.task,
+            self.seconds,
+            where,
+        )
+
+
+class Desk:
+    """Shared by the coordinator and its threads. None among the replies wakes the coordinator for nothing."""
+
+    def __init__(self) -> None:
+        self.replies: SimpleQueue[Reply | None] = SimpleQueue()
+        # Wakes whoever waits elsewhere for what comes here.
+        self.alerted: Callable[[], None] | None = None
+        self._waiting: deque[Job] = deque()
+        self._idle: list[WorkerThread] = []
+        # A stream that is collected as garbage may close its session from any thread, even from inside this lock.
+        self._lock = threading.RLock()
+
+    def leave(self, reply: Reply | None) -> None:
+        """A thread leaves its reply; None: makes the coordinator look up."""
+        self.replies.put(reply)
+        # Read once: the coordinator may change it.
+        alerted = self.alerted
+        if alerted is not None:
+            alerted()
+
+    def collect(self, timeout: float | None) -> list[Reply]:
+        """The replies that are here, waiting up to `timeout` seconds for one; for the coordinator, who alone takes."""
+        queue = self.replies
+        if timeout == 0.0 and queue.empty():
+            return []
+        try:
+            found = [queue.get(timeout=timeout)]
+        except Empty:
+            return []
+        found += [queue.get() for _ in range(queue.qsize())]
+        return [reply for reply in found if reply is not None]
+
+    def give(self, job: Job) -> bool:
+        """Hand a job to an idle thread; False when there is none."""
+        with self._lock:
+            if not self._idle:
+                return False
+            # The one that fell asleep last: its memory is warm.
+            worker = self._idle.pop()
+        worker.wake(job)
+        return True
+
+    def wait(self, job: Job) -> None:
+        """Let a job wait for the first thread that is done."""
+        with self._lock:
+            if not self._idle:
+                self._waiting.append(job)
+                return
+            worker = self._idle.pop()
+        worker.wake(job)
+
+    def next(self, worker: WorkerThread) -> Job | None:
+        """A waiting job; None when there is none, and the worker is idle from now on."""
+        with self._lock:
+            if self._waiting:
+                return self._waiting.popleft()
+            self._idle.append(worker)
+            return None
+
+
+class WorkerThread:
+    """A thread that takes job after job from its desk until it is dismissed."""
+
+    def __init__(self, desk: Desk, codec: Sharing, first: Job, opened: OpenItems) -> None:
+        """`opened` is shared by all threads: any of them may go on with what another has begun."""
+        self.thread = threading.Thread(target=self._work, name="daglite-worker", daemon=True)
+        self._desk = desk
+        self._codec = codec
+        self._opened = opened
+        self._given: Job | None = first
+        # Locked while there is nothing to wake up for.
+        self._bell = threading.Lock()
+        self._bell.acquire()
+        self._dismissed = False
+        # Whether this is in a process that a task has forked.
+        self._copy = False
+        self._loop = PrivateLoop()
+        mine = portable(codec) if isinstance(codec, Copying) else None
+        self._trials = Trials(pause=self._pause, portable=mine, worker=lambda: self.thread.native_id)
+        self._end = threading.Event()
+        # A chain belongs to one thread, because of the event loop; so does a context that is entered.
+        self._prepared: dict[int, tuple[Chain, contextvars.Context]] = {}
+        # Whether the item at work is the only one there is.
+        self._single = False
+        self._run: BatchRun | None = None
+        self._items: list[object] = []
+        self._call: _TimedCall | None = None
+        self._watch = threading.Lock()
+
+    def wake(self, job: Job | None) -> None:
+        """Give it a job, or make it look up."""
+        if job is not None:
+            self._given = job
+        with contextlib.suppress(RuntimeError):
+            # It may have been woken already.
+            self._bell.release()
+
+    def dismiss(self) -> None:
+        """Tell it to end after the item it is at, without a reply; from any thread."""
+        self._dismissed = True
+        self._end.set()
+        # Whoever walks through this list comes to its end.
+        self._items.clear()
+        self.wake(None)
+
+    def disown(self) -> None:
+        """In a copy of the process that the task at work has forked: go no further than its item."""
+        self._copy = True
+        self._items.clear()
+
+    def forget(self, program: int | None) -> None:
+        """A program is not needed any more; None: no program is."""
+        if program is None:
+            self._prepared.clear()
+        else:
+            self._prepared.pop(program, None)
+
+    def deadline(self) -> float | None:
+        """When the call it is in should be over."""
+        call = self._call
+        return None if call is None else call.until
+
+    def late_call(self, now: float) -> _TimedCall | None:
+        """The call it is in if that is over its limit; each call once."""
+        with self._watch:
+            call = self._call
+            if call is None or now < call.until:
+                return None
+            self._call = None
+            return call
+
+    # In the thread.
+
+    def _work(self) -> None:
+        _here.worker = self
+        mark_records_of_this_thread(self._where)
+        while (job := self._next()) is not None:
+            reply = self._answer(job)
+            if self._dismissed:
+                break
+            self._desk.leave(reply)
+            # While it sleeps it must not keep items alive.
+            del job, reply
+        self._prepared.clear()
+        # An async generator of the user's own may raise when it is closed; nobody is left to hear it.
+        with contextlib.suppress(Exception):
+            self._loop.close()
+
+    def _next(self) -> Job | None:
+        while not self._dismissed:
+            job, self._given = self._given, None
+            if job is None:
+                job = self._desk.next(self)
+            if job is not None:
+                return job
+            self._bell.acquire()
+        return None
+
+    def _answer(self, job: Job) -> Reply:
+        chunk = job.chunk
+        try:
+            chain, context = self._prepare(job.program)
+            run = self._batch if chunk.kind == "batch" else self._generate
+            return context.run(run, chunk, chain)
+        except BaseException as error:
+            # Whatever it is, the coordinator waits for a reply.
+            return self._failed(chunk, error)
+
+    def _prepare(self, program: Program) -> tuple[Chain, contextvars.Context]:
+        found = self._prepared.get(program.number)
+        if found is None:
+            chain = Chain(program.steps, self._loop, self._announce, self._trials)
+            found = self._prepared[program.number] = chain, program.context.copy()
+        return found
+
+    def _batch(self, chunk: Chunk, chain: Chain) -> Reply:
+        self._single = chunk.exclusive
+        started = time.perf_counter()
+        run = self._run = BatchRun(chain, self._codec, chunk.first, self._opened, chunk.program, chunk.notes)
+        items, bad = self._codec.unpack(chunk.segments)
+        self._items = items
+        if self._dismissed:
+            items.clear()
+        try:
+            error = run.go(items, bad)
+        finally:
+            self._run, self._items = None, []
+        if self._copy:
+            end_copy(error)
+        seconds = time.perf_counter() - started - self._trials.slept()
+        reading = take_reading(started, chain.tallies) if chain.tallies else None
+        if error is not None:
+            reply = self._failed(chunk, error, run.done, run.step, run.cells, seconds, reading)
+        else:
+            reply = Reply(chunk.seq, "done", run.done, -1, seconds, run.cells, self.thread.native_id, reading=reading)
+        mishaps = self._trials.take_mishaps()
+        return reply._replace(mishaps=mishaps) if mishaps else reply
+
+    def _pause(self, seconds: float) -> None:
+        """Wait before another attempt; a worker that is dismissed makes none."""
+        if self._end.wait(seconds):
+            raise _Dismissed
+
+    def _generate(self, chunk: Chunk, chain: Chain) -> Reply:
+        step = chain.steps[0]
+        send, begin = partial(self._send_piece, chunk.seq), partial(self._begin, step)
+        started = time.perf_counter()
+        end = drain(step, self._loop, self._codec, send, begin, streamed=chunk.kind == "stream", trials=self._trials)
+        if self._copy:
+            end_copy(end.error)
+        self._call_over()
+        seconds, worker = time.perf_counter() - started, self.thread.native_id
+        reading = take_reading(started, chain.tallies) if chain.tallies else None
+        if end.error is not None:
+            return self._failed(chunk, end.error, len(end.cells), step.number, end.cells, seconds, reading)
+        return Reply(chunk.seq, "done", len(end.cells), end.attempt, seconds, end.cells, worker, reading=reading)
+
+    def _begin(self, step: BoundStep) -> None:
+        """An attempt at a generator begins."""
+        if self._copy:
+            # The one before it failed, and a copy tries nothing again.
+            end_copy(SystemExit(1))
+        if step.function.timeout is not None:
+            self._watch_call(step.function.name, None, step.function.timeout)
+
+    def _send_piece(self, seq: int, attempt: int, cells: list[object]) -> None:
+        if self._dismissed:
+            raise _Dismissed
+        self._desk.leave(Reply(seq, "piece", len(cells), attempt, 0.0, cells, self.thread.native_id))
+
+    def _failed(
+        self,
+        chunk: Chunk,
+        error: BaseException,
+        done: int = 0,
+        step: int = -1,
+        cells: Sequence[object] = (),
+        seconds: float = 0.0,
+        reading: Reading | None = None,
+    ) -> Reply:
+        worker, told = self.thread.native_id, share_error(error)
+        return Reply(chunk.seq, "failed", done, step, seconds, cells, worker, error=told, reading=reading)
+
+    def _where(self) -> tuple[str, int | None]:
+        """The task at work, and the index of its item if there is one."""
+        return ("", None) if self._run is None else self._run.where()
+
+    def _announce(self, step: int, seconds: float) -> None:
+        """A call with a time limit begins, or (step -1) is over."""
+        if step < 0:
+            self._call_over()
+            return
+        task, index = self._where()
+        self._watch_call(task, None if self._single else index, seconds)
+
+    def _watch_call(self, task: str, index: int | None, seconds: float) -> None:
+        self._call_over()
+        self._call = _TimedCall(task, index, seconds, time.monotonic() + seconds)
+        # The coordinator may be in the middle of a longer wait.
+        self._desk.leave(None)
+
+    def _call_over(self) -> None:
+        with self._watch:
+            call, self._call = self._call, None
+        if call is not None and time.monotonic() >= call.until and not self._dismissed:
+            call.tell()
+
+
+def _disown() -> None:
+    """In a forked process only the thread that forked goes on; if that is a worker, it has nobody to answer."""
+    worker: WorkerThread | None = getattr(_here, "worker", None)
+    if worker is not None:
+        worker.disown()
+
+
+os.register_at_fork(after_in_child=_disown)

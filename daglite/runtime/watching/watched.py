@@ -1,0 +1,381 @@
+"""The parts of a stream as they are when somebody listens: each does what it does anyway, and tells of it.
+
+Nobody else pays for them: without observers the plain parts run, which know nothing of events.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from daglite.events import Answered, Delivered, Lost, Pulled, Sent, StepTime, Waited
+from daglite.runtime.auto.adaptive import AdaptiveFlow
+from daglite.runtime.chain import BoundStep, Chain
+from daglite.runtime.codec import ItemCodec
+from daglite.runtime.executor import Chunk, Hear, Reply, Session
+from daglite.runtime.inline import InlineFlow
+from daglite.runtime.streams.batch import Pace
+from daglite.runtime.streams.endings import Ending, Folding, Intake
+from daglite.runtime.streams.inlet import Outlet
+from daglite.runtime.streams.merge import Entry
+from daglite.runtime.streams.route import Route
+from daglite.runtime.streams.source import Source
+from daglite.runtime.streams.stream import StreamFlow
+from daglite.runtime.watching.tally import Tally, TimedItems, timed
+from daglite.runtime.watching.watch import Watch
+
+__all__ = [
+    "BeatingSession",
+    "InlineGauge",
+    "WatchedAdaptive",
+    "WatchedFlow",
+    "WatchedInline",
+    "WatchedIntake",
+    "WatchedOutlet",
+    "WatchedSession",
+    "WindowGauge",
+    "clocked",
+    "clocks",
+]
+
+# The longest wait without a beat, in seconds.
+_LONGEST = 0.25
+# A shorter wait is not worth telling.
+_SHORT = 0.00005
+# How often a stream without workers tells what it has done.
+_EVERY = 0.01
+
+
+class BeatingSession:
+    """An engine that never waits long, so that observers hear a beat. What is done for each batch goes straight on."""
+
+    def __init__(self, inner: Session, watch: Watch) -> None:
+        self._inner = inner
+        self._watch = watch
+        self.free, self.idle, self.most, self.flush = inner.free, inner.idle, inner.most, inner.flush
+        self.resumes = inner.resumes
+        inner.listen(watch.worker)
+
+    @property
+    def workers(self) -> int:
+        return self._inner.workers
+
+    @property
+    def pace(self) -> Pace:
+        return self._inner.pace
+
+    @property
+    def codec(self) -> ItemCodec:
+        return self._inner.codec
+
+    def install(self, steps: Sequence[BoundStep]) -> int:
+        return self._inner.install(steps)
+
+    def forget(self, program: int) -> None:
+        self._inner.forget(program)
+
+    def submit(self, chunk: Chunk) -> None:
+        self._inner.submit(chunk)
+
+    def ready(self, timeout: float | None) -> Sequence[Reply]:
+        """Whoever waits copes with a wait that ends early: so does each `wake`."""
+        replies = self._inner.ready(_LONGEST if timeout is None else min(timeout, _LONGEST))
+        self._watch.beat()
+        return replies
+
+    def wake(self) -> None:
+        self._inner.wake()
+
+    @property
+    def attends(self) -> bool:
+        return self._inner.attends
+
+    def attend(self, fd: int, *, on: bool) -> None:
+        self._inner.attend(fd, on=on)
+
+    def alert(self, other: Session | None) -> None:
+        self._inner.alert(other)
+
+    def patience(self, timeout: float | None) -> float | None:
+        return self._inner.patience(timeout)
+
+    def listen(self, hear: Hear | None) -> None:
+        self._inner.listen(hear)
+
+    def abandon(self) -> None:
+        self._inner.abandon()
+
+    def recycle(self) -> None:
+        self._inner.recycle()
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+class _Flight(NamedTuple):
+    """A chunk under way, when it was sent, and of a generator the attempt and its items so far."""
+
+    chunk: Chunk
+    stage: int
+    sent: float
+    attempt: int = 0
+    items: int = 0
+    segment: int = 0
+
+
+class WatchedSession(BeatingSession):
+    """An engine that tells of each batch. `waits_on` is what the loop waits for when it waits."""
+
+    def __init__(self, inner: Session, watch: Watch) -> None:
+        super().__init__(inner, watch)
+        self.waits_on: tuple[int, bool] | None = None
+        self._stages: dict[int, tuple[int, int]] = {}
+        self._flights: dict[int, _Flight] = {}
+
+    def install(self, steps: Sequence[BoundStep]) -> int:
+        program = self._inner.install(steps)
+        first = steps[0].number
+        self._stages[program] = self._watch.stage_of(first), self._watch.segment_of(first)
+        return program
+
+    def submit(self, chunk: Chunk) -> None:
+        now, (stage, segment) = time.perf_counter(), self._stages[chunk.program]
+        self._flights[chunk.seq] = _Flight(chunk, stage, now, segment=segment)
+        nbytes = self.codec.measure(chunk.segments)
+        self._inner.submit(chunk)
+        self._watch.emit(Sent(now, stage, chunk.seq, chunk.first, chunk.items, nbytes, segment))
+
+    def ready(self, timeout: float | None) -> Sequence[Reply]:
+        began = time.perf_counter()
+        replies = super().ready(timeout)
+        now = time.perf_counter()
+        if self.waits_on is not None and now - began > _SHORT and timeout != 0.0:
+            stage, full = self.waits_on
+            self._watch.emit(Waited(now, stage, "window" if full else "workers", now - began))
+        for reply in replies:
+            self._tell(reply, now)
+        return replies
+
+    def abandon(self) -> None:
+        super().abandon()
+        self._flights.clear()
+
+    def _tell(self, reply: Reply, now: float) -> None:
+        flight = self._flights[reply.seq]
+        if reply.kind == "piece":
+            so_far = flight.items if reply.step == flight.attempt else 0
+            self._flights[reply.seq] = flight._replace(attempt=reply.step, items=so_far + reply.done)
+            return
+        del self._flights[reply.seq]
+        chunk, stage = flight.chunk, flight.stage
+        if reply.kind in ("lost", "overdue"):
+            self._watch.emit(Lost(now, stage, reply.seq, chunk.first, chunk.items, reply.worker, reply.started))
+            return
+        done, reading = reply.done, reply.reading
+        steps: tuple[StepTime, ...] = () if reading is None else reading.steps
+        if chunk.kind != "batch":
+            # A generator: it is not called for each item, so what it did is known from what came.
+            done += flight.items if reply.kind == "failed" or reply.step == flight.attempt else 0
+            steps = tuple([one._replace(seconds=reply.seconds, begun=1, returned=done) for one in steps])
+        self._watch.emit(
+            Answered(
+                now,
+                stage,
+                reply.seq,
+                chunk.first,
+                chunk.items,
+                done,
+                self.codec.measure(reply.segments),
+                reply.seconds,
+                flight.sent,
+                reply.worker,
+                reply.kind == "failed",
+                None if reading is None else reading.began,
+                steps,
+                flight.segment,
+            )
+        )
+
+
+class WatchedIntake(Intake):
+    """Tells of results that go on."""
+
+    def watch(self, watch: Watch, stage: int, segment: int) -> None:
+        """Must be called before the first result comes."""
+        self._watch, self._stage, self._segment = watch, stage, segment
+
+    def take(self, entry: Entry[list[object]]) -> int:
+        began = time.perf_counter()
+        count = super().take(entry)
+        now = time.perf_counter()
+        self._watch.emit(Delivered(now, self._stage, entry.first, entry.size, entry.nbytes, now - began, self._segment))
+        return count
+
+
+class WatchedOutlet(Outlet):
+    """Tells of results that go on from operations to the ending."""
+
+    def watch(self, watch: Watch, stage: int, segment: int) -> None:
+        """Must be called before the first result comes."""
+        self._watch, self._stage, self._segment = watch, stage, segment
+
+    def deliver(self, room: int) -> int:
+        began, first = time.perf_counter(), self.count
+        try:
+            return super().deliver(room)
+        finally:
+            now, items = time.perf_counter(), self.count - first
+            if items:
+                self._watch.emit(Delivered(now, self._stage, first, items, 0, now - began, self._segment))
+
+
+class WatchedFlow(StreamFlow):
+    """Tells of items that come from the source, and whether a full window is what it waits for."""
+
+    def watch(self, watch: Watch, stage: int, tallies: Sequence[Tally]) -> None:
+        """Must be called before the first turn; `tallies` are those of tasks in the coordinator, between workers."""
+        self._watch, self._stage, self._tallies = watch, stage, tallies
+
+    def close(self) -> None:
+        try:
+            super().close()
+        finally:
+            tallies, self._tallies = self._tallies, ()
+            steps = tuple([tally.take() for tally in tallies])
+            if steps:
+                self._watch.called(self._stage, 0, sum(step.seconds for step in steps), steps)
+
+    def _pull(self, want: int) -> None:
+        source = self._source
+        first, nbytes, began = source.count, source.nbytes, time.perf_counter()
+        try:
+            super()._pull(want)
+        finally:
+            now, items = time.perf_counter(), source.count - first
+            nbytes = source.nbytes - nbytes
+            self._watch.emit(Pulled(now, self._stage, first, items, nbytes, now - began, self._first.window.alive))
+
+    def _exchange(self, timeout: float | None) -> None:
+        session = self._boards.waiting
+        if not isinstance(session, WatchedSession) or self._pulling:
+            # The helper's wait: the coordinator is in the source.
+            super()._exchange(timeout)
+            return
+        session.waits_on = self._stage, not self._source.finished and not self._first.window.room()
+        try:
+            super()._exchange(timeout)
+        finally:
+            session.waits_on = None
+
+
+class InlineGauge:
+    """The gauge of a stream that has no workers: an item is done before the next comes."""
+
+    alive = 0
+    peak = 1
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    @property
+    def pulled(self) -> int:
+        return self._source.count
+
+    @property
+    def done(self) -> int:
+        return self._source.count
+
+
+class WindowGauge:
+    """The gauge of a stream through workers: how far the items of the source are, and what all legs hold."""
+
+    def __init__(self, route: Route, before: int) -> None:
+        """`before`: items that were done before the stream had workers."""
+        self._route = route
+        self._window = route.first.window
+        self._before = before
+
+    @property
+    def pulled(self) -> int:
+        return self._before + self._window.pulled
+
+    @property
+    def done(self) -> int:
+        return self._before + self._window.released
+
+    @property
+    def alive(self) -> int:
+        return self._route.alive()
+
+    @property
+    def peak(self) -> int:
+        return max(self._window.peak, self._route.peak)
+
+
+class WatchedInline(InlineFlow):
+    """Tells from time to time what it has done."""
+
+    def watch(self, watch: Watch, stage: int, tallies: Sequence[Tally]) -> None:
+        """Must be called before the first turn; `tallies` are those of the source, the steps and the ending."""
+        self._watch, self._stage, self._tallies = watch, stage, tallies
+        self._seconds, self._told, self._last = 0.0, 0, time.perf_counter()
+
+    def advance(self) -> bool:
+        began, more = time.perf_counter(), False
+        try:
+            more = super().advance()
+        finally:
+            now = time.perf_counter()
+            self._seconds += now - began
+            if not more or now - self._last >= _EVERY:
+                self._tell(now)
+        self._watch.beat()
+        return more
+
+    def _tell(self, now: float) -> None:
+        count = self.source.count
+        steps = tuple([tally.take() for tally in self._tallies])
+        self._watch.called(self._stage, count - self._told, self._seconds, steps)
+        self._told, self._seconds, self._last = count, 0.0, now
+
+
+class WatchedAdaptive(AdaptiveFlow):
+    """Tells of each slice that it runs itself; the flow that goes on with workers tells of the rest."""
+
+    def watch(self, watch: Watch, stage: int, tallies: Sequence[Tally]) -> None:
+        """Must be called before the first turn; `tallies` are those of the source, the steps and the ending."""
+        self._watch, self._stage, self._tallies = watch, stage, tallies
+
+    def advance(self) -> bool:
+        if self._there is not None:
+            return super().advance()
+        began, count = time.perf_counter(), self._source.count
+        try:
+            return super().advance()
+        finally:
+            if self._there is None:
+                steps = tuple([tally.take() for tally in self._tallies])
+                seconds = time.perf_counter() - began
+                self._watch.called(self._stage, self._source.count - count, seconds, steps)
+                self._watch.beat()
+
+
+def clocked(source: Source) -> Tally:
+    """Put a clock around what a source gives."""
+    tally = Tally(source.number)
+    source.items = TimedItems(source.items, tally)
+    return tally
+
+
+def clocks(source: Source, chain: Chain, ending: Ending, last: int) -> list[Tally]:
+    """Put clocks around the source and the fold of a stream without workers; `last` is the number of its last step."""
+    came, tallies = clocked(source), list(chain.tallies)
+    if all(tally.step != source.number for tally in tallies):
+        tallies.insert(0, came)
+    if isinstance(ending, Folding):
+        fold = Tally(last)
+        ending.one = timed(ending.one, fold)
+        if last != source.number:
+            tallies.append(fold)
+    return tallies

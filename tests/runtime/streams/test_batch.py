@@ -1,0 +1,134 @@
+"""Sizes of batches and pulls, from measurements that are given, not taken."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from daglite.runtime.streams.batch import Batcher, PullSize
+
+# What the design says: about 2 ms of work in a batch, 256 KiB at most, and large items alone.
+AIM, MOST_BYTES, ALONE_BYTES = 0.002, 256 * 1024, 64 * 1024
+# And what this file adds: where one batch for each worker is enough, it is a matter of a quarter of a millisecond.
+CHEAP_AIM = 0.00025
+SECONDS = st.floats(0, 10, allow_subnormal=False)
+
+
+class BatcherMachine(RuleBasedStateMachine):
+    """Batches of at most the chosen size come back with any measurements."""
+
+    @initialize(most=st.integers(1, 256))
+    def start(self, most: int) -> None:
+        self.batcher = Batcher(most, 2 * most)
+        self.most = most
+        self.before = self.batcher.size
+
+    @rule(data=st.data(), seconds=SECONDS, each=st.integers(0, 2 * ALONE_BYTES))
+    def observe(self, data: st.DataObject, seconds: float, each: int) -> None:
+        count = data.draw(st.integers(1, self.batcher.size))
+        self.before = self.batcher.size
+        self.batcher.observe(count, seconds, count * each)
+        if each > ALONE_BYTES:
+            assert self.batcher.size == 1
+        assert self.batcher.size == 1 or self.batcher.size * each <= MOST_BYTES
+        assert self.batcher.size == 1 or (self.batcher.size - 0.5) * (seconds / count) <= AIM * 1.001
+        assert self.batcher.size <= self.most or (self.batcher.size - 0.5) * (seconds / count) <= CHEAP_AIM * 1.001
+
+    @rule()
+    def observe_nothing(self) -> None:
+        """An answer without a single finished item tells nothing."""
+        self.before = self.batcher.size
+        self.batcher.observe(0, 1.0, 100)
+        assert self.batcher.size == self.before
+
+    @invariant()
+    def size_is_allowed_and_grows_by_doubling(self) -> None:
+        assert 1 <= self.batcher.size <= 2 * self.most
+        assert self.batcher.size <= max(2 * self.before, 1)
+
+
+TestBatcher = BatcherMachine.TestCase
+
+
+def test_only_cheap_items_fill_a_batch_that_leaves_no_room_for_another() -> None:
+    batcher = Batcher(256, 512)
+    for _ in range(20):
+        batcher.observe(batcher.size, 4e-7 * batcher.size, 8 * batcher.size)
+    assert batcher.size == 512
+
+    for _ in range(20):
+        batcher.observe(batcher.size, 2e-6 * batcher.size, 8 * batcher.size)
+    assert batcher.size == 256
+
+
+def test_batches_start_with_one_item_and_double_while_items_are_cheap() -> None:
+    batcher = Batcher(100, 100)
+    sizes = [batcher.size]
+    for _ in range(8):
+        batcher.observe(batcher.size, 1e-6 * batcher.size, 8 * batcher.size)
+        sizes.append(batcher.size)
+
+    assert sizes == [1, 2, 4, 8, 16, 32, 64, 100, 100]
+
+
+@pytest.mark.parametrize(("seconds", "light"), [(1e-7, True), (2.4e-7, True), (2.6e-7, False), (1e-3, False)])
+def test_a_batch_is_light_when_it_is_done_before_another_worker_would_be_awake(seconds: float, light: bool) -> None:
+    batcher = Batcher(256, 512)
+    assert not batcher.light, "nothing is known yet"
+    for _ in range(20):
+        batcher.observe(batcher.size, seconds * batcher.size, 8 * batcher.size)
+
+    assert batcher.light is light
+
+
+def test_one_slow_item_shrinks_batches_at_once() -> None:
+    batcher = Batcher(100, 100)
+    for _ in range(8):
+        batcher.observe(batcher.size, 0.0, 0)
+    batcher.observe(1, 0.001, 8)
+
+    assert batcher.size == 2
+
+
+def test_cheap_items_after_a_slow_one_bring_batches_back() -> None:
+    """One slow item among cheap ones does not leave batches small for good."""
+    batcher = Batcher(64, 64)
+    batcher.observe(1, 1.0, 8)
+    assert batcher.size == 1
+    for _ in range(40):
+        batcher.observe(batcher.size, 1e-6 * batcher.size, 8 * batcher.size)
+
+    assert batcher.size == 64
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(0.002, 1), (0.0014, 1), (0.0013, 2), (0.001, 2), (0.0001, 20), (0.0, 50)]
+)
+def test_batches_settle_at_two_milliseconds_of_work(seconds: float, expected: int) -> None:
+    batcher = Batcher(50, 50)
+    for _ in range(20):
+        batcher.observe(batcher.size, seconds * batcher.size, 0)
+
+    assert batcher.size == expected
+
+
+@given(st.lists(st.tuples(st.integers(0, 1000), SECONDS), max_size=30))
+def test_pulls_are_at_least_one_and_at_most_double(measured: list[tuple[int, float]]) -> None:
+    pull = PullSize()
+    for count, seconds in measured:
+        before = pull.size
+        pull.observe(count, seconds)
+        assert 1 <= pull.size <= 2 * before
+        assert pull.size == before or count > 0
+        assert pull.size == 1 or not count or pull.size * pull.seconds <= 0.001 * 1.001
+
+
+def test_a_slow_source_is_asked_for_one_item_at_a_time() -> None:
+    pull = PullSize()
+    for _ in range(10):
+        pull.observe(pull.size, 0.0)
+    assert pull.size == 1024
+    pull.observe(1, 0.01)
+
+    assert (pull.size, pull.seconds) == (1, 0.01)
