@@ -60,7 +60,7 @@ class Items(Foldable[T]):
 
     @overload
     def attempt(
-        self: Of[V | Failed[W]],
+        self: Items[V | Failed[W]],
         task: Callable[Concatenate[V, P], TaskFuture[U]],
         /,
         *args: P.args,
@@ -79,7 +79,7 @@ class Items(Foldable[T]):
         found = task_of(task, "attempt")
         found = Bindable(replace(found.function, on_error="keep"), found.fixed)
         call, items = bind_items(found, "attempt", 1, args, kwargs)
-        return MapTaskFuture(MapTaskNode(call, (Binding(items[0], _node_of(self)),), "zip"))
+        return MapTaskFuture(MapTaskNode(call, (Binding(items[0], self.node),), "zip"))
 
     def filter(
         self, task: Callable[Concatenate[T, P], TaskFuture[bool]], /, *args: P.args, **kwargs: P.kwargs

@@ -46,12 +46,10 @@ for one in plan.run(runtime="inline", seed=1, max_failures=2):
         with suppress(ValueError):
             plan.replay(one)
 
-# mypy     Expression is of type "MapTaskFuture[float | Failed[float]]", not "MapTaskFuture[float | Failed[str | float]]"  [assert-type]
-# plugin   Expression is of type "MapTaskFuture[float | Failed[float]]", not "MapTaskFuture[float | Failed[str | float]]"  [assert-type]
+# mypy     ok
+# plugin   ok
 # pyright  ok
 # pyrefly  ok
-# ty       Type `MapTaskFuture[float | Failed[Unknown | str]]` does not match asserted type `MapTaskFuture[float | Failed[str]]`  [type-assertion-failure]
-# ty       Type `MapTaskFuture[float | Failed[Unknown | str | float]]` does not match asserted type `MapTaskFuture[float | Failed[str | float]]`  [type-assertion-failure]
-# ty       Type `MapTaskFuture[str | Failed[Unknown | str]]` does not match asserted type `MapTaskFuture[str | Failed[str]]`  [type-assertion-failure]
+# ty       Type `MapTaskFuture[float | Failed[Unknown | float]]` does not match asserted type `MapTaskFuture[float | Failed[str | float]]`  [type-assertion-failure]
 # python   ok
 # why      ty: it does not take the union of a stream apart, and loses the type inside `Failed`
