@@ -167,7 +167,8 @@ class _Session:
         while self._events:
             at, now = self._events[0].at, self._now()
             if at > now:
-                if replies or at > until:
+                # With nothing under way the loop looks again and again until a worker is back: that is a wait as well.
+                if replies or (at > until and any([each.kind != "back" for each in self._events])):
                     break
                 self._skipped += at - now
             event = heapq.heappop(self._events)

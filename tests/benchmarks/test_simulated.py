@@ -65,6 +65,14 @@ def test_deaths_are_counted_and_cost_time() -> None:
     assert simulated.told.seconds > once(IDEAL, 4000).told.seconds
 
 
+def test_the_wait_for_the_only_worker_is_skipped_as_well() -> None:
+    """Nothing is under way then, and the loop looks again and again."""
+    lonely = Simulated(replace(IDEAL, workers=1, life=0.5, restart=1000.0))
+    assert plan_of(400).run(runtime=lonely, worker_retries=100) == 400 * 399 // 2
+    assert lonely.told.deaths >= 1
+    assert lonely.told.seconds > 1000 * lonely.told.deaths
+
+
 def test_stragglers_take_longer() -> None:
     assert once(replace(IDEAL, stragglers=0.05), 4000).told.seconds > 1.5 * once(IDEAL, 4000).told.seconds
 
