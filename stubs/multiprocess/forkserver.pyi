@@ -1,9 +1,13 @@
 __all__ = ["connect_to_new_process", "ensure_running", "get_inherited_fds", "set_forkserver_preload"]
 
+import threading
+
 class ForkServer:
-    # Both are None until the server has been started from this process.
+    # They are None until the server has been started from this process.
+    _forkserver_address: str | bytes | None
     _forkserver_alive_fd: int | None
     _forkserver_pid: int | None
+    _lock: threading.Lock
     def _stop(self) -> None: ...
     def connect_to_new_process(self, fds: list[int]) -> tuple[int, int]: ...
     def ensure_running(self) -> None: ...

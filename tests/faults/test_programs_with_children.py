@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+import threading
+import time
+import traceback
 from collections.abc import Iterator
 
 import pytest
@@ -47,6 +51,25 @@ def test_a_child_that_the_user_forked_may_run_and_leaves_its_parents_run_alone(n
     assert os.waitstatus_to_exitcode(status) == 0
 
 
+def test_a_child_with_threads_has_a_fork_server_of_its_own(nothing_left: None) -> None:
+    """With threads workers come from a fork server, and that of its parent is not its own."""
+    assert count.iter(n=3).then(double).run(workers=1, start_method="forkserver") == [0, 2, 4]
+    pid = os.fork()
+    if pid == 0:
+        whole = False
+        try:
+            threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+            whole = count.iter(n=3).then(double).run(workers=1) == [0, 2, 4]
+        except BaseException:
+            traceback.print_exc()
+            sys.stderr.flush()
+        finally:
+            os._exit(0 if whole else 1)
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert count.iter(n=3).then(double).run(workers=1, start_method="forkserver") == [0, 2, 4]
+
+
 def test_a_child_that_the_user_forked_has_workers_of_its_own(nothing_left: None) -> None:
     """The kept workers of a `with` block answer its parent only."""
     with Processes(workers=1) as pool:
@@ -56,6 +79,9 @@ def test_a_child_that_the_user_forked_has_workers_of_its_own(nothing_left: None)
             whole = False
             try:
                 whole = count.iter(n=3).then(double).run(runtime=pool) == [0, 2, 4]
+            except BaseException:
+                traceback.print_exc()
+                sys.stderr.flush()
             finally:
                 os._exit(0 if whole else 1)
         _, status = os.waitpid(pid, 0)

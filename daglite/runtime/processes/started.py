@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, Literal, cast
 
 import multiprocess
-from multiprocess import resource_tracker, spawn
+from multiprocess import forkserver, resource_tracker, spawn
 from multiprocess.process import BaseProcess
 
 from daglite.exceptions import ExecutionError
@@ -118,3 +119,20 @@ def _without_main(name: str) -> dict[str, Any]:
 
 
 spawn.get_preparation_data = _without_main
+
+
+def _forget_server() -> None:
+    """In a child that somebody has forked: the fork server is its parent's, and it needs one of its own.
+
+    multiprocess would wait for the process of its parent, and fail.
+    """
+    server = forkserver._forkserver
+    if server._forkserver_alive_fd is not None:
+        with contextlib.suppress(OSError):
+            os.close(server._forkserver_alive_fd)
+    server._forkserver_alive_fd = server._forkserver_pid = server._forkserver_address = None
+    # Another thread may have held it.
+    server._lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget_server)
