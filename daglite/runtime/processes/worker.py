@@ -229,7 +229,7 @@ class _Worker:
             self._programs[frame.seq] = TransferError(f"a task cannot be loaded in a worker: {error!r}")
 
     def _reset(self, frame: Frame) -> None:
-        self._close_items()
+        self._opened.forget()
         self._programs.clear()
         self._told = 0
         # The coordinator has a new arena for the next run.
@@ -237,13 +237,8 @@ class _Worker:
         self._codec = _new_codec()
 
     def _forget(self, frame: Frame) -> None:
-        self._close_items(frame.seq)
+        self._opened.forget(frame.seq)
         self._programs.pop(frame.seq, None)
-
-    def _close_items(self, program: int | None = None) -> None:
-        """What is left of results is not wanted; the user's `finally` may raise, and nobody is there to hear it."""
-        with contextlib.suppress(Exception):
-            self._opened.forget(program)
 
     def _send(self, frame: Frame) -> None:
         if self._copy:

@@ -21,7 +21,7 @@ from daglite.runtime.streams.batch import Batcher
 from daglite.runtime.streams.ended import died, overdue, spent_on, with_spent
 from daglite.runtime.streams.merge import Entry, Merge
 from daglite.runtime.streams.source import Source
-from daglite.runtime.streams.spread import More, Piece, Skip
+from daglite.runtime.streams.spread import PIECE_BYTES, More, Piece, Skip
 from daglite.runtime.streams.verdict import Verdict
 from daglite.runtime.streams.window import Window
 from daglite.runtime.travel.cells import Captured, read_marks, reason_of
@@ -32,8 +32,6 @@ __all__ = ["Shipping"]
 # Results that come in pieces: so many at a time for each worker, and pieces of one that may wait to go on.
 _OPEN_PER_WORKER = 2
 _MOST_WAITING = 4
-# About what a piece takes.
-_PIECE_BYTES = 256 * 1024
 
 
 class _Flight:
@@ -164,7 +162,7 @@ class Shipping:
 
     def _has_room(self, one: _Open) -> bool:
         """Whether one more piece may wait to go on."""
-        return one.waiting == 0 or (one.waiting < _MOST_WAITING and self._window.left() > _PIECE_BYTES)
+        return one.waiting == 0 or (one.waiting < _MOST_WAITING and self._window.left() > PIECE_BYTES)
 
     def retire(self) -> None:
         """Nobody wants what is under way: its answers are not taken in, and nothing is sent again."""
@@ -355,9 +353,11 @@ class Shipping:
         spent = spent_on(reply, function)
         if spent is None:
             self._fail(flight, done, overdue(function, reply), reply, "")
+        # Of a result that came in pieces the item is alone.
+        late, at_it = with_spent(flight.spent, spent), flight.cells[done : done + 1]
         parts = [
             _Flight(flight.first, flight.cells[:done], 0, flight.attempt),
-            _Flight(place, flight.cells[done : done + 1], 0, flight.attempt, spent=with_spent(flight.spent, spent)),
+            _Flight(place, at_it, 0, flight.attempt, flight.known, late),
             _Flight(place + 1, flight.cells[done + 1 :], 0, flight.attempt),
         ]
         # After an error that ends the run only what is before it matters.

@@ -9,16 +9,17 @@ Nothing but cells of ordinary batches is needed for it.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Iterable, Iterator
 
 from daglite.records import record
 
-__all__ = ["More", "OpenItems", "PIECE_ITEMS", "Piece", "Skip", "first_piece", "next_piece", "parts_of"]
+__all__ = ["More", "OpenItems", "PIECE_BYTES", "PIECE_ITEMS", "Piece", "Skip", "first_piece", "next_piece", "parts_of"]
 
 PIECE_ITEMS = 1024
-_PIECE_BYTES = 256 * 1024
+PIECE_BYTES = 256 * 1024
 _PIECE_SECONDS = 0.02
 
 
@@ -58,10 +59,11 @@ class OpenItems:
     def forget(self, program: int | None = None) -> None:
         """Nobody wants more of what a program has begun; None: of any."""
         for key in [key for key in self._left if program is None or key[0] == program]:
-            left = self._left.pop(key)
-            close = getattr(left, "close", None)
-            if close is not None:
-                close()
+            close = getattr(self._left.pop(key), "close", None)
+            # What a user's `finally` raises concerns nobody any more, and must not keep the others open.
+            with contextlib.suppress(Exception):
+                if close is not None:
+                    close()
 
 
 def first_piece(value: object, skip: int) -> tuple[object, Iterator[object] | None]:
@@ -84,7 +86,7 @@ def next_piece(left: Iterator[object]) -> tuple[list[object], Iterator[object] |
     for item in left:
         items.append(item)
         nbytes += _bulk(item)
-        if len(items) >= PIECE_ITEMS or nbytes >= _PIECE_BYTES or time.perf_counter() > until:
+        if len(items) >= PIECE_ITEMS or nbytes >= PIECE_BYTES or time.perf_counter() > until:
             return items, left
     return items, None
 

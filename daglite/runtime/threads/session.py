@@ -6,7 +6,6 @@ that ends early tells its threads to end after the item they are at, and does no
 
 from __future__ import annotations
 
-import contextlib
 import contextvars
 import logging
 import threading
@@ -67,7 +66,7 @@ class ThreadSession:
         return number
 
     def forget(self, program: int) -> None:
-        self._close_items(program)
+        self._opened.forget(program)
         self._programs.pop(program, None)
         for worker in self._crew:
             worker.forget(program)
@@ -135,7 +134,7 @@ class ThreadSession:
         """Make the crew fit for another run, with new threads in the place of those that were busy."""
         self.abandon()
         self._see_off()
-        self._close_items()
+        self._opened.forget()
         self._programs.clear()
         self._timed = False
         for worker in self._crew:
@@ -146,7 +145,7 @@ class ThreadSession:
         try:
             self._dismiss()
             self._see_off()
-            self._close_items()
+            self._opened.forget()
         except KeyboardInterrupt:
             # Whatever the first Ctrl-C kept from being told.
             self._dismiss()
@@ -155,11 +154,6 @@ class ThreadSession:
             if self._open:
                 self._open = False
                 MARKING.end()
-
-    def _close_items(self, program: int | None = None) -> None:
-        """What is left of results is not wanted; one that a thread is at belongs to it."""
-        with contextlib.suppress(Exception):
-            self._opened.forget(program)
 
     def _hire(self, job: Job) -> bool:
         """Start another thread with this job, if there may be one more."""

@@ -16,7 +16,7 @@ from daglite import compile, task
 from daglite.exceptions import WorkerDiedError, failure_of
 from daglite.options import RuntimeName, StartMethod
 from daglite.runtime import Processes
-from daglite.runtime.streams.spread import PIECE_ITEMS
+from daglite.runtime.streams.spread import PIECE_ITEMS, OpenItems
 from tests.samples import Memory, double, odd, rows
 
 pytestmark = pytest.mark.timeout(60)
@@ -202,6 +202,44 @@ def test_what_has_gone_on_does_not_come_again_from_another_worker(
 
     assert found == [x for n in range(LONG, LONG + 4) for x in range(n)]
     assert len(os.listdir(tmp_path)) == 4
+
+
+def test_what_has_gone_on_does_not_come_again_after_a_late_try(tmp_path: Path, nothing_left: None) -> None:
+    """The neighbour kills the worker between two pieces, and the next try takes too long."""
+
+    @task(retries=1, timeout=2)
+    def unlucky(n: int, folder: str) -> list[int]:
+        calls = len(os.listdir(folder))
+        open(f"{folder}/{calls}", "w").close()
+        if n == 1 and calls == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if n == 0 and calls == 2:
+            time.sleep(60)
+        return list(range(LONG)) if n == 0 else []
+
+    assert rows.iter(n=2).flat_map(unlucky, folder=str(tmp_path)).run(workers=1) == list(range(LONG))
+    assert len(os.listdir(tmp_path)) >= 5
+
+
+def test_one_that_cannot_be_closed_does_not_keep_the_others_open() -> None:
+    closed: list[int] = []
+
+    def held(number: int) -> Iterator[int]:
+        try:
+            yield number
+        finally:
+            closed.append(number)
+            if number == 0:
+                raise OSError("no")
+
+    opened = OpenItems()
+    for number in range(3):
+        items = held(number)
+        next(items)
+        opened.keep(0, number, items)
+    opened.forget()
+
+    assert closed == [0, 1, 2]
 
 
 def test_an_item_that_kills_its_worker_again_and_again_is_named(nothing_left: None) -> None:
