@@ -24,9 +24,9 @@ from daglite.runtime.travel.cells import SCALARS
 from daglite.runtime.watching.tally import Tally, TimedItems
 
 if TYPE_CHECKING:
-    from daglite.runtime.watching import operating
+    from daglite.runtime.watching import clocks
 else:
-    operating = lazy("daglite.runtime.watching.operating")
+    clocks = lazy("daglite.runtime.watching.clocks")
 
 __all__ = ["BoundSegment", "Closing", "bind_segments", "front", "piped"]
 
@@ -146,8 +146,8 @@ def _operators(
     if tallies is not None:
         tally = Tally(step.number)
         tallies.append(tally)
-        operator = operating.TimedOperator(operator, tally)
-        saver = None if saver is None else operating.timed_saver(saver, tally)
+        operator = clocks.TimedOperator(operator, tally)
+        saver = None if saver is None else clocks.timed_saver(saver, tally)
     yield operator
     if saver is not None:
         yield saving(saver)
