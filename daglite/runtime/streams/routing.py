@@ -91,7 +91,7 @@ def stream_flow(
         verdict=verdict,
         boards=context.boards,
         helper_thread=stage.limits.helper_thread,
-        failed_beside=lambda: context.calls.error,
+        failed_beside=context.error_beside,
     )
     if watch is not None:
         _watch(watch, flow, outlet, parts, len(stage.segments) - 1)

@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 from daglite.options import MIB
 from daglite.runtime.board import Boards
+from daglite.runtime.failures import Cancelled
 from daglite.runtime.streams.batch import PullSize
 from daglite.runtime.streams.helper import Helper
 from daglite.runtime.streams.route import Route
@@ -45,7 +46,7 @@ class StreamFlow:
         helper_thread: bool,
         failed_beside: Callable[[], BaseException | None],
     ) -> None:
-        """`failed_beside` gives the error of a single call that ran beside the stream, as soon as there is one."""
+        """`failed_beside` gives what ends the run from beside the stream: a single call that failed, or its user."""
         self._source = source
         self._route = route
         self._verdict = verdict
@@ -166,7 +167,7 @@ class StreamFlow:
         if error is not None and not self._verdict.patience(self._route.lowest(), time.monotonic()):
             self._stopped = True
             self._boards.abandon()
-            if not self._pulling:
+            if not self._pulling or isinstance(error, Cancelled):
                 return
             _log.error(
                 "%s: %s; it is raised as soon as the source '%s' returns",
