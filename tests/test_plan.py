@@ -260,7 +260,7 @@ def test_fingerprint_says_why_there_is_none() -> None:
 
     assert plan.fingerprint is None
     assert "no fingerprint: " in plan.explain()
-    assert plan.explain().startswith("plan (no fingerprint)  TaskFuture[int]")
+    assert plan.explain().startswith("plan (no fingerprint)   TaskFuture[int]")
     assert plan != compile(one(n=object()))
 
 
