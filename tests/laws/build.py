@@ -21,11 +21,13 @@ from tests.laws.describe import (
     Node,
     Operate,
     Over,
+    Parts,
     Sift,
     Take,
     Tell,
     Then,
     Use,
+    inside,
     item_names,
     needed,
     template,
@@ -54,9 +56,14 @@ def build_all(
 ) -> dict[int, Future[Any]]:
     """The future of each node that the root needs; tasks are named for their node."""
     made: dict[int, Any] = {}
+    within = inside(graph.nodes)
     for position in needed(graph):
         node = graph.nodes[position]
-        if isinstance(node, Keep):
+        if position in within:
+            continue
+        if isinstance(node, Operate) and node.flat:
+            made[position] = _flat(graph.nodes[node.source], node.source, made, ready(node.source))
+        elif isinstance(node, Keep):
             made[position] = made[node.source].save(template(graph, position), save_store=stores[node.store])
         elif isinstance(node, Take):
             made[position] = made[node.source].take(node.n)
@@ -68,6 +75,14 @@ def build_all(
         else:
             made[position] = _future(node, task_of(node.fn, position, made, ready(position)), made)
     return made
+
+
+def _flat(node: Node, position: int, made: Mapping[int, Any], before: Callable[[], None] | None) -> object:
+    """A step on each item, or a generator for each partition, whose results are taken apart in the same call."""
+    if isinstance(node, Parts):
+        return cast("Any", task_of(node.fn, position, made, before)).iter_partitions([dict(one) for one in node.given])
+    assert isinstance(node, Each)
+    return made[node.source].flat_map(task_of(node.fn, position, made, before), **_given(node.args, made))
 
 
 def _operated(node: Operate, position: int, made: Mapping[int, Any], before: Callable[[], None] | None) -> object:
@@ -105,7 +120,7 @@ def _future(node: Node, fn: Any, made: Mapping[int, Any]) -> object:
             initial = _given((("initial", node.initial),), made)["initial"]
             options = {"combine": combine_of(node.fn)} if node.combines else {}
             return made[node.source].reduce(fn, initial=initial, ordered=node.ordered, **options)
-        case Keep() | Take() | Operate() | Tell():
+        case Keep() | Take() | Operate() | Parts() | Tell():
             raise AssertionError("a save or a take has no task, and others are built elsewhere")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 from typing import NamedTuple, cast
 
@@ -114,7 +114,7 @@ def _operators(context: Context, operation: Operation, loop: PrivateLoop) -> Ite
     step = context.bind(operation.step)
     ask: Callable[[object], object] | None = bind_step(step, loop) if operation.asked else None
     other = () if operation.other is None else context.value(operation.other)
-    yield operator_of(operation, ask, cast("Sequence[object]", other))
+    yield operator_of(operation, ask, cast("Iterable[object]", other))
     saver = context.book.open(operation.step.saves, step)
     if saver is not None:
         yield saving(saver)

@@ -344,6 +344,14 @@ class WatchedInline(InlineFlow):
         self._watch.beat()
         return more
 
+    def close(self) -> None:
+        try:
+            super().close()
+        finally:
+            # One that is pulled may end before its source does.
+            if self.source.count > self._told:
+                self._tell(time.perf_counter())
+
     def _tell(self, now: float) -> None:
         count = self.source.count
         steps = tuple([tally.take() for tally in self._tallies])
