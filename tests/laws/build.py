@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, Protocol, cast
 
-from daglite import Future, Retry, Task, task
+from daglite import Future, Retry, Task, from_iterable, task
 from daglite.options import Store
 from tests.laws import functions
 from tests.laws.describe import (
@@ -61,8 +61,11 @@ def build_all(
         node = graph.nodes[position]
         if position in within:
             continue
-        if isinstance(node, Operate) and node.flat:
-            made[position] = _flat(graph.nodes[node.source], node.source, made, ready(node.source))
+        if isinstance(node, Operate | Tell) and node.flat:
+            method = "for_each" if isinstance(node, Tell) else "flat_map"
+            made[position] = _flat(graph.nodes[node.source], method, node.source, made, ready(node.source))
+        elif isinstance(node, Iterate) and node.fn.name == "given":
+            made[position] = from_iterable(_given(node.args, made)["items"])
         elif isinstance(node, Keep):
             made[position] = made[node.source].save(template(graph, position), save_store=stores[node.store])
         elif isinstance(node, Take):
@@ -77,12 +80,12 @@ def build_all(
     return made
 
 
-def _flat(node: Node, position: int, made: Mapping[int, Any], before: Callable[[], None] | None) -> object:
-    """A step on each item, or a generator for each partition, whose results are taken apart in the same call."""
+def _flat(node: Node, method: str, position: int, made: Mapping[int, Any], before: Callable[[], None] | None) -> object:
+    """A step on each item, or a generator for each partition, with what becomes of its results in the same call."""
     if isinstance(node, Parts):
         return cast("Any", task_of(node.fn, position, made, before)).iter_partitions([dict(one) for one in node.given])
     assert isinstance(node, Each)
-    return made[node.source].flat_map(task_of(node.fn, position, made, before), **_given(node.args, made))
+    return getattr(made[node.source], method)(task_of(node.fn, position, made, before), **_given(node.args, made))
 
 
 def _operated(node: Operate, position: int, made: Mapping[int, Any], before: Callable[[], None] | None) -> object:

@@ -160,10 +160,17 @@ class Parts:
 
 @dataclass(frozen=True)
 class Tell:
-    """`source.count()`, `source.min(key=..., default=None)` and the like: one value of a stream."""
+    """`source.count()`, `source.min(key=..., default=None)` and the like: one value of a stream.
+
+    `for_each` is `flat`: written in one call with its source.
+    """
 
     source: int
-    kind: Literal["count", "min", "max", "sum"]
+    kind: Literal["count", "min", "max", "sum", "for_each"]
+
+    @property
+    def flat(self) -> bool:
+        return self.kind == "for_each"
 
 
 @dataclass(frozen=True)
@@ -297,7 +304,7 @@ def template(graph: Graph, position: int) -> str:
 
 def inside(nodes: tuple[Node, ...]) -> set[int]:
     """The nodes that are written in one call with their reader: nothing else may read them."""
-    return {node.source for node in nodes if isinstance(node, Operate) and node.flat}
+    return {node.source for node in nodes if isinstance(node, Operate | Tell) and node.flat}
 
 
 def shared(graph: Graph) -> list[int]:

@@ -54,6 +54,7 @@ __all__ = ["graphs"]
 _SPECIAL: dict[tuple[str, str], SearchStrategy[object]] = {
     ("emit", "items"): item_lists(),
     ("faulty", "items"): item_lists(),
+    ("given", "items"): item_lists(),
     ("faulty", "after"): st.integers(0, 4),
     ("count", "n"): st.sampled_from(range(7)),
     ("count", "start"): st.integers(-2, 2),
@@ -161,7 +162,7 @@ class _Artist:
         choices = fresh if self.nodes else ["iterate", "iterate", "iterate", "over", "over", "invoke"]
         if flowing:
             steps = [*["each"] * 4, "attempt", "sift", "sift", "take", "take", "head", *["operate"] * 7]
-            choices = [*steps, "keep", "join", "fold", "fold", "tell", *self.fresh(fresh)]
+            choices = [*steps, "keep", "join", "fold", "fold", "tell", "tell", *self.fresh(fresh)]
         elif values:
             choices = ["then", "then", "then", "then", "then", "keep", *self.fresh(fresh)]
         match self.pick(choices):
@@ -186,7 +187,7 @@ class _Artist:
             case "operate":
                 return self.operate(self.one_of(flows))
             case "tell":
-                return Tell(self.one_of(flows), self.pick(("count", "min", "max")))
+                return self.tell(self.one_of(flows))
             case "take":
                 return Take(self.one_of(flows), self.pick((0, 1, 1, 2, 2, 3, 4)))
             case "then":
@@ -213,6 +214,8 @@ class _Artist:
         return names * 3 if self.failures and self.chance(2) else ()
 
     def iterate(self) -> Iterate:
+        if self.chance(8):
+            return Iterate(Fn("given"), (("items", self.value("given", "items")),))
         fn, args = self.call(self.pick((*_SOURCES, *self.failing("faulty"))))
         return Iterate(fn, args)
 
@@ -226,6 +229,17 @@ class _Artist:
         # What is taken of an unordered stream is any of it: nothing that could be compared.
         ordered = name != "tally" or self.chance(3) or any(isinstance(node, Take) for node in self.nodes)
         return Fold(source, self.fn(name, layers), self.argument(), ordered)
+
+    def tell(self, source: int) -> Tell:
+        kind: Literal["count", "min", "max", "sum", "for_each"] = self.pick(("count", "min", "max", "sum", "for_each"))
+        if kind == "for_each":
+            fn, args = self.applied()
+            source = self.add(Each(source, self.placed(self.fated(fn, "skip", "mend")), args))
+        elif kind == "sum":
+            # Of whole numbers, whatever the items are.
+            fn, args = self.applied("residue")
+            source = self.add(Each(source, fn, args))
+        return Tell(source, kind)
 
     def parted(self, source: int) -> Fold:
         """A fold that is done in parts."""

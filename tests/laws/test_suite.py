@@ -32,8 +32,8 @@ from tests.laws.describe import (
 from tests.laws.draw import graphs
 from tests.laws.oracle import evaluate
 
-SAMPLE = 500
-SEARCHES = 20
+SAMPLE = 1000
+SEARCHES = 40
 SHARES = {"shared": 0.30, "linear": 0.20, "saves": 0.20, "partials": 0.20, "empty": 0.05, "failures": 0.10}
 # Of the finer things, enough that each is met many times.
 PRESENT = {
@@ -42,7 +42,7 @@ PRESENT = {
     "by reference", "retries", "saves without an index", "stream saves", "saves of the run's store", "folds by name",
     "several segments", "on threads", "on processes", "on coordinator", "several places in a stream",
     "batch", "distinct", "enumerate", "group_by", "skip", "take_while", "unbatch", "window", "zip",
-    "flat maps", "partitions", "streams pulled by others",
+    "flat maps", "partitions", "from_iterable", "count", "min", "max", "sum", "for_each", "streams pulled by others",
     *(rule.__name__ for rule in RULES),
 }  # fmt: skip
 
@@ -117,12 +117,13 @@ def traits(graph: Graph) -> set[str]:
             within = graph.nodes[node.source]
             found |= {"partitions" if isinstance(within, describe.Parts) else "flat maps"} if node.flat else set()
         if isinstance(node, Tell):
-            found.add("folds by name")
+            found |= {"folds by name", node.kind}
         if isinstance(node, Tell) or node.fn is None:
             continue
         bound = describe.arguments(node)
         found |= {"futures as arguments"} if any(isinstance(arg, Use) for _, arg in bound) else set()
         found |= {"partials"} if node.fn.layers else set()
+        found |= {"from_iterable"} if node.fn.name == "given" else set()
         found |= {"partial of partial"} if len(node.fn.layers) > 1 else set()
         found |= {"retries"} if node.fn.stumbles else set()
         found |= {f"on {node.fn.on}"} if node.fn.on else set()
