@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import math
@@ -33,7 +34,7 @@ from daglite.runtime.streams.routing import (
     steps_and_savers,
     stream_flow,
 )
-from daglite.runtime.streams.segments import BoundSegment, Closing, bind_segments, piped
+from daglite.runtime.streams.segments import BoundSegment, Closing, bind_segments, front, piped
 from daglite.runtime.streams.source import Source
 from daglite.runtime.streams.stream import StreamFlow
 from daglite.runtime.watching.tally import Tally
@@ -64,31 +65,62 @@ def open_flow(
 
     `here` folds the items that come before the first of those that workers fold. `nest` is given where it is pulled.
     """
-    beside = context.beside_of(stage)
     if nest is None:
         company = Company(context.boards, helper_thread=stage.limits.helper_thread)
         context.polling = company.lock
         nest = Nest(company, share=1 + sum(1 for _ in context.all_beside(stage)))
-    try:
-        for number in beside:
-            nest.pulled.append(_pulled(context, number, nest.within()))
-            context.values[number] = nest.pulled[-1]
+    with _beside(context, stage, nest):
         return _open_flow(context, stage, ending, ordered, fold, here, nest)
+
+
+@contextlib.contextmanager
+def _beside(context: Context, stage: StreamStage, nest: Nest) -> Iterator[None]:
+    """What a stream pulls, opened before it; closed if it cannot be opened itself."""
+    try:
+        for number in context.beside_of(stage):
+            nest.pulled.append(_pulled(context, context.stream(number), nest.within()))
+            context.values[number] = nest.pulled[-1]
+        yield
     except BaseException:
         nest.close()
         raise
 
 
-def _pulled(context: Context, number: int, nest: Nest) -> Pulled:
+def _pulled(context: Context, stage: StreamStage, nest: Nest) -> Pulled | Closing:
     """A stream that another pulls."""
+    if (context.inline or not away(stage, None)) and context.watch is None and not context.cancellable:
+        with _beside(context, stage, nest):
+            return _pulled_here(context, stage, nest)
     handover = Handover()
-    flow = open_flow(context, context.stream(number), handover, ordered=True, nest=nest)
+    flow = open_flow(context, stage, handover, ordered=True, nest=nest)
 
     def check() -> None:
         context.check()
         nest.check()
 
     return Pulled(flow, handover.waiting, check)
+
+
+def _pulled_here(context: Context, stage: StreamStage, nest: Nest) -> Closing:
+    """The same without workers, when nobody wants to be told: nothing but the items."""
+    source, codec = _open_source(context, stage, context.codec)
+    segments = _joined(bind_segments(context, stage))
+    links, savers = segments[-1].links, segments[-1].savers
+    source, codec = _before_last(context, stage, source, segments, codec, None, limited=bool(links))
+    if links:
+        chain = Chain(links, context.loop, trials=context.trials)
+        source, codec = _flowing(context, source, chain, savers), None
+    source.beside = nest.pulled
+    items = front(source, codec=codec)
+    return Closing(_ending(items if stage.most is None else itertools.islice(items, stage.most), source), source.end)
+
+
+def _ending(items: Iterator[object], source: Source) -> Iterator[object]:
+    """The items of a source, which ends with them."""
+    try:
+        yield from items
+    finally:
+        source.end()
 
 
 def _open_flow(

@@ -319,7 +319,7 @@ class _Artist:
         return Over(self.fated(self.fn(name, layers), "skip", "mend"), self.mapped(mapped, mode), mode)
 
     def mapped(self, names: list[str], mode: Literal["zip", "product"]) -> Args:
-        graph, known = self.graph, [p for p, length in enumerate(self.lengths) if length is not None]
+        graph, known = self.graph, [p for p in self.open() if self.lengths[p] is not None]
         if len(names) > 1:
             known = [p for p in known if not isinstance(kept(graph, p), Iterate)]
         length, left, found = self.pick(range(5)), _MOST_MAPPED, list[tuple[str, Arg]]()

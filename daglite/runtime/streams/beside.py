@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from daglite.runtime.streams.company import Company
+from daglite.runtime.streams.source import Closable
 
 __all__ = ["Drawn", "Flowing", "Nest", "Pulled"]
 
@@ -54,7 +55,7 @@ class Nest:
         self.outer = outer
         self.share = share
         self.flow: Drawn | None = None
-        self.pulled: list[Pulled] = []
+        self.pulled: list[Closable] = []
 
     def within(self) -> Nest:
         """The place of one that this stream pulls."""

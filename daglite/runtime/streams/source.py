@@ -17,7 +17,7 @@ from daglite.runtime.failures import blame, raise_blamed, short_repr
 from daglite.runtime.saving import Saver
 from daglite.runtime.travel.cells import SCALARS, SMALL, Unloadable
 
-__all__ = ["Places", "Source"]
+__all__ = ["Closable", "Places", "Source"]
 
 
 # The longest pull, in seconds.
