@@ -98,6 +98,13 @@ def _spare(graph: Graph, done: dict[int, Result], readers: dict[int, list[int]])
                 found = zip(_saves(graph, save, done), result.items, strict=False)
                 keys |= {key for (key, _), index in found if index > cut}
         stack += _alone(readers, other_of(graph, node), _beside(graph, done, node, cut))
+        batches = source_of(graph, each)
+        if isinstance(node, Operate) and node.kind == "unbatch" and batches is not None:
+            # Batches that are taken apart at once need not be made.
+            below = graph.nodes[batches]
+            if isinstance(below, Operate) and below.kind == "batch" and len(readers[batches]) == 1:
+                known = list(done[through(graph, below.source)].items)
+                stack += _alone(readers, source_of(graph, batches), known[cut] if 0 <= cut < len(known) else -1)
         # Behind an operation items have another index than the one which brought the last one out.
         stack += _alone(readers, source_of(graph, each), result.brought.get(cut, -1) if behind else cut)
     return errors, keys
