@@ -258,6 +258,11 @@ def _shown(signature: inspect.Signature) -> str:
 
 def require_task(task: object, method: str) -> Bindable:
     """The task given to a chaining method, or a `TaskError` that says what to do."""
+    if isinstance(task, Pipeline):
+        raise TaskError(
+            f"`{method}` needs a task; got {task!r}, which a call has made; "
+            f"give the task itself, with its other arguments behind it: .{method}(task, name=value)"
+        )
     if not isinstance(task, Bindable):
         raise TaskError(
             f"`{method}` needs a task; got {task!r}; "
@@ -267,4 +272,5 @@ def require_task(task: object, method: str) -> Bindable:
 
 
 def _call_name(task: object) -> str:
-    return getattr(task, "__name__", "fn")
+    name: str = getattr(task, "__name__", "fn")
+    return "lambda ..." if name == "<lambda>" else name

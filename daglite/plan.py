@@ -21,8 +21,6 @@ from daglite.program import Program, Stage, steps_of
 from daglite.shorten import counted
 
 if TYPE_CHECKING:
-    import asyncio
-
     import daglite.explain as explaining
     import daglite.observe as observe
     import daglite.observe.cell as cell
@@ -30,12 +28,13 @@ if TYPE_CHECKING:
     import daglite.runtime.travel.transfer as transfer
     import daglite.sameness as sameness
     from daglite.explain import ExplainFormat
-    from daglite.runtime import replay as replays, run as runs
+    from daglite.runtime import aside, replay as replays, run as runs
     from daglite.runtime.run import Execution
 else:
     explaining, sameness = lazy("daglite.explain"), lazy("daglite.sameness")
     observe, cell = lazy("daglite.observe"), lazy("daglite.observe.cell")
-    asyncio, runs, transfer = lazy("asyncio"), lazy("daglite.runtime.run"), lazy("daglite.runtime.travel.transfer")
+    runs, transfer = lazy("daglite.runtime.run"), lazy("daglite.runtime.travel.transfer")
+    aside = lazy("daglite.runtime.aside")
     worker, replays = lazy("daglite.runtime.processes.worker"), lazy("daglite.runtime.replay")
 
 __all__ = ["ItemStream", "Plan"]
@@ -86,21 +85,12 @@ class Plan(Generic[R_co]):
             return cast("R_co", execution.run())
 
     async def run_async(self, **options: Unpack[RunOptions]) -> R_co:
-        """Run the plan on a helper thread, generator included. Cancelling ends the run and waits for its end."""
-        execution = self._execution(options, cancellable=True)
+        """Run the plan on a helper thread, generator included.
 
-        def go() -> object:
-            with execution:
-                return execution.run()
-
-        running = asyncio.ensure_future(asyncio.to_thread(go))
-        try:
-            return cast("R_co", await asyncio.shield(running))
-        except asyncio.CancelledError:
-            execution.cancel()
-            with contextlib.suppress(runs.Cancelled):
-                await running
-            raise
+        Cancelling ends the run and waits for its end, for up to two seconds: what is stuck in your own code cannot be
+        interrupted, and ends by itself when that returns.
+        """
+        return cast("R_co", await aside.run_aside(self._execution(options, cancellable=True)))
 
     def replay(self, failure: Failure | Failed[Any] | BaseException, /) -> object:
         """Run the one item of a failure again, in this process: the task's own exception is raised as it happens.

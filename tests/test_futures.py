@@ -347,11 +347,6 @@ def test_wrong_saves_raise_at_once(save: Callable[[], object], message: str) -> 
         save()
 
 
-def test_chaining_needs_a_task() -> None:
-    with pytest.raises(TaskError, match=r"^`then` needs a task; got TaskFuture\(one\); decorate"):
-        STREAM.then(one(n=1))  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize(
     ("fold_it", "message"),
     [

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from daglite.loop import Shape, between_shape, flowing_shape, inline_shape, worker_shape, write_loop
 from daglite.program import Program, Segment, Step, StreamStage
+from daglite.records import replace
 
 __all__ = ["source_text"]
 
@@ -13,8 +14,11 @@ _WHOLE = "in the coordinator, from the source to the ending"
 _REST = "in the coordinator, up to the ending"
 _SHARED = f"{_WHOLE}; items are shared (inline, threads)"
 _CAPTURED = f"{_WHOLE}; items are captured (processes, auto)"
-_FLOWING = 'with runtime="inline", in the coordinator, for the operations that come next'
+_NEXT = "in the coordinator, for the operations that come next"
 _WORKER = "in a worker, over the items of one batch"
+_INLINE = 'with runtime="inline", '
+_HERE = "otherwise in the coordinator, called with one item after the other, without a loop of their own"
+_COROUTINES = "otherwise coroutines of one event loop on a thread, each with one item after the other"
 
 
 def source_text(program: Program) -> str:
@@ -25,38 +29,77 @@ def source_text(program: Program) -> str:
 
 
 def _blocks(stage: StreamStage) -> Iterator[str]:
-    """What runs inline and what runs in a worker; without tasks on items there is nothing for workers to do."""
-    for segment in stage.segments[:-1]:
-        yield _block(stage, segment, flowing_shape(stage, segment), _FLOWING)
-        yield _block(stage, segment, between_shape(segment.links), _WORKER)
-    segment, shape = stage.last, inline_shape(stage)
-    whole = _WHOLE if len(stage.segments) == 1 else _REST
-    if segment.links or stage.folds_on_workers:
-        yield _block(stage, segment, shape, f'with runtime="inline", {whole}')
-        yield _block(stage, segment, worker_shape(stage), _WORKER)
-    elif isinstance(stage.source, Step) and not segment.operations:
+    """What runs in one process, and behind it what runs in its place with workers, where there is work for them."""
+    groups = list(_groups(stage.segments))
+    # In one process there is one place, so neighbours that differ in nothing else are one loop.
+    whole = replace(stage, segments=tuple([_joined(group) for group in groups]))
+    with_workers = stage.folds_on_workers or any(not link.function.here for link in stage.links)
+    for group, segment in zip(groups, whole.segments, strict=True):
+        away = [block for part in group for block in _away(stage, part)] if with_workers else []
+        yield from _here(whole, segment, inline=_INLINE if away else "", with_workers=with_workers)
+        yield from away
+
+
+def _here(stage: StreamStage, segment: Segment, *, inline: str, with_workers: bool) -> Iterator[str]:
+    """A segment in one process; `inline` says when, where that is not always."""
+    if segment is not stage.last:
+        yield _block(stage, segment, flowing_shape(stage, segment), inline + _NEXT)
+        return
+    shape, where = inline_shape(stage), _WHOLE if len(stage.segments) == 1 else _REST
+    if not with_workers and isinstance(stage.source, Step) and not segment.operations:
         yield _block(stage, segment, shape, _SHARED)
         yield _block(stage, segment, shape._replace(snaps=True), _CAPTURED)
     else:
-        yield _block(stage, segment, shape, whole)
+        yield _block(stage, segment, shape, inline + where)
+
+
+def _away(stage: StreamStage, segment: Segment) -> Iterator[str]:
+    """What runs in the place of a segment when there are workers."""
+    ends = segment is stage.last and stage.folds_on_workers
+    if not segment.links and not ends:
+        return
+    if segment.links and (segment.loops or segment.links[0].function.here):
+        yield f"# {_numbers(segment.links)}: {_COROUTINES if segment.loops else _HERE}"
+    else:
+        shape = worker_shape(stage) if segment is stage.last else between_shape(segment.links)
+        yield _block(stage, segment, shape, _WORKER)
+
+
+def _groups(segments: Sequence[Segment]) -> Iterator[list[Segment]]:
+    """The segments, together those that stand apart only because of their places."""
+    group: list[Segment] = []
+    for segment in segments:
+        if group and segment.operations:
+            yield group
+            group = []
+        group.append(segment)
+    yield group
+
+
+def _joined(group: Sequence[Segment]) -> Segment:
+    return Segment(group[0].operations, tuple([link for segment in group for link in segment.links]))
 
 
 def _block(stage: StreamStage, segment: Segment, shape: Shape, where: str) -> str:
-    first, last = _ends(stage, segment)
-    numbers = f"step {first}" if first == last else f"steps {first} to {last}"
+    numbers = _numbers(_steps(stage, segment))
     legend = [f"#   {name:11}{meaning}" for name, meaning in _names(stage, segment, shape, away=where == _WORKER)]
     return "\n".join([f"# {numbers}: {where}", *legend, write_loop(shape).source])
 
 
-def _ends(stage: StreamStage, segment: Segment) -> tuple[int, int]:
-    """The numbers of the first and the last step of a segment, the source and the ending included."""
+def _numbers(steps: Sequence[Step]) -> str:
+    first, last = steps[0].number, steps[-1].number
+    return f"step {first}" if first == last else f"steps {first} to {last}"
+
+
+def _steps(stage: StreamStage, segment: Segment) -> list[Step]:
+    """The steps of a segment, the source and the ending included."""
     steps = [operation.step for operation in segment.operations]
     if segment is stage.segments[0] and isinstance(stage.source, Step):
         steps.insert(0, stage.source)
     steps.extend(segment.links)
     if segment is stage.last and stage.end is not None:
         steps.append(stage.end)
-    return steps[0].number, steps[-1].number
+    return steps
 
 
 def _names(stage: StreamStage, segment: Segment, shape: Shape, *, away: bool) -> Iterator[tuple[str, str]]:

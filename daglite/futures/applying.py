@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+from collections.abc import Callable
 
 from daglite.binding import Bindable, bind_items, fix, refuse_on_error, require_task
 from daglite.datasets.store import DatasetStore
@@ -29,7 +30,7 @@ from daglite.ir.nodes import (
 )
 from daglite.options import Store
 
-__all__ = ["applied", "call_of", "here", "is_task", "store_of", "task_of"]
+__all__ = ["applied", "asking", "call_of", "here", "is_task", "store_of", "task_of"]
 
 
 def applied(method: str, node: Node, task: object, args: tuple[object, ...], kwargs: dict[str, object]) -> TaskNode:
@@ -38,6 +39,19 @@ def applied(method: str, node: Node, task: object, args: tuple[object, ...], kwa
     refuse_on_error(found.function, method, "a single value cannot be left out", handler=True)
     call, items = bind_items(found, method, 1, args, kwargs)
     return TaskNode(Call(call.function, call.fixed, (Binding(items[0], node), *call.bound)))
+
+
+def asking(method: Callable[..., object]) -> Callable[..., object]:
+    """A chaining method at run time: a task that is missing is told as everywhere, not by Python."""
+    name = method.__name__
+
+    @functools.wraps(method)
+    def asked(future: object, /, *given: object, **extras: object) -> object:
+        if not given:
+            raise ParameterError(f"`{name}` needs a task, first and without a name: write .{name}(task)")
+        return method(future, *given, **extras)
+
+    return asked
 
 
 def task_of(given: object, method: str) -> Bindable:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Concatenate, Self, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Self, overload
 
 from typing_extensions import ParamSpec, TypeVar
 
@@ -11,7 +11,7 @@ from daglite.binding import Bindable, Pipeline, bind_items, refuse_on_error
 from daglite.exceptions import ParameterError, TaskError
 from daglite.failed import Failed
 from daglite.functions import Function
-from daglite.futures.applying import here, task_of
+from daglite.futures.applying import asking, here, task_of
 from daglite.futures.folds import Foldable, Of
 from daglite.futures.values import ReduceFuture, TaskFuture
 from daglite.ir.making import plain_call, plain_operation
@@ -203,6 +203,10 @@ class Items(Foldable[T]):
         refuse_on_error(found.function, "join", "its value cannot be left out", handler=True)
         call, items = bind_items(found, "join", 1, args, kwargs)
         return TaskFuture(JoinNode(call, self.node, items[0]))
+
+    if not TYPE_CHECKING:
+        then, attempt, filter, flat_map = asking(then), asking(attempt), asking(filter), asking(flat_map)
+        take_while, group_by, for_each, join = asking(take_while), asking(group_by), asking(for_each), asking(join)
 
 
 class IterFuture(Items[T]):

@@ -12,7 +12,7 @@ from typing_extensions import ParamSpec, TypeVar, Unpack
 from daglite.binding import Pipeline, known_parameters
 from daglite.compile import compile
 from daglite.exceptions import TaskError
-from daglite.futures.applying import applied, call_of, store_of
+from daglite.futures.applying import applied, asking, call_of, store_of
 from daglite.ir.nodes import SaveNode
 from daglite.keys import parse_key
 from daglite.options import RunOptions, Save, Store
@@ -78,6 +78,9 @@ class TaskFuture(Future[R_co]):
         """Give the value to `task`, in the first parameter that nothing else fills."""
         return TaskFuture(applied("then", self.node, task, args, kwargs))
 
+    if not TYPE_CHECKING:
+        then = asking(then)
+
 
 class ReduceFuture(Future[R_co]):
     """The value of a fold over a stream."""
@@ -87,6 +90,9 @@ class ReduceFuture(Future[R_co]):
     ) -> TaskFuture[U]:
         """Give the value to `task`, in the first parameter that nothing else fills."""
         return TaskFuture(applied("then", self.node, task, args, kwargs))
+
+    if not TYPE_CHECKING:
+        then = asking(then)
 
 
 def ref(future: Future[T], /) -> T:

@@ -1,7 +1,7 @@
 """The mypy plugin: `plugins = ["daglite.mypy_plugin"]` checks what plain types cannot say.
 
 shapes      the parameters of a task, read from its type      calls      `__call__`, `iter`, `partial`, `map`
-chains      `then`, `filter`, `join`, `reduce` and their like          making     `task` and its decorator
+chains      `then`, `attempt`, `join`, `reduce` and their like         making     `task` and its decorator
 
 Nothing in daglite imports this package, and it imports nothing but mypy. Whatever a hook does not know it leaves to
 the plain types, and a hook that fails does the same: the plugin adds checks, it never ends mypy.
@@ -24,7 +24,7 @@ from mypy.plugin import (
 from mypy.types import FunctionLike, Type
 
 from daglite.mypy_plugin.calls import call_signature, map_result, map_signature, partial_result, partial_signature
-from daglite.mypy_plugin.chains import chain_signature, reduce_signature
+from daglite.mypy_plugin.chains import attempt_signature, chain_signature, reduce_signature
 from daglite.mypy_plugin.making import decorated_result, task_result
 
 __all__ = ["DaglitePlugin", "careful", "digest_of", "plugin"]
@@ -39,6 +39,7 @@ _SIGNATURES: dict[tuple[str, str], Callable[[MethodSigContext], FunctionLike]] =
     (_TASKS, "partial"): partial_signature,
     (_TASKS, "map"): map_signature,
     (_FUTURES, "then"): chain_signature,
+    (_FUTURES, "attempt"): attempt_signature,
     (_FUTURES, "filter"): chain_signature,
     (_FUTURES, "take_while"): chain_signature,
     (_FUTURES, "for_each"): chain_signature,

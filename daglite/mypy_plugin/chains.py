@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mypy.errorcodes import ARG_TYPE, CALL_ARG
 from mypy.expandtype import expand_type
+from mypy.maptype import map_instance_to_supertype
 from mypy.nodes import (
     ARG_NAMED,
     ARG_NAMED_OPT,
@@ -25,7 +26,18 @@ from mypy.nodes import (
 from mypy.plugin import CheckerPluginInterface, MethodSigContext
 from mypy.subtypes import is_subtype
 from mypy.typeops import make_simplified_union
-from mypy.types import AnyType, CallableType, FunctionLike, Instance, Type, TypeOfAny, get_proper_type
+from mypy.types import (
+    AnyType,
+    CallableType,
+    FunctionLike,
+    Instance,
+    Type,
+    TypeOfAny,
+    UninhabitedType,
+    UnionType,
+    flatten_nested_unions,
+    get_proper_type,
+)
 
 from daglite.mypy_plugin.shapes import (
     Parameter,
@@ -41,9 +53,11 @@ from daglite.mypy_plugin.shapes import (
     without_fixed,
 )
 
-__all__ = ["chain_signature", "reduce_signature"]
+__all__ = ["attempt_signature", "chain_signature", "reduce_signature"]
 
 _FUTURE = "daglite.futures.values.Future"
+_ITEMS = "daglite.futures.items.Items"
+_FAILED = "daglite.failed.Failed"
 _LIST = "builtins.list"
 _UNKNOWN = AnyType(TypeOfAny.special_form)
 
@@ -148,17 +162,40 @@ def chain_signature(context: MethodSigContext) -> CallableType:
     wanted = get_proper_type(context.default_signature.arg_types[0])
     if chain is None or not isinstance(result, Instance) or not isinstance(wanted, CallableType):
         return context.default_signature
+    return _applied(chain, result, wanted.arg_types[0])
+
+
+def attempt_signature(context: MethodSigContext) -> CallableType:
+    """`.attempt`: the same for what is no `Failed` yet; mypy asks for each of its overloads, and has one answer."""
+    chain, result = _chain(context), get_proper_type(context.default_signature.ret_type)
+    stream = get_proper_type(context.type)
+    if chain is None or not isinstance(result, Instance) or not isinstance(stream, Instance):
+        return context.default_signature
+    base = next(info for info in stream.type.mro if info.fullname == _ITEMS)
+    (streamed,) = map_instance_to_supertype(stream, base).args
+    item, lost = _taken_apart(streamed)
+    failed = next(one for one in _members(result.args[0]) if _is_failed(one))
+    assert isinstance(failed, Instance)
+
+    def gives(value: Type) -> Type:
+        return make_simplified_union([value, failed.copy_modified(args=[lost])])
+
+    return _applied(chain, result, item, gives)
+
+
+def _applied(chain: Chain, result: Instance, item: Type, gives: Callable[[Type], Type] | None = None) -> CallableType:
+    """The signature of a chaining method that gives `item` to its task; `gives` tells the items that come of it."""
+    context = chain.context
     given = get_proper_type(context.api.get_expression_type(chain.given))
     if (reason := chain.no_task(given)) is not None:
         return chain.refuse(reason, result)
     shape = shape_of(given)
     if shape is None:
         return context.default_signature
-    gives = result
     if chain.method in ("filter", "take_while"):
         chain.check_answer(shape)
     elif chain.method != "for_each":
-        gives = result.copy_modified(args=[shape.result])
+        result = result.copy_modified(args=[shape.result if gives is None else gives(shape.result)])
     shape = without_fixed(shape, chain.call, chain.task, context.api)
     free = shape.free(chain.keywords)
     if not free:
@@ -167,10 +204,29 @@ def chain_signature(context: MethodSigContext) -> CallableType:
             chain.given,
             code=CALL_ARG,
         )
-        return signature(context.default_signature, [_task_of(shape), *_extras(chain, shape, [])], gives, chain.title)
-    chain.check_item(wanted.arg_types[0], free[0], shape)
+        return signature(context.default_signature, [_task_of(shape), *_extras(chain, shape, [])], result, chain.title)
+    chain.check_item(item, free[0], shape)
     parameters = [_task_of(shape), *_extras(chain, shape, free[:1])]
-    return signature(context.default_signature, parameters, gives, chain.title)
+    return signature(context.default_signature, parameters, result, chain.title)
+
+
+def _taken_apart(streamed: Type) -> tuple[Type, Type]:
+    """What a stream may hold: the items that are no `Failed`, and what all of them were at first."""
+    members = _members(streamed)
+    failed = [one for one in map(get_proper_type, members) if isinstance(one, Instance) and _is_failed(one)]
+    others = [one for one in members if not _is_failed(one)]
+    item = make_simplified_union(others) if others else UninhabitedType()
+    return item, make_simplified_union([*(one.args[0] for one in failed), item])
+
+
+def _members(type_: Type) -> list[Type]:
+    proper = get_proper_type(type_)
+    return flatten_nested_unions(proper.items) if isinstance(proper, UnionType) else [type_]
+
+
+def _is_failed(type_: Type) -> bool:
+    proper = get_proper_type(type_)
+    return isinstance(proper, Instance) and proper.type.fullname == _FAILED
 
 
 def reduce_signature(context: MethodSigContext) -> CallableType:

@@ -13,7 +13,8 @@
 | work | what a worker does with a batch | codec | how items cross, by reference too |
 | trying | calls that may fail, again and for good | failures | what an error says |
 | saving | keys and stores of a run | awaiting | async tasks and generators |
-| spots | numbers of steps for seeds and waits | replay | one failed item once more |
+| aside | a run on a thread, awaited | replay | one failed item once more |
+| spots | numbers of steps for seeds and waits | | |
 | logs | records and warnings of workers | empty | what folds on workers start from |
 """
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, cast
 
@@ -31,6 +32,7 @@ from daglite.runtime.calls import Calls
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.engines import Auto, Inline, Processes, Threads, engine_of
 from daglite.runtime.executor import Session
+from daglite.runtime.failures import Cancelled
 from daglite.runtime.processes.worker import inside_worker
 from daglite.runtime.saving import SaveBook
 from daglite.runtime.spots import spots_of
@@ -68,6 +70,7 @@ class Context:
         """`watch` is there when somebody listens to the run."""
         self.watch = watch
         self.cancellable = cancellable
+        self.cancelled = threading.Event()
         self.retries = settings.worker_retries
         self.seed = settings.seed
         self.ledger = Ledger(settings.max_failures)
@@ -80,8 +83,6 @@ class Context:
         self._stages = program.stages
         # Held by whoever waits for workers, while a stream runs.
         self.polling: AbstractContextManager[object] = contextlib.nullcontext()
-        # Raises what ends the run from outside of its streams.
-        self.check: Callable[[], None] = lambda: None
         # Of streams kept as a list, by stage: the index of each item, where a filter has made gaps.
         self.indices: dict[int, Sequence[int]] = {}
         self.calls = Calls(self.retries, self.ledger)
@@ -168,6 +169,10 @@ class Context:
         board = Board(session)
         self.boards.add(board)
         return board
+
+    def error_beside(self) -> BaseException | None:
+        """What ends the run whatever its stream is at: it was cancelled, or a single call has failed."""
+        return Cancelled("the run was cancelled") if self.cancelled.is_set() else self.calls.error
 
     def wake(self) -> None:
         """Make whoever waits for the engine look up; from any thread."""

@@ -9,7 +9,7 @@ from typing import NoReturn
 from daglite.exceptions import ExecutionError, Failure, TaskFailedError, attach_failure, failure_of
 from daglite.functions import Function
 
-__all__ = ["attempts_of", "blame", "note_attempts", "raise_blamed", "short_repr"]
+__all__ = ["Cancelled", "attempts_of", "blame", "note_attempts", "raise_blamed", "short_repr"]
 
 _ATTEMPTS = "__daglite_attempts__"
 
@@ -17,6 +17,10 @@ _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = 160
 _REPR.maxdict = _REPR.maxlist = _REPR.maxtuple = 8
 _MOST = 200
+
+
+class Cancelled(ExecutionError):
+    """The run was cancelled from outside."""
 
 
 def short_repr(item: object) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import threading
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -12,7 +11,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
-from daglite.exceptions import ExecutionError, Failure, ParameterError, TransferError
+from daglite.exceptions import Failure, ParameterError, TransferError
 from daglite.lazy import lazy
 from daglite.options import RunSettings, Store
 from daglite.program import (
@@ -44,11 +43,7 @@ if TYPE_CHECKING:
 else:
     events, watches = lazy("daglite.events"), lazy("daglite.runtime.watching.watch")
 
-__all__ = ["Cancelled", "Execution"]
-
-
-class Cancelled(ExecutionError):
-    """The run was cancelled from outside."""
+__all__ = ["Execution"]
 
 
 class Execution:
@@ -66,7 +61,6 @@ class Execution:
         self._stages = program.stages
         self._watch = watches.Watch(program, observers, str(settings.runtime)) if observers else None
         self._context = Context(program, settings, store, cancellable=cancellable, watch=self._watch)
-        self._context.check = self._check
         # The stages whose values each needs; what is pulled by another is run by it, and so are its needs.
         self._needs = [self._needs_of(stage) for stage in program.stages]
         runs = [number for number, stage in enumerate(program.stages) if not is_beside(stage)]
@@ -75,7 +69,6 @@ class Execution:
         # Stages below this number may start; a streamed run keeps the last one back.
         self._end = 0
         self._flow: Flow | None = None
-        self._cancelled = threading.Event()
 
     def __enter__(self) -> Execution:
         return self
@@ -140,7 +133,7 @@ class Execution:
 
     def cancel(self) -> None:
         """End the run from another thread: it raises `Cancelled` at its next turn."""
-        self._cancelled.set()
+        self._context.cancelled.set()
         self._context.wake()
 
     def close(self) -> None:
@@ -173,10 +166,9 @@ class Execution:
                 return
 
     def _check(self) -> None:
-        if self._cancelled.is_set():
-            raise Cancelled("the run was cancelled")
-        if self._context.calls.error is not None:
-            raise self._context.calls.error
+        error = self._context.error_beside()
+        if error is not None:
+            raise error
 
     def _ready(self, number: int) -> bool:
         return all(need in self._context.values for need in self._needs[number])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from daglite import compile
+from daglite import compile, task
 from daglite.loop import inline_shape, worker_shape, write_loop
 from daglite.program import StreamStage
 from tests.compile.test_long import maps
@@ -68,3 +68,36 @@ def test_plan_without_a_stream_says_so() -> None:
 
 def test_loop_of_5000_steps_is_shown_whole() -> None:
     assert compile(maps(5000)).explain("source").count("= call_") == 2 * 5000
+
+
+def test_tasks_in_the_coordinator_have_no_loop_in_a_worker() -> None:
+    text = compile(rows.iter(n=1).then(double.with_options(on="coordinator")).reduce(weighted, initial=0)).explain(
+        "source"
+    )
+
+    assert "in a worker" not in text
+    assert text.count("def loop(") == 2
+    assert text.count("item = snap(index, item)") == 1
+
+
+def test_places_side_by_side_are_one_loop_in_one_process() -> None:
+    here = double.with_options(on="coordinator")
+    text = compile(rows.iter(n=1).then(double).then(here).then(double).reduce(weighted, initial=0)).explain("source")
+    heads = [line for line in text.splitlines() if line.startswith("# step")]
+
+    assert heads == [
+        '# steps 0 to 4: with runtime="inline", in the coordinator, from the source to the ending',
+        "# steps 0 to 1: in a worker, over the items of one batch",
+        "# step 2: otherwise in the coordinator, called with one item after the other, without a loop of their own",
+        "# steps 3 to 4: in a worker, over the items of one batch",
+    ]
+
+
+def test_coroutines_are_no_loop_in_a_worker() -> None:
+    async def fetch(x: int) -> int:
+        return x
+
+    text = compile(rows.iter(n=1).then(task(fetch, on="threads")).reduce(weighted, initial=0)).explain("source")
+
+    assert "in a worker" not in text
+    assert "# step 1: otherwise coroutines of one event loop on a thread, each with one item after the other" in text

@@ -78,6 +78,62 @@ def test_time_limits_and_retries_of_a_copy_do_not_reach_the_coordinator(nothing_
     assert limited.map(x=range(1, 6)).run(workers=1) == [1, 2, 3, 4, 5]
 
 
+ON_A_LOOP = """
+import asyncio, os, sys, warnings
+from pathlib import Path
+from daglite import task
+
+warnings.simplefilter("ignore")
+how = sys.argv[1]
+
+def note(name, x):
+    with Path(name).open("a") as file:
+        file.write(f"{x}\\n")
+
+@task
+def numbers():
+    yield from range(20)
+
+@task(on="threads", workers=4, retries=2)
+async def forks(x):
+    note("calls", x)
+    await asyncio.sleep(0.001)
+    if x == 3:
+        pid = os.fork()
+        if pid:
+            # Others are under way on the loop meanwhile.
+            await asyncio.sleep(0.05)
+            print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+        elif how == "exits":
+            sys.exit(7)
+        elif how == "raises":
+            raise ValueError("in the copy")
+        elif how == "waits":
+            await asyncio.sleep(0)
+    note("ends", x)
+    return x
+
+print(numbers.iter().then(forks).run())
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "code", "said"),
+    [("returns", 0, ""), ("exits", 7, ""), ("raises", 1, "ValueError: in the copy"), ("waits", 1, "cannot await any")],
+)
+def test_the_copy_of_a_coroutine_that_forks_does_not_answer(
+    how: str, code: int, said: str, tmp_path: Path, launch: Launch
+) -> None:
+    out, errors = launch(ON_A_LOOP, how).communicate(timeout=40)
+    assert out == f"{code}\n{list(range(20))}\n"
+    assert said in errors
+    assert errors.count("Error: ") == (1 if said else 0)
+    # Neither is anything called twice, nor does another coroutine go on in the copy.
+    assert sorted(map(int, (tmp_path / "calls").read_text().split())) == list(range(20))
+    twice = [3] if how == "returns" else []
+    assert sorted(map(int, (tmp_path / "ends").read_text().split())) == sorted([*range(20), *twice])
+
+
 def speaks(x: int, folder: str) -> int:
     """The copy and the worker log at the same time, each more than a socket takes."""
     pid = os.fork()

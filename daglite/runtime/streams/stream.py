@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 from daglite.options import MIB
 from daglite.runtime.board import Boards
+from daglite.runtime.failures import Cancelled
 from daglite.runtime.streams.batch import PullSize
 from daglite.runtime.streams.beside import Nest
 from daglite.runtime.streams.route import Route
@@ -46,7 +47,7 @@ class StreamFlow:
         failed_beside: Callable[[], BaseException | None],
         most_asked: int | None = None,
     ) -> None:
-        """`failed_beside` gives the error of a single call that ran beside the stream, as soon as there is one.
+        """`failed_beside` gives what ends the run from beside the stream: a single call that failed, or its user.
 
         No more than `most_asked` items are asked for at once.
         """
@@ -225,7 +226,7 @@ class StreamFlow:
         if error is not None and not self._verdict.patience(self._route.lowest(), time.monotonic()):
             self._stopped, self._company.stopped = True, error
             self._boards.abandon()
-            if not self._pulling:
+            if not self._pulling or isinstance(error, Cancelled):
                 return
             _log.error(
                 "%s: %s; it is raised as soon as the source '%s' returns",

@@ -18,6 +18,7 @@ from daglite.runtime.codec import Sharing
 from daglite.runtime.executor import Notes, Reply
 from daglite.runtime.flat import SKIPPED
 from daglite.runtime.logs import mark_records_of_this_thread
+from daglite.runtime.threads.forked import loop_of_tasks_begins, until_a_copy_waits
 from daglite.runtime.threads.thread import Desk, Job, Program
 from daglite.runtime.travel.cells import written_marks
 from daglite.runtime.travel.errors import share_error
@@ -66,6 +67,7 @@ class House:
     # In the thread.
 
     def _work(self) -> None:
+        loop_of_tasks_begins()
         mark_records_of_this_thread(_AT.get)
         # What a user's coroutine raises when it is cancelled concerns nobody any more.
         with contextlib.suppress(BaseException):
@@ -188,12 +190,15 @@ def _called(step: BoundStep) -> Callable[[Any], Awaitable[object]]:
     """The step as a coroutine function of the value before it; an async generator gives the list of its items."""
     fill = filled(step)
 
-    async def called(value: Any) -> object:
+    async def awaited(value: Any) -> object:
         made = fill(value) if len(step.items) == 1 else fill(*value) if step.items else fill()
         if step.function.kind == "async_generator":
             return [item async for item in cast("AsyncIterator[object]", made)]
         # A wrapper may have awaited already: then there is nothing left to await.
         return await made if inspect.isawaitable(made) else made
+
+    async def called(value: Any) -> object:
+        return await until_a_copy_waits(step.function.name, awaited(value))
 
     return called
 

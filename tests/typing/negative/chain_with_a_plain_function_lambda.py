@@ -12,4 +12,4 @@ numbers.iter(n=3).then(lambda x: x)
 # pyright  Argument of type "(x: int) -> int" cannot be assigned to parameter "task" of type "(int, **P@then) -> TaskFuture[U@then]" in function "then"  [reportArgumentType]
 # pyrefly  Argument `(x: int) -> int` is not assignable to parameter `task` with type `(int, ...) -> TaskFuture[@_]` in function `daglite.futures.items.Items.then`  [bad-argument-type]
 # ty       Argument to bound method `Items.then` is incorrect: Expected `(int, /, *args: Unknown, **kwargs: Unknown) -> TaskFuture[Unknown]`, found `(x: int) -> int`  [invalid-argument-type]
-# python   TaskError: `then` needs a task; got <function <lambda>>; decorate the function with `@task` or wrap it: task(<lambda>)
+# python   TaskError: `then` needs a task; got <function <lambda>>; decorate the function with `@task` or wrap it: task(lambda ...)

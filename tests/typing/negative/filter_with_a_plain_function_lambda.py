@@ -12,4 +12,4 @@ numbers.iter(n=3).filter(lambda x: x > 1)
 # pyright  Argument of type "(x: int) -> bool" cannot be assigned to parameter "task" of type "(int, **P@filter) -> TaskFuture[bool]" in function "filter"  [reportArgumentType]
 # pyrefly  Argument `(x: int) -> bool` is not assignable to parameter `task` with type `(int, ...) -> TaskFuture[bool]` in function `daglite.futures.items.Items.filter`  [bad-argument-type]
 # ty       Argument to bound method `Items.filter` is incorrect: Expected `(int, /, *args: Unknown, **kwargs: Unknown) -> TaskFuture[bool]`, found `(x: int) -> bool`  [invalid-argument-type]
-# python   TaskError: `filter` needs a task; got <function <lambda>>; decorate the function with `@task` or wrap it: task(<lambda>)
+# python   TaskError: `filter` needs a task; got <function <lambda>>; decorate the function with `@task` or wrap it: task(lambda ...)

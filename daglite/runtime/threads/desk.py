@@ -1,0 +1,175 @@
+"""What sessions of threads and of coroutines share: programs by number, chunks under way, replies at a desk."""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from itertools import count
+
+from daglite.functions import Function
+from daglite.runtime.chain import BoundStep
+from daglite.runtime.codec import Sharing
+from daglite.runtime.executor import Chunk, Hear, Reply, Session
+from daglite.runtime.logs import MARKING
+from daglite.runtime.streams.batch import HERE
+from daglite.runtime.threads.thread import Desk, Job, Program
+
+__all__ = ["DeskSession"]
+
+# Two batches for each worker: one under way, one waiting.
+_CREDITS = 2
+# How long, in seconds, the end of a run waits for calls that are still going on.
+_GRACE = 0.5
+
+_log = logging.getLogger("daglite")
+
+
+class DeskSession(ABC):
+    """Workers in this process; see `executor.Session`."""
+
+    pace = HERE
+    attends = False
+
+    def __init__(self, workers: int, codec: Sharing) -> None:
+        self.workers = workers
+        self.codec = codec
+        self._numbers = count()
+        self._programs: dict[int, Program] = {}
+        self._desk = Desk()
+        # Chunks without an answer, and which of them have a worker to themselves.
+        self._under_way = 0
+        self._exclusive: set[int] = set()
+        self._open = True
+        self._hear: Hear | None = None
+        self._alerted: Session | None = None
+        MARKING.begin()
+
+    @abstractmethod
+    def resumes(self, function: Function) -> bool:
+        """See `executor.Session`."""
+
+    @abstractmethod
+    def _begin(self, job: Job) -> None:
+        """Take a job as soon as a worker is free."""
+
+    @abstractmethod
+    def _threads(self) -> list[threading.Thread]:
+        """Those that serve this session."""
+
+    @abstractmethod
+    def _send_away(self) -> None:
+        """Tell everybody to end, without replies."""
+
+    @abstractmethod
+    def _leave(self) -> list[threading.Thread]:
+        """The threads of those who were sent away since this was asked last."""
+
+    @abstractmethod
+    def _late(self, count: int) -> str:
+        """What to say of threads that are still there when nobody waits for them any more."""
+
+    def install(self, steps: Sequence[BoundStep]) -> int:
+        number = next(self._numbers)
+        self._programs[number] = Program(number, tuple(steps), contextvars.copy_context())
+        return number
+
+    def forget(self, program: int) -> None:
+        self._programs.pop(program, None)
+
+    def free(self) -> int:
+        shared = self._under_way - len(self._exclusive)
+        return max(0, _CREDITS * (self.workers - len(self._exclusive)) - shared)
+
+    def idle(self) -> bool:
+        return self._under_way < self.workers
+
+    def most(self) -> None:
+        return None
+
+    def submit(self, chunk: Chunk) -> None:
+        job = Job(chunk, self._programs[chunk.program])
+        self._under_way += 1
+        if chunk.exclusive:
+            self._exclusive.add(chunk.seq)
+        self._begin(job)
+
+    def flush(self) -> None:
+        """Workers have what was submitted."""
+        return None
+
+    def ready(self, timeout: float | None) -> Sequence[Reply]:
+        replies = self._desk.collect(self.patience(timeout))
+        for reply in replies:
+            if reply.kind != "piece":
+                self._under_way -= 1
+                self._exclusive.discard(reply.seq)
+        return replies
+
+    def wake(self) -> None:
+        self._desk.replies.put(None)
+
+    def attend(self, fd: int, *, on: bool) -> None:
+        raise AssertionError("it waits at a lock")
+
+    def alert(self, other: Session | None) -> None:
+        self._alerted = other
+        self._desk.alerted = None if other is None else other.wake
+
+    def patience(self, timeout: float | None) -> float | None:
+        return timeout
+
+    def listen(self, hear: Hear | None) -> None:
+        self._hear = hear
+        for thread in self._threads():
+            self._tell_of(thread)
+
+    def _tell_of(self, thread: threading.Thread) -> None:
+        if self._hear is not None and thread.native_id is not None:
+            self._hear(thread.native_id, None, None)
+
+    def abandon(self) -> None:
+        """Dismiss everybody if anything is under way: whoever is not in a call is gone at once."""
+        if self._under_way:
+            self._dismiss()
+
+    def recycle(self) -> None:
+        """Make the session fit for another run, with new workers in the place of those that were busy."""
+        self.abandon()
+        self._see_off()
+        self._programs.clear()
+
+    def close(self) -> None:
+        """Dismiss everybody and wait for calls under way, but not for long; what still goes on then ends by itself."""
+        try:
+            self._dismiss()
+            self._see_off()
+        except KeyboardInterrupt:
+            # Whatever the first Ctrl-C kept from being told.
+            self._dismiss()
+            raise
+        finally:
+            if self._open:
+                self._open = False
+                MARKING.end()
+
+    def _dismiss(self) -> None:
+        self._send_away()
+        # Late replies go to the old desk, where nobody looks.
+        self._desk = Desk()
+        self.alert(self._alerted)
+        self._under_way = 0
+        self._exclusive.clear()
+
+    def _see_off(self) -> None:
+        """Wait for the dismissed, for a while."""
+        until = time.monotonic() + _GRACE
+        # A session that is collected as garbage may be closed from one of its own threads.
+        leaving = [thread for thread in self._leave() if thread is not threading.current_thread()]
+        for thread in leaving:
+            thread.join(max(0.0, until - time.monotonic()))
+        if late := sum(thread.is_alive() for thread in leaving):
+            _log.warning("the run is over, but %s; nobody waits for it any more", self._late(late))
