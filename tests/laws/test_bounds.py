@@ -160,6 +160,7 @@ def test_law_9_a_consumer_pulls_the_source(n: int, window: int, slow: Slow, runt
 @example(
     n=30, more=0, window=1, slow="first item", workers=2, tasks=(True, True, True), helper=True, runtime="processes"
 )
+@example(n=30, more=0, window=4, slow="fold", workers=3, tasks=(True, True, True), helper=True, runtime="threads")
 def test_law_9_holds_for_each_of_two_streams_side_by_side(
     n: int,
     more: int,
@@ -181,17 +182,19 @@ def test_law_9_holds_for_each_of_two_streams_side_by_side(
         other.done += 1
         return total + pair[0] + pair[1]
 
+    @task
+    def held(pair: tuple[int, int]) -> tuple[int, int]:
+        if slow == "fold":
+            time.sleep(0.003)
+        return pair
+
     streams = [counting(first, slow).iter(n=n), counting(other, "nothing").iter(n=n + more)]
     one, beside = (each.then(work(slow)) if there else each for each, there in zip(streams, tasks, strict=False))
-    pairs = one.zip(beside).then(task(kept)) if tasks[2] else one.zip(beside)
+    pairs = one.zip(beside).then(held) if tasks[2] else one.zip(beside)
     plan = daglite.compile(pairs.reduce(add, initial=0), window=window, helper_thread=helper)
 
     assert plan.run(runtime=runtime, workers=workers) == (sum(tasks[:2]) + 2) * n * (n - 1) // 2
     assert max([*first.alive, *other.alive, 0]) <= window
-
-
-def kept(pair: tuple[int, int]) -> tuple[int, int]:
-    return pair
 
 
 @SOME
