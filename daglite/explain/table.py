@@ -74,7 +74,10 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Everything that `explain` tells of a program; `fingerprint` is None where nobody asked for it."""
+    """Everything that `explain` tells of a program; `fingerprint` is None where nobody asked for it.
+
+    `coordinator` is what is to be expected of it with a number of workers, where somebody asked for that.
+    """
 
     fingerprint: Fingerprint | None
     title: str
@@ -84,9 +87,10 @@ class Table:
     rules: tuple[Firing, ...]
     not_fused: tuple[str, ...]
     default_store: bool
+    coordinator: tuple[str, ...] = ()
 
 
-def table_of(program: Program, fingerprint: Fingerprint | None) -> Table:
+def table_of(program: Program, fingerprint: Fingerprint | None, coordinator: tuple[str, ...] = ()) -> Table:
     """Look at a program; a result of another stage is shown by the number of that stage's last step."""
     stages = program.stages
     lasts = [steps_of(stage)[-1].number for stage in stages]
@@ -110,6 +114,7 @@ def table_of(program: Program, fingerprint: Fingerprint | None) -> Table:
         program.trace,
         program.remarks,
         unnamed,
+        coordinator,
     )
 
 

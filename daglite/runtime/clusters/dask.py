@@ -15,6 +15,7 @@ from typing import Any
 
 from distributed import Client, Future, KilledWorker, LocalCluster
 
+from daglite.capacity import TOLLS
 from daglite.exceptions import ExecutionError
 from daglite.runtime.clusters.carrier import Arrived, Broken, Failed, Joined, Left, Mail, Spot, words_of
 from daglite.runtime.clusters.parcels import STAMP, Parcel
@@ -37,7 +38,7 @@ class DaskCarrier:
     """Tasks of a client; see `carrier.Carrier`."""
 
     engine = "Dask"
-    rate = 700.0
+    rate = TOLLS["dask"].rate
 
     def __init__(self, client: Client, close: Callable[[], None]) -> None:
         self.mail = Mail()

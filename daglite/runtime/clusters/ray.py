@@ -16,6 +16,7 @@ from queue import Empty, SimpleQueue
 import ray
 from ray.exceptions import NodeDiedError, OutOfMemoryError, RayError, WorkerCrashedError
 
+from daglite.capacity import TOLLS
 from daglite.exceptions import ExecutionError, ParameterError
 from daglite.runtime.clusters.carrier import Arrived, Broken, Failed, Joined, Left, Mail, Spot, words_of
 from daglite.runtime.clusters.parcels import Parcel
@@ -41,7 +42,7 @@ class RayCarrier:
     """Remote tasks; see `carrier.Carrier`. Ray chooses the worker for each, and has a process for each slot."""
 
     engine = "Ray"
-    rate = 2000.0
+    rate = TOLLS["ray"].rate
 
     def __init__(self, close: Callable[[], None]) -> None:
         self.mail = Mail()
