@@ -20,11 +20,21 @@ def text(table: Table) -> str:
 
 
 def head(table: Table) -> str:
-    """The first line: one line always, so that programs can take it off."""
+    """The first line: one line always, so that programs can take it off, and no wider than a folded table.
+
+    Where there is too little room the words of the window go first, then the title, which its last step tells too.
+    """
     found = table.fingerprint
     name = found.digest[:8] if found is not None and found.digest else "(no fingerprint)"
     kind = "optimised" if table.optimised else "not optimised"
-    return f"plan {name}   {table.title}   {kind}   window <= {window_text(table.limits)}"
+    window = f"window <= {window_text(table.limits)}"
+    short = window.replace(" items per worker", "/worker")
+    for parts in ((f"plan {name}", table.title, kind, window), (f"plan {name}", table.title, kind, short)):
+        for gap in ("   ", "  "):
+            if len(line := gap.join(parts)) <= WIDTH:
+                return line
+    room = WIDTH - len("  ".join((f"plan {name}", "", kind, short)))
+    return "  ".join((f"plan {name}", f"{table.title[: max(0, room - 4)]}...{table.title[-1]}", kind, short))
 
 
 def step_lines(lines: Sequence[Line]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from daglite.program import (
     MaterialiseStage,
     Place,
     Program,
+    Segment,
     Stage as PlannedStage,
     Step as PlannedStep,
     StreamStage,
@@ -225,7 +226,18 @@ def reported_steps(program: Program, stages: Mapping[int, Stage], steps: Mapping
     for number, stage in enumerate(program.stages):
         for position, step in enumerate(steps_of(stage)):
             sums = stages.get(number, Stage())
-            yield _Row(number, stage, sums, step, steps.get(step.number, Step())).report(position)
+            yield _Row(number, stage, sums, step, steps.get(step.number, Step()), steps).report(position)
+
+
+def _here(segment: Segment) -> bool:
+    """Whether all its tasks run in the coordinator."""
+    return all(link.function.here for link in segment.links)
+
+
+def _fronted(planned: StreamStage) -> bool:
+    """Whether something stands beside the source, in the coordinator."""
+    first = planned.segments[0]
+    return bool(first.operations) or (bool(first.links) and _here(first))
 
 
 @dataclass
@@ -237,6 +249,7 @@ class _Row:
     stage: Stage
     step: PlannedStep
     clock: Step
+    clocks: Mapping[int, Step]
 
     def report(self, position: int) -> StepReport:
         match self.planned:
@@ -258,11 +271,14 @@ class _Row:
         # What the coordinator ran itself is known from clocks, what it only moved from the events of batches; a run
         # that chooses for itself has both.
         if any(self.step is operation.step for operation in planned.operations):
-            return self._operation(planned, position)
+            return self._row(
+                position, "coordinator", clock.begun, clock.returned, None, None, clock.seconds, None, None
+            )
         if self.step is planned.source:
-            busy = stage.source + clock.seconds
-            # What comes out of operations beside the source is what was pulled; what went in nobody has counted.
-            out = clock.returned or None if planned.segments[0].operations else stage.items + clock.returned
+            busy, out = stage.source + clock.seconds, stage.items + clock.returned
+            if _fronted(planned):
+                # What was pulled then has come through what stands beside it.
+                busy, out = clock.seconds, clock.returned
             idle, blocked = (stage.on_workers, stage.on_window) if shipped else (None, None)
             sent = stage.sent_bytes if shipped else None
             return self._row(position, "coordinator", None, out, None, sent, busy, idle, blocked)
@@ -272,7 +288,7 @@ class _Row:
             # It gets all of them at once.
             came = end.arrived + max(0, stage.calls - clock.begun)
             return self._row(position, "coordinator", came, clock.returned, None, None, clock.seconds, None, None)
-        busy, done = clock.seconds + end.passing, int(stage.done_with)
+        busy, done = clock.seconds + max(0.0, end.passing - self._before(planned)), int(stage.done_with)
         if planned.folds_on_workers and shipped:
             idle = None if planned.links else stage.idle
             return self._row(position, place, clock.begun, done, stage.batches, stage.back_bytes, busy, idle, None)
@@ -297,12 +313,14 @@ class _Row:
         batches, back = part.batches if shipped else None, part.back_bytes if last else None
         return self._row(position, place, clock.begun, clock.returned, batches, back, clock.seconds, idle, None)
 
-    def _operation(self, planned: StreamStage, position: int) -> StepReport:
-        """An operation, whose time is that of the source or of the ending beside it."""
-        beside = planned.segments[0].operations
-        pulled = bool(beside) and self.step is beside[-1].step
-        out = self.clock.returned + (self.stage.items if pulled else 0) or None
-        return self._row(position, "coordinator", None, out, None, None, None, None, None)
+    def _before(self, planned: StreamStage) -> float:
+        """Seconds in what stands between the last workers and the ending, which asks for its results."""
+        places = [number for number, segment in enumerate(planned.segments) if not _here(segment)]
+        if not places or not self.stage.workers:
+            return 0.0
+        behind = planned.segments[places[-1] + 1 :]
+        steps = [step for one in behind for step in (*(each.step for each in one.operations), *one.links)]
+        return sum(self.clocks[step.number].seconds for step in steps if step.number in self.clocks)
 
     def _made(self, position: int, came: int | None, out: int) -> StepReport:
         """A step of which the clocks know everything."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 from daglite.explain import calls_of
+from daglite.explain.columns import WIDTH, wrapped
 from daglite.observe.amounts import bytes_text, count_text, seconds_text
 from daglite.observe.measures import StepReport, StreamReport, WorkerReport
 from daglite.program import Program
@@ -14,14 +16,14 @@ __all__ = ["lines"]
 
 # A longer table loses its middle.
 _MOST = 40
-_WIDEST = 34
+# The column of the steps is folded to what the others leave of a page, but not to less.
+_NARROW = 14
 _MEASURED = (
     "in, out   items, counted in the coordinator and at the calls in workers",
     "bytes     what left for another process",
     "busy      clocks around the calls; of a source around its pulls, of a fold",
     "          around its batches; saves included",
     "waiting   of a source: not asked, as workers had enough; of tasks: workers idle",
-    "blocked   of a source: not asked, as the window was full",
 )
 
 
@@ -42,7 +44,8 @@ def lines(
         [_HEAD, *_shortened([_step(step, call) for step, call in zip(steps, calls_of(program), strict=True)])]
     )
     for stream in streams:
-        yield _stream(stream)
+        blocked = sum(step.blocked or 0.0 for step in steps if step.stage == stream.stage)
+        yield from wrapped(_stream(stream, blocked), WIDTH, indent=4)
     if workers:
         yield ""
         yield from _table([("worker", "batches", "items", "busy", "waiting", ""), *_shortened(map(_worker, workers))])
@@ -55,15 +58,14 @@ def lines(
     yield from _MEASURED
 
 
-_HEAD = ("#  ", "where", "step", "in", "out", "batches", "bytes", "busy", "waiting", "blocked")
+_HEAD = ("#  ", "where", "step", "in", "out", "bytes", "busy", "waiting")
 
 
 def _step(step: StepReport, call: str) -> tuple[str, ...]:
-    shown = call if len(call) <= _WIDEST else f"{call[: _WIDEST - 3]}..."
-    counts = [count_text(count) for count in (step.items_in, step.items_out, step.batches)]
-    times = [seconds_text(one) for one in (step.busy, step.waiting, step.blocked)]
+    counts = [count_text(count) for count in (step.items_in, step.items_out)]
+    times = [seconds_text(one) for one in (step.busy, step.waiting)]
     number = f"{step.number} {'+' if step.joined else ' '}"
-    return (number, step.where, shown, *counts, bytes_text(step.nbytes), *times)
+    return (number, step.where, call, *counts, bytes_text(step.nbytes), *times)
 
 
 def _worker(worker: WorkerReport) -> tuple[str, ...]:
@@ -73,13 +75,13 @@ def _worker(worker: WorkerReport) -> tuple[str, ...]:
     return (*counts, seconds_text(worker.busy), seconds_text(worker.waiting), share)
 
 
-def _stream(stream: StreamReport) -> str:
+def _stream(stream: StreamReport, blocked: float) -> str:
     if not stream.workers:
         return f"stream {stream.stage}: in the coordinator, one item alive at a time"
     window = f"{stream.peak:,} of {counted(stream.window, 'item')} alive at most"
     workers, batches = counted(stream.workers, "worker"), counted(stream.batches, "batch", "batches")
     moved = f"{bytes_text(stream.sent)} to {workers}, {bytes_text(stream.back)} back"
-    return f"stream {stream.stage}: {window}; {batches}, {moved}"
+    return f"stream {stream.stage}: {window}; {batches}, {moved}; blocked {seconds_text(blocked)} by a full window"
 
 
 def _shortened(rows: Iterator[tuple[str, ...]] | Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
@@ -92,16 +94,31 @@ def _shortened(rows: Iterator[tuple[str, ...]] | Sequence[tuple[str, ...]]) -> l
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """The rows aligned: numbers to the right, words to the left."""
+    """The rows aligned: numbers to the right, words to the left; a step goes on in the next line where it is long."""
     whole = [row for row in rows if not row[0].startswith("...")]
     widths = [max(len(row[column]) for row in whole) for column in range(len(rows[0]))]
     words = {column for column, name in enumerate(rows[0]) if name in ("where", "step")}
+    gap = 2
+    if "step" in rows[0]:
+        gap, widths[rows[0].index("step")] = _fitted(widths, rows[0].index("step"))
     for row in rows:
         if row[0].startswith("..."):
             yield f" {row[0]}"
             continue
-        cells = [
-            f"{cell:{width}}" if column in words else f"{cell:>{width}}"
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        yield f" {'  '.join(cells)}".rstrip()
+        folded = [wrapped(cell, width) for cell, width in zip(row, widths, strict=True)]
+        for parts in itertools.zip_longest(*folded, fillvalue=""):
+            cells = [
+                f"{cell:{width}}" if column in words else f"{cell:>{width}}"
+                for column, (cell, width) in enumerate(zip(parts, widths, strict=True))
+            ]
+            yield f" {(' ' * gap).join(cells)}".rstrip()
+
+
+def _fitted(widths: Sequence[int], step: int) -> tuple[int, int]:
+    """The gap between columns, and the width of that of the steps, so that a page holds all of them."""
+    others = 1 + sum(widths) - widths[step]
+    for gap in (2, 1):
+        room = WIDTH - others - gap * (len(widths) - 1)
+        if room >= min(widths[step], _NARROW):
+            break
+    return gap, min(widths[step], max(_NARROW, room))

@@ -114,22 +114,22 @@ def _before_last(
 
     `tallies` takes the clocks of what stands in front, when somebody listens.
     """
-    last = len(segments) - 1
+    last, generated = len(segments) - 1, isinstance(stage.source, Step)
     operated = [segment for segment in stage.segments if segment.operations or segment is stage.segments[0]]
     for number, (planned, (pipe, links, savers)) in enumerate(zip(operated, segments, strict=True)):
         if pipe is not None:
-            if number == 0 and tallies is not None and isinstance(stage.source, Step):
-                tallies.append(watched.clocked(source))
+            own = Tally(source.number) if tallies is not None and number == 0 and generated else None
+            if tallies is not None:
+                tallies += [*([] if own is None else [own]), *pipe.tallies]
             # What nothing changes any more need not be captured.
             kept = codec if number < last or limited else None
-            copied_by = codec if number == 0 and isinstance(stage.source, Step) else None
-            source, codec = piped(source, planned, pipe, kept, copied_by=copied_by), kept
+            copied_by = codec if number == 0 and generated else None
+            source, codec = piped(source, planned, pipe, kept, copied_by=copied_by, tally=own), kept
         if number < last:
             chain = Chain(links, context.loop, trials=context.trials)
             if tallies is not None:
                 # Mapped values are counted by the task that takes them.
-                own = pipe is not None or isinstance(stage.source, Step)
-                tallies += [*([watched.clocked(source)] if own else []), *chain.tallies]
+                tallies += [*([watched.clocked(source)] if pipe is None and generated else []), *chain.tallies]
             source = _flowing(context, source, chain, savers)
     return source, codec
 
@@ -175,7 +175,7 @@ def _inline_flow(
         return InlineFlow(source, chain, savers, ending, codec, watchful=context.cancellable, most=most)
     stage = watch.stage_of(steps[0].number)
     watch.opened(stage, 0, 1, source.total, watched.InlineGauge(source, context.ledger))
-    tallies = watched.clocks(source, chain, ending, steps[-1].number) if watch.steps else []
+    tallies = watched.clocks(source, chain, ending, steps[-1].number, before) if watch.steps else []
     flow = watched.WatchedInline(source, chain, savers, ending, codec, watchful=context.cancellable, most=most)
     flow.watch(watch, stage, [*before, *tallies])
     return flow
@@ -265,7 +265,8 @@ def _adaptive_flow(
     def move(answer: Answer) -> StreamFlow | None:
         board = context.crew(answer)
         try:
-            flow = stream_flow(context, stage, source, [Part(board, steps, intake)], ordered, inline.ending)
+            part = Part(board, steps, intake, tallies=tuple(before))
+            flow = stream_flow(context, stage, source, [part], ordered, inline.ending)
         except TransferError as error:
             _log.debug("%s", error)
             return None
@@ -280,7 +281,8 @@ def _adaptive_flow(
         return AdaptiveFlow(inline, context.choice(), move, folds=folds)
     number = watch.stage_of(steps[0].number)
     watch.opened(number, 0, 1, source.total, watched.InlineGauge(source, context.ledger))
-    tallies = watched.clocks(source, inline.chain, inline.ending, steps_of(stage)[-1].number) if watch.steps else []
+    last = steps_of(stage)[-1].number
+    tallies = watched.clocks(source, inline.chain, inline.ending, last, before) if watch.steps else []
     flow = watched.WatchedAdaptive(inline, context.choice(), move, folds=folds)
     flow.watch(watch, number, [*before, *tallies])
     return flow

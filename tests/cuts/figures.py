@@ -8,14 +8,14 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-import statistics
 import time
 from collections.abc import Callable, Iterator
 
 import distributed
 
 from daglite.exceptions import ExecutionError
-from tests.cuts.machines import Machines, Seen, machines, watch, work
+from tests.cuts.machines import Machines, machines
+from tests.cuts.watching import Seen, spread, watch, work
 
 ITEMS = 600
 Event = Callable[[Machines], None]
@@ -60,7 +60,7 @@ EVENTS: dict[str, Event | None] = {
 def once(event: Event | None) -> Seen:
     """One run with one fault."""
     with machines() as here:
-        return watch(work(ITEMS), here.address, lambda: None if event is None else event(here))
+        return watch(work(ITEMS), here.dask, lambda: None if event is None else event(here))
 
 
 def judged(name: str, seen: Seen) -> str:
@@ -84,11 +84,6 @@ def rows(repeats: int, only: str) -> Iterator[str]:
         # Where the run ends there is no time without one.
         gaps = spread([seen.gap for seen in found]) if outcome == "all once" else ""
         yield f"| {name} | {repeats} | {outcome} | {gaps} | {spread([seen.seconds for seen in found])} |"
-
-
-def spread(values: list[float]) -> str:
-    """The median, and the least and most."""
-    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
 
 
 def main() -> None:

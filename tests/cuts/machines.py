@@ -1,23 +1,20 @@
-"""A Dask cluster over several machines of a network, and what was seen of a run while something happened to it."""
+"""A Dask cluster over several machines of a network."""
 
 from __future__ import annotations
 
 import contextlib
 import tempfile
-import threading
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import distributed
 
-from daglite import Plan, compile, task
 from daglite.runtime import Dask
 from tests.conformance.commands import Commands
 from tests.cuts.network import Network
 
-__all__ = ["Machines", "Seen", "machines", "watch", "work"]
+__all__ = ["Machines", "machines"]
 
 
 @dataclass
@@ -27,6 +24,10 @@ class Machines:
     network: Network
     commands: Commands
     address: str
+
+    def dask(self) -> Dask:
+        """The cluster as a runtime."""
+        return Dask(self.address)
 
 
 @contextlib.contextmanager
@@ -45,49 +46,3 @@ def machines() -> Iterator[Machines]:
             yield Machines(network, commands, address)
         finally:
             commands.end()
-
-
-def work(n: int) -> Plan[list[int]]:
-    """Items of 20 ms, in batches of at most five."""
-
-    @task
-    def count(n: int) -> Iterator[int]:
-        yield from range(n)
-
-    @task
-    def slow(x: int) -> int:
-        time.sleep(0.02)
-        return x
-
-    return compile(count.iter(n=n).then(slow), batch=5)
-
-
-@dataclass
-class Seen:
-    """The items that came, the longest time without one, all of the time, and the error if there was one."""
-
-    items: list[int] = field(default_factory=list)
-    gap: float = 0.0
-    seconds: float = 0.0
-    error: Exception | None = None
-
-
-def watch(plan: Plan[list[int]], address: str, event: Callable[[], None], *, ordered: bool = True) -> Seen:
-    """Stream a plan, and have something happen after its tenth item, beside it."""
-    seen, beside = Seen(), threading.Thread(target=event)
-    began = last = time.monotonic()
-    try:
-        with Dask(address) as dask, plan.stream(runtime=dask, ordered=ordered) as items:
-            for item in items:
-                now = time.monotonic()
-                seen.items.append(item)
-                if len(seen.items) == 10:
-                    beside.start()
-                elif len(seen.items) > 10:
-                    seen.gap = max(seen.gap, now - last)
-                last = now
-    except Exception as error:
-        seen.error = error
-    seen.seconds = time.monotonic() - began
-    beside.join()
-    return seen

@@ -42,6 +42,13 @@ class Network:
         """What to put before a command so that it runs on a machine."""
         return ["ip", "netns", "exec", self._names[machine]]
 
+    def pids(self, machine: int) -> list[int]:
+        """What runs on it."""
+        told = subprocess.run(
+            ["ip", "netns", "pids", self._names[machine]], check=False, capture_output=True, text=True
+        )
+        return [int(pid) for pid in told.stdout.split()]
+
     def cut(self, machine: int) -> None:
         """Pull its cable: nobody is told, packets are lost."""
         _ip("-n", self._names[machine], "link", "set", "eth", "down")

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from daglite.exceptions import ExecutionError
-from tests.cuts.machines import Machines, machines, watch, work
+from tests.cuts.machines import Machines, machines
+from tests.cuts.watching import watch, work
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -27,21 +28,21 @@ def test_a_worker_that_is_cut_off_for_a_while_loses_nothing(here: Machines, seco
         time.sleep(seconds)
         here.network.heal(1)
 
-    seen = watch(work(1000), here.address, cut, ordered=ordered)
+    seen = watch(work(1000), here.dask, cut, ordered=ordered)
     assert seen.error is None
     assert (seen.items if ordered else sorted(seen.items)) == list(range(1000))
 
 
 @pytest.mark.parametrize("ordered", [True, False])
 def test_a_worker_that_is_cut_off_for_good_loses_nothing(here: Machines, ordered: bool) -> None:
-    seen = watch(work(1000), here.address, lambda: here.network.cut(1), ordered=ordered)
+    seen = watch(work(1000), here.dask, lambda: here.network.cut(1), ordered=ordered)
     assert seen.error is None
     assert (seen.items if ordered else sorted(seen.items)) == list(range(1000))
     assert seen.gap < 90
 
 
 def test_a_scheduler_that_is_cut_off_ends_the_run_in_bounded_time(here: Machines) -> None:
-    seen = watch(work(10_000), here.address, lambda: here.network.cut(0))
+    seen = watch(work(10_000), here.dask, lambda: here.network.cut(0))
     assert isinstance(seen.error, ExecutionError)
     assert "the connection to the Dask scheduler" in str(seen.error)
     assert seen.items == list(range(len(seen.items)))

@@ -230,17 +230,19 @@ def test_a_worker_that_joins_gets_work(cluster: Cluster) -> None:
 
 
 def test_the_end_of_the_scheduler_is_told_in_bounded_time(doomed: Cluster) -> None:
-    def kill() -> None:
-        time.sleep(0.5)
-        os.killpg(doomed.scheduler.pid, signal.SIGKILL)
+    killed: list[float] = []
 
-    killing = threading.Thread(target=kill)
-    killing.start()
-    began = time.monotonic()
+    @task
+    def ending(n: int) -> Iterator[int]:
+        for number in range(n):
+            if number == 20:
+                os.killpg(doomed.scheduler.pid, signal.SIGKILL)
+                killed.append(time.monotonic())
+            yield number
+
     with pytest.raises(ExecutionError, match=r"the connection to the Dask scheduler at tcp://.* is lost"):
-        count.iter(n=10_000).then(task(nap)).run(runtime=Dask(doomed.address))
-    killing.join()
-    assert time.monotonic() - began < 5
+        ending.iter(n=10_000).then(task(nap)).run(runtime=Dask(doomed.address))
+    assert time.monotonic() - killed[0] < 5
 
 
 @pytest.mark.parametrize("leave", ["early", "error"])

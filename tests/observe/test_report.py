@@ -3,15 +3,48 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import daglite
 from daglite import task
+from daglite.events import Called, StepTime
 from daglite.observe import Report
 from daglite.options import RuntimeName
 from tests.observe.recording import count_up, dies_once, fold, plus_one, sleepy, square, total_of
+
+
+@task
+def slow_count(n: int) -> Iterator[int]:
+    for i in range(n):
+        time.sleep(0.005)
+        yield i
+
+
+@task
+def second_of(pair: tuple[int, list[int]]) -> int:
+    return sum(pair[1])
+
+
+def grouped(total: int, pair: tuple[int, list[int]]) -> int:
+    return total + sum(pair[1])
+
+
+def second(total: int, pair: tuple[int, int]) -> int:
+    return total + pair[1]
+
+
+class Kept:
+    """A store that counts."""
+
+    saved = 0
+
+    def save(self, key: str, value: object) -> None:
+        self.saved += 1
+
 
 PLAN = daglite.compile(count_up.iter(n=60).then(square).then(sleepy, seconds=0.002).reduce(fold, initial=0))
 
@@ -160,13 +193,36 @@ def test_the_page_shows_the_table_of_explain() -> None:
     head, *lines = str(report).splitlines()
 
     assert re.fullmatch(r"run   ReduceFuture\[int\]   processes   [\d.]+ m?s   done", head)
-    assert lines[0].split() == ["#", "where", "step", "in", "out", "batches", "bytes", "busy", "waiting", "blocked"]
-    assert lines[1].startswith(" 0    coordinator  iter count_up(n=60)")
-    assert lines[2].startswith(" 1 +  workers      then square ")
-    assert lines[4].startswith(" 3 +  coordinator  reduce fold(initial=0)")
-    assert lines[5].startswith("stream 0: ")
-    assert lines[7].split() == ["worker", "batches", "items", "busy", "waiting"]
-    assert max(map(len, lines)) <= 120
+    assert lines[0].split() == ["#", "where", "step", "in", "out", "bytes", "busy", "waiting"]
+    rows = [line for line in lines if re.match(r" \d ", line)]
+    assert rows[0].startswith(" 0    coordinator  iter count_up(n=60)")
+    assert rows[1].startswith(" 1 +  workers      then square ")
+    assert rows[2].startswith(" 2 +  workers      then sleepy(")
+    assert rows[3].startswith(" 3 +  coordinator  reduce fold(initial=0)")
+    told = " ".join(line.strip() for line in lines)
+    assert re.search(r"stream 0: \d+ of 512 items alive at most; .* back; blocked [\d.]+ \w?s by a full window", told)
+    assert ["worker", "batches", "items", "busy", "waiting"] in [line.split() for line in lines]
+    assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize("count", [60, 99_999_999])
+def test_the_page_is_80_columns_wide(count: int) -> None:
+    """Also where steps have long arguments, and there are many items."""
+
+    @task
+    def shown(x: int, currency_of_the_day: str, and_another_long_name: int = 0) -> int:
+        return x
+
+    stream = count_up.iter(n=2).then(shown, currency_of_the_day="GBP" * 8, and_another_long_name=1).batch(2)
+    report = Report()
+    daglite.compile(stream.then(total_of), window=64).run(runtime="inline", observers=[report])
+    more = [StepTime(step.number, 0.0, count, count - (step.items_out or 0), 0) for step in report.steps]
+    report.notice(Called(0.0, 0, 0, 0.0, tuple(more)))
+    lines = str(report).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert f"{count:,}" in lines[2]
+    # The name of a task is never cut.
+    assert any(" then shown(" in line for line in lines)
 
 
 def test_a_long_plan_is_reported_on_a_page() -> None:
@@ -193,12 +249,62 @@ def test_segments_are_counted_apart() -> None:
         ("count_up", "coordinator", None, 40),
         ("square", "workers", 40, 40),
         ("square", "coordinator", 40, 40),
-        ("batch", "coordinator", None, None),
+        ("batch", "coordinator", 40, 10),
         ("total_of", "workers", 10, 10),
         ("fold", "coordinator", 10, 1),
     ]
     batches = [step.batches for step in report.steps]
     assert sum(batches[at] or 0 for at in (1, 4)) == report.streams[0].batches
+
+
+def test_operations_are_counted_wherever_they_stand(runtime: RuntimeName) -> None:
+    """Beside the source, between tasks on workers, and before the ending: what goes in is what came out before."""
+    stream = count_up.iter(n=44).skip(4).save("item_{iteration_index}").batch(2).then(total_of)
+    folded = stream.window(3).then(total_of).distinct().enumerate().reduce(task(second), initial=0)
+    report, kept = Report(), Kept()
+    folded.run(runtime=runtime, workers=2, observers=[report], store=kept)
+    assert [(step.task, step.items_in, step.items_out) for step in report.steps] == [
+        ("count_up", None, 44),
+        ("skip", 44, 40),
+        ("batch", 40, 20),
+        ("total_of", 20, 20),
+        ("window", 20, 18),
+        ("total_of", 18, 18),
+        ("distinct", 18, 18),
+        ("enumerate", 18, 18),
+        ("second", 18, 1),
+    ]
+    assert kept.saved == 40
+
+
+@pytest.mark.parametrize("where", ["beside the source", "between workers", "before the ending"])
+def test_the_time_of_an_operation_is_its_own(runtime: RuntimeName, where: str) -> None:
+    @task(name="slow_key")
+    def slow_key(x: int) -> int:
+        time.sleep(0.005)
+        return x // 4
+
+    items = count_up.iter(n=40)
+    stream = (items if where == "beside the source" else items.then(plus_one)).group_by(slow_key)
+    report = Report()
+    if where == "before the ending":
+        stream.reduce(task(grouped), initial=0).run(runtime=runtime, workers=1, observers=[report])
+    else:
+        stream.then(second_of).reduce(fold, initial=0).run(runtime=runtime, workers=1, observers=[report])
+    busy = {step.task: step.busy or 0.0 for step in report.steps}
+    assert busy.pop("slow_key") >= 40 * 0.005
+    assert sum(busy.values()) < 40 * 0.005
+
+
+def test_the_time_in_which_an_operation_waits_for_items_is_not_its_own(runtime: RuntimeName) -> None:
+    report = Report()
+    slow_count.iter(n=20).batch(5).then(total_of).run(runtime=runtime, workers=1, observers=[report])
+    source, batch, _ = report.steps
+    assert (source.items_out, batch.items_in, batch.items_out) == (20, 20, 4)
+    assert source.busy is not None
+    assert batch.busy is not None
+    assert source.busy >= 20 * 0.005
+    assert 0 <= batch.busy < 20 * 0.005
 
 
 def test_operations_in_front_of_a_fold_are_no_items_of_it() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ import ray
 from daglite import compile, task
 from daglite.exceptions import ExecutionError, ParameterError, WorkerDiedError, failure_of
 from daglite.runtime import Ray
+from daglite.runtime.clusters import ray as engine
+from daglite.runtime.clusters.carrier import Broken
 from tests.faults.scripts import children_of
 
 pytestmark = pytest.mark.timeout(120)
@@ -92,6 +95,46 @@ def test_the_end_of_the_cluster_is_told() -> None:
         assert not ray.is_initialized()
     finally:
         ray.shutdown()
+
+
+def test_a_head_that_is_silent_is_told_before_ray_ends_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No cluster: Ray's own answer is one that never comes. `tests/cuts/ray_figures.py` kills a head for real."""
+    silent, closed = threading.Event(), list[str]()
+    answers = iter([2])
+    monkeypatch.setattr(engine, "_processors", lambda: next(answers, None) or silent.wait())
+    monkeypatch.setattr(engine, "_ASK", 0.01)
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    monkeypatch.setenv("RAY_gcs_rpc_server_reconnect_timeout_s", "0.4")
+    carrier = engine.RayCarrier(lambda: closed.append("closed"))
+    try:
+        (event,) = carrier.mail.take(20.0)
+        assert isinstance(event, Broken)
+        assert event.text.startswith("the head of the Ray cluster has not answered for 0.3 s")
+    finally:
+        carrier.close()
+        silent.set()
+    assert closed == ["closed"]
+
+
+def test_a_carrier_that_waits_for_an_answer_can_be_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    silent, asked = threading.Event(), threading.Event()
+    answers = iter([2])
+
+    def answer() -> int:
+        for known in answers:
+            return known
+        asked.set()
+        silent.wait()
+        return 2
+
+    monkeypatch.setattr(engine, "_processors", answer)
+    monkeypatch.setattr(engine, "_ASK", 0.01)
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    carrier = engine.RayCarrier(lambda: None)
+    assert asked.wait(20.0)
+    carrier.close()
+    silent.set()
+    assert carrier.mail.take(0.0) == []
 
 
 def test_values_that_are_not_allowed_are_refused() -> None:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from functools import partial
+from queue import Empty, SimpleQueue
 
 import ray
 from ray.exceptions import NodeDiedError, OutOfMemoryError, RayError, WorkerCrashedError
@@ -24,12 +25,15 @@ __all__ = ["RayCarrier", "connected"]
 
 # How often, in seconds, it is asked how many processors there are.
 _ASK = 2.0
+# After so many seconds without its head Ray ends the program, which hears no exception; we wait for a part of that.
+_RECONNECT, _RAY_WAITS, _OUR_PART = "RAY_gcs_rpc_server_reconnect_timeout_s", "60", 0.75
 # Parts from this size on go to the store of objects by themselves.
 _LARGE = 64 * 1024
 _LOST = (WorkerCrashedError, NodeDiedError, OutOfMemoryError)
 # For a cluster of our own: what its objects may take together.
 _STORE = 512 * 1024 * 1024
 _NAME = "of Ray"
+_SILENT = "the head of the Ray cluster has not answered for {:g} s; what the cluster had under way is lost with it"
 _GONE = "the connection to the Ray cluster is lost; what it had under way is lost with it"
 
 
@@ -50,6 +54,7 @@ class RayCarrier:
         if not self._slots:
             raise ExecutionError("the Ray cluster has no processors (CPU) to run tasks on")
         self._over = threading.Event()
+        self._answers: SimpleQueue[int | None] = SimpleQueue()
         self._watching = threading.Thread(target=self._watch, name="daglite-ray", daemon=True)
         self._watching.start()
 
@@ -84,6 +89,7 @@ class RayCarrier:
 
     def close(self) -> None:
         self._over.set()
+        self._answers.put(None)
         self._watching.join()
         self._close()
 
@@ -97,17 +103,33 @@ class RayCarrier:
             self.mail.post(Failed(ticket, words_of(error), isinstance(error, _LOST)))
 
     def _watch(self) -> None:
+        patience = _patience()
         while not self._over.wait(_ASK):
+            # Where the head is gone Ray answers to nobody, not even with an error.
+            threading.Thread(target=self._ask, name="daglite-ray-ask", daemon=True).start()
             try:
-                slots = _processors() if ray.is_initialized() else None
-            except Exception:
-                slots = None
+                slots, text = self._answers.get(timeout=patience), _GONE
+            except Empty:
+                slots, text = None, _SILENT.format(patience)
+            if self._over.is_set():
+                return
             if slots is None:
-                self.mail.post(Broken(_GONE))
+                self.mail.post(Broken(text))
                 return
             if bool(slots) is not bool(self._slots):
                 self.mail.post(Joined(Spot(_NAME, slots, alone=True)) if slots else Left(_NAME))
             self._slots = slots
+
+    def _ask(self) -> None:
+        try:
+            self._answers.put(_processors() if ray.is_initialized() else None)
+        except Exception:
+            self._answers.put(None)
+
+
+def _patience() -> float:
+    """For how long the head may be silent: Ray must not end the program before the run tells of it."""
+    return _OUR_PART * float(os.environ.get(_RECONNECT, _RAY_WAITS))
 
 
 def _processors() -> int:

@@ -37,8 +37,6 @@ from daglite.runtime.watching.tally import unpack_reading
 
 __all__ = ["ProcessSession"]
 
-# Two batches for each worker: one under way, one waiting behind it.
-_CREDITS = 2
 _KINDS: dict[Kind, ReplyKind] = {Kind.DONE: "done", Kind.FAIL: "failed", Kind.PIECE: "piece"}
 _FRAMES = {"batch": Kind.BATCH, "generate": Kind.GENERATE, "stream": Kind.GENERATE}
 
@@ -92,34 +90,29 @@ class ProcessSession:
 
     def free(self) -> int:
         if self._free is None:
-            self._free = sum([worker.credits(_CREDITS) for worker in self._pool])
+            self._free = sum([worker.places for worker in self._pool])
         return self._free
 
     def idle(self) -> bool:
         return any(not worker.busy and worker.left != 0 for worker in self._pool)
 
     def most(self) -> int | None:
-        able = (worker.left or 0 for worker in self._pool if worker.credits(_CREDITS))
-        return None if self._items_per_worker is None else max(able, default=1)
+        if self._items_per_worker is None:
+            return None
+        return max((worker.left or 0 for worker in self._pool if worker.places), default=1)
 
     def resumes(self, function: Function) -> bool:
         # One that is replaced after so many items would leave what it has begun.
         return self._items_per_worker is None
 
     def submit(self, chunk: Chunk) -> None:
-        if chunk.worker is not None:
-            able = [w for w in self._pool if w.pid == chunk.worker]
-        else:
-            able = [w for w in self._pool if w.credits(_CREDITS) and (w.left is None or w.left >= chunk.items)]
-        if not able:
+        worker = self._chosen(chunk)
+        if worker is None:
             self._lost.append(Reply(chunk.seq, "lost", worker=chunk.worker, started=False))
             return
-        worker = (max if chunk.light else min)(able, key=lambda one: len(one.chunks))
         self._free = None
-        worker.chunks.append(chunk)
+        worker.give(chunk)
         self._unsent.add(worker)
-        if worker.left is not None:
-            worker.left -= chunk.items
         if chunk.program not in worker.installed:
             worker.installed.add(chunk.program)
             self._define(worker)
@@ -128,6 +121,18 @@ class ProcessSession:
         segments = chunk.segments if chunk.notes is None else [*chunk.segments, pickle.dumps(chunk.notes)]
         flag = int(chunk.kind == "stream" or chunk.notes is not None)
         worker.writer.push(Frame(_FRAMES[chunk.kind], chunk.seq, chunk.first, chunk.program, flag, segments=segments))
+
+    def _chosen(self, chunk: Chunk) -> WorkerProcess | None:
+        """The worker that has least to do; for a light chunk one that is at work, as the others sleep."""
+        if chunk.worker is not None:
+            return next((worker for worker in self._pool if worker.pid == chunk.worker), None)
+        light, chosen = chunk.light, None
+        for worker in self._pool:
+            if not worker.places or (worker.left is not None and worker.left < chunk.items):
+                continue
+            if chosen is None or (worker.places < chosen.places if light else worker.places > chosen.places):
+                chosen = worker
+        return chosen
 
     def flush(self) -> None:
         while self._unsent:
@@ -272,7 +277,7 @@ class ProcessSession:
         kind = _KINDS.get(frame.kind)
         if kind is not None:
             if kind != "piece":
-                worker.chunks.popleft()
+                worker.answered()
                 self._free = None
                 self._deadlines.pop(worker, None)
             self._deaths = 0
@@ -305,7 +310,7 @@ class ProcessSession:
         """Kill workers whose call takes longer than its task's limit; nothing in Python could stop the call."""
         now = time.monotonic()
         for worker in [worker for worker, deadline in self._deadlines.items() if deadline <= now]:
-            first = worker.chunks.popleft()
+            first = worker.answered()
             told = Reply(first.seq, "overdue", worker.position, worker.step, worker=worker.pid, attempt=worker.attempt)
             replies.append(told)
             self._replace(worker, replies, begun=False, why="overdue")
@@ -376,8 +381,7 @@ class ProcessSession:
 
     def _start(self) -> None:
         with interrupts_blocked():
-            worker = start_worker(self._method, self.workers)
-            worker.left = self._items_per_worker
+            worker = start_worker(self._method, self.workers, self._items_per_worker)
             worker.writer.arena = self.codec.arena
             self._pool.append(worker)
             self._free = None

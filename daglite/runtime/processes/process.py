@@ -41,6 +41,9 @@ else:
 
 __all__ = ["WorkerProcess", "choose_method", "interrupts_blocked", "start_worker", "usable_processors"]
 
+# Two batches for each worker: one under way, one waiting behind it.
+_CREDITS = 2
+
 # One start at a time in this process: a worker forked by another thread would inherit the ends meant for this one.
 _STARTING = threading.RLock()
 
@@ -103,7 +106,15 @@ class Child(Protocol):
 class WorkerProcess:
     """A worker and what it was given."""
 
-    def __init__(self, process: Child, sock: socket.socket, guard: socket.socket, bell: Bell | None) -> None:
+    def __init__(
+        self,
+        process: Child,
+        sock: socket.socket,
+        guard: socket.socket,
+        bell: Bell | None,
+        left: int | None = None,
+    ) -> None:
+        """`left`: how many items it may take (None: any number)."""
         self.process = process
         self.sock = sock
         self.guard = guard
@@ -113,16 +124,18 @@ class WorkerProcess:
         self.writer = FrameWriter()
         if bell is not None:
             self.writer.push(Frame(Kind.BELL), [bell.fd])
-        # What it was given and has not answered, oldest first: only the oldest can have begun.
+        # What it was given and has not answered, oldest first: only the oldest can have begun. And how many more chunks
+        # it may be given.
         self.chunks: deque[Chunk] = deque()
+        self.places = _CREDITS
         self.installed: set[int] = set()
         # Whether it has said that it is up.
         self.ready = False
         # Whether its socket is watched for room to write.
         self.waits = False
-        # How many definitions it has been told; how many items it may still take (None: any number).
+        # How many definitions it has been told; how many items it may still take.
         self.told = 0
-        self.left: int | None = None
+        self.left = left
         # Where in its batch the call is that it told of, at which step, and at which attempt.
         self.position = 0
         self.step = -1
@@ -135,11 +148,22 @@ class WorkerProcess:
         """Whether it has anything to answer."""
         return bool(self.chunks)
 
-    def credits(self, most: int) -> int:
-        """How many more chunks it may be given."""
-        if self.left == 0 or (self.chunks and self.chunks[-1].exclusive):
-            return 0
-        return max(0, most - len(self.chunks))
+    def give(self, chunk: Chunk) -> None:
+        """A chunk is on its way."""
+        self.chunks.append(chunk)
+        if self.left is not None:
+            self.left -= chunk.items
+        self._count_places()
+
+    def answered(self) -> Chunk:
+        """The oldest chunk, which it has no more."""
+        chunk = self.chunks.popleft()
+        self._count_places()
+        return chunk
+
+    def _count_places(self) -> None:
+        chunks = self.chunks
+        self.places = 0 if self.left == 0 or (chunks and chunks[-1].exclusive) else max(0, _CREDITS - len(chunks))
 
     def kill(self) -> None:
         """End it at once; harmless when it has ended."""
@@ -175,11 +199,11 @@ class WorkerProcess:
         return exitcode
 
 
-def start_worker(asked: StartMethod, workers: int) -> WorkerProcess:
-    """Start one of `workers` processes; it is not waited for."""
+def start_worker(asked: StartMethod, workers: int, left: int | None = None) -> WorkerProcess:
+    """Start one of `workers` processes, which may take `left` items (None: any number); it is not waited for."""
     method = choose_method(asked)
     try:
-        return _started(method, workers)
+        return _started(method, workers, left)
     except RuntimeError as error:
         # Python 3.12 and later refuse it in exit handlers, and there is no way to ask before.
         if method != "fork" or "shutdown" not in str(error):
@@ -188,10 +212,10 @@ def start_worker(asked: StartMethod, workers: int) -> WorkerProcess:
             raise ExecutionError(
                 "this Python does not fork while the interpreter ends; use `start_method` 'auto' or 'forkserver'"
             ) from error
-        return _started("forkserver", workers)
+        return _started("forkserver", workers, left)
 
 
-def _started(method: Literal["fork", "forkserver", "spawn"], workers: int) -> WorkerProcess:
+def _started(method: Literal["fork", "forkserver", "spawn"], workers: int, left: int | None) -> WorkerProcess:
     if method != "fork":
         started.prepare(method)
     with _STARTING, contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
@@ -216,7 +240,7 @@ def _started(method: Literal["fork", "forkserver", "spawn"], workers: int) -> Wo
             else:
                 process = started.start(method, worker_main, arguments)
             ours.callback(_discard, process)
-        worker = WorkerProcess(process, sock, guard, bell)
+        worker = WorkerProcess(process, sock, guard, bell, left)
         # A Ctrl-C that was held back during the start has come by now, and has ended what was started.
         ours.pop_all()
         return worker

@@ -7,6 +7,7 @@
 | route, leg | the legs of a stream, one for each segment | routing | the legs put together |
 | between, inlet | what stands between two legs | segments | operations and tasks bound for a run |
 | operators, pipe | operations at work, pure; several in a row | spread | results that come in pieces |
-| shipping | batches under way | ended | attempts that ended with their worker |
+| shipping, flight | batches under way | opened | those whose results come in pieces |
+| attempts, ended | what their worker did not answer | blaming | what is said of an item that failed |
 | window, batch, merge | how much, how large, in what order | verdict, ledger | errors that end a run, or do not |
 """

@@ -87,6 +87,7 @@ def between(
     for planned, bound in (*pairs, *(() if following is None else ((following[0], following[1]._replace(links=[])),))):
         if bound.pipe is not None:
             operators += bound.pipe.operators
+            tallies += bound.pipe.tallies
             last, gaps, counting = planned.operations[-1].step, False, _Counting(numbering)
         if bound.links:
             # Only tasks here look at the index while an item goes through.

@@ -1,7 +1,8 @@
 """The helper thread: keeps answers and folds flowing while the caller is stuck in the source.
 
 The source runs on the caller's thread, where its database handles, context variables and Ctrl-C work as expected.
-When one pull takes longer than `_PATIENCE`, the helper does the caller's other work until the caller is back.
+When one pull takes longer than `_PATIENCE`, the helper does the caller's other work until the caller is back: from
+`_LOOK` on at the latest, as it looks no more often than it must; each look takes the interpreter from the caller.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable
 __all__ = ["Helper", "on_helper"]
 
 _PATIENCE = 0.002
+_LOOK = 0.004
 _LONG = 0.05
 _HERE = threading.local()
 
@@ -83,8 +85,9 @@ class Helper:
         _HERE.helping = True
         while not self._closing:
             since = self._since
-            if since is None or time.monotonic() - since < _PATIENCE:
-                self._called.wait(_PATIENCE)
+            away = 0.0 if since is None else time.monotonic() - since
+            if away < _PATIENCE:
+                self._called.wait(_LOOK - away)
                 self._called.clear()
                 continue
             self._working = True

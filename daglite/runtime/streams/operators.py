@@ -19,14 +19,15 @@ from typing import NoReturn, Protocol, runtime_checkable
 from daglite.exceptions import ExecutionError, Failure
 from daglite.program import Operation
 from daglite.runtime.failures import raise_blamed, short_repr
-from daglite.runtime.saving import Saver
 
-__all__ = ["Enough", "Operator", "Pulling", "operator_of", "over", "saving"]
+__all__ = ["Enough", "Keep", "Operator", "Pulling", "operator_of", "over", "saving"]
 
 _NOTHING: tuple[object, ...] = ()
 
 # What a task of the user's says of an item.
 Ask = Callable[[object], object]
+# Keeps an item under its index.
+Keep = Callable[[int, object], None]
 # Told when no more items are wanted.
 Enough = Callable[[], None]
 
@@ -319,7 +320,7 @@ class _Saving:
 
     done = False
 
-    def __init__(self, saver: Saver) -> None:
+    def __init__(self, saver: Keep) -> None:
         self._saver = saver
         self._count = 0
 
@@ -332,7 +333,7 @@ class _Saving:
         return _NOTHING
 
 
-def saving(saver: Saver) -> Operator:
+def saving(saver: Keep) -> Operator:
     """Keeps what goes through, numbered from 0."""
     return _Saving(saver)
 

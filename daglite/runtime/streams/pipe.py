@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from daglite.runtime.streams.operators import Enough, Operator, over
+from daglite.runtime.watching.tally import Tally
 
 __all__ = ["Pipe", "Through"]
 
@@ -12,8 +13,10 @@ __all__ = ["Pipe", "Through"]
 class Pipe:
     """Operators one behind the other: what one gives is fed to the next, item by item, as it is asked for."""
 
-    def __init__(self, operators: Sequence[Operator]) -> None:
+    def __init__(self, operators: Sequence[Operator], tallies: Sequence[Tally] = ()) -> None:
+        """`tallies` are the clocks in the operators, where somebody asks for the time of each."""
         self.operators = tuple(operators)
+        self.tallies = tuple(tallies)
         # One alone need not be gone through.
         self._feed = self.operators[0].feed if len(self.operators) == 1 else self._feed_all
 

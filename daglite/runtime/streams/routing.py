@@ -176,9 +176,13 @@ def open_parts(
         gaps=start,
         index_of=source.index_of,
     )
+    own: Tally | None = None
     if places[0] or segments[0].pipe is not None:
-        source = _behind_front(stage, source, front, boards[places[0]].session.codec)
+        if context.watch is not None and context.watch.steps and isinstance(stage.source, Step):
+            own = Tally(source.number)
+        source = _behind_front(stage, source, front, boards[places[0]].session.codec, own)
     parts: list[Part] = []
+    before = front.tallies if own is None else (own, *front.tallies)
     span = span_of(source)
     for place, following in itertools.zip_longest(places, places[1:]):
         planned, bound = pairs[place]
@@ -200,7 +204,8 @@ def open_parts(
         relay = None if last else Relay()
         most, folds = (stage.most, fold is not None) if last else (None, False)
         intake = open_intake(context, wanted, relay or ending, span, parts=folds, most=most)
-        tallies = (*(() if parts else front.tallies), *(() if behind is None else behind.tallies))
+        tallies = (*before, *(() if behind is None else behind.tallies))
+        before = ()
         parts.append(Part(boards[place], steps, intake, relay, behind, place, tallies))
         span = None if behind is None or behind.known is None else behind.known.span
     return source, parts
@@ -225,11 +230,11 @@ def _first(stage: StreamStage) -> Step:
     return stage.source if isinstance(stage.source, Step) else steps_of(stage)[0]
 
 
-def _behind_front(stage: StreamStage, source: Source, front: Between, codec: ItemCodec) -> Source:
-    """The source behind what stands on it in the coordinator."""
+def _behind_front(stage: StreamStage, source: Source, front: Between, codec: ItemCodec, tally: Tally | None) -> Source:
+    """The source behind what stands on it in the coordinator; `tally` is its own clock."""
     # A generator may use one object again and again; what comes from a list is what it is.
     copied_by = codec if isinstance(stage.source, Step) else None
-    through = Through(read(source, codec=copied_by), front.pipe, source.close)
+    through = Through(read(source, codec=copied_by, tally=tally), front.pipe, source.close)
     items: Iterator[object] = through
     if front.known is not None:
         items = Closing(numbered(through, front.numbering, front.known), through.close)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from daglite.exceptions import Failure
 from daglite.here import AtWork, registered
+from daglite.lazy import lazy
 from daglite.program import Operation, Segment, StreamStage
 from daglite.runtime.awaiting import PrivateLoop
 from daglite.runtime.chain import BoundStep, bind_step
@@ -16,10 +17,16 @@ from daglite.runtime.codec import ItemCodec
 from daglite.runtime.context import Context
 from daglite.runtime.failures import blame
 from daglite.runtime.saving import Saver
-from daglite.runtime.streams.operators import Operator, operator_of, saving
+from daglite.runtime.streams.operators import Keep, Operator, operator_of, saving
 from daglite.runtime.streams.pipe import Pipe, Through
 from daglite.runtime.streams.source import Source
 from daglite.runtime.travel.cells import SCALARS
+from daglite.runtime.watching.tally import Tally, TimedItems
+
+if TYPE_CHECKING:
+    from daglite.runtime.watching import operating
+else:
+    operating = lazy("daglite.runtime.watching.operating")
 
 __all__ = ["BoundSegment", "Closing", "bind_segments", "front", "piped"]
 
@@ -44,8 +51,16 @@ def bind_segments(context: Context, stage: StreamStage) -> list[BoundSegment]:
     return [_bound(context, segment, loop) for segment, loop in zip(stage.segments, loops, strict=True)]
 
 
-def front(source: Source, *, codec: ItemCodec | None) -> Iterator[object]:
-    """The items of a source for an operation beside it: saved, and with a `codec` copied as they are yielded."""
+def front(source: Source, *, codec: ItemCodec | None, tally: Tally | None) -> Iterator[object]:
+    """The items of a source for an operation beside it: saved, and with a `codec` copied as they are yielded.
+
+    `tally` is a clock for all of that.
+    """
+    items = _front(source, codec)
+    return items if tally is None else TimedItems(items, tally)
+
+
+def _front(source: Source, codec: ItemCodec | None) -> Iterator[object]:
     saver, place = source.saver, 0
     try:
         if saver is None and codec is None:
@@ -66,15 +81,24 @@ def _at_source(frame: FrameType) -> AtWork | None:
     return source.at_work()
 
 
-registered(front, _at_source)
+registered(_front, _at_source)
 
 
 def piped(
-    source: Source, segment: Segment, pipe: Pipe, codec: ItemCodec | None, *, copied_by: ItemCodec | None
+    source: Source,
+    segment: Segment,
+    pipe: Pipe,
+    codec: ItemCodec | None,
+    *,
+    copied_by: ItemCodec | None,
+    tally: Tally | None,
 ) -> Source:
-    """What a pipe makes of the items of a source, as a source. With `copied_by` each is copied before it goes in."""
+    """What a pipe makes of the items of a source, as a source. With `copied_by` each is copied before it goes in.
+
+    `tally` is a clock for the items before.
+    """
     step = segment.operations[-1].step
-    items = Through(front(source, codec=copied_by), pipe, source.close)
+    items = Through(front(source, codec=copied_by, tally=tally), pipe, source.close)
     return Source(items, name=step.function.name, number=step.number, saver=None, codec=codec)
 
 
@@ -103,18 +127,27 @@ class Closing:
 
 
 def _bound(context: Context, segment: Segment, loop: PrivateLoop) -> BoundSegment:
-    operators = [part for operation in segment.operations for part in _operators(context, operation, loop)]
+    tallies: list[Tally] | None = [] if context.watch is not None and context.watch.steps else None
+    operators = [part for operation in segment.operations for part in _operators(context, operation, loop, tallies)]
     links = [context.bind(link) for link in segment.links]
     savers = [context.book.open(link.saves, bound) for link, bound in zip(segment.links, links, strict=True)]
-    return BoundSegment(Pipe(operators) if operators else None, links, savers)
+    return BoundSegment(Pipe(operators, tallies or ()) if operators else None, links, savers)
 
 
-def _operators(context: Context, operation: Operation, loop: PrivateLoop) -> Iterator[Operator]:
-    """The operation, and what keeps what it gives."""
+def _operators(
+    context: Context, operation: Operation, loop: PrivateLoop, tallies: list[Tally] | None
+) -> Iterator[Operator]:
+    """The operation, and what keeps what it gives; `tallies` takes their clock, where there is to be one."""
     step = context.bind(operation.step)
     ask: Callable[[object], object] | None = bind_step(step, loop) if operation.asked else None
     other = () if operation.other is None else context.value(operation.other)
-    yield operator_of(operation, ask, cast("Sequence[object]", other))
-    saver = context.book.open(operation.step.saves, step)
+    operator = operator_of(operation, ask, cast("Sequence[object]", other))
+    saver: Keep | None = context.book.open(operation.step.saves, step)
+    if tallies is not None:
+        tally = Tally(step.number)
+        tallies.append(tally)
+        operator = operating.TimedOperator(operator, tally)
+        saver = None if saver is None else operating.timed_saver(saver, tally)
+    yield operator
     if saver is not None:
         yield saving(saver)

@@ -66,8 +66,10 @@ class Source:
         self.nbytes = 0
         # What each of these was counted with: a shared object may weigh something else later.
         self._weights: deque[int] = deque()
-        # The types that a pull passes on without another look; none of them while it is in a hurry.
+        # The types that a pull passes on without a look at the clock, and the one that it expects, as most sources give
+        # only one; none of them while it is in a hurry.
         self._waved = set[type]()
+        self._expected: type | None = None
 
     def pull(self, want: int, append: Callable[[object], None], room: int, *, watched: bool) -> None:
         """Ask for `want` items. Each is saved, captured and appended before the next is asked for.
@@ -79,12 +81,17 @@ class Source:
         """
         saver, captured, size, start, count = self.saver, self.captured, self._size, self.count, self.count
         waved = self._waved = set(SMALL) if watched and saver is None else set()
+        self._expected = None
         deadline, more = time.perf_counter() + _LONGEST, True
         try:
             for item in islice(self.items, want):
                 count += 1
+                if type(item) is self._expected:
+                    append(item)
+                    continue
                 if type(item) in waved:
                     append(item)
+                    self._expected = type(item)
                     continue
                 if saver is not None:
                     saver(count - 1, item)
@@ -128,6 +135,7 @@ class Source:
     def hurry(self) -> None:
         """End the pull under way with the item it is at; called from another thread."""
         self._waved.clear()
+        self._expected = None
 
     def close(self) -> None:
         """Close the generator, so that its `finally` has run; one that is running right now is left alone."""

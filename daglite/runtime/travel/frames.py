@@ -25,6 +25,8 @@ Segment: TypeAlias = bytes | bytearray | memoryview
 
 _HEADER = struct.Struct("!BQQIidI")
 _LENGTH = struct.Struct("!Q")
+# A header and the length of its only segment.
+_WITH_LENGTH = struct.Struct(_HEADER.format + "Q")
 # Marks in a length: the segment is a block of shared memory, whose number follows; its descriptor comes with the frame.
 _SHARED, _NEW = 1 << 63, 1 << 62
 _INT = array("i").itemsize
@@ -107,7 +109,7 @@ class FrameWriter:
         if not rights and len(segments) == 1 and type(segments[0]) is bytes and len(segments[0]) <= _SMALL:
             # Nearly every frame is like this.
             data = segments[0]
-            self._queue(memoryview(_HEADER.pack(*frame[:6], 1) + _LENGTH.pack(len(data)) + data))
+            self._queue(memoryview(_WITH_LENGTH.pack(*frame[:6], 1, len(data)) + data))
             return
         views, lengths, fds = list[memoryview](), list[int](), list(rights)
         for segment in segments:
@@ -222,6 +224,8 @@ class FrameReader:
 
     def _parse(self) -> list[Frame]:
         frames: list[Frame] = []
+        while self._head is None and self._large is None and (frame := self._parse_whole()) is not None:
+            frames.append(frame)
         while self._large is None:
             if self._head is None and not self._parse_head():
                 break
@@ -233,6 +237,18 @@ class FrameReader:
             elif not self._parse_segment():
                 break
         return frames
+
+    def _parse_whole(self) -> Frame | None:
+        """The next frame if it has one segment and is here whole, as nearly every frame is."""
+        start, end = self._at + _WITH_LENGTH.size, self._end
+        if start > end:
+            return None
+        kind, seq, at, number, step, seconds, segments, length = _WITH_LENGTH.unpack_from(self._room, self._at)
+        # The mark of a segment in shared memory makes its length too large.
+        if segments != 1 or length > end - start:
+            return None
+        self._at = end = start + length
+        return Frame(_KINDS[kind], seq, at, number, step, seconds, [self._room[start:end]])
 
     def _parse_head(self) -> bool:
         have = self._end - self._at

@@ -379,11 +379,14 @@ def clocked(source: Source) -> Tally:
     return tally
 
 
-def clocks(source: Source, chain: Chain, ending: Ending, last: int) -> list[Tally]:
-    """Put clocks around the source and the fold of a stream without workers; `last` is the number of its last step."""
-    came, tallies = clocked(source), list(chain.tallies)
-    if all(tally.step != source.number for tally in tallies):
-        tallies.insert(0, came)
+def clocks(source: Source, chain: Chain, ending: Ending, last: int, before: Sequence[Tally]) -> list[Tally]:
+    """Put clocks around the source and the fold of a stream without workers; `last` is the number of its last step.
+
+    What has one of those `before` needs none.
+    """
+    tallies = list(chain.tallies)
+    if all(tally.step != source.number for tally in (*before, *tallies)):
+        tallies.insert(0, clocked(source))
     if isinstance(ending, Folding):
         fold = Tally(last)
         ending.one = timed(ending.one, fold)

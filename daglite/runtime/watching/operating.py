@@ -1,0 +1,79 @@
+"""Clocks in operations: what goes in, what comes out, and the seconds between; only where an observer asks for them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+
+from daglite.runtime.streams.operators import Enough, Keep, Operator, over
+from daglite.runtime.watching.tally import Tally, TimedItems
+
+__all__ = ["TimedOperator", "timed_saver"]
+
+
+class TimedOperator:
+    """An operator with a clock. What stands in front of it has clocks of its own, so that time is taken off here."""
+
+    def __init__(self, inner: Operator, tally: Tally) -> None:
+        self.tally = tally
+        self._inner = inner
+
+    @property
+    def done(self) -> bool:
+        return self._inner.done
+
+    def feed(self, item: object) -> Iterable[object]:
+        self.tally.begun += 1
+        return self._counted(lambda: self._inner.feed(item))
+
+    def finish(self) -> Iterable[object]:
+        return self._counted(self._inner.finish)
+
+    def over(self, items: Iterator[object], enough: Enough) -> Iterator[object]:
+        """See `operators.Pulling`: where the operator has a way of its own, it keeps it."""
+        return TimedItems(over(self._inner, _Fed(items, self.tally), enough), self.tally)
+
+    def _counted(self, give: Callable[[], Iterable[object]]) -> Iterable[object]:
+        began = time.perf_counter()
+        try:
+            given = give()
+        finally:
+            self.tally.seconds += time.perf_counter() - began
+        if type(given) is tuple:
+            self.tally.returned += len(given)
+            return given
+        # Taken apart as it is asked for, and perhaps not to its end.
+        return TimedItems(iter(given), self.tally)
+
+
+class _Fed:
+    """Items on their way into an operator that pulls them: the time that they take is not its own."""
+
+    def __init__(self, items: Iterator[object], tally: Tally) -> None:
+        self._items = items
+        self._tally = tally
+
+    def __iter__(self) -> _Fed:
+        return self
+
+    def __next__(self) -> object:
+        tally, began = self._tally, time.perf_counter()
+        try:
+            item = next(self._items)
+        finally:
+            tally.seconds -= time.perf_counter() - began
+        tally.begun += 1
+        return item
+
+
+def timed_saver(saver: Keep, tally: Tally) -> Keep:
+    """A saver whose time is that of the step."""
+
+    def save(index: int, value: object) -> None:
+        began = time.perf_counter()
+        try:
+            saver(index, value)
+        finally:
+            tally.seconds += time.perf_counter() - began
+
+    return save
