@@ -212,6 +212,18 @@ def test_a_worker_that_ends_while_it_is_greeted_is_none() -> None:
     assert [(spot.name, spot.slots) for spot in carrier.spots()] == [("tcp://w:2", 2)]
 
 
+class Deserted(Rumour):
+    """A client whose scheduler has ended since."""
+
+    def nthreads(self) -> dict[str, int]:
+        raise OSError("Timed out trying to connect to tcp://s:1 after 30 s")
+
+
+def test_a_scheduler_that_ends_while_it_is_asked_is_told() -> None:
+    with pytest.raises(ExecutionError, match=r"^the connection to the Dask scheduler at tcp://s:1 is lost; "):
+        carriers.DaskCarrier(Deserted(), lambda: None)  # type: ignore[arg-type]  # as much of a client as it needs
+
+
 def test_workers_that_could_do_nothing_for_us_are_named() -> None:
     assert carriers.spot_of("tcp://w:1", 3, (STAMP, PROCESS, 7)) == ("tcp://w:1", 3, False, PROCESS, 7)
     with pytest.raises(ExecutionError, match="worker tcp://w:1 has daglite 9 on Python 2, the coordinator daglite 0"):
