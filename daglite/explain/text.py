@@ -20,7 +20,7 @@ def text(table: Table) -> str:
 
 
 def head(table: Table) -> str:
-    """The first line: one line always, so that programs can take it off, and no wider than a folded table.
+    """The first line: one line always, so that programs can take it off, and no wider than a table may be.
 
     Where there is too little room the words of the window go first, then the title, which its last step tells too.
     """
@@ -29,11 +29,11 @@ def head(table: Table) -> str:
     kind = "optimised" if table.optimised else "not optimised"
     window = f"window <= {window_text(table.limits)}"
     short = window.replace(" items per worker", "/worker")
-    for parts in ((f"plan {name}", table.title, kind, window), (f"plan {name}", table.title, kind, short)):
-        for gap in ("   ", "  "):
-            if len(line := gap.join(parts)) <= WIDTH:
+    for gap in ("   ", "  "):
+        for told in (window, short):
+            if len(line := gap.join((f"plan {name}", table.title, kind, told))) <= MOST:
                 return line
-    room = WIDTH - len("  ".join((f"plan {name}", "", kind, short)))
+    room = MOST - len("  ".join((f"plan {name}", "", kind, short)))
     return "  ".join((f"plan {name}", f"{table.title[: max(0, room - 4)]}...{table.title[-1]}", kind, short))
 
 

@@ -86,7 +86,7 @@ class Shipping:
     def dispatch(self, *, hurry: bool) -> None:
         """Send full batches; with `hurry`, or when a worker is idle, also one that is not full."""
         board, again = self._board, self._attempts
-        if self._retired:
+        if self._retired or not (self.pending or again.waiting or self._opened.begun):
             return
         if self._opened.begun:
             for one in self._opened.due():
