@@ -23,11 +23,7 @@ from daglite.runtime import Dask
 from daglite.runtime.clusters import dask as carriers
 from daglite.runtime.clusters.parcels import PROCESS, STAMP
 from tests.conformance.commands import Commands, dask_by_command
-
-
-@task
-def double(x: int) -> int:
-    return 2 * x
+from tests.tasks import double
 
 
 @pytest.fixture(scope="module")
