@@ -18,11 +18,10 @@ from daglite.runtime.inline import InlineFlow
 from daglite.runtime.streams.batch import Pace
 from daglite.runtime.streams.endings import Ending, Folding, Intake
 from daglite.runtime.streams.inlet import Outlet
-from daglite.runtime.streams.ledger import Ledger
 from daglite.runtime.streams.merge import Entry
-from daglite.runtime.streams.route import Route
 from daglite.runtime.streams.source import Source
 from daglite.runtime.streams.stream import StreamFlow
+from daglite.runtime.watching.gauges import InlineGauge, WindowGauge
 from daglite.runtime.watching.tally import Tally, TimedItems, timed
 from daglite.runtime.watching.watch import Watch
 
@@ -270,60 +269,6 @@ class WatchedFlow(StreamFlow):
             session.waits_on = None
 
 
-class InlineGauge:
-    """The gauge of a stream that has no workers: an item is done before the next comes."""
-
-    alive = 0
-    peak = 1
-
-    def __init__(self, source: Source, ledger: Ledger) -> None:
-        self._source = source
-        self._ledger = ledger
-
-    @property
-    def failed(self) -> int:
-        return self._ledger.count
-
-    @property
-    def pulled(self) -> int:
-        return self._source.count
-
-    @property
-    def done(self) -> int:
-        return self._source.count
-
-
-class WindowGauge:
-    """The gauge of a stream through workers: how far the items of the source are, and what all legs hold."""
-
-    def __init__(self, route: Route, before: int, ledger: Ledger) -> None:
-        """`before`: items that were done before the stream had workers."""
-        self._ledger = ledger
-        self._route = route
-        self._window = route.first.window
-        self._before = before
-
-    @property
-    def failed(self) -> int:
-        return self._ledger.count
-
-    @property
-    def pulled(self) -> int:
-        return self._before + self._window.pulled
-
-    @property
-    def done(self) -> int:
-        return self._before + self._window.released
-
-    @property
-    def alive(self) -> int:
-        return self._route.alive()
-
-    @property
-    def peak(self) -> int:
-        return max(self._window.peak, self._route.peak)
-
-
 class WatchedInline(InlineFlow):
     """Tells from time to time what it has done."""
 
@@ -343,6 +288,14 @@ class WatchedInline(InlineFlow):
                 self._tell(now)
         self._watch.beat()
         return more
+
+    def close(self) -> None:
+        try:
+            super().close()
+        finally:
+            # One that is pulled may end before its source does.
+            if self.source.count > self._told:
+                self._tell(time.perf_counter())
 
     def _tell(self, now: float) -> None:
         count = self.source.count
