@@ -107,7 +107,11 @@ class DaskCarrier:
         """The workers there are; raises `ExecutionError` for one that could not do anything for us."""
         until = time.monotonic() + _FIRST
         while True:
-            threads = self._client.nthreads()
+            try:
+                threads = self._client.nthreads()
+            except OSError as error:
+                # After the half minute for which Dask tries to come back to it.
+                raise ExecutionError(self._gone()) from error
             found = self._answers(list(threads)) if threads else {}
             # One that has ended since it was counted, or is at its end, is none; it may come back.
             here = {name: answer for name, answer in found.items() if not isinstance(answer, OSError)}
