@@ -81,6 +81,8 @@ class Table:
     rules: tuple[Firing, ...]
     not_fused: tuple[str, ...]
     default_store: bool
+    # The tasks that put parts together, on clusters where these are.
+    trees: tuple[str, ...] = ()
 
 
 def table_of(program: Program, fingerprint: Fingerprint | None) -> Table:
@@ -98,7 +100,13 @@ def table_of(program: Program, fingerprint: Fingerprint | None) -> Table:
         program.trace,
         program.remarks,
         unnamed,
+        tuple(name for stage in stages for name in _trees(stage)),
     )
+
+
+def _trees(stage: Stage) -> Iterator[str]:
+    if isinstance(stage, StreamStage) and stage.folds_on_workers and stage.combine and not stage.combine.named:
+        yield f"'{stage.combine.step.function.name}'"
 
 
 def window_text(limits: Limits) -> str:
