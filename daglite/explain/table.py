@@ -88,6 +88,8 @@ class Table:
     not_fused: tuple[str, ...]
     default_store: bool
     coordinator: tuple[str, ...] = ()
+    # The tasks that put parts together, on clusters where these are.
+    trees: tuple[str, ...] = ()
 
 
 def table_of(program: Program, fingerprint: Fingerprint | None, coordinator: tuple[str, ...] = ()) -> Table:
@@ -115,6 +117,7 @@ def table_of(program: Program, fingerprint: Fingerprint | None, coordinator: tup
         program.remarks,
         unnamed,
         coordinator,
+        tuple(name for stage in stages for name in _trees(stage)),
     )
 
 
@@ -123,6 +126,11 @@ def _pulling(stage: StreamStage) -> Iterator[tuple[Operand | None, int]]:
     if isinstance(stage.source, MappedSource):
         yield from ((operand, steps_of(stage)[0].number) for _, operand in stage.source.sources)
     yield from ((operation.other, operation.step.number) for operation in stage.operations)
+
+
+def _trees(stage: Stage) -> Iterator[str]:
+    if isinstance(stage, StreamStage) and stage.folds_on_workers and stage.combine and not stage.combine.named:
+        yield f"'{stage.combine.step.function.name}'"
 
 
 def window_text(limits: Limits) -> str:

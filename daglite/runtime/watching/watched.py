@@ -53,7 +53,7 @@ class BeatingSession:
         self._inner = inner
         self._watch = watch
         self.free, self.idle, self.most, self.flush = inner.free, inner.idle, inner.most, inner.flush
-        self.resumes = inner.resumes
+        self.resumes, self.keeps = inner.resumes, inner.keeps
         inner.listen(watch.worker)
 
     @property
@@ -140,6 +140,10 @@ class WatchedSession(BeatingSession):
         return program
 
     def submit(self, chunk: Chunk) -> None:
+        if chunk.kind == "combine":
+            # It has no items, and nobody counts it.
+            self._inner.submit(chunk)
+            return
         now, (stage, segment) = time.perf_counter(), self._stages[chunk.program]
         self._flights[chunk.seq] = _Flight(chunk, stage, now, segment=segment)
         nbytes = self.codec.measure(chunk.segments)
@@ -153,7 +157,8 @@ class WatchedSession(BeatingSession):
         if self.waits_on is not None and timeout != 0.0:
             self._waited(now, now - began, *self.waits_on)
         for reply in replies:
-            self._tell(reply, now)
+            if reply.seq in self._flights:
+                self._tell(reply, now)
         return replies
 
     def _waited(self, now: float, seconds: float, stage: int, full: bool) -> None:
