@@ -59,6 +59,9 @@ def notes(table: Table) -> Iterator[str]:
         yield from textwrap.wrap(told, WIDTH, subsequent_indent="    ")
     if table.default_store:
         yield "saves without a store: the store of the run, by default the folder daglite_data"
+    if table.trees:
+        names = ", ".join(table.trees)
+        yield from wrapped(f"on clusters large parts are put together on workers, tree-wise: {names}", WIDTH)
     found = table.fingerprint
     if found is not None and found.digest is None:
         yield f"no fingerprint: {found.reason}"

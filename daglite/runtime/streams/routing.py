@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from daglite.exceptions import TransferError
 from daglite.lazy import lazy
 from daglite.program import Segment, Step, StreamStage, steps_of
 from daglite.records import replace
@@ -15,8 +17,10 @@ from daglite.runtime.codec import ItemCodec
 from daglite.runtime.context import Context
 from daglite.runtime.saving import Saver
 from daglite.runtime.streams.batch import Batcher
+from daglite.runtime.streams.beside import Nest
 from daglite.runtime.streams.between import Between, Known, Pair, between, numbered
-from daglite.runtime.streams.endings import Ending, Intake, Relay
+from daglite.runtime.streams.endings import Combining, Ending, Intake, Relay
+from daglite.runtime.streams.gathering import Gathering
 from daglite.runtime.streams.inlet import Inlet, Outlet, Outputs
 from daglite.runtime.streams.leg import Leg
 from daglite.runtime.streams.merge import Merge
@@ -39,6 +43,9 @@ else:
 __all__ = ["Part", "away", "board_of", "open_intake", "open_parts", "span_of", "steps_and_savers", "stream_flow"]
 
 
+_log = logging.getLogger("daglite")
+
+
 class Part(NamedTuple):
     """One segment for workers: where they are, what they do, and what takes their results in.
 
@@ -56,13 +63,19 @@ class Part(NamedTuple):
 
 
 def stream_flow(
-    context: Context, stage: StreamStage, source: Source, parts: Sequence[Part], ordered: bool, ending: Ending
+    context: Context,
+    stage: StreamStage,
+    source: Source,
+    parts: Sequence[Part],
+    ordered: bool,
+    ending: Ending,
+    nest: Nest,
 ) -> StreamFlow:
     """The flow of a source through these parts; something may stand behind the last one, too, before the `ending`."""
     watch, told = context.watch, context.watch is not None and context.watch.batches
     verdict = Verdict(ordered=ordered)
     inlets = sum(part.behind is not None for part in parts)
-    nbytes = stage.limits.nbytes // (1 + inlets)
+    nbytes = stage.limits.nbytes // ((1 + inlets) * nest.share)
     legs: list[Leg] = []
     origin: Source = source
     outlet: Outlet | None = None
@@ -70,7 +83,7 @@ def stream_flow(
         # Operations see items in the order of the source, whatever the ending says; but for those that do not mind.
         kept = ordered or (part.behind is not None and _minds_order(stage, number + 1))
         merge: Merge[list[object]] = Merge(ordered=kept, first=origin.count)
-        legs.append(_leg(context, stage, origin, part, merge, verdict, number, nbytes))
+        legs.append(_leg(context, stage, origin, part, merge, verdict, number, nbytes, ending))
         if part.behind is None or part.relay is None:
             continue
         outputs = Outputs(legs[-1], part.relay, part.behind, lambda: route.failing())
@@ -79,7 +92,8 @@ def stream_flow(
         else:
             kind = watched.WatchedOutlet if told else Outlet
             outlet = kind(outputs, ending, Window(stage.limits.items(part.board.session.workers), nbytes))
-    route = Route(legs, verdict, outlet=outlet, size=stage.limits.window)
+    taken = None if nest.outer is None else nest.taken
+    route = Route(legs, verdict, outlet=outlet, size=stage.limits.window, taken=taken)
     if watch is not None:
         workers = sum({part.board: part.board.session.workers for part in parts}.values())
         gauge = watched.WindowGauge(route, source.count, context.ledger)
@@ -90,7 +104,9 @@ def stream_flow(
         route=route,
         verdict=verdict,
         boards=context.boards,
-        helper_thread=stage.limits.helper_thread,
+        nest=nest,
+        # The streams that it pulls have the other places of a window of a given size.
+        most_asked=1 if nest.pulled and stage.limits.window is not None else None,
         failed_beside=context.error_beside,
     )
     if watch is not None:
@@ -132,11 +148,13 @@ def _leg(
     verdict: Verdict,
     number: int,
     nbytes: int,
+    ending: Ending,
 ) -> Leg:
     session = part.board.session
     *steps, last = part.steps
     steps.append(replace(last, spreads=last.spreads and session.resumes(last.function)))
     window = Window(stage.limits.items(session.workers), nbytes, folds=steps[-1].starts is not None)
+    gathering = _gathering(context, part.board, steps, window, nbytes, ending) if part.relay is None else None
     shipping = Shipping(
         source=origin,
         board=part.board,
@@ -149,8 +167,28 @@ def _leg(
         verdict=verdict,
         retries=context.retries,
         leg=number,
+        gathering=gathering,
     )
-    return Leg(origin=origin, shipping=shipping, window=window, merge=merge, intake=part.intake)
+    return Leg(origin=origin, shipping=shipping, window=window, merge=merge, intake=part.intake, gathering=gathering)
+
+
+def _gathering(
+    context: Context, board: Board, steps: Sequence[BoundStep], window: Window, nbytes: int, ending: Ending
+) -> Gathering | None:
+    """What puts parts together on the workers, where they may stay there.
+
+    Not where nothing may start twice: a part that stays can be lost.
+    """
+    again = context.retries > 0 and all(step.function.retry_on_crash for step in steps)
+    if not isinstance(ending, Combining) or not board.session.keeps or not again:
+        return None
+    try:
+        ending.gathering = Gathering(
+            board=board, step=ending.step, window=window, retries=context.retries, nbytes=nbytes, home=ending.add
+        )
+    except TransferError as error:
+        _log.debug("parts are put together in the coordinator: %s", error)
+    return ending.gathering
 
 
 def open_parts(

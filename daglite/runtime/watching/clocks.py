@@ -14,7 +14,7 @@ from daglite.runtime.streams.operators import Enough, Keep, Operator, over
 from daglite.runtime.streams.source import Source
 from daglite.runtime.watching.tally import Tally, TimedItems, timed
 
-__all__ = ["TimedOperator", "clocked", "clocks", "timed_saver"]
+__all__ = ["Aside", "TimedOperator", "clocked", "clocks", "timed_saver"]
 
 
 class TimedOperator:
@@ -70,6 +70,30 @@ class _Fed:
             tally.seconds -= time.perf_counter() - began
         tally.begun += 1
         return item
+
+
+class Aside:
+    """What an operator pulls beside its items: a stream with clocks of its own."""
+
+    def __init__(self, items: Iterator[object], tally: Tally) -> None:
+        self._items = items
+        self._tally = tally
+
+    def __iter__(self) -> Aside:
+        return self
+
+    def __next__(self) -> object:
+        began = time.perf_counter()
+        try:
+            return next(self._items)
+        finally:
+            self._tally.seconds -= time.perf_counter() - began
+
+    def close(self) -> None:
+        """End the stream."""
+        close = getattr(self._items, "close", None)
+        if close is not None:
+            close()
 
 
 def timed_saver(saver: Keep, tally: Tally) -> Keep:

@@ -18,11 +18,9 @@ from daglite.runtime.inline import InlineFlow
 from daglite.runtime.streams.batch import Pace
 from daglite.runtime.streams.endings import Intake
 from daglite.runtime.streams.inlet import Outlet
-from daglite.runtime.streams.ledger import Ledger
 from daglite.runtime.streams.merge import Entry
-from daglite.runtime.streams.route import Route
-from daglite.runtime.streams.source import Source
 from daglite.runtime.streams.stream import StreamFlow
+from daglite.runtime.watching.gauges import InlineGauge, WindowGauge
 from daglite.runtime.watching.tally import Tally
 from daglite.runtime.watching.watch import Watch
 
@@ -55,7 +53,7 @@ class BeatingSession:
         self._inner = inner
         self._watch = watch
         self.free, self.idle, self.most, self.flush = inner.free, inner.idle, inner.most, inner.flush
-        self.resumes = inner.resumes
+        self.resumes, self.keeps = inner.resumes, inner.keeps
         inner.listen(watch.worker)
 
     @property
@@ -142,6 +140,10 @@ class WatchedSession(BeatingSession):
         return program
 
     def submit(self, chunk: Chunk) -> None:
+        if chunk.kind == "combine":
+            # It has no items, and nobody counts it.
+            self._inner.submit(chunk)
+            return
         now, (stage, segment) = time.perf_counter(), self._stages[chunk.program]
         self._flights[chunk.seq] = _Flight(chunk, stage, now, segment=segment)
         nbytes = self.codec.measure(chunk.segments)
@@ -155,7 +157,8 @@ class WatchedSession(BeatingSession):
         if self.waits_on is not None and timeout != 0.0:
             self._waited(now, now - began, *self.waits_on)
         for reply in replies:
-            self._tell(reply, now)
+            if reply.seq in self._flights:
+                self._tell(reply, now)
         return replies
 
     def _waited(self, now: float, seconds: float, stage: int, full: bool) -> None:
@@ -296,60 +299,6 @@ class WatchedFlow(StreamFlow):
             session.waits_on = None
 
 
-class InlineGauge:
-    """The gauge of a stream that has no workers: an item is done before the next comes."""
-
-    alive = 0
-    peak = 1
-
-    def __init__(self, source: Source, ledger: Ledger) -> None:
-        self._source = source
-        self._ledger = ledger
-
-    @property
-    def failed(self) -> int:
-        return self._ledger.count
-
-    @property
-    def pulled(self) -> int:
-        return self._source.count
-
-    @property
-    def done(self) -> int:
-        return self._source.count
-
-
-class WindowGauge:
-    """The gauge of a stream through workers: how far the items of the source are, and what all legs hold."""
-
-    def __init__(self, route: Route, before: int, ledger: Ledger) -> None:
-        """`before`: items that were done before the stream had workers."""
-        self._ledger = ledger
-        self._route = route
-        self._window = route.first.window
-        self._before = before
-
-    @property
-    def failed(self) -> int:
-        return self._ledger.count
-
-    @property
-    def pulled(self) -> int:
-        return self._before + self._window.pulled
-
-    @property
-    def done(self) -> int:
-        return self._before + self._window.released
-
-    @property
-    def alive(self) -> int:
-        return self._route.alive()
-
-    @property
-    def peak(self) -> int:
-        return max(self._window.peak, self._route.peak)
-
-
 class WatchedInline(InlineFlow):
     """Tells from time to time what it has done."""
 
@@ -369,6 +318,14 @@ class WatchedInline(InlineFlow):
                 self._tell(now)
         self._watch.beat()
         return more
+
+    def close(self) -> None:
+        try:
+            super().close()
+        finally:
+            # One that is pulled may end before its source does.
+            if self.source.count > self._told:
+                self._tell(time.perf_counter())
 
     def _tell(self, now: float) -> None:
         count = self.source.count
