@@ -22,7 +22,9 @@ Event = Callable[[Rays], None]
 
 def killed(here: Rays) -> None:
     """A process that runs tasks ends; Ray starts another when there is something to run."""
+    until = time.monotonic() + 20
     while not (jobs := here.jobs(WORKER)):
+        assert time.monotonic() < until, "nothing runs on that machine"
         time.sleep(0.01)
     os.kill(jobs[0], signal.SIGKILL)
 

@@ -27,6 +27,8 @@ _PATIENCE, _LEAVING = 90.0, 10.0
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
 # Each machine keeps the files of its node to itself.
 _OWN = ["sh", "-c", 'mkdir -p /tmp/ray && mount -t tmpfs tmpfs /tmp/ray && exec "$@"', "sh"]
+# What a process is called while it runs one of our jobs.
+_JOBS = ("ray::run_job", "ray::_work")
 _STORE = str(100 * 1024 * 1024)
 
 
@@ -73,8 +75,8 @@ class Rays:
         return self.network.pids(machine)
 
     def jobs(self, machine: int) -> list[int]:
-        """Its processes that run tasks."""
-        return [pid for pid in self.pids(machine) if _command(pid).startswith("ray::run_job")]
+        """Its processes that are running a task now."""
+        return [pid for pid in self.pids(machine) if _command(pid).startswith(_JOBS)]
 
     def crash(self, machine: int) -> None:
         """Kill all that runs on it."""
