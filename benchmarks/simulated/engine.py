@@ -2,6 +2,7 @@
 
 What the coordinator does is done for real and takes its real time: pulling, packing, unpacking, ordering, folding. The
 clock of a run is that real time, and on top of it whatever was waited for: `ready` goes straight to the next answer.
+What workers fold is folded for real as well, and its time is taken off the clock.
 """
 
 from __future__ import annotations
@@ -16,12 +17,15 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import NamedTuple
 
+from daglite.capacity import CLUSTER_AIM
 from daglite.functions import Function
-from daglite.runtime.chain import BoundStep
+from daglite.runtime.awaiting import PrivateLoop
+from daglite.runtime.chain import BoundStep, Chain
 from daglite.runtime.engines import Engine
-from daglite.runtime.executor import Chunk, Hear, Reply, Session
+from daglite.runtime.executor import Chunk, Hear, Held, Reply, Session
 from daglite.runtime.streams.batch import Pace
 from daglite.runtime.travel.wire import Codec
+from daglite.runtime.work import BatchRun
 
 __all__ = ["Cluster", "Simulated", "Told"]
 
@@ -33,7 +37,8 @@ class Cluster:
     """What is assumed of it, in seconds.
 
     Of each chunk the engine's client takes `client` of the coordinator's time, its scheduler `scheduler` in a queue of
-    one, the way there and back twice `way`, and its worker `worker` beside the items.
+    one, the way there and back twice `way`, and its worker `worker` beside the items. To put parts of a fold together
+    takes `merge` for each.
 
     A share of `stragglers` among the items takes `slow` times as long. Workers die once in `life` seconds of work
     (0: never) and are back after `restart`.
@@ -45,6 +50,7 @@ class Cluster:
     scheduler: float
     way: float = 0.0005
     worker: float = 0.0005
+    merge: float = 0.0
     stragglers: float = 0.0
     slow: float = 20.0
     life: float = 0.0
@@ -67,6 +73,10 @@ class Told:
     deaths: int = 0
     most_items: int = 0
     most_bytes: int = 0
+    # Parts put together on workers, those that came home, and most of them that workers held.
+    merges: int = 0
+    roots: int = 0
+    most_held: int = 0
 
     def used(self, cluster: Cluster) -> float:
         """The share of the workers' time that went into items."""
@@ -94,11 +104,12 @@ class _Session:
     """See `executor.Session`: the loop notices no difference."""
 
     attends = False
+    keeps = True
 
     def __init__(self, cluster: Cluster, told: Told) -> None:
         self._cluster, self._told = cluster, told
         self.workers = cluster.workers
-        aim = max(0.05, 2 * cluster.workers / cluster.rate)
+        aim = max(CLUSTER_AIM, 2 * cluster.workers / cluster.rate)
         self.pace = Pace(aim, aim / 8, 8 * 1024 * 1024, 1024 * 1024)
         self.codec = Codec("sim")
         self._random = random.Random(cluster.seed)
@@ -109,6 +120,9 @@ class _Session:
         self._events: list[_Event] = []
         self._free = _CREDITS * cluster.workers
         self._idle = cluster.workers
+        self._chains: dict[int, Chain] = {}
+        # Parts of folds, by ticket: the worker that has it, and its cell.
+        self._held: dict[int, tuple[int, object]] = {}
         self._scheduler_free = 0.0
         self._items = self._bytes = 0
         self._began = time.perf_counter()
@@ -124,7 +138,9 @@ class _Session:
         return False
 
     def install(self, steps: Sequence[BoundStep]) -> int:
-        return next(self._numbers)
+        program = next(self._numbers)
+        self._chains[program] = Chain(steps, PrivateLoop())
+        return program
 
     def forget(self, program: int) -> None: ...
 
@@ -207,15 +223,49 @@ class _Session:
         chunk = worker.queue[0]
         slow = sum(self._random.random() < cluster.stragglers for _ in range(chunk.items)) if cluster.stragglers else 0
         seconds = cluster.worker + cluster.item * (chunk.items + slow * (cluster.slow - 1))
+        seconds += cluster.merge * len(chunk.parts)
         worker.working = True
         left = self._random.expovariate(1 / cluster.life) if cluster.life else float("inf")
         if left < seconds:
             self._at(at + left, "died", number)
             return
         self._told.busy += seconds - cluster.worker
-        # The task gives its item: what was sent comes back.
+        self._at(at + seconds, "done", number, self._done(chunk, number, seconds))
+
+    def _done(self, chunk: Chunk, number: int, seconds: float) -> Reply:
+        """What a worker answers. A task gives its item, so that what was sent comes back; folds are done."""
+        began = time.perf_counter()
         reply = Reply(chunk.seq, "done", chunk.items, -1, seconds, chunk.segments, number + 1)
-        self._at(at + seconds, "done", number, reply)
+        if chunk.kind == "combine":
+            reply = self._combined(chunk, number, reply)
+        elif self._chains[chunk.program].folds:
+            run = BatchRun(self._chains[chunk.program], self.codec, chunk.first)
+            error = run.go(*self.codec.unpack(chunk.segments))
+            assert error is None, error
+            reply = self._kept(chunk, number, run.cells, reply)
+        self._skipped -= time.perf_counter() - began
+        return reply
+
+    def _combined(self, chunk: Chunk, number: int, reply: Reply) -> Reply:
+        missing = [place for place, part in enumerate(chunk.parts) if part.ticket not in self._held]
+        if missing:
+            return Reply(chunk.seq, "lost", started=False, missing=missing)
+        self._told.merges += 1
+        self._told.roots += chunk.keep is None
+        (call, _, _), *_ = self._chains[chunk.program].calls
+        value, *others = [self.codec.restore(self._held.pop(part.ticket)[1]) for part in chunk.parts]
+        for other in others:
+            value = call((value, other))
+        return self._kept(chunk, number, [self.codec.capture(value)], reply)
+
+    def _kept(self, chunk: Chunk, number: int, cells: list[object], reply: Reply) -> Reply:
+        """The last of the cells is a part, which may stay."""
+        nbytes = self.codec.size(cells[-1])
+        if chunk.keep is None or nbytes < chunk.keep:
+            return reply._replace(segments=self.codec.pack(cells))
+        self._held[chunk.seq] = (number, cells.pop())
+        self._told.most_held = max(self._told.most_held, len(self._held))
+        return reply._replace(segments=self.codec.pack(cells), held=Held(chunk.seq, nbytes))
 
     def _left(self, number: int) -> None:
         """The first chunk of a worker is over."""
@@ -233,10 +283,12 @@ class _Session:
         self._told.deaths += 1
         self._free -= _CREDITS - len(worker.queue)
         worker.down, worker.working = True, False
+        self._held = {ticket: held for ticket, held in self._held.items() if held[0] != number}
         while worker.queue:
             chunk = worker.queue[0]
             self._left(number)
-            self._answer(at, Reply(chunk.seq, "lost", worker=number + 1))
+            missing = [place for place, part in enumerate(chunk.parts) if part.ticket not in self._held]
+            self._answer(at, Reply(chunk.seq, "lost", worker=number + 1, missing=missing))
         self._at(at + self._cluster.restart, "back", number)
 
     def _answer(self, at: float, reply: Reply) -> None:
@@ -264,7 +316,7 @@ class _Session:
 
 
 class Simulated(Engine):
-    """A runtime for one run; `told` says afterwards what it was like. Its tasks must give their items back."""
+    """A runtime for one run; `told` says afterwards what it was like. Its tasks give their items back."""
 
     shares = False
 

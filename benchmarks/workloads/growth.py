@@ -79,10 +79,11 @@ LENGTH = Workload(
 
 WORKERS = Workload(
     name="workers",
-    what="trivial items on more and more workers",
+    what="trivial items on more and more workers; many, so that starting these is a small part",
     unit="items/s",
     better="more",
-    items=200_000,
+    items=1_000_000,
+    quick=0.1,
     entries=by_workers("processes"),
     measure=measured(trivial_job, rate),
     beside=("2 workers",),
@@ -90,10 +91,11 @@ WORKERS = Workload(
 
 BUSY_WORKERS = Workload(
     name="workers_one_ms",
-    what="about 1 ms of processor time an item, on more and more workers",
+    what="about 1 ms of processor time an item, on more and more workers; half a second's work for two",
     unit="items/s",
     better="more",
-    items=400,
+    items=1000,
+    quick=0.1,
     entries=by_workers("processes"),
     measure=measured(partial(busy_job, 1), rate, warm=4),
     beside=("2 workers",),

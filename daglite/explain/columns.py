@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 __all__ = ["Cells", "MOST", "WIDTH", "columns", "wrapped"]
 
-# What is wider than MOST is folded to WIDTH: a table that is a little too wide for a narrow window is easier to read
-# than a folded one.
+# What is wider than MOST is folded to WIDTH. The first line of a plan is about as wide as MOST, and a table that is a
+# little too wide for a narrow window is easier to read than a folded one.
 WIDTH = 80
 MOST = 90
 

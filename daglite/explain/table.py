@@ -74,7 +74,10 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Everything that `explain` tells of a program; `fingerprint` is None where nobody asked for it."""
+    """Everything that `explain` tells of a program; `fingerprint` is None where nobody asked for it.
+
+    `coordinator` is what is to be expected of it with a number of workers, where somebody asked for that.
+    """
 
     fingerprint: Fingerprint | None
     title: str
@@ -84,9 +87,12 @@ class Table:
     rules: tuple[Firing, ...]
     not_fused: tuple[str, ...]
     default_store: bool
+    coordinator: tuple[str, ...] = ()
+    # The tasks that put parts together, on clusters where these are.
+    trees: tuple[str, ...] = ()
 
 
-def table_of(program: Program, fingerprint: Fingerprint | None) -> Table:
+def table_of(program: Program, fingerprint: Fingerprint | None, coordinator: tuple[str, ...] = ()) -> Table:
     """Look at a program; a result of another stage is shown by the number of that stage's last step."""
     stages = program.stages
     lasts = [steps_of(stage)[-1].number for stage in stages]
@@ -110,6 +116,8 @@ def table_of(program: Program, fingerprint: Fingerprint | None) -> Table:
         program.trace,
         program.remarks,
         unnamed,
+        coordinator,
+        tuple(name for stage in stages for name in _trees(stage)),
     )
 
 
@@ -118,6 +126,11 @@ def _pulling(stage: StreamStage) -> Iterator[tuple[Operand | None, int]]:
     if isinstance(stage.source, MappedSource):
         yield from ((operand, steps_of(stage)[0].number) for _, operand in stage.source.sources)
     yield from ((operation.other, operation.step.number) for operation in stage.operations)
+
+
+def _trees(stage: Stage) -> Iterator[str]:
+    if isinstance(stage, StreamStage) and stage.folds_on_workers and stage.combine and not stage.combine.named:
+        yield f"'{stage.combine.step.function.name}'"
 
 
 def window_text(limits: Limits) -> str:

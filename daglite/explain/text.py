@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 
 from daglite.explain.columns import MOST, WIDTH, Cells, columns, wrapped
@@ -20,7 +21,7 @@ def text(table: Table) -> str:
 
 
 def head(table: Table) -> str:
-    """The first line: one line always, so that programs can take it off, and no wider than a folded table.
+    """The first line: one line always, so that programs can take it off, and no wider than a table may be.
 
     Where there is too little room the words of the window go first, then the title, which its last step tells too.
     """
@@ -29,11 +30,11 @@ def head(table: Table) -> str:
     kind = "optimised" if table.optimised else "not optimised"
     window = f"window <= {window_text(table.limits)}"
     short = window.replace(" items per worker", "/worker")
-    for parts in ((f"plan {name}", table.title, kind, window), (f"plan {name}", table.title, kind, short)):
-        for gap in ("   ", "  "):
-            if len(line := gap.join(parts)) <= WIDTH:
+    for gap in ("   ", "  "):
+        for told in (window, short):
+            if len(line := gap.join((f"plan {name}", table.title, kind, told))) <= MOST:
                 return line
-    room = WIDTH - len("  ".join((f"plan {name}", "", kind, short)))
+    room = MOST - len("  ".join((f"plan {name}", "", kind, short)))
     return "  ".join((f"plan {name}", f"{table.title[: max(0, room - 4)]}...{table.title[-1]}", kind, short))
 
 
@@ -54,8 +55,13 @@ def step_lines(lines: Sequence[Line]) -> Iterator[str]:
 
 def notes(table: Table) -> Iterator[str]:
     """What else is to be known."""
+    for told in table.coordinator:
+        yield from textwrap.wrap(told, WIDTH, subsequent_indent="    ")
     if table.default_store:
         yield "saves without a store: the store of the run, by default the folder daglite_data"
+    if table.trees:
+        names = ", ".join(table.trees)
+        yield from wrapped(f"on clusters large parts are put together on workers, tree-wise: {names}", WIDTH)
     found = table.fingerprint
     if found is not None and found.digest is None:
         yield f"no fingerprint: {found.reason}"

@@ -40,9 +40,9 @@ from daglite.runtime.streams.stream import StreamFlow
 from daglite.runtime.watching.tally import Tally
 
 if TYPE_CHECKING:
-    from daglite.runtime.watching import watched
+    from daglite.runtime.watching import clocks, watched
 else:
-    watched = lazy("daglite.runtime.watching.watched")
+    clocks, watched = lazy("daglite.runtime.watching.clocks"), lazy("daglite.runtime.watching.watched")
 
 __all__ = ["Flow", "gapped", "generator_flow", "open_flow"]
 
@@ -205,7 +205,7 @@ def _before_last(
             chain = Chain(links, context.loop, trials=context.trials)
             if tallies is not None:
                 # Mapped values are counted by the task that takes them.
-                tallies += [*([watched.clocked(source)] if pipe is None and generated else []), *chain.tallies]
+                tallies += [*([clocks.clocked(source)] if pipe is None and generated else []), *chain.tallies]
             source = _flowing(context, source, chain, savers)
     return source, codec
 
@@ -251,7 +251,7 @@ def _inline_flow(
         return InlineFlow(source, chain, savers, ending, codec, watchful=context.cancellable, most=most)
     stage = watch.stage_of(steps[0].number)
     watch.opened(stage, 0, 1, source.total, watched.InlineGauge(source, context.ledger))
-    tallies = watched.clocks(source, chain, ending, steps[-1].number, before) if watch.steps else []
+    tallies = clocks.clocks(source, chain, ending, steps[-1].number, before) if watch.steps else []
     flow = watched.WatchedInline(source, chain, savers, ending, codec, watchful=context.cancellable, most=most)
     flow.watch(watch, stage, [*before, *tallies])
     return flow
@@ -359,7 +359,7 @@ def _adaptive_flow(
     number = watch.stage_of(steps[0].number)
     watch.opened(number, 0, 1, source.total, watched.InlineGauge(source, context.ledger))
     last = steps_of(stage)[-1].number
-    tallies = watched.clocks(source, inline.chain, inline.ending, last, before) if watch.steps else []
+    tallies = clocks.clocks(source, inline.chain, inline.ending, last, before) if watch.steps else []
     flow = watched.WatchedAdaptive(inline, context.choice(), move, folds=folds)
     flow.watch(watch, number, [*before, *tallies])
     return flow

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 
 from daglite.runtime.codec import Packed
-from daglite.runtime.executor import Chunk, ChunkKind, Notes, Reply, Session
+from daglite.runtime.executor import Chunk, ChunkKind, Held, Notes, Reply, Session
 
 __all__ = ["Board", "Boards", "Handler"]
 
@@ -39,9 +39,12 @@ class Board:
         notes: Notes | None = None,
         *,
         light: bool = False,
+        keep: int | None = None,
     ) -> None:
         """Send a batch now; only when there is a `free()` place."""
-        chunk = Chunk(self._number(handler), program, "batch", segments, items, first, light=light, notes=notes)
+        chunk = Chunk(
+            self._number(handler), program, "batch", segments, items, first, light=light, notes=notes, keep=keep
+        )
         self.session.submit(chunk)
 
     def resume(
@@ -67,9 +70,19 @@ class Board:
         *,
         first: int = 0,
         notes: Notes | None = None,
+        keep: int | None = None,
     ) -> None:
         """Send a chunk of one item as soon as a worker is idle, which then has nothing else to do."""
-        self._queue.append(Chunk(self._number(handler), program, kind, segments, 1, first, exclusive=True, notes=notes))
+        seq = self._number(handler)
+        self._queue.append(Chunk(seq, program, kind, segments, 1, first, exclusive=True, notes=notes, keep=keep))
+        self._launch()
+
+    def combine(
+        self, program: int, parts: Sequence[Held], handler: Handler, *, keep: int | None, exclusive: bool
+    ) -> None:
+        """Have parts put together before any other batch is sent, where they are as far as can be."""
+        seq = self._number(handler)
+        self._queue.append(Chunk(seq, program, "combine", (), 0, exclusive=exclusive, keep=keep, parts=parts))
         self._launch()
 
     def poll(self, timeout: float | None) -> int:
@@ -107,7 +120,7 @@ class Board:
         return seq
 
     def _launch(self) -> None:
-        while self._queue and self.session.idle():
+        while self._queue and (self.session.idle() if self._queue[0].exclusive else self.session.free()):
             self.session.submit(self._queue.popleft())
             self.session.flush()
 

@@ -15,10 +15,10 @@ from daglite.runtime.streams.batch import Pace
 from daglite.runtime.trying import Mishap, Spent
 from daglite.runtime.watching.tally import Reading
 
-__all__ = ["Chunk", "ChunkKind", "EndedBy", "Hear", "Notes", "Reply", "ReplyKind", "Session"]
+__all__ = ["Chunk", "ChunkKind", "EndedBy", "Hear", "Held", "Notes", "Reply", "ReplyKind", "Session"]
 
-# A batch of items; a generator to be drained into a list; the same standing in for `.iter()`.
-ChunkKind = Literal["batch", "generate", "stream"]
+# A batch of items; a generator to be drained into a list; the same standing in for `.iter()`; parts to be put together.
+ChunkKind = Literal["batch", "generate", "stream", "combine"]
 ReplyKind = Literal["done", "failed", "piece", "lost", "overdue"]
 # How a worker came to its end before the run did: its own death, a time limit, or all the items that it may take.
 EndedBy = Literal["died", "overdue", "renewed"]
@@ -40,6 +40,13 @@ class Notes(NamedTuple):
     single: bool = False
 
 
+class Held(NamedTuple):
+    """The part of a fold that stays with the workers, by a number that its session knows."""
+
+    ticket: int
+    nbytes: int
+
+
 class Chunk(NamedTuple):
     """Work for one worker: packed items for an installed program.
 
@@ -47,6 +54,9 @@ class Chunk(NamedTuple):
     nothing cheap waits behind it, and nobody else is blamed for it. A `light` one is done sooner by a worker that is at
     work already than by one that has to be woken. One for a `worker` goes to nobody else: it goes on with what that one
     has begun; if there is no such worker any more, it is lost.
+
+    A part that takes `keep` bytes or more stays with the workers; None: it comes back, whatever it takes. `parts` are
+    those that are to be put together.
     """
 
     seq: int
@@ -59,6 +69,8 @@ class Chunk(NamedTuple):
     light: bool = False
     worker: int | None = None
     notes: Notes | None = None
+    keep: int | None = None
+    parts: Sequence[Held] = ()
 
 
 class Reply(NamedTuple):
@@ -70,7 +82,8 @@ class Reply(NamedTuple):
     `step`, and its worker was killed. "lost" means that the worker ended: `started` tells whether it may have begun,
     `exitcode` how it ended, and `hint` why, as far as that is known; `step` is that at which it was, where it had been
     asked to tell. An "overdue" call was attempt number `attempt`. `reading` is there when the steps are clocked.
-    `mishaps` are items that failed without ending the run.
+    `mishaps` are items that failed without ending the run. `held` is a part that stays with the workers; where parts
+    could not be put together, `missing` are the numbers of those that are gone.
     """
 
     seq: int
@@ -87,6 +100,8 @@ class Reply(NamedTuple):
     reading: Reading | None = None
     mishaps: Sequence[Mishap] = ()
     attempt: int = 1
+    held: Held | None = None
+    missing: Sequence[int] = ()
 
 
 class Session(Protocol):
@@ -105,6 +120,11 @@ class Session(Protocol):
     @property
     def codec(self) -> ItemCodec:
         """What makes the cells of chunks, and reads those of replies."""
+        ...
+
+    @property
+    def keeps(self) -> bool:
+        """Whether parts of folds may stay with the workers, and be put together there."""
         ...
 
     def resumes(self, function: Function) -> bool:

@@ -27,6 +27,7 @@ from daglite.program import (
     steps_of,
 )
 from daglite.records import replace
+from daglite.runtime.advice import advise
 from daglite.runtime.assemble import Flow, gapped, generator_flow, open_flow
 from daglite.runtime.auto.copies import copied_result
 from daglite.runtime.chain import BoundStep, Chain, bind_step
@@ -85,7 +86,11 @@ class Execution:
     def run(self) -> object:
         """Run every stage; the value of the last."""
         with self._watched():
-            self._run_below(len(self._stages))
+            try:
+                self._run_below(len(self._stages))
+            except (TypeError, AttributeError) as error:
+                advise(error, self._stages)
+                raise
         return self._context.values[len(self._stages) - 1]
 
     def run_for(self, numbers: Collection[int]) -> Context:

@@ -1,5 +1,6 @@
 """What daglite uses of distributed, whose own annotations leave open what a call gives in each of its modes."""
 
+from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, Literal, TypeVar, overload
 
@@ -9,14 +10,39 @@ class KilledWorker(Exception): ...
 
 class Future(Generic[T]):
     status: str
+    def __init__(self, key: str, client: Client) -> None: ...
     def done(self) -> bool: ...
     def exception(self, *, asynchronous: Literal[True]) -> Awaitable[BaseException]: ...
 
+class Variable:
+    def __init__(self, name: str, client: Client) -> None: ...
+    def get(self, timeout: float, *, asynchronous: Literal[True]) -> Awaitable[Any]: ...
+    def delete(self) -> None: ...
+
+class _Calls:
+    async def update_data(
+        self, *, who_has: Mapping[str, list[str]], nbytes: Mapping[str, int], client: str
+    ) -> None: ...
+    async def variable_set(self, *, name: str, data: object) -> None: ...
+
+class Worker:
+    address: str
+    loop: _Loop
+    scheduler: _Calls
+    def update_data(self, data: Mapping[str, object]) -> object: ...
+
+def get_worker() -> Worker: ...
+
 class _Loop:
+    asyncio_loop: AbstractEventLoop
     def add_callback(self, callback: Callable[[], object]) -> None: ...
+
+class _Variables:
+    variables: Mapping[str, object]
 
 class Scheduler:
     tasks: Mapping[str, object]
+    extensions: Mapping[Literal["variables"], _Variables]
 
 class _Scheduler:
     address: str
@@ -36,6 +62,7 @@ class LocalCluster:
 def default_client() -> Client: ...
 
 class Client:
+    id: str
     status: str
     loop: _Loop
     scheduler: _Scheduler

@@ -13,6 +13,7 @@ import pytest
 
 from daglite.options import Runtime
 from daglite.runtime import Dask, Inline, Processes, Ray, Threads
+from daglite.runtime.streams import gathering
 from tests.conformance.commands import dask_by_command
 
 ENGINES = os.environ.get("DAGLITE_ENGINES", "inline threads processes dask").split()
@@ -99,3 +100,9 @@ def pieces(request: pytest.FixtureRequest, engines: Engines) -> Runtime:
 def cluster(request: pytest.FixtureRequest, engines: Engines) -> Runtime:
     """Every runtime that may be on other machines."""
     return engines[request.param]
+
+
+@pytest.fixture
+def parts_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts of some size stay with their workers, though these are few."""
+    monkeypatch.setattr(gathering, "HOME", 0)

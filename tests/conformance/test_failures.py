@@ -13,6 +13,7 @@ import pytest
 from daglite import compile, task
 from daglite.exceptions import TaskFailedError, TaskTimeoutError, failure_of
 from daglite.options import Runtime
+from daglite.runtime import Inline
 
 
 @task
@@ -149,3 +150,27 @@ def test_a_run_inside_a_task_runs_there(apart: Runtime) -> None:
         return sum(count.iter(n=x).then(task(lambda y: y)).run())
 
     assert count.iter(n=6).then(task(nested)).run(runtime=apart) == [0, 0, 1, 3, 6, 10]
+
+
+@pytest.mark.usefixtures("parts_stay")
+def test_an_error_in_putting_parts_together_names_its_task(engine: Runtime) -> None:
+    """Wherever that is done: large parts are put together on the workers of a cluster."""
+
+    def padded(so_far: tuple[int, bytes], x: int) -> tuple[int, bytes]:
+        return so_far[0] + x, so_far[1]
+
+    def fussy(one: tuple[int, bytes], other: tuple[int, bytes]) -> tuple[int, bytes]:
+        if one[0] + other[0] > 1000:
+            raise Refusal(one[0] + other[0], "too much")
+        return one[0] + other[0], one[1]
+
+    start = (0, bytes(300_000))
+    plan = compile(count.iter(n=60).reduce(task(padded), initial=start, combine=fussy, empty=start), batch=2)
+    if isinstance(engine, Inline):
+        assert plan.run(runtime=engine)[0] == 1770
+        return
+    with pytest.raises(Refusal, match="too much") as caught:
+        plan.run(runtime=engine)
+    facts = failure_of(caught.value)
+    assert facts is not None
+    assert (facts.task, facts.index) == ("fussy", None)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import daglite
 from daglite import DatasetStore, task
+from daglite.futures import ReduceFuture
 from daglite.options import Runtime
 
 
@@ -119,3 +123,85 @@ def test_cheap_items_travel_in_large_batches(crewed: Runtime) -> None:
     count.iter(n=20_000).then(task(lambda x: x)).run(runtime=crewed, observers=[report])
     text = str(report)
     assert "20,000" in text or "20000" in text
+
+
+# More than what is sent home at once.
+_PAD = bytes(300_000)
+
+
+def folded_with_a_pad(n: int, folder: Path, *, ordered: bool = True) -> ReduceFuture[tuple[list[int], bytes]]:
+    """The items as a list, beside something large; who puts parts together makes a note of it."""
+
+    def noted(so_far: tuple[list[int], bytes], x: int) -> tuple[list[int], bytes]:
+        return [*so_far[0], x], so_far[1]
+
+    def joined(one: tuple[list[int], bytes], other: tuple[list[int], bytes]) -> tuple[list[int], bytes]:
+        with (folder / str(os.getpid())).open("a") as file:
+            file.write("x")
+        return one[0] + other[0], one[1]
+
+    start: tuple[list[int], bytes] = ([], _PAD)
+    same = task(lambda x: x, name="same")
+    return count.iter(n=n).then(same).reduce(task(noted), initial=start, combine=joined, ordered=ordered, empty=start)
+
+
+@pytest.mark.usefixtures("parts_stay")
+def test_large_parts_of_a_fold_are_put_together_in_order(engine: Runtime, tmp_path: Path) -> None:
+    plan = daglite.compile(folded_with_a_pad(300, tmp_path), batch=3)
+    assert plan.run(runtime=engine) == ([*range(300)], _PAD)
+
+
+@pytest.mark.usefixtures("parts_stay")
+def test_large_parts_without_order_are_all_there(engine: Runtime, tmp_path: Path) -> None:
+    plan = daglite.compile(folded_with_a_pad(200, tmp_path, ordered=False), batch=3, window=8)
+    found, _ = plan.run(runtime=engine)
+    assert sorted(found) == [*range(200)]
+
+
+@pytest.mark.usefixtures("parts_stay")
+def test_large_parts_are_put_together_on_the_workers_of_a_cluster(cluster: Runtime, tmp_path: Path) -> None:
+    """A part for each item, and in the coordinator only the roots of 32 of them; and one look at `empty`."""
+    assert daglite.compile(folded_with_a_pad(200, tmp_path), batch=1).run(runtime=cluster) == ([*range(200)], _PAD)
+    merges = {int(file.name): file.stat().st_size for file in tmp_path.iterdir()}
+    assert merges.pop(os.getpid()) <= 1 + 200 // 32
+    assert sum(merges.values()) >= 190
+
+
+@pytest.mark.usefixtures("parts_stay")
+def test_large_parts_may_be_of_a_class_that_no_module_has(engine: Runtime) -> None:
+    """What one worker has made goes to another, and is of the class of the coordinator in the end."""
+
+    class Box:
+        def __init__(self, items: list[int]) -> None:
+            self.items, self.pad = items, bytes(300_000)
+
+        def __eq__(self, other: object) -> bool:
+            return isinstance(other, Box) and self.items == other.items
+
+        __hash__ = None  # type: ignore[assignment]  # it is compared and nothing else
+
+    def put(box: Box, x: int) -> Box:
+        return Box([*box.items, x])
+
+    def joined(one: Box, other: Box) -> Box:
+        return Box(one.items + other.items)
+
+    plan = daglite.compile(count.iter(n=60).reduce(task(put), initial=Box([]), combine=joined, empty=Box([])), batch=1)
+    found = plan.run(runtime=engine)
+    assert type(found) is Box
+    assert found.items == [*range(60)]
+
+
+@pytest.mark.usefixtures("parts_stay")
+def test_what_a_fold_saves_on_the_way_is_saved_once_and_in_order(engine: Runtime, tmp_path: Path) -> None:
+    store, notes = DatasetStore(tmp_path / "store"), tmp_path / "notes"
+    notes.mkdir()
+    saved = count.iter(n=40).then(task(lambda x: x + 1)).save("{iteration_index:02d}", save_store=store)
+
+    def noted(so_far: tuple[int, bytes], x: int) -> tuple[int, bytes]:
+        return so_far[0] + x, so_far[1]
+
+    start = (5, _PAD)
+    fold = saved.reduce(task(noted), initial=start, combine=lambda a, b: (a[0] + b[0], a[1]), empty=(0, _PAD))
+    assert daglite.compile(fold, batch=2).run(runtime=engine)[0] == 5 + sum(range(41))
+    assert [store.load(key) for key in sorted(store.list_keys())] == [*range(1, 41)]

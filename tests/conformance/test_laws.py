@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 import daglite
 from daglite import task
 from daglite.options import Runtime
+from daglite.runtime.streams import gathering
 from tests.laws.describe import Graph
 from tests.laws.draw import graphs
 from tests.laws.test_runs import COMPILING, IN_PARTS, in_order
@@ -36,12 +38,13 @@ def test_law_8_every_runtime_does_what_the_oracle_says(
     n=st.integers(0, 60),
     name=st.sampled_from(["strand", "lists", "tally"]),
     unordered=st.booleans(),
+    stays=st.booleans(),
     compiling=COMPILING,
 )
 def test_law_15_a_fold_in_parts_is_the_fold(
-    engine: Runtime, n: int, name: str, unordered: bool, compiling: dict[str, object]
+    engine: Runtime, n: int, name: str, unordered: bool, stays: bool, compiling: dict[str, object]
 ) -> None:
-    """With `combine` workers fold their own batches; `initial` is in the result once."""
+    """With `combine` workers fold their own batches; `initial` is in the result once, also where parts stay there."""
     fold, combine, initial, commutes = IN_PARTS[name]
 
     @task
@@ -50,4 +53,9 @@ def test_law_15_a_fold_in_parts_is_the_fold(
 
     stream = source.iter().reduce(task(fold), initial=initial, combine=combine, ordered=not (unordered and commutes))
     plan = daglite.compile(stream, **compiling)  # type: ignore[arg-type]  # names and values that `compile` knows
-    assert plan.run(runtime=engine) == functools.reduce(fold, range(n), type(initial)(initial))
+    with pytest.MonkeyPatch.context() as patch:
+        if stays:
+            patch.setattr(gathering, "LEAST", 0)
+            patch.setattr(gathering, "HOME", 0)
+        found = plan.run(runtime=engine)
+    assert found == functools.reduce(fold, range(n), type(initial)(initial))

@@ -7,16 +7,12 @@ from collections.abc import AsyncIterator, Iterator
 import daglite
 from daglite import task
 from daglite.options import Runtime
+from tests.tasks import count
 
 
 @task
 def rows(start: int, count: int) -> Iterator[int]:
     yield from range(start, start + count)
-
-
-@task
-def count(n: int) -> Iterator[int]:
-    yield from range(n)
 
 
 def test_partitions_come_in_order_however_large(engine: Runtime) -> None:

@@ -1,4 +1,4 @@
-"""Scripts started by a test end with it, whatever the test found."""
+"""Scripts started by a test end with it, whatever the test found; clusters with the module that asked for one."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conformance.commands import Commands
+from tests.faults.clusters import Cluster
 from tests.faults.scripts import Launch, start
 
 
@@ -28,3 +30,29 @@ def launch(tmp_path: Path, no_process_left: None) -> Iterator[Launch]:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    commands = Commands(tmp_path_factory.mktemp("kept"))
+    try:
+        made = Cluster(commands, 2)
+        yield made
+        made.client.close()
+    finally:
+        commands.end()
+
+
+@pytest.fixture
+def cluster(kept: Cluster) -> Cluster:
+    """Two workers with nothing to do, whatever the test before this one did to them."""
+    kept.client.wait_for_workers(2, timeout=30)
+    assert kept.empty_within(10)
+    return kept
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Path:
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    return folder

@@ -11,74 +11,24 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import distributed
 import pytest
 
 from daglite import compile, task
 from daglite.exceptions import ExecutionError, WorkerDiedError, failure_of
 from daglite.runtime import Dask
 from tests.conformance.commands import ROOT, Commands
+from tests.faults.clusters import Cluster, noted, starts
 from tests.faults.scripts import wait_for
 
 pytestmark = pytest.mark.timeout(90)
 
 
-class Cluster:
-    """A scheduler, its workers, and somebody who looks at them."""
-
-    def __init__(self, commands: Commands, workers: int) -> None:
-        self.commands = commands
-        self.address = commands.scheduler()
-        self.scheduler = commands.running[-1]
-        for _ in range(workers):
-            commands.worker(self.address)
-        self.client = distributed.Client(self.address, set_as_default=False)
-        self.client.wait_for_workers(workers, timeout=30)
-
-    def pids(self) -> Mapping[str, object]:
-        """The process ids of the workers, by address."""
-        return self.client.run(os.getpid)
-
-    def empty_within(self, seconds: float) -> bool:
-        """Whether the scheduler knows of no task any more, after some time."""
-        until = time.monotonic() + seconds
-        while left := self.client.run_on_scheduler(tasks_of):
-            if time.monotonic() > until:
-                print(left)
-                return False
-            time.sleep(0.02)
-        return True
-
-
-def tasks_of(dask_scheduler: distributed.Scheduler) -> list[str]:
-    return [*dask_scheduler.tasks]
-
-
 @pytest.fixture(autouse=True)
 def no_process_left() -> None:
     """Dask starts another worker for each that died, in its own time; all end with the commands that started them."""
-
-
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    commands = Commands(tmp_path_factory.mktemp("kept"))
-    try:
-        made = Cluster(commands, 2)
-        yield made
-        made.client.close()
-    finally:
-        commands.end()
-
-
-@pytest.fixture
-def cluster(kept: Cluster) -> Cluster:
-    """Two workers with nothing to do, whatever the test before this one did to them."""
-    kept.client.wait_for_workers(2, timeout=30)
-    assert kept.empty_within(10)
-    return kept
 
 
 @pytest.fixture
@@ -99,24 +49,6 @@ def count(n: int) -> Iterator[int]:
 def nap(x: int) -> int:
     time.sleep(0.01)
     return x
-
-
-def noted(folder: str, x: int) -> None:
-    """Write down that an item was started."""
-    with open(f"{folder}/{x}", "a") as file:
-        file.write("x")
-
-
-def starts(folder: Path) -> dict[int, int]:
-    """How often each item was started."""
-    return {int(file.name): file.stat().st_size for file in folder.iterdir()}
-
-
-@pytest.fixture
-def notes(tmp_path: Path) -> Path:
-    folder = tmp_path / "notes"
-    folder.mkdir()
-    return folder
 
 
 @pytest.mark.parametrize("ordered", [True, False])

@@ -8,15 +8,17 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import ray
 
-from daglite import compile, task
+from daglite import Failed, compile, task
 from daglite.exceptions import ExecutionError, ParameterError, WorkerDiedError, failure_of
 from daglite.runtime import Ray
 from daglite.runtime.clusters import ray as engine
 from daglite.runtime.clusters.carrier import Broken
+from daglite.runtime.streams import gathering
 from tests.faults.scripts import children_of
 
 pytestmark = pytest.mark.timeout(120)
@@ -203,3 +205,73 @@ def test_what_a_run_leaves_unfinished_is_not_done_any_more(kept: Ray, tmp_path: 
     before = starts(tmp_path)
     time.sleep(0.5)
     assert starts(tmp_path) == before
+
+
+def deadly(x: Any, at: int) -> Any:
+    if x == at:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return x
+
+
+@pytest.mark.parametrize("optimize", [True, False])
+def test_an_item_that_kills_its_workers_fails_like_any_other(kept: Ray, optimize: bool) -> None:
+    """Its worker tells an actor at which step it is, so that somebody knows when it is gone."""
+    same = task(lambda x: x, name="same")
+    # Failed items go through the second one as well.
+    second: Any = task(deadly, on_error="skip")
+    stream = count.iter(n=9).then(same).attempt(task(deadly), at=4).then(second, at=6)
+    found: list[Any] = compile(stream, optimize=optimize, batch=4).run(runtime=kept)
+
+    assert [one for one in found if not isinstance(one, Failed)] == [0, 1, 2, 3, 5, 7, 8]
+    (lost,) = (one for one in found if isinstance(one, Failed))
+    assert isinstance(lost.error, WorkerDiedError)
+    assert (lost.index, lost.item, lost.failure.attempt) == (4, 4, 3)
+    assert "while it ran task 'deadly' on item 4; started 3 times" in str(lost.error)
+
+
+# More than what is sent home at once: parts like this stay in the store of the cluster.
+PAD = bytes(300_000)
+Padded = tuple[list[int], bytes]
+
+
+@pytest.fixture
+def parts_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts of some size stay with their workers, though these are few."""
+    monkeypatch.setattr(gathering, "HOME", 0)
+
+
+def listed(so_far: Padded, x: int) -> Padded:
+    return [*so_far[0], x], so_far[1]
+
+
+@pytest.mark.usefixtures("parts_stay")
+def test_a_death_takes_no_part_along_that_has_been_made(kept: Ray, tmp_path: Path) -> None:
+    """Parts lie in the store of their machine: what the dead worker was at starts again, and nothing else."""
+
+    def work(x: int, folder: str) -> int:
+        noted(folder, x)
+        if x == 60 and os.path.getsize(f"{folder}/60") == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return x
+
+    start: Padded = ([-1], PAD)
+    items = count.iter(n=80).then(task(work), folder=str(tmp_path))
+    fold = items.reduce(task(listed), initial=start, combine=lambda a, b: (a[0] + b[0], a[1]), empty=([], PAD))
+    assert compile(fold, batch=1).run(runtime=kept) == ([-1, *range(80)], PAD)
+    seen = starts(tmp_path)
+    assert (len(seen), seen[60], sum(seen.values())) == (80, 2, 81)
+
+
+@pytest.mark.usefixtures("parts_stay")
+def test_parts_whose_putting_together_kills_are_told(kept: Ray) -> None:
+    coordinator = os.getpid()
+
+    def fatal(one: Padded, other: Padded) -> Padded:
+        if os.getpid() != coordinator:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return one[0] + other[0], one[1]
+
+    start: Padded = ([], PAD)
+    fold = count.iter(n=40).reduce(task(listed), initial=start, combine=task(fatal), empty=start)
+    with pytest.raises(WorkerDiedError, match=r"it ran task 'fatal' on parts of \d+ items; started 3 times"):
+        compile(fold, batch=2).run(runtime=kept)

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from queue import Empty, SimpleQueue
+from types import MappingProxyType
 from typing import NamedTuple, Protocol, TypeAlias
 
 from daglite.runtime.clusters.parcels import Parcel
 
-__all__ = ["Arrived", "Broken", "Carrier", "Event", "Failed", "Joined", "Left", "Mail", "Spot", "words_of"]
+__all__ = [
+    "Arrived",
+    "Broken",
+    "Carrier",
+    "Event",
+    "Failed",
+    "Joined",
+    "Left",
+    "Mail",
+    "PLAIN",
+    "Spot",
+    "Wish",
+    "words_of",
+]
 
 
 class Spot(NamedTuple):
@@ -25,19 +39,40 @@ class Spot(NamedTuple):
     pid: int | None = None
 
 
+class Wish(NamedTuple):
+    """What a parcel needs of its engine besides.
+
+    A part that comes of it may stay with the workers (`keeps`); its worker will say at which step it is (`marks`); it
+    works on the `parts` that came of these tickets.
+    """
+
+    keeps: bool = False
+    marks: bool = False
+    parts: Sequence[int] = ()
+
+
+PLAIN = Wish()
+_NO_STEPS: Mapping[int, int] = MappingProxyType({})
+
+
 class Arrived(NamedTuple):
-    """The outcome of a ticket."""
+    """The outcome of a ticket; with `marks` also the `step` at which its worker was, -1 for none."""
 
     ticket: int
     parcel: Parcel
+    step: int = -1
 
 
 class Failed(NamedTuple):
-    """The engine could not bring an outcome: `lost` when the process that had it is gone."""
+    """The engine could not bring an outcome: `lost` when the process that had it is gone, `missing` when it could not
+    even begin because a part that it needs is gone. `step` as in `Arrived`.
+    """
 
     ticket: int
     text: str
     lost: bool
+    step: int = -1
+    missing: bool = False
 
 
 class Joined(NamedTuple):
@@ -47,9 +82,10 @@ class Joined(NamedTuple):
 
 
 class Left(NamedTuple):
-    """A worker is gone, with all that it had."""
+    """A worker is gone, with all that it had; `steps` are those at which it was with tickets that asked for marks."""
 
     name: str
+    steps: Mapping[int, int] = _NO_STEPS
 
 
 class Broken(NamedTuple):
@@ -102,7 +138,7 @@ class Carrier(Protocol):
         """Where parcels can be sent now; changes come by mail."""
         ...
 
-    def send(self, ticket: int, spot: str, parcel: Parcel) -> None:
+    def send(self, ticket: int, spot: str, parcel: Parcel, wish: Wish = PLAIN) -> None:
         """Have `runner.run_job` called with the parcel, once; what comes of it is posted under the ticket.
 
         Raises `ExecutionError` when the engine is gone.
@@ -111,6 +147,10 @@ class Carrier(Protocol):
 
     def cancel(self, tickets: Collection[int]) -> None:
         """Nobody waits for these any more; those that have not begun must not begin."""
+        ...
+
+    def release(self, tickets: Collection[int]) -> None:
+        """Nobody needs the parts any more that stayed with the workers under these tickets."""
         ...
 
     def drop(self, run: str) -> None:

@@ -7,18 +7,32 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import multiprocessing.spawn
 import threading
 import time
 from collections.abc import Callable, Collection, Coroutine, Sequence
-from typing import Any
+from concurrent.futures import CancelledError
+from functools import partial
+from typing import Any, TypeAlias
 
-from distributed import Client, Future, KilledWorker, LocalCluster
+from distributed import Client, Future, KilledWorker, LocalCluster, Variable, Worker, get_worker
 
+from daglite.capacity import TOLLS
 from daglite.exceptions import ExecutionError
-from daglite.runtime.clusters.carrier import Arrived, Broken, Failed, Joined, Left, Mail, Spot, words_of
+from daglite.runtime.clusters.carrier import (
+    PLAIN,
+    Arrived,
+    Broken,
+    Failed,
+    Joined,
+    Left,
+    Mail,
+    Spot,
+    Wish,
+    words_of,
+)
 from daglite.runtime.clusters.parcels import STAMP, Parcel
-from daglite.runtime.clusters.runner import drop_run, hello, run_job
+from daglite.runtime.clusters.runner import Lent, drop_run, hello, run_job
+from daglite.runtime.clusters.unguarded import UNGUARDED
 
 __all__ = ["Client", "DaskCarrier", "connected", "local_cluster", "spot_of"]
 
@@ -30,14 +44,17 @@ _FIRST = 30.0
 _LARGE = 1024 * 1024
 # How long, in seconds, a first parcel may take past the scheduler, and the end of a run.
 _DIRECT, _END = 10.0, 5.0
-_WORKER = "Dask Worker process"
+# What a worker returns: an outcome, and whether a part of it stays.
+_Done: TypeAlias = tuple[list[bytes], bool]
+# How long, in seconds, a worker and a coordinator wait for the scheduler to take or give a mark.
+_MARK, _READ = 5.0, 1.0
 
 
 class DaskCarrier:
     """Tasks of a client; see `carrier.Carrier`."""
 
     engine = "Dask"
-    rate = 700.0
+    rate = TOLLS["dask"].rate
 
     def __init__(self, client: Client, close: Callable[[], None]) -> None:
         self.mail = Mail()
@@ -48,6 +65,11 @@ class DaskCarrier:
         # Used by the thread of the loop only.
         self._carrying: dict[int, asyncio.Task[None]] = {}
         self._here: dict[str, int] = {}
+        # Parts that stay with the workers; those of jobs that nobody waits for any more; jobs that leave marks.
+        self._parts: dict[int, Future[list[bytes]]] = {}
+        self._orphans: set[str] = set()
+        self._marking: dict[int, str] = {}
+        self._marks: dict[int, asyncio.Task[int]] = {}
         self._direct = True
         self._watching: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
@@ -58,13 +80,18 @@ class DaskCarrier:
     def spots(self) -> Sequence[Spot]:
         return self._spots
 
-    def send(self, ticket: int, spot: str, parcel: Parcel) -> None:
-        self._soon(lambda: self._start(ticket, self._carry(ticket, spot, parcel)))
+    def send(self, ticket: int, spot: str, parcel: Parcel, wish: Wish = PLAIN) -> None:
+        self._soon(lambda: self._start(ticket, self._carry(ticket, spot, parcel, wish)))
 
     def cancel(self, tickets: Collection[int]) -> None:
         if tickets:
             found = list(tickets)
             self._soon(lambda: self._cancel(found))
+
+    def release(self, tickets: Collection[int]) -> None:
+        found = list(tickets)
+        with contextlib.suppress(ExecutionError):
+            self._soon(lambda: self._release(found))
 
     def drop(self, run: str) -> None:
         if self._client.status != "running":
@@ -73,6 +100,9 @@ class DaskCarrier:
         telling = threading.Thread(target=self._tell_all, args=(run,), name="daglite-drop", daemon=True)
         telling.start()
         telling.join(_END)
+        # From now on no worker keeps anything for it.
+        with contextlib.suppress(ExecutionError):
+            self._soon(self._forget)
 
     def close(self) -> None:
         done = threading.Event()
@@ -106,7 +136,11 @@ class DaskCarrier:
         """The workers there are; raises `ExecutionError` for one that could not do anything for us."""
         until = time.monotonic() + _FIRST
         while True:
-            threads = self._client.nthreads()
+            try:
+                threads = self._client.nthreads()
+            except OSError as error:
+                # After the half minute for which Dask tries to come back to it.
+                raise ExecutionError(self._gone()) from error
             found = self._answers(list(threads)) if threads else {}
             # One that has ended since it was counted, or is at its end, is none; it may come back.
             here = {name: answer for name, answer in found.items() if not isinstance(answer, OSError)}
@@ -142,30 +176,75 @@ class DaskCarrier:
             if task is not None:
                 task.cancel()
 
-    async def _carry(self, ticket: int, spot: str, parcel: Parcel) -> None:
+    async def _carry(self, ticket: int, spot: str, parcel: Parcel, wish: Wish) -> None:
         name = f"{self._names}-{ticket}"
-        future: Future[list[bytes]] | None = None
+        future: Future[_Done] | None = None
+        # What becomes of the part is known only when there is an outcome.
+        kept = [_part(name)] if wish.keeps else []
         try:
             parts = await self._sent_ahead(name, spot, parcel)
-            future = self._client.submit(run_job, *parts, key=name, workers=[spot], pure=False, retries=0)
+            parts += [self._parts[one] for one in wish.parts]
+            job = partial(_work, name, self._client.id) if wish != PLAIN else _plain_work
+            if wish.marks:
+                self._marking[ticket] = spot
+            future = self._client.submit(job, *parts, key=name, workers=[spot], pure=False, retries=0)
             found = await self._client.gather([future], errors="skip", asynchronous=True)
             if found:
-                self.mail.post(Arrived(ticket, found[0]))
+                outcome, stays = found[0]
+                if stays:
+                    self._parts[ticket] = Future(_part(name), self._client)
+                kept.clear()
+                self.mail.post(Arrived(ticket, outcome, await self._mark(ticket)))
             elif future.status == "error":
                 raise await future.exception(asynchronous=True)
             elif self._client.status != "running":
                 self.mail.post(Broken(self._gone()))
             else:
-                # Nobody but Dask has cancelled it.
-                self.mail.post(Failed(ticket, f"Dask cancelled it on worker {spot}", lost=True))
+                # Nobody but Dask has cancelled it: as a rule because a part that it needs is gone.
+                text, missing = f"Dask cancelled it on worker {spot}", bool(wish.parts)
+                self.mail.post(Failed(ticket, text, lost=True, step=await self._mark(ticket), missing=missing))
         except Exception as error:
-            lost = isinstance(error, KilledWorker | OSError)
-            self.mail.post(Failed(ticket, words_of(error), lost))
+            missing = bool(wish.parts) and isinstance(error, KeyError | CancelledError)
+            lost = missing or isinstance(error, KilledWorker | OSError)
+            self.mail.post(Failed(ticket, words_of(error), lost, await self._mark(ticket), missing))
         finally:
             self._carrying.pop(ticket, None)
+            self._orphans.update(kept)
             if future is not None and not future.done():
                 with contextlib.suppress(Exception):
                     await self._client.cancel([future], asynchronous=True, force=True)
+
+    async def _mark(self, ticket: int) -> int:
+        """The step at which the worker of a job said that it was; -1 when it said nothing, or has gone on."""
+        if ticket not in self._marking:
+            return -1
+        # Asked once, whoever is first: the job that has ended without an outcome, or the look at who is there.
+        if ticket not in self._marks:
+            self._marks[ticket] = asyncio.ensure_future(self._read_mark(ticket))
+        return await asyncio.shield(self._marks[ticket])
+
+    async def _read_mark(self, ticket: int) -> int:
+        variable = Variable(_marker(f"{self._names}-{ticket}"), client=self._client)
+        try:
+            return int(await asyncio.wait_for(variable.get(timeout=_READ, asynchronous=True), 2 * _READ))
+        except Exception:
+            return -1
+        finally:
+            with contextlib.suppress(Exception):
+                variable.delete()
+
+    def _release(self, tickets: Sequence[int]) -> None:
+        for ticket in tickets:
+            self._parts.pop(ticket, None)
+
+    def _forget(self) -> None:
+        """A run is over."""
+        self._marking.clear()
+        self._marks.clear()
+        self._parts.clear()
+        while self._orphans:
+            # A worker has kept it in the name of this client, and only a future of it gives it up.
+            Future(self._orphans.pop(), self._client)
 
     async def _sent_ahead(self, name: str, spot: str, parcel: Parcel) -> list[object]:
         """The parcel, its large parts sent to the worker already where they are large together."""
@@ -216,11 +295,63 @@ class DaskCarrier:
             return
         for name in self._here.keys() - found.keys():
             del self._here[name]
-            self.mail.post(Left(name))
+            marked = [ticket for ticket, spot in self._marking.items() if spot == name]
+            self.mail.post(Left(name, {ticket: await self._mark(ticket) for ticket in marked}))
         for name in found.keys() - self._here.keys():
             self._here[name] = found[name]
             self._client.subscribe_topic(name, self._noticed)
             self.mail.post(Joined(Spot(name, found[name])))
+
+
+def _work(name: str, client: str, *parcel: bytes | Parcel) -> _Done:
+    """A job on a worker that may keep a part, or leave marks, in the name of the coordinator's client."""
+    worker, key = get_worker(), _part(name)
+    stays = False
+
+    def keep(segments: list[bytes]) -> bool:
+        nonlocal stays
+        stays = _on_loop(worker, _kept(worker, key, client, segments))
+        return stays
+
+    return run_job(*parcel, lent=Lent(keep, partial(_leave_mark, worker, _marker(name)))), stays
+
+
+def _plain_work(*parcel: bytes) -> _Done:
+    """Any other job."""
+    return run_job(*parcel), False
+
+
+async def _kept(worker: Worker, key: str, client: str, segments: list[bytes]) -> None:
+    """Let Dask keep a part here: it moves it to where it is needed, and to the disk when memory is short."""
+    worker.update_data(data={key: segments})
+    nbytes = {key: sum(map(len, segments))}
+    await worker.scheduler.update_data(who_has={key: [worker.address]}, nbytes=nbytes, client=client)
+
+
+def _leave_mark(worker: Worker, name: str, step: int) -> None:
+    async def mark() -> None:
+        await worker.scheduler.variable_set(name=name, data=step)
+
+    _on_loop(worker, mark())
+
+
+def _on_loop(worker: Worker, work: Coroutine[Any, Any, None]) -> bool:
+    """Have something done on the loop of the worker, and wait for it; tells whether it was."""
+    doing = asyncio.run_coroutine_threadsafe(work, worker.loop.asyncio_loop)
+    try:
+        doing.result(_MARK)
+    except Exception:
+        doing.cancel()
+        return False
+    return True
+
+
+def _part(name: str) -> str:
+    return f"{name}-part"
+
+
+def _marker(name: str) -> str:
+    return f"{name}-mark"
 
 
 def spot_of(name: str, threads: int, answer: object) -> Spot:
@@ -251,8 +382,8 @@ def connected(address: str) -> Client:
 def local_cluster(workers: int) -> tuple[Client, Callable[[], None]]:
     """A cluster of our own on this machine, its client, and how to end both."""
     with contextlib.ExitStack() as undo:
-        _UNGUARDED.begin()
-        undo.callback(_UNGUARDED.end)
+        UNGUARDED.begin()
+        undo.callback(UNGUARDED.end)
         cluster = LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
@@ -265,40 +396,3 @@ def local_cluster(workers: int) -> tuple[Client, Callable[[], None]]:
         client = Client(cluster, set_as_default=False)
         undo.callback(client.close)
         return client, undo.pop_all().close
-
-
-class _Unguarded:
-    """While a cluster of our own is open, its workers do not import `__main__` again: what is of it goes by value.
-
-    So scripts need no `if __name__ == "__main__"` guard.
-    """
-
-    def __init__(self) -> None:
-        self._open = 0
-        self._lock = threading.Lock()
-        self._below = multiprocessing.spawn.get_preparation_data
-
-    def begin(self) -> None:
-        """One more cluster is open."""
-        with self._lock:
-            self._open += 1
-            if self._open == 1:
-                self._below = multiprocessing.spawn.get_preparation_data
-                multiprocessing.spawn.get_preparation_data = self._without_main
-
-    def end(self) -> None:
-        """One less."""
-        with self._lock:
-            self._open -= 1
-            if not self._open:
-                multiprocessing.spawn.get_preparation_data = self._below
-
-    def _without_main(self, name: str) -> dict[str, Any]:
-        data = self._below(name)
-        if name.startswith(_WORKER):
-            data.pop("init_main_from_name", None)
-            data.pop("init_main_from_path", None)
-        return data
-
-
-_UNGUARDED = _Unguarded()

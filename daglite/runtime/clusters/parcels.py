@@ -33,7 +33,7 @@ Parcel: TypeAlias = Sequence[bytes]
 OutcomeKind = Literal["done", "failed", "overdue", "missing", "stale", "refused"]
 
 # To be raised whenever `Job`, `Outcome` or the form of programs changes.
-_FORMAT = 2
+_FORMAT = 3
 # Functions that go by value are bytecode, which only the same Python understands.
 _PYTHON = f"Python {sys.version_info[0]}.{sys.version_info[1]}"
 STAMP = f"daglite {importlib.metadata.version('daglite')} (format {_FORMAT}) on {_PYTHON}"
@@ -48,7 +48,7 @@ class Job(NamedTuple):
 
     `definitions` are those from number `base` on, `body` is the program or None. `known` tells, for each worker that
     defined something, how much of that the coordinator has. With `process` only that process may do the job; `home` is
-    the process of the coordinator.
+    the process of the coordinator. `keep` is that of the chunk.
     """
 
     run: str
@@ -62,6 +62,7 @@ class Job(NamedTuple):
     process: str | None
     home: str
     notes: Notes | None = None
+    keep: int | None = None
 
 
 class Outcome(NamedTuple):
@@ -69,7 +70,8 @@ class Outcome(NamedTuple):
 
     "missing": the worker lacks the program, or definitions. "stale": the job was for another process, which has ended.
     "refused": it could not even be read, and `text` says why. `have` counts the coordinator's definitions that the
-    worker knows. `definitions` are the worker's own from number `base` on. `began` is the time of day.
+    worker knows. `definitions` are the worker's own from number `base` on. `began` is the time of day. A part of
+    `kept` bytes stays with the workers.
     """
 
     kind: OutcomeKind
@@ -89,6 +91,7 @@ class Outcome(NamedTuple):
     text: str = ""
     mishaps: Sequence[Mishap] = ()
     attempt: int = 1
+    kept: int = 0
 
 
 def pack_job(job: Job, segments: Sequence[bytes]) -> list[bytes]:

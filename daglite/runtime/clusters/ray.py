@@ -14,12 +14,24 @@ from functools import partial
 from queue import Empty, SimpleQueue
 
 import ray
-from ray.exceptions import NodeDiedError, OutOfMemoryError, RayError, WorkerCrashedError
+from ray.exceptions import NodeDiedError, ObjectLostError, OutOfMemoryError, RayError, WorkerCrashedError
 
+from daglite.capacity import TOLLS
 from daglite.exceptions import ExecutionError, ParameterError
-from daglite.runtime.clusters.carrier import Arrived, Broken, Failed, Joined, Left, Mail, Spot, words_of
+from daglite.runtime.clusters.carrier import (
+    PLAIN,
+    Arrived,
+    Broken,
+    Failed,
+    Joined,
+    Left,
+    Mail,
+    Spot,
+    Wish,
+    words_of,
+)
 from daglite.runtime.clusters.parcels import Parcel
-from daglite.runtime.clusters.runner import run_job
+from daglite.runtime.clusters.runner import Lent, run_job
 
 __all__ = ["RayCarrier", "connected"]
 
@@ -30,6 +42,8 @@ _RECONNECT, _RAY_WAITS, _OUR_PART = "RAY_gcs_rpc_server_reconnect_timeout_s", "6
 # Parts from this size on go to the store of objects by themselves.
 _LARGE = 64 * 1024
 _LOST = (WorkerCrashedError, NodeDiedError, OutOfMemoryError)
+# How long, in seconds, a worker waits for its mark to be taken; the actor that takes it may have to be started.
+_MARK = 30.0
 # For a cluster of our own: what its objects may take together.
 _STORE = 512 * 1024 * 1024
 _NAME = "of Ray"
@@ -41,14 +55,19 @@ class RayCarrier:
     """Remote tasks; see `carrier.Carrier`. Ray chooses the worker for each, and has a process for each slot."""
 
     engine = "Ray"
-    rate = 2000.0
+    rate = TOLLS["ray"].rate
 
     def __init__(self, close: Callable[[], None]) -> None:
         self.mail = Mail()
         self._close = close
         # Our own retries are counted by the loop; it must know of each start.
         self._run = ray.remote(run_job).options(max_retries=0, num_cpus=1)
+        self._work = ray.remote(_work).options(max_retries=0, num_cpus=1, num_returns=2)
         self._refs: dict[int, ray.ObjectRef[list[bytes]]] = {}
+        # Parts that stay with the workers; jobs that leave marks, and who takes these, once one does.
+        self._parts: dict[int, ray.ObjectRef[list[bytes]]] = {}
+        self._marking: set[int] = set()
+        self._marks: ray.ActorHandle | None = None
         self._lock = threading.Lock()
         self._slots = _processors()
         if not self._slots:
@@ -61,23 +80,40 @@ class RayCarrier:
     def spots(self) -> Sequence[Spot]:
         return [Spot(_NAME, self._slots, alone=True)]
 
-    def send(self, ticket: int, spot: str, parcel: Parcel) -> None:
+    def send(self, ticket: int, spot: str, parcel: Parcel, wish: Wish = PLAIN) -> None:
         if not ray.is_initialized():
             # By itself Ray would start a cluster now.
             raise ExecutionError(_GONE)
         try:
             parts = [ray.put(part) if len(part) >= _LARGE else part for part in parcel]
-            ref = self._run.remote(*parts)
+            ref = self._run.remote(*parts) if wish == PLAIN else self._sent(ticket, parts, wish)
         except RayError as error:
             raise ExecutionError(f"Ray takes no more work: {words_of(error)}") from error
         with self._lock:
             self._refs[ticket] = ref
         ref.future().add_done_callback(partial(self._done, ticket))
 
+    def _sent(self, ticket: int, parts: Sequence[object], wish: Wish) -> ray.ObjectRef[list[bytes]]:
+        marks: ray.ActorHandle | None = None
+        if wish.marks:
+            self._marking.add(ticket)
+            if self._marks is None:
+                self._marks = ray.remote(_Marks).options(num_cpus=0).remote()
+            marks = self._marks
+        ref, part = self._work.remote(marks, ticket, *parts, *[self._parts[one] for one in wish.parts])
+        if wish.keeps:
+            self._parts[ticket] = part
+        return ref
+
+    def release(self, tickets: Collection[int]) -> None:
+        for ticket in tickets:
+            self._parts.pop(ticket, None)
+
     def cancel(self, tickets: Collection[int]) -> None:
         for ticket in tickets:
             with self._lock:
                 ref = self._refs.pop(ticket, None)
+            self._parts.pop(ticket, None)
             if ref is not None and ray.is_initialized():
                 # One that is gone has nothing left to cancel, and says so in many ways.
                 with contextlib.suppress(Exception):
@@ -91,6 +127,10 @@ class RayCarrier:
         self._over.set()
         self._answers.put(None)
         self._watching.join()
+        self._parts.clear()
+        if self._marks is not None and ray.is_initialized():
+            with contextlib.suppress(Exception):
+                ray.kill(self._marks)
         self._close()
 
     def _done(self, ticket: int, future: Future[list[bytes]]) -> None:
@@ -99,8 +139,21 @@ class RayCarrier:
                 return
         try:
             self.mail.post(Arrived(ticket, future.result()))
+        except ObjectLostError as error:
+            self.mail.post(Failed(ticket, words_of(error), lost=True, missing=True))
         except Exception as error:
-            self.mail.post(Failed(ticket, words_of(error), isinstance(error, _LOST)))
+            failed = Failed(ticket, words_of(error), isinstance(error, _LOST))
+            if ticket in self._marking and self._marks is not None:
+                # This thread is Ray's own, and must not wait.
+                self._marks.take.remote(ticket).future().add_done_callback(partial(self._told, failed))
+            else:
+                self.mail.post(failed)
+
+    def _told(self, failed: Failed, mark: Future[int]) -> None:
+        try:
+            self.mail.post(failed._replace(step=mark.result()))
+        except Exception:
+            self.mail.post(failed)
 
     def _watch(self) -> None:
         patience = _patience()
@@ -130,6 +183,42 @@ class RayCarrier:
 def _patience() -> float:
     """For how long the head may be silent: Ray must not end the program before the run tells of it."""
     return _OUR_PART * float(os.environ.get(_RECONNECT, _RAY_WAITS))
+
+
+def _work(marks: ray.ActorHandle | None, ticket: int, *parcel: bytes | Parcel) -> tuple[list[bytes], list[bytes]]:
+    """A job that may keep a part, which Ray then keeps as its second result, or leave marks."""
+    kept: list[bytes] = []
+
+    def keep(segments: list[bytes]) -> bool:
+        kept.extend(segments)
+        return True
+
+    mark = None if marks is None else partial(_leave_mark, marks, ticket)
+    return run_job(*parcel, lent=Lent(keep, mark)), kept
+
+
+def _leave_mark(marks: ray.ActorHandle, ticket: int, step: int) -> None:
+    with contextlib.suppress(Exception):
+        ray.get(marks.put.remote(ticket, step), timeout=_MARK)
+
+
+class _Marks:
+    """The steps at which workers are, in a process that outlives them."""
+
+    def __init__(self) -> None:
+        self._steps: dict[int, int] = {}
+
+    def put(self, ticket: int, step: int) -> int:
+        """A worker is at a step; -1: it has gone on."""
+        if step < 0:
+            self._steps.pop(ticket, None)
+        else:
+            self._steps[ticket] = step
+        return step
+
+    def take(self, ticket: int) -> int:
+        """The step at which the worker of a ticket was."""
+        return self._steps.pop(ticket, -1)
 
 
 def _processors() -> int:

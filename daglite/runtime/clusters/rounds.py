@@ -30,14 +30,20 @@ class Bench:
 
     def __init__(self, steps: list[BoundStep], codec: Codec) -> None:
         self.loop = PrivateLoop()
-        self.trials = Trials(portable=portable(codec), worker=os.getpid)
+        self.trials = Trials(portable=portable(codec), worker=os.getpid, announce=self._tell)
         self.chain = Chain(steps, self.loop, self._announce, self.trials)
         self.limited = any(step.function.timeout is not None for step in steps)
         # Whoever keeps time limits puts a function of its own here.
         self.hear: Callable[[int, float], None] = _nobody
+        # Who is told of calls that may be the end of this process.
+        self.mark: Callable[[int], None] | None = None
 
     def _announce(self, step: int, seconds: float) -> None:
         self.hear(step, seconds)
+
+    def _tell(self, step: int, seconds: float) -> None:
+        if self.mark is not None:
+            self.mark(step)
 
 
 def _nobody(step: int, seconds: float) -> None:
@@ -139,7 +145,7 @@ class Round:
 
     def give_back(self, program: Program, bench: Bench) -> None:
         """A thread is done with a bench."""
-        bench.hear = _nobody
+        bench.hear, bench.mark = _nobody, None
         program.free.append(bench)
         if self.over:
             program.close()

@@ -11,8 +11,10 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import NamedTuple, cast
 
 from daglite.exceptions import TransferError
+from daglite.runtime.chain import BoundStep
 from daglite.runtime.clusters.carrier import words_of
 from daglite.runtime.clusters.parcels import (
     PROCESS,
@@ -20,6 +22,7 @@ from daglite.runtime.clusters.parcels import (
     Job,
     Outcome,
     OutcomeKind,
+    Parcel,
     open_job,
     pack_outcome,
     writable,
@@ -27,14 +30,28 @@ from daglite.runtime.clusters.parcels import (
 from daglite.runtime.clusters.rounds import Bench, Program, Round, drop_round, round_of
 from daglite.runtime.logs import collect_records
 from daglite.runtime.processes.worker import working_inside
+from daglite.runtime.travel.cells import reason_of
 from daglite.runtime.travel.errors import pack_error
 from daglite.runtime.watching.tally import pack_reading, take_reading
-from daglite.runtime.work import BatchRun, drain
+from daglite.runtime.work import BatchRun, drain, unsendable
 
-__all__ = ["drop_run", "hello", "run_job"]
+__all__ = ["Lent", "drop_run", "hello", "run_job"]
 
 # How often, in seconds, somebody looks whether a call is over its time limit.
 _LOOK = 0.05
+
+
+class Lent(NamedTuple):
+    """What an engine lends a job: a place for the part that stays here, and somebody who hears at which step it is.
+
+    Neither raises anything; `keep` tells whether the part is kept.
+    """
+
+    keep: Callable[[list[bytes]], bool] | None = None
+    mark: Callable[[int], None] | None = None
+
+
+_NOTHING_LENT = Lent()
 
 
 def hello() -> tuple[str, str, int]:
@@ -47,17 +64,17 @@ def drop_run(run: str) -> None:
     drop_round(run)
 
 
-def run_job(*parcel: bytes) -> list[bytes]:
-    """Do a job and pack what came of it. Never raises."""
+def run_job(*parcel: bytes | Parcel, lent: Lent = _NOTHING_LENT) -> list[bytes]:
+    """Do a job and pack what came of it; parts that are to be put together follow its head. Never raises."""
     try:
-        job, segments = open_job(parcel)
+        job, segments = open_job(cast("Parcel", parcel))
         found = round_of(job.run)
         if found is None or (job.process is not None and job.process != PROCESS):
             return pack_outcome(Outcome("stale", PROCESS, os.getpid()))
         program = found.take_in(job)
         if program is None:
             return pack_outcome(Outcome("missing", PROCESS, os.getpid(), found.have))
-        return _Work(found, job).outcome(program, segments)
+        return _Work(found, job, lent).outcome(program, segments)
     except BaseException as error:
         return pack_outcome(Outcome("refused", PROCESS, os.getpid(), text=words_of(error)))
 
@@ -65,9 +82,10 @@ def run_job(*parcel: bytes) -> list[bytes]:
 class _Work:
     """One job under way."""
 
-    def __init__(self, found: Round, job: Job) -> None:
+    def __init__(self, found: Round, job: Job, lent: Lent) -> None:
         self._round = found
         self._job = job
+        self._lent = lent
         self._run: BatchRun | None = None
         self._records: list[bytes] = []
         # The step that has a time limit, the position of its item, and when it must be over.
@@ -85,9 +103,16 @@ class _Work:
     def _do(self, program: Program, bench: Bench, segments: Sequence[bytes]) -> list[bytes]:
         # In the process of the coordinator records are where they should be.
         keep = self._records.append if self._job.home != PROCESS else None
+        bench.mark = self._lent.mark
         with working_inside(), collect_records(keep, self._where):
             try:
-                return self._batch(bench, segments) if self._job.kind == "batch" else self._generate(bench)
+                match self._job.kind:
+                    case "batch":
+                        return self._batch(bench, segments)
+                    case "combine":
+                        return self._combine(bench, cast("Sequence[Parcel]", segments))
+                    case _:
+                        return self._generate(bench)
             finally:
                 self._round.give_back(program, bench)
 
@@ -133,11 +158,51 @@ class _Work:
         finally:
             self._round.active.discard(run)
         seconds = time.perf_counter() - started - bench.trials.slept()
+        kept = self._kept(run.cells[-1]) if error is None and bench.chain.folds and run.cells else 0
+        if kept:
+            run.cells.pop()
         packed = [bytes(one) for one in codec.pack(run.cells, plain=run.plain)]
         kind: OutcomeKind = "done" if error is None else "failed"
         return self._packed(
-            kind, packed, done=run.done, step=run.step, seconds=seconds, began=began, error=error, bench=bench
+            kind,
+            packed,
+            done=run.done,
+            step=run.step,
+            seconds=seconds,
+            began=began,
+            error=error,
+            bench=bench,
+            kept=kept,
         )
+
+    def _kept(self, cell: object) -> int:
+        """The bytes of a part, if it stays here; 0 when it goes back."""
+        least, keep, codec = self._job.keep, self._lent.keep, self._round.codec
+        if least is None or keep is None or self._round.over:
+            return 0
+        segments = [bytes(one) for one in codec.pack([cell])]
+        nbytes = codec.measure(segments)
+        return nbytes if nbytes >= least and keep(segments) else 0
+
+    def _combine(self, bench: Bench, parts: Sequence[Parcel]) -> list[bytes]:
+        """Put parts together, in this order."""
+        codec, step = self._round.codec, bench.chain.steps[0]
+        (call, _, _), *_ = bench.chain.calls
+        started, value, kept = time.perf_counter(), None, 0
+        packed: list[bytes] = []
+        try:
+            for number, part in enumerate(parts):
+                # One after the other, so that only two of them are there as values.
+                (one,), bad = codec.unpack(writable(part))
+                if bad is not None:
+                    raise TransferError(f"a part of the fold cannot be loaded in a worker: {reason_of(one)}")
+                value = call((value, one)) if number else one
+            cell = _captured(self._round.codec.capture, step, value)
+            kept = self._kept(cell)
+            packed = [] if kept else [bytes(one) for one in codec.pack([cell])]
+        except BaseException as error:
+            return self._packed("failed", [], step=step.number, error=error)
+        return self._packed("done", packed, seconds=time.perf_counter() - started, kept=kept)
 
     def _generate(self, bench: Bench) -> list[bytes]:
         """Drain a generator: there is one answer to a job, so its items wait here until it is done."""
@@ -181,6 +246,7 @@ class _Work:
         began: float = 0.0,
         error: BaseException | None = None,
         bench: Bench | None = None,
+        kept: int = 0,
     ) -> list[bytes]:
         found = self._round
         body = None if error is None else pack_error(found.codec, error)
@@ -191,6 +257,13 @@ class _Work:
         definitions = found.own_definitions(base)
         outcome = Outcome(
             kind, PROCESS, os.getpid(), found.have, done, step, seconds, began, found.owner, base, definitions,
-            self._records, body, reading, mishaps=() if bench is None else bench.trials.take_mishaps(),
+            self._records, body, reading, mishaps=() if bench is None else bench.trials.take_mishaps(), kept=kept,
         )  # fmt: skip
         return pack_outcome(outcome, segments)
+
+
+def _captured(capture: Callable[[object], object], step: BoundStep, value: object) -> object:
+    try:
+        return capture(value)
+    except TransferError as error:
+        raise unsendable(step, error) from None

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 
+from daglite.capacity import CLUSTER_AIM
 from daglite.exceptions import ExecutionError, TransferError
 from daglite.functions import Function
 from daglite.records import replace
 from daglite.runtime.chain import BoundStep
-from daglite.runtime.clusters.carrier import Arrived, Broken, Carrier, Failed, Joined, Left, Spot
+from daglite.runtime.clusters.carrier import Arrived, Broken, Carrier, Failed, Joined, Left, Spot, Wish
 from daglite.runtime.clusters.parcels import PROCESS, Job, Outcome, open_outcome, pack_job, writable
-from daglite.runtime.executor import Chunk, EndedBy, Hear, Reply, ReplyKind, Session
+from daglite.runtime.clusters.places import Flight, Place
+from daglite.runtime.executor import Chunk, EndedBy, Hear, Held, Reply, ReplyKind, Session
 from daglite.runtime.logs import take_record
 from daglite.runtime.streams.batch import Pace
 from daglite.runtime.travel.errors import unpack_error
@@ -27,74 +29,30 @@ from daglite.runtime.watching.tally import Reading, unpack_reading
 
 __all__ = ["ClusterSession"]
 
-# Two batches for each slot: one under way, one waiting behind it.
-_CREDITS = 2
-# A program of this size at most goes with every chunk until its worker has answered to one.
-_SMALL = 64 * 1024
 # How long, in seconds, a run goes on without any worker; engines start others in the place of dead ones.
 _WITHOUT_WORKERS = 30.0
 _PAUSE = 0.05
 # From one number of a worker to the next, where machines have processes with the same id.
 _NEXT = 1 << 32
 # Chunks of at least so many seconds, and bytes, so that the engine's own work is little beside them.
-_AIM, _MOST_BYTES, _ALONE_BYTES = 0.05, 8 * 1024 * 1024, 1024 * 1024
+_MOST_BYTES, _ALONE_BYTES = 8 * 1024 * 1024, 1024 * 1024
 _KINDS: dict[str, ReplyKind] = {"done": "done", "failed": "failed", "overdue": "overdue"}
-
-
-class _Place:
-    """A spot as the session sees it. `heard` are the processes that answered, with the definitions they know."""
-
-    def __init__(self, spot: Spot) -> None:
-        self.spot = spot
-        self.tickets: list[int] = []
-        self.heard: dict[str, int] = {}
-        self.programs: dict[int, set[str]] = {}
-        self.sent: set[int] = set()
-        self.taken = False
-        # What the loop calls it by: the process id, as long as no other machine has the same.
-        self.number: int | None = None
-
-    @property
-    def width(self) -> int:
-        """How many processes there are."""
-        return self.spot.slots if self.spot.alone else 1
-
-    def credits(self) -> int:
-        """How many more chunks it may be given."""
-        return 0 if self.taken else max(0, _CREDITS * self.spot.slots - len(self.tickets))
-
-    def base(self) -> int:
-        """How many definitions every process here is known to have."""
-        return min(self.heard.values()) if len(self.heard) >= self.width else 0
-
-    def knows(self, program: int, size: int) -> bool:
-        """Whether a program need not be sent: if that is wrong, the worker says so."""
-        if len(self.programs.get(program, ())) >= self.width:
-            return True
-        return size > _SMALL and program in self.sent
-
-
-class _Flight:
-    """A chunk under way."""
-
-    def __init__(self, chunk: Chunk, place: _Place) -> None:
-        self.chunk = chunk
-        self.place = place
 
 
 class ClusterSession:
     """Workers of a cluster; see `executor.Session`."""
 
     attends = False
+    keeps = True
 
     def __init__(self, carrier: Carrier) -> None:
         self._carrier = carrier
-        self._numbered: dict[int, _Place] = {}
+        self._numbered: dict[int, Place] = {}
         self._numbers = count()
         self._tickets = count()
         self._places = {spot.name: self._place(spot) for spot in carrier.spots()}
         self.workers = sum(place.spot.slots for place in self._places.values())
-        aim = max(_AIM, 2 * self.workers / carrier.rate)
+        aim = max(CLUSTER_AIM, 2 * self.workers / carrier.rate)
         self.pace = Pace(aim, aim / 8, _MOST_BYTES, _ALONE_BYTES)
         self._hear: Hear | None = None
         # Since when there is no worker.
@@ -106,7 +64,11 @@ class ClusterSession:
         self._run = uuid.uuid4().hex
         self.codec = Codec(f"c{self._run[:16]}")
         self._programs: dict[int, bytes] = {}
-        self._flights: dict[int, _Flight] = {}
+        self._flights: dict[int, Flight] = {}
+        # Where the parts are that stay with the workers, by their tickets.
+        self._held: dict[int, Place] = {}
+        # Programs that have something to say when their item ends its worker.
+        self._guarded: set[int] = set()
         # How many definitions of each worker are known.
         self._known: dict[str, int] = {}
         self._lost: list[Reply] = []
@@ -117,6 +79,8 @@ class ClusterSession:
     def install(self, steps: Sequence[BoundStep]) -> int:
         program = next(self._numbers)
         self._programs[program] = pack_steps(self.codec, steps)
+        if any(step.function.on_error != "raise" for step in steps):
+            self._guarded.add(program)
         return program
 
     def forget(self, program: int) -> None:
@@ -137,6 +101,9 @@ class ClusterSession:
         return function.kind != "async_generator" and not any(each.spot.alone for each in self._places.values())
 
     def submit(self, chunk: Chunk) -> None:
+        if chunk.kind == "combine":
+            self._combine(chunk)
+            return
         if chunk.worker is not None:
             able = [each for each in self._places.values() if each.number == chunk.worker]
         else:
@@ -146,9 +113,28 @@ class ClusterSession:
         if not able:
             self._lost.append(Reply(chunk.seq, "lost", worker=chunk.worker, started=False))
             return
-        place = min(able, key=_load)
-        place.taken = chunk.exclusive and self._suspicious and not place.spot.alone
-        self._send(_Flight(chunk, place))
+        self._launch(Flight(chunk, min(able, key=_load)))
+
+    def _combine(self, chunk: Chunk) -> None:
+        """Put parts together at the place that has most of them."""
+        at = [self._held.get(part.ticket) for part in chunk.parts]
+        here = [place for place in at if place is not None]
+        able = [each for each in self._places.values() if each.credits()]
+        if chunk.exclusive:
+            able = [each for each in able if self._takes_exclusive(each)]
+        if not able or len(here) < len(at):
+            missing = [number for number, place in enumerate(at) if place is None]
+            self._lost.append(Reply(chunk.seq, "lost", started=False, missing=missing))
+            return
+        having = {id(place): 0 for place in here}
+        for place, part in zip(here, chunk.parts, strict=True):
+            having[id(place)] += part.nbytes
+        self._launch(Flight(chunk, min(able, key=lambda each: (-having.get(id(each), 0), _load(each))), here))
+
+    def _launch(self, flight: Flight) -> None:
+        place = flight.place
+        place.taken = flight.chunk.exclusive and self._suspicious and not place.spot.alone
+        self._send(flight)
 
     def flush(self) -> None:
         """Engines send what they are given."""
@@ -157,14 +143,14 @@ class ClusterSession:
         replies, self._lost = self._lost, []
         for event in self._carrier.mail.take(0.0 if replies else self._wait(timeout)):
             match event:
-                case Arrived(ticket, parcel):
-                    self._arrived(ticket, parcel, replies)
-                case Failed(ticket, text, lost):
-                    self._failed(ticket, text, lost, replies)
+                case Arrived():
+                    self._arrived(event, replies)
+                case Failed():
+                    self._failed(event, replies)
                 case Joined(spot):
                     self._join(spot)
-                case Left(name):
-                    self._leave(name, replies)
+                case Left(name, steps):
+                    self._leave(name, steps, replies)
                 case Broken(text):
                     raise ExecutionError(text)
         self._check_workers()
@@ -191,6 +177,7 @@ class ClusterSession:
     def abandon(self) -> None:
         self._carrier.cancel(list(self._flights))
         self._flights.clear()
+        self._let_go(self._held)
         for place in self._places.values():
             place.tickets.clear()
             place.taken = False
@@ -215,7 +202,7 @@ class ClusterSession:
             self._begun = False
             self._carrier.drop(self._run)
 
-    def _takes_exclusive(self, place: _Place) -> bool:
+    def _takes_exclusive(self, place: Place) -> bool:
         if place.taken:
             return False
         if self._suspicious and not place.spot.alone:
@@ -240,7 +227,7 @@ class ClusterSession:
                 "see its logs for the reason"
             )
 
-    def _send(self, flight: _Flight, outcome: Outcome | None = None) -> None:
+    def _send(self, flight: Flight, outcome: Outcome | None = None) -> None:
         """Send a chunk; after the `outcome` "missing" with all that its worker lacks."""
         chunk, place, ticket = flight.chunk, flight.place, next(self._tickets)
         body: bytes | None = self._programs[chunk.program]
@@ -252,25 +239,28 @@ class ClusterSession:
         process = None if place.spot.alone else place.spot.process
         job = Job(
             self._run, chunk.program, chunk.kind, chunk.first, base, self.codec.definitions[base:], body,
-            dict(self._known), process, PROCESS, chunk.notes,
+            dict(self._known), process, PROCESS, chunk.notes, chunk.keep,
         )  # fmt: skip
+        marks = chunk.program in self._guarded and chunk.notes is not None and chunk.notes.suspect
+        wish = Wish(chunk.keep is not None, marks, [part.ticket for part in chunk.parts])
         self._flights[ticket] = flight
         place.tickets.append(ticket)
         self._begun = True
-        self._carrier.send(ticket, place.spot.name, pack_job(job, chunk.segments))
+        self._carrier.send(ticket, place.spot.name, pack_job(job, chunk.segments), wish)
 
-    def _taken_back(self, ticket: int) -> _Flight | None:
+    def _taken_back(self, ticket: int) -> Flight | None:
         """The flight of a ticket, which is answered for now; None for one that nobody waits for."""
         flight = self._flights.pop(ticket, None)
         if flight is not None:
             flight.place.tickets.remove(ticket)
         return flight
 
-    def _arrived(self, ticket: int, parcel: Sequence[bytes], replies: list[Reply]) -> None:
-        flight = self._taken_back(ticket)
+    def _arrived(self, event: Arrived, replies: list[Reply]) -> None:
+        flight = self._taken_back(event.ticket)
         if flight is None:
+            self._carrier.release([event.ticket])
             return
-        outcome, segments = open_outcome(parcel)
+        outcome, segments = open_outcome(event.parcel)
         if outcome.kind == "missing":
             self._send(flight, outcome)
             return
@@ -279,12 +269,30 @@ class ClusterSession:
             raise ExecutionError(f"a worker of the {self._carrier.engine} cluster refused a chunk: {outcome.text}")
         if outcome.kind == "stale":
             # Its process has ended, and the engine gave it to the one that came after it.
-            replies.append(self._lost_reply(flight))
+            replies.append(self._lost_reply(flight, step=event.step))
             return
         self._learn(flight, outcome)
-        replies.append(self._reply(flight, outcome, writable(segments)))
+        held = self._holding(event.ticket, flight, outcome)
+        replies.append(self._reply(flight, outcome, writable(segments), held))
 
-    def _learn(self, flight: _Flight, outcome: Outcome) -> None:
+    def _holding(self, ticket: int, flight: Flight, outcome: Outcome) -> Held | None:
+        """The part that stays with the worker, if one does; those that it was made of are not needed any more."""
+        self._let_go(part.ticket for part in flight.chunk.parts if outcome.kind == "done")
+        if outcome.kept:
+            self._held[ticket] = flight.place
+            return Held(ticket, outcome.kept)
+        if flight.chunk.keep is not None:
+            self._carrier.release([ticket])
+        return None
+
+    def _let_go(self, tickets: Iterable[int]) -> None:
+        found = list(tickets)
+        for ticket in found:
+            self._held.pop(ticket, None)
+        if found:
+            self._carrier.release(found)
+
+    def _learn(self, flight: Flight, outcome: Outcome) -> None:
         place, program = flight.place, flight.chunk.program
         place.heard[outcome.process] = max(outcome.have, place.heard.get(outcome.process, 0))
         place.programs.setdefault(program, set()).add(outcome.process)
@@ -296,33 +304,40 @@ class ClusterSession:
         for record in outcome.records:
             take_record(record)
 
-    def _reply(self, flight: _Flight, outcome: Outcome, segments: Sequence[bytes | bytearray]) -> Reply:
+    def _reply(
+        self, flight: Flight, outcome: Outcome, segments: Sequence[bytes | bytearray], held: Held | None
+    ) -> Reply:
         error = None if outcome.error is None else unpack_error(self.codec, outcome.error)
         hint = "the call goes on in its worker, which nothing can stop" if outcome.kind == "overdue" else ""
         return Reply(
             flight.chunk.seq, _KINDS[outcome.kind], outcome.done, outcome.step, outcome.seconds, segments,
             self._number(flight.place, outcome.pid),
-            error=error, hint=hint, reading=_read(outcome), mishaps=outcome.mishaps, attempt=outcome.attempt,
+            error=error, hint=hint, reading=_read(outcome), mishaps=outcome.mishaps, attempt=outcome.attempt, held=held,
         )  # fmt: skip
 
-    def _failed(self, ticket: int, text: str, lost: bool, replies: list[Reply]) -> None:
-        flight = self._taken_back(ticket)
+    def _failed(self, event: Failed, replies: list[Reply]) -> None:
+        flight = self._taken_back(event.ticket)
         if flight is None:
             return
         flight.place.taken = False
-        if not lost:
+        if not event.lost:
             engine = self._carrier.engine
-            raise TransferError(f"{engine} could not run a chunk: {text}; is daglite installed on its workers?")
-        replies.append(self._lost_reply(flight, text))
+            raise TransferError(f"{engine} could not run a chunk: {event.text}; is daglite installed on its workers?")
+        if event.missing:
+            # Which of them, the engine does not say.
+            self._let_go(part.ticket for part in flight.chunk.parts)
+            replies.append(_not_begun(flight, range(len(flight.at))))
+            return
+        replies.append(self._lost_reply(flight, event.text, event.step))
 
-    def _lost_reply(self, flight: _Flight, hint: str = "") -> Reply:
+    def _lost_reply(self, flight: Flight, hint: str = "", step: int = -1, missing: Sequence[int] = ()) -> Reply:
         """Any chunk may have begun, also one behind another: that one's outcome may be what was lost on the way."""
         self._suspicious = True
         spot = flight.place.spot
         hint = hint or f"worker {spot.name} left the {self._carrier.engine} cluster"
-        return Reply(flight.chunk.seq, "lost", worker=flight.place.number, started=True, hint=hint)
+        return Reply(flight.chunk.seq, "lost", 0, step, worker=flight.place.number, hint=hint, missing=missing)
 
-    def _number(self, place: _Place, pid: int) -> int:
+    def _number(self, place: Place, pid: int) -> int:
         """What the loop calls this worker by."""
         if place.spot.alone:
             return pid
@@ -337,32 +352,43 @@ class ClusterSession:
             self._places[spot.name] = self._place(spot)
             self._tell(self._places[spot.name], None)
 
-    def _leave(self, name: str, replies: list[Reply]) -> None:
+    def _leave(self, name: str, steps: Mapping[int, int], replies: list[Reply]) -> None:
         place = self._places.pop(name, None)
         if place is None:
             return
         self._tell(place, "died")
         if place.number is not None:
             del self._numbered[place.number]
-        tickets = list(place.tickets)
-        self._carrier.cancel(tickets)
-        for ticket in tickets:
-            flight = self._taken_back(ticket)
-            assert flight is not None
-            replies.append(self._lost_reply(flight))
+        # Also what needs a part that is gone.
+        lost = {ticket: flight for ticket, flight in self._flights.items() if place in (flight.place, *flight.at)}
+        self._carrier.cancel(lost.keys())
+        for ticket, flight in lost.items():
+            self._taken_back(ticket)
+            flight.place.taken = False
+            missing = flight.gone(place)
+            if flight.place is place:
+                replies.append(self._lost_reply(flight, step=steps.get(ticket, -1), missing=missing))
+            else:
+                replies.append(_not_begun(flight, missing))
+        self._let_go(ticket for ticket, at in [*self._held.items()] if at is place)
 
-    def _place(self, spot: Spot) -> _Place:
-        place = _Place(spot)
+    def _place(self, spot: Spot) -> Place:
+        place = Place(spot)
         if spot.pid is not None:
             self._number(place, spot.pid)
         return place
 
-    def _tell(self, place: _Place, why: EndedBy | None) -> None:
+    def _tell(self, place: Place, why: EndedBy | None) -> None:
         if self._hear is not None and place.number is not None:
             self._hear(place.number, None, why)
 
 
-def _load(place: _Place) -> float:
+def _not_begun(flight: Flight, missing: Sequence[int]) -> Reply:
+    """What could not be put together because parts are gone."""
+    return Reply(flight.chunk.seq, "lost", started=False, missing=missing)
+
+
+def _load(place: Place) -> float:
     return len(place.tickets) / place.spot.slots
 
 

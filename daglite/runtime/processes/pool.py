@@ -45,6 +45,7 @@ class ProcessSession:
     """A pool of worker processes; see `executor.Session`."""
 
     attends = True
+    keeps = False
 
     def __init__(self, workers: int, method: StartMethod, codec: Codec, items_per_worker: int | None = None) -> None:
         self.workers, self.pace, self.codec = workers, HERE, codec

@@ -9,5 +9,6 @@
 | operators, pipe | operations at work, pure; several in a row | spread | results that come in pieces |
 | shipping, flight | batches under way | opened | those whose results come in pieces |
 | attempts, ended | what their worker did not answer | blaming | what is said of an item that failed |
+| gathering | parts of folds that stay with the workers | tree | which of them go together next, pure |
 | window, batch, merge | how much, how large, in what order | verdict, ledger | errors that end a run, or do not |
 """

@@ -46,6 +46,12 @@ class Attempts:
         """It goes out again as it was."""
         self._add((flight,))
 
+    def remake(self, parts: Sequence[tuple[int, Sequence[object]]]) -> None:
+        """Parts are gone that stayed with a worker: what they were made of, by its first place, goes out again."""
+        # They have been through the window, which only counts the results under way: one more, and what it splits into.
+        self._window.split(2)
+        self._split([Flight(first, cells, 0) for first, cells in parts])
+
     def overdue(self, flight: Flight, reply: Reply) -> None:
         """One item took too long; the others in the batch are innocent, and results before it are gone."""
         place, done = flight.first + reply.done, reply.done

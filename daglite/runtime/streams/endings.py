@@ -15,6 +15,7 @@ from daglite.here import registered
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.failures import raise_blamed, short_repr
 from daglite.runtime.saving import Saver
+from daglite.runtime.streams.gathering import Gathering
 from daglite.runtime.streams.ledger import Ledger
 from daglite.runtime.streams.merge import Entry
 
@@ -93,7 +94,8 @@ registered(Folding.take, _nothing)
 class Combining:
     """Puts the parts that workers have folded together, neighbour to neighbour as they come.
 
-    The part that holds the first item started from the initial value, so that it is in the value once.
+    The part that holds the first item started from the initial value, so that it is in the value once. Where parts may
+    stay with their workers, `gathering` has them put together there, and what comes home is put together here.
     """
 
     keeps = False
@@ -101,9 +103,10 @@ class Combining:
     def __init__(self, step: BoundStep, call: Callable[..., Any], initial: object) -> None:
         self.value = initial
         self.one = call
-        self._step = step
+        self.step = step
         # Whether there is a part in the value.
         self.begun = False
+        self.gathering: Gathering | None = None
 
     def go_on(self, value: object) -> None:
         """Begin with what has been folded elsewhere, the first item in it."""
@@ -111,14 +114,21 @@ class Combining:
 
     def take(self, indices: Sequence[int], values: Sequence[object], nbytes: int) -> None:
         for part in values:
-            self.value = self._both(part) if self.begun else part
-            self.begun = True
+            if self.gathering is None:
+                self.add(part)
+            else:
+                self.gathering.add(part)
+
+    def add(self, part: object) -> None:
+        """The next part is here."""
+        self.value = self._both(part) if self.begun else part
+        self.begun = True
 
     def _both(self, part: object) -> object:
         try:
             return self.one(self.value, part)
         except BaseException as error:
-            raise_blamed(error, Failure(self._step.function.name, self._step.number, None))
+            raise_blamed(error, Failure(self.step.function.name, self.step.number, None))
 
 
 class Handover:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from daglite.runtime.streams.endings import Intake
+from daglite.runtime.streams.gathering import Gathering
 from daglite.runtime.streams.merge import Entry, Merge
 from daglite.runtime.streams.shipping import Shipping
 from daglite.runtime.streams.source import Source
@@ -27,12 +28,14 @@ class Leg:
         window: Window,
         merge: Merge[list[object]],
         intake: Intake,
+        gathering: Gathering | None = None,
     ) -> None:
         self.origin = origin
         self.shipping = shipping
         self.window = window
         self.intake = intake
         self._merge = merge
+        self._gathering = gathering
         self._pieces: Iterator[Entry[list[object]]] = iter(())
 
     def dispatch(self, *, hurry: bool) -> None:
@@ -43,6 +46,8 @@ class Leg:
         """Pass on all results whose turn it is."""
         for entry in () if self.intake.full else self._merge.take():
             self._pass_on(entry)
+        if self._gathering is not None and self._through():
+            self._gathering.close()
 
     def draw(self) -> bool:
         """Pass on only the next few results, for a segment that has room for them; False when there are none."""
@@ -57,6 +62,13 @@ class Leg:
 
     def over(self) -> bool:
         """Whether every item has come, and every result has been passed on; for a relay ask when nothing is left."""
+        return self._through() and not self.busy()
+
+    def busy(self) -> bool:
+        """Whether anything is under way or waits to be sent, or has not come home."""
+        return self.shipping.busy() or (self._gathering is not None and self._gathering.busy())
+
+    def _through(self) -> bool:
         return self.origin.finished and not self.shipping.busy() and not len(self._merge)
 
     def _pass_on(self, entry: Entry[list[object]]) -> None:

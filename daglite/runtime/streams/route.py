@@ -82,7 +82,7 @@ class Route:
 
     def busy(self) -> bool:
         """Whether anything is under way or waits to be sent."""
-        return any([leg.shipping.busy() for _, leg in self._legs])
+        return any([leg.busy() for _, leg in self._legs])
 
     def alive(self) -> int:
         """Items in all legs together."""

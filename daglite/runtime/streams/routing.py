@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from daglite.exceptions import TransferError
 from daglite.lazy import lazy
 from daglite.program import Segment, Step, StreamStage, steps_of
 from daglite.records import replace
@@ -17,7 +19,8 @@ from daglite.runtime.saving import Saver
 from daglite.runtime.streams.batch import Batcher
 from daglite.runtime.streams.beside import Nest
 from daglite.runtime.streams.between import Between, Known, Pair, between, numbered
-from daglite.runtime.streams.endings import Ending, Intake, Relay
+from daglite.runtime.streams.endings import Combining, Ending, Intake, Relay
+from daglite.runtime.streams.gathering import Gathering
 from daglite.runtime.streams.inlet import Inlet, Outlet, Outputs
 from daglite.runtime.streams.leg import Leg
 from daglite.runtime.streams.merge import Merge
@@ -38,6 +41,9 @@ else:
     watched = lazy("daglite.runtime.watching.watched")
 
 __all__ = ["Part", "away", "board_of", "open_intake", "open_parts", "span_of", "steps_and_savers", "stream_flow"]
+
+
+_log = logging.getLogger("daglite")
 
 
 class Part(NamedTuple):
@@ -77,7 +83,7 @@ def stream_flow(
         # Operations see items in the order of the source, whatever the ending says; but for those that do not mind.
         kept = ordered or (part.behind is not None and _minds_order(stage, number + 1))
         merge: Merge[list[object]] = Merge(ordered=kept, first=origin.count)
-        legs.append(_leg(context, stage, origin, part, merge, verdict, number, nbytes))
+        legs.append(_leg(context, stage, origin, part, merge, verdict, number, nbytes, ending))
         if part.behind is None or part.relay is None:
             continue
         outputs = Outputs(legs[-1], part.relay, part.behind, lambda: route.failing())
@@ -142,11 +148,13 @@ def _leg(
     verdict: Verdict,
     number: int,
     nbytes: int,
+    ending: Ending,
 ) -> Leg:
     session = part.board.session
     *steps, last = part.steps
     steps.append(replace(last, spreads=last.spreads and session.resumes(last.function)))
     window = Window(stage.limits.items(session.workers), nbytes, folds=steps[-1].starts is not None)
+    gathering = _gathering(context, part.board, steps, window, nbytes, ending) if part.relay is None else None
     shipping = Shipping(
         source=origin,
         board=part.board,
@@ -159,8 +167,28 @@ def _leg(
         verdict=verdict,
         retries=context.retries,
         leg=number,
+        gathering=gathering,
     )
-    return Leg(origin=origin, shipping=shipping, window=window, merge=merge, intake=part.intake)
+    return Leg(origin=origin, shipping=shipping, window=window, merge=merge, intake=part.intake, gathering=gathering)
+
+
+def _gathering(
+    context: Context, board: Board, steps: Sequence[BoundStep], window: Window, nbytes: int, ending: Ending
+) -> Gathering | None:
+    """What puts parts together on the workers, where they may stay there.
+
+    Not where nothing may start twice: a part that stays can be lost.
+    """
+    again = context.retries > 0 and all(step.function.retry_on_crash for step in steps)
+    if not isinstance(ending, Combining) or not board.session.keeps or not again:
+        return None
+    try:
+        ending.gathering = Gathering(
+            board=board, step=ending.step, window=window, retries=context.retries, nbytes=nbytes, home=ending.add
+        )
+    except TransferError as error:
+        _log.debug("parts are put together in the coordinator: %s", error)
+    return ending.gathering
 
 
 def open_parts(

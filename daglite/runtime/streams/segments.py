@@ -23,9 +23,9 @@ from daglite.runtime.travel.cells import SCALARS
 from daglite.runtime.watching.tally import Tally, TimedItems
 
 if TYPE_CHECKING:
-    from daglite.runtime.watching import operating
+    from daglite.runtime.watching import clocks
 else:
-    operating = lazy("daglite.runtime.watching.operating")
+    clocks = lazy("daglite.runtime.watching.clocks")
 
 __all__ = ["BoundSegment", "Closing", "bind_segments", "front", "piped"]
 
@@ -145,13 +145,13 @@ def _operators(
     other = () if operation.other is None else cast("Iterable[object]", context.value(operation.other))
     tally = None if tallies is None else Tally(step.number)
     if tally is not None and isinstance(other, Iterator):
-        other = operating.Aside(other, tally)
+        other = clocks.Aside(other, tally)
     operator = operator_of(operation, ask, other)
     saver: Keep | None = context.book.open(operation.step.saves, step)
     if tallies is not None and tally is not None:
         tallies.append(tally)
-        operator = operating.TimedOperator(operator, tally)
-        saver = None if saver is None else operating.timed_saver(saver, tally)
+        operator = clocks.TimedOperator(operator, tally)
+        saver = None if saver is None else clocks.timed_saver(saver, tally)
     yield operator
     if saver is not None:
         yield saving(saver)

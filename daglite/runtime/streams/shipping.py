@@ -17,6 +17,7 @@ from daglite.runtime.streams.attempts import Attempts
 from daglite.runtime.streams.batch import Batcher
 from daglite.runtime.streams.blaming import Blaming
 from daglite.runtime.streams.flight import Flight
+from daglite.runtime.streams.gathering import Gathering, Stayed
 from daglite.runtime.streams.merge import Entry, Merge
 from daglite.runtime.streams.opened import Begun, Opened
 from daglite.runtime.streams.source import Source
@@ -46,8 +47,9 @@ class Shipping:
         verdict: Verdict,
         retries: int,
         leg: int = 0,
+        gathering: Gathering | None = None,
     ) -> None:
-        """`leg` is its number on the route."""
+        """`leg` is its number on the route; `gathering` takes parts that stay with the workers."""
         self.pending: list[object] = []
         self._source = source
         self._board = board
@@ -66,6 +68,9 @@ class Shipping:
         self._merge = merge
         self._verdict = verdict
         self._leg = leg
+        self._gathering = gathering
+        if gathering is not None:
+            gathering.send_again = self._attempts.remake
         self._retired = False
         self._sent = source.count
         self._flights: set[Flight] = set()
@@ -81,12 +86,14 @@ class Shipping:
 
     def wanted(self) -> int:
         """How many more items the workers could be given now."""
+        if self._gathering is not None and self._gathering.crowded:
+            return 0
         return max(0, self._board.free() * self._batcher.size - len(self.pending))
 
     def dispatch(self, *, hurry: bool) -> None:
         """Send full batches; with `hurry`, or when a worker is idle, also one that is not full."""
         board, again = self._board, self._attempts
-        if self._retired:
+        if self._retired or not (self.pending or again.waiting or self._opened.begun):
             return
         if self._opened.begun:
             for one in self._opened.due():
@@ -146,8 +153,13 @@ class Shipping:
         self._window.send(count, nbytes, 0 if plain else self._source.weigh(cells))
         self._flights.add(flight)
         notes = None if self._source.indices is None else self._notes(flight)
-        answered = partial(self._answered, flight)
-        self._board.submit(self._program, flight.first, count, segments, answered, notes, light=self._batcher.light)
+        answered, light = partial(self._answered, flight), self._batcher.light
+        self._board.submit(self._program, flight.first, count, segments, answered, notes, light=light, keep=self._keep)
+
+    @property
+    def _keep(self) -> int | None:
+        """From how many bytes on a part stays with its worker."""
+        return None if self._gathering is None else self._gathering.keep
 
     def _notes(self, flight: Flight) -> Notes | None:
         """What the worker must know of a batch besides its items."""
@@ -163,11 +175,13 @@ class Shipping:
         cells = [self._codec.capture(Skip(flight.known)), *flight.cells] if flight.known else flight.cells
         segments, answered, notes = self._codec.pack(cells), partial(self._answered, flight), self._notes(flight)
         if flight.attempt == 1 and not flight.spent:
-            self._board.submit(self._program, flight.first, len(flight.cells), segments, answered, notes)
+            count = len(flight.cells)
+            self._board.submit(self._program, flight.first, count, segments, answered, notes, keep=self._keep)
             self._board.session.flush()
         else:
             # Under suspicion of killing its worker: it gets one of its own, so that nobody else is blamed.
-            self._board.queue(self._program, "batch", segments, answered, first=flight.first, notes=notes)
+            first, keep = flight.first, self._keep
+            self._board.queue(self._program, "batch", segments, answered, first=first, notes=notes, keep=keep)
 
     def _resume(self, one: Begun) -> None:
         """Ask for the next piece of a result."""
@@ -189,18 +203,25 @@ class Shipping:
         if reply.kind == "overdue":
             self._attempts.overdue(flight, reply)
             return
+        if self._gathering is not None and self._gathering.lacks(flight.first):
+            self._made_again(flight, reply, self._gathering)
+            return
         nbytes = self._codec.measure(reply.segments)
         values, bad = self._codec.unpack(reply.segments)
         if values and type(values[-1]) is Piece and bad is None:
             self._came_in_part(flight, begun, reply, values, nbytes)
             return
-        self._window.arrive(len(flight.cells), flight.nbytes, nbytes)
+        # Of a part that stays with its worker the items are kept, should that one die.
+        self._window.arrive(len(flight.cells), flight.nbytes if reply.held is None else 0, nbytes)
         # A part is as large for few items as for many: a smaller batch would not make it cheaper.
         self._batcher.observe(reply.done, reply.seconds, flight.nbytes + (0 if self._folds else nbytes))
         if reply.error is not None:
             error, trace = reply.error
             self._blaming.fail(flight, reply.done, error, reply, trace)
         marks = self._marks(values)
+        if reply.held is not None and self._gathering is not None:
+            part = Stayed(reply.held, flight.first, flight.cells, flight.nbytes)
+            values.append(self._gathering.stay(part))
         if bad is None:
             self._merge.add(Entry(flight.first, reply.done, values, nbytes, marks, self._mishaps(flight, reply)))
             return
@@ -208,6 +229,15 @@ class Shipping:
         marks = None if marks is None else marks[:count]
         mishaps = [each for each in self._mishaps(flight, reply) if each.place < flight.first + count]
         self._merge.add(Entry(flight.first, count, values, nbytes, marks, mishaps))
+
+    def _made_again(self, flight: Flight, reply: Reply, gathering: Gathering) -> None:
+        """A part that was gone is there again; everything else that came of its items has gone on long ago."""
+        self._window.arrive(0, 0, 0)
+        if reply.error is not None:
+            error, trace = reply.error
+            self._blaming.fail(flight, reply.done, error, reply, trace)
+            return
+        gathering.restore(flight.first, len(flight.cells), reply.held)
 
     def _mishaps(self, flight: Flight, reply: Reply) -> Sequence[Mishap]:
         """What failed in a batch; of an item that began again to give the rest of its result it is known."""

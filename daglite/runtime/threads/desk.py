@@ -33,6 +33,7 @@ class DeskSession(ABC):
 
     pace = HERE
     attends = False
+    keeps = False
 
     def __init__(self, workers: int, codec: Sharing) -> None:
         self.workers = workers

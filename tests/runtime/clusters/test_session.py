@@ -1,88 +1,19 @@
-"""The session of a cluster against an engine of the test's own, which does what it is told and nothing else."""
+"""The session of a cluster against an engine of the tests' own."""
 
 from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 
 from daglite.exceptions import ExecutionError, TransferError
-from daglite.functions import describe
-from daglite.runtime.chain import BoundStep
 from daglite.runtime.clusters import rounds, session as sessions
-from daglite.runtime.clusters.carrier import Arrived, Broken, Failed, Joined, Left, Mail, Spot
-from daglite.runtime.clusters.parcels import PROCESS, Job, Outcome, open_job, pack_outcome
-from daglite.runtime.clusters.rounds import drop_round
-from daglite.runtime.clusters.runner import run_job
+from daglite.runtime.clusters.carrier import Arrived, Broken, Failed, Joined, Left, Spot
+from daglite.runtime.clusters.parcels import Outcome, pack_outcome
 from daglite.runtime.clusters.session import ClusterSession
-from daglite.runtime.executor import Chunk, Reply
-
-
-class Sent(NamedTuple):
-    """A parcel under way."""
-
-    ticket: int
-    spot: str
-    parcel: Sequence[bytes]
-
-    @property
-    def job(self) -> Job:
-        return open_job(self.parcel)[0]
-
-
-class Engine:
-    """Keeps what it is sent until the test says what comes of it."""
-
-    engine = "Test"
-    rate = 1000.0
-
-    def __init__(self, *spots: Spot) -> None:
-        self.mail = Mail()
-        self.sent: list[Sent] = []
-        self.cancelled: list[int] = []
-        self.dropped: list[str] = []
-        self.closed = 0
-        self._spots = spots
-
-    def spots(self) -> Sequence[Spot]:
-        return self._spots
-
-    def send(self, ticket: int, spot: str, parcel: Sequence[bytes]) -> None:
-        self.sent.append(Sent(ticket, spot, parcel))
-
-    def cancel(self, tickets: Collection[int]) -> None:
-        self.cancelled += tickets
-
-    def drop(self, run: str) -> None:
-        self.dropped.append(run)
-        drop_round(run)
-
-    def close(self) -> None:
-        self.closed += 1
-
-    def work(self, sent: Sent) -> None:
-        """Do a job here, as a worker would."""
-        self.mail.post(Arrived(sent.ticket, run_job(*sent.parcel)))
-
-
-ONE, TWO = Spot("one", 1, process=PROCESS, pid=11), Spot("two", 1, pid=22)
-
-
-def made(fn: Any, **options: Any) -> BoundStep:
-    """A step of a function of `x`."""
-    return BoundStep(0, describe(fn, **options), (), ("x",))
-
-
-def chunk(seq: int, program: int, session: ClusterSession, *items: object, exclusive: bool = False) -> Chunk:
-    return Chunk(seq, program, "batch", session.codec.pack([*items]), len(items), exclusive=exclusive)
-
-
-def values(session: ClusterSession, reply: Reply) -> list[object]:
-    return session.codec.unpack(reply.segments)[0]
+from tests.runtime.clusters.engine import ONE, TWO, Engine, chunk, made, values
 
 
 def test_a_chunk_is_done_and_answered() -> None:

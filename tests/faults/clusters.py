@@ -1,0 +1,54 @@
+"""A Dask cluster that is started by its commands, and notes of what its workers have begun."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import distributed
+
+from tests.conformance.commands import Commands
+
+
+class Cluster:
+    """A scheduler, its workers, and somebody who looks at them."""
+
+    def __init__(self, commands: Commands, workers: int) -> None:
+        self.commands = commands
+        self.address = commands.scheduler()
+        self.scheduler = commands.running[-1]
+        for _ in range(workers):
+            commands.worker(self.address)
+        self.client = distributed.Client(self.address, set_as_default=False)
+        self.client.wait_for_workers(workers, timeout=30)
+
+    def pids(self) -> Mapping[str, object]:
+        """The process ids of the workers, by address."""
+        return self.client.run(os.getpid)
+
+    def empty_within(self, seconds: float) -> bool:
+        """Whether the scheduler knows of no task any more, after some time."""
+        until = time.monotonic() + seconds
+        while left := self.client.run_on_scheduler(tasks_of):
+            if time.monotonic() > until:
+                print(left)
+                return False
+            time.sleep(0.02)
+        return True
+
+
+def tasks_of(dask_scheduler: distributed.Scheduler) -> list[str]:
+    return [*dask_scheduler.tasks]
+
+
+def noted(folder: str, x: int) -> None:
+    """Write down that an item was started."""
+    with open(f"{folder}/{x}", "a") as file:
+        file.write("x")
+
+
+def starts(folder: Path) -> dict[int, int]:
+    """How often each item was started."""
+    return {int(file.name): file.stat().st_size for file in folder.iterdir()}

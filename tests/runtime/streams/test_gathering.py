@@ -1,0 +1,231 @@
+"""Groups of parts that stay with workers: when they close, what comes home in which order, what a loss costs."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import pytest
+
+from daglite.exceptions import ExecutionError, WorkerDiedError, failure_of
+from daglite.functions import describe
+from daglite.runtime.chain import BoundStep
+from daglite.runtime.executor import Held, Reply
+from daglite.runtime.streams import gathering
+from daglite.runtime.streams.batch import HERE
+from daglite.runtime.streams.gathering import Gathering, Stayed
+from daglite.runtime.streams.window import Window
+from daglite.runtime.travel.wire import Codec
+
+
+class Merge(NamedTuple):
+    """What workers were asked to put together."""
+
+    parts: list[Held]
+    answer: Callable[[Reply], None]
+    keep: int | None
+    exclusive: bool
+
+
+class Bench:
+    """A gathering, and a board of the test's own whose parts are the places of their items."""
+
+    def __init__(self, *, workers: int = 1, nbytes: int = 1 << 20, retries: int = 2) -> None:
+        self.merges: list[Merge] = []
+        self.home: list[object] = []
+        self.again: list[tuple[int, Sequence[object]]] = []
+        self.deaths = 0
+        self.codec = Codec("t")
+        self.values: dict[int, list[int]] = {}
+        self.window = Window(100, nbytes, folds=True)
+        session = SimpleNamespace(workers=workers, pace=HERE, codec=self.codec, install=lambda steps: 0)
+        board: Any = SimpleNamespace(session=session, combine=self._combine)
+        step = BoundStep(4, describe(lambda a, b: a + b, name="both"), (), ("a", "b"))
+        self.gathering = Gathering(
+            board=board, step=step, window=self.window, retries=retries, nbytes=nbytes, home=self.home.append
+        )
+        self.gathering.send_again = self.again.extend
+
+    def _combine(
+        self, program: int, parts: list[Held], handler: Callable[[Reply], None], *, keep: int | None, exclusive: bool
+    ) -> None:
+        self.merges.append(Merge(parts, handler, keep, exclusive))
+
+    def held(self, values: list[int]) -> Held:
+        """A part that is at some worker."""
+        ticket = len(self.values)
+        self.values[ticket] = values
+        return Held(ticket, 10)
+
+    def stay(self, first: int, count: int = 1, nbytes: int = 8) -> None:
+        """A batch is answered, and its part stays."""
+        values = [*range(first, first + count)]
+        self.window.pull(count, 0)
+        self.window.send(count, nbytes, 0)
+        self.window.arrive(count, 0, 0)
+        self.gathering.add(self.gathering.stay(Stayed(self.held(values), first, values, nbytes)))
+        self.window.release(count, 0)
+
+    def answer(self, number: int = 0) -> None:
+        """One of the merges is done."""
+        merge = self.merges.pop(number)
+        whole = [value for part in merge.parts for value in self.values[part.ticket]]
+        if merge.keep is None:
+            merge.answer(Reply(0, "done", segments=self.codec.pack([self.codec.capture(whole)])))
+        else:
+            merge.answer(Reply(0, "done", held=self.held(whole)))
+
+    def answer_all(self) -> None:
+        while self.merges:
+            self.answer()
+
+
+def test_a_group_comes_home_as_one() -> None:
+    bench = Bench()
+    for place in range(20):
+        bench.stay(place)
+    assert [len(merge.parts) for merge in bench.merges] == [8, 8]
+    assert bench.gathering.busy()
+    bench.gathering.close()
+    bench.answer(1)
+    bench.answer(0)
+    (last,) = bench.merges
+    assert (len(last.parts), last.keep) == (6, None)
+    bench.answer()
+    assert bench.home == [[*range(20)]]
+    assert not bench.gathering.busy()
+
+
+def test_a_group_closes_at_so_many_parts_or_bytes() -> None:
+    for bench, parts in ((Bench(), 32), (Bench(workers=20), 80), (Bench(nbytes=400), 13)):
+        for place in range(200):
+            bench.stay(place)
+            bench.answer_all()
+            if bench.home:
+                break
+        assert bench.home == [[*range(parts)]]
+        # The bytes of what it was made of are free again.
+        assert bench.window.nbytes == 0
+
+
+def test_groups_come_home_in_order_and_not_too_many_wait() -> None:
+    bench = Bench(nbytes=400)
+    for place in range(4 * 13):
+        assert bench.gathering.crowded is (place >= 3 * 13 + 1)
+        bench.stay(place)
+    while len(bench.merges) > 1:
+        # The latest first.
+        bench.answer(len(bench.merges) - 1)
+    assert bench.home == []
+    bench.answer_all()
+    assert bench.home == [[*range(first, first + 13)] for first in range(0, 52, 13)]
+    assert not bench.gathering.crowded
+
+
+def test_not_too_many_wait_for_their_turn() -> None:
+    """Behind an item that takes long; what is made of them takes room at the workers."""
+    bench = Bench()
+    parts = [bench.gathering.stay(Stayed(bench.held([place]), place, [place], 8)) for place in range(33)]
+    assert bench.gathering.crowded
+    bench.gathering.add(parts[0])
+    assert not bench.gathering.crowded
+
+
+def test_a_part_that_is_here_waits_for_those_before_it() -> None:
+    bench = Bench()
+    assert bench.gathering.keep == gathering.LEAST
+    bench.gathering.add("first")
+    assert bench.home == ["first"]
+    bench.stay(0)
+    # From now on small ones stay as well.
+    assert bench.gathering.keep == 0
+    bench.gathering.add("second")
+    bench.stay(1)
+    bench.gathering.close()
+    bench.answer(1)
+    assert bench.home == ["first"]
+    bench.answer(0)
+    assert bench.home == ["first", [0], "second", [1]]
+
+
+def test_what_is_lost_is_made_again_from_its_items() -> None:
+    bench = Bench()
+    for first in range(0, 24, 3):
+        bench.stay(first, 3)
+    (merge,) = bench.merges
+    merge.answer(Reply(0, "lost", missing=[1, 7]))
+    assert bench.again == [(3, [3, 4, 5]), (21, [21, 22, 23])]
+    bench.gathering.close()
+    assert [bench.gathering.lacks(place) for place in (2, 3, 5, 6, 23)] == [False, True, True, False, True]
+    bench.merges.clear()
+    # It died once more, and came back item by item.
+    for place in (4, 3, 23, 5, 22, 21):
+        bench.gathering.restore(place, 1, bench.held([place]))
+    assert not bench.gathering.lacks(4)
+    # Nothing else of its batch is sent again when one of these is lost.
+    bench.answer(0)
+    (last,) = bench.merges
+    bench.again.clear()
+    assert len(last.parts) == 5
+    last.answer(Reply(0, "lost", missing=[3]))
+    assert bench.again == [(22, [22])]
+    bench.answer_all()
+    assert bench.home == [[*range(24)]]
+
+
+def test_a_merge_whose_workers_die_is_alone_with_the_next_and_given_up_in_the_end() -> None:
+    bench = Bench(retries=2)
+    for place in range(8):
+        bench.stay(place)
+    assert not bench.merges[0].exclusive
+    for _ in range(2):
+        bench.merges.pop().answer(Reply(0, "lost"))
+        assert bench.merges[0].exclusive
+    # One that could not begin is no reason to suspect it.
+    bench.merges.pop().answer(Reply(0, "lost", started=False))
+    with pytest.raises(WorkerDiedError, match="it ran task 'both' on parts of 8 items; started 3 times") as caught:
+        bench.merges.pop().answer(Reply(0, "lost"))
+    facts = failure_of(caught.value)
+    assert facts is not None
+    assert (facts.task, facts.step, facts.attempt) == ("both", 4, 3)
+
+
+def keep_dying(bench: Bench, chance: random.Random) -> None:
+    """Whatever is put together ends its worker with all its parts, which are made again as others."""
+    while True:
+        merge = bench.merges.pop(0)
+        lost = sorted(value for part in merge.parts for value in bench.values[part.ticket])
+        bench.deaths += 1
+        merge.answer(Reply(0, "lost", missing=range(len(merge.parts))))
+        while lost:
+            count = min(len(lost), chance.randint(1, 3))
+            bench.gathering.restore(lost[0], count, bench.held(lost[:count]))
+            del lost[:count]
+
+
+def test_deaths_are_bounded_though_each_takes_other_parts() -> None:
+    """No range of items dies twice here, so that none of them is given up for itself."""
+    bench = Bench(retries=1)
+    for place in range(32):
+        bench.stay(place)
+    with pytest.raises(WorkerDiedError, match=r"it ran task 'both' on parts of \d+ items; started once"):
+        keep_dying(bench, random.Random(3))
+    assert bench.deaths == 11
+
+
+def test_what_goes_wrong_is_told() -> None:
+    bench = Bench()
+    for place in range(8):
+        bench.stay(place)
+    (merge,) = bench.merges
+    with pytest.raises(ZeroDivisionError, match="by zero") as caught:
+        merge.answer(Reply(0, "failed", error=(ZeroDivisionError("by zero"), "the traceback"), worker=3))
+    facts = failure_of(caught.value)
+    assert facts is not None
+    assert (facts.task, facts.index, facts.worker, facts.traceback) == ("both", None, 3, "the traceback")
+    with pytest.raises(ExecutionError, match="a worker could not keep the part of a fold"):
+        merge.answer(Reply(0, "done"))
+    with pytest.raises(ExecutionError, match="a worker could not keep the part of a fold"):
+        bench.gathering.restore(0, 1, None)
