@@ -20,7 +20,7 @@ PYRIGHT = PYRIGHT_PYTHON_GLOBAL_NODE=0 PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/p
 # Repeatable here: the gate draws the same examples each time. `make laws` searches.
 export HYPOTHESIS_PROFILE ?= ci
 
-.PHONY: demo test test-ray test-cuts test-all lint format types unit laws soak bench docs clean venv
+.PHONY: demo test test-ray test-cuts test-ray-cuts test-all lint format types unit laws soak bench docs clean venv
 .NOTPARALLEL:
 
 demo: $(CORE)
@@ -59,7 +59,11 @@ $(VENV)-ray/.installed: pyproject.toml
 
 # Machines of a cluster cut off, in network namespaces: for root only. `python -m tests.cuts.figures` makes the table.
 test-cuts: $(DEV)
-	DAGLITE_CUTS=1 $(BIN)/python -m pytest tests/cuts
+	DAGLITE_CUTS=dask $(BIN)/python -m pytest tests/cuts
+
+# The same with Ray: `python -m tests.cuts.ray_figures`. Each fault has a cluster of its own, which takes a while.
+test-ray-cuts: $(VENV)-ray/.installed
+	DAGLITE_CUTS=ray $(VENV)-ray/bin/python -m pytest tests/cuts
 
 laws: $(DEV)
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest tests/laws --timeout=3600

@@ -14,6 +14,7 @@ MODULES = {
     "inline": "trivial",
     "trivial": "trivial",
     "batches": "batches",
+    "operations": "operations",
     "one_ms": "busy",
     "twenty_ms": "busy",
     "threads": "waiting",

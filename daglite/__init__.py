@@ -13,7 +13,7 @@ The map of the house, in the direction in which data flows:
     retry, failed    trying again, and items that failed        here         which item a task is at
     operations       what operations on streams mean            folding      what the named folds mean
     partitions       one generator, called for each partition   reading      what `from_iterable` reads
-    testing          what a pipeline asks of tasks, checked
+    testing          what a pipeline asks of tasks, checked      capacity     how many workers are busy
 """
 
 from __future__ import annotations

@@ -259,12 +259,17 @@ class Called(NamedTuple):
 
 
 class Waited(NamedTuple):
-    """The coordinator had nothing to do for `seconds`: the window was full, or all workers had enough to do."""
+    """The coordinator had nothing to do for `seconds`: the window was full, all workers had enough to do, or the
+    consumer of a stream was busy with an item.
+
+    `short` are the seconds of waits before this one that were too short to be told one by one.
+    """
 
     at: float
     stage: int
-    on: Literal["window", "workers"]
+    on: Literal["window", "workers", "consumer"]
     seconds: float
+    short: float = 0.0
 
 
 @record

@@ -6,7 +6,7 @@ import builtins
 import functools
 import inspect
 import re
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Iterator
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args, get_origin
 
 from daglite.exceptions import ParameterError, TaskError
@@ -147,7 +147,12 @@ def describe(
     Raises `TaskError` when `fn` is not callable and `ParameterError` for option values that are not allowed.
     """
     if not callable(fn):
-        raise TaskError(f"`task` needs a function; got {fn!r}")
+        given = f"`task` needs a function; got {fn!r}"
+        if isinstance(fn, Iterable):
+            raise TaskError(
+                f"{given}; give the generator function itself, or `daglite.from_iterable(...)` of what is there"
+            )
+        raise TaskError(given)
     if name is not None and (not isinstance(name, str) or not name.strip()):
         raise ParameterError(f"`name` must be a text that is not empty; got {name!r}")
     retry = retries if isinstance(retries, Retry) else None

@@ -16,13 +16,14 @@ from daglite.datasets.store import DatasetStore
 from daglite.exceptions import Failure, ParameterError, TaskError, failure_of
 from daglite.failed import Failed
 from daglite.lazy import lazy
-from daglite.options import RunOptions, Store, settings_of
+from daglite.options import ClusterName, RunOptions, RunSettings, Runtime, RuntimeName, Store, settings_of
 from daglite.program import Program, Stage, steps_of
 from daglite.shorten import counted
 
 if TYPE_CHECKING:
     import daglite.explain as explaining
     import daglite.observe as observe
+    import daglite.observe.bottleneck as bottleneck
     import daglite.observe.cell as cell
     import daglite.runtime.processes.worker as worker
     import daglite.runtime.travel.transfer as transfer
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 else:
     explaining, sameness = lazy("daglite.explain"), lazy("daglite.sameness")
     observe, cell = lazy("daglite.observe"), lazy("daglite.observe.cell")
+    bottleneck, aside = lazy("daglite.observe.bottleneck"), lazy("daglite.runtime.aside")
     runs, transfer = lazy("daglite.runtime.run"), lazy("daglite.runtime.travel.transfer")
-    aside = lazy("daglite.runtime.aside")
     worker, replays = lazy("daglite.runtime.processes.worker"), lazy("daglite.runtime.replay")
 
 __all__ = ["ItemStream", "Plan"]
@@ -56,14 +57,27 @@ class Plan(Generic[R_co]):
 
     program: Program
 
-    def explain(self, format: ExplainFormat = "text") -> str:
+    def explain(
+        self,
+        format: ExplainFormat = "text",
+        *,
+        runtime: RuntimeName | ClusterName | Runtime | None = None,
+        workers: int | None = None,
+        report: observe.Report | None = None,
+    ) -> str:
         """The plan as stable text: one line for each step, in data order, then the rules that fired.
 
         `format`: "text"; "verbose" (nothing left out, every rewrite with its law); "source" (the loops that run);
         "json" (its schema is in the documentation); "mermaid" and "dot" (graphs); "html" (one page with a picture).
         Raises `ParameterError` for others.
+
+        `workers`: tells whether the coordinator will keep so many busy, on `runtime` (default "processes"), and warns
+        where it will not; nothing is asked of a cluster. With the `report` of an earlier run of this plan that is
+        calculated from what was seen, by default for the runtime and the workers of that run.
         """
-        return explaining.explain(self.program, format)
+        if runtime is None and workers is None and report is None:
+            return explaining.explain(self.program, format)
+        return explaining.explain(self.program, format, self._coordinator(runtime, workers, report))
 
     @property
     def fingerprint(self) -> str | None:
@@ -126,6 +140,25 @@ class Plan(Generic[R_co]):
 
     def __reduce__(self) -> tuple[Callable[[bytes], Plan[object]], tuple[bytes]]:
         return _load_plan, (transfer.pack_program(self.program),)
+
+    def _coordinator(
+        self, runtime: RuntimeName | ClusterName | Runtime | None, workers: int | None, report: observe.Report | None
+    ) -> tuple[str, ...]:
+        """What is to be expected of the coordinator."""
+        watched = None
+        if report is not None:
+            if report.program is None or not sameness.same_program(self.program, report.program):
+                raise ParameterError("`report` must be that of a run of this plan; this one has seen another, or none")
+            watched = report.watched()
+        given = RunSettings(runtime="processes" if runtime is None else runtime, workers=workers).runtime
+        engine = bottleneck.engine_of(given if isinstance(given, str) else repr(given))
+        if watched is not None:
+            if runtime is None and (workers is None or watched.engine != "inline"):
+                engine = watched.engine
+            workers = workers or max([seen.workers for seen in watched.streams.values()], default=0) or None
+        if workers is None and engine != "inline":
+            raise ParameterError("`explain` of a runtime needs `workers`, the number of them, or the `report` of a run")
+        return tuple(bottleneck.expected(self.program, engine, workers or 0, watched))
 
     def _execution(self, options: RunOptions, *, cancellable: bool = False) -> Execution:
         settings, store = settings_of(options), _store(options.get("store"), needed=_saves_by_default(self.program))

@@ -32,13 +32,15 @@ __all__ = [
     "Stage",
     "Step",
     "StreamStage",
+    "is_beside",
     "operands",
     "steps_of",
 ]
 
 Place = Literal["coordinator", "workers"]
 MapMode = Literal["zip", "product"]
-EndKind = Literal["collect", "join", "reduce"]
+# A stream that ends "beside" is pulled, item by item, by the stage that reads it.
+EndKind = Literal["collect", "beside", "join", "reduce"]
 
 
 @record
@@ -160,7 +162,8 @@ class Operation:
 
     `step` holds its number, its name and its saves. Its function is the user's where it is `asked` about each item (a
     condition, a key), else a plain account of what the operation means. `gives` is the text of the type of what comes
-    out. `numbers` are its whole numbers by name, and `zip` reads the list of `other` beside.
+    out. `numbers` are its whole numbers by name, and `zip` reads `other` beside: a list, or a
+    stream that ends "beside".
     """
 
     kind: OperationKind
@@ -200,7 +203,7 @@ class StreamStage:
     """A source in the coordinator, segments through which its items flow, and an ending in the coordinator.
 
     Operations run in the coordinator, links on workers; only the last segment may be without links. `end` is the joined
-    or folding step (None for "collect"); `initial`, `ordered` and `combine` belong to "reduce". The stream is over when
+    or folding step (else None); `initial`, `ordered` and `combine` belong to "reduce". The stream is over when
     `most` results have come, where there is such a number.
     """
 
@@ -280,6 +283,11 @@ def _within(segments: tuple[Segment, ...]) -> Iterator[Step]:
     for segment in segments:
         yield from (operation.step for operation in segment.operations)
         yield from segment.links
+
+
+def is_beside(stage: Stage) -> bool:
+    """Whether a stage is a stream that another pulls, and so does not run by itself."""
+    return isinstance(stage, StreamStage) and stage.ending == "beside"
 
 
 def operands(stage: Stage) -> list[Operand]:

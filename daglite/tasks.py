@@ -13,7 +13,7 @@ from typing_extensions import ParamSpec, TypedDict, TypeVar, Unpack
 from daglite.binding import Bindable, bind_call, bind_map, fix, refuse_on_error
 from daglite.exceptions import ParameterError, TaskError
 from daglite.failed import Failed
-from daglite.functions import On, describe, suggest
+from daglite.functions import On, describe, free_parameters, suggest
 from daglite.futures import Future, IterFuture, MapTaskFuture, TaskFuture
 from daglite.ir.nodes import IterNode, MapTaskNode, TaskNode
 from daglite.partitions import partitioned
@@ -42,6 +42,22 @@ class TaskOptions(TypedDict, total=False):
     on_error: Literal["raise", "skip"] | Callable[[Failed[Any]], object]
     on: On | None
     workers: int | None
+
+
+def _by_name(mapping: Callable[..., object]) -> Callable[..., object]:
+    """`map` at run time: values by position are told as everywhere, not by Python."""
+
+    @functools.wraps(mapping)
+    def named(task: Bindable, /, *values: object, **mapped: object) -> object:
+        if values:
+            free = free_parameters(task.function, [binding.name for binding in task.fixed])
+            raise ParameterError(
+                f"`map` of task '{task.function.name}' takes its values by name; got {values[0]!r} by position: "
+                f"write .map({free[0] if free else 'name'}=...)"
+            )
+        return mapping(task, **mapped)
+
+    return named
 
 
 class BaseTask(Bindable, Generic[P, R_co]):
@@ -113,6 +129,7 @@ class BaseTask(Bindable, Generic[P, R_co]):
         return replace(self, function=describe(old.fn, **(stay | _known(options))))
 
     if not TYPE_CHECKING:
+        map = _by_name(map)
 
         def iter(self, /, *args: object, **kwargs: object) -> NoReturn:
             raise TaskError(

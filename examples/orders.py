@@ -2,6 +2,8 @@
 
 python examples/orders.py                    the 32 orders beside this script
 python examples/orders.py --rows 1000000     as many made-up ones
+python examples/orders.py --dask             the same plans on a Dask cluster that is started for it
+python examples/orders.py --dask host:8786   on one that is there; only this machine needs the file and the store
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from typing import NamedTuple
 
 import daglite
 from daglite import DatasetStore, Plan, task
+from daglite.options import RunOptions
+from daglite.runtime import Dask
 
 SMALL = Path(__file__).with_name("orders.csv")
 COLUMNS = ("order", "day", "customer", "product", "quantity", "price")
@@ -96,15 +100,15 @@ def euros(cents: int) -> str:
     return f"{cents / 100:,.2f}"
 
 
-def show(path: str, store: DatasetStore, workers: int, *, keep_rows: bool) -> None:
+def show(path: str, store: DatasetStore, where: RunOptions, *, keep_rows: bool) -> None:
     """Print both plans, run them, print the results and what has been kept."""
     revenue, customers = revenue_plan(path, store, keep_rows=keep_rows), customers_plan(path, store)
     print(revenue.explain(), customers.explain(), sep="\n\n", end="\n\n", flush=True)
     started = time.perf_counter()
-    total = revenue.run(workers=workers)
+    total = revenue.run(**where)
     print(f"revenue {euros(total)}   ({time.perf_counter() - started:.2f} s)", flush=True)
     started = time.perf_counter()
-    best = customers.run(workers=workers)
+    best = customers.run(**where)
     print(f"best customers   ({time.perf_counter() - started:.2f} s)")
     for one in best:
         print(f"    {one.customer:20} {euros(one.cents):>12}")
@@ -120,6 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--store", help="folder for what is kept (default: one that is gone afterwards)")
     parser.add_argument("--keep-rows", action=argparse.BooleanOptionalAction, help="default: unless --rows is given")
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)), help="default: %(default)s")
+    parser.add_argument("--dask", nargs="?", const="", metavar="HOST:PORT", help="on a Dask cluster (of its own)")
     given = parser.parse_args(arguments)
     keep_rows = given.rows is None if given.keep_rows is None else given.keep_rows
     with contextlib.ExitStack() as stack:
@@ -128,7 +133,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.rows is not None:
             file = scratch / "orders.csv"
             write_orders(file, given.rows)
-        show(str(file), DatasetStore(given.store or scratch / "kept"), given.workers, keep_rows=keep_rows)
+        where: RunOptions = {"workers": given.workers}
+        if given.dask is not None:
+            # A cluster of its own has so many workers; one that is there has its own number.
+            cluster = Dask(given.dask) if given.dask else Dask(workers=given.workers)
+            where = {"runtime": stack.enter_context(cluster)}
+        show(str(file), DatasetStore(given.store or scratch / "kept"), where, keep_rows=keep_rows)
     return 0
 
 

@@ -15,6 +15,7 @@ from daglite import compile, task
 from daglite.exceptions import ParameterError, failure_of
 from daglite.options import RuntimeName, StartMethod
 from tests.samples import Memory, double, one
+from tests.tasks import add
 
 pytestmark = pytest.mark.timeout(60)
 EVERYWHERE = pytest.mark.parametrize("runtime", get_args(RuntimeName))
@@ -31,11 +32,6 @@ def numbers(start: int, n: int = 1) -> Iterator[int]:
 @task
 def joined(text: str, item: int) -> str:
     return f"{text}{item},"
-
-
-@task
-def add(total: int, item: int) -> int:
-    return total + item
 
 
 def both(left: str, right: str) -> str:

@@ -2,6 +2,7 @@
 
 python -m benchmarks.simulated           the table
 python -m benchmarks.simulated --check   two real workers of Dask beside two simulated ones
+python -m benchmarks.simulated --knee    what `explain` calls the most workers, beside what simulated ones do
 """
 
 from __future__ import annotations
@@ -14,16 +15,26 @@ from dataclasses import replace
 import daglite
 from benchmarks.simulated.engine import Cluster, Simulated
 from daglite import Plan, task
+from daglite.capacity import TOLLS, Load, most_workers
+from daglite.options import Limits
 from daglite.runtime import Dask
 
-__all__ = ["DASK", "RAY", "checked", "once", "plan_of", "table"]
+__all__ = ["DASK", "RAY", "busy", "checked", "once", "plan_of", "table"]
+
+
+def cluster(engine: str, *, way: float, worker: float) -> Cluster:
+    """Two workers of an engine, with what a chunk costs it in the model, which has no costs on the way."""
+    toll = TOLLS[engine]
+    return Cluster(workers=2, item=0.001, client=toll.chunk, scheduler=toll.scheduler, way=way, worker=worker)
+
 
 # Seconds for a chunk, measured on two cores (docs/explanation/scale.md says how).
-DASK = Cluster(workers=2, item=0.001, client=0.00065, scheduler=0.0014, way=0.002, worker=0.0005)
-RAY = Cluster(workers=2, item=0.001, client=0.00046, scheduler=0.00002, way=0.0005, worker=0.0003)
+DASK = cluster("dask", way=0.002, worker=0.0005)
+RAY = cluster("ray", way=0.0005, worker=0.0003)
 ENGINES = {"Dask": DASK, "Ray": RAY}
 WORKERS = (10, 100, 1000)
 ITEMS = (0.001, 0.01, 0.1)
+FACTORS = (0.5, 1, 2, 4)
 # How long, in seconds, all workers would need together: long enough for the beginning not to count.
 _LONG = 20.0
 _MOST = 4_000_000
@@ -112,11 +123,31 @@ def check() -> Iterator[str]:
             yield f"| {1000 * seconds:g} ms | {real:,.0f} | {simulated:,.0f} | {simulated / real:.2f} |"
 
 
+def knee() -> Iterator[str]:
+    """The workers that the model says are enough, and how busy half, as many, twice and four times as many are."""
+    yield "| engine | an item takes | workers enough | busy at half | at so many | at twice | at four times |"
+    yield "|---|---|---|---|---|---|---|"
+    for name, engine in ENGINES.items():
+        for item in (0.0005, 0.001, 0.01):
+            toll = TOLLS[name.lower()]
+            most = most_workers(Load(toll.item, item), toll, Limits())
+            shares = [busy(replace(engine, item=item, workers=max(1, int(most * factor)))) for factor in FACTORS]
+            yield f"| {name} | {1000 * item:g} ms | {most:,} | {' | '.join(f'{share:.0%}' for share in shares)} |"
+
+
+def busy(cluster: Cluster) -> float:
+    """The share of their time in which simulated workers are busy."""
+    n = min(_MOST, max(2000, int(cluster.workers * _LONG / cluster.item)))
+    return once(cluster, n).told.used(cluster)
+
+
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="compare with two real workers")
-    for row in check() if parser.parse_args().check else table():
+    parser.add_argument("--knee", action="store_true", help="compare with what `explain` expects")
+    given = parser.parse_args()
+    for row in check() if given.check else knee() if given.knee else table():
         print(row, flush=True)
 
 

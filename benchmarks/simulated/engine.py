@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import NamedTuple
 
+from daglite.capacity import CLUSTER_AIM
 from daglite.functions import Function
 from daglite.runtime.awaiting import PrivateLoop
 from daglite.runtime.chain import BoundStep, Chain
@@ -108,7 +109,7 @@ class _Session:
     def __init__(self, cluster: Cluster, told: Told) -> None:
         self._cluster, self._told = cluster, told
         self.workers = cluster.workers
-        aim = max(0.05, 2 * cluster.workers / cluster.rate)
+        aim = max(CLUSTER_AIM, 2 * cluster.workers / cluster.rate)
         self.pace = Pace(aim, aim / 8, 8 * 1024 * 1024, 1024 * 1024)
         self.codec = Codec("sim")
         self._random = random.Random(cluster.seed)

@@ -57,8 +57,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _explain(asked: Namespace) -> int:
+    if asked.runtime is not None and asked.workers is None:
+        raise UsageError("--runtime needs --workers: how many there are; nothing is asked of a cluster")
     plan = plan_of(asked.target, asked.param, _given(asked, COMPILE_OPTIONS))
-    text = plan.explain(asked.format)
+    try:
+        text = plan.explain(asked.format, runtime=asked.runtime, workers=asked.workers)
+    except ParameterError as error:
+        raise UsageError(str(error)) from None
     if asked.output is None:
         _emit(text)
     else:

@@ -64,6 +64,7 @@ examples:
   daglite explain orders.py:pipeline --no-optimize --format verbose
   daglite explain orders.py:pipeline --format html -o plan.html
   daglite explain orders.py:pipeline --format dot | dot -Tsvg > plan.svg
+  daglite explain orders.py:pipeline --runtime dask --workers 1000
 """
 
 _RUN = """\
@@ -149,6 +150,10 @@ def _add_explain(commands: _Commands) -> None:
         "-f", "--format", choices=get_args(ExplainFormat), default="text", metavar="FORMAT", help="default: text"
     )
     made.add_argument("-o", "--output", metavar="FILE", help="write there instead of printing")
+    made.add_argument(
+        "--workers", type=_count, metavar="N", help="tell whether the coordinator can keep so many workers busy"
+    )
+    made.add_argument("--runtime", type=_runtime, metavar="NAME", help="workers of which runtime (default: processes)")
     _add_compile_options(made)
 
 

@@ -8,6 +8,7 @@ from daglite.binding import known_parameters
 from daglite.exceptions import ParameterError, TaskError
 from daglite.functions import signature_of
 from daglite.ir.nodes import (
+    Beside,
     Call,
     Collect,
     CompositeMapTaskNode,
@@ -103,7 +104,7 @@ def _saves_of(node: Node) -> Iterator[tuple[Save, Call, tuple[str, ...]]]:
                     yield from ((save, fold.call, (fold.accumulator, fold.item)) for save in fold.saves)
                 case Join() as join:
                     yield from ((save, join.call, (join.item,)) for save in join.saves)
-                case Collect() | None:
+                case Collect() | Beside() | None:
                     pass
         case TakeNode():
             # Their saves have moved to what they take from, or compile has refused them.

@@ -11,6 +11,7 @@ from daglite.functions import signature_of
 from daglite.ir.making import parts_of
 from daglite.ir.nodes import (
     Argument,
+    Beside,
     Binding,
     Call,
     Collect,
@@ -177,8 +178,16 @@ class _Numbering:
             name = ""
         else:
             source = self._mapped(node.source.sources, node.source.mode, node.source.limit)
-        segments = self._segments(name, node.links, self._type_before(node))
-        gives = after(node.links, self._type_before(node), self._items)
+        before, parts = self._type_before(node), list(node.links)
+        for count in _pulled_before(parts):
+            # What stands in front of the zip is a stream that is pulled, as the other one is.
+            head, parts = parts[:count], parts[count:]
+            stage = self._stream(source, self._segments(name, head, before), "", Beside())
+            self.stages.append(stage)
+            source = MappedSource((("items", Result(len(self.stages) - 1)),), "zip")
+            before, name = after(head, before, self._items), ""
+        segments = self._segments(name, parts, before)
+        gives = after(parts, before, self._items)
         return replace(self._stream(source, segments, "", node.ending or Collect(), gives), most=node.most)
 
     def _stream(
@@ -198,6 +207,8 @@ class _Numbering:
         match ending:
             case Collect():
                 kind = "collect"
+            case Beside():
+                kind = "beside"
             case Join():
                 kind, end = "join", self._step(node or "", ending.call, (ending.item,), ending.saves)
             case Fold():
@@ -307,6 +318,22 @@ def _spread(segment: Segment, following: Segment) -> Segment:
     if whole or any(link.saves for link in segment.links):
         return segment
     return replace(segment, links=(*segment.links[:-1], replace(last, spreads=True)))
+
+
+def _pulled_before(parts: list[Link | Operation]) -> Iterator[int]:
+    """How many parts come before each zip that pulls and stands behind tasks, counted from the one before.
+
+    Whoever pulls may wait, and behind workers nobody may: so the zip begins a stream of its own.
+    """
+    start, behind = 0, False
+    for at, part in enumerate(parts):
+        if isinstance(part, Link):
+            behind = behind or not part.call.function.here
+        elif isinstance(part.other, CompositeMapTaskNode) and isinstance(part.other.ending, Beside):
+            if behind:
+                yield at - start
+                start = at
+            behind = False
 
 
 def _kind(part: Link | Operation) -> tuple[object, ...]:

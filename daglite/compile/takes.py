@@ -34,10 +34,13 @@ def push_takes(root: Node) -> Node:
     wanted: dict[Node, int] = {}
     moved: dict[Node, TakeNode] = {}
     for node in reversed(order):
+        most = wanted.get(node)
+        if isinstance(node, OperationNode) and most is not None and isinstance(node.other, _STREAMS):
+            # Of the other stream of a zip as many are asked for as of the first.
+            wanted.update({node.other: most} if readers[node.other] == 1 else {})
         below = _below(node)
         if below is None or readers[below] != 1:
             continue
-        most = wanted.get(node)
         if isinstance(node, TakeNode):
             most = node.count if most is None else min(node.count, most)
             moved[node] = node

@@ -26,20 +26,26 @@ else:
 __all__ = ["ExplainFormat", "calls_of", "drawing", "explain"]
 
 ExplainFormat = Literal["text", "verbose", "source", "json", "mermaid", "dot", "html"]
+_WITH_SENTENCES = ("text", "verbose", "json", "html")
 
 
-def explain(program: Program, form: ExplainFormat) -> str:
-    """The program in one of the forms; raises `ParameterError` for a form that does not exist."""
+def explain(program: Program, form: ExplainFormat, coordinator: tuple[str, ...] = ()) -> str:
+    """The program in one of the forms; raises `ParameterError` for a form that does not exist.
+
+    `coordinator`: what is known of it with a number of workers, for forms that have sentences.
+    """
     check_choice("format", form, get_args(ExplainFormat))
+    if coordinator:
+        check_choice("format", form, _WITH_SENTENCES)
     match form:
         case "text":
-            return text.text(table.table_of(program, fingerprint(program)))
+            return text.text(table.table_of(program, fingerprint(program), coordinator))
         case "verbose":
-            return verbose.verbose(table.table_of(program, fingerprint(program)))
+            return verbose.verbose(table.table_of(program, fingerprint(program), coordinator))
         case "json":
-            return data.json_text(table.table_of(program, fingerprint(program)))
+            return data.json_text(table.table_of(program, fingerprint(program), coordinator))
         case "html":
-            return page.page(table.table_of(program, fingerprint(program)))
+            return page.page(table.table_of(program, fingerprint(program), coordinator))
         case "mermaid":
             return graph.mermaid(table.table_of(program, None))
         case "dot":

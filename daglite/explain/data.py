@@ -34,6 +34,7 @@ def json_text(table: Table) -> str:
         "rules": [_rule(firing) for firing in table.rules],
         "not_fused": list(table.not_fused),
         "default_store": table.default_store,
+        "coordinator": list(table.coordinator),
     }
     return json.dumps(told, indent=2, ensure_ascii=False)
 

@@ -13,14 +13,17 @@ from daglite.program import (
     CallStage,
     Constant,
     Firing,
+    MappedSource,
     MaterialiseStage,
     Operand,
     Operation,
     Place,
     Program,
+    Result,
     Stage,
     Step,
     StreamStage,
+    is_beside,
     steps_of,
 )
 from daglite.retry import Retry
@@ -71,7 +74,10 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Everything that `explain` tells of a program; `fingerprint` is None where nobody asked for it."""
+    """Everything that `explain` tells of a program; `fingerprint` is None where nobody asked for it.
+
+    `coordinator` is what is to be expected of it with a number of workers, where somebody asked for that.
+    """
 
     fingerprint: Fingerprint | None
     title: str
@@ -81,15 +87,25 @@ class Table:
     rules: tuple[Firing, ...]
     not_fused: tuple[str, ...]
     default_store: bool
+    coordinator: tuple[str, ...] = ()
     # The tasks that put parts together, on clusters where these are.
     trees: tuple[str, ...] = ()
 
 
-def table_of(program: Program, fingerprint: Fingerprint | None) -> Table:
+def table_of(program: Program, fingerprint: Fingerprint | None, coordinator: tuple[str, ...] = ()) -> Table:
     """Look at a program; a result of another stage is shown by the number of that stage's last step."""
     stages = program.stages
     lasts = [steps_of(stage)[-1].number for stage in stages]
-    rows = tuple(row for number, stage in enumerate(stages) for row in _Stage(number, lasts).rows(stage))
+    pulled = {
+        one.stage: step
+        for stage in stages
+        if isinstance(stage, StreamStage)
+        for one, step in _pulling(stage)
+        if isinstance(one, Result) and is_beside(stages[one.stage])
+    }
+    rows = tuple(
+        row for number, stage in enumerate(stages) for row in _Stage(number, lasts, pulled.get(number)).rows(stage)
+    )
     unnamed = any(save.store is None for stage in stages for step in steps_of(stage) for save in step.saves)
     return Table(
         fingerprint,
@@ -100,8 +116,16 @@ def table_of(program: Program, fingerprint: Fingerprint | None) -> Table:
         program.trace,
         program.remarks,
         unnamed,
+        coordinator,
         tuple(name for stage in stages for name in _trees(stage)),
     )
+
+
+def _pulling(stage: StreamStage) -> Iterator[tuple[Operand | None, int]]:
+    """What a stream reads item by item, with the step that does: the values of its source, others of zips."""
+    if isinstance(stage.source, MappedSource):
+        yield from ((operand, steps_of(stage)[0].number) for _, operand in stage.source.sources)
+    yield from ((operation.other, operation.step.number) for operation in stage.operations)
 
 
 def _trees(stage: Stage) -> Iterator[str]:
@@ -131,6 +155,8 @@ class _Stage:
 
     number: int
     lasts: list[int]
+    # The first step of the stage that pulls this one.
+    puller: int | None = None
 
     def rows(self, stage: Stage) -> Iterator[Row]:
         match stage:
@@ -143,7 +169,10 @@ class _Stage:
                 verb = "iter" if stage.streamed else "call"
                 yield self._row(stage.step, False, stage.place, verb, type_, ["materialised, not bounded"])
             case StreamStage():
-                yield from self._stream(stage)
+                *rows, last = self._stream(stage)
+                if self.puller is not None:
+                    last = last._replace(limits=(*last.limits, f"pulled by #{self.puller}"))
+                yield from (*rows, last)
             case _:
                 assert_never(stage)
 

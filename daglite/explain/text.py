@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 
 from daglite.explain.columns import MOST, WIDTH, Cells, columns, wrapped
@@ -54,6 +55,8 @@ def step_lines(lines: Sequence[Line]) -> Iterator[str]:
 
 def notes(table: Table) -> Iterator[str]:
     """What else is to be known."""
+    for told in table.coordinator:
+        yield from textwrap.wrap(told, WIDTH, subsequent_indent="    ")
     if table.default_store:
         yield "saves without a store: the store of the run, by default the folder daglite_data"
     if table.trees:

@@ -224,6 +224,10 @@ def from_iterable(items: Iterable[T], /) -> IterFuture[T]:
     once, a second run raises `ParameterError`, and it cannot be pickled. Raises `ParameterError` when `items` cannot be
     iterated.
     """
+    if isinstance(items, Bindable):
+        raise TaskError(
+            f"`from_iterable` needs values; got {items!r}; a generator task gives its items with `.iter(...)`"
+        )
     if isinstance(items, Pipeline):
         raise TaskError(f"`from_iterable` needs values; got {items!r}; a stream goes on with `.then` and the like")
     if not isinstance(items, Iterable) and not hasattr(items, "__getitem__"):

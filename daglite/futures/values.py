@@ -19,6 +19,9 @@ from daglite.options import RunOptions, Save, Store
 
 __all__ = ["Future", "ReduceFuture", "TaskFuture", "ref"]
 
+_OF_PLANS = {"explain", "fingerprint", "replay", "stream"}
+_OF_TASKS = {"fn", "iter", "iter_partitions", "map", "partial", "with_options"}
+
 P = ParamSpec("P")
 T = TypeVar("T")
 U = TypeVar("U")
@@ -65,8 +68,36 @@ class Future(Pipeline, ABC, Generic[R_co]):
             raise TypeError(f"{self!r} has no value yet: run it (`.run()`) or compile it (`daglite.compile(...)`)")
 
         __bool__ = __len__ = __iter__ = __contains__ = __getitem__ = __await__ = _no_value
+        __int__ = __float__ = __lt__ = __le__ = __gt__ = __ge__ = _no_value
+        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _no_value
         __hash__ = object.__hash__
         __eq__ = object.__eq__
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise AttributeError(_misplaced(self, name), name=name, obj=self)
+
+
+def _misplaced(future: Future[object], name: str) -> str:
+    """What to say of an attribute that a future does not have."""
+    if name.startswith("_") or name == "node":
+        # It may be half made: a copy asks before there is anything.
+        return f"{type(future).__name__!r} object has no attribute {name!r}"
+    if name in _OF_PLANS:
+        return f"`{name}` belongs to plans: compile {future!r} first, daglite.compile(...).{name}"
+    if name in _OF_TASKS:
+        return f"`{name}` belongs to tasks; {future!r} is what one gives: to go on with it write `.then(task)`"
+    if _has(Future, name):
+        return (
+            f"`{name}` belongs to streams; {future!r} is one value: a stream is what `.iter(...)` of a generator task "
+            "gives, and `.map(...)` of any task"
+        )
+    return f"{future!r} has no attribute {name!r}, nor a value yet: give it to a task with `.then`, or run it"
+
+
+def _has(kind: type, name: str) -> bool:
+    """Whether futures of some kind have this attribute."""
+    kinds: list[type] = kind.__subclasses__()
+    return name in vars(kind) or any(_has(one, name) for one in kinds)
 
 
 class TaskFuture(Future[R_co]):

@@ -19,6 +19,7 @@ from daglite.records import record
 
 __all__ = [
     "Argument",
+    "Beside",
     "Binding",
     "Call",
     "Collect",
@@ -257,6 +258,11 @@ class Collect:
 
 
 @record
+class Beside:
+    """The ending that hands each item to the `zip` that reads it, as it asks for it."""
+
+
+@record
 class Join:
     """The ending that calls a task with the list of all items; see `JoinNode`."""
 
@@ -279,7 +285,7 @@ class Fold:
     finish: Call | None = None
 
 
-Ending: TypeAlias = Collect | Join | Fold
+Ending: TypeAlias = Collect | Beside | Join | Fold
 
 
 def fold_of(node: ReduceNode) -> Fold:

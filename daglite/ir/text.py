@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from daglite.ir.nodes import (
+    Beside,
     Collect,
     CompositeMapTaskNode,
     CompositeTaskNode,
@@ -79,6 +80,8 @@ def _ending_text(ending: Ending | None) -> list[str]:
             return []
         case Collect():
             return ["collect"]
+        case Beside():
+            return ["beside"]
         case Join():
             return [f"join {ending.call.function.name}"]
         case Fold():

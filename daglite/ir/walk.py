@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeGuard, TypeVar
 from daglite.functions import Function
 from daglite.ir.links import Links
 from daglite.ir.nodes import (
+    Beside,
     Binding,
     Call,
     Collect,
@@ -71,6 +72,7 @@ _READS: dict[type, tuple[str, ...]] = {
     Operation: ("call", "other"),
     Mapped: ("sources",),
     Collect: (),
+    Beside: (),
     Join: ("call",),
     Fold: ("call", "initial", "combine", "finish"),
     Combine: ("call", "empty"),

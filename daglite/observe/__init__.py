@@ -5,6 +5,7 @@ progress   how far a run is                       page       such a file as one 
 line       that as a line on the error output     bars       that as bars, with rich
 logs       a run in the log                       otel       a run as spans of OpenTelemetry
 amounts    numbers for people                     sheet      a report as text
+bottleneck whether workers wait for the coordinator
 """
 
 from __future__ import annotations

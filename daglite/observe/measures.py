@@ -54,7 +54,8 @@ class StepReport:
 class StreamReport:
     """One stream: its workers (0: it stayed in the coordinator), its window, the most items alive at one time.
 
-    `lost` counts items whose worker died under them or behind them in a batch.
+    `lost` counts items whose worker died under them or behind them in a batch. Of its `seconds` the coordinator was at
+    work for `busy` (None where there are no workers), and its workers, all together, for `work`.
     """
 
     stage: int
@@ -66,6 +67,8 @@ class StreamReport:
     back: int
     lost: int
     seconds: float
+    busy: float | None = None
+    work: float = 0.0
 
 
 @record(eq=True)
@@ -148,6 +151,7 @@ class Stage:
     call_seconds: float = 0.0
     on_window: float = 0.0
     on_workers: float = 0.0
+    on_consumer: float = 0.0
     lost: int = 0
     parts: dict[int, Part] = field(default_factory=lambda: defaultdict(Part))
 
@@ -189,14 +193,24 @@ class Stage:
         self.call_seconds += event.seconds
 
     def waited(self, event: Waited) -> None:
-        if event.on == "window":
-            self.on_window += event.seconds
-        else:
-            self.on_workers += event.seconds
+        seconds = event.seconds + event.short
+        match event.on:
+            case "window":
+                self.on_window += seconds
+            case "workers":
+                self.on_workers += seconds
+            case "consumer":
+                self.on_consumer += seconds
 
     @property
     def workers(self) -> int:
         return 0 if self.opened is None else self.opened.workers
+
+    @property
+    def busy(self) -> float | None:
+        """Seconds in which the coordinator did not wait, with workers beside it."""
+        rest = self.on_window + self.on_workers + self.on_consumer
+        return max(0.0, self.flowing - rest) if self.workers else None
 
     @property
     def idle(self) -> float:
@@ -207,7 +221,9 @@ class Stage:
         assert self.opened is not None
         window, sent, back = self.opened.window, self.sent_bytes, self.back_bytes
         peak = self.peak if self.ended is not None else self.opened.gauge.peak
-        return StreamReport(number, self.workers, window, peak, self.batches, sent, back, self.lost, self.flowing)
+        return StreamReport(
+            number, self.workers, window, peak, self.batches, sent, back, self.lost, self.flowing, self.busy, self.work
+        )
 
 
 class _Nothing:

@@ -25,7 +25,7 @@ from daglite.events import (
     WorkerStarted,
 )
 from daglite.exceptions import TaskError
-from daglite.observe import sheet
+from daglite.observe import bottleneck, sheet
 from daglite.observe.measures import Stage, Step, StepReport, StreamReport, Worker, WorkerReport, reported_steps
 from daglite.program import Program
 
@@ -84,6 +84,23 @@ class Report:
         return tuple([worker.report(name, run.ended) for name, worker in run.workers.items()])
 
     @property
+    def bottlenecks(self) -> tuple[str, ...]:
+        """What is to be said of streams whose workers waited for the coordinator, and what would help."""
+        run = self._run
+        return () if run.program is None else tuple(bottleneck.bottlenecks(self.watched(), run.program))
+
+    @property
+    def program(self) -> Program | None:
+        """What was run."""
+        return self._run.program
+
+    def watched(self) -> bottleneck.Watched:
+        """The streams of the run, for `plan.explain(report=...)`."""
+        run = self._run
+        streams = bottleneck.seen_of(run.begun(), run.stages, self.steps)
+        return bottleneck.Watched(bottleneck.engine_of(run.runtime), streams)
+
+    @property
     def deaths(self) -> int:
         """Workers that died while the run went on."""
         return self._run.deaths
@@ -96,7 +113,15 @@ class Report:
             return "Report of no run yet: give it to one, `plan.run(observers=[report])`"
         return "\n".join(
             sheet.lines(
-                program, run.runtime, run.seconds, run.error, self.steps, self.streams, self.workers, run.deaths
+                program,
+                run.runtime,
+                run.seconds,
+                run.error,
+                self.steps,
+                self.streams,
+                self.workers,
+                run.deaths,
+                self.bottlenecks,
             )
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import textwrap
 from collections.abc import Iterator, Sequence
 
 from daglite.explain import calls_of
@@ -36,6 +37,7 @@ def lines(
     streams: Sequence[StreamReport],
     workers: Sequence[WorkerReport],
     deaths: int,
+    bottlenecks: Sequence[str],
 ) -> Iterator[str]:
     """The page, line by line."""
     how = "done" if error is None else f"ended by {error}"
@@ -46,6 +48,8 @@ def lines(
     for stream in streams:
         blocked = sum(step.blocked or 0.0 for step in steps if step.stage == stream.stage)
         yield from wrapped(_stream(stream, blocked), WIDTH, indent=4)
+    for told in bottlenecks:
+        yield from textwrap.wrap(told, WIDTH, subsequent_indent="    ")
     if workers:
         yield ""
         yield from _table([("worker", "batches", "items", "busy", "waiting", ""), *_shortened(map(_worker, workers))])

@@ -121,6 +121,9 @@ class Timeline:
                 return self._slice(
                     COORDINATOR, "task", event.stage, event.at - event.seconds, event.seconds, event.items
                 )
+            case Waited() if event.on == "consumer" or not event.seconds:
+                # While a consumer is busy the helper works in the coordinator's lane.
+                return ""
             case Waited():
                 return self._slice(COORDINATOR, event.on, event.stage, event.at - event.seconds, event.seconds, 0)
 

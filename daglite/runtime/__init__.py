@@ -14,7 +14,7 @@
 | trying | calls that may fail, again and for good | failures | what an error says |
 | saving | keys and stores of a run | awaiting | async tasks and generators |
 | aside | a run on a thread, awaited | replay | one failed item once more |
-| spots | numbers of steps for seeds and waits | | |
+| spots | numbers of steps for seeds and waits | advice | about common mistakes |
 | logs | records and warnings of workers | empty | what folds on workers start from |
 """
 

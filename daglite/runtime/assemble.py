@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import math
@@ -20,7 +21,9 @@ from daglite.runtime.context import Context
 from daglite.runtime.failures import raise_blamed
 from daglite.runtime.inline import InlineFlow
 from daglite.runtime.saving import Saver
-from daglite.runtime.streams.endings import Ending, Folding, Intake, Yielding
+from daglite.runtime.streams.beside import Nest, Pulled
+from daglite.runtime.streams.company import Company
+from daglite.runtime.streams.endings import Ending, Folding, Handover, Intake, Yielding
 from daglite.runtime.streams.routing import (
     Part,
     away,
@@ -31,15 +34,15 @@ from daglite.runtime.streams.routing import (
     steps_and_savers,
     stream_flow,
 )
-from daglite.runtime.streams.segments import BoundSegment, Closing, bind_segments, piped
+from daglite.runtime.streams.segments import BoundSegment, Closing, bind_segments, front, piped
 from daglite.runtime.streams.source import Source
 from daglite.runtime.streams.stream import StreamFlow
 from daglite.runtime.watching.tally import Tally
 
 if TYPE_CHECKING:
-    from daglite.runtime.watching import watched
+    from daglite.runtime.watching import clocks, watched
 else:
-    watched = lazy("daglite.runtime.watching.watched")
+    clocks, watched = lazy("daglite.runtime.watching.clocks"), lazy("daglite.runtime.watching.watched")
 
 __all__ = ["Flow", "gapped", "generator_flow", "open_flow"]
 
@@ -56,34 +59,107 @@ def open_flow(
     ordered: bool,
     fold: BoundStep | None = None,
     here: Folding | None = None,
+    nest: Nest | None = None,
 ) -> Flow:
     """The flow of a stream; without tasks on items, and without a `fold` there, there is nothing for workers to do.
 
-    `here` folds the items that come before the first of those that workers fold.
+    `here` folds the items that come before the first of those that workers fold. `nest` is given where it is pulled.
     """
+    if nest is None:
+        company = Company(context.boards, helper_thread=stage.limits.helper_thread)
+        context.polling = company.lock
+        nest = Nest(company, share=1 + sum(1 for _ in context.all_beside(stage)))
+    with _beside(context, stage, nest):
+        return _open_flow(context, stage, ending, ordered, fold, here, nest)
+
+
+@contextlib.contextmanager
+def _beside(context: Context, stage: StreamStage, nest: Nest) -> Iterator[None]:
+    """What a stream pulls, opened before it; closed if it cannot be opened itself."""
+    try:
+        for number in context.beside_of(stage):
+            nest.pulled.append(_pulled(context, context.stream(number), nest.within()))
+            context.values[number] = nest.pulled[-1]
+        yield
+    except BaseException:
+        nest.close()
+        raise
+
+
+def _pulled(context: Context, stage: StreamStage, nest: Nest) -> Pulled | Closing:
+    """A stream that another pulls."""
+    if (context.inline or not away(stage, None)) and context.watch is None and not context.cancellable:
+        with _beside(context, stage, nest):
+            return _pulled_here(context, stage, nest)
+    handover = Handover()
+    flow = open_flow(context, stage, handover, ordered=True, nest=nest)
+
+    def check() -> None:
+        error = context.error_beside()
+        if error is not None:
+            raise error
+        nest.check()
+
+    return Pulled(flow, handover.waiting, check)
+
+
+def _pulled_here(context: Context, stage: StreamStage, nest: Nest) -> Closing:
+    """The same without workers, when nobody wants to be told: nothing but the items."""
+    source, codec = _open_source(context, stage, context.codec)
+    segments = _joined(bind_segments(context, stage))
+    links, savers = segments[-1].links, segments[-1].savers
+    source, codec = _before_last(context, stage, source, segments, codec, None, limited=bool(links))
+    if links:
+        chain = Chain(links, context.loop, trials=context.trials)
+        source, codec = _flowing(context, source, chain, savers), None
+    source.beside = nest.pulled
+    items = front(source, codec=codec, tally=None)
+    return Closing(_ending(items if stage.most is None else itertools.islice(items, stage.most), source), source.end)
+
+
+def _ending(items: Iterator[object], source: Source) -> Iterator[object]:
+    """The items of a source, which ends with them."""
+    try:
+        yield from items
+    finally:
+        source.end()
+
+
+def _open_flow(
+    context: Context,
+    stage: StreamStage,
+    ending: Ending,
+    ordered: bool,
+    fold: BoundStep | None,
+    here: Folding | None,
+    nest: Nest,
+) -> Flow:
     segments = bind_segments(context, stage)
     links, savers = segments[-1].links, segments[-1].savers
     places = [] if context.inline else away(stage, fold)
     limited = [*links, fold] if fold is not None else links
     # Several segments go to workers as a whole.
     # A partition alone may be as long as a run: nothing is measured until it is over.
-    single = len(segments) == 1 and not any(link.flattens for link in stage.links)
+    alone = len(segments) == 1 and not nest.pulled and nest.outer is None
+    single = alone and not any(link.flattens for link in stage.links)
     adaptive = bool(places) and single and context.begins_here([step.function for step in limited])
     if places and not adaptive:
         codec: ItemCodec | None = board_of(context, stage.segments[places[0]]).session.codec
         source, _ = _open_source(context, stage, codec)
         source, parts = open_parts(context, stage, segments, ending, source, fold)
-        return stream_flow(context, stage, source, parts, ordered, ending)
+        source.beside = nest.pulled
+        return stream_flow(context, stage, source, parts, ordered, ending, nest)
     source, codec = _open_source(context, stage, context.codec)
     segments = _joined(segments)
     links, savers = segments[-1].links, segments[-1].savers
     tallies: list[Tally] | None = [] if context.watch is not None and context.watch.steps else None
     source, codec = _before_last(context, stage, source, segments, codec, tallies, limited=bool(limited))
+    source.beside = nest.pulled
     if adaptive:
         steps, wanted = steps_and_savers(links, savers, fold)
         intake = open_intake(context, wanted, ending, span_of(source), parts=fold is not None, most=stage.most)
         inline = _inline_part(context, source, links, savers, here or ending, folds=fold is not None, most=stage.most)
-        return _adaptive_flow(context, stage, source, inline, steps, intake, ordered, tallies or ())
+        return _adaptive_flow(context, stage, source, inline, steps, intake, ordered, nest, tallies or ())
     chain = Chain(links, context.loop, trials=context.trials)
     return _inline_flow(context, steps_of(stage), source, chain, savers, ending, codec, stage.most, tallies or ())
 
@@ -129,7 +205,7 @@ def _before_last(
             chain = Chain(links, context.loop, trials=context.trials)
             if tallies is not None:
                 # Mapped values are counted by the task that takes them.
-                tallies += [*([watched.clocked(source)] if pipe is None and generated else []), *chain.tallies]
+                tallies += [*([clocks.clocked(source)] if pipe is None and generated else []), *chain.tallies]
             source = _flowing(context, source, chain, savers)
     return source, codec
 
@@ -175,7 +251,7 @@ def _inline_flow(
         return InlineFlow(source, chain, savers, ending, codec, watchful=context.cancellable, most=most)
     stage = watch.stage_of(steps[0].number)
     watch.opened(stage, 0, 1, source.total, watched.InlineGauge(source, context.ledger))
-    tallies = watched.clocks(source, chain, ending, steps[-1].number, before) if watch.steps else []
+    tallies = clocks.clocks(source, chain, ending, steps[-1].number, before) if watch.steps else []
     flow = watched.WatchedInline(source, chain, savers, ending, codec, watchful=context.cancellable, most=most)
     flow.watch(watch, stage, [*before, *tallies])
     return flow
@@ -257,6 +333,7 @@ def _adaptive_flow(
     steps: Sequence[BoundStep],
     intake: Intake,
     ordered: bool,
+    nest: Nest,
     before: Sequence[Tally] = (),
 ) -> AdaptiveFlow:
     """A flow in this process that may move to workers with all that it has."""
@@ -266,7 +343,7 @@ def _adaptive_flow(
         board = context.crew(answer)
         try:
             part = Part(board, steps, intake, tallies=tuple(before))
-            flow = stream_flow(context, stage, source, [part], ordered, inline.ending)
+            flow = stream_flow(context, stage, source, [part], ordered, inline.ending, nest)
         except TransferError as error:
             _log.debug("%s", error)
             return None
@@ -282,7 +359,7 @@ def _adaptive_flow(
     number = watch.stage_of(steps[0].number)
     watch.opened(number, 0, 1, source.total, watched.InlineGauge(source, context.ledger))
     last = steps_of(stage)[-1].number
-    tallies = watched.clocks(source, inline.chain, inline.ending, last, before) if watch.steps else []
+    tallies = clocks.clocks(source, inline.chain, inline.ending, last, before) if watch.steps else []
     flow = watched.WatchedAdaptive(inline, context.choice(), move, folds=folds)
     flow.watch(watch, number, [*before, *tallies])
     return flow

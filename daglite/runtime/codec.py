@@ -9,12 +9,24 @@ from typing import Any, Protocol, TypeAlias
 from daglite.runtime.travel.cells import Captured, first_unloadable
 from daglite.runtime.travel.wire import Codec
 
-__all__ = ["Copying", "ItemCodec", "Packed", "Sharing"]
+__all__ = ["Copying", "ItemCodec", "Packed", "Sharing", "bulk_of"]
 
 _UNKNOWN_SIZE = 64
 
 # Cells on their way. What it holds is known to the codec that packed it and to the engine it belongs to.
 Packed: TypeAlias = Sequence[Any]
+
+
+def bulk_of(item: object) -> int:
+    """About how many bytes an object takes: what it says of its data, else what Python says, both without looking into
+    it. Right for arrays, also for those that are views of others, and for text.
+    """
+    try:
+        nbytes = getattr(item, "nbytes", None)
+        return nbytes if type(nbytes) is int else sys.getsizeof(item)
+    except Exception:
+        # The user's own `__getattr__` or `__sizeof__`.
+        return _UNKNOWN_SIZE
 
 
 class ItemCodec(Protocol):
@@ -76,14 +88,8 @@ class Sharing:
         return self._copies.restore(cell)
 
     def size(self, cell: object) -> int:
-        """What Python says the object takes, without the objects it refers to: cheap, and right for arrays and text."""
-        if type(cell) is Captured:
-            return cell.nbytes
-        try:
-            return sys.getsizeof(cell)
-        except Exception:
-            # The user's own `__sizeof__`.
-            return _UNKNOWN_SIZE
+        """What was kept, as bytes; of everything else see `bulk_of`."""
+        return cell.nbytes if type(cell) is Captured else bulk_of(cell)
 
     def weigh(self, cells: Sequence[object]) -> int:
         """The sizes of all of them."""

@@ -5,14 +5,25 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, cast
 
 from daglite.functions import Function, Site
 from daglite.lazy import lazy
 from daglite.options import RunSettings, Store
-from daglite.program import Constant, MappedSource, Operand, Program, Result, Step
+from daglite.program import (
+    Constant,
+    MappedSource,
+    Operand,
+    Program,
+    Result,
+    Stage,
+    Step,
+    StreamStage,
+    is_beside,
+    operands,
+)
 from daglite.runtime.auto.choice import Answer, Choice
 from daglite.runtime.auto.copies import Spares
 from daglite.runtime.awaiting import PrivateLoop
@@ -69,6 +80,9 @@ class Context:
         self.fold_loop = PrivateLoop()
         self.book = SaveBook(store)
         self.values: dict[int, object] = {}
+        self._stages = program.stages
+        # Held by whoever waits for workers, while a stream runs.
+        self.polling: AbstractContextManager[object] = contextlib.nullcontext()
         # Of streams kept as a list, by stage: the index of each item, where a filter has made gaps.
         self.indices: dict[int, Sequence[int]] = {}
         self.calls = Calls(self.retries, self.ledger)
@@ -187,6 +201,23 @@ class Context:
             return operand.value
         value = self.values[operand.stage]
         return value if operand.limit is None else cast("list[object]", value)[: operand.limit]
+
+    def stream(self, number: int) -> StreamStage:
+        """A stage that is a stream."""
+        stage = self._stages[number]
+        assert isinstance(stage, StreamStage)
+        return stage
+
+    def beside_of(self, stage: Stage) -> list[int]:
+        """The streams that a stage pulls, in the order of their stages."""
+        found = {one.stage for one in operands(stage) if isinstance(one, Result)}
+        return sorted(number for number in found if is_beside(self._stages[number]))
+
+    def all_beside(self, stage: Stage) -> Iterator[int]:
+        """The streams that are pulled for a stage, by it or by one that it pulls."""
+        for number in self.beside_of(stage):
+            yield number
+            yield from self.all_beside(self._stages[number])
 
     def indices_of(self, source: MappedSource) -> Sequence[int] | None:
         """What the items of a mapped source are known by, where that is not their place in the list."""

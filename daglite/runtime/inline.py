@@ -154,8 +154,8 @@ class InlineFlow:
         """One item at a time is alive: there is nothing to count."""
 
     def close(self) -> None:
-        """Close the source."""
-        self.source.close()
+        """Close the source, and what is pulled beside it."""
+        self.source.end()
 
     def _numbered(self, take: Callable[..., object]) -> Callable[..., object]:
         """`take(index, value)` for a loop that counts the items of its source, whatever they are known by."""

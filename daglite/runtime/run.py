@@ -14,8 +14,20 @@ from typing import TYPE_CHECKING, assert_never
 from daglite.exceptions import Failure, ParameterError, TransferError
 from daglite.lazy import lazy
 from daglite.options import RunSettings, Store
-from daglite.program import CallStage, MaterialiseStage, Program, Result, Stage, Step, StreamStage, operands, steps_of
+from daglite.program import (
+    CallStage,
+    MaterialiseStage,
+    Program,
+    Result,
+    Stage,
+    Step,
+    StreamStage,
+    is_beside,
+    operands,
+    steps_of,
+)
 from daglite.records import replace
+from daglite.runtime.advice import advise
 from daglite.runtime.assemble import Flow, gapped, generator_flow, open_flow
 from daglite.runtime.auto.copies import copied_result
 from daglite.runtime.chain import BoundStep, Chain, bind_step
@@ -50,8 +62,11 @@ class Execution:
         self._stages = program.stages
         self._watch = watches.Watch(program, observers, str(settings.runtime)) if observers else None
         self._context = Context(program, settings, store, cancellable=cancellable, watch=self._watch)
-        self._readers = Counter(o.stage for stage in program.stages for o in operands(stage) if isinstance(o, Result))
-        self._waiting = list(range(len(program.stages)))
+        # The stages whose values each needs; what is pulled by another is run by it, and so are its needs.
+        self._needs = [self._needs_of(stage) for stage in program.stages]
+        runs = [number for number, stage in enumerate(program.stages) if not is_beside(stage)]
+        self._readers = Counter(need for number in runs for need in self._needs[number])
+        self._waiting = runs
         # Stages below this number may start; a streamed run keeps the last one back.
         self._end = 0
         self._flow: Flow | None = None
@@ -71,14 +86,18 @@ class Execution:
     def run(self) -> object:
         """Run every stage; the value of the last."""
         with self._watched():
-            self._run_below(len(self._stages))
+            try:
+                self._run_below(len(self._stages))
+            except (TypeError, AttributeError) as error:
+                advise(error, self._stages)
+                raise
         return self._context.values[len(self._stages) - 1]
 
     def run_for(self, numbers: Collection[int]) -> Context:
         """Run the stages with these numbers and what they need, and nothing else; their values stay in the context."""
         needed, more = set(numbers), list(numbers)
         while more:
-            below = {o.stage for o in operands(self._stages[more.pop()]) if isinstance(o, Result)} - needed
+            below = set(self._needs[more.pop()]) - needed
             needed |= below
             more.extend(below)
         self._readers.update(numbers)
@@ -115,8 +134,7 @@ class Execution:
                 flow.rest()
                 yield value
         self._close_flow()
-        if self._watch is not None:
-            self._watch.stage_ended(last)
+        self._tell_end(last)
 
     def cancel(self) -> None:
         """End the run from another thread: it raises `Cancelled` at its next turn."""
@@ -158,25 +176,45 @@ class Execution:
             raise error
 
     def _ready(self, number: int) -> bool:
-        return all(o.stage in self._context.values for o in operands(self._stages[number]) if isinstance(o, Result))
+        return all(need in self._context.values for need in self._needs[number])
+
+    def _needs_of(self, stage: Stage) -> list[int]:
+        """The stages whose values a stage reads, as often as it does, those included that what it pulls reads."""
+        found, stack = list[int](), [stage]
+        while stack:
+            for operand in operands(stack.pop()):
+                if isinstance(operand, Result):
+                    below = self._stages[operand.stage]
+                    if is_beside(below):
+                        stack.append(below)
+                    else:
+                        found.append(operand.stage)
+        return found
 
     def _begin(self, number: int) -> None:
         self._waiting.remove(number)
         if self._watch is not None:
+            for pulled in self._context.all_beside(self._stages[number]):
+                self._watch.stage_started(pulled)
             self._watch.stage_started(number)
 
     def _finish(self, number: int, value: object) -> None:
-        if self._watch is not None:
-            self._watch.stage_ended(number)
+        self._tell_end(number)
         values = self._context.values
         values[number] = value
-        for operand in operands(self._stages[number]):
-            if isinstance(operand, Result):
-                self._readers[operand.stage] -= 1
-                if not self._readers[operand.stage]:
-                    # Its last reader has it: a list may be large.
-                    del values[operand.stage]
-                    self._context.indices.pop(operand.stage, None)
+        for pulled in self._context.all_beside(self._stages[number]):
+            values.pop(pulled, None)
+        for need in self._needs[number]:
+            self._readers[need] -= 1
+            if not self._readers[need]:
+                # Its last reader has it: a list may be large.
+                del values[need]
+                self._context.indices.pop(need, None)
+
+    def _tell_end(self, number: int) -> None:
+        if self._watch is not None:
+            for ended in (*self._context.all_beside(self._stages[number]), number):
+                self._watch.stage_ended(ended)
 
     # Single calls on workers.
 
@@ -328,8 +366,9 @@ class Execution:
         self._flow = flow
         while flow.advance():
             if isinstance(flow, InlineFlow) and self._context.calls.under_way:
-                # A stream without workers does not look after the calls beside it.
-                self._context.boards.poll(0.0)
+                # A stream without workers does not look after the calls beside it. Those that it pulls may have some.
+                with self._context.polling:
+                    self._context.boards.poll(0.0)
             self._check()
         self._close_flow()
 

@@ -6,6 +6,7 @@ pipeline and without it.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeAlias
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 from typing_extensions import TypeVar
 
-from daglite.futures import Future, IterFuture, MapTaskFuture
+from daglite.futures import Future, IterFuture, MapTaskFuture, from_iterable
 from daglite.tasks import task
 
 __all__ = ["Drawn", "Stream", "pipelines", "streams"]
@@ -68,6 +69,16 @@ def up_to(x: int, most: int = 2) -> Iterator[int]:
 
 
 @task
+def difference(both: tuple[int, int]) -> int:
+    return both[0] - both[1]
+
+
+@task
+def size(group: tuple[bool, list[int]]) -> int:
+    return len(group[1])
+
+
+@task
 def add(total: int, x: int) -> int:
     return total + x
 
@@ -75,6 +86,11 @@ def add(total: int, x: int) -> int:
 @task
 def append(found: list[int], x: int) -> list[int]:
     return [*found, x]
+
+
+@task
+def total(xs: list[int]) -> int:
+    return sum(xs)
 
 
 @task
@@ -130,7 +146,7 @@ def pipelines(draw: DrawFn, *, most: int = 8) -> Drawn[object]:
 
 @dataclass(frozen=True)
 class _Flow:
-    """A stream in the making; `taken`: an unordered ending would see any of its items."""
+    """A stream in the making; `taken`: an unordered ending would see any of its items. Operations see them in order."""
 
     future: Stream
     items: list[int]
@@ -149,7 +165,7 @@ def _streams(draw: DrawFn, most: int) -> _Flow:
 @st.composite
 def _sources(draw: DrawFn, most: int) -> _Flow:
     items = draw(st.lists(_SMALL, max_size=most))
-    match draw(st.sampled_from(["count", "each", "partial", "map"])):
+    match draw(st.sampled_from(["count", "each", "partial", "map", "given", "parts"])):
         case "count":
             n, start = len(items), draw(_SMALL)
             return _Flow(count.iter(n=n, start=start), [*range(start, start + n)], f"count.iter({n=}, {start=})")
@@ -157,6 +173,11 @@ def _sources(draw: DrawFn, most: int) -> _Flow:
             return _Flow(each.iter(items=items), items, f"each.iter({items=})")
         case "partial":
             return _Flow(each.partial(items=items).iter(), items, f"each.partial({items=}).iter()")
+        case "given":
+            return _Flow(from_iterable(items), items, f"from_iterable({items})")
+        case "parts":
+            parts = [{"items": items[:2]}, {"items": items[2:]}]
+            return _Flow(each.iter_partitions(parts), items, f"each.iter_partitions({parts})")
         case _:
             return _Flow(plus.map(x=items), [x + 1 for x in items], f"plus.map(x={items})")
 
@@ -201,22 +222,78 @@ def _batched(flow: _Flow, draw: DrawFn) -> _Flow:
     return _Flow(flow.future.batch(n).unbatch(), flow.items, f"{flow.text}.batch({n}).unbatch()", flow.taken)
 
 
+def _windows(flow: _Flow, draw: DrawFn) -> _Flow:
+    n, step = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    sums = [sum(flow.items[start : start + n]) for start in range(0, len(flow.items) - n + 1, step)]
+    return _Flow(
+        flow.future.window(n, step).then(total), sums, f"{flow.text}.window({n}, {step}).then(total)", flow.taken
+    )
+
+
+def _groups(flow: _Flow, draw: DrawFn) -> _Flow:
+    by = draw(_FACTORS)
+    sizes = [len(list(group)) for _, group in itertools.groupby(flow.items, lambda x: x % by == 0)]
+    text = f"{flow.text}.group_by(divides.partial({by=})).then(size)"
+    return _Flow(flow.future.group_by(divides.partial(by=by)).then(size), sizes, text)
+
+
+def _numbered(flow: _Flow, _: DrawFn) -> _Flow:
+    items = [place - x for place, x in enumerate(flow.items)]
+    return _Flow(flow.future.enumerate().then(difference), items, f"{flow.text}.enumerate().then(difference)")
+
+
+def _while(flow: _Flow, draw: DrawFn) -> _Flow:
+    by = draw(_FACTORS)
+    items = list(itertools.takewhile(lambda x: x % by == 0, flow.items))
+    return _Flow(flow.future.take_while(divides, by=by), items, f"{flow.text}.take_while(divides, {by=})", taken=True)
+
+
+def _zipped(flow: _Flow, draw: DrawFn) -> _Flow:
+    other = draw(_sources(8))
+    other = _then(other, draw) if draw(st.booleans()) else other
+    items = [x - y for x, y in zip(flow.items, other.items, strict=False)]
+    text = f"{flow.text}.zip({other.text}).then(difference)"
+    return _Flow(flow.future.zip(other.future).then(difference), items, text)
+
+
 def _distinct(flow: _Flow, _: DrawFn) -> _Flow:
     return _Flow(flow.future.distinct(), [*dict.fromkeys(flow.items)], f"{flow.text}.distinct()", flow.taken)
 
 
-_STEPS = (_then, _then, _scaled, _filtered, _taken, _skipped, _spread, _batched, _distinct)
+_STEPS = (
+    _then, _then, _scaled, _filtered, _taken, _skipped, _spread, _batched, _distinct, _windows, _groups, _numbered,
+    _while, _zipped,
+)  # fmt: skip
 
 
 @st.composite
 def _ends(draw: DrawFn, flow: _Flow) -> Drawn[object]:
     initial = draw(_SMALL)
-    kinds = ["add", "parts", "append", "join", "sum", "count", *([] if flow.taken else ["unordered"])]
+    kinds = [
+        "add",
+        "parts",
+        "append",
+        "join",
+        "sum",
+        "count",
+        "min",
+        "max",
+        "for_each",
+        *([] if flow.taken else ["unordered"] * 3),
+    ]
     match draw(st.sampled_from(kinds)):
         case "sum":
             return Drawn(flow.future.sum(initial), sum(flow.items, initial), f"{flow.text}.sum({initial})")
         case "count":
             return Drawn(flow.future.count(), len(flow.items), f"{flow.text}.count()")
+        case "min":
+            least = min(flow.items, default=initial)
+            return Drawn(flow.future.min(default=initial), least, f"{flow.text}.min(default={initial})")
+        case "max":
+            most = max(flow.items, default=initial)
+            return Drawn(flow.future.max(default=initial), most, f"{flow.text}.max(default={initial})")
+        case "for_each":
+            return Drawn(flow.future.for_each(plus), len(flow.items), f"{flow.text}.for_each(plus)")
         case "append":
             listed = flow.future.reduce(append, initial=[0])
             return Drawn(listed, [0, *flow.items], f"{flow.text}.reduce(append, initial=[0])")

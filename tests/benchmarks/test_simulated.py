@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -10,9 +11,11 @@ from hypothesis import given, settings, strategies as st
 
 import daglite
 from benchmarks.simulated import __main__ as command
-from benchmarks.simulated.__main__ import DASK, RAY, once, plan_of, same
+from benchmarks.simulated.__main__ import DASK, RAY, once, plan_of, same, total
 from benchmarks.simulated.engine import Cluster, Simulated
 from daglite import task
+from daglite.capacity import Load, Toll, most_workers
+from daglite.options import Limits
 from daglite.runtime.streams import gathering, routing
 from daglite.runtime.streams.window import Window
 
@@ -151,6 +154,40 @@ def test_the_wait_for_the_only_worker_is_skipped_as_well() -> None:
 
 def test_stragglers_take_longer() -> None:
     assert once(replace(IDEAL, stragglers=0.05), 4000).told.seconds > 1.5 * once(IDEAL, 4000).told.seconds
+
+
+def test_workers_are_busy_up_to_the_number_that_the_model_says() -> None:
+    """Each item is a chunk, and costs the coordinator a tenth of what it takes a worker: that is enough for ten."""
+    limits = Limits(batch=1)
+    most = most_workers(Load(0.0, 0.2), Toll(0.0, 0.02, 0.0, math.inf, 0.05), limits)
+    assert most == 10
+    plan = daglite.compile(same.map(x=range(2000)).reduce(total, initial=0), helper_thread=False, batch=1)
+    used = []
+    for workers in (most // 2, most, 2 * most, 4 * most):
+        simulated = Simulated(replace(IDEAL, workers=workers, item=0.2, client=0.02))
+        plan.run(runtime=simulated)
+        used.append(simulated.told.used(simulated.cluster))
+    assert used[0] > 0.9
+    assert used[1] > 0.8
+    assert used[2:] == pytest.approx([0.5, 0.25], rel=0.15)
+
+
+def test_the_command_compares_simulated_workers_with_the_model(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[int] = []
+
+    def busy(cluster: Cluster) -> float:
+        asked.append(cluster.workers)
+        return 0.5
+
+    monkeypatch.setattr(command, "busy", busy)
+    monkeypatch.setattr("sys.argv", ["simulated", "--knee"])
+    command.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 + 2 * 3
+    assert lines[3] == "| Dask | 1 ms | 182 | 50% | 50% | 50% | 50% |"
+    assert asked[4:8] == [91, 182, 364, 728]
 
 
 def test_the_command_prints_a_row_for_each_cluster(

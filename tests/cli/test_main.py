@@ -40,6 +40,17 @@ def test_explain_knows_every_form(capsys: Capture) -> None:
         assert capsys.readouterr().out.startswith(sign), form
 
 
+def test_explain_tells_what_the_coordinator_can_do(capsys: Capture) -> None:
+    assert main(["explain", "shop:pipeline", "--workers", "1000", "--runtime", "dask"]) == 0
+    assert "it is the bottleneck of 1,000 workers (dask) unless an item takes" in capsys.readouterr().out
+    assert main(["explain", "shop:pipeline", "--workers", "3"]) == 0
+    assert "the bottleneck of 3 workers (processes) unless" in capsys.readouterr().out
+    assert main(["explain", "shop:pipeline", "--runtime", "dask"]) == 2
+    assert capsys.readouterr().err.startswith("daglite explain: --runtime needs --workers: how many there are")
+    assert main(["explain", "shop:pipeline", "--workers", "3", "--format", "dot"]) == 2
+    assert capsys.readouterr().err.startswith("daglite explain: `format` must be one of 'text', ")
+
+
 def test_explain_writes_a_file(shop: Path, capsys: Capture) -> None:
     assert main(["explain", "shop:pipeline", "-f", "json", "-o", "plan.json"]) == 0
 
@@ -157,7 +168,7 @@ def test_wrong_target_is_told_and_is_a_usage_error(
             "daglite run: there is no option '--wrkers'; did you mean '--work",
         ),
         (["run", "shop:pipeline", "--wrkers=3"], "there is no option '--wrkers'; did you mean '--workers'?"),
-        (["explain", "shop:pipeline", "--workers", "3"], "daglite explain: there is no option '--workers'"),
+        (["explain", "shop:pipeline", "--seed", "3"], "daglite explain: there is no option '--seed'"),
         (["run", "shop:pipeline", "more"], "daglite run: it has no place for another argument; got 'more'"),
     ],
 )

@@ -138,6 +138,7 @@ def test_every_rule_is_registered_once_in_its_place() -> None:
     assert names.index("bind_partial") < names.index("fuse_calls")
     assert names.index("stream_source") < names.index("fuse_maps")
     assert names.index("drop_batches") < names.index("stream_source")
+    assert names.index("fuse_maps") < names.index("stream_zip") < names.index("stream_collect")
 
     assert sorted(names) == sorted(set(names))
-    assert len(names) == 9
+    assert len(names) == 10

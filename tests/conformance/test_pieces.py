@@ -7,16 +7,12 @@ from collections.abc import AsyncIterator, Iterator
 import daglite
 from daglite import task
 from daglite.options import Runtime
+from tests.tasks import count
 
 
 @task
 def rows(start: int, count: int) -> Iterator[int]:
     yield from range(start, start + count)
-
-
-@task
-def count(n: int) -> Iterator[int]:
-    yield from range(n)
 
 
 def test_partitions_come_in_order_however_large(engine: Runtime) -> None:
@@ -55,3 +51,22 @@ def test_async_generators_give_many_too(engine: Runtime) -> None:
             yield 1500 * x + i
 
     assert count.iter(n=3).flat_map(task(many)).run(runtime=engine) == list(range(4500))
+
+
+def test_both_streams_of_a_zip_are_pulled_and_end_together(engine: Runtime) -> None:
+    closed = []
+
+    @task
+    def endless(start: int) -> Iterator[int]:
+        try:
+            while True:
+                yield start
+                start += 1
+        finally:
+            closed.append(start)
+
+    same = task(lambda x: x)
+    stream = endless.iter(start=0).then(same).zip(count.iter(n=300).then(same)).then(same)
+    assert daglite.compile(stream, window=16).run(runtime=engine) == [(x, x) for x in range(300)]
+    assert len(closed) == 1
+    assert closed[0] <= 300 + 16

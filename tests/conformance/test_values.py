@@ -18,11 +18,7 @@ from daglite import task
 from daglite.exceptions import TransferError, failure_of
 from daglite.options import Runtime
 from tests.conformance.commands import ROOT
-
-
-@task
-def count(n: int) -> Iterator[int]:
-    yield from range(n)
+from tests.tasks import count
 
 
 def test_closures_and_lambdas_travel(engine: Runtime) -> None:

@@ -15,9 +15,10 @@ import distributed
 
 from daglite.exceptions import ExecutionError
 from tests.cuts.machines import Machines, machines
-from tests.cuts.watching import Seen, spread, watch, work
+from tests.cuts.watching import POISON, Seen, poisoned, spread, watch, work
 
 ITEMS = 600
+POISONED = "an item that kills its worker"
 Event = Callable[[Machines], None]
 
 
@@ -50,6 +51,7 @@ def scheduler_cut(here: Machines) -> None:
 EVENTS: dict[str, Event | None] = {
     "nothing": None,
     "a worker killed": killed,
+    POISONED: None,
     "a worker's machine cut off for 5 s": cut_for_5_s,
     "a worker's machine cut off for good": cut_for_good,
     "the scheduler killed": scheduler_killed,
@@ -57,15 +59,18 @@ EVENTS: dict[str, Event | None] = {
 }
 
 
-def once(event: Event | None) -> Seen:
+def once(name: str, event: Event | None) -> Seen:
     """One run with one fault."""
+    plan = poisoned(ITEMS) if name == POISONED else work(ITEMS)
     with machines() as here:
-        return watch(work(ITEMS), here.dask, lambda: None if event is None else event(here))
+        return watch(plan, here.dask, lambda: None if event is None else event(here))
 
 
 def judged(name: str, seen: Seen) -> str:
     """What came of the items; raises when something is wrong with them."""
-    if name.startswith("the scheduler"):
+    if name == POISONED:
+        assert f"'deadly' on item {POISON}; started 3 times" in str(seen.error)
+    if name == POISONED or name.startswith("the scheduler"):
         assert isinstance(seen.error, ExecutionError), seen.error
         assert seen.items == list(range(len(seen.items)))
         return "error told"
@@ -79,7 +84,7 @@ def rows(repeats: int, only: str) -> Iterator[str]:
     yield "| fault | runs | items | longest time without one, s | whole run, s |"
     yield "|---|---|---|---|---|"
     for name, event in [pair for pair in EVENTS.items() if only in pair[0]]:
-        found = [once(event) for _ in range(repeats)]
+        found = [once(name, event) for _ in range(repeats)]
         (outcome,) = {judged(name, seen) for seen in found}
         # Where the run ends there is no time without one.
         gaps = spread([seen.gap for seen in found]) if outcome == "all once" else ""

@@ -7,10 +7,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 
-__all__ = ["HERE", "Network"]
-
-# The address of this process in the network.
-HERE = "10.213.77.1"
+__all__ = ["Network"]
 
 
 class Network:
@@ -19,14 +16,17 @@ class Network:
     def __init__(self, machines: int) -> None:
         self._bridge = f"dgl{os.getpid()}"
         self._names = [f"{self._bridge}-{number}" for number in range(machines)]
-        self.addresses = [f"10.213.77.{number + 2}" for number in range(machines)]
+        # Another run of these tests has a network of its own.
+        net = f"10.213.{os.getpid() % 250}"
+        self._here = f"{net}.1"
+        self.addresses = [f"{net}.{number + 2}" for number in range(machines)]
 
     @contextlib.contextmanager
     def up(self) -> Iterator[Network]:
         """While it is up."""
         try:
             _ip("link", "add", self._bridge, "type", "bridge")
-            _ip("address", "add", f"{HERE}/24", "dev", self._bridge)
+            _ip("address", "add", f"{self._here}/24", "dev", self._bridge)
             _ip("link", "set", self._bridge, "up")
             for number, name in enumerate(self._names):
                 self._plug(number, name)

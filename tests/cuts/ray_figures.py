@@ -12,9 +12,8 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 
-from tests.cuts.ray_program import POISON
 from tests.cuts.rays import HEAD, WORKER, Outcome, Rays, rays
-from tests.cuts.watching import spread
+from tests.cuts.watching import POISON, spread
 
 ITEMS = 600
 POISONED = "an item that kills its worker"

@@ -7,34 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import signal
 import sys
-import time
 
-from daglite import Plan, compile, task
 from daglite.runtime import Ray
-from tests.cuts.watching import count, watch, work
+from tests.cuts.watching import poisoned, watch, work
 
-__all__ = ["POISON", "TOLD"]
+__all__ = ["TOLD"]
 
 # What its last line begins with.
 TOLD = "told: "
-# The item that kills its worker in the plan "poison".
-POISON = 100
-
-
-def poisoned(n: int) -> Plan[list[int]]:
-    """As `work`, with an item that kills whoever runs it."""
-
-    @task
-    def deadly(x: int, poison: int) -> int:
-        time.sleep(0.02)
-        if x == poison:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return x
-
-    return compile(count.iter(n=n).then(deadly, poison=POISON), batch=5)
 
 
 def main(address: str, plan: str, items: str) -> None:

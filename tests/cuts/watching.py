@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import statistics
 import threading
 import time
@@ -12,7 +14,10 @@ from dataclasses import dataclass, field
 from daglite import Plan, compile, task
 from daglite.options import Runtime
 
-__all__ = ["Seen", "count", "spread", "watch", "work"]
+__all__ = ["POISON", "Seen", "poisoned", "spread", "watch", "work"]
+
+# The item that kills its worker in the plan `poisoned`.
+POISON = 100
 
 
 @task
@@ -29,6 +34,19 @@ def work(n: int) -> Plan[list[int]]:
         return x
 
     return compile(count.iter(n=n).then(slow), batch=5)
+
+
+def poisoned(n: int) -> Plan[list[int]]:
+    """As `work`, with an item that kills whoever runs it."""
+
+    @task
+    def deadly(x: int, poison: int) -> int:
+        time.sleep(0.02)
+        if x == poison:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return x
+
+    return compile(count.iter(n=n).then(deadly, poison=POISON), batch=5)
 
 
 @dataclass

@@ -14,6 +14,7 @@ import pytest
 from daglite import DatasetStore
 from daglite.options import RuntimeName
 from examples.orders import SMALL, Sale, customers_plan, revenue_plan, write_orders
+from tests.conformance.commands import dask_by_command
 
 ROOT = Path(__file__).parents[2]
 RUNTIMES: list[RuntimeName] = ["inline", "processes"]
@@ -86,6 +87,18 @@ def test_script_prints_plans_results_and_keys(tmp_path: Path) -> None:
     assert any(line.split() == [*first.split(), f"{cents / 100:,.2f}"] for line in text.splitlines())
     assert f"34 values kept in {tmp_path / 'kept'}" in text
     assert DatasetStore(tmp_path / "kept").load("revenue") == total
+
+
+def test_script_runs_the_same_plans_on_dask(tmp_path: Path) -> None:
+    """On a cluster that is there, and on one of its own; rows are read and kept here, whatever workers see."""
+    total, folder = sum(map(worth, rows_of(SMALL))), tmp_path / "dask"
+    folder.mkdir()
+    with dask_by_command(str(folder), workers=1) as address:
+        for number, cluster in enumerate(([address], [])):
+            store = tmp_path / f"kept{number}"
+            text = run_script(tmp_path, "--store", str(store), "--dask", *cluster)
+            assert f"revenue {total / 100:,.2f}" in text
+            assert f"34 values kept in {store}" in text
 
 
 def test_script_with_made_up_orders_keeps_no_rows_and_leaves_nothing(tmp_path: Path) -> None:

@@ -97,6 +97,10 @@ PIPELINES: dict[str, Future[object]] = {
     .unbatch()
     .take(5),
     "zipped": lines.iter(n=2).enumerate().distinct().zip(from_iterable(["a", "b"]).then(double)).take(5).join(shown),
+    "taken_apart": pair(
+        lines.iter(n=2).flat_map(several).then(double).for_each(shown),
+        rows.iter_partitions([{"path": "a"}, {"path": "b"}]).then(price).reduce(add, initial=0.0, combine=add),
+    ),
     "named_folds": pair(
         from_iterable(range(9)).then(double).filter(odd).sum(start=2),
         pair(lines.iter(n=2).max(key=len, default=""), lines.iter(n=3).batch(2).unbatch().then(double).count()),

@@ -15,13 +15,9 @@ import pytest
 from daglite import compile, task
 from daglite.exceptions import TaskFailedError
 from tests.faults.scripts import Launch, gone_within, wait_for
+from tests.tasks import double
 
 pytestmark = pytest.mark.timeout(60)
-
-
-@task
-def double(x: int) -> int:
-    return x * 2
 
 
 STAYS_AWAY = """

@@ -16,22 +16,13 @@ from daglite import Future, compile, task
 from daglite.exceptions import TaskFailedError, TransferError, failure_of
 from daglite.options import StartMethod
 from daglite.runtime import Processes, Threads
+from tests.tasks import count, double
 
 pytestmark = pytest.mark.timeout(60)
 METHODS: list[StartMethod] = ["fork", "forkserver", "spawn"]
 Ways = Literal["threads", StartMethod]
 WAYS: list[Ways] = ["threads", *METHODS]
 BAD = 7
-
-
-@task
-def count(n: int) -> Iterator[int]:
-    yield from range(n)
-
-
-@task
-def double(x: int) -> int:
-    return x * 2
 
 
 class TwoArguments(Exception):

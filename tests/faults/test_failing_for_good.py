@@ -14,15 +14,11 @@ import pytest
 from daglite import Failed, Retry, compile, task
 from daglite.exceptions import TaskTimeoutError, TooManyFailuresError, WorkerDiedError, failure_of
 from daglite.options import StartMethod
+from tests.tasks import count
 
 pytestmark = pytest.mark.timeout(120)
 METHODS = pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
 PLAIN_TOO = pytest.mark.parametrize("optimize", [True, False])
-
-
-@task
-def count(n: int) -> Iterator[int]:
-    yield from range(n)
 
 
 @task

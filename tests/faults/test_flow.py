@@ -11,21 +11,12 @@ import pytest
 from daglite import Future, Plan, compile, task
 from daglite.options import RuntimeName
 from tests.faults.scripts import Launch
+from tests.tasks import count, double
 
 pytestmark = pytest.mark.timeout(60)
 
 MIB = 1024 * 1024
 WINDOWS = pytest.mark.parametrize("window", [1, 8, None])
-
-
-@task
-def count(n: int) -> Iterator[int]:
-    yield from range(n)
-
-
-@task
-def double(x: int) -> int:
-    return x * 2
 
 
 @task

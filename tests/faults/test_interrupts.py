@@ -9,13 +9,12 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from daglite import task
 from tests.faults.scripts import Launch, children_of, gone_within, wait_for
+from tests.tasks import count, double
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -231,16 +230,6 @@ def test_ctrl_c_in_the_middle_of_a_save_leaves_whole_values_only(tmp_path: Path,
     assert len(files) >= 5
     assert not [one.name for one in files if one.suffix != ".pkl"]
     assert {one.stat().st_size > 200_000 for one in files} == {True}
-
-
-@task
-def count(n: int) -> Iterator[int]:
-    yield from range(n)
-
-
-@task
-def double(x: int) -> int:
-    return x * 2
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

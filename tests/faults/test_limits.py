@@ -13,16 +13,7 @@ import pytest
 from daglite import compile, task
 from daglite.exceptions import ParameterError, TaskTimeoutError, WorkerDiedError, failure_of
 from daglite.options import StartMethod
-
-
-@task
-def count(n: int) -> Iterator[int]:
-    yield from range(n)
-
-
-@task
-def double(x: int) -> int:
-    return x * 2
+from tests.tasks import count, double
 
 
 def slow_at(x: int, index: int, pause: float = 0.01) -> int:

@@ -17,26 +17,12 @@ from daglite.exceptions import TaskTimeoutError, WorkerDiedError
 from daglite.options import RuntimeName
 from daglite.runtime import Processes
 from tests.conftest import held, left_running
+from tests.tasks import add, count, double
 
 pytestmark = pytest.mark.timeout(100)
 RUNS = 60
 WARM_RUNS = 300
 MIB = 1024 * 1024
-
-
-@task
-def count(n: int) -> Iterator[int]:
-    yield from range(n)
-
-
-@task
-def double(x: int) -> int:
-    return x * 2
-
-
-@task
-def add(total: int, x: int) -> int:
-    return total + x
 
 
 def die_at_5(x: int, folder: str) -> int:

@@ -19,20 +19,11 @@ from daglite import compile, task
 from daglite.options import RuntimeName, StartMethod
 from daglite.runtime import Processes
 from tests.faults.scripts import Launch, gone_within
+from tests.tasks import count, double
 
 pytestmark = pytest.mark.timeout(60)
 METHODS: list[StartMethod] = ["fork", "forkserver", "spawn"]
 ROOT = Path(__file__).parent.parent.parent
-
-
-@task
-def count(n: int) -> Iterator[int]:
-    yield from range(n)
-
-
-@task
-def double(x: int) -> int:
-    return x * 2
 
 
 LOCK = threading.Lock()

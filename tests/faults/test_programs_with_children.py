@@ -8,27 +8,17 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
 
 import pytest
 
-from daglite import compile, task
+from daglite import compile
 from daglite.options import StartMethod
 from daglite.runtime import Processes
 from tests.faults.scripts import Launch
+from tests.tasks import count, double
 
 pytestmark = pytest.mark.timeout(60)
 METHODS: list[StartMethod] = ["fork", "forkserver", "spawn"]
-
-
-@task
-def count(n: int) -> Iterator[int]:
-    yield from range(n)
-
-
-@task
-def double(x: int) -> int:
-    return x * 2
 
 
 def test_a_child_that_the_user_forked_may_run_and_leaves_its_parents_run_alone(nothing_left: None) -> None:

@@ -18,20 +18,11 @@ from daglite import DatasetStore, compile, task
 from daglite.exceptions import failure_of
 from daglite.options import RuntimeName
 from tests.faults.scripts import Launch, children_of, gone_within, wait_for
+from tests.tasks import count, double
 
 pytestmark = pytest.mark.timeout(60)
 SIZE = 50_000
 KILLS = 12
-
-
-@task
-def count(n: int) -> Iterator[int]:
-    yield from range(n)
-
-
-@task
-def double(x: int) -> int:
-    return x * 2
 
 
 # Yields are noted before they happen, so the note is never behind; a key says which item it is.

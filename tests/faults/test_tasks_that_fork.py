@@ -16,14 +16,10 @@ from daglite import Plan, compile, task
 from daglite.options import StartMethod
 from daglite.runtime import Processes
 from tests.faults.scripts import Launch
+from tests.tasks import count
 
 pytestmark = pytest.mark.timeout(60)
 METHODS: list[StartMethod] = ["fork", "forkserver", "spawn"]
-
-
-@task
-def count(n: int) -> Iterator[int]:
-    yield from range(n)
 
 
 def forks(x: int, folder: str, how: str) -> tuple[int, int]:

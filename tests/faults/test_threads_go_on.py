@@ -17,19 +17,10 @@ import pytest
 from daglite import compile, task
 from daglite.runtime import Threads
 from tests.faults.scripts import Launch, wait_for
+from tests.tasks import count, double
 
 pytestmark = pytest.mark.timeout(60)
 ENDLESS = 10**9
-
-
-@task
-def count(n: int) -> Iterator[int]:
-    yield from range(n)
-
-
-@task
-def double(x: int) -> int:
-    return x * 2
 
 
 @task

@@ -16,16 +16,7 @@ import pytest
 from daglite import DatasetStore, compile, task
 from daglite.exceptions import WorkerDiedError, failure_of
 from daglite.options import StartMethod
-
-
-@task
-def count(n: int) -> Iterator[int]:
-    yield from range(n)
-
-
-@task
-def add(total: int, item: int) -> int:
-    return total + item
+from tests.tasks import add, count
 
 
 def sigkill() -> None:

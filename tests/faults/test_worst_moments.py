@@ -18,26 +18,12 @@ from daglite import compile, task
 from daglite.exceptions import ExecutionError, failure_of
 from daglite.options import RuntimeName, StartMethod
 from tests.faults.scripts import Launch, children_of, wait_for
+from tests.tasks import add, count, double
 
 pytestmark = pytest.mark.timeout(60)
 METHODS: list[StartMethod] = ["fork", "forkserver", "spawn"]
 LARGE = 50_000_000
 spawn = importlib.import_module("multiprocess.spawn")
-
-
-@task
-def count(n: int) -> Iterator[int]:
-    yield from range(n)
-
-
-@task
-def double(x: int) -> int:
-    return x * 2
-
-
-@task
-def add(total: int, x: int) -> int:
-    return total + x
 
 
 def first_time(folder: str, name: str) -> bool:

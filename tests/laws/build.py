@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, Protocol, cast
 
-from daglite import Future, Retry, Task, task
+from daglite import Future, Retry, Task, from_iterable, task
 from daglite.options import Store
 from tests.laws import functions
 from tests.laws.describe import (
@@ -21,11 +21,13 @@ from tests.laws.describe import (
     Node,
     Operate,
     Over,
+    Parts,
     Sift,
     Take,
     Tell,
     Then,
     Use,
+    inside,
     item_names,
     needed,
     template,
@@ -54,9 +56,17 @@ def build_all(
 ) -> dict[int, Future[Any]]:
     """The future of each node that the root needs; tasks are named for their node."""
     made: dict[int, Any] = {}
+    within = inside(graph.nodes)
     for position in needed(graph):
         node = graph.nodes[position]
-        if isinstance(node, Keep):
+        if position in within:
+            continue
+        if isinstance(node, Operate | Tell) and node.flat:
+            method = "for_each" if isinstance(node, Tell) else "flat_map"
+            made[position] = _flat(graph.nodes[node.source], method, node.source, made, ready(node.source))
+        elif isinstance(node, Iterate) and node.fn.name == "given":
+            made[position] = from_iterable(_given(node.args, made)["items"])
+        elif isinstance(node, Keep):
             made[position] = made[node.source].save(template(graph, position), save_store=stores[node.store])
         elif isinstance(node, Take):
             made[position] = made[node.source].take(node.n)
@@ -68,6 +78,14 @@ def build_all(
         else:
             made[position] = _future(node, task_of(node.fn, position, made, ready(position)), made)
     return made
+
+
+def _flat(node: Node, method: str, position: int, made: Mapping[int, Any], before: Callable[[], None] | None) -> object:
+    """A step on each item, or a generator for each partition, with what becomes of its results in the same call."""
+    if isinstance(node, Parts):
+        return cast("Any", task_of(node.fn, position, made, before)).iter_partitions([dict(one) for one in node.given])
+    assert isinstance(node, Each)
+    return getattr(made[node.source], method)(task_of(node.fn, position, made, before), **_given(node.args, made))
 
 
 def _operated(node: Operate, position: int, made: Mapping[int, Any], before: Callable[[], None] | None) -> object:
@@ -105,7 +123,7 @@ def _future(node: Node, fn: Any, made: Mapping[int, Any]) -> object:
             initial = _given((("initial", node.initial),), made)["initial"]
             options = {"combine": combine_of(node.fn)} if node.combines else {}
             return made[node.source].reduce(fn, initial=initial, ordered=node.ordered, **options)
-        case Keep() | Take() | Operate() | Tell():
+        case Keep() | Take() | Operate() | Parts() | Tell():
             raise AssertionError("a save or a take has no task, and others are built elsewhere")
 
 

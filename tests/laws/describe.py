@@ -15,9 +15,9 @@ from tests.laws.functions import FUNCTIONS
 
 __all__ = [
     "Apply", "Arg", "Args", "Const", "Each", "Fate", "Fn", "Fold", "Graph", "Invoke", "Iterate", "Join", "Keep", "Kind",
-    "NUMBERS", "Node", "On", "Operate", "Over", "Sift", "Style", "Take", "Tell", "Then", "Use", "arguments", "defaults",
-    "drops", "item_names", "kept", "key_names", "needed", "parameters", "reads", "shared", "streams", "template",
-    "through",
+    "NUMBERS", "Node", "On", "Operate", "Over", "Parts", "Sift", "Style", "Take", "Tell", "Then", "Use", "arguments",
+    "defaults", "drops", "inside", "item_names", "kept", "key_names", "needed", "parameters", "reads", "shared",
+    "streams", "template", "through",
 ]  # fmt: skip
 
 Style = Literal["module", "closure", "async"]
@@ -136,7 +136,10 @@ class Fold:
 
 @dataclass(frozen=True)
 class Operate:
-    """`source.kind(numbers)` of a stream; with a task where it asks one, and for `zip` with another stream."""
+    """`source.kind(numbers)` of a stream; with a task where it asks one, and for `zip` with another stream.
+
+    An `unbatch` that is `flat` is written in one call with its source, which nothing else reads.
+    """
 
     source: int
     kind: Kind
@@ -144,14 +147,30 @@ class Operate:
     fn: Fn | None = None
     args: Args = ()
     other: int | None = None
+    flat: bool = False
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The list of each partition of `fn.iter_partitions(given)`, which a `flat` operation takes apart."""
+
+    fn: Fn
+    given: tuple[tuple[tuple[str, object], ...], ...]
 
 
 @dataclass(frozen=True)
 class Tell:
-    """`source.count()`, `source.min(key=..., default=None)` and the like: one value of a stream."""
+    """`source.count()`, `source.min(key=..., default=None)` and the like: one value of a stream.
+
+    `for_each` is `flat`: written in one call with its source.
+    """
 
     source: int
-    kind: Literal["count", "min", "max", "sum"]
+    kind: Literal["count", "min", "max", "sum", "for_each"]
+
+    @property
+    def flat(self) -> bool:
+        return self.kind == "for_each"
 
 
 @dataclass(frozen=True)
@@ -172,7 +191,7 @@ class Keep:
     store: Literal["own", "run"] = "own"
 
 
-Apply: TypeAlias = Iterate | Invoke | Each | Sift | Over | Then | Join | Fold
+Apply: TypeAlias = Iterate | Invoke | Each | Sift | Over | Parts | Then | Join | Fold
 Node: TypeAlias = Apply | Operate | Tell | Take | Keep
 
 
@@ -225,7 +244,7 @@ def item_names(node: Apply | Operate | Tell) -> list[str]:
 
 def reads(node: Node) -> list[int]:
     """The nodes that a node needs, as often as it names them."""
-    found = [] if isinstance(node, Iterate | Invoke | Over | Then) else [node.source]
+    found = [] if isinstance(node, Iterate | Invoke | Over | Parts | Then) else [node.source]
     args: Args = () if isinstance(node, Keep | Take) else arguments(node)
     args += node.sources if isinstance(node, Over) else ()
     found += [node.other] if isinstance(node, Operate) and node.other is not None else []
@@ -258,7 +277,7 @@ def kept(graph: Graph, position: int) -> Apply | Operate | Tell:
 
 
 def streams(graph: Graph, position: int) -> bool:
-    return isinstance(kept(graph, position), Iterate | Each | Sift | Over | Operate)
+    return isinstance(kept(graph, position), Iterate | Each | Sift | Over | Parts | Operate)
 
 
 def drops(node: Node) -> bool:
@@ -281,6 +300,11 @@ def template(graph: Graph, position: int) -> str:
     assert isinstance(keep, Keep)
     index = f"{{iteration_index:{keep.spec}}}" if streams(graph, position) else ""
     return f"n{position}-" + "".join(f"{{{name}}}_" for name in keep.fields) + index
+
+
+def inside(nodes: tuple[Node, ...]) -> set[int]:
+    """The nodes that are written in one call with their reader: nothing else may read them."""
+    return {node.source for node in nodes if isinstance(node, Operate | Tell) and node.flat}
 
 
 def shared(graph: Graph) -> list[int]:

@@ -29,15 +29,15 @@ from tests.laws.describe import (
     On,
     Operate,
     Over,
+    Parts,
     Sift,
     Style,
     Take,
     Tell,
     Then,
     Use,
-    arguments,
     defaults,
-    drops,
+    inside,
     kept,
     key_names,
     parameters,
@@ -45,6 +45,7 @@ from tests.laws.describe import (
     streams,
 )  # fmt: skip
 from tests.laws.functions import STARTS
+from tests.laws.lengths import holds, length_of
 from tests.laws.values import VALUES, item_lists
 
 __all__ = ["graphs"]
@@ -53,6 +54,7 @@ __all__ = ["graphs"]
 _SPECIAL: dict[tuple[str, str], SearchStrategy[object]] = {
     ("emit", "items"): item_lists(),
     ("faulty", "items"): item_lists(),
+    ("given", "items"): item_lists(),
     ("faulty", "after"): st.integers(0, 4),
     ("count", "n"): st.sampled_from(range(7)),
     ("count", "start"): st.integers(-2, 2),
@@ -94,14 +96,14 @@ def graphs(draw: DrawFn, *, stream: bool = False, failures: bool = True) -> Grap
         if artist.chance(4):
             artist.add(artist.keep(position))
     if stream:
-        found = [p for p in range(len(artist.nodes)) if streams(artist.graph, p)]
+        found = artist.flows()
         root = found[-1] if found else artist.add(artist.iterate())
         return Graph(artist.graph.nodes, root)
     ends = artist.ends()[-2:]
     again = artist.chance(3) and not artist.straight
     if len(ends) > 1 or again:
         # Several ends meet in one call, perhaps with a node that has readers already.
-        read = [*ends, artist.one_of(list(range(len(artist.nodes))))] if again else ends
+        read = [*ends, artist.one_of(artist.open())] if again else ends
         artist.add(Invoke(artist.fn("mark"), tuple((n, Use(p)) for n, p in zip(("x", "a", "b"), read, strict=False))))
     return artist.graph
 
@@ -125,7 +127,7 @@ class _Artist:
 
     def add(self, node: Node) -> int:
         self.nodes.append(node)
-        self.lengths.append(self.length(node))
+        self.lengths.append(length_of(node, self.lengths))
         return len(self.nodes) - 1
 
     def ends(self) -> list[int]:
@@ -133,6 +135,15 @@ class _Artist:
         graph = self.graph
         read = {position for node in graph.nodes for position in reads(node)}
         return [position for position in range(len(self.nodes)) if position not in read]
+
+    def open(self) -> list[int]:
+        """The nodes that may be read."""
+        within = inside(tuple(self.nodes))
+        return [position for position in range(len(self.nodes)) if position not in within]
+
+    def flows(self) -> list[int]:
+        """The streams among them."""
+        return [position for position in self.open() if streams(self.graph, position)]
 
     def pick(self, options: Sequence[C]) -> C:
         """One of these names or positions."""
@@ -144,19 +155,19 @@ class _Artist:
 
     def node(self) -> Node:
         graph = self.graph
-        flows = [p for p in range(len(self.nodes)) if streams(graph, p)]
-        values = [p for p in range(len(self.nodes)) if not streams(graph, p)]
+        flows = self.flows()
+        values = [p for p in self.open() if not streams(graph, p)]
         flowing = bool(flows) and flows[-1] == len(self.nodes) - 1
         fresh = ["over", "over", "invoke", "invoke", "iterate", *(["each", "join", "fold"] if flows else [])]
         choices = fresh if self.nodes else ["iterate", "iterate", "iterate", "over", "over", "invoke"]
         if flowing:
             steps = [*["each"] * 4, "attempt", "sift", "sift", "take", "take", "head", *["operate"] * 7]
-            choices = [*steps, "keep", "join", "fold", "fold", "tell", *self.fresh(fresh)]
+            choices = [*steps, "keep", "join", "fold", "fold", "tell", "tell", *self.fresh(fresh)]
         elif values:
             choices = ["then", "then", "then", "then", "then", "keep", *self.fresh(fresh)]
         match self.pick(choices):
             case "iterate":
-                return self.iterate()
+                return self.partitioned() if self.chance(5) else self.iterate()
             case "invoke":
                 fn, args = self.call(self.pick((*_OF_ONE, *_SOURCES, *self.failing("picky", "faulty"))))
                 return Invoke(self.placed(fn), args)
@@ -176,7 +187,7 @@ class _Artist:
             case "operate":
                 return self.operate(self.one_of(flows))
             case "tell":
-                return Tell(self.one_of(flows), self.pick(("count", "min", "max")))
+                return self.tell(self.one_of(flows))
             case "take":
                 return Take(self.one_of(flows), self.pick((0, 1, 1, 2, 2, 3, 4)))
             case "then":
@@ -203,6 +214,8 @@ class _Artist:
         return names * 3 if self.failures and self.chance(2) else ()
 
     def iterate(self) -> Iterate:
+        if self.chance(8):
+            return Iterate(Fn("given"), (("items", self.value("given", "items")),))
         fn, args = self.call(self.pick((*_SOURCES, *self.failing("faulty"))))
         return Iterate(fn, args)
 
@@ -217,6 +230,17 @@ class _Artist:
         ordered = name != "tally" or self.chance(3) or any(isinstance(node, Take) for node in self.nodes)
         return Fold(source, self.fn(name, layers), self.argument(), ordered)
 
+    def tell(self, source: int) -> Tell:
+        kind: Literal["count", "min", "max", "sum", "for_each"] = self.pick(("count", "min", "max", "sum", "for_each"))
+        if kind == "for_each":
+            fn, args = self.applied()
+            source = self.add(Each(source, self.placed(self.fated(fn, "skip", "mend")), args))
+        elif kind == "sum":
+            # Of whole numbers, whatever the items are.
+            fn, args = self.applied("residue")
+            source = self.add(Each(source, fn, args))
+        return Tell(source, kind)
+
     def parted(self, source: int) -> Fold:
         """A fold that is done in parts."""
         name = self.pick(("tally", "strand"))
@@ -225,16 +249,41 @@ class _Artist:
         taken = any(isinstance(node, Take) for node in self.nodes)
         return Fold(source, self.fn(name, layers), initial, name != "tally" or self.chance(2) or taken, combines=True)
 
+    def partitioned(self) -> Node:
+        """A generator for each partition; often folded in parts."""
+        name = self.pick(("count", "emit", *self.failing("faulty")))
+        given = []
+        for _ in range(self.pick(range(4))):
+            free = [each for each in parameters(Fn(name)) if (name, each) in _SPECIAL]
+            given.append({each: self.draw(_SPECIAL[name, each]) for each in free})
+            if name == "faulty":
+                # What comes before an error may go on or not: here nothing does.
+                given[-1]["after"] = self.pick((0, 9))
+        parts = self.add(Parts(self.fn(name), tuple(tuple(one.items()) for one in given)))
+        items = Operate(parts, "unbatch", flat=True)
+        return self.parted(self.add(items)) if self.chance(2) else items
+
+    def beside(self) -> int:
+        """A stream of its own."""
+        source = self.add(self.iterate())
+        if self.chance(2):
+            fn, args = self.applied()
+            source = self.add(Each(source, self.placed(fn), args))
+        return source
+
     def operate(self, source: int) -> Operate:
         if self.chance(4):
             # What holds others, to be taken apart.
             fn, args = self.applied("listing", "spread")
+            if self.chance(4):
+                each = Each(source, self.placed(self.fated(fn, "skip", "mend")), args)
+                return Operate(self.add(each), "unbatch", flat=True)
             batch = Operate(source, "batch", (("n", self.pick((1, 2, 3))),))
-            source = self.add(batch if self.chance(2) else Each(source, fn, args))
+            source = self.add(Each(source, fn, args) if self.chance(3) else batch)
             return Operate(self.add(self.keep(source)) if self.chance(4) else source, "unbatch")
         kinds: list[Kind] = ["batch", "window", "take_while", "enumerate", "skip", "distinct", "group_by", "zip"]
-        kinds += ["batch", "window", "take_while"]
-        if self.held(source):
+        kinds += ["window", "take_while", "skip", "zip", "zip"]
+        if holds(self.nodes, source):
             kinds += ["unbatch"] * 6
         kind = self.pick(kinds)
         match kind:
@@ -246,21 +295,9 @@ class _Artist:
                 limit = (("limit", 99),) if kind == "distinct" else ()
                 return Operate(source, kind, limit, fn, args)
             case "zip":
-                flows = [p for p in range(len(self.nodes)) if streams(self.graph, p)]
-                return Operate(source, kind, other=self.pick(flows))
+                return Operate(source, kind, other=self.beside() if self.chance(2) else self.pick(self.flows()))
             case _:
                 return Operate(source, kind, tuple((name, self.pick((1, 2, 2, 3))) for name in NUMBERS.get(kind, ())))
-
-    def held(self, source: int) -> bool:
-        """Whether each item surely holds others."""
-        while isinstance(node := self.nodes[source], Keep | Take | Sift) or (
-            isinstance(node, Operate) and node.kind in ("skip", "take_while", "distinct")
-        ):
-            source = node.source
-        if isinstance(node, Operate):
-            return node.kind in ("batch", "window")
-        # A failed item that goes by holds nothing.
-        return isinstance(node, Each) and node.fn.name in ("listing", "spread") and node.fn.fate != "keep"
 
     def keep(self, source: int) -> Keep:
         while isinstance(node := self.nodes[source], Take):
@@ -282,7 +319,7 @@ class _Artist:
         return Over(self.fated(self.fn(name, layers), "skip", "mend"), self.mapped(mapped, mode), mode)
 
     def mapped(self, names: list[str], mode: Literal["zip", "product"]) -> Args:
-        graph, known = self.graph, [p for p, length in enumerate(self.lengths) if length is not None]
+        graph, known = self.graph, [p for p in self.open() if self.lengths[p] is not None]
         if len(names) > 1:
             known = [p for p in known if not isinstance(kept(graph, p), Iterate)]
         length, left, found = self.pick(range(5)), _MOST_MAPPED, list[tuple[str, Arg]]()
@@ -344,57 +381,5 @@ class _Artist:
 
     def argument(self) -> Arg:
         if self.nodes and self.chance(8 if self.straight else 2):
-            return Use(self.one_of(list(range(len(self.nodes)))))
+            return Use(self.one_of(self.open()))
         return Const(self.draw(VALUES))
-
-    def made(self, node: Operate) -> int | None:
-        known, number = self.lengths[node.source], dict(node.numbers)
-        if known is None:
-            return None
-        match node.kind:
-            case "batch":
-                return -(-known // number["n"])
-            case "enumerate":
-                return known
-            case "skip":
-                return max(0, known - number["n"])
-            case "window":
-                return len(range(number["n"] - 1, known, number["step"]))
-            case _:
-                return None
-
-    def length(self, node: Node) -> int | None:
-        if isinstance(node, Take):
-            known = self.lengths[node.source]
-            return None if known is None else min(known, node.n)
-        if isinstance(node, Operate):
-            return self.made(node)
-        bound = {} if isinstance(node, Keep) else dict(arguments(node))
-        values = {name: arg.value for name, arg in bound.items() if isinstance(arg, Const)}
-        match node:
-            case Iterate() | Invoke() if node.fn.name == "emit":
-                items = values["items"]
-                return len(items) if isinstance(items, tuple) else None
-            case Iterate() | Invoke() if node.fn.name == "count":
-                n = values["n"]
-                return n if isinstance(n, int) else None
-            case Invoke() if node.fn.name == "listing":
-                n = values.get("n", 2)
-                return n if isinstance(n, int) else None
-            case Each() | Over() if drops(node):
-                return None
-            case Each() | Keep():
-                return self.lengths[node.source]
-            case Over():
-                sizes = [
-                    self.size(arg.node) if isinstance(arg, Use) else len(tuple(arg.value))  # type: ignore[arg-type]
-                    for _, arg in node.sources
-                ]
-                if node.mode == "zip":
-                    return sizes[0]
-                total = 1
-                for size in sizes:
-                    total *= size
-                return total
-            case _:
-                return None

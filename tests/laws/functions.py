@@ -161,6 +161,11 @@ def emit(items: tuple[object, ...], a: object = None) -> Iterator[object]:
         yield item if a is None else term("emit", item, a)
 
 
+def given(items: tuple[object, ...]) -> Iterator[object]:
+    """What `from_iterable` gives."""
+    yield from items
+
+
 def count(n: int, start: int = 0) -> Iterator[object]:
     yield from range(start, start + n)
 
@@ -180,7 +185,7 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     each.__name__: each
     for each in (
         mark, swap, echo, void, blank, picky, likes, odds, fussy, residue, touchy, listing, fold, lagfold, choosy,
-        tally, strand, emit, count, spread, faulty,
+        tally, strand, emit, given, count, spread, faulty,
     )
 }  # fmt: skip
 

@@ -22,9 +22,9 @@ class Ended(Exception):
 
 
 def outputs(
-    kind: str, number: dict[str, int], items: Sequence[object], ask: Ask, other: Sequence[object]
+    kind: str, number: dict[str, int], items: Sequence[object], ask: Ask, other: Sequence[object], ends: bool = True
 ) -> Iterator[Out]:
-    """One after the other; raises `Ended` where it wants no more."""
+    """One after the other; raises `Ended` where it wants no more. The `other` stream `ends`, or it fails there."""
     match kind:
         case "batch":
             for start in range(0, len(items), number["n"]):
@@ -66,11 +66,11 @@ def outputs(
             if group:
                 yield (current, group), None
         case "zip":
-            if not other:
+            if not other and ends:
                 raise Ended(-1)
             for place, pair in enumerate(itertools.islice(zip(items, other, strict=False), len(other))):
                 yield pair, place
-                if place + 1 == len(other):
+                if place + 1 == len(other) and ends:
                     raise Ended(place)
         case _:
             raise AssertionError(kind)

@@ -7,6 +7,7 @@ import itertools
 from dataclasses import dataclass
 from typing import Any
 
+from tests.laws.asking import asked, chain, other_of, readers_of, source_of
 from tests.laws.describe import (
     Apply,
     Args,
@@ -20,6 +21,7 @@ from tests.laws.describe import (
     Keep,
     Operate,
     Over,
+    Parts,
     Sift,
     Take,
     Tell,
@@ -32,7 +34,6 @@ from tests.laws.describe import (
     kept,
     key_names,
     needed,
-    reads,
     streams,
     template,
     through,
@@ -51,7 +52,7 @@ class Missing(Exception):
 def evaluate(graph: Graph) -> Outcome:
     """Every node in turn; one that fails leaves a gap, and everything else is evaluated all the same."""
     done: dict[int, Result] = {}
-    readers = _readers(graph)
+    readers = readers_of(graph)
     for position in needed(graph):
         node = graph.nodes[position]
         if isinstance(node, Take):
@@ -71,91 +72,56 @@ def evaluate(graph: Graph) -> Outcome:
         calls,
         spare,
         spare_keys,
-        any(result.cut is not None for result in done.values()),
+        any(result.cut is not None or result.beside is not None for result in done.values()),
     )
-
-
-def _readers(graph: Graph) -> dict[int, list[int]]:
-    """Who reads each node, as often as it does; a save reads nothing of its own."""
-    found: dict[int, list[int]] = {position: [] for position in needed(graph)}
-    for position in found:
-        node = graph.nodes[position]
-        for read in reads(node) if not isinstance(node, Keep) else []:
-            found[through(graph, read)].append(position)
-    return found
-
-
-def _source_of(graph: Graph, position: int) -> int | None:
-    """The stream whose items become those of a node."""
-    match graph.nodes[position]:
-        case Each(source=read) | Sift(source=read) | Take(source=read) | Operate(source=read):
-            return through(graph, read)
-        case Over(sources=((_, Use(node=read)),)) if streams(graph, read):
-            return through(graph, read)
-        case _:
-            return None
-
-
-def _asked(graph: Graph, readers: dict[int, list[int]], position: int) -> int | None:
-    """How many items of a stream its only reader asks for; None: all."""
-    if len(readers[position]) != 1 or _source_of(graph, reader := readers[position][0]) != position:
-        return None
-    more, node = _asked(graph, readers, reader), graph.nodes[reader]
-    if isinstance(node, Take):
-        return node.n if more is None else min(node.n, more)
-    if isinstance(node, Operate):
-        return None if more is None else _fed(node, more)
-    return more if not drops(node) or more == 0 else None
-
-
-def _fed(node: Operate, more: int) -> int | None:
-    """How many items an operation asks for to give so many."""
-    number = dict(node.numbers)
-    if not more:
-        return 0
-    match node.kind:
-        case "enumerate" | "zip":
-            return more
-        case "batch":
-            return more * number["n"]
-        case "skip":
-            return more + number["n"]
-        case "window":
-            return (more - 1) * number["step"] + number["n"]
-        case _:
-            return None
-
-
-def _chain(graph: Graph, readers: dict[int, list[int]], position: int) -> list[int]:
-    """The streams above a node that are read for it alone."""
-    found: list[int] = []
-    source = _source_of(graph, position)
-    while source is not None and len(readers[source]) == 1:
-        found.append(source)
-        source = _source_of(graph, source)
-    return found
 
 
 def _spare(graph: Graph, done: dict[int, Result], readers: dict[int, list[int]]) -> tuple[list[Error], set[str]]:
     errors: list[Error] = []
     keys: set[str] = set()
+    # A stream, the one that reads it alone, and with which item of it that one was over.
+    stack: list[tuple[int, int | None]] = []
     for position, result in done.items():
-        cut = result.cut
-        above = [position, *_chain(graph, readers, position)] if cut is not None else []
-        for below, each in itertools.pairwise(above):
-            if below != position and isinstance(graph.nodes[below], Operate):
-                # Here items have another index: that of the one which brought the last one out.
-                cut = -1 if cut is None else done[below].brought.get(cut, -1)
-            if cut is None:
-                break
-            # What an operation says of an item that fails is behind all that it gave.
-            behind = isinstance(graph.nodes[each], Operate)
-            errors += [e for e in done[each].errors if behind or e.index is None or e.index > cut]
-            for save in needed(graph):
-                if isinstance(graph.nodes[save], Keep) and through(graph, save) == each:
-                    found = zip(_saves(graph, save, done), done[each].items, strict=False)
-                    keys |= {key for (key, _), index in found if index > cut}
+        node = graph.nodes[position]
+        stack += _alone(readers, source_of(graph, position), result.cut)
+        stack += _alone(readers, other_of(graph, node), result.beside)
+    while stack:
+        each, cut = stack.pop()
+        if cut is None:
+            continue
+        node, result = graph.nodes[each], done[each]
+        # What an operation says of an item that fails is behind all that it gave.
+        behind = isinstance(node, Operate)
+        errors += [e for e in result.errors if behind or e.index is None or e.index > cut]
+        for save in needed(graph):
+            if isinstance(graph.nodes[save], Keep) and through(graph, save) == each:
+                found = zip(_saves(graph, save, done), result.items, strict=False)
+                keys |= {key for (key, _), index in found if index > cut}
+        stack += _alone(readers, other_of(graph, node), _beside(graph, done, node, cut))
+        batches = source_of(graph, each)
+        if isinstance(node, Operate) and node.kind == "unbatch" and batches is not None:
+            # Batches that are taken apart at once need not be made.
+            below = graph.nodes[batches]
+            if isinstance(below, Operate) and below.kind == "batch" and len(readers[batches]) == 1:
+                known = list(done[through(graph, below.source)].items)
+                stack += _alone(readers, source_of(graph, batches), known[cut] if 0 <= cut < len(known) else -1)
+        # Behind an operation items have another index than the one which brought the last one out.
+        stack += _alone(readers, source_of(graph, each), result.brought.get(cut, -1) if behind else cut)
     return errors, keys
+
+
+def _alone(readers: dict[int, list[int]], position: int | None, cut: int | None) -> list[tuple[int, int | None]]:
+    """The stream, if it is one, that has no other reader, with where it is cut."""
+    return [] if position is None or len(readers[position]) != 1 else [(position, cut)]
+
+
+def _beside(graph: Graph, done: dict[int, Result], node: object, last: int) -> int | None:
+    """The index of the item of the other stream that is in the last pair wanted."""
+    other = other_of(graph, node)
+    if other is None:
+        return None
+    indices = list(done[other].items)
+    return indices[last] if 0 <= last < len(indices) else -1
 
 
 @dataclass
@@ -207,13 +173,17 @@ class _Evaluation:
                 self.operate(self.node, bound, names)
             case Tell(kind=kind):
                 items = list(self.source(self.node.source).values())
-                if kind == "count":
+                if kind in ("count", "for_each"):
                     self.found.value = len(items)
                 elif kind == "sum":
                     self.found.value = sum(items)
                 else:
                     best = min if kind == "min" else max
                     self.found.value = best(items, key=checksum, default=None)
+            case Parts(given=given):
+                for index, one in enumerate(given if self.asked() != 0 else ()):
+                    for value in self.on_item(bound | dict(one), index):
+                        self.found.items[index] = value
             case Sift():
                 self.sift(bound, names, self.source(self.node.source))
             case Over():
@@ -231,7 +201,7 @@ class _Evaluation:
                 self.found.value = value
 
     def asked(self) -> int | None:
-        return _asked(self.graph, self.readers, self.position)
+        return asked(self.graph, self.readers, self.position)
 
     def once(self, given: dict[str, object]) -> object:
         """One call, or what mends it."""
@@ -275,9 +245,9 @@ class _Evaluation:
                 break
         if last is not None and len(self.found.items) == most:
             self.found.cut = last
-            chain = _chain(self.graph, self.readers, self.position)
+            below = chain(self.graph, self.readers, self.position)
             # An operation gives nothing once something before it has failed.
-            alike = itertools.takewhile(lambda each: not isinstance(self.graph.nodes[each], Operate), chain)
+            alike = itertools.takewhile(lambda each: not isinstance(self.graph.nodes[each], Operate), below)
             above = [self.done[each] for each in alike]
             fatal = [
                 e for result in (self.found, *above) for e in result.errors if e.index is not None and e.index <= last
@@ -294,10 +264,7 @@ class _Evaluation:
             self.found.cut, self.found.whole, self.found.stops = -1, True, None
             return
         indices = [index for index in source if self.found.stops is None or index < self.found.stops]
-        other: list[object] = []
-        if node.other is not None:
-            value: Any = _value(self.graph, node.other, self.done)
-            other = value
+        other, ends = self.other(node)
         self.found.whole, self.found.stops = True, None
         place = -1
 
@@ -307,7 +274,7 @@ class _Evaluation:
             return self.call(bound | {names[0]: item})
 
         try:
-            found = outputs(node.kind, dict(node.numbers), [source[index] for index in indices], ask, other)
+            found = outputs(node.kind, dict(node.numbers), [source[index] for index in indices], ask, other, ends)
             for out, at in found:
                 if at is None and not whole:
                     break
@@ -321,11 +288,23 @@ class _Evaluation:
             return
         except Exception as error:
             self.fail(error, place)
-        if not whole or self.found.errors:
+        if not whole or self.found.errors or (not ends and len(other) < len(indices)):
             self.found.whole, self.found.stops = False, len(self.found.items)
+        elif node.other is not None:
+            # The first stream is over, and the other is not asked any more.
+            self.found.beside = _beside(self.graph, self.done, node, len(indices) - 1)
+
+    def other(self, node: Operate) -> tuple[list[object], bool]:
+        """The other stream up to where it fails, and whether it does not."""
+        if node.other is None:
+            return [], True
+        result = self.done[through(self.graph, node.other)]
+        items = [item for index, item in result.items.items() if result.stops is None or index < result.stops]
+        return items, result.whole
 
     def started(self, given: dict[str, object]) -> Any:
-        self.found.calls += 1
+        # What daglite itself reads is no task of ours.
+        self.found.calls += self.fn.name != "given"
         return FUNCTIONS[self.fn.name](**given)
 
     def call(self, given: dict[str, object]) -> object:

@@ -22,8 +22,9 @@ class Result:
     """A value, or the items of a stream by index; not `whole` when something failed here or before.
 
     `calls` counts how often the node's function is started. `cut` is the index of the item with which a filter was
-    over. Items behind the index where it `stops` do not come: one before them failed. Of an operation `brought` tells
-    for each item the index of the one that brought it out.
+    over, `beside` that of the item of its other stream with which a `zip` was. Items behind the index where it `stops`
+    do not come: one before them failed. Of an operation `brought` tells for each item the index of the one that brought
+    it out.
     """
 
     value: object = None
@@ -32,6 +33,7 @@ class Result:
     whole: bool = True
     calls: int = 0
     cut: int | None = None
+    beside: int | None = None
     stops: int | None = None
     brought: dict[int, int | None] = field(default_factory=dict)
 

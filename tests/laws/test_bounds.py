@@ -153,6 +153,51 @@ def test_law_9_a_consumer_pulls_the_source(n: int, window: int, slow: Slow, runt
 
 
 @SOME
+@given(
+    n=st.integers(0, 30), more=st.integers(0, 3), window=st.integers(1, 7), slow=SLOW, workers=st.integers(1, 3),
+    tasks=st.tuples(*[st.booleans()] * 3), helper=st.booleans(), runtime=RUNTIMES,
+)  # fmt: skip
+@example(
+    n=30, more=0, window=1, slow="first item", workers=2, tasks=(True, True, True), helper=True, runtime="processes"
+)
+@example(n=30, more=0, window=4, slow="fold", workers=3, tasks=(True, True, True), helper=True, runtime="threads")
+def test_law_9_holds_for_each_of_two_streams_side_by_side(
+    n: int,
+    more: int,
+    window: int,
+    slow: Slow,
+    workers: int,
+    tasks: tuple[bool, ...],
+    helper: bool,
+    runtime: RuntimeName,
+) -> None:
+    """Calls of `next` of either source minus pairs folded: at most `window`, wherever there are tasks."""
+    first, other = Gauge(), Gauge()
+
+    @task
+    def add(total: int, pair: tuple[int, int]) -> int:
+        if slow == "fold":
+            time.sleep(0.0005)
+        first.done += 1
+        other.done += 1
+        return total + pair[0] + pair[1]
+
+    @task
+    def held(pair: tuple[int, int]) -> tuple[int, int]:
+        if slow == "fold":
+            time.sleep(0.003)
+        return pair
+
+    streams = [counting(first, slow).iter(n=n), counting(other, "nothing").iter(n=n + more)]
+    one, beside = (each.then(work(slow)) if there else each for each, there in zip(streams, tasks, strict=False))
+    pairs = one.zip(beside).then(held) if tasks[2] else one.zip(beside)
+    plan = daglite.compile(pairs.reduce(add, initial=0), window=window, helper_thread=helper)
+
+    assert plan.run(runtime=runtime, workers=workers) == (sum(tasks[:2]) + 2) * n * (n - 1) // 2
+    assert max([*first.alive, *other.alive, 0]) <= window
+
+
+@SOME
 @given(n=st.integers(0, 20), window=st.none() | st.integers(1, 5), optimize=st.booleans())
 def test_law_9_inline_one_item_is_alive(n: int, window: int | None, optimize: bool) -> None:
     """In one process the guide's word is literal: never more than one item at a time (when optimised)."""

@@ -11,9 +11,8 @@ from hypothesis import given, seed, settings
 
 import daglite
 from daglite.compile.rules import RULES
-from daglite.compile.rules.fold_partitions import fold_partitions
 from daglite.program import StreamStage
-from tests.laws import describe, functions, operate, oracle
+from tests.laws import asking, describe, functions, operate, oracle
 from tests.laws.build import build
 from tests.laws.describe import (
     Const,
@@ -33,8 +32,8 @@ from tests.laws.describe import (
 from tests.laws.draw import graphs
 from tests.laws.oracle import evaluate
 
-SAMPLE = 500
-SEARCHES = 20
+SAMPLE = 1000
+SEARCHES = 40
 SHARES = {"shared": 0.30, "linear": 0.20, "saves": 0.20, "partials": 0.20, "empty": 0.05, "failures": 0.10}
 # Of the finer things, enough that each is met many times.
 PRESENT = {
@@ -43,18 +42,19 @@ PRESENT = {
     "by reference", "retries", "saves without an index", "stream saves", "saves of the run's store", "folds by name",
     "several segments", "on threads", "on processes", "on coordinator", "several places in a stream",
     "batch", "distinct", "enumerate", "group_by", "skip", "take_while", "unbatch", "window", "zip",
-    # Partitions are drawn in tests/test_partitions.py, with the law of their rule.
-    *(rule.__name__ for rule in RULES if rule is not fold_partitions),
+    "flat maps", "partitions", "from_iterable", "count", "min", "max", "sum", "for_each", "streams pulled by others",
+    *(rule.__name__ for rule in RULES),
 }  # fmt: skip
 
 
 def test_oracle_imports_nothing_of_daglite() -> None:
     """The oracle, and everything it imports, is written without daglite."""
-    for module in (oracle, operate, describe, functions):
+    for module in (oracle, asking, operate, describe, functions):
         assert module.__file__ is not None
         names = set(imported(ast.parse(Path(module.__file__).read_text(encoding="utf-8"))))
         ours = {name for name in names if name.partition(".")[0] == "tests"}
-        assert ours <= {"tests.laws.describe", "tests.laws.functions", "tests.laws.operate", "tests.laws.outcome"}
+        parts = ("asking", "describe", "functions", "operate", "outcome")
+        assert ours <= {f"tests.laws.{part}" for part in parts}
         assert names - ours <= {
             "__future__", "collections", "collections.abc", "dataclasses", "inspect", "itertools", "threading",
             "typing", "zlib",
@@ -98,6 +98,7 @@ def traits(graph: Graph) -> set[str]:
     found |= {"several segments"} if any(len(stage.segments) > 1 for stage in streams) else set()
     sites = [{segment.site for segment in stage.segments if segment.links} for stage in streams]
     found |= {"several places in a stream"} if any(len(each) > 1 for each in sites) else set()
+    found |= {"streams pulled by others"} if any(stage.ending == "beside" for stage in streams) else set()
     outcome = evaluate(graph)
     found |= {"failures"} if outcome.errors else set()
     found |= {"takes behind filters"} if outcome.over else set()
@@ -113,13 +114,16 @@ def traits(graph: Graph) -> set[str]:
             continue
         if isinstance(node, Operate):
             found.add(node.kind)
+            within = graph.nodes[node.source]
+            found |= {"partitions" if isinstance(within, describe.Parts) else "flat maps"} if node.flat else set()
         if isinstance(node, Tell):
-            found.add("folds by name")
+            found |= {"folds by name", node.kind}
         if isinstance(node, Tell) or node.fn is None:
             continue
         bound = describe.arguments(node)
         found |= {"futures as arguments"} if any(isinstance(arg, Use) for _, arg in bound) else set()
         found |= {"partials"} if node.fn.layers else set()
+        found |= {"from_iterable"} if node.fn.name == "given" else set()
         found |= {"partial of partial"} if len(node.fn.layers) > 1 else set()
         found |= {"retries"} if node.fn.stumbles else set()
         found |= {f"on {node.fn.on}"} if node.fn.on else set()

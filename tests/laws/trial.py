@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hypothesis import settings
@@ -17,7 +17,7 @@ from daglite.compile.rewrite import Rule, rewrite
 from daglite.exceptions import failure_of
 from daglite.options import Limits
 from tests.laws.build import Ready, build
-from tests.laws.describe import Each, Fold, Graph, Iterate, Keep, Sift, Take, kept, through
+from tests.laws.describe import Each, Fold, Graph, Iterate, Keep, Operate, Parts, Sift, Take, kept, through
 from tests.laws.oracle import Error, evaluate
 
 __all__ = ["EXAMPLES", "Recorder", "Seen", "agree", "attempt", "compiled_with", "end", "trial"]
@@ -108,9 +108,12 @@ def _agree_on_error(graph: Graph, seen: Seen, errors: list[Error], *, in_order: 
     assert seen.error is not None, f"should have failed, gave {seen.value!r}"
     failure = failure_of(seen.error)
     assert failure is not None
-    if in_order:
-        errors = [error for error in errors if _first(error, errors)]
     got = Error(type(seen.error).__name__, str(seen.error), int(failure.task.rpartition(".")[2]), failure.index)
+    if got.node in _in_partitions(graph):
+        # Where workers fold their partitions nobody counts the items of those before: the index is the partition's.
+        errors = [replace(error, index=got.index) for error in errors]
+    elif in_order:
+        errors = [error for error in errors if _first(error, errors)]
     assert got in errors
     # Each item of the failed stream was saved before it was dispatched.
     source, least = got.node, got.index
@@ -122,6 +125,19 @@ def _agree_on_error(graph: Graph, seen: Seen, errors: list[Error], *, in_order: 
         if through(graph, position) == source and isinstance(node, Iterate):
             must = [key for key, _ in saves][: None if least is None else least + 1]
             assert set(must) <= {key for key, _ in seen.stores[_keep(graph, position).store].log}
+
+
+def _in_partitions(graph: Graph) -> set[int]:
+    """The folds in parts of the items of partitions, and the steps on the way."""
+    found: set[int] = set()
+    for position, fold in enumerate(graph.nodes):
+        way, node = [position], fold
+        while isinstance(node, Fold | Each) and isinstance(fold, Fold) and fold.combines:
+            way.append(through(graph, node.source))
+            node = graph.nodes[way[-1]]
+        if isinstance(node, Operate) and isinstance(graph.nodes[node.source], Parts):
+            found.update(way)
+    return found
 
 
 def _first(error: Error, errors: list[Error]) -> bool:

@@ -6,7 +6,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -15,21 +14,12 @@ from daglite import task
 from daglite.exceptions import ParameterError
 from daglite.options import StartMethod
 from daglite.runtime import Inline, Processes
-
-
-@task
-def count(n: int) -> Iterator[int]:
-    yield from range(n)
+from tests.tasks import count, double
 
 
 @task
 def pid_of(_: int) -> int:
     return os.getpid()
-
-
-@task
-def double(x: int) -> int:
-    return x * 2
 
 
 def slow_pid_of(x: int) -> int:

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
 
 import pytest
 
 from daglite import task
 from daglite.options import StartMethod
-
-
-@task
-def count(n: int) -> Iterator[int]:
-    yield from range(n)
+from tests.tasks import count
 
 
 def speak(x: int) -> int:

@@ -19,14 +19,10 @@ from hypothesis import strategies as st
 from daglite import task
 from daglite.exceptions import ParameterError, TaskError
 from daglite.testing import check_combine, check_fold, check_task
+from tests.tasks import add
 
 NUMBERS = st.integers(0, 99)
 TICKS = itertools.count()
-
-
-@task
-def add(total: int, x: int) -> int:
-    return total + x
 
 
 @task

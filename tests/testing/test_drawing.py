@@ -41,7 +41,8 @@ def test_every_kind_is_drawn() -> None:
     words = (
         "count.iter each.iter partial .map( .then(plus .filter( .take( .skip( .flat_map( .batch( .distinct( .reduce("
     )
-    words += " .join( .sum( .count() ordered=False combine= append pair( plus(x="
+    words += " .join( .sum( .count() ordered=False combine= append pair( plus(x= from_iterable( .iter_partitions("
+    words += " .window( .group_by( .enumerate() .take_while( .zip( .min( .max( .for_each("
 
     @settings(max_examples=300, derandomize=True, database=None)
     @given(pipelines())

@@ -12,6 +12,7 @@ from daglite.compile.rules.stream_collect import stream_collect
 from daglite.compile.rules.stream_join import stream_join
 from daglite.compile.rules.stream_reduce import stream_reduce
 from daglite.compile.rules.stream_source import stream_source
+from daglite.compile.rules.stream_zip import stream_zip
 
 __all__ = ["RULES"]
 
@@ -21,6 +22,8 @@ RULES: tuple[Rule, ...] = (
     drop_batches,
     stream_source,
     fuse_maps,
+    # While the other stream is still open.
+    stream_zip,
     stream_reduce,
     fold_partitions,
     stream_join,

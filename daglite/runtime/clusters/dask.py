@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 
 from distributed import Client, Future, KilledWorker, LocalCluster, Variable, Worker, get_worker
 
+from daglite.capacity import TOLLS
 from daglite.exceptions import ExecutionError
 from daglite.runtime.clusters.carrier import (
     PLAIN,
@@ -53,7 +54,7 @@ class DaskCarrier:
     """Tasks of a client; see `carrier.Carrier`."""
 
     engine = "Dask"
-    rate = 700.0
+    rate = TOLLS["dask"].rate
 
     def __init__(self, client: Client, close: Callable[[], None]) -> None:
         self.mail = Mail()
@@ -135,7 +136,11 @@ class DaskCarrier:
         """The workers there are; raises `ExecutionError` for one that could not do anything for us."""
         until = time.monotonic() + _FIRST
         while True:
-            threads = self._client.nthreads()
+            try:
+                threads = self._client.nthreads()
+            except OSError as error:
+                # After the half minute for which Dask tries to come back to it.
+                raise ExecutionError(self._gone()) from error
             found = self._answers(list(threads)) if threads else {}
             # One that has ended since it was counted, or is at its end, is none; it may come back.
             here = {name: answer for name, answer in found.items() if not isinstance(answer, OSError)}

@@ -16,6 +16,7 @@ from queue import Empty, SimpleQueue
 import ray
 from ray.exceptions import NodeDiedError, ObjectLostError, OutOfMemoryError, RayError, WorkerCrashedError
 
+from daglite.capacity import TOLLS
 from daglite.exceptions import ExecutionError, ParameterError
 from daglite.runtime.clusters.carrier import (
     PLAIN,
@@ -54,7 +55,7 @@ class RayCarrier:
     """Remote tasks; see `carrier.Carrier`. Ray chooses the worker for each, and has a process for each slot."""
 
     engine = "Ray"
-    rate = 2000.0
+    rate = TOLLS["ray"].rate
 
     def __init__(self, close: Callable[[], None]) -> None:
         self.mail = Mail()

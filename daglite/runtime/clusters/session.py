@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 
+from daglite.capacity import CLUSTER_AIM
 from daglite.exceptions import ExecutionError, TransferError
 from daglite.functions import Function
 from daglite.records import replace
@@ -34,7 +35,7 @@ _PAUSE = 0.05
 # From one number of a worker to the next, where machines have processes with the same id.
 _NEXT = 1 << 32
 # Chunks of at least so many seconds, and bytes, so that the engine's own work is little beside them.
-_AIM, _MOST_BYTES, _ALONE_BYTES = 0.05, 8 * 1024 * 1024, 1024 * 1024
+_MOST_BYTES, _ALONE_BYTES = 8 * 1024 * 1024, 1024 * 1024
 _KINDS: dict[str, ReplyKind] = {"done": "done", "failed": "failed", "overdue": "overdue"}
 
 
@@ -51,7 +52,7 @@ class ClusterSession:
         self._tickets = count()
         self._places = {spot.name: self._place(spot) for spot in carrier.spots()}
         self.workers = sum(place.spot.slots for place in self._places.values())
-        aim = max(_AIM, 2 * self.workers / carrier.rate)
+        aim = max(CLUSTER_AIM, 2 * self.workers / carrier.rate)
         self.pace = Pace(aim, aim / 8, _MOST_BYTES, _ALONE_BYTES)
         self._hear: Hear | None = None
         # Since when there is no worker.

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sized
 from itertools import islice
 from typing import NoReturn, Protocol, runtime_checkable
 
@@ -298,21 +298,34 @@ class _GroupBy(_Asking):
 
 
 class _Zip(_Operator):
-    def __init__(self, operation: Operation, other: Sequence[object]) -> None:
+    """`other` is a list, of which is known how long it is, or a stream that is pulled."""
+
+    def __init__(self, operation: Operation, other: Iterable[object]) -> None:
         super().__init__(operation)
-        self._other = other
-        self.done = not other
+        self._other = iter(other)
+        self._left = len(other) if isinstance(other, Sized) else None
+        self.done = self._left == 0
 
     def feed(self, item: object) -> Iterable[object]:
         if self.done:
             return _NOTHING
-        self._count += 1
-        self.done = self._count == len(self._other)
-        return ((item, self._other[self._count - 1]),)
+        for one in self._other:
+            if self._left is not None:
+                self._left -= 1
+                self.done = not self._left
+            return ((item, one),)
+        self.done = True
+        return _NOTHING
 
     def over(self, items: Iterator[object], enough: Enough) -> Iterator[object]:
-        yield from zip(islice(items, len(self._other)), self._other, strict=False)
-        enough()
+        firsts = items if self._left is None else islice(items, self._left)
+        try:
+            yield from zip(firsts, self._other, strict=False)
+            enough()
+        finally:
+            close = getattr(self._other, "close", None)
+            if close is not None:
+                close()
 
 
 class _Saving:
@@ -338,7 +351,7 @@ def saving(saver: Keep) -> Operator:
     return _Saving(saver)
 
 
-def operator_of(operation: Operation, ask: Ask | None, other: Sequence[object] = ()) -> Operator:
+def operator_of(operation: Operation, ask: Ask | None, other: Iterable[object] = ()) -> Operator:
     """The operation at work, new. `ask` is its task, if it has one; `zip` reads `other`."""
     number = dict(operation.numbers)
     match operation.kind:

@@ -12,7 +12,7 @@ for the others ends by itself, as results always have a place in the merge of th
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from daglite.runtime.streams.inlet import Inlet, Outlet, Outputs
 from daglite.runtime.streams.leg import Leg
@@ -26,9 +26,18 @@ class Route:
     """All legs of one stream, under the lock of its loop."""
 
     def __init__(
-        self, legs: Sequence[Leg], verdict: Verdict, *, outlet: Outlet | None = None, size: int | None = None
+        self,
+        legs: Sequence[Leg],
+        verdict: Verdict,
+        *,
+        outlet: Outlet | None = None,
+        size: int | None = None,
+        taken: Callable[[], int] | None = None,
     ) -> None:
-        """`size`: most items alive in all legs together, where the user has given such a number."""
+        """`size`: most items alive in all legs together, where the user has given such a number.
+
+        Of these places so many are `taken` by streams that pull this one.
+        """
         self.first = legs[0]
         self.last = legs[-1]
         # Whether something moved between two legs: more may be possible without an answer.
@@ -44,7 +53,8 @@ class Route:
         self._verdict = verdict
         self._outlet = outlet
         # One leg alone is bounded by its own window.
-        self._size = size if outlet is not None or len(legs) > 1 else None
+        self._size = size if outlet is not None or len(legs) > 1 or taken is not None else None
+        self._taken = taken or _nothing
 
     def dispatch(self, *, hurry: bool) -> None:
         """Give each leg what it has room for, and send it."""
@@ -104,6 +114,11 @@ class Route:
         """Whether every result has gone on."""
         return self.last.over() if self._outlet is None else self._outlet.outputs.finished
 
+    def retire(self) -> None:
+        """Nobody wants what is under way."""
+        for _, leg in self._legs:
+            leg.shipping.retire()
+
     def _fill(self, number: int, leg: Leg, inlet: Inlet) -> None:
         """Give a leg as much of what the one before has ready as it has room for."""
         if inlet.finished or not self._verdict.wants(inlet.count, leg=number):
@@ -150,7 +165,7 @@ class Route:
         Where an item has been taken apart and no part of it is alive in the leg it goes to, one place is kept for the
         next part, as nothing could make room for it: not by whoever is nearer to the ending, for that is over in time.
         """
-        free, behind = size - (0 if self.cut else self.asked), True
+        free, behind = size - self._taken() - (0 if self.cut else self.asked), True
         for window, outputs in self._places():
             behind = behind and outputs is not own
             kept = behind and outputs is not None and outputs.held
@@ -173,6 +188,10 @@ class Route:
                 leg.shipping.retire()
         self._legs = [(at, leg) for at, leg in self._legs if at >= number]
         self._verdict.drop(number)
+
+
+def _nothing() -> int:
+    return 0
 
 
 def _waiting(leg: Leg) -> bool:

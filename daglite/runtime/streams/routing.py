@@ -17,6 +17,7 @@ from daglite.runtime.codec import ItemCodec
 from daglite.runtime.context import Context
 from daglite.runtime.saving import Saver
 from daglite.runtime.streams.batch import Batcher
+from daglite.runtime.streams.beside import Nest
 from daglite.runtime.streams.between import Between, Known, Pair, between, numbered
 from daglite.runtime.streams.endings import Combining, Ending, Intake, Relay
 from daglite.runtime.streams.gathering import Gathering
@@ -62,13 +63,19 @@ class Part(NamedTuple):
 
 
 def stream_flow(
-    context: Context, stage: StreamStage, source: Source, parts: Sequence[Part], ordered: bool, ending: Ending
+    context: Context,
+    stage: StreamStage,
+    source: Source,
+    parts: Sequence[Part],
+    ordered: bool,
+    ending: Ending,
+    nest: Nest,
 ) -> StreamFlow:
     """The flow of a source through these parts; something may stand behind the last one, too, before the `ending`."""
     watch, told = context.watch, context.watch is not None and context.watch.batches
     verdict = Verdict(ordered=ordered)
     inlets = sum(part.behind is not None for part in parts)
-    nbytes = stage.limits.nbytes // (1 + inlets)
+    nbytes = stage.limits.nbytes // ((1 + inlets) * nest.share)
     legs: list[Leg] = []
     origin: Source = source
     outlet: Outlet | None = None
@@ -85,7 +92,8 @@ def stream_flow(
         else:
             kind = watched.WatchedOutlet if told else Outlet
             outlet = kind(outputs, ending, Window(stage.limits.items(part.board.session.workers), nbytes))
-    route = Route(legs, verdict, outlet=outlet, size=stage.limits.window)
+    taken = None if nest.outer is None else nest.taken
+    route = Route(legs, verdict, outlet=outlet, size=stage.limits.window, taken=taken)
     if watch is not None:
         workers = sum({part.board: part.board.session.workers for part in parts}.values())
         gauge = watched.WindowGauge(route, source.count, context.ledger)
@@ -96,7 +104,9 @@ def stream_flow(
         route=route,
         verdict=verdict,
         boards=context.boards,
-        helper_thread=stage.limits.helper_thread,
+        nest=nest,
+        # The streams that it pulls have the other places of a window of a given size.
+        most_asked=1 if nest.pulled and stage.limits.window is not None else None,
         failed_beside=context.error_beside,
     )
     if watch is not None:

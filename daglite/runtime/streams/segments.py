@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -24,9 +24,9 @@ from daglite.runtime.travel.cells import SCALARS
 from daglite.runtime.watching.tally import Tally, TimedItems
 
 if TYPE_CHECKING:
-    from daglite.runtime.watching import operating
+    from daglite.runtime.watching import clocks
 else:
-    operating = lazy("daglite.runtime.watching.operating")
+    clocks = lazy("daglite.runtime.watching.clocks")
 
 __all__ = ["BoundSegment", "Closing", "bind_segments", "front", "piped"]
 
@@ -140,14 +140,16 @@ def _operators(
     """The operation, and what keeps what it gives; `tallies` takes their clock, where there is to be one."""
     step = context.bind(operation.step)
     ask: Callable[[object], object] | None = bind_step(step, loop) if operation.asked else None
-    other = () if operation.other is None else context.value(operation.other)
-    operator = operator_of(operation, ask, cast("Sequence[object]", other))
+    other = () if operation.other is None else cast("Iterable[object]", context.value(operation.other))
+    tally = None if tallies is None else Tally(step.number)
+    if tally is not None and isinstance(other, Iterator):
+        other = clocks.Aside(other, tally)
+    operator = operator_of(operation, ask, other)
     saver: Keep | None = context.book.open(operation.step.saves, step)
-    if tallies is not None:
-        tally = Tally(step.number)
+    if tallies is not None and tally is not None:
         tallies.append(tally)
-        operator = operating.TimedOperator(operator, tally)
-        saver = None if saver is None else operating.timed_saver(saver, tally)
+        operator = clocks.TimedOperator(operator, tally)
+        saver = None if saver is None else clocks.timed_saver(saver, tally)
     yield operator
     if saver is not None:
         yield saving(saver)

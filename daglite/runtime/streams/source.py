@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from types import FrameType
 from typing import Protocol
@@ -17,7 +17,7 @@ from daglite.runtime.failures import blame, raise_blamed, short_repr
 from daglite.runtime.saving import Saver
 from daglite.runtime.travel.cells import SCALARS, SMALL, Unloadable
 
-__all__ = ["Places", "Source"]
+__all__ = ["Closable", "Places", "Source"]
 
 
 # The longest pull, in seconds.
@@ -28,6 +28,12 @@ class Places(Protocol):
     """The indices of items by their places."""
 
     def __getitem__(self, place: int, /) -> int: ...
+
+
+class Closable(Protocol):
+    """What can be ended."""
+
+    def close(self) -> None: ...
 
 
 class Source:
@@ -66,6 +72,8 @@ class Source:
         self.nbytes = 0
         # What each of these was counted with: a shared object may weigh something else later.
         self._weights: deque[int] = deque()
+        # What is pulled beside it.
+        self.beside: Sequence[Closable] = ()
         # The types that a pull passes on without a look at the clock, and the one that it expects, as most sources give
         # only one; none of them while it is in a hurry.
         self._waved = set[type]()
@@ -141,13 +149,20 @@ class Source:
         """Close the generator, so that its `finally` has run; one that is running right now is left alone."""
         self.finished = True
         close = getattr(self.items, "close", None)
-        if close is None:
-            return
         try:
-            close()
+            if close is not None:
+                close()
         except ValueError as error:
             if "already executing" not in str(error):
                 raise
+
+    def end(self) -> None:
+        """Close the generator, and what is pulled beside it: nobody is at work on what came any more."""
+        try:
+            self.close()
+        finally:
+            for one in self.beside:
+                one.close()
 
     def index_of(self, place: int) -> int:
         """The index by which users know the item at this place."""

@@ -10,11 +10,11 @@ Nothing but cells of ordinary batches is needed for it.
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 from collections.abc import Iterable, Iterator
 
 from daglite.records import record
+from daglite.runtime.codec import bulk_of
 
 __all__ = ["More", "OpenItems", "PIECE_BYTES", "PIECE_ITEMS", "Piece", "Skip", "first_piece", "next_piece", "parts_of"]
 
@@ -85,7 +85,7 @@ def next_piece(left: Iterator[object]) -> tuple[list[object], Iterator[object] |
     nbytes, until = 0, time.perf_counter() + _PIECE_SECONDS
     for item in left:
         items.append(item)
-        nbytes += _bulk(item)
+        nbytes += bulk_of(item)
         if len(items) >= PIECE_ITEMS or nbytes >= PIECE_BYTES or time.perf_counter() > until:
             return items, left
     return items, None
@@ -94,13 +94,3 @@ def next_piece(left: Iterator[object]) -> tuple[list[object], Iterator[object] |
 def parts_of(value: object) -> Iterable[object]:
     """A result in this process: an iterator one by one, as it is asked; everything else as it is."""
     return ([item] for item in value) if isinstance(value, Iterator) else (value,)
-
-
-def _bulk(item: object) -> int:
-    """About how many bytes an item takes, without looking into it."""
-    nbytes = getattr(item, "nbytes", None)
-    try:
-        return nbytes if type(nbytes) is int else sys.getsizeof(item)
-    except Exception:
-        # The user's own `__sizeof__`.
-        return 64

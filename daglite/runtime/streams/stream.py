@@ -10,7 +10,6 @@ thread between two pulls, or on the helper thread while the caller is stuck in t
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 
@@ -18,7 +17,7 @@ from daglite.options import MIB
 from daglite.runtime.board import Boards
 from daglite.runtime.failures import Cancelled
 from daglite.runtime.streams.batch import PullSize
-from daglite.runtime.streams.helper import Helper
+from daglite.runtime.streams.beside import Nest
 from daglite.runtime.streams.route import Route
 from daglite.runtime.streams.source import Source
 from daglite.runtime.streams.verdict import Verdict
@@ -27,6 +26,7 @@ __all__ = ["StreamFlow"]
 
 _SLOW_SOURCE = 0.001
 _LONGEST_LULL = 0.001
+_LONGEST_PULLED_LULL = 0.05
 # Bytes of one pull, which count when it ends.
 _MOST_PULLED = 4 * MIB
 
@@ -43,10 +43,14 @@ class StreamFlow:
         route: Route,
         verdict: Verdict,
         boards: Boards,
-        helper_thread: bool,
+        nest: Nest,
         failed_beside: Callable[[], BaseException | None],
+        most_asked: int | None = None,
     ) -> None:
-        """`failed_beside` gives what ends the run from beside the stream: a single call that failed, or its user."""
+        """`failed_beside` gives what ends the run from beside the stream: a single call that failed, or its user.
+
+        No more than `most_asked` items are asked for at once.
+        """
         self._source = source
         self._route = route
         self._verdict = verdict
@@ -55,11 +59,17 @@ class StreamFlow:
         self._boards = boards
         self._failed_beside = failed_beside
         self._pull_size = PullSize()
-        self._lock = threading.Lock()
+        self._most_asked = most_asked
+        self._nest = nest
+        self._company = nest.company
+        self._lock = self._company.lock
+        self._helper = self._company.helper
         self._stopped = False
         self._pulling = False
+        self._cut = False
         self._closed = False
-        self._helper = Helper(self._relieve, boards.wake) if helper_thread else None
+        nest.flow = self
+        self._company.join(self)
 
     def advance(self) -> bool:
         """One turn, on the caller's thread; False when the stream is over. Raises the error that ends it."""
@@ -68,14 +78,16 @@ class StreamFlow:
         with self._lock:
             if self._stopped:
                 return not self._over()
+            if self._company.stopped is not None:
+                raise self._company.stopped
             self._route.dispatch(hurry=False)
             self._exchange(self._lull() if self._appetite() else None)
             if self._over():
                 return False
             want = self._route.asked = self._appetite()
-        if self._route.cut and not self._closed:
+        if self._route.cut and not self._cut:
             # Nobody wants more of it, and it may hold files while the rest goes on.
-            self._closed = True
+            self._cut = True
             self._source.close()
         if want:
             self._pull(want)
@@ -94,26 +106,50 @@ class StreamFlow:
             self._route.release(nbytes)
 
     def close(self) -> None:
-        """Stop the helper, then close the source; what is under way is left to the end of the engine."""
+        """Stop the helper, then close the source; what is under way is left to the end of the engine.
+
+        One that others pull leaves the helper to them.
+        """
         try:
-            if self._helper is not None:
-                self._helper.close()
+            if self._nest.outer is None:
+                self._company.close()
+            if not self._closed:
+                self._closed = True
+                self._company.leave(self)
+                # Nobody sees to it any more, while the others go on.
+                self._route.retire()
         finally:
-            self._source.close()
+            self._source.end()
+
+    def claimed(self) -> int:
+        """Items that are alive in all legs, and such as the source is being asked for, but for one of these."""
+        return self._route.alive() + max(0, self._route.asked - 1)
+
+    def check(self) -> None:
+        """Raise the error that ends this stream, if there is one: whoever it pulls need not go on."""
+        with self._lock:
+            error = self._verdict.error
+            if error is not None and not self._verdict.patience(self._route.lowest(), time.monotonic()):
+                raise error
 
     def _lull(self) -> float:
         """How long, in seconds, to wait for an answer before going into the source again.
 
         A source that takes its time does not miss a fiftieth of it, and the answer to a quick task is here by then:
-        without the helper thread, which would have to be woken for it.
+        without the helper thread, which would have to be woken for it. Whoever pulls this stream cannot go on with an
+        answer as long as the source keeps the caller: then it is worth as much time as the source takes.
         """
-        return min(_LONGEST_LULL, self._pull_size.seconds / 50)
+        seconds = self._pull_size.seconds
+        if self._nest.outer is not None:
+            return max(_LONGEST_LULL, min(seconds, _LONGEST_PULLED_LULL))
+        return min(_LONGEST_LULL, seconds / 50)
 
     def _appetite(self) -> int:
         """How many items to pull now: what workers could take at once, within the window."""
         if self._source.finished or self._verdict.error is not None or self._route.full():
             return 0
-        return min(self._route.room(), self._pull_size.size)
+        room = min(self._route.room(), self._pull_size.size)
+        return room if self._most_asked is None else min(room, self._most_asked)
 
     def _pull(self, want: int) -> None:
         if self._helper is not None:
@@ -144,28 +180,51 @@ class StreamFlow:
             self._route.asked = 0
             self._pull_size.observe(got, time.perf_counter() - started)
 
-    def _relieve(self, timeout: float) -> bool:
+    # What the company asks of each, under the lock.
+
+    def send(self) -> float | None:
+        """Send what waits, while the caller is with another."""
+        self._source.hurry()
+        try:
+            self._route.dispatch(hurry=True)
+        except BaseException as error:
+            self._verdict.record(-1, error, time.monotonic())
+        if self._verdict.error is not None:
+            # One that is final is raised when this one is asked.
+            return self._verdict.patience(self._route.lowest(), time.monotonic()) or None
+        return 0.0 if self._route.stirred else None
+
+    def pass_on(self) -> None:
+        """Pass results on, while the caller is with another."""
+        try:
+            self._route.move()
+        except BaseException as error:
+            self._verdict.record(-1, error, time.monotonic())
+
+    def relieve(self, timeout: float) -> bool:
         """One turn on the helper thread, while the caller is stuck; tells whether anything is under way."""
-        with self._lock:
-            if self._helper is None or not self._helper.away() or self._stopped:
-                return False
-            self._source.hurry()
-            try:
-                self._route.dispatch(hurry=True)
-                self._exchange(timeout)
-            except BaseException as error:
-                self._verdict.record(-1, error, time.monotonic())
-            beside = self._failed_beside()
-            if beside is not None:
-                self._verdict.record(-1, beside, time.monotonic())
+        self._source.hurry()
+        try:
+            self._route.dispatch(hurry=True)
+            self._exchange(timeout)
+        except BaseException as error:
+            self._verdict.record(-1, error, time.monotonic())
+        beside = self._failed_beside()
+        if beside is not None:
+            self._verdict.record(-1, beside, time.monotonic())
+        if self._nest.outer is None:
             self._stop_early()
-            return self._route.busy()
+        return self._route.busy() or any([other.busy() for other in self._company.others(self)])
+
+    def busy(self) -> bool:
+        """Whether anything is under way."""
+        return self._route.busy()
 
     def _stop_early(self) -> None:
         """The run has failed, but nobody can interrupt the source: stop the workers now and say what is coming."""
         error = self._verdict.error
         if error is not None and not self._verdict.patience(self._route.lowest(), time.monotonic()):
-            self._stopped = True
+            self._stopped, self._company.stopped = True, error
             self._boards.abandon()
             if not self._pulling or isinstance(error, Cancelled):
                 return
@@ -182,7 +241,12 @@ class StreamFlow:
             timeout = self._verdict.patience(self._route.lowest(), time.monotonic())
         elif self._route.stirred or not self._route.busy():
             timeout = 0.0
+        others = self._company.others(self)
+        for other in others:
+            timeout = _shorter(timeout, other.send())
         self._boards.poll(timeout)
+        for other in others:
+            other.pass_on()
         self._route.move()
 
     def _over(self) -> bool:
@@ -195,3 +259,10 @@ class StreamFlow:
                 return False
             raise error
         return self._route.over()
+
+
+def _shorter(one: float | None, other: float | None) -> float | None:
+    """The shorter of two waits; None is one without end."""
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)

@@ -11,19 +11,17 @@ from typing import NamedTuple
 
 from daglite.events import Answered, Delivered, Lost, Pulled, Sent, StepTime, Waited
 from daglite.runtime.auto.adaptive import AdaptiveFlow
-from daglite.runtime.chain import BoundStep, Chain
+from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.executor import Chunk, Hear, Reply, Session
 from daglite.runtime.inline import InlineFlow
 from daglite.runtime.streams.batch import Pace
-from daglite.runtime.streams.endings import Ending, Folding, Intake
+from daglite.runtime.streams.endings import Intake
 from daglite.runtime.streams.inlet import Outlet
-from daglite.runtime.streams.ledger import Ledger
 from daglite.runtime.streams.merge import Entry
-from daglite.runtime.streams.route import Route
-from daglite.runtime.streams.source import Source
 from daglite.runtime.streams.stream import StreamFlow
-from daglite.runtime.watching.tally import Tally, TimedItems, timed
+from daglite.runtime.watching.gauges import InlineGauge, WindowGauge
+from daglite.runtime.watching.tally import Tally
 from daglite.runtime.watching.watch import Watch
 
 __all__ = [
@@ -36,14 +34,14 @@ __all__ = [
     "WatchedOutlet",
     "WatchedSession",
     "WindowGauge",
-    "clocked",
-    "clocks",
 ]
 
 # The longest wait without a beat, in seconds.
 _LONGEST = 0.25
-# A shorter wait is not worth telling.
-_SHORT = 0.00005
+# A shorter wait is told with the next longer one, or when they are so long together.
+_SHORT, _SHORTS = 0.00005, 0.005
+# A longer time between two turns is the consumer's.
+_TURN = 0.001
 # How often a stream without workers tells what it has done.
 _EVERY = 0.01
 
@@ -131,6 +129,7 @@ class WatchedSession(BeatingSession):
     def __init__(self, inner: Session, watch: Watch) -> None:
         super().__init__(inner, watch)
         self.waits_on: tuple[int, bool] | None = None
+        self._short = 0.0
         self._stages: dict[int, tuple[int, int]] = {}
         self._flights: dict[int, _Flight] = {}
 
@@ -155,13 +154,21 @@ class WatchedSession(BeatingSession):
         began = time.perf_counter()
         replies = super().ready(timeout)
         now = time.perf_counter()
-        if self.waits_on is not None and now - began > _SHORT and timeout != 0.0:
-            stage, full = self.waits_on
-            self._watch.emit(Waited(now, stage, "window" if full else "workers", now - began))
+        if self.waits_on is not None and timeout != 0.0:
+            self._waited(now, now - began, *self.waits_on)
         for reply in replies:
             if reply.seq in self._flights:
                 self._tell(reply, now)
         return replies
+
+    def _waited(self, now: float, seconds: float, stage: int, full: bool) -> None:
+        if seconds <= _SHORT:
+            self._short += seconds
+            if self._short <= _SHORTS:
+                return
+            seconds = 0.0
+        self._watch.emit(Waited(now, stage, "window" if full else "workers", seconds, self._short))
+        self._short = 0.0
 
     def abandon(self) -> None:
         super().abandon()
@@ -242,8 +249,25 @@ class WatchedFlow(StreamFlow):
     def watch(self, watch: Watch, stage: int, tallies: Sequence[Tally]) -> None:
         """Must be called before the first turn; `tallies` are those of tasks in the coordinator, between workers."""
         self._watch, self._stage, self._tallies = watch, stage, tallies
+        self._turned, self._turning = time.perf_counter(), False
+
+    def advance(self) -> bool:
+        self._tell_consumer()
+        self._turning = True
+        try:
+            return super().advance()
+        finally:
+            self._turned, self._turning = time.perf_counter(), False
+
+    def _tell_consumer(self) -> None:
+        """Between two turns, and behind the last one, a consumer may have had items."""
+        now = time.perf_counter()
+        if now - self._turned > _TURN:
+            self._watch.emit(Waited(now, self._stage, "consumer", now - self._turned))
+        self._turned = now
 
     def close(self) -> None:
+        self._tell_consumer()
         try:
             super().close()
         finally:
@@ -264,8 +288,8 @@ class WatchedFlow(StreamFlow):
 
     def _exchange(self, timeout: float | None) -> None:
         session = self._boards.waiting
-        if not isinstance(session, WatchedSession) or self._pulling:
-            # The helper's wait: the coordinator is in the source.
+        if not isinstance(session, WatchedSession) or self._pulling or not self._turning:
+            # The helper's wait: the coordinator is in the source, or with the consumer.
             super()._exchange(timeout)
             return
         session.waits_on = self._stage, not self._source.finished and not self._first.window.room()
@@ -273,60 +297,6 @@ class WatchedFlow(StreamFlow):
             super()._exchange(timeout)
         finally:
             session.waits_on = None
-
-
-class InlineGauge:
-    """The gauge of a stream that has no workers: an item is done before the next comes."""
-
-    alive = 0
-    peak = 1
-
-    def __init__(self, source: Source, ledger: Ledger) -> None:
-        self._source = source
-        self._ledger = ledger
-
-    @property
-    def failed(self) -> int:
-        return self._ledger.count
-
-    @property
-    def pulled(self) -> int:
-        return self._source.count
-
-    @property
-    def done(self) -> int:
-        return self._source.count
-
-
-class WindowGauge:
-    """The gauge of a stream through workers: how far the items of the source are, and what all legs hold."""
-
-    def __init__(self, route: Route, before: int, ledger: Ledger) -> None:
-        """`before`: items that were done before the stream had workers."""
-        self._ledger = ledger
-        self._route = route
-        self._window = route.first.window
-        self._before = before
-
-    @property
-    def failed(self) -> int:
-        return self._ledger.count
-
-    @property
-    def pulled(self) -> int:
-        return self._before + self._window.pulled
-
-    @property
-    def done(self) -> int:
-        return self._before + self._window.released
-
-    @property
-    def alive(self) -> int:
-        return self._route.alive()
-
-    @property
-    def peak(self) -> int:
-        return max(self._window.peak, self._route.peak)
 
 
 class WatchedInline(InlineFlow):
@@ -348,6 +318,14 @@ class WatchedInline(InlineFlow):
                 self._tell(now)
         self._watch.beat()
         return more
+
+    def close(self) -> None:
+        try:
+            super().close()
+        finally:
+            # One that is pulled may end before its source does.
+            if self.source.count > self._told:
+                self._tell(time.perf_counter())
 
     def _tell(self, now: float) -> None:
         count = self.source.count
@@ -375,26 +353,3 @@ class WatchedAdaptive(AdaptiveFlow):
                 seconds = time.perf_counter() - began
                 self._watch.called(self._stage, self._source.count - count, seconds, steps)
                 self._watch.beat()
-
-
-def clocked(source: Source) -> Tally:
-    """Put a clock around what a source gives."""
-    tally = Tally(source.number)
-    source.items = TimedItems(source.items, tally)
-    return tally
-
-
-def clocks(source: Source, chain: Chain, ending: Ending, last: int, before: Sequence[Tally]) -> list[Tally]:
-    """Put clocks around the source and the fold of a stream without workers; `last` is the number of its last step.
-
-    What has one of those `before` needs none.
-    """
-    tallies = list(chain.tallies)
-    if all(tally.step != source.number for tally in (*before, *tallies)):
-        tallies.insert(0, clocked(source))
-    if isinstance(ending, Folding):
-        fold = Tally(last)
-        ending.one = timed(ending.one, fold)
-        if last != source.number:
-            tallies.append(fold)
-    return tallies

@@ -22,25 +22,11 @@ from daglite.runtime.engines import Auto
 from daglite.runtime.processes.pool import ProcessSession
 from tests.runtime.auto.choosing import at, moving_at
 from tests.samples import Memory
+from tests.tasks import add, count, double
 
 HERE = os.getpid()
 MOVES = [(None, "processes"), *((moves, place) for moves in (1, 2, 5, 40) for place in ("processes", "threads"))]
 moving = pytest.mark.parametrize(("moves", "place"), MOVES)
-
-
-@task
-def count(n: int) -> Iterator[int]:
-    yield from range(n)
-
-
-@task
-def double(x: int) -> int:
-    return x * 2
-
-
-@task
-def add(total: int, item: int) -> int:
-    return total + item
 
 
 @task

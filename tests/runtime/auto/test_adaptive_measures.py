@@ -10,16 +10,7 @@ from daglite import task
 from daglite.runtime.auto.choice import Answer, Choice, Places, Slice
 from daglite.runtime.engines import Auto
 from tests.samples import Memory
-
-
-@task
-def count(n: int) -> Iterator[int]:
-    yield from range(n)
-
-
-@task
-def double(x: int) -> int:
-    return x * 2
+from tests.tasks import count, double
 
 
 class Noting(Choice):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import pickle
+from collections import Counter, OrderedDict, deque, namedtuple
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from daglite import task
-from daglite.runtime.auto.copies import Spares
+from daglite.runtime.auto.copies import Spares, small_copy
 from tests.runtime.auto.choosing import at
 
 Array = NDArray[np.float64]
@@ -68,3 +70,75 @@ def test_a_stream_of_arrays_needs_little_memory() -> None:
         assert view[0] == number
         del view
     assert len(places) == 1
+
+
+PLAIN: list[Any] = [1, 2.5, "a", b"b", True, None]
+Pair = namedtuple("Pair", "a b")
+
+
+class Listed(list[int]):
+    """A list of somebody's own."""
+
+
+@pytest.mark.parametrize(
+    "value",
+    [(), tuple(PLAIN), [], PLAIN, {*PLAIN}, frozenset(PLAIN), {}, {one: one for one in PLAIN}, tuple(range(64))],
+)
+def test_small_copies_are_what_pickling_gives(value: Any) -> None:
+    copied = small_copy(value)
+    assert copied == pickle.loads(pickle.dumps(value))
+    assert type(copied) is type(value)
+    assert (copied is value) is isinstance(value, tuple | frozenset)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ([1],),
+        [(1,)],
+        {"a": [1]},
+        {(1,): 1},
+        Pair(1, 2),
+        Listed([1]),
+        Counter("a"),
+        OrderedDict(a=1),
+        deque([1]),
+        bytearray(b"a"),
+        list(range(65)),
+        dict.fromkeys(range(65)),
+        object(),
+    ],
+)
+def test_what_may_hold_more_is_pickled(value: Any) -> None:
+    assert small_copy(value) is None
+
+
+@pytest.mark.parametrize("moves", [None, 3])
+@pytest.mark.parametrize(
+    ("buffer", "fill"),
+    [
+        ([0], lambda buffer, number: buffer.__setitem__(0, number)),
+        ({}, lambda buffer, number: buffer.__setitem__("n", number)),
+        ({0}, lambda buffer, number: (buffer.clear(), buffer.add(number))),
+        ([[0]], lambda buffer, number: buffer[0].__setitem__(0, number)),
+    ],
+    ids=["list", "dict", "set", "nested"],
+)
+def test_containers_are_what_they_were(moves: int | None, buffer: Any, fill: Callable[[Any, int], object]) -> None:
+    """The generator fills one, and the task changes it and gives one of its own again and again."""
+    kept = type(buffer)(buffer)
+
+    @task
+    def filled(n: int) -> Iterator[Any]:
+        for number in range(n):
+            fill(buffer, number)
+            yield buffer
+
+    def again(item: Any) -> Any:
+        kept.clear()
+        kept.update(item) if isinstance(kept, dict | set) else kept.extend(item)
+        item.clear()
+        return kept
+
+    runtime = at(moves)
+    assert filled.iter(n=12).then(task(again)).run(runtime=runtime) == filled.iter(n=12).run(runtime="processes")

@@ -23,11 +23,7 @@ from daglite.runtime import Dask
 from daglite.runtime.clusters import dask as carriers
 from daglite.runtime.clusters.parcels import PROCESS, STAMP
 from tests.conformance.commands import Commands, dask_by_command
-
-
-@task
-def double(x: int) -> int:
-    return 2 * x
+from tests.tasks import double
 
 
 @pytest.fixture(scope="module")
@@ -210,6 +206,18 @@ class Rumour:
 def test_a_worker_that_ends_while_it_is_greeted_is_none() -> None:
     carrier = carriers.DaskCarrier(Rumour(), lambda: None)  # type: ignore[arg-type]  # as much of a client as it needs
     assert [(spot.name, spot.slots) for spot in carrier.spots()] == [("tcp://w:2", 2)]
+
+
+class Deserted(Rumour):
+    """A client whose scheduler has ended since."""
+
+    def nthreads(self) -> dict[str, int]:
+        raise OSError("Timed out trying to connect to tcp://s:1 after 30 s")
+
+
+def test_a_scheduler_that_ends_while_it_is_asked_is_told() -> None:
+    with pytest.raises(ExecutionError, match=r"^the connection to the Dask scheduler at tcp://s:1 is lost; "):
+        carriers.DaskCarrier(Deserted(), lambda: None)  # type: ignore[arg-type]  # as much of a client as it needs
 
 
 def test_workers_that_could_do_nothing_for_us_are_named() -> None:

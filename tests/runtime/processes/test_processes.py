@@ -15,28 +15,14 @@ import daglite
 from daglite import task
 from daglite.exceptions import TaskFailedError, TransferError, failure_of
 from daglite.options import RuntimeName, StartMethod
+from tests.tasks import add, count, double
 
 METHODS: list[StartMethod] = ["fork", "forkserver", "spawn"]
 
 
 @task
-def count(n: int) -> Iterator[int]:
-    yield from range(n)
-
-
-@task
-def double(x: int) -> int:
-    return x * 2
-
-
-@task
 def pid_of(_: int) -> int:
     return os.getpid()
-
-
-@task
-def add(total: int, item: int) -> int:
-    return total + item
 
 
 @dataclass(frozen=True)

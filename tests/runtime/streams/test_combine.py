@@ -20,24 +20,10 @@ from daglite.runtime.auto.choice import Answer, Choice, Slice
 from daglite.runtime.engines import Auto
 from tests.runtime.auto.choosing import at
 from tests.samples import Memory
+from tests.tasks import add, count, double
 
 pytestmark = pytest.mark.timeout(60)
 CREWS: list[RuntimeName] = ["threads", "processes"]
-
-
-@task
-def count(n: int) -> Iterator[int]:
-    yield from range(n)
-
-
-@task
-def double(x: int) -> int:
-    return x * 2
-
-
-@task
-def add(total: int, x: int) -> int:
-    return total + x
 
 
 def plus(one: int, other: int) -> int:
@@ -109,7 +95,7 @@ def test_empty_and_what_combine_is_given_may_come_from_futures(runtime: RuntimeN
     def together(one: tuple[int, int], other: tuple[int, int], sign: int = -1) -> tuple[int, int]:
         return one[0] + other[0], one[1] + sign * other[1]
 
-    merge: Any = together.partial(sign=add(total=0, x=1))
+    merge: Any = together.partial(sign=add(total=0, item=1))
     empty: Any = start()
     pipeline = count.iter(n=50).reduce(both, initial=(3, 10), combine=merge, empty=empty)
     assert pipeline.run(runtime=runtime, workers=2) == (53, 10 + 1225)

@@ -18,6 +18,7 @@ from daglite.options import RuntimeName, StartMethod
 from daglite.runtime import Processes
 from daglite.runtime.streams.spread import PIECE_ITEMS, OpenItems
 from tests.samples import Memory, double, odd, rows
+from tests.tasks import add
 
 pytestmark = pytest.mark.timeout(60)
 EVERYWHERE = pytest.mark.parametrize("runtime", get_args(RuntimeName))
@@ -41,11 +42,6 @@ async def slowly_up_to(n: int) -> AsyncIterator[int]:
 @task
 def listed(n: int) -> list[int]:
     return list(range(n))
-
-
-@task
-def add(total: int, item: int) -> int:
-    return total + item
 
 
 @task

@@ -20,24 +20,10 @@ from daglite.options import RuntimeName
 from daglite.runtime import Threads
 from daglite.runtime.codec import Sharing
 from daglite.runtime.streams.source import Source
+from tests.tasks import add, count, double
 
 pytestmark = pytest.mark.timeout(60)
 ENDLESS = 10**9
-
-
-@task
-def count(n: int) -> Iterator[int]:
-    yield from range(n)
-
-
-@task
-def double(x: int) -> int:
-    return x * 2
-
-
-@task
-def add(total: int, x: int) -> int:
-    return total + x
 
 
 @task

@@ -290,6 +290,8 @@ def raised(peer: Peer) -> object:
     return None
 
 
+Item: Any
+Either: Any
 if sys.version_info >= (3, 12):
     exec("class Item[V]:\n    def __init__(self, v: V): self.v = v\ntype Either = int | str")
 else:

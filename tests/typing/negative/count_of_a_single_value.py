@@ -11,4 +11,4 @@ double(x=1).count()
 # pyright  Cannot access attribute "count" for class "TaskFuture[int]"  [reportAttributeAccessIssue]
 # pyrefly  Object of class `TaskFuture` has no attribute `count`  [missing-attribute]
 # ty       Object of type `TaskFuture[int]` has no attribute `count`  [missing-attribute]
-# python   AttributeError
+# python   AttributeError: `count` belongs to streams; TaskFuture(double) is one value: a stream is what `.iter(...)` of a generator task gives, and `.map(...)` of any task

@@ -11,4 +11,4 @@ double(x=1).filter(large)
 # pyright  Cannot access attribute "filter" for class "TaskFuture[int]"  [reportAttributeAccessIssue]
 # pyrefly  Object of class `TaskFuture` has no attribute `filter`  [missing-attribute]
 # ty       Object of type `TaskFuture[int]` has no attribute `filter`  [missing-attribute]
-# python   AttributeError
+# python   AttributeError: `filter` belongs to streams; TaskFuture(double) is one value: a stream is what `.iter(...)` of a generator task gives, and `.map(...)` of any task

@@ -11,4 +11,4 @@ upper(text="a").lower()
 # pyright  Cannot access attribute "lower" for class "TaskFuture[str]"  [reportAttributeAccessIssue]
 # pyrefly  Object of class `TaskFuture` has no attribute `lower`  [missing-attribute]
 # ty       Object of type `TaskFuture[str]` has no attribute `lower`  [missing-attribute]
-# python   AttributeError
+# python   AttributeError: TaskFuture(upper) has no attribute 'lower', nor a value yet: give it to a task with `.then`, or run it

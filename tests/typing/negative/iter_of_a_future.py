@@ -11,4 +11,4 @@ numbers(n=3).iter()
 # pyright  Cannot access attribute "iter" for class "TaskFuture[list[int]]"  [reportAttributeAccessIssue]
 # pyrefly  Object of class `TaskFuture` has no attribute `iter`  [missing-attribute]
 # ty       Object of type `TaskFuture[list[int]]` has no attribute `iter`  [missing-attribute]
-# python   AttributeError
+# python   AttributeError: `iter` belongs to tasks; TaskFuture(numbers) is what one gives: to go on with it write `.then(task)`

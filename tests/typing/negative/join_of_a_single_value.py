@@ -11,4 +11,4 @@ count().join(total)
 # pyright  Cannot access attribute "join" for class "TaskFuture[int]"  [reportAttributeAccessIssue]
 # pyrefly  Object of class `TaskFuture` has no attribute `join`  [missing-attribute]
 # ty       Object of type `TaskFuture[int]` has no attribute `join`  [missing-attribute]
-# python   AttributeError
+# python   AttributeError: `join` belongs to streams; TaskFuture(count) is one value: a stream is what `.iter(...)` of a generator task gives, and `.map(...)` of any task

@@ -12,4 +12,4 @@ double.map([1, 2])
 # pyright  Expected 0 positional arguments  [reportCallIssue]
 # pyrefly  Expected 0 positional arguments, got 1 in function `daglite.tasks.BaseTask.map`  [bad-argument-count]
 # ty       Too many positional arguments to bound method `BaseTask.map`: expected 1, got 2  [too-many-positional-arguments]
-# python   TypeError
+# python   ParameterError: `map` of task 'double' takes its values by name; got [1, 2] by position: write .map(x=...)

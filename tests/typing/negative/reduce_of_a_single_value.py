@@ -11,4 +11,4 @@ count().reduce(add, initial=0.0)
 # pyright  Cannot access attribute "reduce" for class "TaskFuture[int]"  [reportAttributeAccessIssue]
 # pyrefly  Object of class `TaskFuture` has no attribute `reduce`  [missing-attribute]
 # ty       Object of type `TaskFuture[int]` has no attribute `reduce`  [missing-attribute]
-# python   AttributeError
+# python   AttributeError: `reduce` belongs to streams; TaskFuture(count) is one value: a stream is what `.iter(...)` of a generator task gives, and `.map(...)` of any task

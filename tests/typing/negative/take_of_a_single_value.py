@@ -11,4 +11,4 @@ double(x=1).take(1)
 # pyright  Cannot access attribute "take" for class "TaskFuture[int]"  [reportAttributeAccessIssue]
 # pyrefly  Object of class `TaskFuture` has no attribute `take`  [missing-attribute]
 # ty       Object of type `TaskFuture[int]` has no attribute `take`  [missing-attribute]
-# python   AttributeError
+# python   AttributeError: `take` belongs to streams; TaskFuture(double) is one value: a stream is what `.iter(...)` of a generator task gives, and `.map(...)` of any task

@@ -1,14 +1,20 @@
-"""Clocks in operations: what goes in, what comes out, and the seconds between; only where an observer asks for them."""
+"""Clocks around sources, operations and folds: what goes in, what comes out, and the seconds between.
+
+Only where an observer asks for the time of each step.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from daglite.runtime.chain import Chain
+from daglite.runtime.streams.endings import Ending, Folding
 from daglite.runtime.streams.operators import Enough, Keep, Operator, over
-from daglite.runtime.watching.tally import Tally, TimedItems
+from daglite.runtime.streams.source import Source
+from daglite.runtime.watching.tally import Tally, TimedItems, timed
 
-__all__ = ["TimedOperator", "timed_saver"]
+__all__ = ["Aside", "TimedOperator", "clocked", "clocks", "timed_saver"]
 
 
 class TimedOperator:
@@ -66,6 +72,30 @@ class _Fed:
         return item
 
 
+class Aside:
+    """What an operator pulls beside its items: a stream with clocks of its own."""
+
+    def __init__(self, items: Iterator[object], tally: Tally) -> None:
+        self._items = items
+        self._tally = tally
+
+    def __iter__(self) -> Aside:
+        return self
+
+    def __next__(self) -> object:
+        began = time.perf_counter()
+        try:
+            return next(self._items)
+        finally:
+            self._tally.seconds -= time.perf_counter() - began
+
+    def close(self) -> None:
+        """End the stream."""
+        close = getattr(self._items, "close", None)
+        if close is not None:
+            close()
+
+
 def timed_saver(saver: Keep, tally: Tally) -> Keep:
     """A saver whose time is that of the step."""
 
@@ -77,3 +107,26 @@ def timed_saver(saver: Keep, tally: Tally) -> Keep:
             tally.seconds += time.perf_counter() - began
 
     return save
+
+
+def clocked(source: Source) -> Tally:
+    """Put a clock around what a source gives."""
+    tally = Tally(source.number)
+    source.items = TimedItems(source.items, tally)
+    return tally
+
+
+def clocks(source: Source, chain: Chain, ending: Ending, last: int, before: Sequence[Tally]) -> list[Tally]:
+    """Put clocks around the source and the fold of a stream without workers; `last` is the number of its last step.
+
+    What has one of those `before` needs none.
+    """
+    tallies = list(chain.tallies)
+    if all(tally.step != source.number for tally in (*before, *tallies)):
+        tallies.insert(0, clocked(source))
+    if isinstance(ending, Folding):
+        fold = Tally(last)
+        ending.one = timed(ending.one, fold)
+        if last != source.number:
+            tallies.append(fold)
+    return tallies

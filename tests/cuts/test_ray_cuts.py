@@ -1,0 +1,28 @@
+"""Machines of a Ray cluster that are cut off, or lose their head."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cuts.ray_figures import EVENTS, ITEMS, POISONED, judged
+from tests.cuts.rays import Rays, rays
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture
+def here() -> Iterator[Rays]:
+    with rays() as found:
+        yield found
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_nothing_is_lost_and_nothing_comes_twice_or_an_error_tells_why(here: Rays, name: str) -> None:
+    """Each fault of the table of figures, once."""
+    event = EVENTS[name]
+    seen = here.run("poison" if name == POISONED else "work", ITEMS, None if event is None else lambda: event(here))
+    assert judged(name, seen) in ("all once", "error told")
+    # Ray ends a program 60 s after its head is gone; the run tells of it before.
+    assert seen.seconds < (60 if name.startswith("the head") else 400)
