@@ -115,7 +115,7 @@ def _as_seen(where: str, stage: StreamStage, engine: str, workers: int, seen: Se
 def _unseen(where: str, stage: StreamStage, engine: str, workers: int) -> str:
     toll = TOLLS[engine]
     least, roomy = least_item(workers, toll, stage.limits), least_item(workers, toll, _ROOMY)
-    names = [_named(Part(kind, name, 0.0)) for kind, name in _tasks_here(stage)]
+    names = [_named(part) for part in _tasks_here(stage)]
     told = f", and {workers:,} times the time of {' and '.join(names)} here" if names else ""
     room = f"; with more `window` and `batch`: {seconds_text(roomy)}" if roomy < 0.8 * least else ""
     return (
@@ -133,13 +133,18 @@ def _seen(planned: StreamStage, stage: Stage, reports: Sequence[StepReport]) -> 
     kinds = _kinds(planned)
     # A join is called once, when all has flowed.
     pairs = [(step, report) for step, report in zip(steps_of(planned), reports, strict=True) if step.number in kinds]
-    parts = [(kinds[step.number], _name(planned, step), report.busy or 0.0) for step, report in pairs]
-    away = sum(seconds for kind, _, seconds in parts if kind is None)
-    here = tuple([Part(kind, name, seconds) for kind, name, seconds in parts if kind is not None])
+    here, away = list[Part](), 0.0
+    for step, report in pairs:
+        kind, seconds = kinds[step.number], report.busy or 0.0
+        if kind is None:
+            away += seconds
+        else:
+            here.append(Part(kind, _name(planned, step), seconds))
     first = reports[0]
     items = first.items_out if isinstance(planned.source, Step) else first.items_in
     moved = stage.sent_bytes + stage.back_bytes
-    return Seen(stage.flowing, stage.workers, items or 0, stage.batches, moved, stage.busy, stage.work or away, here)
+    work = stage.work or away
+    return Seen(stage.flowing, stage.workers, items or 0, stage.batches, moved, stage.busy, work, tuple(here))
 
 
 def _kinds(stage: StreamStage) -> dict[int, PartKind | None]:
@@ -153,15 +158,13 @@ def _kinds(stage: StreamStage) -> dict[int, PartKind | None]:
     return found
 
 
-def _tasks_here(stage: StreamStage) -> list[tuple[PartKind, str]]:
-    """The user's own functions that the coordinator calls for each item."""
-    asked = {operation.step.number for operation in stage.operations if operation.asked}
-    named = [(kind, step) for step in steps_of(stage) for kind in [_kinds(stage).get(step.number)]]
-    return [
-        (kind, step.function.name)
-        for kind, step in named
-        if kind is not None and (kind != "operation" or step.number in asked)
-    ]
+def _tasks_here(stage: StreamStage) -> Iterator[Part]:
+    """The user's own functions that the coordinator calls for each item; nobody knows how long they take."""
+    kinds, silent = _kinds(stage), {operation.step.number for operation in stage.operations if not operation.asked}
+    for step in steps_of(stage):
+        kind = kinds.get(step.number)
+        if kind is not None and step.number not in silent:
+            yield Part(kind, step.function.name, 0.0)
 
 
 def _name(stage: StreamStage, step: Step) -> str:

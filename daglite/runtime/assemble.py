@@ -134,9 +134,9 @@ def _open_flow(
     here: Folding | None,
     nest: Nest,
 ) -> Flow:
-    segments = bind_segments(context, stage)
-    links, savers = segments[-1].links, segments[-1].savers
     places = [] if context.inline else away(stage, fold)
+    segments = bind_segments(context, stage, places)
+    links, savers = segments[-1].links, segments[-1].savers
     limited = [*links, fold] if fold is not None else links
     # Several segments go to workers as a whole.
     # A partition alone may be as long as a run: nothing is measured until it is over.
