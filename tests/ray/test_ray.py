@@ -178,7 +178,8 @@ def test_what_may_not_start_twice_does_not(kept: Ray, tmp_path: Path) -> None:
     with pytest.raises(WorkerDiedError, match="started once"):
         count.iter(n=40).then(careful, folder=str(tmp_path)).run(runtime=kept)
     time.sleep(2)
-    assert set(starts(tmp_path).values()) == {1}
+    # A neighbour whose worker was ended with the run may have opened its file and written nothing.
+    assert max(starts(tmp_path).values()) == 1
 
 
 def test_what_a_run_leaves_unfinished_is_not_done_any_more(kept: Ray, tmp_path: Path) -> None:
