@@ -24,6 +24,7 @@ from daglite.runtime.saving import Saver
 from daglite.runtime.streams.beside import Nest, Pulled
 from daglite.runtime.streams.company import Company
 from daglite.runtime.streams.endings import Ending, Folding, Handover, Intake, Yielding
+from daglite.runtime.streams.operating.segments import BoundSegment, Closing, bind_segments, front, piped
 from daglite.runtime.streams.routing import (
     Part,
     away,
@@ -34,7 +35,6 @@ from daglite.runtime.streams.routing import (
     steps_and_savers,
     stream_flow,
 )
-from daglite.runtime.streams.segments import BoundSegment, Closing, bind_segments, front, piped
 from daglite.runtime.streams.source import Source
 from daglite.runtime.streams.stream import StreamFlow
 from daglite.runtime.watching.tally import Tally

@@ -14,7 +14,7 @@ import pytest
 from daglite import DatasetStore, Failed, compile, task
 from daglite.exceptions import WorkerDiedError, failure_of
 from daglite.runtime import Dask
-from daglite.runtime.streams import gathering
+from daglite.runtime.streams.sending import gathering
 from tests.faults.clusters import Cluster
 from tests.faults.scripts import noted, starts
 

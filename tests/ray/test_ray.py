@@ -18,7 +18,7 @@ from daglite.exceptions import ExecutionError, ParameterError, WorkerDiedError, 
 from daglite.runtime import Ray
 from daglite.runtime.clusters import ray as engine
 from daglite.runtime.clusters.carrier import Broken
-from daglite.runtime.streams import gathering
+from daglite.runtime.streams.sending import gathering
 from tests.faults.scripts import children_of, noted, starts
 
 pytestmark = pytest.mark.timeout(120)

@@ -26,8 +26,8 @@ from daglite.runtime.processes.memory import memory_hint, memory_kills
 from daglite.runtime.processes.process import WorkerProcess, interrupts_blocked, start_worker
 from daglite.runtime.processes.stranded import strand_at_exit
 from daglite.runtime.processes.waiting import Waiting
-from daglite.runtime.streams.batch import HERE
 from daglite.runtime.streams.helper import on_helper
+from daglite.runtime.streams.sending.batch import HERE
 from daglite.runtime.travel.errors import unpack_error
 from daglite.runtime.travel.frames import Frame, Kind, take_back
 from daglite.runtime.travel.install import pack_steps

@@ -40,7 +40,7 @@ from daglite.runtime.chain import BoundStep, Chain
 from daglite.runtime.logs import forward_logs
 from daglite.runtime.processes.bell import BellPost
 from daglite.runtime.processes.forks import end_copy
-from daglite.runtime.streams.spread import OpenItems
+from daglite.runtime.streams.sending.spread import OpenItems
 from daglite.runtime.travel.errors import pack_error
 from daglite.runtime.travel.frames import Frame, FrameReader, FrameWriter, Kind, Segment, settle
 from daglite.runtime.travel.install import unpack_steps

@@ -16,8 +16,8 @@ from daglite.runtime.codec import ItemCodec
 from daglite.runtime.context import Context
 from daglite.runtime.failures import blame
 from daglite.runtime.saving import Saver
-from daglite.runtime.streams.operators import Keep, Operator, operator_of, saving
-from daglite.runtime.streams.pipe import Pipe, Through
+from daglite.runtime.streams.operating.operators import Keep, Operator, operator_of, saving
+from daglite.runtime.streams.operating.pipe import Pipe, Through
 from daglite.runtime.streams.source import Source
 from daglite.runtime.travel.cells import SCALARS
 from daglite.runtime.watching.tally import Tally, TimedItems
