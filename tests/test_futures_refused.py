@@ -17,7 +17,7 @@ def test_chaining_needs_a_task() -> None:
     with pytest.raises(
         TaskError, match=r"^`then` needs a task; got <function .*<lambda> .* wrap it: task\(lambda \.\.\.\)$"
     ):
-        STREAM.then(lambda x: x)  # type: ignore[arg-type, return-value]
+        STREAM.then(lambda x: x)  # type: ignore[arg-type, return-value, unused-ignore]
 
 
 def test_the_call_of_a_task_is_no_task() -> None:

@@ -72,9 +72,9 @@ def test_map_takes_its_values_by_name() -> None:
     with pytest.raises(
         ParameterError, match=r"^`map` of task 'double' .* got \[1, 2\] by position: write \.map\(x=\.\.\.\)$"
     ):
-        double.map([1, 2])  # type: ignore[arg-type, call-arg]  # what is tested
+        double.map([1, 2])  # type: ignore[arg-type, call-arg, unused-ignore]  # what is tested
     with pytest.raises(ParameterError, match=r"write \.map\(b=\.\.\.\)$"):
-        pair.partial(a=1).map([1, 2])  # type: ignore[arg-type, call-arg]  # what is tested
+        pair.partial(a=1).map([1, 2])  # type: ignore[arg-type, call-arg, unused-ignore]  # what is tested
 
 
 def test_a_task_in_the_place_of_what_it_gives() -> None:

@@ -23,7 +23,7 @@ from daglite.runtime.awaiting import PrivateLoop
 from daglite.runtime.chain import BoundStep, Chain
 from daglite.runtime.engines import Engine
 from daglite.runtime.executor import Chunk, Hear, Held, Reply, Session
-from daglite.runtime.streams.batch import Pace
+from daglite.runtime.streams.sending.batch import Pace
 from daglite.runtime.travel.wire import Codec
 from daglite.runtime.work import BatchRun
 

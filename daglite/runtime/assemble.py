@@ -24,6 +24,7 @@ from daglite.runtime.saving import Saver
 from daglite.runtime.streams.beside import Nest, Pulled
 from daglite.runtime.streams.company import Company
 from daglite.runtime.streams.endings import Ending, Folding, Handover, Intake, Yielding
+from daglite.runtime.streams.operating.segments import BoundSegment, Closing, bind_segments, front, piped
 from daglite.runtime.streams.routing import (
     Part,
     away,
@@ -34,7 +35,6 @@ from daglite.runtime.streams.routing import (
     steps_and_savers,
     stream_flow,
 )
-from daglite.runtime.streams.segments import BoundSegment, Closing, bind_segments, front, piped
 from daglite.runtime.streams.source import Source
 from daglite.runtime.streams.stream import StreamFlow
 from daglite.runtime.watching.tally import Tally
@@ -134,9 +134,9 @@ def _open_flow(
     here: Folding | None,
     nest: Nest,
 ) -> Flow:
-    segments = bind_segments(context, stage)
-    links, savers = segments[-1].links, segments[-1].savers
     places = [] if context.inline else away(stage, fold)
+    segments = bind_segments(context, stage, places)
+    links, savers = segments[-1].links, segments[-1].savers
     limited = [*links, fold] if fold is not None else links
     # Several segments go to workers as a whole.
     # A partition alone may be as long as a run: nothing is measured until it is over.

@@ -11,8 +11,8 @@ from daglite.runtime.codec import ItemCodec
 from daglite.runtime.executor import ChunkKind, Notes, Reply
 from daglite.runtime.failures import attempts_of, blame
 from daglite.runtime.saving import Saver
-from daglite.runtime.streams.ended import died, overdue, spent_on, with_spent
 from daglite.runtime.streams.ledger import Ledger
+from daglite.runtime.streams.sending.ended import died, overdue, spent_on, with_spent
 from daglite.runtime.travel.cells import reason_of
 from daglite.runtime.trying import Spent
 

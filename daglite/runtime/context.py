@@ -25,7 +25,7 @@ from daglite.program import (
     operands,
 )
 from daglite.runtime.auto.choice import Answer, Choice
-from daglite.runtime.auto.copies import Spares
+from daglite.runtime.auto.copies import SpareArena
 from daglite.runtime.awaiting import PrivateLoop
 from daglite.runtime.board import Board, Boards
 from daglite.runtime.calls import Calls
@@ -102,7 +102,7 @@ class Context:
         # Waiting work of a run that chooses, on threads of its own.
         self._threads: Board | None = None
         # Captures the items of streams that need no worker, so that they mean the same as those that do.
-        self.codec: Codec | None = None if self.inline or self._engine.shares else Codec("c", Spares())
+        self.codec: Codec | None = None if self.inline or self._engine.shares else Codec("c", SpareArena())
         # Of calls in this process.
         crossing = None if self.codec is None else portable(self.codec)
         self.trials = Trials(portable=crossing, tell=self.ledger.add)

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, Protocol, TypeAlias
 from daglite.functions import Function
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import ItemCodec, Packed
-from daglite.runtime.streams.batch import Pace
+from daglite.runtime.streams.sending.batch import Pace
 from daglite.runtime.trying import Mishap, Spent
 from daglite.runtime.watching.tally import Reading
 

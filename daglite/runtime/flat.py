@@ -16,7 +16,7 @@ from typing import Any, Final, NoReturn, cast
 from daglite.here import AtWork, registered
 from daglite.loop import Place, Shape, write_loop
 from daglite.records import record
-from daglite.runtime.streams.spread import parts_of
+from daglite.runtime.streams.sending.spread import parts_of
 from daglite.runtime.travel.cells import PLAIN
 
 __all__ = ["FlatLoop", "SKIPPED", "STREAM_FILE", "flat_loop"]

@@ -16,7 +16,7 @@ from daglite.runtime.chain import BoundStep, Chain, open_items
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.executor import Notes
 from daglite.runtime.flat import flat_loop
-from daglite.runtime.streams.spread import More, OpenItems, Piece, Skip, first_piece, next_piece
+from daglite.runtime.streams.sending.spread import More, OpenItems, Piece, Skip, first_piece, next_piece
 from daglite.runtime.travel.cells import PLAIN, reason_of, written_marks
 from daglite.runtime.trying import Trials, waits
 

@@ -158,7 +158,8 @@ class _Flow:
 def _streams(draw: DrawFn, most: int) -> _Flow:
     flow = draw(_sources(most))
     for _ in range(draw(st.integers(0, 4))):
-        flow = draw(st.sampled_from(_STEPS))(flow, draw)
+        longer = draw(st.sampled_from(_STEPS))(flow, draw)
+        flow = longer if len(longer.items) <= most else flow
     return flow
 
 

@@ -16,7 +16,8 @@ from benchmarks.simulated.engine import Cluster, Simulated
 from daglite import task
 from daglite.capacity import Load, Toll, most_workers
 from daglite.options import Limits
-from daglite.runtime.streams import gathering, routing
+from daglite.runtime.streams import routing
+from daglite.runtime.streams.sending import gathering
 from daglite.runtime.streams.window import Window
 
 IDEAL = Cluster(workers=4, item=0.01, client=0.0, scheduler=1e-6, way=0.0, worker=0.0)

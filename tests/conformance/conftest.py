@@ -13,7 +13,7 @@ import pytest
 
 from daglite.options import Runtime
 from daglite.runtime import Dask, Inline, Processes, Ray, Threads
-from daglite.runtime.streams import gathering
+from daglite.runtime.streams.sending import gathering
 from tests.conformance.commands import dask_by_command
 
 ENGINES = os.environ.get("DAGLITE_ENGINES", "inline threads processes dask").split()

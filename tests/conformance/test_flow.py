@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -205,3 +206,23 @@ def test_what_a_fold_saves_on_the_way_is_saved_once_and_in_order(engine: Runtime
     fold = saved.reduce(task(noted), initial=start, combine=lambda a, b: (a[0] + b[0], a[1]), empty=(0, _PAD))
     assert daglite.compile(fold, batch=2).run(runtime=engine)[0] == 5 + sum(range(41))
     assert [store.load(key) for key in sorted(store.list_keys())] == [*range(1, 41)]
+
+
+@pytest.mark.usefixtures("parts_stay")
+def test_what_is_logged_while_parts_are_put_together_names_the_task(
+    cluster: Runtime, caplog: pytest.LogCaptureFixture
+) -> None:
+    def kept(so_far: tuple[int, bytes], x: int) -> tuple[int, bytes]:
+        return so_far[0] + x, so_far[1]
+
+    @task
+    def noisy(one: tuple[int, bytes], other: tuple[int, bytes]) -> tuple[int, bytes]:
+        logging.getLogger("parts").warning("together")
+        return one[0] + other[0], one[1]
+
+    start = (0, _PAD)
+    fold = count.iter(n=20).reduce(task(kept), initial=start, combine=noisy, empty=start)
+    assert daglite.compile(fold, batch=1).run(runtime=cluster)[0] == 190
+    found = [vars(record) for record in caplog.records if record.name == "parts"]
+    # Those of the workers; the coordinator has looked at `empty`.
+    assert {record["daglite_task"] for record in found if record["process"] != os.getpid()} == {"noisy"}

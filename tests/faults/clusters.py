@@ -1,11 +1,10 @@
-"""A Dask cluster that is started by its commands, and notes of what its workers have begun."""
+"""A Dask cluster that is started by its commands."""
 
 from __future__ import annotations
 
 import os
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
 import distributed
 
@@ -41,14 +40,3 @@ class Cluster:
 
 def tasks_of(dask_scheduler: distributed.Scheduler) -> list[str]:
     return [*dask_scheduler.tasks]
-
-
-def noted(folder: str, x: int) -> None:
-    """Write down that an item was started."""
-    with open(f"{folder}/{x}", "a") as file:
-        file.write("x")
-
-
-def starts(folder: Path) -> dict[int, int]:
-    """How often each item was started."""
-    return {int(file.name): file.stat().st_size for file in folder.iterdir()}

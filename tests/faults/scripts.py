@@ -1,4 +1,4 @@
-"""Scripts run as programs of their own, and what can be seen of them from outside."""
+"""Scripts run as programs of their own, and what can be seen of them and of tasks from outside."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["Launch", "alive", "children_of", "gone_within", "start", "wait_for"]
+__all__ = ["Launch", "alive", "children_of", "gone_within", "noted", "start", "starts", "wait_for"]
 
 # Starts a script with arguments; see the fixture `launch`.
 Launch = Callable[..., subprocess.Popen[str]]
@@ -67,3 +67,14 @@ def gone_within(pids: list[int], seconds: float) -> list[int]:
     while (left := alive(pids)) and time.monotonic() < deadline:
         time.sleep(0.01)
     return left
+
+
+def noted(folder: str, x: int) -> None:
+    """Write down that an item was started."""
+    with open(f"{folder}/{x}", "a") as file:
+        file.write("x")
+
+
+def starts(folder: Path) -> dict[int, int]:
+    """How often each item was started."""
+    return {int(file.name): file.stat().st_size for file in folder.iterdir()}

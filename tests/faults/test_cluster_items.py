@@ -14,8 +14,9 @@ import pytest
 from daglite import DatasetStore, Failed, compile, task
 from daglite.exceptions import WorkerDiedError, failure_of
 from daglite.runtime import Dask
-from daglite.runtime.streams import gathering
-from tests.faults.clusters import Cluster, noted, starts
+from daglite.runtime.streams.sending import gathering
+from tests.faults.clusters import Cluster
+from tests.faults.scripts import noted, starts
 
 pytestmark = pytest.mark.timeout(90)
 

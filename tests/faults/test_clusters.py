@@ -20,8 +20,8 @@ from daglite import compile, task
 from daglite.exceptions import ExecutionError, WorkerDiedError, failure_of
 from daglite.runtime import Dask
 from tests.conformance.commands import ROOT, Commands
-from tests.faults.clusters import Cluster, noted, starts
-from tests.faults.scripts import wait_for
+from tests.faults.clusters import Cluster
+from tests.faults.scripts import noted, starts, wait_for
 
 pytestmark = pytest.mark.timeout(90)
 

@@ -85,6 +85,55 @@ def test_workers_die_with_a_killed_coordinator(mode: str, method: str, tmp_path:
     assert gone_within(workers, 2) == []
 
 
+LARGE = """
+import sys
+from pathlib import Path
+from daglite import task
+import numpy as np
+
+@task
+def numbers():
+    n = 0
+    while True:
+        yield n
+        n += 1
+
+@task
+def full(x):
+    return np.full(1_000_000, float(x))
+
+@task
+def check(count, array):
+    assert (array == count).all()
+    if count == 20:
+        Path("ready").write_text("ready")
+    return count + 1
+
+numbers.iter().then(full).reduce(check, initial=0).run(workers=2, start_method=sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_blocks_of_large_results_end_with_a_killed_coordinator(method: str, tmp_path: Path, launch: Launch) -> None:
+    """They have no name, and nobody is left who has them."""
+    process = launch(LARGE, method)
+    wait_for(tmp_path / "ready")
+    users = [pid for pid in (process.pid, *children_of(process.pid)) if "memfd:daglite" in mapped_by(pid)]
+    # The coordinator, and workers that it has lent some.
+    assert len(users) >= 2
+    process.kill()
+    process.communicate(timeout=20)
+    assert gone_within(users[1:], 2) == []
+    assert not [name for name in os.listdir("/dev/shm") if "daglite" in name]
+
+
+def mapped_by(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/maps").read_text()
+    except OSError:
+        return ""
+
+
 CLOSED: list[str] = []
 
 

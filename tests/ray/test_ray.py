@@ -18,8 +18,8 @@ from daglite.exceptions import ExecutionError, ParameterError, WorkerDiedError, 
 from daglite.runtime import Ray
 from daglite.runtime.clusters import ray as engine
 from daglite.runtime.clusters.carrier import Broken
-from daglite.runtime.streams import gathering
-from tests.faults.scripts import children_of
+from daglite.runtime.streams.sending import gathering
+from tests.faults.scripts import children_of, noted, starts
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -32,17 +32,6 @@ def count(n: int) -> Iterator[int]:
 @task
 def double(x: int) -> int:
     return 2 * x
-
-
-def noted(folder: str, x: int) -> None:
-    """Write down that an item was started."""
-    with open(f"{folder}/{x}", "a") as file:
-        file.write("x")
-
-
-def starts(folder: Path) -> dict[int, int]:
-    """How often each item was started."""
-    return {int(file.name): file.stat().st_size for file in folder.iterdir()}
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import pytest
 from daglite.runtime.executor import Chunk
 from daglite.runtime.processes.bell import Bell
 from daglite.runtime.processes.pool import ProcessSession
-from daglite.runtime.streams.batch import Batcher
+from daglite.runtime.streams.sending.batch import Batcher
 from daglite.runtime.travel.frames import Frame, FrameReader, FrameWriter
 from daglite.runtime.travel.wire import Codec
 

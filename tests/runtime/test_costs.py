@@ -167,8 +167,9 @@ def test_large_arrays_are_never_part_of_a_pickle(monkeypatch: pytest.MonkeyPatch
         assert costs["largest"] <= 10_000
         assert 20 * 8 * ARRAY <= costs[way] <= 20 * 8 * ARRAY + 50_000
     assert there["through_sockets"] <= 200_000
-    # Once each, and nothing else of that size.
-    assert back["through_sockets"] <= 20 * 8 * ARRAY + 200_000
+    # Two workers, each with two batches before it is lent a block.
+    assert back["through_sockets"] <= 2 * 2 * 8 * ARRAY + 200_000
+    assert back["lend"] <= back["batches"]
 
 
 def test_saves_on_the_way_do_not_add_messages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections import deque
 from typing import Any
 
 from daglite.exceptions import Failure, TransferError
@@ -12,17 +10,13 @@ from daglite.runtime.failures import raise_blamed
 from daglite.runtime.streams.source import Source
 from daglite.runtime.travel.cells import SCALARS, Captured, Unloadable
 from daglite.runtime.travel.shared import Arena
+from daglite.runtime.travel.spares import Spares
 from daglite.runtime.travel.wire import Codec
 
-__all__ = ["Copies", "Spares", "copied_result", "small_copy"]
+__all__ = ["Copies", "SpareArena", "copied_result", "small_copy"]
 
-# Large buffers that are kept to be used again: most of them, and the largest.
-_MOST_SPARES = 4
-_LARGEST_SPARE = 32 * 1024 * 1024
 # Larger containers are pickled: their bytes count when a move is considered.
 _FEW = 64
-# Of a buffer that nobody looks at: the deque, a variable and the question itself refer to it.
-_NOBODY = 3
 
 
 class _Never:
@@ -106,27 +100,16 @@ def _loaded(value: object, step: BoundStep) -> object:
     return value
 
 
-class Spares(Arena):
-    """Memory for large buffers that stay in this process: one copy of a buffer, where the last one of its size was.
-
-    Fresh memory has to be found and cleared by the kernel, page by page, which takes several times as long as a copy.
-    """
+class SpareArena(Arena):
+    """For large buffers that stay in this process: one copy of a buffer, where the last one of its size was."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._spares: deque[bytearray] = deque(maxlen=_MOST_SPARES)
+        self._spares = Spares()
 
     def put(self, raw: memoryview) -> memoryview:
         """A copy of a buffer, which may be written to."""
-        for memory in self._spares:
-            if len(memory) == raw.nbytes and sys.getrefcount(memory) <= _NOBODY:
-                view = memoryview(memory)
-                view[:] = raw
-                return view
-        copy = bytearray(raw)
-        if len(copy) <= _LARGEST_SPARE:
-            self._spares.append(copy)
-        return memoryview(copy)
+        return self._spares.copied(raw)
 
     def close(self) -> None:
         """Keep nothing."""

@@ -12,7 +12,7 @@ from daglite.exceptions import TransferError
 from daglite.runtime.awaiting import PrivateLoop
 from daglite.runtime.chain import BoundStep, Chain
 from daglite.runtime.clusters.parcels import Job
-from daglite.runtime.streams.spread import OpenItems
+from daglite.runtime.streams.sending.spread import OpenItems
 from daglite.runtime.travel.install import unpack_steps
 from daglite.runtime.travel.wire import Codec
 from daglite.runtime.trying import Trials, portable

@@ -87,6 +87,8 @@ class _Work:
         self._job = job
         self._lent = lent
         self._run: BatchRun | None = None
+        # What runs where there is no batch.
+        self._task = ""
         self._records: list[bytes] = []
         # The step that has a time limit, the position of its item, and when it must be over.
         self._call: tuple[int, int, float] | None = None
@@ -142,7 +144,7 @@ class _Work:
         self._call = None if step < 0 else (step, position, time.monotonic() + seconds)
 
     def _where(self) -> tuple[str, int | None]:
-        return ("", None) if self._run is None else self._run.where()
+        return (self._task, None) if self._run is None else self._run.where()
 
     def _batch(self, bench: Bench, segments: Sequence[bytes]) -> list[bytes]:
         codec, began, started = self._round.codec, time.time(), time.perf_counter()
@@ -187,6 +189,7 @@ class _Work:
     def _combine(self, bench: Bench, parts: Sequence[Parcel]) -> list[bytes]:
         """Put parts together, in this order."""
         codec, step = self._round.codec, bench.chain.steps[0]
+        self._task = step.function.name
         (call, _, _), *_ = bench.chain.calls
         started, value, kept = time.perf_counter(), None, 0
         packed: list[bytes] = []

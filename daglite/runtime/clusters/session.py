@@ -21,7 +21,7 @@ from daglite.runtime.clusters.parcels import PROCESS, Job, Outcome, open_outcome
 from daglite.runtime.clusters.places import Flight, Place
 from daglite.runtime.executor import Chunk, EndedBy, Hear, Held, Reply, ReplyKind, Session
 from daglite.runtime.logs import take_record
-from daglite.runtime.streams.batch import Pace
+from daglite.runtime.streams.sending.batch import Pace
 from daglite.runtime.travel.errors import unpack_error
 from daglite.runtime.travel.install import pack_steps
 from daglite.runtime.travel.wire import Codec

@@ -26,11 +26,12 @@ from daglite.runtime.processes.memory import memory_hint, memory_kills
 from daglite.runtime.processes.process import WorkerProcess, interrupts_blocked, start_worker
 from daglite.runtime.processes.stranded import strand_at_exit
 from daglite.runtime.processes.waiting import Waiting
-from daglite.runtime.streams.batch import HERE
 from daglite.runtime.streams.helper import on_helper
+from daglite.runtime.streams.sending.batch import HERE
 from daglite.runtime.travel.errors import unpack_error
 from daglite.runtime.travel.frames import Frame, Kind, take_back
 from daglite.runtime.travel.install import pack_steps
+from daglite.runtime.travel.loans import Fund
 from daglite.runtime.travel.shared import Arena
 from daglite.runtime.travel.wire import Codec
 from daglite.runtime.watching.tally import unpack_reading
@@ -62,6 +63,7 @@ class ProcessSession:
         # Workers with something new in their writers.
         self._unsent: set[WorkerProcess] = set()
         self._settled: list[Frame] = []
+        self._fund = Fund()
         self._hear: Hear | None = None
         self._deaths = 0
         self._kills = memory_kills()
@@ -119,6 +121,7 @@ class ProcessSession:
             self._define(worker)
             worker.writer.push(Frame(Kind.INSTALL, chunk.program, segments=[self._programs[chunk.program]]))
         self._define(worker)
+        worker.lend()
         segments = chunk.segments if chunk.notes is None else [*chunk.segments, pickle.dumps(chunk.notes)]
         flag = int(chunk.kind == "stream" or chunk.notes is not None)
         worker.writer.push(Frame(_FRAMES[chunk.kind], chunk.seq, chunk.first, chunk.program, flag, segments=segments))
@@ -196,12 +199,10 @@ class ProcessSession:
         self._fill()
         # Code is read anew when a run starts, so nothing of the old run's may be known any more.
         self._give_back()
+        self._fund.spares.clear()
         self.codec = Codec("c", Arena())
         for worker in self._pool:
-            worker.writer.arena = self.codec.arena
-            worker.writer.push(Frame(Kind.RESET))
-            worker.installed.clear()
-            worker.told = 0
+            worker.reset(self.codec.arena)
             self._flush(worker)
 
     def close(self) -> None:
@@ -292,6 +293,8 @@ class ProcessSession:
             replies.append(Reply(frame.seq, kind, *told, segments, worker.pid, True, None, error, "", reading, mishaps))
         elif frame.kind is Kind.SETTLE:
             self._settled.append(frame)
+        elif frame.kind is Kind.WANT:
+            worker.lender.want(frame)
         elif frame.kind is Kind.DEFINE:
             self.codec.learn(bytes(frame.segments[0]))
         elif frame.kind is Kind.READY:
@@ -383,6 +386,7 @@ class ProcessSession:
     def _start(self) -> None:
         with interrupts_blocked():
             worker = start_worker(self._method, self.workers, self._items_per_worker)
+            worker.lender.fund = self._fund
             worker.writer.arena = self.codec.arena
             self._pool.append(worker)
             self._free = None

@@ -31,6 +31,8 @@ from daglite.runtime.processes.bell import Bell
 from daglite.runtime.processes.forked import fork
 from daglite.runtime.processes.worker import worker_main
 from daglite.runtime.travel.frames import Frame, FrameReader, FrameWriter, Kind
+from daglite.runtime.travel.loans import Lender
+from daglite.runtime.travel.shared import Arena
 from daglite.runtime.trying import Mishap
 
 if TYPE_CHECKING:
@@ -120,7 +122,9 @@ class WorkerProcess:
         self.guard = guard
         self.bell = bell
         self.pid = process.pid
-        self.reader = FrameReader()
+        # Has blocks for its large results.
+        self.lender = Lender()
+        self.reader = FrameReader(self.lender)
         self.writer = FrameWriter()
         if bell is not None:
             self.writer.push(Frame(Kind.BELL), [bell.fd])
@@ -161,6 +165,19 @@ class WorkerProcess:
         self._count_places()
         return chunk
 
+    def lend(self) -> None:
+        """Blocks for large results go with what is sent next."""
+        if (offer := self.lender.offer()) is not None:
+            self.writer.push(*offer)
+
+    def reset(self, arena: Arena | None) -> None:
+        """Another run begins, whose large items are in this arena; of the last one nothing is known any more."""
+        self.lender.close()
+        self.writer.arena = arena
+        self.writer.push(Frame(Kind.RESET))
+        self.installed.clear()
+        self.told = 0
+
     def _count_places(self) -> None:
         chunks = self.chunks
         self.places = 0 if self.left == 0 or (chunks and chunks[-1].exclusive) else max(0, _CREDITS - len(chunks))
@@ -195,7 +212,7 @@ class WorkerProcess:
         self.guard.close()
         if self.bell is not None:
             self.bell.close()
-        self.reader.mappings.close()
+        self.lender.close()
         return exitcode
 
 

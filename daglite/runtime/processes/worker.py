@@ -4,6 +4,7 @@ Frames in:   DEFINE(body)  INSTALL(seq=program, body)  FORGET(seq=program)  RESE
              BATCH(seq, at=first item, number=program, cells)  GENERATE(seq, number=program, step=1: streamed)
              With step=1 in BATCH the last segment are notes (see `executor`).
              BELL, before all others, with the descriptor of the bell to sleep at
+             LEND(number=descriptors of new blocks, step=1: there are no more, blocks, sizes of new ones)
 Frames out:  READY  DEFINE(body)  DONE(seq, at=how many items, seconds, cells)  LOG(record)
              FAIL(seq, at=how many items, step, seconds, cells + error)  PIECE(seq, at=how many, step=attempt, cells)
              With number=1 in DONE and FAIL the last segment is what the clocks of the steps say (see `tally`).
@@ -11,6 +12,7 @@ Frames out:  READY  DEFINE(body)  DONE(seq, at=how many items, seconds, cells)  
              START(at=position in the batch, step or -1, seconds=time limit, number=attempt), around calls with a time
              limit; without one (seconds=0) before calls that may be the end of this worker
              SETTLE(blocks that are free, blocks that are kept), after the answer to what came in them
+             WANT(sizes of large results that had no block, blocks that are given back), before the answer
 """
 
 from __future__ import annotations
@@ -38,10 +40,12 @@ from daglite.runtime.chain import BoundStep, Chain
 from daglite.runtime.logs import forward_logs
 from daglite.runtime.processes.bell import BellPost
 from daglite.runtime.processes.forks import end_copy
-from daglite.runtime.streams.spread import OpenItems
+from daglite.runtime.streams.sending.spread import OpenItems
 from daglite.runtime.travel.errors import pack_error
 from daglite.runtime.travel.frames import Frame, FrameReader, FrameWriter, Kind, Segment, settle
 from daglite.runtime.travel.install import unpack_steps
+from daglite.runtime.travel.loans import Borrowed
+from daglite.runtime.travel.shared import Arena
 from daglite.runtime.travel.wire import Codec
 from daglite.runtime.trying import Trials, portable
 from daglite.runtime.watching.tally import pack_reading, take_reading
@@ -135,8 +139,8 @@ def _read_clocks(chain: Chain, started: float) -> list[bytes]:
     return [pack_reading(take_reading(started, chain.tallies))] if chain.tallies else []
 
 
-def _new_codec() -> Codec:
-    return Codec(f"w{os.getpid()}-{os.urandom(4).hex()}")
+def _new_codec(arena: Arena) -> Codec:
+    return Codec(f"w{os.getpid()}-{os.urandom(4).hex()}", arena)
 
 
 class _Worker:
@@ -151,8 +155,9 @@ class _Worker:
         self._copy = False
         self._sending = threading.RLock()
         self._loop = PrivateLoop()
-        self._codec = _new_codec()
-        self._writer = FrameWriter()
+        self._borrowed = Borrowed()
+        self._codec = _new_codec(self._borrowed)
+        self._writer = FrameWriter(self._borrowed)
         self._told = 0
         self._programs: dict[int, Chain | TransferError] = {}
         self._trials = Trials(portable=self._portable, worker=os.getpid, announce=self._announce)
@@ -162,6 +167,7 @@ class _Worker:
             Kind.INSTALL: self._install,
             Kind.FORGET: self._forget,
             Kind.RESET: self._reset,
+            Kind.LEND: lambda frame: self._borrowed.lend(frame, self._reader.mappings.lent),
             Kind.BATCH: self._run_batch,
             Kind.GENERATE: self._generate,
         }
@@ -176,6 +182,7 @@ class _Worker:
                 if frame.kind is Kind.STOP:
                     return
                 self._answers[frame.kind](frame)
+                self._borrowed.reclaim()
                 # It may hold the last view of its shared memory.
                 del frame
                 # After the answer: a block that is free is written to again, and the item may be needed once more.
@@ -232,9 +239,9 @@ class _Worker:
         self._opened.forget()
         self._programs.clear()
         self._told = 0
-        # The coordinator has a new arena for the next run.
-        self._reader.mappings.close()
-        self._codec = _new_codec()
+        # The coordinator has a new arena for the next run; the reader knows.
+        self._borrowed.close()
+        self._codec = _new_codec(self._borrowed)
 
     def _forget(self, frame: Frame) -> None:
         self._opened.forget(frame.seq)
@@ -249,6 +256,8 @@ class _Worker:
             for body in self._codec.definitions[self._told :]:
                 self._writer.push(Frame(Kind.DEFINE, segments=[body]))
             self._told = len(self._codec.definitions)
+            if (want := self._borrowed.want()) is not None:
+                self._writer.push(want)
             self._writer.push(frame)
             self._writer.flush(self._sock)
 

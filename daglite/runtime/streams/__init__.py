@@ -5,10 +5,7 @@
 | stream | the loop: pull, send, take, pass on | helper | works while the source is stuck |
 | source | the generator, its saves, its capture | endings | collect, join, reduce, hand over |
 | route, leg | the legs of a stream, one for each segment | routing | the legs put together |
-| between, inlet | what stands between two legs | segments | operations and tasks bound for a run |
-| operators, pipe | operations at work, pure; several in a row | spread | results that come in pieces |
-| shipping, flight | batches under way | opened | those whose results come in pieces |
-| attempts, ended | what their worker did not answer | blaming | what is said of an item that failed |
-| gathering | parts of folds that stay with the workers | tree | which of them go together next, pure |
-| window, batch, merge | how much, how large, in what order | verdict, ledger | errors that end a run, or do not |
+| beside | streams that others pull | company | streams at work together: one lock, one wait |
+| sending/ | batches on their way to workers and back | operating/ | operations between legs |
+| window, merge | how much is alive, in what order it goes on | verdict, ledger | errors that end a run, or do not |
 """

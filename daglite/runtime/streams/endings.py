@@ -15,9 +15,9 @@ from daglite.here import registered
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.failures import raise_blamed, short_repr
 from daglite.runtime.saving import Saver
-from daglite.runtime.streams.gathering import Gathering
 from daglite.runtime.streams.ledger import Ledger
 from daglite.runtime.streams.merge import Entry
+from daglite.runtime.streams.sending.gathering import Gathering
 
 __all__ = ["Collecting", "Combining", "Ending", "Folding", "Handover", "Intake", "Relay", "Yielding"]
 

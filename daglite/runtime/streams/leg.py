@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from daglite.runtime.streams.endings import Intake
-from daglite.runtime.streams.gathering import Gathering
 from daglite.runtime.streams.merge import Entry, Merge
-from daglite.runtime.streams.shipping import Shipping
+from daglite.runtime.streams.sending.gathering import Gathering
+from daglite.runtime.streams.sending.shipping import Shipping
 from daglite.runtime.streams.source import Source
 from daglite.runtime.streams.window import Window
 

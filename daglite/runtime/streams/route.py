@@ -14,8 +14,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from daglite.runtime.streams.inlet import Inlet, Outlet, Outputs
 from daglite.runtime.streams.leg import Leg
+from daglite.runtime.streams.operating.inlet import Inlet, Outlet, Outputs
 from daglite.runtime.streams.verdict import Verdict
 from daglite.runtime.streams.window import Window
 

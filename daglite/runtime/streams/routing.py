@@ -16,18 +16,18 @@ from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.context import Context
 from daglite.runtime.saving import Saver
-from daglite.runtime.streams.batch import Batcher
 from daglite.runtime.streams.beside import Nest
-from daglite.runtime.streams.between import Between, Known, Pair, between, numbered
 from daglite.runtime.streams.endings import Combining, Ending, Intake, Relay
-from daglite.runtime.streams.gathering import Gathering
-from daglite.runtime.streams.inlet import Inlet, Outlet, Outputs
 from daglite.runtime.streams.leg import Leg
 from daglite.runtime.streams.merge import Merge
-from daglite.runtime.streams.pipe import Through
+from daglite.runtime.streams.operating.between import Between, Known, Pair, between, numbered
+from daglite.runtime.streams.operating.inlet import Inlet, Outlet, Outputs
+from daglite.runtime.streams.operating.pipe import Through
+from daglite.runtime.streams.operating.segments import BoundSegment, Closing, front as read
 from daglite.runtime.streams.route import Route
-from daglite.runtime.streams.segments import BoundSegment, Closing, front as read
-from daglite.runtime.streams.shipping import Shipping
+from daglite.runtime.streams.sending.batch import Batcher
+from daglite.runtime.streams.sending.gathering import Gathering
+from daglite.runtime.streams.sending.shipping import Shipping
 from daglite.runtime.streams.source import Source
 from daglite.runtime.streams.stream import StreamFlow
 from daglite.runtime.streams.verdict import Verdict

@@ -16,9 +16,9 @@ from collections.abc import Callable
 from daglite.options import MIB
 from daglite.runtime.board import Boards
 from daglite.runtime.failures import Cancelled
-from daglite.runtime.streams.batch import PullSize
 from daglite.runtime.streams.beside import Nest
 from daglite.runtime.streams.route import Route
+from daglite.runtime.streams.sending.batch import PullSize
 from daglite.runtime.streams.source import Source
 from daglite.runtime.streams.verdict import Verdict
 

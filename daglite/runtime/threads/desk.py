@@ -15,7 +15,7 @@ from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import Sharing
 from daglite.runtime.executor import Chunk, Hear, Reply, Session
 from daglite.runtime.logs import MARKING
-from daglite.runtime.streams.batch import HERE
+from daglite.runtime.streams.sending.batch import HERE
 from daglite.runtime.threads.thread import Desk, Job, Program
 
 __all__ = ["DeskSession"]

@@ -15,7 +15,7 @@ from daglite.functions import Function
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import Sharing
 from daglite.runtime.executor import Reply
-from daglite.runtime.streams.spread import OpenItems
+from daglite.runtime.streams.sending.spread import OpenItems
 from daglite.runtime.threads.desk import DeskSession
 from daglite.runtime.threads.thread import Job, WorkerThread
 

@@ -28,7 +28,7 @@ from daglite.runtime.codec import Copying, Sharing
 from daglite.runtime.executor import Chunk, Reply
 from daglite.runtime.logs import mark_records_of_this_thread
 from daglite.runtime.processes.forks import end_copy
-from daglite.runtime.streams.spread import OpenItems
+from daglite.runtime.streams.sending.spread import OpenItems
 from daglite.runtime.travel.errors import share_error
 from daglite.runtime.trying import Trials, portable
 from daglite.runtime.watching.tally import Reading, take_reading

@@ -59,6 +59,8 @@ class Kind(IntEnum):
     BELL = 9
     # From a worker: numbers of blocks that are free again, and of those that are kept.
     SETTLE = 8
+    # Blocks for large results; the answer of a worker that had none is WANT (see `loans`).
+    LEND = 10
 
     DONE = 16
     FAIL = 17
@@ -68,6 +70,7 @@ class Kind(IntEnum):
     READY = 21
     # Items that failed without ending the run; just before the answer to their batch.
     MISHAPS = 22
+    WANT = 23
 
 
 _KINDS = {int(kind): kind for kind in Kind}
@@ -115,13 +118,16 @@ class FrameWriter:
         for segment in segments:
             block = None if self.arena is None else self.arena.block_of(segment)
             view = memoryview(segment).cast("B")
-            if block is not None and block.number not in self._known and len(fds) == _MOST_RIGHTS:
+            # One without a descriptor belongs to the other side.
+            new = block is not None and block.fd >= 0 and block.number not in self._known
+            if new and len(fds) == _MOST_RIGHTS:
                 # The kernel takes no more in one message: the bytes themselves go.
                 block = None
             if block is None:
                 lengths.append(view.nbytes)
             else:
-                new = block.number not in self._known
+                assert self.arena is not None
+                self.arena.sent(block)
                 if new:
                     self._known.add(block.number)
                     fds.append(block.fd)
@@ -179,7 +185,8 @@ class FrameWriter:
 class FrameReader:
     """Frames out of a socket, whatever pieces they arrive in."""
 
-    def __init__(self) -> None:
+    def __init__(self, mappings: Mappings | None = None) -> None:
+        """`mappings` knows what lies in shared memory."""
         # Kept and used again: the kernel would have to find, and clear, as much memory for each receive.
         self._room = bytearray(_READ)
         self._view = memoryview(self._room)
@@ -190,7 +197,7 @@ class FrameReader:
         self._lengths: list[int] = []
         self._segments: list[Segment] = []
         self._large: memoryview | None = None
-        self.mappings = Mappings()
+        self.mappings = Mappings() if mappings is None else mappings
         # For a socket that blocks: `MSG_DONTWAIT` makes `read` raise `BlockingIOError` as one that does not.
         self.flags = 0
 
@@ -232,6 +239,12 @@ class FrameReader:
             assert self._head is not None
             if len(self._segments) == len(self._lengths):
                 kind, seq, at, number, step, seconds = self._head
+                # At once: the next frames, which belong to another run or have descriptors of their own, may be parsed
+                # before somebody deals with this one.
+                if kind == Kind.RESET:
+                    self.mappings.forget()
+                elif kind == Kind.LEND:
+                    self.mappings.lent += [self.mappings.arrived.popleft() for _ in range(number)]
                 frames.append(Frame(_KINDS[kind], seq, at, number, step, seconds, self._segments))
                 self._head, self._segments = None, []
             elif not self._parse_segment():
@@ -284,7 +297,7 @@ class FrameReader:
             return True
         if length < _LARGE:
             return False
-        segment = bytearray(length)
+        segment = self.mappings.room(length)
         segment[:have] = self._room[self._at : self._end]
         self._at = self._end = 0
         self._segments.append(segment)

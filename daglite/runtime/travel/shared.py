@@ -6,7 +6,7 @@
     back         "free": nobody looks at the block any more, it is used again; "kept": somebody still does, forget it
 
 Nothing has a name that could be left behind: the kernel frees a block when the last process that has it is gone.
-Results come back through the socket: users keep them, and each kept block would cost them a descriptor.
+Results come back another way (see `loans`): users keep them, and each kept block would cost them a descriptor.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from collections import deque
 from collections.abc import Iterable
 from itertools import count
 
-__all__ = ["Arena", "Block", "Mappings", "SHARED_BYTES", "pack_numbers", "unpack_numbers"]
+__all__ = ["Arena", "Block", "Mappings", "SHARED_BYTES", "new_file", "new_number", "pack_numbers", "unpack_numbers"]
 
 # Buffers from this size on are shared; below it a socket is as quick.
 SHARED_BYTES = 256 * 1024
@@ -34,28 +34,40 @@ _MOST_OPEN = 32
 _NUMBERS = count()
 
 
+def new_number() -> int:
+    """A number for a block, which no other process gives to one of its own."""
+    return os.getpid() << 32 | next(_NUMBERS)
+
+
+def new_file() -> int:
+    """The descriptor of a new memory file, empty and nameless; raises `AttributeError` where there are none."""
+    return os.memfd_create("daglite", os.MFD_CLOEXEC)
+
+
 class Block:
     """Memory of an arena: `number` for the other side, `size` bytes behind the descriptor `fd`."""
 
     __slots__ = ("fd", "memory", "number", "size", "view")
 
-    def __init__(self, size: int) -> None:
-        self.number = os.getpid() << 32 | next(_NUMBERS)
+    def __init__(self, number: int, size: int, fd: int) -> None:
+        """The descriptor is the block's from now on, whatever happens."""
+        self.number = number
         self.size = size
-        self.fd = os.memfd_create("daglite", os.MFD_CLOEXEC)
+        self.fd = fd
         try:
             # Now, when too little memory is an error that can be caught, and not when it is first written to.
-            os.posix_fallocate(self.fd, 0, size)
+            os.posix_fallocate(fd, 0, size)
             # All its pages at once: one by one, when they are first written to, takes longer than the copy itself.
-            self.memory = mmap.mmap(self.fd, size, mmap.MAP_SHARED | mmap.MAP_POPULATE)
+            self.memory = mmap.mmap(fd, size, mmap.MAP_SHARED | mmap.MAP_POPULATE)
         except BaseException:
-            os.close(self.fd)
+            os.close(fd)
             raise
         self.view = memoryview(self.memory)
 
     def close(self) -> None:
         """Give it back, at the end of a run: nothing waits to be sent any more. What is looked at lives on."""
-        os.close(self.fd)
+        if self.fd >= 0:
+            os.close(self.fd)
         with contextlib.suppress(BufferError):
             self.view.release()
             self.memory.close()
@@ -88,6 +100,9 @@ class Arena:
     def block_of(self, segment: object) -> Block | None:
         """The block that a segment lies in, when it is one of this arena."""
         return self._by_memory.get(id(segment.obj)) if isinstance(segment, memoryview) else None
+
+    def sent(self, block: Block) -> None:
+        """The block is on its way; it will be heard of again."""
 
     def free(self, numbers: Iterable[int]) -> None:
         """Nobody needs these blocks any more."""
@@ -140,7 +155,7 @@ class Arena:
         if self._nbytes + size > _MOST_BYTES:
             return None
         try:
-            block = Block(size)
+            block = Block(new_number(), size, new_file())
         except (AttributeError, OSError):
             # Not on this system, or no descriptor, or no memory: then it goes through the socket.
             return None
@@ -153,8 +168,9 @@ class Mappings:
     """The receiver's side."""
 
     def __init__(self) -> None:
-        # Descriptors that have arrived, in order, and those of known blocks.
+        # Descriptors that have arrived, in order, those of loans apart; and those of known blocks.
         self.arrived: deque[int] = deque()
+        self.lent: deque[int] = deque()
         self._known: dict[int, int] = {}
         self._open: deque[tuple[int, mmap.mmap]] = deque()
         # What a forked child may look at, for as long as it lives.
@@ -168,6 +184,10 @@ class Mappings:
         memory = mmap.mmap(self._known[number], size, access=mmap.ACCESS_COPY)
         self._open.append((number, memory))
         return memoryview(memory)
+
+    def room(self, size: int) -> bytearray | memoryview:
+        """Memory for what comes through the socket."""
+        return bytearray(size)
 
     def settle(self) -> tuple[list[int], list[int]]:
         """The blocks that nobody looks at any more, and those that are kept for good."""
@@ -204,8 +224,16 @@ class Mappings:
 
     def close(self) -> None:
         """Give the descriptors back; what is looked at stays."""
-        fds = [*self.arrived, *self._known.values()]
+        fds = [*self.arrived, *self.lent]
         self.arrived.clear()
+        self.lent.clear()
+        for fd in fds:
+            os.close(fd)
+        self.forget()
+
+    def forget(self) -> None:
+        """The same for all blocks that are known so far: the other side has ended them."""
+        fds = [*self._known.values()]
         self._known.clear()
         self._open.clear()
         self._copied.clear()

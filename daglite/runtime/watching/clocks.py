@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from daglite.runtime.chain import Chain
 from daglite.runtime.streams.endings import Ending, Folding
-from daglite.runtime.streams.operators import Enough, Keep, Operator, over
+from daglite.runtime.streams.operating.operators import Enough, Keep, Operator, over
 from daglite.runtime.streams.source import Source
 from daglite.runtime.watching.tally import Tally, TimedItems, timed
 

@@ -15,10 +15,10 @@ from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.executor import Chunk, Hear, Reply, Session
 from daglite.runtime.inline import InlineFlow
-from daglite.runtime.streams.batch import Pace
 from daglite.runtime.streams.endings import Intake
-from daglite.runtime.streams.inlet import Outlet
 from daglite.runtime.streams.merge import Entry
+from daglite.runtime.streams.operating.inlet import Outlet
+from daglite.runtime.streams.sending.batch import Pace
 from daglite.runtime.streams.stream import StreamFlow
 from daglite.runtime.watching.gauges import InlineGauge, WindowGauge
 from daglite.runtime.watching.tally import Tally

@@ -6,6 +6,7 @@ import itertools
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, get_args
 
@@ -44,6 +45,7 @@ class Source:
 
     def __init__(self, n: int | None = None) -> None:
         self.log: list[object] = []
+        self.closed = threading.Event()
         self._n = n
 
     def stream(self) -> Any:
@@ -55,6 +57,7 @@ class Source:
                     yield number
             finally:
                 self.log.append("closed")
+                self.closed.set()
 
         return numbers.iter()
 
@@ -166,17 +169,23 @@ def test_failure_behind_the_last_pair_is_nobodys_business(runtime: RuntimeName) 
 
 
 @WORKERS
-def test_failed_pair_ends_streams_that_would_never_give_another(runtime: RuntimeName) -> None:
+@pytest.mark.parametrize("helper", [True, False])
+def test_failed_pair_ends_streams_that_would_never_give_another(runtime: RuntimeName, helper: bool) -> None:
     """They pull on and on, as nothing comes through: whoever wants their items has failed."""
 
     @task
     def first_only(x: int) -> bool:
         return x == 0
 
+    @task
+    def fails_late(x: Any) -> int:
+        time.sleep(0.1)
+        raise ValueError(x)
+
     one, other = Source(), Source()
-    stream = one.stream().filter(first_only).zip(other.stream().then(same)).then(sum_of).then(fails_at, bad=0)
+    stream = one.stream().filter(first_only).zip(other.stream().then(same)).then(fails_late)
     with pytest.raises(ValueError, match="0"):
-        stream.run(runtime=runtime, workers=2)
+        compile(stream, helper_thread=helper).run(runtime=runtime, workers=2)
 
     assert one.log[-1] == other.log[-1] == "closed"
 
@@ -271,24 +280,56 @@ def test_pairs_go_on_while_a_source_keeps_its_caller(runtime: RuntimeName, place
     assert stuck == [False]
 
 
-@WORKERS
-def test_stream_beside_goes_on_while_the_other_source_keeps_the_caller(runtime: RuntimeName) -> None:
-    """What was pulled before is worked on: the second source waits for a result of the first stream."""
-    saved, stuck = threading.Event(), []
+@pytest.mark.parametrize("helper", [True, False])
+def test_stream_beside_goes_on_while_another_is_waited_for(helper: bool) -> None:
+    """The second item of the first stream is under way when the other stream is asked, and is saved meanwhile."""
+    second, asked, saved, late = threading.Event(), threading.Event(), threading.Event(), []
+
+    @task
+    def work(x: int) -> int:
+        if x == 0:
+            late.append(not second.wait(20))
+        if x == 1:
+            second.set()
+            late.append(not asked.wait(20))
+        return x
+
+    @task
+    def beside(x: int) -> int:
+        if x == 0:
+            asked.set()
+            late.append(not saved.wait(20))
+        return x
 
     class Store:
         def save(self, key: str, value: object) -> None:
-            saved.set()
+            if value == 1:
+                saved.set()
+
+    first = rows.iter(n=3).then(work).save("{iteration_index}", save_store=Store())
+    plan = compile(first.zip(rows.iter(n=3).then(beside)).then(sum_of), helper_thread=helper, batch=1)
+
+    assert plan.run(runtime="threads", workers=4) == [0, 2, 4]
+    assert late == [False] * 3
+
+
+@pytest.mark.parametrize("sizes", [(None, 2), (2, None)])
+@pytest.mark.parametrize("shape", ["a task on the pairs", "tasks everywhere"])
+def test_both_sources_are_closed_while_the_last_pair_is_worked_on(
+    sizes: tuple[int | None, int | None], shape: str
+) -> None:
+    one, other = Source(sizes[0]), Source(sizes[1])
+    late = []
 
     @task
-    def slow() -> Iterator[int]:
-        stuck.append(not saved.wait(20))
-        yield 2
+    def last(pair: tuple[int, int]) -> tuple[int, int]:
+        if pair == (1, 1):
+            late.append(not one.closed.wait(20) or not other.closed.wait(20))
+        return pair
 
-    first = rows.iter(n=1).then(same).save("{iteration_index}", save_store=Store())
+    SHAPES[shape](one.stream(), other.stream()).then(last).run(runtime="threads", workers=2)
 
-    assert first.zip(slow.iter()).run(runtime=runtime, workers=2) == [(0, 2)]
-    assert stuck == [False]
+    assert late == [False]
 
 
 @pytest.mark.parametrize("runtime", ["threads", "processes"])

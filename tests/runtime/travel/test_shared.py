@@ -205,6 +205,30 @@ def test_old_views_that_stay_in_use_are_given_away(nothing_left: None) -> None:
         arena.close()
 
 
+def test_a_new_run_that_arrives_with_the_end_of_the_last_keeps_its_blocks(nothing_left: None) -> None:
+    arena, writer, reader, ours, theirs = wired()
+    with ours, theirs:
+        view = arena.put(memoryview(b"a" * SHARED_BYTES))
+        last = send(writer, reader, ours, theirs, b"head", view)
+        writer.push(Frame(Kind.RESET))
+        new = arena.put(memoryview(b"b" * SHARED_BYTES))
+        assert new is not None
+        writer.push(Frame(Kind.BATCH, segments=[b"head", new]))
+        writer.flush(ours)
+        reset, first = reader.read(theirs)
+        assert reset.kind is Kind.RESET
+        again = send(writer, reader, ours, theirs, b"head", new)
+        found = [bytes(frame.segments[1]) for frame in (last, first, again)]
+        assert found == [b"a" * SHARED_BYTES, b"b" * SHARED_BYTES, b"b" * SHARED_BYTES]
+        del view, last, new, first, again
+        # Of the blocks of the last run nothing more is said.
+        settled = settle(reader)
+        assert settled is not None
+        assert [len(numbers) // 8 for numbers in settled.segments] == [2, 0]
+        reader.mappings.close()
+        arena.close()
+
+
 def test_small_buffers_are_not_worth_a_block() -> None:
     arena = Arena()
     assert arena.put(memoryview(bytes(SHARED_BYTES - 1))) is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from daglite.runtime.streams.operators import Enough, Operator, over
+from daglite.runtime.streams.operating.operators import Enough, Operator, over
 from daglite.runtime.watching.tally import Tally
 
 __all__ = ["Pipe", "Through"]

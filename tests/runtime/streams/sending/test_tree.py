@@ -8,7 +8,7 @@ import random
 import pytest
 from hypothesis import given, strategies as st
 
-from daglite.runtime.streams.tree import Merging, Tree
+from daglite.runtime.streams.sending.tree import Merging, Tree
 
 
 def joined(merging: Merging[str]) -> str:

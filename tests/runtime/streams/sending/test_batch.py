@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from daglite.runtime.streams.batch import Batcher, PullSize
+from daglite.runtime.streams.sending.batch import Batcher, PullSize
 
 # What the design says: about 2 ms of work in a batch, 256 KiB at most, and large items alone.
 AIM, MOST_BYTES, ALONE_BYTES = 0.002, 256 * 1024, 64 * 1024

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import threading
 import time
@@ -266,3 +267,28 @@ def test_operations_see_items_in_order_whatever_the_ending(crew: RuntimeName) ->
     assert sorted(found) == [list(range(start, start + 5)) for start in range(0, 60, 5)]
     behind = rows.iter(n=60).then(lazy).batch(5).reduce(listed, initial=[], ordered=False)
     assert behind.run(runtime=crew, workers=3) == sorted(found)
+
+
+@pytest.mark.parametrize("runtime", ["threads", "processes"])
+def test_async_tasks_beside_the_source_leave_async_folds_their_loop(runtime: RuntimeName) -> None:
+    """The question about item 1 waits until item 0 has been folded; both run in this process, on two threads."""
+    folded = threading.Event()
+    here = double.with_options(on="coordinator")
+
+    @task
+    async def waits(x: int) -> bool:
+        for _ in range(2000):
+            if x == 0 or folded.is_set():
+                return True
+            await asyncio.sleep(0.01)
+        return False
+
+    @task
+    async def add(total: int, x: int) -> int:
+        await asyncio.sleep(0)
+        folded.set()
+        return total + x
+
+    stream = rows.iter(n=4).then(here).take_while(waits).then(double).reduce(add, initial=0)
+
+    assert stream.run(runtime=runtime, workers=2) == 24

@@ -13,9 +13,9 @@ from itertools import islice
 from typing import Final
 
 from daglite.runtime.codec import ItemCodec
-from daglite.runtime.streams.between import Between
 from daglite.runtime.streams.endings import Ending, Relay
 from daglite.runtime.streams.leg import Leg
+from daglite.runtime.streams.operating.between import Between
 from daglite.runtime.streams.source import Source
 from daglite.runtime.streams.window import Window
 

@@ -13,9 +13,9 @@ from daglite.exceptions import ExecutionError, WorkerDiedError, failure_of
 from daglite.functions import describe
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.executor import Held, Reply
-from daglite.runtime.streams import gathering
-from daglite.runtime.streams.batch import HERE
-from daglite.runtime.streams.gathering import Gathering, Stayed
+from daglite.runtime.streams.sending import gathering
+from daglite.runtime.streams.sending.batch import HERE
+from daglite.runtime.streams.sending.gathering import Gathering, Stayed
 from daglite.runtime.streams.window import Window
 from daglite.runtime.travel.wire import Codec
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -17,8 +16,8 @@ from daglite.runtime.codec import ItemCodec
 from daglite.runtime.context import Context
 from daglite.runtime.failures import blame
 from daglite.runtime.saving import Saver
-from daglite.runtime.streams.operators import Keep, Operator, operator_of, saving
-from daglite.runtime.streams.pipe import Pipe, Through
+from daglite.runtime.streams.operating.operators import Keep, Operator, operator_of, saving
+from daglite.runtime.streams.operating.pipe import Pipe, Through
 from daglite.runtime.streams.source import Source
 from daglite.runtime.travel.cells import SCALARS
 from daglite.runtime.watching.tally import Tally, TimedItems
@@ -41,14 +40,17 @@ class BoundSegment(NamedTuple):
     savers: list[Saver | None]
 
 
-def bind_segments(context: Context, stage: StreamStage) -> list[BoundSegment]:
-    """The segments of a stream, for one run.
+def bind_segments(context: Context, stage: StreamStage, places: Sequence[int] = ()) -> list[BoundSegment]:
+    """The segments of a stream, for one run; `places` are those with workers.
 
-    Tasks of operations run where the state is: those of the first segment beside the source, the others as folds do,
-    on the helper thread while the source waits.
+    Tasks of operations run where the state is: up to the first workers beside the source, in its loop; behind them as
+    folds do, on the helper thread while the source waits.
     """
-    loops = [context.loop, *itertools.repeat(context.fold_loop, len(stage.segments) - 1)]
-    return [_bound(context, segment, loop) for segment, loop in zip(stage.segments, loops, strict=True)]
+    beside = places[0] if places else len(stage.segments)
+    return [
+        _bound(context, segment, context.loop if number <= beside else context.fold_loop)
+        for number, segment in enumerate(stage.segments)
+    ]
 
 
 def front(source: Source, *, codec: ItemCodec | None, tally: Tally | None) -> Iterator[object]:

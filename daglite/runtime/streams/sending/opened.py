@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from daglite.runtime.streams.flight import Flight
-from daglite.runtime.streams.spread import PIECE_BYTES
+from daglite.runtime.streams.sending.flight import Flight
+from daglite.runtime.streams.sending.spread import PIECE_BYTES
 from daglite.runtime.streams.window import Window
 
 __all__ = ["Begun", "Opened"]

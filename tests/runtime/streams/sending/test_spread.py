@@ -16,7 +16,7 @@ from daglite import compile, task
 from daglite.exceptions import WorkerDiedError, failure_of
 from daglite.options import RuntimeName, StartMethod
 from daglite.runtime import Processes
-from daglite.runtime.streams.spread import PIECE_ITEMS, OpenItems
+from daglite.runtime.streams.sending.spread import PIECE_ITEMS, OpenItems
 from tests.samples import Memory, double, odd, rows
 from tests.tasks import add
 

@@ -13,8 +13,8 @@ from daglite.exceptions import ExecutionError, failure_of
 from daglite.functions import Function
 from daglite.operations import MEANINGS, OperationKind
 from daglite.program import Operation, Step
-from daglite.runtime.streams.operators import Operator, operator_of
-from daglite.runtime.streams.pipe import Pipe, Through
+from daglite.runtime.streams.operating.operators import Operator, operator_of
+from daglite.runtime.streams.operating.pipe import Pipe, Through
 
 ASKING: dict[OperationKind, Callable[[Any], object]] = {
     "distinct": lambda x: x % 3,

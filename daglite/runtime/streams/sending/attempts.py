@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.executor import Reply
-from daglite.runtime.streams.blaming import Blaming
-from daglite.runtime.streams.ended import died, overdue, spent_on, with_spent
-from daglite.runtime.streams.flight import Flight
+from daglite.runtime.streams.sending.blaming import Blaming
+from daglite.runtime.streams.sending.ended import died, overdue, spent_on, with_spent
+from daglite.runtime.streams.sending.flight import Flight
 from daglite.runtime.streams.window import Window
 from daglite.runtime.trying import Spent
 

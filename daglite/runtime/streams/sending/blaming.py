@@ -12,7 +12,7 @@ from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.executor import Reply
 from daglite.runtime.failures import attempts_of, blame, short_repr
-from daglite.runtime.streams.flight import Flight
+from daglite.runtime.streams.sending.flight import Flight
 from daglite.runtime.streams.source import Source
 from daglite.runtime.streams.verdict import Verdict
 from daglite.runtime.travel.cells import Captured

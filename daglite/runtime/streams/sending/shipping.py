@@ -13,15 +13,15 @@ from daglite.runtime.board import Board
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.executor import Notes, Reply
-from daglite.runtime.streams.attempts import Attempts
-from daglite.runtime.streams.batch import Batcher
-from daglite.runtime.streams.blaming import Blaming
-from daglite.runtime.streams.flight import Flight
-from daglite.runtime.streams.gathering import Gathering, Stayed
 from daglite.runtime.streams.merge import Entry, Merge
-from daglite.runtime.streams.opened import Begun, Opened
+from daglite.runtime.streams.sending.attempts import Attempts
+from daglite.runtime.streams.sending.batch import Batcher
+from daglite.runtime.streams.sending.blaming import Blaming
+from daglite.runtime.streams.sending.flight import Flight
+from daglite.runtime.streams.sending.gathering import Gathering, Stayed
+from daglite.runtime.streams.sending.opened import Begun, Opened
+from daglite.runtime.streams.sending.spread import More, Piece, Skip
 from daglite.runtime.streams.source import Source
-from daglite.runtime.streams.spread import More, Piece, Skip
 from daglite.runtime.streams.verdict import Verdict
 from daglite.runtime.streams.window import Window
 from daglite.runtime.travel.cells import read_marks, reason_of

@@ -20,8 +20,8 @@ from daglite.runtime.board import Board
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.executor import Held, Reply
 from daglite.runtime.failures import attempts_of, raise_blamed
-from daglite.runtime.streams.ended import died
-from daglite.runtime.streams.tree import Merging, Tree
+from daglite.runtime.streams.sending.ended import died
+from daglite.runtime.streams.sending.tree import Merging, Tree
 from daglite.runtime.streams.window import Window
 from daglite.runtime.travel.cells import reason_of
 

@@ -18,9 +18,9 @@ from daglite.runtime.chain import BoundStep, Chain
 from daglite.runtime.failures import attempts_of, raise_blamed, short_repr
 from daglite.runtime.flat import SKIPPED
 from daglite.runtime.saving import Saver
-from daglite.runtime.streams.operators import Operator
-from daglite.runtime.streams.pipe import Pipe
-from daglite.runtime.streams.segments import BoundSegment
+from daglite.runtime.streams.operating.operators import Operator
+from daglite.runtime.streams.operating.pipe import Pipe
+from daglite.runtime.streams.operating.segments import BoundSegment
 from daglite.runtime.trying import Trials
 from daglite.runtime.watching.tally import Tally
 
