@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Protocol, TypeAlias
 
-from daglite.runtime.travel.cells import Captured, first_unloadable
+from daglite.runtime.travel.cells import SCALARS, Captured, first_unloadable
 from daglite.runtime.travel.wire import Codec
 
 __all__ = ["Copying", "ItemCodec", "Packed", "Sharing", "bulk_of"]
@@ -93,7 +93,9 @@ class Sharing:
 
     def weigh(self, cells: Sequence[object]) -> int:
         """The sizes of all of them."""
-        return sum(map(self.size, cells))
+        # The same for values that say nothing of their data, which most batches hold.
+        simple = set(map(type, cells)) <= SCALARS
+        return sum(map(sys.getsizeof if simple else self.size, cells))
 
     def pack(self, cells: Sequence[object], *, plain: bool = False) -> list[object]:
         """The cells in a list of its own: its worker may cut it short."""
