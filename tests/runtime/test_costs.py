@@ -18,24 +18,10 @@ from numpy.typing import NDArray
 import daglite
 from daglite import Future, task
 from tests.runtime.costs import Costs, costs_of
+from tests.tasks import add, count, double
 
 MANY, WORKERS, LARGE = 100_000, 2, 10_000_000
 ARRAY = 1_000_000
-
-
-@task
-def count(n: int) -> Iterator[int]:
-    yield from range(n)
-
-
-@task
-def double(x: int) -> int:
-    return x * 2
-
-
-@task
-def add(total: int, item: int) -> int:
-    return total + item
 
 
 @task

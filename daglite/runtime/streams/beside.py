@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from daglite.runtime.streams.company import Company
-from daglite.runtime.streams.source import Closable
+from daglite.runtime.streams.source import Closable, close_all
 
 __all__ = ["Drawn", "Flowing", "Nest", "Pulled"]
 
@@ -78,8 +78,7 @@ class Nest:
 
     def close(self) -> None:
         """End all that is pulled here."""
-        for one in self.pulled:
-            one.close()
+        close_all(self.pulled)
 
 
 class Pulled:

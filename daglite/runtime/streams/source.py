@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,7 +18,7 @@ from daglite.runtime.failures import blame, raise_blamed, short_repr
 from daglite.runtime.saving import Saver
 from daglite.runtime.travel.cells import SCALARS, SMALL, Unloadable
 
-__all__ = ["Closable", "Places", "Source"]
+__all__ = ["Closable", "Places", "Source", "close_all"]
 
 
 # The longest pull, in seconds.
@@ -34,6 +35,13 @@ class Closable(Protocol):
     """What can be ended."""
 
     def close(self) -> None: ...
+
+
+def close_all(several: Sequence[Closable]) -> None:
+    """Close them in this order, each of them although one before it raises; the last error is raised."""
+    with contextlib.ExitStack() as closing:
+        for one in reversed(several):
+            closing.callback(one.close)
 
 
 class Source:
@@ -158,11 +166,7 @@ class Source:
 
     def end(self) -> None:
         """Close the generator, and what is pulled beside it: nobody is at work on what came any more."""
-        try:
-            self.close()
-        finally:
-            for one in self.beside:
-                one.close()
+        close_all([self, *self.beside])
 
     def index_of(self, place: int) -> int:
         """The index by which users know the item at this place."""

@@ -52,32 +52,12 @@ class TimedOperator:
         return TimedItems(iter(given), self.tally)
 
 
-class _Fed:
-    """Items on their way into an operator that pulls them: the time that they take is not its own."""
-
-    def __init__(self, items: Iterator[object], tally: Tally) -> None:
-        self._items = items
-        self._tally = tally
-
-    def __iter__(self) -> _Fed:
-        return self
-
-    def __next__(self) -> object:
-        tally, began = self._tally, time.perf_counter()
-        try:
-            item = next(self._items)
-        finally:
-            tally.seconds -= time.perf_counter() - began
-        tally.begun += 1
-        return item
-
-
 class Aside:
-    """What an operator pulls beside its items: a stream with clocks of its own."""
+    """What an operator pulls, from in front of it or beside: the time that it takes is not the operator's own."""
 
     def __init__(self, items: Iterator[object], tally: Tally) -> None:
         self._items = items
-        self._tally = tally
+        self.tally = tally
 
     def __iter__(self) -> Aside:
         return self
@@ -87,13 +67,22 @@ class Aside:
         try:
             return next(self._items)
         finally:
-            self._tally.seconds -= time.perf_counter() - began
+            self.tally.seconds -= time.perf_counter() - began
 
     def close(self) -> None:
         """End the stream."""
         close = getattr(self._items, "close", None)
         if close is not None:
             close()
+
+
+class _Fed(Aside):
+    """Items on their way into an operator that pulls them, which are counted."""
+
+    def __next__(self) -> object:
+        item = super().__next__()
+        self.tally.begun += 1
+        return item
 
 
 def timed_saver(saver: Keep, tally: Tally) -> Keep:
