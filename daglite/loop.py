@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 _HEAD = "def loop(items, start, value, calls, savers, save_item, snap, end, failed):"
+_INDEX = "start + gone(ticks) - 1"
 _END = {
     "fold": "    value = end(value, {x})",
     "each": "    end({x})",
@@ -70,7 +71,7 @@ class Shape(NamedTuple):
     @property
     def counts(self) -> bool:
         """Whether some line needs the index of each item."""
-        taken = self.saves_items or self.snaps or self.copies
+        taken = self.saves_items or self.snaps
         return taken or any(self.saves) or self.end == "numbered"
 
     @property
@@ -185,13 +186,15 @@ def spreading(steps: Sequence[Spreading]) -> int | None:
 def write_loop(shape: Shape) -> WrittenLoop:
     """Write the loop for streams of this shape."""
     head = "index, item in enumerate(items, start)" if shape.counts else "item in compress(items, ticks)"
+    # Where only some items need their index, it is counted for those.
+    index = "index" if shape.counts else _INDEX
     lines = [(f"for {head}:", Place("source"))]
     if shape.saves_items:
         lines.append(("    save_item(index, item)", Place("item")))
     if shape.snaps:
         lines.append(("    item = snap(index, item)", Place("item")))
     if shape.copies:
-        lines.append(("    if type(item) is not known: known, item = snap(index, item)", Place("item")))
+        lines.append((f"    if kind(item) is not known: known, item = snap({index}, item)", Place("item")))
     x = "item"
     cells = 0
     outside: list[tuple[str, Place]] = []
@@ -216,7 +219,7 @@ def write_loop(shape: Shape) -> WrittenLoop:
             outside, lines = [*lines, ("    for x in x:", Place("call", step))], []
     if shape.copies and shape.saves:
         lines.append(
-            (f"    if type({x}) is not usual: usual, {x} = keep(index, {x})", Place("result", len(shape.saves) - 1))
+            (f"    if kind({x}) is not usual: usual, {x} = keep({index}, {x})", Place("result", len(shape.saves) - 1))
         )
     if shape.end == "yield" and shape.spreads is not None:
         lines.append((f"    for x in parts({x}):", Place("call", len(shape.saves) - 1)))
@@ -244,11 +247,12 @@ def _framed(shape: Shape, lines: list[tuple[str, Place]], x: str) -> WrittenLoop
         for names, of in ((calls, "calls"), (saves, "savers"), (copies, "snap"), (pair, "end"))
         if names
     ]
-    kinds = ["    known = usual = int"] if shape.copies else []
+    # A local name is read faster than a global one.
+    kinds = ["    kind, known, usual = type, int, int"] if shape.copies else []
     names = "index, item, x = start - 1, None, None" if shape.counts else "ticks, item, x = new_ticks(), None, None"
     top = [_HEAD, *(f"    {line}" for line in unpack), *kinds, f"    {names}", "    try:"]
     body = [f"        {line}" for line, _ in lines]
-    index, count = ("index", "index + 1 - start") if shape.counts else ("start + gone(ticks) - 1", "gone(ticks)")
+    index, count = ("index", "index + 1 - start") if shape.counts else (_INDEX, "gone(ticks)")
     tail = [
         "    except BaseException as error:",
         f"        failed(error, error.__traceback__.tb_lineno, {index}, item, {x})",

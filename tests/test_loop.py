@@ -99,6 +99,7 @@ SHAPES = [
     Shape((True, False, True), "cells", filters=frozenset({0, 2})),
     Shape((False,), "fold", filters=frozenset({0}), ends=True),
     Shape((False, True), "fold", saves_items=True, copies=True),
+    Shape((False, False), "fold", copies=True),
 ]
 
 
@@ -108,8 +109,8 @@ def test_places_belong_to_their_lines(shape: Shape) -> None:
     lines = written.source.splitlines()[written.first_line - 1 :]
     starts = {
         "source": ("for index, item in enumerate(", "for item in compress("),
-        "item": ("save_item(", "item = snap(", "if type(item)"),
-        "result": ("if type(x)", "if type(item)"),
+        "item": ("save_item(", "item = snap(", "if kind(item)"),
+        "result": ("if kind(x)", "if kind(item)"),
         "call": ("x = call_{step}(", "if not call_{step}("),
         "save": ("save_{step}(",),
         "end": ("value = end(", "end(", "append(", "mark(", "continue", "if full(", "break"),

@@ -16,7 +16,7 @@ from daglite.runtime.streams.stream import StreamFlow
 __all__ = ["AdaptiveFlow"]
 
 # Between two looks at the clock: so many items at most, and about so many seconds.
-_PIECE_ITEMS = 256
+_PIECE_ITEMS = 512
 _PIECE_SECONDS = 0.00025
 
 # macOS counts for the whole process only.
