@@ -217,15 +217,14 @@ def write_loop(shape: Shape) -> WrittenLoop:
             cells += 1
         if step == shape.spreads and shape.end not in ("cells", "yield"):
             outside, lines = [*lines, ("    for x in x:", Place("call", step))], []
-    if shape.copies and shape.saves:
-        lines.append(
-            (f"    if kind({x}) is not usual: usual, {x} = keep({index}, {x})", Place("result", len(shape.saves) - 1))
-        )
+    last, inner = len(shape.saves) - 1, ""
     if shape.end == "yield" and shape.spreads is not None:
-        lines.append((f"    for x in parts({x}):", Place("call", len(shape.saves) - 1)))
-        lines.append(("        yield x", Place("end")))
-    else:
-        lines.append((_END[shape.end].format(x=x), Place("end")))
+        lines.append((f"    for x in parts({x}):", Place("call", last)))
+        inner = "    "
+    if shape.copies and shape.saves:
+        copied = f"    if kind({x}) is not usual: usual, {x} = keep({index}, {x})"
+        lines.append((inner + copied, Place("result", last)))
+    lines.append((inner + _END[shape.end].format(x=x), Place("end")))
     if shape.marks:
         lines.append((f"    mark({cells + 1})", Place("end")))
     if shape.ends:

@@ -16,6 +16,7 @@
 | aside | a run on a thread, awaited | replay | one failed item once more |
 | spots | numbers of steps for seeds and waits | advice | about common mistakes |
 | logs | records and warnings of workers | empty | what folds on workers start from |
+| sections | many legs without workers | | |
 """
 
 from __future__ import annotations

@@ -9,30 +9,28 @@ import math
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-from daglite.exceptions import Failure, ParameterError, TransferError
+from daglite.exceptions import Failure, ParameterError
 from daglite.lazy import lazy
-from daglite.program import MappedSource, Step, StreamStage, steps_of
+from daglite.program import MappedSource, Segment, Step, StreamStage, steps_of
 from daglite.runtime.auto.adaptive import AdaptiveFlow
-from daglite.runtime.auto.choice import Answer
 from daglite.runtime.auto.copies import Copies
+from daglite.runtime.auto.opening import adaptive_flow, begins_here
 from daglite.runtime.chain import BoundStep, Chain, open_items
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.context import Context
 from daglite.runtime.failures import raise_blamed
 from daglite.runtime.inline import InlineFlow
 from daglite.runtime.saving import Saver
+from daglite.runtime.sections import LegHere, Sections
 from daglite.runtime.streams.beside import Nest, Pulled
 from daglite.runtime.streams.company import Company
-from daglite.runtime.streams.endings import Ending, Folding, Handover, Intake, Yielding
+from daglite.runtime.streams.endings import Ending, Folding, Handover, Yielding
+from daglite.runtime.streams.operating.pipe import DEEP
 from daglite.runtime.streams.operating.segments import BoundSegment, Closing, bind_segments, front, piped
 from daglite.runtime.streams.routing import (
-    Part,
     away,
     board_of,
-    open_intake,
     open_parts,
-    span_of,
-    steps_and_savers,
     stream_flow,
 )
 from daglite.runtime.streams.source import Source
@@ -136,30 +134,23 @@ def _open_flow(
 ) -> Flow:
     places = [] if context.inline else away(stage, fold)
     segments = bind_segments(context, stage, places)
-    links, savers = segments[-1].links, segments[-1].savers
-    limited = [*links, fold] if fold is not None else links
-    # Several segments go to workers as a whole.
-    # A partition alone may be as long as a run: nothing is measured until it is over.
-    alone = len(segments) == 1 and not nest.pulled and nest.outer is None
-    single = alone and not any(link.flattens for link in stage.links)
-    adaptive = bool(places) and single and context.begins_here([step.function for step in limited])
-    if places and not adaptive:
-        codec: ItemCodec | None = board_of(context, stage.segments[places[0]]).session.codec
+    adaptive = bool(places) and begins_here(context, stage, segments, fold, nest)
+    if places:
+        boards = [] if adaptive else [board_of(context, stage.segments[place]) for place in places]
+        codec: ItemCodec | None = boards[0].session.codec if boards else context.codec
+        assert codec is not None
         source, _ = _open_source(context, stage, codec)
-        source, parts = open_parts(context, stage, segments, ending, source, fold)
+        source, parts = open_parts(context, stage, segments, ending, source, fold, codec)
         source.beside = nest.pulled
-        return stream_flow(context, stage, source, parts, ordered, ending, nest)
+        if adaptive:
+            return adaptive_flow(context, stage, source, segments, parts, ending, here, ordered=ordered, nest=nest)
+        return stream_flow(context, stage, source, parts, boards, ordered, ending, nest)
     source, codec = _open_source(context, stage, context.codec)
     segments = _joined(segments)
     links, savers = segments[-1].links, segments[-1].savers
     tallies: list[Tally] | None = [] if context.watch is not None and context.watch.steps else None
-    source, codec = _before_last(context, stage, source, segments, codec, tallies, limited=bool(limited))
+    source, codec = _before_last(context, stage, source, segments, codec, tallies, limited=bool(links))
     source.beside = nest.pulled
-    if adaptive:
-        steps, wanted = steps_and_savers(links, savers, fold)
-        intake = open_intake(context, wanted, ending, span_of(source), parts=fold is not None, most=stage.most)
-        inline = _inline_part(context, source, links, savers, here or ending, folds=fold is not None, most=stage.most)
-        return _adaptive_flow(context, stage, source, inline, steps, intake, ordered, nest, tallies or ())
     chain = Chain(links, context.loop, trials=context.trials)
     return _inline_flow(context, steps_of(stage), source, chain, savers, ending, codec, stage.most, tallies or ())
 
@@ -192,7 +183,12 @@ def _before_last(
     """
     last, generated = len(segments) - 1, isinstance(stage.source, Step)
     operated = [segment for segment in stage.segments if segment.operations or segment is stage.segments[0]]
+    deep = last > DEEP
     for number, (planned, (pipe, links, savers)) in enumerate(zip(operated, segments, strict=True)):
+        if number and deep:
+            # Each would be pulled by the one behind it, and that is more calls inside one another than there may be.
+            codec = codec if limited else None
+            return _in_sections(context, source, segments, operated, codec, tallies), codec
         if pipe is not None:
             own = Tally(source.number) if tallies is not None and number == 0 and generated else None
             if tallies is not None:
@@ -202,20 +198,52 @@ def _before_last(
             copied_by = codec if number == 0 and generated else None
             source, codec = piped(source, planned, pipe, kept, copied_by=copied_by, tally=own), kept
         if number < last:
+            if tallies is not None and pipe is None and generated:
+                # Mapped values are counted by the task that takes them.
+                tallies.append(clocks.clocked(source))
+            if deep:
+                continue
             chain = Chain(links, context.loop, trials=context.trials)
             if tallies is not None:
-                # Mapped values are counted by the task that takes them.
-                tallies += [*([clocks.clocked(source)] if pipe is None and generated else []), *chain.tallies]
+                tallies += chain.tallies
             source = _flowing(context, source, chain, savers)
     return source, codec
 
 
+def _in_sections(
+    context: Context,
+    source: Source,
+    segments: Sequence[BoundSegment],
+    planned: Sequence[Segment],
+    codec: ItemCodec | None,
+    tallies: list[Tally] | None,
+) -> Source:
+    """What reaches the links of the last of many segments, as a source; the operations of the first stand before it."""
+    legs, origin, step = list[LegHere](), source, planned[0].links[-1]
+    for number, (_, links, savers) in enumerate(segments[:-1], start=1):
+        pipe, operations = segments[number].pipe, planned[number].operations
+        assert pipe is not None, "only operations divide segments here"
+        chain = Chain(links, context.loop, trials=context.trials)
+        if tallies is not None:
+            tallies += [*chain.tallies, *pipe.tallies]
+        apart = any(operation.kind == "unbatch" for operation in operations)
+        flow = _results(context, origin, chain, savers)
+        legs.append(LegHere(flow, pipe, spreads=links[-1].spreads, apart=apart))
+        step = operations[-1].step
+        origin = Source(iter(()), name=step.function.name, number=step.number, saver=None, codec=context.codec)
+    items = Closing(iter(Sections(source.items, legs, source.close)), source.close)
+    return Source(items, name=step.function.name, number=step.number, saver=None, codec=codec)
+
+
 def _flowing(context: Context, source: Source, chain: Chain, savers: Sequence[Saver | None]) -> Source:
     """The results of a segment in this process, as a source for the operations behind it."""
-    last = chain.steps[-1]
-    copies = None if context.codec is None else Copies(context.codec, source, last)
-    results = InlineFlow(source, chain, savers, Yielding(), context.codec, watchful=False, copies=copies).results()
+    last, results = chain.steps[-1], _results(context, source, chain, savers).results()
     return Source(Closing(results, source.close), name=last.function.name, number=last.number, saver=None, codec=None)
+
+
+def _results(context: Context, source: Source, chain: Chain, savers: Sequence[Saver | None]) -> InlineFlow:
+    copies = None if context.codec is None else Copies(context.codec, source, chain.steps[-1])
+    return InlineFlow(source, chain, savers, Yielding(), context.codec, watchful=False, copies=copies)
 
 
 def gapped(context: Context, stage: StreamStage) -> bool:
@@ -305,61 +333,3 @@ def _iterable(name: str, value: object, task: str) -> Iterable[object]:
     if isinstance(value, Iterable) or hasattr(value, "__getitem__"):
         return cast("Iterable[object]", value)
     raise ParameterError(f"`map` of task '{task}' needs an iterable for '{name}'; the future gave {value!r}")
-
-
-def _inline_part(
-    context: Context,
-    source: Source,
-    links: Sequence[BoundStep],
-    savers: Sequence[Saver | None],
-    ending: Ending,
-    *,
-    folds: bool,
-    most: int | None,
-) -> InlineFlow:
-    """What a stream does here before it moves. Where workers fold, no result would cross, so none is copied."""
-    assert context.codec is not None
-    copies = Copies(context.codec, source, None if folds else links[-1])
-    watchful = context.cancellable or ending.keeps
-    chain = Chain(links, context.loop, trials=context.trials)
-    return InlineFlow(source, chain, savers, ending, context.codec, watchful=watchful, copies=copies, most=most)
-
-
-def _adaptive_flow(
-    context: Context,
-    stage: StreamStage,
-    source: Source,
-    inline: InlineFlow,
-    steps: Sequence[BoundStep],
-    intake: Intake,
-    ordered: bool,
-    nest: Nest,
-    before: Sequence[Tally] = (),
-) -> AdaptiveFlow:
-    """A flow in this process that may move to workers with all that it has."""
-    folds = steps[-1].starts is not None
-
-    def move(answer: Answer) -> StreamFlow | None:
-        board = context.crew(answer)
-        try:
-            part = Part(board, steps, intake, tallies=tuple(before))
-            flow = stream_flow(context, stage, source, [part], ordered, inline.ending, nest)
-        except TransferError as error:
-            _log.debug("%s", error)
-            return None
-        source.use(board.session.codec)
-        intake.left = inline.left
-        if folds:
-            intake.go_on(inline.ending)
-        return flow
-
-    watch = context.watch
-    if watch is None:
-        return AdaptiveFlow(inline, context.choice(), move, folds=folds)
-    number = watch.stage_of(steps[0].number)
-    watch.opened(number, 0, 1, source.total, watched.InlineGauge(source, context.ledger))
-    last = steps_of(stage)[-1].number
-    tallies = clocks.clocks(source, inline.chain, inline.ending, last, before) if watch.steps else []
-    flow = watched.WatchedAdaptive(inline, context.choice(), move, folds=folds)
-    flow.watch(watch, number, [*before, *tallies])
-    return flow

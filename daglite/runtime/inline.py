@@ -133,13 +133,15 @@ class InlineFlow:
         self.left -= 1
         return not self.left
 
-    def results(self) -> Iterator[object]:
-        """The results one by one, as they are asked for: where the ending is a `Yielding`."""
+    def results(
+        self, items: Iterator[object] | None = None, calls: Sequence[Callable[[Any], Any]] | None = None
+    ) -> Iterator[object]:
+        """The results one by one, as they are asked for, of these items or of all; where the ending is a `Yielding`."""
         return self._loop.items(
-            self.source.items,
-            0,
+            self.source.items if items is None else items,
+            self.source.count,
             None,
-            self.calls,
+            self.calls if calls is None else calls,
             self._saves,
             self.source.saver,
             self._snaps,

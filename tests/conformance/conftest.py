@@ -15,8 +15,9 @@ from daglite.options import Runtime
 from daglite.runtime import Dask, Inline, Processes, Ray, Threads
 from daglite.runtime.streams.sending import gathering
 from tests.conformance.commands import dask_by_command
+from tests.runtime.auto.choosing import at
 
-ENGINES = os.environ.get("DAGLITE_ENGINES", "inline threads processes dask").split()
+ENGINES = os.environ.get("DAGLITE_ENGINES", "inline threads processes auto dask").split()
 # Those whose workers may be on other machines.
 CLUSTERS = [name for name in ENGINES if name in ("dask", "ray")]
 
@@ -49,6 +50,9 @@ class Engines:
                 return Threads(workers=2)
             case "processes":
                 return Processes(workers=2)
+            case "auto":
+                # It has begun in this process when it moves.
+                return at(3)
             case "dask":
                 address = self._stack.enter_context(dask_by_command(self._folder, workers=2))
                 return self._stack.enter_context(Dask(address))
@@ -78,13 +82,13 @@ def engine(engine_name: str, engines: Engines) -> Runtime:
     return engines[engine_name]
 
 
-@pytest.fixture(scope="session", params=[name for name in ENGINES if name != "inline"])
+@pytest.fixture(scope="session", params=[name for name in ENGINES if name not in ("inline", "auto")])
 def crewed(request: pytest.FixtureRequest, engines: Engines) -> Runtime:
     """Every runtime that has workers."""
     return engines[request.param]
 
 
-@pytest.fixture(scope="session", params=[name for name in ENGINES if name not in ("inline", "threads")])
+@pytest.fixture(scope="session", params=[name for name in ENGINES if name not in ("inline", "threads", "auto")])
 def apart(request: pytest.FixtureRequest, engines: Engines) -> Runtime:
     """Every runtime whose workers share nothing with the coordinator."""
     return engines[request.param]

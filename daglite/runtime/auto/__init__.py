@@ -3,5 +3,6 @@
 | file | what it is | file | what it is |
 |---|---|---|---|
 | adaptive | the stream | choice | when it moves, and where to: pure |
-| copies | what is copied until then, as workers would | | |
+| course | what it does until then, measured | copies | what is copied meanwhile, as workers would |
+| opening | all of that put together | | |
 """

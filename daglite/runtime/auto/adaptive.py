@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 import resource
 import time
-from collections.abc import Callable, Sequence
-from itertools import islice
-from typing import Any
+from collections.abc import Callable
 
 from daglite.runtime.auto.choice import Answer, Choice, Part, Slice
-from daglite.runtime.inline import InlineFlow
+from daglite.runtime.auto.course import Course
+from daglite.runtime.streams.source import Source
 from daglite.runtime.streams.stream import StreamFlow
 
 __all__ = ["AdaptiveFlow"]
@@ -26,20 +25,25 @@ _log = logging.getLogger("daglite")
 
 
 class AdaptiveFlow:
-    """An inline flow until a choice says otherwise; then a flow with workers, for the same source and ending."""
+    """A course in this process until a choice says otherwise; then a flow with workers that goes on from there."""
 
     def __init__(
-        self, inline: InlineFlow, choice: Choice, move: Callable[[Answer], StreamFlow | None], *, folds: bool
+        self,
+        source: Source,
+        course: Course,
+        choice: Choice,
+        move: Callable[[Answer], StreamFlow | None],
+        *,
+        watchful: bool,
     ) -> None:
-        """`move` gives the flow that goes on, or None when it cannot be had; `folds`: the fold moves, too."""
-        assert inline.copies is not None
-        self._source = inline.source
-        self._inline = inline
-        self._copies = inline.copies
-        self._stopwatch = _Stopwatch(inline.calls, inline.ending.one if folds else None)
+        """`move` gives the flow that goes on, or None when it cannot be had; one that is `watchful` returns after each
+        item: someone may cancel the run.
+        """
+        self._source = source
+        self._course = course
         self._choice = choice
         self._move = move
-        self._ended = inline.full
+        self._watchful = watchful
         self._piece = 1
         self._answer: Answer = "stay"
         self._there: StreamFlow | None = None
@@ -52,8 +56,8 @@ class AdaptiveFlow:
         if self._there is not None:
             return self._there.advance()
         part = self._choice.next()
-        self._answer = self._choice.observe(self._run(part), self._source.more())
-        return not self._ended
+        self._answer = self._choice.observe(self._run(part), self._course.more())
+        return not self._course.over
 
     def rest(self) -> None:
         """The caller is away, between two items of a consumer."""
@@ -70,26 +74,22 @@ class AdaptiveFlow:
         if self._there is not None:
             self._there.close()
         else:
-            self._source.close()
+            self._source.end()
 
     def _run(self, part: Part) -> Slice:
         """Take a part of the items through, in this process, with a look at the clock now and then."""
-        watch, copies = self._stopwatch, self._copies
-        watch.reset()
-        calls, end = (watch.calls, watch.end) if part.timed else (None, None)
-        nbytes, pauses, began = copies.nbytes, _pauses(), time.perf_counter()
-        left, count, now = (1 if self._inline.watchful else part.items), 0, began
-        while left > 0 and now - began < part.seconds and not self._ended:
+        course = self._course
+        course.begin(timed=part.timed)
+        pauses, began = _pauses(), time.perf_counter()
+        left, now = (1 if self._watchful else part.items), began
+        while left > 0 and now - began < part.seconds and not course.over:
             size, before = min(self._piece, left), now
-            got = self._inline.take(islice(self._source.items, size), calls, end)
-            count, left, now = count + got, left - size, time.perf_counter()
-            self._ended = got < size or self._inline.full
+            left, now = left - max(1, course.take(size)), time.perf_counter()
             if now - before > _PIECE_SECONDS:
                 self._piece = max(1, self._piece // 2)
             elif size == self._piece:
                 self._piece = min(_PIECE_ITEMS, 2 * size)
-        nbytes, pauses = copies.nbytes - nbytes, _pauses() - pauses
-        return Slice(count, now - began, nbytes, part.timed, watch.wall, watch.processor, pauses)
+        return course.end(now - began, _pauses() - pauses, timed=part.timed)
 
     def _go(self) -> None:
         answer, self._answer = self._answer, "stay"
@@ -98,30 +98,6 @@ class AdaptiveFlow:
         if self._there is None:
             self._choice.close(answer)
         _log.debug("%s; %s", said, f"goes on with {answer}" if self._there else f"cannot go on with {answer}")
-
-
-class _Stopwatch:
-    """The seconds in tasks: on the clock, and of the processor."""
-
-    def __init__(self, calls: Sequence[Callable[[Any], Any]], fold: Callable[..., Any] | None) -> None:
-        self.wall = self.processor = 0.0
-        self.calls = [self._timed(call) for call in calls]
-        self.end = None if fold is None else self._timed(fold)
-
-    def reset(self) -> None:
-        """Begin at zero."""
-        self.wall = self.processor = 0.0
-
-    def _timed(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        def timed(*values: object) -> object:
-            processor, began = time.thread_time(), time.perf_counter()
-            try:
-                return call(*values)
-            finally:
-                self.wall += time.perf_counter() - began
-                self.processor += time.thread_time() - processor
-
-        return timed
 
 
 def _pauses() -> int:

@@ -16,7 +16,7 @@ from daglite.runtime.travel.wire import Codec
 __all__ = ["Copies", "SpareArena", "copied_result", "small_copy"]
 
 # Larger containers are pickled: their bytes count when a move is considered.
-_FEW = 64
+_FEW = 1024
 
 
 class _Never:
@@ -44,16 +44,20 @@ class Copies:
     `nbytes` counts what could not be passed on as it was.
     """
 
-    def __init__(self, codec: Codec, source: Source, last: BoundStep | None) -> None:
-        """`last` gives the results; None when they would not cross, so that they are what they are."""
+    def __init__(self, codec: Codec, source: Source, last: BoundStep | None, *, fresh: bool = False) -> None:
+        """`last` gives the results; None when they would not cross, so that they are what they are.
+
+        `fresh`: nobody else has the items, nor what they hold.
+        """
         self.nbytes = 0
+        self._fresh = fresh
         self._codec = codec
         self._source = source
         self._last = last
 
     def item(self, index: int, item: object) -> tuple[type, object]:
         """The item as it was when it was yielded, whatever the generator does with its buffer afterwards."""
-        if type(item) in SCALARS:
+        if self._fresh or type(item) in SCALARS:
             return type(item), item
         small = small_copy(item)
         if small is not None:

@@ -21,7 +21,7 @@ from daglite.runtime.streams.endings import Combining, Ending, Intake, Relay
 from daglite.runtime.streams.leg import Leg
 from daglite.runtime.streams.merge import Merge
 from daglite.runtime.streams.operating.between import Between, Known, Pair, between, numbered
-from daglite.runtime.streams.operating.inlet import Inlet, Outlet, Outputs
+from daglite.runtime.streams.operating.inlet import Inlet, Outlet, Outputs, Past
 from daglite.runtime.streams.operating.pipe import Through
 from daglite.runtime.streams.operating.segments import BoundSegment, Closing, front as read
 from daglite.runtime.streams.route import Route
@@ -47,12 +47,12 @@ _log = logging.getLogger("daglite")
 
 
 class Part(NamedTuple):
-    """One segment for workers: where they are, what they do, and what takes their results in.
+    """One segment for workers: what they do, and what takes their results in.
 
-    Where more comes behind it, results go to the `relay`, and from there through what is `behind`.
+    Where more comes behind it, results go to the `relay`, and from there through what is `behind`, which has a `past`
+    where the stream did not begin on workers.
     """
 
-    board: Board
     steps: Sequence[BoundStep]
     intake: Intake
     relay: Relay | None = None
@@ -60,6 +60,11 @@ class Part(NamedTuple):
     # Its number in the stream; clocks of tasks that run here, before and behind it.
     segment: int = 0
     tallies: tuple[Tally, ...] = ()
+    past: Past | None = None
+
+    def after(self, past: Past) -> Part:
+        """The same for a stream that has a past."""
+        return self._replace(past=past)
 
 
 def stream_flow(
@@ -67,11 +72,12 @@ def stream_flow(
     stage: StreamStage,
     source: Source,
     parts: Sequence[Part],
+    boards: Sequence[Board],
     ordered: bool,
     ending: Ending,
     nest: Nest,
 ) -> StreamFlow:
-    """The flow of a source through these parts; something may stand behind the last one, too, before the `ending`."""
+    """The flow of a source through these parts, on a board each; operations may stand behind the last one, too."""
     watch, told = context.watch, context.watch is not None and context.watch.batches
     verdict = Verdict(ordered=ordered)
     inlets = sum(part.behind is not None for part in parts)
@@ -79,23 +85,24 @@ def stream_flow(
     legs: list[Leg] = []
     origin: Source = source
     outlet: Outlet | None = None
-    for number, part in enumerate(parts):
+    for number, (part, board) in enumerate(zip(parts, boards, strict=True)):
         # Operations see items in the order of the source, whatever the ending says; but for those that do not mind.
         kept = ordered or (part.behind is not None and _minds_order(stage, number + 1))
         merge: Merge[list[object]] = Merge(ordered=kept, first=origin.count)
-        legs.append(_leg(context, stage, origin, part, merge, verdict, number, nbytes, ending))
+        legs.append(_leg(context, stage, origin, part, board, merge, verdict, number, nbytes, ending))
         if part.behind is None or part.relay is None:
             continue
-        outputs = Outputs(legs[-1], part.relay, part.behind, lambda: route.failing())
+        came = 0 if part.past is None else part.past.came
+        outputs = Outputs(legs[-1], part.relay, part.behind, lambda: route.failing(), part.past)
         if number + 1 < len(parts):
-            origin = Inlet(outputs, part.behind, parts[number + 1].board.session.codec)
+            origin = Inlet(outputs, part.behind, boards[number + 1].session.codec, came)
         else:
             kind = watched.WatchedOutlet if told else Outlet
-            outlet = kind(outputs, ending, Window(stage.limits.items(part.board.session.workers), nbytes))
+            outlet = kind(outputs, ending, Window(stage.limits.items(board.session.workers), nbytes), came)
     taken = None if nest.outer is None else nest.taken
     route = Route(legs, verdict, outlet=outlet, size=stage.limits.window, taken=taken)
     if watch is not None:
-        workers = sum({part.board: part.board.session.workers for part in parts}.values())
+        workers = sum({board: board.session.workers for board in boards}.values())
         gauge = watched.WindowGauge(route, source.count, context.ledger)
         size = stage.limits.window or sum(leg.window.size for leg in legs)
         watch.opened(watch.stage_of(parts[0].steps[0].number), workers, size, source.total, gauge)
@@ -144,20 +151,21 @@ def _leg(
     stage: StreamStage,
     origin: Source,
     part: Part,
+    board: Board,
     merge: Merge[list[object]],
     verdict: Verdict,
     number: int,
     nbytes: int,
     ending: Ending,
 ) -> Leg:
-    session = part.board.session
+    session = board.session
     *steps, last = part.steps
     steps.append(replace(last, spreads=last.spreads and session.resumes(last.function)))
     window = Window(stage.limits.items(session.workers), nbytes, folds=steps[-1].starts is not None)
-    gathering = _gathering(context, part.board, steps, window, nbytes, ending) if part.relay is None else None
+    gathering = _gathering(context, board, steps, window, nbytes, ending) if part.relay is None else None
     shipping = Shipping(
         source=origin,
-        board=part.board,
+        board=board,
         codec=session.codec,
         program=session.install(steps),
         steps=steps,
@@ -198,11 +206,14 @@ def open_parts(
     ending: Ending,
     source: Source,
     fold: BoundStep | None,
+    codec: ItemCodec,
 ) -> tuple[Source, list[Part]]:
-    """What stands in front of the first workers, as a source, and the segments with workers as parts."""
+    """What stands in front of the first workers, as a source, and the segments with workers as parts.
+
+    `codec` is that of the first workers.
+    """
     pairs: list[Pair] = list(zip(stage.segments, segments, strict=True))
     places = away(stage, fold)
-    boards = {place: board_of(context, stage.segments[place]) for place in places}
     start = source.indices is not None
     # Where a task in the coordinator looks at the index of an item, or what comes from a list has gaps.
     front = between(
@@ -218,7 +229,7 @@ def open_parts(
     if places[0] or segments[0].pipe is not None:
         if context.watch is not None and context.watch.steps and isinstance(stage.source, Step):
             own = Tally(source.number)
-        source = _behind_front(stage, source, front, boards[places[0]].session.codec, own)
+        source = _behind_front(stage, source, front, codec, own)
     parts: list[Part] = []
     before = front.tallies if own is None else (own, *front.tallies)
     span = span_of(source)
@@ -244,7 +255,7 @@ def open_parts(
         intake = open_intake(context, wanted, relay or ending, span, parts=folds, most=most)
         tallies = (*before, *(() if behind is None else behind.tallies))
         before = ()
-        parts.append(Part(boards[place], steps, intake, relay, behind, place, tallies))
+        parts.append(Part(steps, intake, relay, behind, place, tallies))
         span = None if behind is None or behind.known is None else behind.known.span
     return source, parts
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from daglite.runtime.chain import Chain
 from daglite.runtime.streams.endings import Ending, Folding
-from daglite.runtime.streams.operating.operators import Enough, Keep, Operator, over
+from daglite.runtime.streams.operating.operators import Enough, Keep, Operator
+from daglite.runtime.streams.operating.pulling import over
 from daglite.runtime.streams.source import Source
 from daglite.runtime.watching.tally import Tally, TimedItems, timed
 
@@ -36,7 +37,7 @@ class TimedOperator:
         return self._counted(self._inner.finish)
 
     def over(self, items: Iterator[object], enough: Enough) -> Iterator[object]:
-        """See `operators.Pulling`: where the operator has a way of its own, it keeps it."""
+        """See `pulling.Pulling`: where the operator has a way of its own, it keeps it."""
         return TimedItems(over(self._inner, _Fed(items, self.tally), enough), self.tally)
 
     def _counted(self, give: Callable[[], Iterable[object]]) -> Iterable[object]:

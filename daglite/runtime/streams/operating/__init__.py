@@ -4,5 +4,5 @@
 |---|---|---|---|
 | operators | operations at work, pure | pipe | several in a row |
 | segments | operations and tasks bound for a run | inlet | what a leg draws on, and what leaves the last |
-| between | tasks in this process between two legs | | |
+| between | tasks in this process between two legs | pulling | operators over an iterator |
 """

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.streams.endings import Ending, Relay
@@ -19,11 +19,23 @@ from daglite.runtime.streams.operating.between import Between
 from daglite.runtime.streams.source import Source
 from daglite.runtime.streams.window import Window
 
-__all__ = ["Inlet", "Outlet", "Outputs"]
+__all__ = ["Inlet", "Outlet", "Outputs", "Past"]
 
 _NOTHING: Iterator[object] = iter(())
 # About how long, in seconds, one turn passes results on.
 _LONGEST = 0.005
+
+
+class Past(NamedTuple):
+    """What operations have given before there were workers: how many items, and the `rest` of what they were giving.
+
+    `ending`: they are giving what they kept, as no more comes; `finished`: they have given that, too.
+    """
+
+    came: int = 0
+    rest: Iterator[object] | None = None
+    ending: bool = False
+    finished: bool = False
 
 
 class Outputs:
@@ -32,20 +44,25 @@ class Outputs:
     `cut`: the operations have seen enough.
     """
 
-    def __init__(self, before: Leg, relay: Relay, between: Between, failing: Callable[[], bool]) -> None:
-        """`failing`: the run has failed, so what the operations still hold must not come out."""
+    def __init__(
+        self, before: Leg, relay: Relay, between: Between, failing: Callable[[], bool], past: Past | None = None
+    ) -> None:
+        """`failing`: the run has failed, so what the operations still hold must not come out. They begin as they are,
+        after their `past`.
+        """
+        past = past or Past()
         self.numbering = between.numbering
-        self.finished = False
+        self.finished = past.finished
         self.cut = False
         self._before = before
         self._relay = relay
-        self._pipe, self._known, self._count = between.pipe, between.known, 0
+        self._pipe, self._known, self._count = between.pipe, between.known, past.came
         self._failing = failing
-        self._current: Iterator[object] = _NOTHING
-        self._giving = False
+        self._current: Iterator[object] = past.rest or _NOTHING
+        self._giving = past.rest is not None
         # Items of whose results parts have come, and more will.
         self._begun: set[int] = set()
-        self._last = False
+        self._last = past.ending
 
     @property
     def gaps(self) -> bool:
@@ -116,10 +133,11 @@ class Outputs:
 class Inlet(Source):
     """The source of a segment behind another; see `Source`. It is used under the lock, and pulling it never waits."""
 
-    def __init__(self, outputs: Outputs, between: Between, codec: ItemCodec) -> None:
+    def __init__(self, outputs: Outputs, between: Between, codec: ItemCodec, came: int = 0) -> None:
         name, number = between.last.function.name, between.last.number
         super().__init__(outputs, name=name, number=number, saver=None, codec=codec, indices=between.known)
         self.outputs = outputs
+        self.count, self.finished = came, outputs.finished
 
     def pull(self, want: int, append: Callable[[object], None], room: int, *, watched: bool) -> None:
         super().pull(want, append, room, watched=watched)
@@ -132,12 +150,12 @@ class Outlet:
     # Results of one turn.
     MOST: Final = 256
 
-    def __init__(self, outputs: Outputs, ending: Ending, window: Window) -> None:
+    def __init__(self, outputs: Outputs, ending: Ending, window: Window, came: int = 0) -> None:
         self.outputs = outputs
         self.window = window
         self.keeps = ending.keeps
         self._ending = ending
-        self.count = 0
+        self.count = came
 
     def deliver(self, room: int) -> int:
         """Pass on up to `room` results, as long as there are any; how many it were."""

@@ -4,8 +4,8 @@
     operator.finish()      what comes out because no more items come
     operator.done          whether it has seen enough: nothing more need be fed
 
-Several of them in a row are a `Pipe`, see there. Where items are pulled they may work `over` an iterator instead, which
-is the same, and for some many times as fast.
+Several of them in a row are a `Pipe`, see there. Where items are pulled (`pulling`) some have a way of their own to
+work over an iterator, which is the same, and many times as fast.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sized
-from itertools import islice
-from typing import NoReturn, Protocol, runtime_checkable
+from itertools import chain, islice
+from typing import NoReturn, Protocol
 
 from daglite.exceptions import ExecutionError, Failure
 from daglite.program import Operation
 from daglite.runtime.failures import raise_blamed, short_repr
 
-__all__ = ["Enough", "Keep", "Operator", "Pulling", "operator_of", "over", "saving"]
+__all__ = ["Enough", "Keep", "Operator", "operator_of", "saving", "until_done"]
 
 _NOTHING: tuple[object, ...] = ()
 
@@ -49,30 +49,14 @@ class Operator(Protocol):
         ...
 
 
-@runtime_checkable
-class Pulling(Protocol):
-    """An operator that knows a way of its own to work over items that are pulled."""
-
-    def over(self, items: Iterator[object], enough: Enough) -> Iterator[object]:
-        """All that comes out of these items. When it has seen enough it calls `enough`, and asks for no more."""
-        ...
-
-
-def over(operator: Operator, items: Iterator[object], enough: Enough) -> Iterator[object]:
-    """All that comes out of an operator that has these items to itself; see `Pulling`."""
-    return operator.over(items, enough) if isinstance(operator, Pulling) else _fed(operator, items, enough)
-
-
-def _fed(operator: Operator, items: Iterator[object], enough: Enough) -> Iterator[object]:
-    """What comes out of an operator that is fed these items."""
+def until_done(operator: Operator, items: Iterator[object]) -> Iterator[object]:
+    """What an operator makes of items until it has seen enough."""
+    feed = operator.feed
     if not operator.done:
         for item in items:
-            yield from operator.feed(item)
+            yield from feed(item)
             if operator.done:
-                break
-    if operator.done:
-        enough()
-    yield from operator.finish()
+                return
 
 
 class _Operator(ABC):
@@ -92,6 +76,10 @@ class _Operator(ABC):
 
     def finish(self) -> Iterable[object]:
         return _NOTHING
+
+    def some(self, items: Iterator[object]) -> Iterator[object]:
+        """See `pulling.some`."""
+        return chain.from_iterable(map(self.feed, items))
 
     def _fail(self, error: BaseException, item: object, attempt: int = 1) -> NoReturn:
         """Raise what went wrong with the item that was fed last."""
@@ -138,6 +126,15 @@ class _Batch(_Operator):
         while some := list(islice(items, self._n)):
             yield some
 
+    def some(self, items: Iterator[object]) -> Iterator[object]:
+        while True:
+            filling = self._filling
+            filling += islice(items, self._n - len(filling))
+            if len(filling) < self._n:
+                return
+            self._filling = []
+            yield filling
+
 
 class _Unbatch(_Operator):
     def feed(self, item: object) -> Iterable[object]:
@@ -166,6 +163,11 @@ class _Enumerate(_Operator):
     def feed(self, item: object) -> Iterable[object]:
         self._count += 1
         return ((self._count - 1, item),)
+
+    def some(self, items: Iterator[object]) -> Iterator[object]:
+        for pair in enumerate(items, self._count):
+            self._count += 1
+            yield pair
 
     def over(self, items: Iterator[object], enough: Enough) -> Iterator[object]:
         return enumerate(items)
@@ -199,6 +201,9 @@ class _Take(_Operator):
         self.done = not self._left
         return (item,)
 
+    def some(self, items: Iterator[object]) -> Iterator[object]:
+        return until_done(self, items)
+
     def over(self, items: Iterator[object], enough: Enough) -> Iterator[object]:
         yield from islice(items, self._left)
         enough()
@@ -212,6 +217,9 @@ class _TakeWhile(_Asking):
             return (item,)
         self.done = True
         return _NOTHING
+
+    def some(self, items: Iterator[object]) -> Iterator[object]:
+        return until_done(self, items)
 
 
 class _Window(_Operator):
@@ -316,6 +324,9 @@ class _Zip(_Operator):
             return ((item, one),)
         self.done = True
         return _NOTHING
+
+    def some(self, items: Iterator[object]) -> Iterator[object]:
+        return until_done(self, items)
 
     def over(self, items: Iterator[object], enough: Enough) -> Iterator[object]:
         firsts = items if self._left is None else islice(items, self._left)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from daglite.runtime.streams.operating.operators import Enough, Operator, over
+from daglite.runtime.streams.operating.operators import Enough, Operator
+from daglite.runtime.streams.operating.pulling import over, some
 from daglite.runtime.watching.tally import Tally
 
-__all__ = ["Pipe", "Through"]
+__all__ = ["DEEP", "Pipe", "Through"]
+
+# So many iterators at most pull on one another: each of them is a call inside the one that pulls it.
+DEEP = 40
 
 
 class Pipe:
@@ -31,8 +35,18 @@ class Pipe:
 
     def over(self, items: Iterator[object], enough: Enough) -> Iterator[object]:
         """All that comes out at the end of these items."""
+        if len(self.operators) > DEEP:
+            return self._over(items, enough)
         for operator in self.operators:
             items = over(operator, items, enough)
+        return items
+
+    def some(self, items: Iterator[object]) -> Iterator[object]:
+        """What comes out at the end because of these items, if others come later."""
+        if len(self.operators) > DEEP:
+            return self._some(items)
+        for operator in self.operators:
+            items = some(operator, items)
         return items
 
     def finish(self) -> Iterator[object]:
@@ -46,6 +60,19 @@ class Pipe:
                 yield from Pipe(operators[at + 1 :]).finish()
                 return
 
+    def _over(self, items: Iterator[object], enough: Enough) -> Iterator[object]:
+        yield from self._some(items)
+        if self.done:
+            enough()
+        yield from self.finish()
+
+    def _some(self, items: Iterator[object]) -> Iterator[object]:
+        if not self.done:
+            for item in items:
+                yield from self._feed(item)
+                if self.done:
+                    return
+
     def _feed_all(self, item: object) -> Iterable[object]:
         return self._from(0, (item,))
 
@@ -53,12 +80,22 @@ class Pipe:
         return items if at == len(self.operators) else self._through(at, items)
 
     def _through(self, at: int, items: Iterable[object]) -> Iterator[object]:
-        operator, rest = self.operators[at], self.operators[at:]
-        for item in items:
-            if _any_done(rest):
+        """With a stack of its own, as there may be more operators in a row than calls one in the other."""
+        operators, stack = self.operators, [iter(items)]
+        while stack:
+            place = at + len(stack) - 1
+            if place == len(operators):
+                yield from stack.pop()
+                continue
+            for item in stack[-1]:
                 # What is taken apart may have no end.
-                return
-            yield from self._from(at + 1, operator.feed(item))
+                if _any_done(operators[place:]):
+                    stack.pop()
+                else:
+                    stack.append(iter(operators[place].feed(item)))
+                break
+            else:
+                stack.pop()
 
 
 def _any_done(operators: Sequence[Operator]) -> bool:

@@ -89,6 +89,21 @@ def test_pipe_is_one_operation_after_the_other(
     assert through(items, *[made(kind, **numbers) for kind, numbers in [*first, last]]) == list(wanted)
 
 
+@given(NUMBERS, SAME, WHICH, st.lists(st.integers(0, 3), max_size=5))
+def test_items_may_come_some_at_a_time(
+    items: list[int],
+    first: list[tuple[OperationKind, dict[str, int]]],
+    last: tuple[OperationKind, dict[str, int]],
+    sizes: list[int],
+) -> None:
+    """Pulled in slices of any size, then finished: what comes out of all of them."""
+    pipe, left, found = Pipe([made(kind, **numbers) for kind, numbers in [*first, last]]), iter(items), list[object]()
+    for size in [*sizes, len(items)]:
+        found += pipe.some(itertools.islice(left, size))
+    found += pipe.finish()
+    assert found == through(items, *[made(kind, **numbers) for kind, numbers in [*first, last]])
+
+
 @given(NUMBERS, st.integers(1, 4), st.integers(0, 9))
 def test_what_is_taken_apart_is_what_was_put_together(items: list[int], n: int, most: int) -> None:
     assert through(items, made("batch", n=n), made("unbatch")) == items

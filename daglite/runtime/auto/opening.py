@@ -1,0 +1,186 @@
+"""A stream that begins in this process put together: its legs here, and the way to the same legs on workers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from daglite.exceptions import TransferError
+from daglite.lazy import lazy
+from daglite.program import Operation, Result, Step, StreamStage, steps_of
+from daglite.runtime.auto.adaptive import AdaptiveFlow
+from daglite.runtime.auto.choice import Answer
+from daglite.runtime.auto.copies import Copies
+from daglite.runtime.auto.course import Course, OneLeg, SeveralLegs
+from daglite.runtime.chain import BoundStep, Chain
+from daglite.runtime.context import Context
+from daglite.runtime.inline import InlineFlow
+from daglite.runtime.sections import LegHere, Sections
+from daglite.runtime.streams.beside import Nest
+from daglite.runtime.streams.endings import Ending, Folding, Yielding
+from daglite.runtime.streams.operating.segments import BoundSegment
+from daglite.runtime.streams.routing import Part, stream_flow
+from daglite.runtime.streams.source import Source
+from daglite.runtime.streams.stream import StreamFlow
+from daglite.runtime.watching.tally import Tally
+
+if TYPE_CHECKING:
+    from daglite.runtime.watching import clocks, watched
+else:
+    clocks, watched = lazy("daglite.runtime.watching.clocks"), lazy("daglite.runtime.watching.watched")
+
+__all__ = ["adaptive_flow", "begins_here"]
+
+# Operations that give each item on once, alone or in something new.
+_GIVES_ON = {"batch", "enumerate", "skip", "take", "take_while"}
+
+_log = logging.getLogger("daglite")
+
+
+def begins_here(
+    context: Context, stage: StreamStage, segments: Sequence[BoundSegment], fold: BoundStep | None, nest: Nest
+) -> bool:
+    """Whether a stream with work for workers begins in this process, because the run chooses for itself."""
+    if nest.outer is not None:
+        # It is asked for one item after the other, and each would have to be measured.
+        return False
+    functions = [step.function for segment in segments for step in (*segment.links, *([fold] if fold else []))]
+    if not context.begins_here(functions) or any(link.flattens for link in stage.links):
+        # A partition alone may be as long as a run: nothing is measured until it is over.
+        return False
+    # Tasks that ask for the coordinator stand between legs, where nothing measures them.
+    return len(segments) == 1 or not any(function.here for function in functions)
+
+
+def adaptive_flow(
+    context: Context,
+    stage: StreamStage,
+    source: Source,
+    segments: Sequence[BoundSegment],
+    parts: Sequence[Part],
+    ending: Ending,
+    here: Folding | None,
+    *,
+    ordered: bool,
+    nest: Nest,
+) -> AdaptiveFlow:
+    """A flow in this process that may move to workers with all that it has.
+
+    `here` folds what comes before the first item that a worker folds.
+    """
+    folds = parts[-1].steps[-1].starts is not None
+    legs, origin = _legs(context, stage, source, segments, parts)
+    last = _last(context, stage, origin, segments[-1], here or ending, folds=folds)
+    sections = Sections(source.items, legs, source.close) if legs else None
+    course: Course
+    if sections is None:
+        course = OneLeg(last, folds=folds)
+    else:
+        course = SeveralLegs(source, sections, last, folds=folds)
+
+    def move(answer: Answer) -> StreamFlow | None:
+        board, going = context.crew(answer), list(parts)
+        if sections is not None:
+            going[: len(legs)] = map(Part.after, parts, sections.past(last.source.count))
+        try:
+            flow = stream_flow(context, stage, source, going, [board] * len(parts), ordered, last.ending, nest)
+        except TransferError as error:
+            _log.debug("%s", error)
+            return None
+        source.use(board.session.codec)
+        if sections is not None:
+            source.finished = sections.drained
+        parts[-1].intake.left = last.left
+        if folds:
+            parts[-1].intake.go_on(last.ending)
+        return flow
+
+    chains = [*(leg.flow.chain for leg in legs), last.chain]
+    before = [tally for part in parts for tally in part.tallies]
+    return _flow(context, stage, source, course, last, move, chains, before)
+
+
+def _legs(
+    context: Context, stage: StreamStage, source: Source, segments: Sequence[BoundSegment], parts: Sequence[Part]
+) -> tuple[list[LegHere], Source]:
+    """The legs with operations behind them, and what comes out behind the last of these, as a source without items."""
+    legs, origin = list[LegHere](), source
+    for number, part in enumerate(parts):
+        if part.behind is None:
+            break
+        _, links, savers = segments[part.segment]
+        assert context.codec is not None
+        copies = Copies(context.codec, origin, links[-1], fresh=_fresh(context, stage, part.segment))
+        chain = Chain(links, context.loop, trials=context.trials)
+        flow = InlineFlow(origin, chain, savers, Yielding(), context.codec, watchful=False, copies=copies)
+        following = parts[number + 1].segment if number + 1 < len(parts) else len(segments)
+        between = stage.segments[part.segment + 1 : following + 1]
+        apart = any(operation.kind == "unbatch" for segment in between for operation in segment.operations)
+        legs.append(LegHere(flow, part.behind.pipe, spreads=links[-1].spreads, apart=apart))
+        step = part.behind.last
+        origin = Source(iter(()), name=step.function.name, number=step.number, saver=None, codec=context.codec)
+    return legs, origin
+
+
+def _fresh(context: Context, stage: StreamStage, number: int) -> bool:
+    """Whether nobody else has what comes to the tasks of a segment.
+
+    It has been copied on its way to the operations before them, and these give each thing on once.
+    """
+    operations = stage.segments[number].operations
+    copied = number > 0 or isinstance(stage.source, Step)
+    return copied and bool(operations) and all(map(partial(_gives_on, context), operations))
+
+
+def _gives_on(context: Context, operation: Operation) -> bool:
+    if operation.kind == "zip":
+        # What is in a list may be there twice, or belong to others.
+        return isinstance(operation.other, Result) and isinstance(context.value(operation.other), Iterator)
+    return operation.kind in _GIVES_ON
+
+
+def _last(
+    context: Context, stage: StreamStage, origin: Source, bound: BoundSegment, ending: Ending, *, folds: bool
+) -> InlineFlow:
+    """What comes to the ending, through the tasks of the last segment.
+
+    Where workers fold, no result would cross, so none is copied.
+    """
+    assert context.codec is not None
+    _, links, savers = bound
+    watchful = context.cancellable or ending.keeps
+    if not links and not folds:
+        # Behind operations, which have had enough themselves when as many have come as are wanted.
+        return InlineFlow(origin, Chain([], context.loop), [], ending, None, watchful=watchful)
+    fresh = _fresh(context, stage, len(stage.segments) - 1)
+    copies = Copies(context.codec, origin, None if folds else links[-1], fresh=fresh)
+    chain = Chain(links, context.loop, trials=context.trials)
+    return InlineFlow(origin, chain, savers, ending, context.codec, watchful=watchful, copies=copies, most=stage.most)
+
+
+def _flow(
+    context: Context,
+    stage: StreamStage,
+    source: Source,
+    course: Course,
+    last: InlineFlow,
+    move: Callable[[Answer], StreamFlow | None],
+    chains: Sequence[Chain],
+    before: Sequence[Tally],
+) -> AdaptiveFlow:
+    """The flow; watched, where somebody listens."""
+    watch = context.watch
+    if watch is None:
+        return AdaptiveFlow(source, course, context.choice(), move, watchful=last.watchful)
+    steps = steps_of(stage)
+    number = watch.stage_of(steps[0].number)
+    watch.opened(number, 0, 1, source.total, watched.InlineGauge(source, context.ledger))
+    tallies: list[Tally] = []
+    if watch.steps:
+        tallies = [*before, *(tally for chain in chains[:-1] for tally in chain.tallies)]
+        tallies += clocks.clocks(source, last.chain, last.ending, steps[-1].number, tallies)
+    flow = watched.WatchedAdaptive(source, course, context.choice(), move, watchful=last.watchful)
+    flow.watch(watch, number, tallies)
+    return flow
