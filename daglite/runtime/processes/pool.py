@@ -113,8 +113,10 @@ class ProcessSession:
         if worker is None:
             self._lost.append(Reply(chunk.seq, "lost", worker=chunk.worker, started=False))
             return
-        self._free = None
+        before = worker.places
         worker.give(chunk)
+        if self._free is not None:
+            self._free += worker.places - before
         self._unsent.add(worker)
         if chunk.program not in worker.installed:
             worker.installed.add(chunk.program)
@@ -143,7 +145,8 @@ class ProcessSession:
             self._flush(self._unsent.pop())
 
     def ready(self, timeout: float | None) -> Sequence[Reply]:
-        self._fill()
+        if len(self._pool) < self.workers:
+            self._fill()
         replies, self._lost = self._lost, []
         while self._settled:
             # Only now: what came with it has been handed out, and an item that failed has been shown.
@@ -279,8 +282,10 @@ class ProcessSession:
         kind = _KINDS.get(frame.kind)
         if kind is not None:
             if kind != "piece":
+                before = worker.places
                 worker.answered()
-                self._free = None
+                if self._free is not None:
+                    self._free += worker.places - before
                 self._deadlines.pop(worker, None)
             self._deaths = 0
             segments, error, reading = frame.segments, None, None

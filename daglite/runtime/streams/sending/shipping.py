@@ -50,7 +50,10 @@ class Shipping:
         gathering: Gathering | None = None,
     ) -> None:
         """`leg` is its number on the route; `gathering` takes parts that stay with the workers."""
-        self.pending: list[object] = []
+        # What came and is to be sent, behind cells that were: while it is asked, the source appends on its own thread
+        # and counts them, so nothing is taken off before it is asked again.
+        self._cells: list[object] = []
+        self._taken = 0
         self._source = source
         self._board = board
         self._codec = codec
@@ -75,25 +78,33 @@ class Shipping:
         self._sent = source.count
         self._flights: set[Flight] = set()
 
+    def intake(self) -> list[object]:
+        """Where the next items go; the source has not been asked for them yet."""
+        if self._taken:
+            del self._cells[: self._taken]
+            self._taken = 0
+        return self._cells
+
     def lowest(self) -> int | None:
         """The index of the first item that is under way or waits to be sent."""
         waiting = [*self._opened.begun, *(flight.first for flight in (*self._flights, *self._attempts.waiting))]
-        return min([*waiting, self._sent] if self.pending else waiting, default=None)
+        return min([*waiting, self._sent] if self._left() else waiting, default=None)
 
     def busy(self) -> bool:
         """Whether anything is under way or waits to be sent."""
-        return bool(self._flights or self.pending or self._attempts.waiting or self._opened.begun)
+        return bool(self._flights or self._left() or self._attempts.waiting or self._opened.begun)
 
     def wanted(self) -> int:
         """How many more items the workers could be given now."""
         if self._gathering is not None and self._gathering.crowded:
             return 0
-        return max(0, self._board.free() * self._batcher.size - len(self.pending))
+        return max(0, self._board.free() * self._batcher.size - self._left())
 
     def dispatch(self, *, hurry: bool) -> None:
         """Send full batches; with `hurry`, or when a worker is idle, also one that is not full."""
         board, again = self._board, self._attempts
-        if self._retired or not (self.pending or again.waiting or self._opened.begun):
+        left = len(self._cells) - self._taken
+        if self._retired or not (left or again.waiting or self._opened.begun):
             return
         if self._opened.begun:
             for one in self._opened.due():
@@ -104,11 +115,9 @@ class Shipping:
         if again.waiting or not self._may_begin(self._sent):
             board.session.flush()
             return
-        while board.free() > 0:
-            waiting = len(self.pending)
-            if not waiting or (waiting < self._batcher.size and not hurry and not board.session.idle()):
-                break
+        while left and board.free() > 0 and (left >= self._batcher.size or hurry or board.session.idle()):
             self._launch_batch()
+            left = self._left()
         board.session.flush()
 
     def passed_on(self, place: int) -> None:
@@ -122,7 +131,7 @@ class Shipping:
     def retire(self) -> None:
         """Nobody wants what is under way: its answers are not taken in, and nothing is sent again."""
         self._retired = True
-        self.pending.clear()
+        self._drop(0, len(self._cells))
         self._attempts.waiting.clear()
         self._opened.begun.clear()
 
@@ -134,9 +143,20 @@ class Shipping:
         most = self._board.session.most()
         return self._batcher.size if most is None else min(self._batcher.size, most)
 
+    def _left(self) -> int:
+        """How many items wait to be sent."""
+        return len(self._cells) - self._taken
+
+    def _drop(self, first: int, count: int) -> None:
+        """So many cells from there on are not needed here any more; there are as many as before."""
+        self._taken = first + count
+        if not self._source.plain:
+            self._cells[first : first + count] = [None] * count
+
     def _launch_batch(self) -> None:
         """Send what waits, as much as a batch may hold."""
-        cells = self.pending[: self._size()]
+        taken = self._taken
+        cells = self._cells[taken : taken + self._size()]
         plain = self._source.plain
         segments = self._codec.pack(cells, plain=plain)
         nbytes = self._codec.measure(segments)
@@ -146,8 +166,7 @@ class Shipping:
             segments = self._codec.pack(cells)
             nbytes = self._codec.measure(segments)
         count = len(cells)
-        # The source may append at the same time, on its own thread.
-        del self.pending[:count]
+        self._drop(taken, count)
         flight = Flight(self._sent, cells, nbytes)
         self._sent += count
         self._window.send(count, nbytes, 0 if plain else self._source.weigh(cells))
