@@ -113,10 +113,8 @@ class ProcessSession:
         if worker is None:
             self._lost.append(Reply(chunk.seq, "lost", worker=chunk.worker, started=False))
             return
-        before = worker.places
+        self._free = None
         worker.give(chunk)
-        if self._free is not None:
-            self._free += worker.places - before
         self._unsent.add(worker)
         if chunk.program not in worker.installed:
             worker.installed.add(chunk.program)
@@ -282,10 +280,8 @@ class ProcessSession:
         kind = _KINDS.get(frame.kind)
         if kind is not None:
             if kind != "piece":
-                before = worker.places
                 worker.answered()
-                if self._free is not None:
-                    self._free += worker.places - before
+                self._free = None
                 self._deadlines.pop(worker, None)
             self._deaths = 0
             segments, error, reading = frame.segments, None, None

@@ -70,7 +70,8 @@ class Route:
         """Pass results on, and use the places that became free."""
         if self._outlet is None:
             self.last.deliver()
-        self.dispatch(hurry=False)
+        if self._outlet is not None or self._count > 1 or self.last.shipping.unsent():
+            self.dispatch(hurry=False)
 
     def release(self, nbytes: float) -> None:
         """A consumer took one result."""

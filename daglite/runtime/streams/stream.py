@@ -81,9 +81,9 @@ class StreamFlow:
                 raise self._company.stopped
             self._route.dispatch(hurry=False)
             self._exchange(self._lull() if self._appetite() else None)
-            if self._over():
-                return False
             want = self._route.asked = self._appetite()
+            if not want and self._over():
+                return False
             cells = self._first.shipping.intake() if want else []
         if self._route.cut and not self._cut:
             # Nobody wants more of it, and it may hold files while the rest goes on.

@@ -166,6 +166,11 @@ class FrameWriter:
                     sent = sock.sendmsg([buffers[i] for i in range(min(len(buffers), _MOST_BUFFERS))])
             except BlockingIOError:
                 return
+            if sent == len(buffers[0]):
+                # Nearly always all of it at once.
+                buffers.popleft()
+                self._sent += 1
+                continue
             while sent:
                 if sent >= buffers[0].nbytes:
                     sent -= buffers.popleft().nbytes

@@ -92,7 +92,11 @@ class Shipping:
 
     def busy(self) -> bool:
         """Whether anything is under way or waits to be sent."""
-        return bool(self._flights or self._left() or self._attempts.waiting or self._opened.begun)
+        return bool(self._flights) or self.unsent()
+
+    def unsent(self) -> bool:
+        """Whether anything waits to be sent."""
+        return len(self._cells) > self._taken or bool(self._attempts.waiting or self._opened.begun)
 
     def wanted(self) -> int:
         """How many more items the workers could be given now."""
@@ -102,10 +106,9 @@ class Shipping:
 
     def dispatch(self, *, hurry: bool) -> None:
         """Send full batches; with `hurry`, or when a worker is idle, also one that is not full."""
-        board, again = self._board, self._attempts
-        left = len(self._cells) - self._taken
-        if self._retired or not (left or again.waiting or self._opened.begun):
+        if self._retired or not self.unsent():
             return
+        board, again, left = self._board, self._attempts, self._left()
         if self._opened.begun:
             for one in self._opened.due():
                 if self._wants(one.flight.first):
@@ -126,7 +129,9 @@ class Shipping:
 
     def _may_begin(self, place: int) -> bool:
         """Whether an item is wanted now."""
-        return (not self._opened.begun or self._opened.may_begin(place)) and self._wants(place)
+        return (not self._opened.begun or self._opened.may_begin(place)) and (
+            self._verdict.error is None or self._wants(place)
+        )
 
     def retire(self) -> None:
         """Nobody wants what is under way: its answers are not taken in, and nothing is sent again."""
@@ -173,7 +178,8 @@ class Shipping:
         self._flights.add(flight)
         notes = None if self._source.indices is None else self._notes(flight)
         answered, light = partial(self._answered, flight), self._batcher.light
-        self._board.submit(self._program, flight.first, count, segments, answered, notes, light=light, keep=self._keep)
+        keep = None if self._gathering is None else self._gathering.keep
+        self._board.submit(self._program, flight.first, count, segments, answered, notes, light=light, keep=keep)
 
     @property
     def _keep(self) -> int | None:
@@ -215,15 +221,16 @@ class Shipping:
         self._flights.remove(flight)
         if self._retired:
             return
-        begun = self._opened.begun.pop(flight.first, None)
+        begun = self._opened.begun.pop(flight.first, None) if self._opened.begun else None
         if reply.kind == "lost":
             self._attempts.lost(flight, reply)
             return
         if reply.kind == "overdue":
             self._attempts.overdue(flight, reply)
             return
-        if self._gathering is not None and self._gathering.lacks(flight.first):
-            self._made_again(flight, reply, self._gathering)
+        gathering = self._gathering
+        if gathering is not None and gathering.lacks(flight.first):
+            self._made_again(flight, reply, gathering)
             return
         nbytes = self._codec.measure(reply.segments)
         values, bad = self._codec.unpack(reply.segments)
@@ -237,10 +244,10 @@ class Shipping:
         if reply.error is not None:
             error, trace = reply.error
             self._blaming.fail(flight, reply.done, error, reply, trace)
-        marks = self._marks(values)
-        if reply.held is not None and self._gathering is not None:
+        marks = self._marks(values) if self._marked else None
+        if gathering is not None and reply.held is not None:
             part = Stayed(reply.held, flight.first, flight.cells, flight.nbytes)
-            values.append(self._gathering.stay(part))
+            values.append(gathering.stay(part))
         if bad is None:
             self._merge.add(Entry(flight.first, reply.done, values, nbytes, marks, self._mishaps(flight, reply)))
             return
@@ -269,7 +276,7 @@ class Shipping:
         piece = cast("Piece", values.pop())
         whole = reply.done - 1
         place, cells = flight.first + whole, flight.cells
-        marks = self._marks(values)
+        marks = self._marks(values) if self._marked else None
         each, known = nbytes // reply.done, self._codec.weigh(cells[:whole])
         self._window.arrive(whole, known, nbytes)
         self._batcher.observe(reply.done, reply.seconds, flight.nbytes + nbytes)
@@ -290,8 +297,8 @@ class Shipping:
         self._opened.begun[place] = begun
 
     def _marks(self, values: list[object]) -> Sequence[int] | None:
-        """Take off how many values each item has, where some may have been dropped."""
-        return read_marks(cast("str", values.pop(0))) if self._marked and values else None
+        """Take off how many values each item has, as some may have been dropped."""
+        return read_marks(cast("str", values.pop(0))) if values else None
 
     def _whole(self, flight: Flight, values: list[object], bad: int, marks: Sequence[int] | None, reply: Reply) -> int:
         """Drop what could not be loaded and all behind it; returns how many items are whole."""
