@@ -134,7 +134,7 @@ def _open_flow(
 ) -> Flow:
     places = [] if context.inline else away(stage, fold)
     segments = bind_segments(context, stage, places)
-    adaptive = bool(places) and begins_here(context, stage, segments, fold, nest)
+    adaptive = bool(places) and begins_here(context, stage, segments, fold)
     if places:
         boards = [] if adaptive else [board_of(context, stage.segments[place]) for place in places]
         codec: ItemCodec | None = boards[0].session.codec if boards else context.codec

@@ -34,16 +34,17 @@ class AdaptiveFlow:
         choice: Choice,
         move: Callable[[Answer], StreamFlow | None],
         *,
-        watchful: bool,
+        most: int | None = None,
     ) -> None:
-        """`move` gives the flow that goes on, or None when it cannot be had; one that is `watchful` returns after each
-        item: someone may cancel the run.
+        """`move` gives the flow that goes on, or None when it cannot be had.
+
+        A turn takes no more than `most` items: someone may cancel the run, or what comes out waits for a consumer.
         """
         self._source = source
         self._course = course
         self._choice = choice
         self._move = move
-        self._watchful = watchful
+        self._most = most
         self._piece = 1
         self._answer: Answer = "stay"
         self._there: StreamFlow | None = None
@@ -81,7 +82,7 @@ class AdaptiveFlow:
         course = self._course
         course.begin(timed=part.timed)
         pauses, began = _pauses(), time.perf_counter()
-        left, now = (1 if self._watchful else part.items), began
+        left, now = part.items if self._most is None else min(self._most, part.items), began
         while left > 0 and now - began < part.seconds and not course.over:
             size, before = min(self._piece, left), now
             left, now = left - max(1, course.take(size)), time.perf_counter()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from daglite.exceptions import TransferError
 from daglite.lazy import lazy
-from daglite.program import Operation, Result, Step, StreamStage, steps_of
+from daglite.program import Operand, Operation, Result, Step, StreamStage, steps_of
 from daglite.runtime.auto.adaptive import AdaptiveFlow
 from daglite.runtime.auto.choice import Answer
 from daglite.runtime.auto.copies import Copies
@@ -36,16 +36,13 @@ __all__ = ["adaptive_flow", "begins_here"]
 # Operations that give each item on once, alone or in something new.
 _GIVES_ON = {"batch", "enumerate", "skip", "take", "take_while"}
 
+_PULLED = 256
+
 _log = logging.getLogger("daglite")
 
 
-def begins_here(
-    context: Context, stage: StreamStage, segments: Sequence[BoundSegment], fold: BoundStep | None, nest: Nest
-) -> bool:
+def begins_here(context: Context, stage: StreamStage, segments: Sequence[BoundSegment], fold: BoundStep | None) -> bool:
     """Whether a stream with work for workers begins in this process, because the run chooses for itself."""
-    if nest.outer is not None:
-        # It is asked for one item after the other, and each would have to be measured.
-        return False
     functions = [step.function for segment in segments for step in (*segment.links, *([fold] if fold else []))]
     if not context.begins_here(functions) or any(link.flattens for link in stage.links):
         # A partition alone may be as long as a run: nothing is measured until it is over.
@@ -99,7 +96,11 @@ def adaptive_flow(
 
     chains = [*(leg.flow.chain for leg in legs), last.chain]
     before = [tally for part in parts for tally in part.tallies]
-    return _flow(context, stage, source, course, last, move, chains, before)
+    most = 1 if context.cancellable or ending.keeps else None
+    if nest.outer is not None and not context.cancellable and stage.limits.window is None:
+        # Of what another pulls so many may wait for it, as they might behind workers.
+        most = _PULLED
+    return _flow(context, stage, source, course, last, move, chains, before, most)
 
 
 def _legs(
@@ -129,16 +130,18 @@ def _fresh(context: Context, stage: StreamStage, number: int) -> bool:
 
     It has been copied on its way to the operations before them, and these give each thing on once.
     """
-    operations = stage.segments[number].operations
-    copied = number > 0 or isinstance(stage.source, Step)
+    operations, source = stage.segments[number].operations, stage.source
+    copied = number > 0 or isinstance(source, Step) or all(_pulled(context, operand) for _, operand in source.sources)
     return copied and bool(operations) and all(map(partial(_gives_on, context), operations))
 
 
 def _gives_on(context: Context, operation: Operation) -> bool:
-    if operation.kind == "zip":
-        # What is in a list may be there twice, or belong to others.
-        return isinstance(operation.other, Result) and isinstance(context.value(operation.other), Iterator)
-    return operation.kind in _GIVES_ON
+    return operation.kind in _GIVES_ON or (operation.kind == "zip" and _pulled(context, operation.other))
+
+
+def _pulled(context: Context, operand: Operand | None) -> bool:
+    """Whether it is a stream; what is in a list may be there twice, or belong to others."""
+    return isinstance(operand, Result) and isinstance(context.value(operand), Iterator)
 
 
 def _last(
@@ -169,11 +172,12 @@ def _flow(
     move: Callable[[Answer], StreamFlow | None],
     chains: Sequence[Chain],
     before: Sequence[Tally],
+    most: int | None,
 ) -> AdaptiveFlow:
     """The flow; watched, where somebody listens."""
     watch = context.watch
     if watch is None:
-        return AdaptiveFlow(source, course, context.choice(), move, watchful=last.watchful)
+        return AdaptiveFlow(source, course, context.choice(), move, most=most)
     steps = steps_of(stage)
     number = watch.stage_of(steps[0].number)
     watch.opened(number, 0, 1, source.total, watched.InlineGauge(source, context.ledger))
@@ -181,6 +185,6 @@ def _flow(
     if watch.steps:
         tallies = [*before, *(tally for chain in chains[:-1] for tally in chain.tallies)]
         tallies += clocks.clocks(source, last.chain, last.ending, steps[-1].number, tallies)
-    flow = watched.WatchedAdaptive(source, course, context.choice(), move, watchful=last.watchful)
+    flow = watched.WatchedAdaptive(source, course, context.choice(), move, most=most)
     flow.watch(watch, number, tallies)
     return flow

@@ -94,26 +94,49 @@ class Pulled:
         self._closed = False
 
     def __iter__(self) -> Iterator[object]:
-        return self
+        return self._all()
 
     def __next__(self) -> object:
+        self._draw()
+        if not self._waiting:
+            raise StopIteration
+        value, nbytes = self._waiting.popleft()
+        self._flow.release(nbytes)
+        self._flow.rest()
+        return value
+
+    def _all(self) -> Iterator[object]:
+        """All of them, quicker than asked for one by one."""
+        draw, waiting = self._draw, self._waiting
+        take, release, rest = waiting.popleft, self._flow.release, self._flow.rest
+        try:
+            while True:
+                draw()
+                if not waiting:
+                    return
+                while waiting:
+                    value, nbytes = take()
+                    release(nbytes)
+                    # The caller is away again, with whoever pulls.
+                    rest()
+                    yield value
+        finally:
+            self.close()
+
+    def _draw(self) -> None:
+        """See that there is something, if anything is left."""
         while not self._waiting:
             if self._error is not None:
                 raise self._error
             if not self._more:
                 self.close()
-                raise StopIteration
+                return
             self._check()
             try:
                 self._more = self._flow.advance()
             except Exception as error:
                 # What came before it is given before it.
                 self._error = error
-        value, nbytes = self._waiting.popleft()
-        self._flow.release(nbytes)
-        # The caller is away again, with whoever pulls.
-        self._flow.rest()
-        return value
 
     def close(self) -> None:
         """End the stream, its source first; once."""

@@ -49,7 +49,7 @@ class Listed(list[int]):
 
 @pytest.mark.parametrize(
     "value",
-    [(), tuple(PLAIN), [], PLAIN, {*PLAIN}, frozenset(PLAIN), {}, {one: one for one in PLAIN}, tuple(range(64))],
+    [(), tuple(PLAIN), [], PLAIN, {*PLAIN}, frozenset(PLAIN), {}, {one: one for one in PLAIN}, tuple(range(1024))],
 )
 def test_small_copies_are_what_pickling_gives(value: Any) -> None:
     copied = small_copy(value)
@@ -71,8 +71,8 @@ def test_small_copies_are_what_pickling_gives(value: Any) -> None:
         OrderedDict(a=1),
         deque([1]),
         bytearray(b"a"),
-        list(range(65)),
-        dict.fromkeys(range(65)),
+        list(range(1025)),
+        dict.fromkeys(range(1025)),
         object(),
     ],
 )
