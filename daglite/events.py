@@ -249,7 +249,11 @@ class Delivered(NamedTuple):
 
 
 class Called(NamedTuple):
-    """The coordinator ran tasks itself: a single call, or items of a stream without workers, from source to ending."""
+    """The coordinator ran tasks itself: a single call, or items of a stream without workers, from source to ending.
+
+    `seconds` may be the sum of several turns, the last of which ends now. Of tasks here and there between those of
+    workers only the `steps` are told, at the end of the stream: `items` and `seconds` are 0.
+    """
 
     at: float
     stage: int
