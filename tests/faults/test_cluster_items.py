@@ -14,6 +14,7 @@ from daglite import DatasetStore, compile, task
 from daglite.exceptions import WorkerDiedError, failure_of
 from daglite.runtime import Dask
 from daglite.runtime.streams.sending import gathering
+from daglite.runtime.streams.window import Window
 from tests.faults.clusters import Cluster
 from tests.faults.scripts import noted, starts
 
@@ -63,9 +64,9 @@ def listed(so_far: Padded, x: int) -> Padded:
 @pytest.mark.parametrize("at", [3, 25, 60])
 @pytest.mark.usefixtures("parts_stay")
 def test_parts_that_died_with_their_worker_are_made_again(
-    cluster: Cluster, notes: Path, tmp_path: Path, at: int
+    cluster: Cluster, notes: Path, tmp_path: Path, windows: list[Window], at: int
 ) -> None:
-    """Each item is in the result once and in its place, and is saved once; nothing of it stays on the cluster."""
+    """Each item is in the result once and in its place, and is saved once; nothing stays on the cluster or counted."""
 
     def work(x: int, folder: str) -> int:
         noted(folder, x)
@@ -84,6 +85,7 @@ def test_parts_that_died_with_their_worker_are_made_again(
     # Never more than what the groups under way were made of.
     assert sum(seen.values()) <= 2 * 80
     assert cluster.empty_within(5)
+    assert [(window.alive, window.nbytes) for window in windows] == [(0, 0)]
 
 
 class Once(DatasetStore):
