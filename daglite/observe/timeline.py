@@ -19,6 +19,7 @@ from daglite.events import (
     Detail,
     Event,
     Lost,
+    Merged,
     Pulled,
     RunEnded,
     RunStarted,
@@ -47,8 +48,8 @@ _LONG = 0.0001
 # How many steps of a batch are told.
 _MOST_STEPS = 20
 # What comes for each batch, and how many of it wait to be written; a beat of the run does not let them wait longer.
-_Often: TypeAlias = Answered | Called | Delivered | Pulled | Waited
-_OFTEN = (Answered, Delivered, Pulled, Waited, Called)
+_Often: TypeAlias = Answered | Called | Delivered | Merged | Pulled | Waited
+_OFTEN = (Answered, Delivered, Pulled, Waited, Called, Merged)
 _MOST_WAITING = 256
 
 
@@ -125,6 +126,11 @@ class Timeline:
                 line = self._slice(COORDINATOR, "ending", event.stage, began, event.seconds, event.items)
                 # Items are counted up to where they leave the first segment: behind it they are others.
                 return line if event.segment else line + self._count(event.stage, event.at, -event.items)
+            case Merged():
+                began = event.at - event.seconds if event.began is None else event.began
+                lane = self._lane_of_batch(event.worker, began, event.seconds)
+                more = f', "parts": {event.parts}, "waited": {1e6 * max(0.0, began - event.sent):.1f}'
+                return self._slice(lane, "merge", event.stage, began, event.seconds, 0, more)
             case Called() if not event.seconds:
                 # Here and there in a whole stream: nobody knows when.
                 return ""
@@ -286,6 +292,8 @@ def _part(stage: Stage, cat: str) -> str:
         case StreamStage():
             if cat == "source":
                 return stage.source.function.name if isinstance(stage.source, Step) else "mapped arguments"
+            if cat == "merge" and stage.combine is not None:
+                return stage.combine.step.function.name
             if cat == "ending":
                 return stage.end.function.name if stage.end is not None and stage.ending == "reduce" else "collect"
             return _joined([link.function.name for link in stage.links]) or _label(stage)
