@@ -292,11 +292,11 @@ class WatchedFlow(StreamFlow):
                 # Their seconds lie here and there in the whole stream: no slice of time is theirs.
                 self._watch.called(self._stage, 0, 0.0, steps)
 
-    def _pull(self, want: int) -> None:
+    def _pull(self, want: int, cells: list[object]) -> None:
         source = self._source
         first, nbytes, began = source.count, source.nbytes, time.perf_counter()
         try:
-            super()._pull(want)
+            super()._pull(want, cells)
         finally:
             now, items = time.perf_counter(), source.count - first
             nbytes = source.nbytes - nbytes
