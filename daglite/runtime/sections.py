@@ -142,11 +142,7 @@ class Sections:
         """What has come out of the operations behind each leg, for legs on workers that go on; `last` came of all."""
         rest = {one.leg: one.items for one in self.waiting}
         came = [*(leg.count() for leg in self.legs[1:]), last]
-        pasts = list[Past]()
-        for number, count in enumerate(came):
-            left, ending = rest.get(number + 1), number < self.finished
-            pasts.append(Past(count, left, ending, ending and left is None))
-        return pasts
+        return [Past(count, rest.get(number)) for number, count in enumerate(came, start=1)]
 
     def _let_in(self, last: Waiting) -> int:
         count = _gone(last.ticks)
@@ -159,8 +155,7 @@ class Sections:
         self.waiting.pop()
         enough = max([number for number, leg in enumerate(self.legs) if leg.pipe.done], default=-1)
         if enough >= self.finished:
-            if not self.drained:
-                self._close_front()
+            self._close_front()
             self.waiting = [one for one in self.waiting if one.leg > enough]
             self.finished = enough
         while not self.waiting and self.finished < len(self.legs):

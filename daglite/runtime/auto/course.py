@@ -15,8 +15,8 @@ from daglite.runtime.streams.source import Source
 
 __all__ = ["Course", "OneLeg", "SeveralLegs"]
 
-# Tasks that take longer, in seconds for each item, are timed always: a clock around them costs nothing.
-_SLOW = 20e-6
+# A leg that has no more than one in so many items is timed always: a clock around its tasks costs nothing.
+_RARE = 16
 # A first item may have been slow because it was the first: one that took less, in seconds, does not count.
 _FIRST = 0.01
 # The memory of what a leg takes, in seconds.
@@ -108,6 +108,8 @@ class SeveralLegs:
     def end(self, seconds: float, pauses: int, *, timed: bool) -> Slice:
         counts = [pace.end() for pace in self._paces]
         items = sum(counts)
+        for pace, count in zip(self._paces, counts, strict=True):
+            pace.rare = count * _RARE <= items
         walls = [pace.wall * count for pace, count in zip(self._paces, counts, strict=True)]
         processor = sum([pace.processor * count for pace, count in zip(self._paces, counts, strict=True)])
         # Whoever waits is whoever takes longest.
@@ -137,7 +139,7 @@ class _Pace:
         """`leg` is None for the last one, that goes to the ending."""
         self.flow = flow
         self.watch = _Stopwatch(flow.calls, fold, spreads=leg is not None and leg.spreads)
-        self.timed = False
+        self.timed = self.rare = False
         self.wall = self.processor = 0.0
         self._leg = leg
         self._begun = 0
@@ -152,7 +154,7 @@ class _Pace:
     def begin(self, *, timed: bool) -> None:
         """Begin a slice."""
         self.watch.reset()
-        self.timed = timed or not self._items or self._alone or self.wall > _SLOW
+        self.timed = timed or self.rare or not self._items or self._alone
         if self._leg is not None:
             self._leg.calls = self.watch.calls if self.timed else None
         self._begun = self.count()

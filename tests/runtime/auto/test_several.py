@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -61,6 +62,7 @@ STREAMS: dict[str, Any] = {
     .unbatch()
     .then(double),
     "an early end": SOURCE.then(double).enumerate().take_while(small).then(total).batch(2).unbatch().then(double),
+    "as many as pass": SOURCE.then(double).batch(2).then(total).filter(task(lambda x: x % 3 != 0, name="p")).take(4),
     "as many as wanted": SOURCE.then(double).batch(2).then(total).take(4),
     "none": count.iter(n=0).then(double).batch(2).then(total),
     "mapped": double.map(x=list(range(N))).batch(5).then(total),
@@ -177,31 +179,76 @@ def test_trivial_work_of_several_legs_starts_no_worker(monkeypatch: pytest.Monke
     assert numbers.zip(numbers).then(total).sum().run(runtime="auto") == 899_970_000
 
 
-@pytest.mark.parametrize("kind", ["rare", "one by one", "last"])
+def test_the_source_is_closed_before_what_was_kept_goes_on() -> None:
+    seen: list[object] = []
+
+    @task
+    def source() -> Iterator[int]:
+        try:
+            yield from range(100)
+        finally:
+            seen.append("closed")
+
+    @task
+    def note(items: list[int]) -> int:
+        seen.append(items)
+        return len(items)
+
+    stream = source.iter().then(double).take_while(task(lambda x: x < 6, name="low")).batch(2).then(note).enumerate()
+    assert stream.run(runtime=at(None)) == [(0, 2), (1, 1)]
+    assert seen == [[0, 2], "closed", [4]]
+
+
+def test_nothing_that_is_kept_goes_on_when_enough_came() -> None:
+    """The group that was begun when the last item had been wanted is nobody's."""
+    noted: list[int] = []
+
+    @task
+    def note(group: tuple[int, list[int]]) -> int:
+        noted.append(group[0])
+        return group[0]
+
+    groups = count.iter(n=40).then(double).group_by(task(lambda x: x // 20, name="tens")).then(note)
+    assert groups.take_while(task(lambda x: x < 1, name="low")).then(double).run(runtime=at(None)) == [0]
+    assert noted == [0, 1]
+
+
+@pytest.mark.parametrize("moves", [None, 1, 4, 9, 13])
+def test_an_item_that_fails_while_it_is_taken_apart_is_named(moves: int | None) -> None:
+    @task
+    def given(x: int) -> Iterator[int]:
+        yield x
+        yield 1 // (x - 5)
+
+    with pytest.raises(ZeroDivisionError, match="division") as caught:
+        count.iter(n=9).flat_map(given).then(double).run(runtime=at(moves, "threads", most=1))
+    facts = failure_of(caught.value)
+    assert facts is not None
+    assert (facts.task, facts.index, facts.item) == ("given", 5, "5")
+
+
+@pytest.mark.parametrize("kind", ["rare", "rare and late", "one by one", "apart", "last"])
 def test_slow_tasks_of_any_leg_make_it_move(kind: str) -> None:
     """However rare they are, and although all of them may come of one item of the source."""
-    answers = []
+    here = []
 
-    class Noting(Choice):
-        def observe(self, seen: Slice, more: int | None) -> Answer:
-            answer = super().observe(seen, more)
-            answers.append(answer)
-            return answer
-
-    def nap(x: object) -> object:
-        time.sleep(0.004)
+    def nap(x: object, after: int = 0) -> object:
+        here.append(threading.get_ident())
+        if len(here) > after:
+            time.sleep(0.004)
         return x
 
     slow = task(nap)
-    numbers = count.iter(n=3000)
+    numbers = count.iter(n=4000)
     streams: dict[str, Any] = {
         "rare": numbers.then(double).batch(100).then(slow).enumerate(),
+        "rare and late": count.iter(n=60_000).then(double).batch(1000).then(slow, after=10).enumerate(),
         "one by one": count.iter(n=1).then(task(lambda x: list(range(40)))).unbatch().then(slow).enumerate(),
+        "apart": count.iter(n=2).then(task(lambda x: list(range(40)))).skip(1).unbatch().then(slow).enumerate(),
         "last": count.iter(n=30).then(double).batch(100).then(task(lambda items: items)).unbatch().then(slow),
     }
-    streams[kind].run(runtime=Auto(4, choose=Noting))
-    assert answers[-1] in ("threads", "processes")
-    assert len(answers) < 20
+    streams[kind].run(runtime="auto", workers=4)
+    assert here.count(threading.get_ident()) < 30
 
 
 def test_items_of_all_legs_are_counted() -> None:

@@ -27,15 +27,10 @@ _LONGEST = 0.005
 
 
 class Past(NamedTuple):
-    """What operations have given before there were workers: how many items, and the `rest` of what they were giving.
-
-    `ending`: they are giving what they kept, as no more comes; `finished`: they have given that, too.
-    """
+    """What operations have given before there were workers: how many items, and the `rest` of what they were giving."""
 
     came: int = 0
     rest: Iterator[object] | None = None
-    ending: bool = False
-    finished: bool = False
 
 
 class Outputs:
@@ -52,7 +47,7 @@ class Outputs:
         """
         past = past or Past()
         self.numbering = between.numbering
-        self.finished = past.finished
+        self.finished = False
         self.cut = False
         self._before = before
         self._relay = relay
@@ -62,7 +57,7 @@ class Outputs:
         self._giving = past.rest is not None
         # Items of whose results parts have come, and more will.
         self._begun: set[int] = set()
-        self._last = past.ending
+        self._last = False
 
     @property
     def gaps(self) -> bool:
@@ -137,7 +132,7 @@ class Inlet(Source):
         name, number = between.last.function.name, between.last.number
         super().__init__(outputs, name=name, number=number, saver=None, codec=codec, indices=between.known)
         self.outputs = outputs
-        self.count, self.finished = came, outputs.finished
+        self.count = came
 
     def pull(self, want: int, cells: list[object], room: int, *, watched: bool) -> None:
         super().pull(want, cells, room, watched=watched)

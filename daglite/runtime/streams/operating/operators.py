@@ -45,7 +45,7 @@ class Operator(Protocol):
         ...
 
     def finish(self) -> Iterable[object]:
-        """What comes out because no more items come, or because no more are wanted."""
+        """What comes out because no more items come, or because no more are wanted; nothing, if it has come already."""
         ...
 
 
