@@ -90,16 +90,23 @@ class Plan(Generic[R_co]):
     def run(self, **options: Unpack[RunOptions]) -> R_co:
         """Run the plan and return its value (a list for a plan that ends in items).
 
-        Options: `runtime` ("processes", "threads", "inline", "auto"), `workers`, `start_method`, `worker_retries`,
-        `seed`, `max_failures`, `store`, `observers`, `progress`, `trace`; see `daglite.options.RunOptions`. A task's
-        exception is raised as itself, with notes; `failure_of` has the facts. Raises `ParameterError` for option values
-        that are not allowed.
+        The options are those of `daglite.options.RunOptions`, which says what each means: `runtime`, `workers` and so
+        on. A task's exception is raised as itself, with notes; `failure_of` has the facts. Raises `ParameterError` for
+        option values that are not allowed, and an `ExecutionError` of the right kind when a worker dies too often, a
+        call is over its time limit, a value cannot travel, or too many items have failed.
+
+        >>> from daglite import compile, task
+        >>> @task
+        ... def double(x: int) -> int:
+        ...     return x * 2
+        >>> compile(double.map(x=[1, 2])).run(runtime="threads", workers=2)
+        [2, 4]
         """
         with self._execution(options) as execution:
             return cast("R_co", execution.run())
 
     async def run_async(self, **options: Unpack[RunOptions]) -> R_co:
-        """Run the plan on a helper thread, generator included.
+        """Run the plan on a helper thread, generator included; options and errors are those of `run`.
 
         Cancelling ends the run and waits for its end, for up to two seconds: what is stuck in your own code cannot be
         interrupted, and ends by itself when that returns.
@@ -119,7 +126,9 @@ class Plan(Generic[R_co]):
         """Run the plan item by item: the source moves only when an item is asked for.
 
         The result is an iterator and a context manager; leaving it early, closing it or dropping it ends the run.
-        Raises `TaskError` for a plan that does not end in items.
+        `ordered=False` gives items as they complete; the other options are those of `run`. Raises `TaskError` for a
+        plan that does not end in items, `ParameterError` for option values that are not allowed. What `run` raises,
+        `next` raises.
         """
         if not self.program.streams:
             raise TaskError(f"`stream` needs a plan that ends in items; this one gives {self.program.title}; use `run`")

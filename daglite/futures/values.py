@@ -35,7 +35,7 @@ class Future(Pipeline, ABC, Generic[R_co]):
     _streams: ClassVar[bool] = False
 
     def run(self, **options: Unpack[RunOptions]) -> R_co:
-        """Compile and run; the options are those of `Plan.run`."""
+        """Compile and run; options and errors are those of `Plan.run` and of `compile`."""
         return compile(self).run(**options)
 
     async def run_async(self, **options: Unpack[RunOptions]) -> R_co:
@@ -106,7 +106,7 @@ class TaskFuture(Future[R_co]):
     def then(
         self, task: Callable[Concatenate[R_co, P], TaskFuture[U]], /, *args: P.args, **kwargs: P.kwargs
     ) -> TaskFuture[U]:
-        """Give the value to `task`, in the first parameter that nothing else fills."""
+        """Give the value to `task`, in the first parameter that nothing else fills; raises as `.then` of a stream."""
         return TaskFuture(applied("then", self.node, task, args, kwargs))
 
     if not TYPE_CHECKING:
@@ -119,7 +119,7 @@ class ReduceFuture(Future[R_co]):
     def then(
         self, task: Callable[Concatenate[R_co, P], TaskFuture[U]], /, *args: P.args, **kwargs: P.kwargs
     ) -> TaskFuture[U]:
-        """Give the value to `task`, in the first parameter that nothing else fills."""
+        """Give the value to `task`, in the first parameter that nothing else fills; raises as `.then` of a stream."""
         return TaskFuture(applied("then", self.node, task, args, kwargs))
 
     if not TYPE_CHECKING:
