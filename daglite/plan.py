@@ -69,11 +69,13 @@ class Plan(Generic[R_co]):
 
         `format`: "text"; "verbose" (nothing left out, every rewrite with its law); "source" (the loops that run);
         "json" (its schema is in the documentation); "mermaid" and "dot" (graphs); "html" (one page with a picture).
-        Raises `ParameterError` for others.
 
         `workers`: tells whether the coordinator will keep so many busy, on `runtime` (default "processes"), and warns
         where it will not; nothing is asked of a cluster. With the `report` of an earlier run of this plan that is
         calculated from what was seen, by default for the runtime and the workers of that run.
+
+        Raises `ParameterError` for another `format`, for a `runtime` without `workers` or `report`, and for the
+        `report` of another plan.
         """
         if runtime is None and workers is None and report is None:
             return explaining.explain(self.program, format)

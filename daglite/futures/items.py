@@ -211,8 +211,9 @@ class Items(Foldable[T]):
     ) -> TaskFuture[U]:
         """Collect all items and give the list to `task`, in the coordinator.
 
-        A task with `timeout`, `retry_on_crash=False` or an `on` for workers gets it on a worker. The list fills the first parameter that nothing else fills. Raises as `.then` does, and `ParameterError` for a
-        task with `on_error="skip"`.
+        A task with `timeout`, `retry_on_crash=False` or an `on` for workers gets it on a worker. The list fills the
+        first parameter that nothing else fills. Raises as `.then` does, and `ParameterError` for a task with
+        `on_error="skip"`.
         """
         found = task_of(task, "join")
         refuse_on_error(found.function, "join", "its value cannot be left out", handler=True)
