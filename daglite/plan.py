@@ -52,7 +52,7 @@ _OBSERVED = {"observers", "progress", "trace"}
 class Plan(Generic[R_co]):
     """An immutable plan; `R` is what `run()` returns.
 
-    Plans compare by meaning: two are equal when their steps, functions, arguments and sharing are.
+    Plans compare by meaning: two are equal when their steps, functions, arguments, sharing and limits are.
     """
 
     program: Program
@@ -85,7 +85,7 @@ class Plan(Generic[R_co]):
     def fingerprint(self) -> str | None:
         """A stable hash over structure, code, closure values and arguments; None where a value has none.
 
-        It holds within one Python minor version; `explain()` tells why it is None.
+        It is not over limits, and holds within one Python minor version; `explain()` tells why it is None.
         """
         return sameness.fingerprint(self.program).digest
 
@@ -134,6 +134,8 @@ class Plan(Generic[R_co]):
         """
         if not self.program.streams:
             raise TaskError(f"`stream` needs a plan that ends in items; this one gives {self.program.title}; use `run`")
+        if not isinstance(ordered, bool):
+            raise ParameterError(f"`ordered` of `stream` must be True or False; got {ordered!r}")
         return ItemStream(self._execution(options), ordered=ordered)
 
     def __eq__(self, other: object) -> bool:
