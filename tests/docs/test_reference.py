@@ -16,6 +16,7 @@ import daglite
 from daglite import events, exceptions
 from daglite.compile.rules import RULES
 from daglite.observe import Report
+from daglite.observe.measures import StepReport, StreamReport, WorkerReport
 from daglite.options import RunOptions
 from daglite.runtime import __all__ as runtimes
 from daglite.tasks import TaskOptions
@@ -99,6 +100,14 @@ def test_what_a_report_has_is_told() -> None:
     line = next(line for line in text_of("reference/events.md").splitlines() if line.startswith("| `Report()`"))
     has = {name for name, kind in vars(Report).items() if isinstance(kind, property)}
     assert has == {name for name in re.findall(r"`(\w+)`", line) if name != "print"}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("steps", StepReport), ("streams", StreamReport), ("workers", WorkerReport)]
+)
+def test_fields_of_reports_are_told(name: str, kind: type[object]) -> None:
+    rows = [line for line in text_of("reference/events.md").splitlines() if line.startswith(f"| `{name}` |")]
+    assert {*inspect.get_annotations(kind)} == {*re.findall(r"`(\w+)`", rows[0])} - {name}
 
 
 def test_errors_and_facts_are_all_told() -> None:
