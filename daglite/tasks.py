@@ -174,6 +174,13 @@ class StreamTask(Task[P, list[T]], Generic[P, T]):
 
         Raises `ParameterError` for arguments that do not fit, and for a task with a `timeout`, `retry_on_crash=False`,
         an `on` for workers or an `on_error`, which cannot be kept there.
+
+        >>> from collections.abc import Iterator
+        >>> @task
+        ... def numbers(n: int) -> Iterator[int]:
+        ...     yield from range(n)
+        >>> numbers.iter(n=3).run(runtime="inline")
+        [0, 1, 2]
         """
         if asked := self.function.wants_worker:
             raise ParameterError(

@@ -75,6 +75,10 @@ class Items(Foldable[T]):
 
         A `Failed` that comes in goes by, so attempts can follow each other. It takes the place of the task's own
         `on_error`. Errors are raised as by `.then`.
+
+        >>> from daglite import from_iterable, task
+        >>> from_iterable(["1", "x"]).attempt(task(lambda text: int(text), name="number")).run(runtime="inline")
+        [1, Failed(task 'number', item 1, ValueError: invalid literal for int() with base 10: 'x')]
         """
         found = task_of(task, "attempt")
         found = Bindable(replace(found.function, on_error="keep"), found.fixed)

@@ -47,7 +47,14 @@ class Future(Pipeline, ABC, Generic[R_co]):
 
         On streams the key holds `{iteration_index}`, the index of the item from 0; it may also name any parameter of
         the call. Without `save_store` it goes to the store of the run. Raises `ParameterError` for a malformed
-        template or an unknown name.
+        template, an unknown name, and a `save_store` that is none.
+
+        >>> import tempfile
+        >>> from daglite import DatasetStore, from_iterable
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = from_iterable("ab").save("letter_{iteration_index}", save_store=folder).run(runtime="inline")
+        ...     DatasetStore(folder).list_keys()
+        ['letter_0', 'letter_1']
         """
         call, items = call_of(self.node)
         template = parse_key(key, known=known_parameters(call, items), indexed=self._streams, task=call.function.name)
