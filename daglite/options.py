@@ -98,12 +98,12 @@ class RunOptions(TypedDict, total=False):
     runtime: "processes" (default), "threads", "inline", "auto", "dask", "dask://host:port", "ray", or an object of
         `daglite.runtime`, such as `Ray("host:port")`.
     workers: number of worker processes; default: the processors this process may use (of threads: 4 more, at most 32).
-    start_method: "auto" (default), "fork", "forkserver" or "spawn".
-    worker_retries: how often an item starts again when its worker died (default 2).
-    max_items_per_worker: a worker is replaced after so many items (default: never).
+    start_method: of processes: "auto" (default), "fork", "forkserver" or "spawn".
+    worker_retries: how often an item starts again when its worker died (default 2; 0 ends the run at once).
+    max_items_per_worker: of processes: a worker is replaced after so many items (default: never).
     seed: what the `daglite.item_seed` of tasks comes from (default 0).
     max_failures: how many items may fail at tasks with `on_error` or `.attempt` (default: any number).
-    store: where saves without a `save_store` go: a store or a folder.
+    store: where saves without a `save_store` go: a store or a folder (default: the folder "daglite_data").
     observers: who is told what happens, see `daglite.events`; `daglite.observe` has some.
     progress: None (default) shows long runs on a terminal and in notebooks, True on any error output, False never; a
         function is called with a `daglite.events.Progress` some times a second.
