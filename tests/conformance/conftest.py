@@ -20,6 +20,9 @@ from tests.runtime.auto.choosing import at
 ENGINES = os.environ.get("DAGLITE_ENGINES", "inline threads processes auto dask").split()
 # Those whose workers may be on other machines.
 CLUSTERS = [name for name in ENGINES if name in ("dask", "ray")]
+# Those whose tasks all run on workers. `auto` begins in this process, and what kills that kills the tests.
+CREWED = [name for name in ENGINES if name not in ("inline", "auto")]
+APART = [name for name in CREWED if name != "threads"]
 
 
 if "ray" in ENGINES:
@@ -82,19 +85,19 @@ def engine(engine_name: str, engines: Engines) -> Runtime:
     return engines[engine_name]
 
 
-@pytest.fixture(scope="session", params=[name for name in ENGINES if name not in ("inline", "auto")])
+@pytest.fixture(scope="session", params=CREWED)
 def crewed(request: pytest.FixtureRequest, engines: Engines) -> Runtime:
     """Every runtime that has workers."""
     return engines[request.param]
 
 
-@pytest.fixture(scope="session", params=[name for name in ENGINES if name not in ("inline", "threads", "auto")])
+@pytest.fixture(scope="session", params=APART)
 def apart(request: pytest.FixtureRequest, engines: Engines) -> Runtime:
     """Every runtime whose workers share nothing with the coordinator."""
     return engines[request.param]
 
 
-@pytest.fixture(scope="module", params=[name for name in ENGINES if name not in ("inline", "threads")])
+@pytest.fixture(scope="module", params=APART)
 def mortal(
     request: pytest.FixtureRequest, engines: Engines, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Runtime]:
