@@ -13,13 +13,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from itertools import compress, islice, repeat
+from itertools import chain, compress, islice, repeat
 from operator import length_hint
+from types import FrameType
 from typing import Any, Final
 
+from daglite.exceptions import Failure
+from daglite.here import AtWork, registered
+from daglite.runtime.failures import blame
 from daglite.runtime.inline import InlineFlow
 from daglite.runtime.streams.operating.inlet import Past
 from daglite.runtime.streams.operating.pipe import DEEP, Pipe
+from daglite.runtime.streams.source import Source
 
 __all__ = ["LegHere", "Sections", "Waiting"]
 
@@ -114,24 +119,34 @@ class Sections:
         What comes of them goes to the `end`, or one of them waits to be gone through.
         """
         last = self.waiting[-1]
-        stop, chain = self._stop(last.leg), last.chain
-        if chain is None:
+        stop, section = self._stop(last.leg), last.chain
+        if section is None:
             last.size, last.ticks = size, repeat(True, _ALL)
             items = compress(islice(last.items, size), last.ticks)
             if stop is None:
                 end(self._pull(last.leg, len(self.legs), items))
                 return self._let_in(last)
             number, whole = stop
-            last.chain = chain = self._pull(last.leg, number + (not whole), items, piped=whole)
-        item = next(chain, _NOTHING)
+            last.chain = section = self._pull(last.leg, number + (not whole), items, piped=whole)
+        item = next(section, _NOTHING)
         if item is _NOTHING:
             last.chain = None
             return self._let_in(last)
         assert stop is not None
-        number, whole = stop
-        leg = self.legs[number]
-        self.waiting.append(Waiting(number + 1, leg.pipe.some(leg.alone(item) if whole else iter((item,)))))
+        self._open(item, *stop)
         return 1
+
+    def _open(self, item: object, number: int, whole: bool) -> None:
+        """What comes of one item waits in front of the next leg."""
+        leg = self.legs[number]
+        if not whole:
+            self.waiting.append(Waiting(number + 1, leg.pipe.some(iter((item,)))))
+            return
+        parts = leg.pipe.some(leg.alone(item))
+        # At once: the item is copied by that, and the generator that gave it may go on before the rest is asked for.
+        first = next(parts, _NOTHING)
+        if first is not _NOTHING:
+            self.waiting.append(Waiting(number + 1, chain((first,), parts)))
 
     @property
     def drained(self) -> bool:
@@ -166,6 +181,9 @@ class Sections:
 
     def _pull(self, first: int, end: int, items: Iterator[object], *, piped: bool = True) -> Iterator[object]:
         """What these legs make of items in front of the first; of the last one without the operations behind it."""
+        if first == end == 0:
+            # No loop of tasks stands here that would say who failed.
+            return _asked(self.legs[0].flow.source, items)
         for leg in self.legs[first:end]:
             items = leg.through(items)
             if piped or leg is not self.legs[end - 1]:
@@ -188,6 +206,23 @@ class Sections:
             if leg.apart or depth > DEEP:
                 return number, False
         return None
+
+
+def _asked(source: Source, items: Iterator[object]) -> Iterator[object]:
+    """Items of a source."""
+    try:
+        yield from items
+    except Exception as error:
+        blame(error, Failure(source.name, source.number))
+        raise
+
+
+def _at_source(frame: FrameType) -> AtWork | None:
+    source: Source = frame.f_locals["source"]
+    return source.at_work()
+
+
+registered(_asked, _at_source)
 
 
 def _gone(ticks: repeat[bool]) -> int:

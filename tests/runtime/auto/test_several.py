@@ -227,6 +227,41 @@ def test_an_item_that_fails_while_it_is_taken_apart_is_named(moves: int | None) 
     assert (facts.task, facts.index, facts.item) == ("given", 5, "5")
 
 
+@pytest.mark.parametrize("moves", [None, 1, 4])
+def test_a_source_that_fails_in_front_of_what_is_taken_apart_is_named(moves: int | None) -> None:
+    @task
+    def failing() -> Iterator[int]:
+        yield 1
+        yield 1 // 0
+
+    with pytest.raises(ZeroDivisionError, match="division") as caught:
+        failing.iter().flat_map(spread).then(double).run(runtime=at(moves, "threads", most=1))
+    facts = failure_of(caught.value)
+    assert facts is not None
+    assert (facts.task, facts.index) == ("failing", None)
+
+
+@pytest.mark.parametrize("moves", [None, *range(1, 14)])
+def test_an_item_that_is_taken_apart_is_what_it_was_when_it_came(moves: int | None) -> None:
+    """The generator has changed it by the time at which the rest is asked for."""
+
+    @task
+    def one_buffer() -> Iterator[list[int]]:
+        buffer = [0]
+        for number in range(6):
+            buffer[0] = number
+            yield buffer
+        buffer[0] = -1
+
+    @task
+    def twice(items: list[int]) -> Iterator[int]:
+        yield items[0]
+        yield items[0]
+
+    stream = one_buffer.iter().flat_map(twice).then(double)
+    assert stream.run(runtime=at(moves, "threads", most=1)) == [2 * n for n in range(6) for _ in range(2)]
+
+
 @pytest.mark.parametrize("kind", ["rare", "rare and late", "one by one", "apart", "last"])
 def test_slow_tasks_of_any_leg_make_it_move(kind: str) -> None:
     """However rare they are, and although all of them may come of one item of the source."""
