@@ -90,7 +90,8 @@ def adaptive_flow(
         if sections is not None:
             source.finished = sections.drained
         parts[-1].intake.left = last.left
-        if folds:
+        if folds and last.source.count:
+            # Else the first part begins with the initial value.
             parts[-1].intake.go_on(last.ending)
         return flow
 

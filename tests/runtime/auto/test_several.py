@@ -67,6 +67,7 @@ STREAMS: dict[str, Any] = {
     "none": count.iter(n=0).then(double).batch(2).then(total),
     "mapped": double.map(x=list(range(N))).batch(5).then(total),
     "in parts": SOURCE.then(double).batch(3).then(total).reduce(add, initial=0, combine=add),
+    "in parts, from 100": SOURCE.then(double).batch(3).then(total).reduce(add, initial=100, combine=add, empty=0),
     "a zip": SOURCE.zip(SOURCE.then(double)).then(total).batch(4).then(total),
 }
 
