@@ -6,9 +6,11 @@ item, a pickle for each item, an argument with each batch.
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,8 @@ from numpy.typing import NDArray
 
 import daglite
 from daglite import Future, task
+from daglite.runtime.executor import Reply
+from daglite.runtime.threads.session import ThreadSession
 from tests.runtime.costs import Costs, costs_of
 from tests.tasks import add, count, double
 
@@ -112,6 +116,50 @@ def test_a_slow_source_sends_each_item_at_once(monkeypatch: pytest.MonkeyPatch) 
     assert costs["batches"] >= 90
     assert costs["waits"] <= 5 * 100
     assert costs["sends"] <= 5 * 100
+
+
+def test_many_threads_wake_the_coordinator_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their answers wait for one another a moment: no look for each of them."""
+
+    @task
+    def nap(x: int) -> int:
+        time.sleep(0.004)
+        return x
+
+    plan, ready, looks = daglite.compile(count.iter(n=640).then(nap)), ThreadSession.ready, list[int]()
+
+    def looking(session: ThreadSession, timeout: float | None) -> Sequence[Reply]:
+        found = ready(session, timeout)
+        looks.append(len(found))
+        return found
+
+    monkeypatch.setattr(ThreadSession, "ready", looking)
+    plan.run(runtime="threads", workers=32)
+    assert sum(looks) == 640
+    assert len(looks) <= 0.5 * 640
+
+
+def calls_of_threads(n: int) -> int:
+    """Calls from Python to Python on the threads of a run over so many items, each in a batch of its own."""
+    calls: list[int] = []
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and threading.current_thread().name == "daglite-worker":
+            calls.append(1)
+
+    threading.setprofile(note)
+    try:
+        daglite.compile(count.iter(n=n).then(double), batch=1).run(runtime="threads", workers=2)
+    finally:
+        threading.setprofile(None)
+    return len(calls)
+
+
+def test_a_thread_does_little_around_an_item() -> None:
+    calls_of_threads(10)
+
+    # What the first item of each thread takes is in both.
+    assert calls_of_threads(1200) - calls_of_threads(200) <= 18 * 1000
 
 
 def argument(data: bytes) -> Future[int]:
