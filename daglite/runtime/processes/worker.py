@@ -129,9 +129,14 @@ def _limit_threads(threads: int) -> None:
 
 
 def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):
-            stream.flush()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except Exception:
+        # One of them is closed, or none, or the user's own.
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
 
 
 def _read_clocks(chain: Chain, started: float) -> list[bytes]:
@@ -253,9 +258,11 @@ class _Worker:
         # A task's own threads may log while the task's thread answers.
         with self._sending:
             # Definitions go first: the cells of this frame may need them.
-            for body in self._codec.definitions[self._told :]:
-                self._writer.push(Frame(Kind.DEFINE, segments=[body]))
-            self._told = len(self._codec.definitions)
+            definitions = self._codec.definitions
+            if self._told < len(definitions):
+                for body in definitions[self._told :]:
+                    self._writer.push(Frame(Kind.DEFINE, segments=[body]))
+                self._told = len(definitions)
             if (want := self._borrowed.want()) is not None:
                 self._writer.push(want)
             self._writer.push(frame)
@@ -285,8 +292,8 @@ class _Worker:
         self._run = None
         _flush()
         clocks = _read_clocks(chain, started)
-        if mishaps := self._trials.take_mishaps():
-            self._send(Frame(Kind.MISHAPS, frame.seq, segments=[pickle.dumps(mishaps)]))
+        if self._trials.mishaps:
+            self._send(Frame(Kind.MISHAPS, frame.seq, segments=[pickle.dumps(self._trials.take_mishaps())]))
         if error is not None:
             self._fail(frame.seq, run.step, run.cells, seconds, error, run.done, clocks)
         else:
