@@ -6,11 +6,9 @@ item, a pickle for each item, an argument with each batch.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -20,8 +18,9 @@ from numpy.typing import NDArray
 import daglite
 from daglite import Future, task
 from daglite.runtime.executor import Reply
+from daglite.runtime.streams.sending.batch import Batcher, PullSize
 from daglite.runtime.threads.session import ThreadSession
-from tests.runtime.costs import Costs, costs_of
+from tests.runtime.costs import Costs, calls_of, costs_of
 from tests.tasks import add, count, double
 
 MANY, WORKERS, LARGE = 100_000, 2, 10_000_000
@@ -56,6 +55,19 @@ def test_trivial_items_travel_by_the_hundreds(monkeypatch: pytest.MonkeyPatch) -
     assert costs["sent"] <= 4.5 * MANY
     assert costs["received"] <= 5 * MANY
     assert costs["through_sockets"] <= costs["sent"] + costs["received"] + 100 * costs["batches"] + 5000
+
+
+def test_a_batch_costs_as_many_calls_whatever_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between a small run and a large one lie nothing but batches: a call for each item would be 512 more in each."""
+    observe, came = Batcher.observe, PullSize.observe
+    monkeypatch.setattr(Batcher, "observe", lambda batch, n, _, nbytes: observe(batch, n, n * 1e-7, nbytes))
+    monkeypatch.setattr(PullSize, "observe", lambda pull, n, _: came(pull, n, n * 1e-7))
+
+    def calls(n: int) -> int:
+        plan = daglite.compile(count.iter(n=n).then(double).reduce(add, initial=0))
+        return calls_of(lambda: plan.run(workers=WORKERS))
+
+    assert 50 <= (calls(3 * MANY) - calls(MANY)) / (2 * MANY / 512) <= 120
 
 
 def test_rows_are_pickled_once_each_and_travel_by_the_hundreds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,27 +151,13 @@ def test_many_threads_wake_the_coordinator_together(monkeypatch: pytest.MonkeyPa
     assert len(looks) <= 0.5 * 640
 
 
-def calls_of_threads(n: int) -> int:
-    """Calls from Python to Python on the threads of a run over so many items, each in a batch of its own."""
-    calls: list[int] = []
-
-    def note(frame: FrameType, event: str, _: object) -> None:
-        if event == "call" and threading.current_thread().name == "daglite-worker":
-            calls.append(1)
-
-    threading.setprofile(note)
-    try:
-        daglite.compile(count.iter(n=n).then(double), batch=1).run(runtime="threads", workers=2)
-    finally:
-        threading.setprofile(None)
-    return len(calls)
-
-
 def test_a_thread_does_little_around_an_item() -> None:
-    calls_of_threads(10)
+    def calls(n: int) -> int:
+        plan = daglite.compile(count.iter(n=n).then(double), batch=1)
+        return calls_of(lambda: plan.run(runtime="threads", workers=2), on="daglite-worker")
 
-    # What the first item of each thread takes is in both.
-    assert calls_of_threads(1200) - calls_of_threads(200) <= 18 * 1000
+    # The first items of each thread, for which it prepares itself, are in both.
+    assert 10 <= (calls(1200) - calls(200)) / 1000 <= 14
 
 
 def argument(data: bytes) -> Future[int]:
