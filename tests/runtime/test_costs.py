@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 import daglite
 from daglite import Future, task
+from daglite.runtime.board import Boards
 from daglite.runtime.executor import Reply
 from daglite.runtime.streams.sending.batch import Batcher, PullSize
 from daglite.runtime.threads.session import ThreadSession
@@ -25,6 +26,9 @@ from tests.tasks import add, count, double
 
 MANY, WORKERS, LARGE = 100_000, 2, 10_000_000
 ARRAY = 1_000_000
+
+
+on_threads = double.with_options(on="threads", workers=4)
 
 
 @task
@@ -149,6 +153,19 @@ def test_many_threads_wake_the_coordinator_together(monkeypatch: pytest.MonkeyPa
     plan.run(runtime="threads", workers=32)
     assert sum(looks) == 640
     assert len(looks) <= 0.5 * 640
+
+
+def test_threads_and_processes_are_waited_for_in_one_look_at_the_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One for each turn of the loop, although each engine is asked before it and behind it."""
+    poll, turns = Boards.poll, list[float | None]()
+
+    def polled(boards: Boards, timeout: float | None) -> int:
+        turns.append(timeout)
+        return poll(boards, timeout)
+
+    monkeypatch.setattr(Boards, "poll", polled)
+    costs = run(count.iter(n=200).then(on_threads).then(double).reduce(add, initial=0), monkeypatch)
+    assert costs["waits"] == len(turns) >= 5
 
 
 def test_a_thread_does_little_around_an_item() -> None:

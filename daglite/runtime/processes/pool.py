@@ -253,11 +253,12 @@ class ProcessSession:
             worker.told = len(self.codec.definitions)
 
     def _flush(self, worker: WorkerProcess) -> None:
-        # A worker that is gone is noticed by its sentinel; here it must not disturb.
-        with contextlib.suppress(OSError):
+        try:
             worker.writer.flush(worker.sock)
             if worker.bell is not None:
                 worker.bell.ring()
+        except OSError:  # a worker that is gone is noticed by its sentinel; here it must not disturb
+            return
         waits = bool(worker.writer)
         if waits is not worker.waits:
             worker.waits = waits
