@@ -136,23 +136,30 @@ def test_a_slow_source_sends_each_item_at_once(monkeypatch: pytest.MonkeyPatch) 
 
 def test_many_threads_wake_the_coordinator_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """Their answers wait for one another a moment: no look for each of them."""
+    ready, sleep, looks, waits = ThreadSession.ready, time.sleep, list[int](), list[float]()
 
     @task
     def nap(x: int) -> int:
-        time.sleep(0.004)
+        sleep(0.004)
         return x
-
-    plan, ready, looks = daglite.compile(count.iter(n=640).then(nap)), ThreadSession.ready, list[int]()
 
     def looking(session: ThreadSession, timeout: float | None) -> Sequence[Reply]:
         found = ready(session, timeout)
         looks.append(len(found))
         return found
 
+    def sleeping(seconds: float) -> None:
+        waits.append(seconds)
+        sleep(seconds)
+
+    plan = daglite.compile(count.iter(n=640).then(nap))
     monkeypatch.setattr(ThreadSession, "ready", looking)
+    monkeypatch.setattr(time, "sleep", sleeping)
     plan.run(runtime="threads", workers=32)
     assert sum(looks) == 640
+    # On a busy machine several are there anyway.
     assert len(looks) <= 0.5 * 640
+    assert waits
 
 
 def test_threads_and_processes_are_waited_for_in_one_look_at_the_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
