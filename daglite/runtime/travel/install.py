@@ -17,6 +17,7 @@ from typing import TypeAlias, cast
 from daglite.exceptions import TransferError
 from daglite.functions import Function
 from daglite.runtime.chain import BoundStep
+from daglite.runtime.travel.culprit import whereabouts
 from daglite.runtime.travel.frames import Segment
 from daglite.runtime.travel.shared import Arena
 from daglite.runtime.travel.wire import Codec
@@ -92,7 +93,11 @@ def pack_steps(
         try:
             data = codec.dumps(value) if buffers is None or arena is None else codec.apart(value, buffers, arena)
         except TransferError as error:
-            raise TransferError(f"{what} cannot be sent to a worker: {error}") from error
+            where = whereabouts(codec, value)
+            raise TransferError(
+                f"{what} cannot be sent to a worker: {error}{f', found at `{where}`' if where else ''}; make it in the "
+                "task, or run with `runtime='threads'`, where nothing is pickled"
+            ) from error
         return data, 0 if buffers is None else len(buffers) - before
 
     rows: list[_Row] = []

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NoReturn, cast
 
 from daglite.exceptions import TransferError
+from daglite.functions import Function
 from daglite.lazy import lazy
 from daglite.runtime.travel.cells import (
     PROTOCOL,
@@ -292,4 +293,5 @@ def _refuse(value: object, error: BaseException) -> NoReturn:
     if isinstance(error, TransferError | MemoryError) or is_interrupt(error):
         raise error
     what = f"'{value.__qualname__}'" if isinstance(value, Thing) else f"a value of type '{type(value).__qualname__}'"
+    what = "its function" if isinstance(value, Function) else what
     raise TransferError(f"{what} cannot be pickled: {text_of(error)}") from error
