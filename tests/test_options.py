@@ -10,6 +10,7 @@ import pytest
 import daglite
 from daglite.exceptions import ParameterError, TaskError
 from daglite.options import MIB, Limits, RunOptions, RunSettings, Store, check_choice, check_count, settings_of
+from daglite.runtime import Processes
 from tests.samples import Memory, one, rows
 
 
@@ -45,10 +46,21 @@ def test_store_is_not_part_of_the_settings() -> None:
         ({"worker_retries": None}, r"^`worker_retries` must be a whole number >= 0; got None$"),
         (
             {"runtime": "thread"},
-            r"^`runtime` must be one of 'processes', .*'auto', 'dask', 'ray'; got 'thread'",
+            r"^`runtime` must be one of 'processes', .*'auto', 'dask', 'ray'; got 'thread'; did you mean 'threads'\?$",
         ),
+        ({"runtime": "procss"}, r"got 'procss'; did you mean 'processes'\?$"),
+        (
+            {"runtime": Processes},
+            r"^`runtime` must be an object, such as Processes\(\); got the class 'Processes': write Processes\(\)$",
+        ),
+        ({"n_jobs": 2}, r"^unknown option 'n_jobs'; known: runtime, workers, .*; did you mean 'workers'\?$"),
+        ({"processes": 2}, r"^unknown option 'processes'; .*; did you mean 'workers'\?$"),
+        ({"max_workers": 2}, r"^unknown option 'max_workers'; .*; did you mean 'workers'\?$"),
         ({"runtime": None}, r"^`runtime` must be .*; got None"),
-        ({"start_method": "forks"}, r"^`start_method` must be .*'auto', 'fork', 'forkserver', 'spawn'; got 'forks'$"),
+        (
+            {"start_method": "forks"},
+            r"^`start_method` must be .*'auto', 'fork', 'forkserver', 'spawn'; got 'forks'; did you mean 'fork'\?$",
+        ),
         ({"worker": 2}, r"^unknown option 'worker'; known: runtime, workers, .*; did you mean 'workers'\?$"),
         ({"window": 8}, r"^'window' is an option of compile: write `daglite\.compile\(\.\.\., window=\.\.\.\)\.run"),
         ({"colour": 2}, r"^unknown option 'colour'; known: runtime, workers, start_method, worker_retries, [a-z_, ]+$"),
