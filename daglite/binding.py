@@ -44,6 +44,14 @@ class Bindable:
     function: Function
     fixed: tuple[Binding, ...] = ()
 
+    def __post_init__(self) -> None:
+        # For `help`, for `?` in notebooks, doctests and pages made of docstrings: a task reads as its function does.
+        fn = self.function.fn
+        for name in ("__doc__", "__module__", "__name__", "__qualname__"):
+            object.__setattr__(self, name, getattr(fn, name, None))
+        if not self.fixed:
+            object.__setattr__(self, "__wrapped__", fn)
+
 
 def refuse_on_error(function: Function, method: str, reason: str, *, handler: bool = False) -> None:
     """Raise `ParameterError` for an `on_error` that cannot be kept there; `handler`: a function of failures can be."""
