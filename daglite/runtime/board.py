@@ -42,10 +42,8 @@ class Board:
         keep: int | None = None,
     ) -> None:
         """Send a batch now; only when there is a `free()` place."""
-        chunk = Chunk(
-            self._number(handler), program, "batch", segments, items, first, light=light, notes=notes, keep=keep
-        )
-        self.session.submit(chunk)
+        seq = self._number(handler)
+        self.session.submit(Chunk(seq, program, "batch", segments, items, first, False, light, None, notes, keep))
 
     def resume(
         self,

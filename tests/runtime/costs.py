@@ -5,8 +5,10 @@ from __future__ import annotations
 import pickle
 import selectors
 import socket
+import sys
 from collections import Counter
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -18,7 +20,7 @@ from daglite.runtime.streams.sending.batch import Batcher
 from daglite.runtime.travel.frames import Frame, FrameReader, FrameWriter
 from daglite.runtime.travel.wire import Codec
 
-__all__ = ["Costs", "costs_of"]
+__all__ = ["Costs", "calls_of", "costs_of"]
 
 
 class Costs(Counter[str]):
@@ -92,3 +94,21 @@ def costs_of(run: Callable[[], object], patch: pytest.MonkeyPatch, *, seconds: f
         run()
     costs["batches"] = costs["batch"]
     return costs
+
+
+def calls_of(run: Callable[[], object]) -> int:
+    """How many calls of daglite's own functions in Python it takes on this thread."""
+    calls = 0
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        nonlocal calls
+        if event == "call" and str(frame.f_globals.get("__name__")).startswith("daglite."):
+            calls += 1
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        run()
+    finally:
+        sys.setprofile(before)
+    return calls

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 import daglite
 from daglite import Future, task
-from tests.runtime.costs import Costs, costs_of
+from daglite.runtime.streams.sending.batch import Batcher, PullSize
+from tests.runtime.costs import Costs, calls_of, costs_of
 from tests.tasks import add, count, double
 
 MANY, WORKERS, LARGE = 100_000, 2, 10_000_000
@@ -52,6 +53,19 @@ def test_trivial_items_travel_by_the_hundreds(monkeypatch: pytest.MonkeyPatch) -
     assert costs["sent"] <= 4.5 * MANY
     assert costs["received"] <= 5 * MANY
     assert costs["through_sockets"] <= costs["sent"] + costs["received"] + 100 * costs["batches"] + 5000
+
+
+def test_a_batch_costs_as_many_calls_whatever_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between a small run and a large one lie nothing but batches: a call for each item would be 512 more in each."""
+    observe, came = Batcher.observe, PullSize.observe
+    monkeypatch.setattr(Batcher, "observe", lambda batch, n, _, nbytes: observe(batch, n, n * 1e-7, nbytes))
+    monkeypatch.setattr(PullSize, "observe", lambda pull, n, _: came(pull, n, n * 1e-7))
+
+    def calls(n: int) -> int:
+        plan = daglite.compile(count.iter(n=n).then(double).reduce(add, initial=0))
+        return calls_of(lambda: plan.run(workers=WORKERS))
+
+    assert 50 <= (calls(3 * MANY) - calls(MANY)) / (2 * MANY / 512) <= 120
 
 
 def test_rows_are_pickled_once_each_and_travel_by_the_hundreds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,6 +52,11 @@ class Merge(Generic[V]):
         if not self.ordered:
             self._ready.append(entry)
             return
+        if entry.first == self._next and not self._waiting and not self._parts:
+            # Nearly always: there is nothing that it could let go.
+            self._ready.append(entry)
+            self._next += entry.size
+            return
         self._waiting[entry.first] = entry
         while (turn := self._waiting.pop(self._next, None)) is not None:
             self._ready.append(turn)

@@ -70,7 +70,8 @@ class Route:
         """Pass results on, and use the places that became free."""
         if self._outlet is None:
             self.last.deliver()
-        self.dispatch(hurry=False)
+        if self._outlet is not None or self._count > 1 or self.last.shipping.unsent():
+            self.dispatch(hurry=False)
 
     def release(self, nbytes: float) -> None:
         """A consumer took one result."""
@@ -78,7 +79,7 @@ class Route:
 
     def full(self) -> bool:
         """Whether the ending wants nothing more."""
-        return self.last.intake.full
+        return self.last.intake.left == 0
 
     def busy(self) -> bool:
         """Whether anything is under way or waits to be sent."""
@@ -92,7 +93,9 @@ class Route:
         """How many items the first leg could take from the source now."""
         if self.cut:
             return 0
-        room = min(self.first.shipping.wanted(), self.first.window.room())
+        room = self.first.window.room()
+        if room:
+            room = min(room, self.first.shipping.wanted())
         return room if self._size is None else max(0, min(room, self._shared(self._size, None)))
 
     def failing(self) -> bool:
@@ -128,7 +131,7 @@ class Route:
             return
         count = inlet.count
         try:
-            inlet.pull(want, leg.shipping.pending.append, leg.window.left(), watched=False)
+            inlet.pull(want, leg.shipping.intake(), leg.window.left(), watched=False)
         except Exception as error:
             # It comes after every item that came out before it.
             self._verdict.record(inlet.count, error, time.monotonic(), leg=number)

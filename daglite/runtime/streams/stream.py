@@ -1,6 +1,6 @@
 """The one loop over a stream: pull while there is room, send, take answers, merge, pass on.
 
-    source --pull--> pending --dispatch--> workers --answered--> merge --deliver--> ending
+    source --pull--> cells --dispatch--> workers --answered--> merge --deliver--> ending
     |<------------------------------ window: items alive ------------------------------>|
 
 The source runs on the caller's thread, without the lock. Everything else happens under the lock, on the caller's
@@ -18,14 +18,13 @@ from daglite.runtime.board import Boards
 from daglite.runtime.failures import Cancelled
 from daglite.runtime.streams.beside import Nest
 from daglite.runtime.streams.route import Route
-from daglite.runtime.streams.sending.batch import PullSize
+from daglite.runtime.streams.sending.batch import LONGEST_LULL, PullSize
 from daglite.runtime.streams.source import Source
 from daglite.runtime.streams.verdict import Verdict
 
 __all__ = ["StreamFlow"]
 
 _SLOW_SOURCE = 0.001
-_LONGEST_LULL = 0.001
 _LONGEST_PULLED_LULL = 0.05
 # Bytes of one pull, which count when it ends.
 _MOST_PULLED = 4 * MIB
@@ -82,15 +81,16 @@ class StreamFlow:
                 raise self._company.stopped
             self._route.dispatch(hurry=False)
             self._exchange(self._lull() if self._appetite() else None)
-            if self._over():
-                return False
             want = self._route.asked = self._appetite()
+            if not want and self._over():
+                return False
+            cells = self._first.shipping.intake() if want else []
         if self._route.cut and not self._cut:
             # Nobody wants more of it, and it may hold files while the rest goes on.
             self._cut = True
             self._source.close()
         if want:
-            self._pull(want)
+            self._pull(want, cells)
         return True
 
     def rest(self) -> None:
@@ -135,14 +135,12 @@ class StreamFlow:
     def _lull(self) -> float:
         """How long, in seconds, to wait for an answer before going into the source again.
 
-        A source that takes its time does not miss a fiftieth of it, and the answer to a quick task is here by then:
-        without the helper thread, which would have to be woken for it. Whoever pulls this stream cannot go on with an
-        answer as long as the source keeps the caller: then it is worth as much time as the source takes.
+        Whoever pulls this stream cannot go on with an answer as long as the source keeps the caller: then it is worth
+        as much time as the source takes.
         """
-        seconds = self._pull_size.seconds
         if self._nest.outer is not None:
-            return max(_LONGEST_LULL, min(seconds, _LONGEST_PULLED_LULL))
-        return min(_LONGEST_LULL, seconds / 50)
+            return max(LONGEST_LULL, min(self._pull_size.seconds, _LONGEST_PULLED_LULL))
+        return self._pull_size.lull
 
     def _appetite(self) -> int:
         """How many items to pull now: what workers could take at once, within the window."""
@@ -151,7 +149,7 @@ class StreamFlow:
         room = min(self._route.room(), self._pull_size.size)
         return room if self._most_asked is None else min(room, self._most_asked)
 
-    def _pull(self, want: int) -> None:
+    def _pull(self, want: int, cells: list[object]) -> None:
         if self._helper is not None:
             self._helper.enter(slow=self._pull_size.seconds > _SLOW_SOURCE)
         before, started = self._source.count, time.perf_counter()
@@ -159,7 +157,7 @@ class StreamFlow:
             self._pulling = True
             self._source.pull(
                 want,
-                self._first.shipping.pending.append,
+                cells,
                 min(self._first.window.left(), _MOST_PULLED),
                 watched=self._helper is not None and self._helper.awake,
             )

@@ -39,25 +39,20 @@ class Window:
     @property
     def nbytes(self) -> int:
         """Bytes alive: captured items, waiting results, and for each result under way the mean size of one."""
-        waiting = self._bytes_pulled - self._bytes_sent
-        return waiting + int(self._nbytes + self._in_flight * self._mean_result)
-
-    @property
-    def _mean_result(self) -> float:
-        return self._result_bytes / self._results_seen if self._results_seen else 0.0
-
-    @property
-    def _mean_item(self) -> float:
-        return self._item_bytes / self._items_seen if self._items_seen else 0.0
+        waiting, results = self._bytes_pulled - self._bytes_sent, self._results_seen
+        mean = self._result_bytes / results if results else 0.0
+        return waiting + int(self._nbytes + self._in_flight * mean)
 
     def room(self) -> int:
         """How many items may be pulled now. One is always admitted when nothing is alive: it travels alone."""
-        free = self.size - self.alive
-        left = self._limit - self.nbytes
-        if free <= 0 or left <= 0:
+        free = self.size - self.pulled + self.released
+        if free <= 0:
+            return 0
+        left, seen, back = self._limit - self.nbytes, self._items_seen, self._items_back
+        if left <= 0:
             return 1 if self.alive == 0 else 0
-        each = self._mean_item + (self._result_bytes / self._items_back if self._items_back else 0.0)
-        return max(1, min(free, int(left / each))) if each else free
+        each = (self._item_bytes / seen if seen else 0.0) + (self._result_bytes / back if back else 0.0)
+        return free if free * each <= left else max(1, int(left / each))
 
     def left(self) -> int:
         """How many bytes there is room for, at least one: an item too large for the limit travels alone."""

@@ -35,6 +35,8 @@ _RIGHTS_FLAGS = int(socket.MSG_CMSG_CLOEXEC)
 _CUT = int(socket.MSG_CTRUNC)
 _MOST_RIGHTS = 250
 _RIGHTS_BYTES = socket.CMSG_SPACE(_INT * 253)
+# How much one receive takes at first, and at most: clearing as much as that takes longer than most streams need.
+_FIRST_READ = 16 * 1024
 _READ = 256 * 1024
 # Segments from this size on that are not here yet are received where they will stay; room for the rest of one that is
 # smaller, and for the header and the lengths of a frame, is always left.
@@ -164,6 +166,11 @@ class FrameWriter:
                     sent = sock.sendmsg([buffers[i] for i in range(min(len(buffers), _MOST_BUFFERS))])
             except BlockingIOError:
                 return
+            if sent == len(buffers[0]):
+                # Nearly always all of it at once.
+                buffers.popleft()
+                self._sent += 1
+                continue
             while sent:
                 if sent >= buffers[0].nbytes:
                     sent -= buffers.popleft().nbytes
@@ -188,7 +195,7 @@ class FrameReader:
     def __init__(self, mappings: Mappings | None = None) -> None:
         """`mappings` knows what lies in shared memory."""
         # Kept and used again: the kernel would have to find, and clear, as much memory for each receive.
-        self._room = bytearray(_READ)
+        self._room = bytearray(_FIRST_READ)
         self._view = memoryview(self._room)
         # What has arrived and is not parsed lies between these two.
         self._at = 0
@@ -210,14 +217,14 @@ class FrameReader:
                 raise EOFError
             self._large = self._large[got:] if got < len(self._large) else None
             return self._parse() if self._large is None else []
-        if self._at:
+        if self._at == self._end:
+            self._at = self._end = 0
+        elif self._at:
             left = self._end - self._at
             self._room[:left] = self._room[self._at : self._end]
             self._at, self._end = 0, left
         if self._end == len(self._room):
-            # A head with the lengths of very many segments.
-            self._room = self._room + bytearray(self._end)
-            self._view = memoryview(self._room)
+            self._enlarge()
         got, rights, flags, _ = sock.recvmsg_into([self._view[self._end :]], _RIGHTS_BYTES, _RIGHTS_FLAGS | self.flags)
         for level, kind, data in rights:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
@@ -227,13 +234,20 @@ class FrameReader:
         if got == 0:
             raise EOFError
         self._end += got
+        if self._end == len(self._room) < _READ:
+            # There may be more.
+            self._enlarge()
         return self._parse()
+
+    def _enlarge(self) -> None:
+        self._room = self._room + bytearray(len(self._room))
+        self._view = memoryview(self._room)
 
     def _parse(self) -> list[Frame]:
         frames: list[Frame] = []
-        while self._head is None and self._large is None and (frame := self._parse_whole()) is not None:
+        while self._head is None and self._at < self._end and (frame := self._parse_whole()) is not None:
             frames.append(frame)
-        while self._large is None:
+        while self._large is None and (self._at < self._end or self._head is not None):
             if self._head is None and not self._parse_head():
                 break
             assert self._head is not None

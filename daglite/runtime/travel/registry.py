@@ -22,6 +22,8 @@ __all__ = ["Registry", "Thing", "active", "here", "known"]
 Thing: TypeAlias = type | FunctionType
 
 _HEAP_TYPE = 1 << 9
+# Whoever unpickles has this package, so nobody needs to look where it is.
+_OURS = __name__.partition(".")[0]
 # The interpreter's own types say they live in `builtins`, where most of them cannot be found.
 _IN_TYPES = {id(found): name for name, found in vars(types).items() if isinstance(found, type)}
 
@@ -176,6 +178,8 @@ def _find(found: Any, name: str) -> Any:
 def _importable(name: str) -> bool:
     """Whether a new process with our `sys.path` finds this very module: test runners load some under made-up names."""
     top = name.partition(".")[0]
+    if top == _OURS:
+        return name in sys.modules
     module = sys.modules.get(top)
     # Inside its package a module may be made at run time; who imports the package makes it too.
     if module is None or name not in sys.modules or top in ("__main__", "__mp_main__"):

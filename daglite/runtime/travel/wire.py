@@ -200,8 +200,8 @@ class Codec:
 
         Arrays keep the memory of their segments, and can be written to if their segment can.
         """
-        if not is_framed(segments):
-            return unpack_cells(segments)
+        if segments and not is_framed(segments):
+            return cast("list[object]", pickle.loads(segments[0])), None
         with active(self._registry):
             return unpack_cells(segments)
 

@@ -276,11 +276,11 @@ class WatchedFlow(StreamFlow):
             if steps:
                 self._watch.called(self._stage, 0, sum(step.seconds for step in steps), steps)
 
-    def _pull(self, want: int) -> None:
+    def _pull(self, want: int, cells: list[object]) -> None:
         source = self._source
         first, nbytes, began = source.count, source.nbytes, time.perf_counter()
         try:
-            super()._pull(want)
+            super()._pull(want, cells)
         finally:
             now, items = time.perf_counter(), source.count - first
             nbytes = source.nbytes - nbytes

@@ -142,7 +142,7 @@ def test_an_item_that_grows_leaves_the_window_with_what_it_came_in_with() -> Non
     """Otherwise the bytes of a shared object that changes would stay in the window for ever."""
     item, pending = [0], list[object]()
     source = Source(iter([item, 1]), name="source", number=0, saver=None, codec=Sharing())
-    source.pull(2, pending.append, 10**9, watched=False)
+    source.pull(2, pending, 10**9, watched=False)
     counted = source.nbytes
     item.extend(range(1000))
     assert source.weigh(pending) == counted > 0

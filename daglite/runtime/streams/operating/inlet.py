@@ -1,6 +1,6 @@
 """Between two segments: what workers gave, taken when the next segment has room, through the operations there.
 
-    merge of one leg --draw--> relay --feed--> operations --capture--> pending of the next leg
+    merge of one leg --draw--> relay --feed--> operations --capture--> cells of the next leg
 
 It never waits. Whatever is not asked for stays in the merge, so the window before it stays full and nothing is pulled.
 """
@@ -121,8 +121,8 @@ class Inlet(Source):
         super().__init__(outputs, name=name, number=number, saver=None, codec=codec, indices=between.known)
         self.outputs = outputs
 
-    def pull(self, want: int, append: Callable[[object], None], room: int, *, watched: bool) -> None:
-        super().pull(want, append, room, watched=watched)
+    def pull(self, want: int, cells: list[object], room: int, *, watched: bool) -> None:
+        super().pull(want, cells, room, watched=watched)
         self.finished = self.outputs.finished
 
 

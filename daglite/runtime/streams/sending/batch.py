@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["Batcher", "HERE", "Pace", "PullSize"]
+__all__ = ["Batcher", "HERE", "LONGEST_LULL", "Pace", "PullSize"]
 
 # About what it takes, in seconds, to wake a worker and to share a processor with one more.
 _WAKE = 0.000125
 _PULL_AIM = 0.001
+# The longest wait for an answer between two pulls, in seconds; and which part of a slow source's time that may be.
+LONGEST_LULL = 0.001
+_LULL_SHARE = 1 / 40
 
 
 class Pace(NamedTuple):
@@ -53,19 +56,20 @@ class Batcher:
         """A batch of `count` items came back after `seconds` of work; `nbytes` were its items and results."""
         if count <= 0:
             return
-        each = seconds / count
+        each, known, pace = seconds / count, self._seconds, self._pace
         # A slower item counts at once, a faster one slowly: the cost of a batch too large is borne by its neighbours.
-        known = self._seconds
-        self._seconds = each if known is None or each > known else 0.5 * (known + each)
-        wanted = self._pace.aim / self._seconds if self._seconds > 0 else self._cheap
+        if known is not None and each < known:
+            each = 0.5 * (known + each)
+        self._seconds = each
+        wanted = pace.aim / each if each > 0 else self._cheap
         if wanted > self._most:
-            wanted = max(self._most, min(self._cheap, wanted * (self._pace.cheap_aim / self._pace.aim)))
+            wanted = max(self._most, min(self._cheap, wanted * (pace.cheap_aim / pace.aim)))
         # To the nearest: a batch of one would be half empty where items take a little more than half of the time.
         wanted += 0.5
-        if nbytes / count > self._pace.alone_bytes:
+        if nbytes > count * pace.alone_bytes:
             wanted = 1
         elif nbytes:
-            wanted = min(wanted, self._pace.most_bytes * count / nbytes)
+            wanted = min(wanted, pace.most_bytes * count / nbytes)
         self.size = max(1, min(int(wanted), 2 * self.size))
 
 
@@ -84,3 +88,13 @@ class PullSize:
             self.seconds = seconds / count
             wanted = _PULL_AIM / self.seconds if self.seconds > 0 else 2 * self.size
             self.size = max(1, min(int(wanted), 2 * self.size))
+
+    @property
+    def lull(self) -> float:
+        """How many seconds an answer may be waited for before the next pull.
+
+        A source that takes its time does not miss a fortieth of it, and the answer to a quick task is here by then:
+        without the helper thread, which would have to be woken for it. Others are not waited for at all, as selectors
+        wait for whole milliseconds at least: that may be as long as the source takes.
+        """
+        return LONGEST_LULL if self.seconds * _LULL_SHARE >= LONGEST_LULL else 0.0

@@ -50,7 +50,10 @@ class Shipping:
         gathering: Gathering | None = None,
     ) -> None:
         """`leg` is its number on the route; `gathering` takes parts that stay with the workers."""
-        self.pending: list[object] = []
+        # What came and is to be sent, behind cells that were: while it is asked, the source appends on its own thread
+        # and counts them, so nothing is taken off before it is asked again.
+        self._cells: list[object] = []
+        self._taken = 0
         self._source = source
         self._board = board
         self._codec = codec
@@ -75,26 +78,37 @@ class Shipping:
         self._sent = source.count
         self._flights: set[Flight] = set()
 
+    def intake(self) -> list[object]:
+        """Where the next items go; the source has not been asked for them yet."""
+        if self._taken:
+            del self._cells[: self._taken]
+            self._taken = 0
+        return self._cells
+
     def lowest(self) -> int | None:
         """The index of the first item that is under way or waits to be sent."""
         waiting = [*self._opened.begun, *(flight.first for flight in (*self._flights, *self._attempts.waiting))]
-        return min([*waiting, self._sent] if self.pending else waiting, default=None)
+        return min([*waiting, self._sent] if self._left() else waiting, default=None)
 
     def busy(self) -> bool:
         """Whether anything is under way or waits to be sent."""
-        return bool(self._flights or self.pending or self._attempts.waiting or self._opened.begun)
+        return bool(self._flights) or self.unsent()
+
+    def unsent(self) -> bool:
+        """Whether anything waits to be sent."""
+        return len(self._cells) > self._taken or bool(self._attempts.waiting or self._opened.begun)
 
     def wanted(self) -> int:
         """How many more items the workers could be given now."""
         if self._gathering is not None and self._gathering.crowded:
             return 0
-        return max(0, self._board.free() * self._batcher.size - len(self.pending))
+        return max(0, self._board.free() * self._batcher.size - self._left())
 
     def dispatch(self, *, hurry: bool) -> None:
         """Send full batches; with `hurry`, or when a worker is idle, also one that is not full."""
-        board, again = self._board, self._attempts
-        if self._retired or not (self.pending or again.waiting or self._opened.begun):
+        if self._retired or not self.unsent():
             return
+        board, again, left = self._board, self._attempts, self._left()
         if self._opened.begun:
             for one in self._opened.due():
                 if self._wants(one.flight.first):
@@ -104,11 +118,9 @@ class Shipping:
         if again.waiting or not self._may_begin(self._sent):
             board.session.flush()
             return
-        while board.free() > 0:
-            waiting = len(self.pending)
-            if not waiting or (waiting < self._batcher.size and not hurry and not board.session.idle()):
-                break
+        while left and board.free() > 0 and (left >= self._batcher.size or hurry or board.session.idle()):
             self._launch_batch()
+            left = self._left()
         board.session.flush()
 
     def passed_on(self, place: int) -> None:
@@ -117,12 +129,14 @@ class Shipping:
 
     def _may_begin(self, place: int) -> bool:
         """Whether an item is wanted now."""
-        return (not self._opened.begun or self._opened.may_begin(place)) and self._wants(place)
+        return (not self._opened.begun or self._opened.may_begin(place)) and (
+            self._verdict.error is None or self._wants(place)
+        )
 
     def retire(self) -> None:
         """Nobody wants what is under way: its answers are not taken in, and nothing is sent again."""
         self._retired = True
-        self.pending.clear()
+        self._drop(0, len(self._cells))
         self._attempts.waiting.clear()
         self._opened.begun.clear()
 
@@ -134,9 +148,20 @@ class Shipping:
         most = self._board.session.most()
         return self._batcher.size if most is None else min(self._batcher.size, most)
 
+    def _left(self) -> int:
+        """How many items wait to be sent."""
+        return len(self._cells) - self._taken
+
+    def _drop(self, first: int, count: int) -> None:
+        """So many cells from there on are not needed here any more; there are as many as before."""
+        self._taken = first + count
+        if not self._source.plain:
+            self._cells[first : first + count] = [None] * count
+
     def _launch_batch(self) -> None:
         """Send what waits, as much as a batch may hold."""
-        cells = self.pending[: self._size()]
+        taken = self._taken
+        cells = self._cells[taken : taken + self._size()]
         plain = self._source.plain
         segments = self._codec.pack(cells, plain=plain)
         nbytes = self._codec.measure(segments)
@@ -146,15 +171,15 @@ class Shipping:
             segments = self._codec.pack(cells)
             nbytes = self._codec.measure(segments)
         count = len(cells)
-        # The source may append at the same time, on its own thread.
-        del self.pending[:count]
+        self._drop(taken, count)
         flight = Flight(self._sent, cells, nbytes)
         self._sent += count
         self._window.send(count, nbytes, 0 if plain else self._source.weigh(cells))
         self._flights.add(flight)
         notes = None if self._source.indices is None else self._notes(flight)
         answered, light = partial(self._answered, flight), self._batcher.light
-        self._board.submit(self._program, flight.first, count, segments, answered, notes, light=light, keep=self._keep)
+        keep = None if self._gathering is None else self._gathering.keep
+        self._board.submit(self._program, flight.first, count, segments, answered, notes, light=light, keep=keep)
 
     @property
     def _keep(self) -> int | None:
@@ -196,15 +221,16 @@ class Shipping:
         self._flights.remove(flight)
         if self._retired:
             return
-        begun = self._opened.begun.pop(flight.first, None)
+        begun = self._opened.begun.pop(flight.first, None) if self._opened.begun else None
         if reply.kind == "lost":
             self._attempts.lost(flight, reply)
             return
         if reply.kind == "overdue":
             self._attempts.overdue(flight, reply)
             return
-        if self._gathering is not None and self._gathering.lacks(flight.first):
-            self._made_again(flight, reply, self._gathering)
+        gathering = self._gathering
+        if gathering is not None and gathering.lacks(flight.first):
+            self._made_again(flight, reply, gathering)
             return
         nbytes = self._codec.measure(reply.segments)
         values, bad = self._codec.unpack(reply.segments)
@@ -218,10 +244,10 @@ class Shipping:
         if reply.error is not None:
             error, trace = reply.error
             self._blaming.fail(flight, reply.done, error, reply, trace)
-        marks = self._marks(values)
-        if reply.held is not None and self._gathering is not None:
+        marks = self._marks(values) if self._marked else None
+        if gathering is not None and reply.held is not None:
             part = Stayed(reply.held, flight.first, flight.cells, flight.nbytes)
-            values.append(self._gathering.stay(part))
+            values.append(gathering.stay(part))
         if bad is None:
             self._merge.add(Entry(flight.first, reply.done, values, nbytes, marks, self._mishaps(flight, reply)))
             return
@@ -250,7 +276,7 @@ class Shipping:
         piece = cast("Piece", values.pop())
         whole = reply.done - 1
         place, cells = flight.first + whole, flight.cells
-        marks = self._marks(values)
+        marks = self._marks(values) if self._marked else None
         each, known = nbytes // reply.done, self._codec.weigh(cells[:whole])
         self._window.arrive(whole, known, nbytes)
         self._batcher.observe(reply.done, reply.seconds, flight.nbytes + nbytes)
@@ -271,8 +297,8 @@ class Shipping:
         self._opened.begun[place] = begun
 
     def _marks(self, values: list[object]) -> Sequence[int] | None:
-        """Take off how many values each item has, where some may have been dropped."""
-        return read_marks(cast("str", values.pop(0))) if self._marked and values else None
+        """Take off how many values each item has, as some may have been dropped."""
+        return read_marks(cast("str", values.pop(0))) if values else None
 
     def _whole(self, flight: Flight, values: list[object], bad: int, marks: Sequence[int] | None, reply: Reply) -> int:
         """Drop what could not be loaded and all behind it; returns how many items are whole."""
