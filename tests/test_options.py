@@ -46,13 +46,12 @@ def test_store_is_not_part_of_the_settings() -> None:
         ({"worker_retries": None}, r"^`worker_retries` must be a whole number >= 0; got None$"),
         (
             {"runtime": "thread"},
-            r"^`runtime` must be one of 'processes', .*'auto', 'dask', 'ray'; got 'thread'; did you mean 'threads'\?$",
+            r"^`runtime` must be one of 'processes', .*'auto', 'dask', 'dask://host:port', 'ray', or an object of "
+            r"`daglite\.runtime` such as .*, `Dask\(client\)` or `Ray\('host:port'\)`; got 'thread'; did you mean 'thr",
         ),
+        ({"runtime": "http://host:1"}, r"^`runtime` must be .*; got 'http://host:1'"),
+        ({"runtime": Processes}, r"^`runtime` must be .*; got <class '.*Processes'>; write `Processes\(\)`$"),
         ({"runtime": "procss"}, r"got 'procss'; did you mean 'processes'\?$"),
-        (
-            {"runtime": Processes},
-            r"^`runtime` must be an object, such as Processes\(\); got the class 'Processes': write Processes\(\)$",
-        ),
         ({"n_jobs": 2}, r"^unknown option 'n_jobs'; known: runtime, workers, .*; did you mean 'workers'\?$"),
         ({"processes": 2}, r"^unknown option 'processes'; .*; did you mean 'workers'\?$"),
         ({"max_workers": 2}, r"^unknown option 'max_workers'; .*; did you mean 'workers'\?$"),

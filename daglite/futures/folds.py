@@ -131,6 +131,16 @@ class Foldable(Future[list[T]]):
         associative, with `ordered=False` commutative too, and `combine(a, empty) == a`. Without `empty` it is looked
         for: an empty container, 0, 1 or "" of the type of `initial`, or `initial` itself, whichever `combine` is seen
         to leave out; the run raises `ParameterError` when none is.
+
+        Raises `TaskError` when `task` is not a task, `ParameterError` when it does not take two values, for options
+        that only a worker keeps, and for `empty` without `combine`.
+
+        >>> from daglite import from_iterable, task
+        >>> @task
+        ... def longer(best: str, word: str) -> str:
+        ...     return max(best, word, key=len)
+        >>> from_iterable(["a", "ccc", "bb"]).reduce(longer, initial="").run(runtime="inline")
+        'ccc'
         """
         found = task_of(task, "reduce")
         if asked := found.function.wants_worker:
