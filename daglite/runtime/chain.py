@@ -272,7 +272,8 @@ def _layout(step: BoundStep) -> tuple[list[object], dict[str, object], list[tupl
     """What goes by position (items as `_Item`), what by keyword, and which items go by keyword."""
     known: dict[str, object] = {name: _Item(position) for position, name in enumerate(step.items)}
     known.update(step.arguments)
-    extras = [value for name, value in known.items() if name.startswith("*")]
+    starred = sorted((name for name in known if name.startswith("*")), key=lambda name: int(name[1:]))
+    extras = [known[name] for name in starred]
     positional: list[object] = []
     leading = True
     for parameter in signature_of(step.function).parameters.values():

@@ -1,6 +1,7 @@
 """The loop inside a worker process: receive, run, reply; and die when the coordinator does.
 
-Frames in:   DEFINE(body)  INSTALL(seq=program, body)  FORGET(seq=program)  RESET  STOP
+Frames in:   DEFINE(body)  FORGET(seq=program)  RESET  STOP
+             INSTALL(seq=program, number=descriptors of blocks, body, sizes of buffers, those without a block)
              BATCH(seq, at=first item, number=program, cells)  GENERATE(seq, number=program, step=1: streamed)
              With step=1 in BATCH the last segment are notes (see `executor`).
              BELL, before all others, with the descriptor of the bell to sleep at
@@ -43,7 +44,7 @@ from daglite.runtime.processes.forks import end_copy
 from daglite.runtime.streams.sending.spread import OpenItems
 from daglite.runtime.travel.errors import pack_error
 from daglite.runtime.travel.frames import Frame, FrameReader, FrameWriter, Kind, Segment, settle
-from daglite.runtime.travel.install import unpack_steps
+from daglite.runtime.travel.install import shared_buffers, unpack_steps
 from daglite.runtime.travel.loans import Borrowed
 from daglite.runtime.travel.shared import Arena
 from daglite.runtime.travel.wire import Codec
@@ -145,7 +146,7 @@ def _read_clocks(chain: Chain, started: float) -> list[bytes]:
 
 
 def _new_codec(arena: Arena) -> Codec:
-    return Codec(f"w{os.getpid()}-{os.urandom(4).hex()}", arena)
+    return Codec(f"w{os.getpid()}-{os.urandom(4).hex()}", arena, passes_on=False)
 
 
 class _Worker:
@@ -228,12 +229,13 @@ class _Worker:
     def _learn(self, body: Segment) -> None:
         # What cannot be loaded here shows when an item needs it, with the item's index.
         with contextlib.suppress(Exception):
-            self._codec.learn(bytes(body))
+            self._codec.learn(body)
         self._told = len(self._codec.definitions)
 
     def _install(self, frame: Frame) -> None:
         try:
-            steps = unpack_steps(self._codec, bytes(frame.segments[0]))
+            buffers = shared_buffers(self._codec, frame.segments, self._reader.mappings.lent)
+            steps = unpack_steps(self._codec, frame.segments[0], buffers)
             self._programs[frame.seq] = Chain(steps, self._loop, self._announce, self._trials)
         except TransferError as error:
             self._programs[frame.seq] = error
