@@ -35,6 +35,8 @@ __all__ = [
 MIB = 1024 * 1024
 # Options that say nothing of how items are run: the plan sees to them.
 _OF_THE_PLAN = ("store", "observers", "progress", "trace")
+# What other libraries call the number of workers.
+_WORKERS_ELSEWHERE = ("n_jobs", "processes", "max_workers", "num_workers", "nodes", "concurrency", "threads")
 # Those of `compile`, to tell who gives them to a run where they belong.
 _OF_COMPILE = ("optimize", "window", "batch", "window_bytes", "helper_thread", "check_types")
 
@@ -159,7 +161,8 @@ def settings_of(options: RunOptions) -> RunSettings:
         if name in _OF_COMPILE:
             raise ParameterError(f"'{name}' is an option of compile: write `daglite.compile(..., {name}=...).run()`")
         if name not in known:
-            raise ParameterError(f"unknown option '{name}'; known: {', '.join(known)}{suggest(name, known)}")
+            meant = "; did you mean 'workers'?" if name in _WORKERS_ELSEWHERE else suggest(name, known)
+            raise ParameterError(f"unknown option '{name}'; known: {', '.join(known)}{meant}")
     given = {name: value for name, value in options.items() if name not in _OF_THE_PLAN}
     return RunSettings(**given, given=frozenset(given))  # type: ignore[arg-type]  # __post_init__ checks each value
 
@@ -197,4 +200,5 @@ def check_start_method(value: object) -> None:
 def check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
     """Raise `ParameterError` unless `value` is one of `allowed`."""
     if value not in allowed:
-        raise ParameterError(f"`{name}` must be one of {', '.join(map(repr, allowed))}; got {value!r}")
+        meant = suggest(value, allowed) if isinstance(value, str) else ""
+        raise ParameterError(f"`{name}` must be one of {', '.join(map(repr, allowed))}; got {value!r}{meant}")

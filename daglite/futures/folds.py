@@ -26,7 +26,7 @@ from daglite.folding import (
     sum_of,
     value_of,
 )
-from daglite.functions import Function, describe_pair
+from daglite.functions import Function, describe
 from daglite.futures.applying import is_task, task_of
 from daglite.futures.values import Future, ReduceFuture, TaskFuture
 from daglite.ir.nodes import Argument, Binding, Call, Combine, Node, ReduceNode, Value
@@ -274,7 +274,7 @@ def _combine(fold: str, given: object, empty: object) -> Combine | None:
     if is_task(given):
         found = task_of(given, "combine")
     elif callable(given):
-        found = Bindable(describe_pair(given))
+        found = Bindable(describe(given))
     else:
         raise ParameterError(
             f"`combine` of `reduce` with task '{fold}' must be a task or a function of two accumulators; got {given!r}"

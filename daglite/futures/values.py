@@ -72,7 +72,13 @@ class Future(Pipeline, ABC, Generic[R_co]):
     if not TYPE_CHECKING:
 
         def _no_value(self, *_: object) -> NoReturn:
-            raise TypeError(f"{self!r} has no value yet: run it (`.run()`) or compile it (`daglite.compile(...)`)")
+            name = call_of(self.node)[0].function.name
+            # The one who calls a task from a task meant the function.
+            plain = f"; in another task call the plain function: {name}.fn(...)" if isinstance(self, TaskFuture) else ""
+            raise TypeError(
+                f"{self!r} has no value yet: run it (`.run()`) or compile it (`daglite.compile(...)`)"
+                f"{plain if name.isidentifier() else ''}"
+            )
 
         __bool__ = __len__ = __iter__ = __contains__ = __getitem__ = __await__ = _no_value
         __int__ = __float__ = __lt__ = __le__ = __gt__ = __ge__ = _no_value
