@@ -15,6 +15,9 @@ __all__ = ["Waiting"]
 
 # Stands where a worker would: another session has something to be read.
 _ELSEWHERE = object()
+# A selector counts milliseconds in 32 bits, and a time limit may be any number, infinity too: who waits for longer is
+# back once a day, for nothing.
+_LONGEST = 86_400.0
 
 
 class Waiting:
@@ -35,7 +38,7 @@ class Waiting:
     def select(self, timeout: float | None) -> Sequence[tuple[WorkerProcess, object, int]]:
         """The workers for which something happened: each with what it was, a socket or a sentinel, and its events."""
         found = []
-        for key, events in self.selector.select(timeout):
+        for key, events in self.selector.select(None if timeout is None else min(timeout, _LONGEST)):
             if key.data is None:
                 self.drain()
             elif key.data is not _ELSEWHERE:
