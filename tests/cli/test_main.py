@@ -48,7 +48,7 @@ def test_explain_tells_what_the_coordinator_can_do(capsys: Capture) -> None:
     assert main(["explain", "shop:pipeline", "--runtime", "dask"]) == 2
     assert capsys.readouterr().err.startswith("daglite explain: --runtime needs --workers: how many there are")
     assert main(["explain", "shop:pipeline", "--workers", "3", "--format", "dot"]) == 2
-    assert capsys.readouterr().err.startswith("daglite explain: `format` must be one of 'text', ")
+    assert capsys.readouterr().err.startswith("daglite explain: `format` with `workers` must be one of 'text', ")
 
 
 def test_explain_writes_a_file(shop: Path, capsys: Capture) -> None:
