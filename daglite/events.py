@@ -6,6 +6,7 @@
           Pulled              items came from the source                        batches
           Sent    Answered    a batch went to a worker, and came back           batches
           Lost                a worker ended with a batch of its own                batches
+          Merged              a worker of a cluster put parts of a fold together    batches
           Delivered           results were folded, collected or handed over     batches
           Waited              the coordinator had to wait, and for what         batches
         Called                the coordinator ran tasks itself                  batches
@@ -35,6 +36,7 @@ __all__ = [
     "Event",
     "Gauge",
     "Lost",
+    "Merged",
     "Observer",
     "Progress",
     "Pulled",
@@ -234,6 +236,26 @@ class Answered(NamedTuple):
     segment: int = 0
 
 
+class Merged(NamedTuple):
+    """A worker of a cluster has put parts of a fold together, of `nbytes` in all, in `seconds`.
+
+    Large parts stay with the workers of a cluster until they are put together; `home` tells whether the result came
+    from there. `sent` is when it was given to the engine, `began` when its worker began, with detail "steps". `failed`:
+    it raised an exception. One whose worker died is told when it has been done again.
+    """
+
+    at: float
+    stage: int
+    parts: int
+    nbytes: int
+    seconds: float
+    sent: float
+    worker: int | None
+    home: bool
+    failed: bool
+    began: float | None
+
+
 class Delivered(NamedTuple):
     """Results were saved and folded, collected or handed over, in `seconds`; or, where they are not of the last
     `segment`, went on to the next one.
@@ -249,7 +271,11 @@ class Delivered(NamedTuple):
 
 
 class Called(NamedTuple):
-    """The coordinator ran tasks itself: a single call, or items of a stream without workers, from source to ending."""
+    """The coordinator ran tasks itself: a single call, or items of a stream without workers, from source to ending.
+
+    `seconds` may be the sum of several turns, the last of which ends now. Of tasks here and there between those of
+    workers only the `steps` are told, at the end of the stream: `items` and `seconds` are 0.
+    """
 
     at: float
     stage: int
@@ -320,6 +346,7 @@ Event: TypeAlias = (
     | Sent
     | Answered
     | Delivered
+    | Merged
     | Called
     | Waited
     | Lost

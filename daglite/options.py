@@ -95,7 +95,8 @@ class Limits:
 class RunOptions(TypedDict, total=False):
     """The keyword options of `run`, `run_async` and `stream`.
 
-    runtime: "processes" (default), "threads", "inline", "auto", "dask", "ray", or an object of `daglite.runtime`.
+    runtime: "processes" (default), "threads", "inline", "auto", "dask", "dask://host:port", "ray", or an object of
+        `daglite.runtime`, such as `Ray("host:port")`.
     workers: number of worker processes; default: the processors this process may use (of threads: 4 more, at most 32).
     start_method: "auto" (default), "fork", "forkserver" or "spawn".
     worker_retries: how often an item starts again when its worker died (default 2).
@@ -139,8 +140,7 @@ class RunSettings:
     given: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        if not isinstance(self.runtime, Runtime) and not is_cluster(self.runtime):
-            check_choice("runtime", self.runtime, (*get_args(RuntimeName), *get_args(ClusterName)))
+        _check_runtime(self.runtime)
         check_start_method(self.start_method)
         for name, value in (("workers", self.workers), ("max_items_per_worker", self.max_items_per_worker)):
             if value is not None:
@@ -167,6 +167,20 @@ def settings_of(options: RunOptions) -> RunSettings:
 def is_cluster(runtime: object) -> bool:
     """Whether this names an engine on other machines, with or without an address."""
     return isinstance(runtime, str) and runtime.partition("://")[0] in get_args(ClusterName)
+
+
+def _check_runtime(value: object) -> None:
+    names = get_args(RuntimeName)
+    if isinstance(value, Runtime) or is_cluster(value) or (isinstance(value, str) and value in names):
+        return
+    known = (*names, "dask", "dask://host:port", "ray")
+    near = suggest(value, known) if isinstance(value, str) else ""
+    if isinstance(value, type) and issubclass(value, Runtime):
+        near = f"; write `{value.__name__}()`"
+    raise ParameterError(
+        f"`runtime` must be one of {', '.join(map(repr, known))}, or an object of `daglite.runtime` such as "
+        f"`Processes(workers=4)`, `Dask(client)` or `Ray('host:port')`; got {value!r}{near}"
+    )
 
 
 def check_count(name: str, value: object, *, least: int) -> None:

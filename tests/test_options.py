@@ -10,6 +10,7 @@ import pytest
 import daglite
 from daglite.exceptions import ParameterError, TaskError
 from daglite.options import MIB, Limits, RunOptions, RunSettings, Store, check_choice, check_count, settings_of
+from daglite.runtime import Processes
 from tests.samples import Memory, one, rows
 
 
@@ -45,8 +46,11 @@ def test_store_is_not_part_of_the_settings() -> None:
         ({"worker_retries": None}, r"^`worker_retries` must be a whole number >= 0; got None$"),
         (
             {"runtime": "thread"},
-            r"^`runtime` must be one of 'processes', .*'auto', 'dask', 'ray'; got 'thread'",
+            r"^`runtime` must be one of 'processes', .*'auto', 'dask', 'dask://host:port', 'ray', or an object of "
+            r"`daglite\.runtime` such as .*, `Dask\(client\)` or `Ray\('host:port'\)`; got 'thread'; did you mean 'thr",
         ),
+        ({"runtime": "http://host:1"}, r"^`runtime` must be .*; got 'http://host:1'"),
+        ({"runtime": Processes}, r"^`runtime` must be .*; got <class '.*Processes'>; write `Processes\(\)`$"),
         ({"runtime": None}, r"^`runtime` must be .*; got None"),
         ({"start_method": "forks"}, r"^`start_method` must be .*'auto', 'fork', 'forkserver', 'spawn'; got 'forks'$"),
         ({"worker": 2}, r"^unknown option 'worker'; known: runtime, workers, .*; did you mean 'workers'\?$"),

@@ -90,6 +90,8 @@ class Table:
     coordinator: tuple[str, ...] = ()
     # The tasks that put parts together, on clusters where these are.
     trees: tuple[str, ...] = ()
+    # Keys on streams that can hold one item only, with their tasks.
+    once: tuple[str, ...] = ()
 
 
 def table_of(program: Program, fingerprint: Fingerprint | None, coordinator: tuple[str, ...] = ()) -> Table:
@@ -118,6 +120,7 @@ def table_of(program: Program, fingerprint: Fingerprint | None, coordinator: tup
         unnamed,
         coordinator,
         tuple(name for stage in stages for name in _trees(stage)),
+        tuple(key for stage in stages for key in _once(stage)),
     )
 
 
@@ -131,6 +134,21 @@ def _pulling(stage: StreamStage) -> Iterator[tuple[Operand | None, int]]:
 def _trees(stage: Stage) -> Iterator[str]:
     if isinstance(stage, StreamStage) and stage.folds_on_workers and stage.combine and not stage.combine.named:
         yield f"'{stage.combine.step.function.name}'"
+
+
+def _once(stage: Stage) -> Iterator[str]:
+    """Keys without the index of the item, on streams."""
+    match stage:
+        case StreamStage():
+            steps = [step for step in steps_of(stage) if step is not stage.end]
+        case MaterialiseStage(streamed=True):
+            steps = [stage.step]
+        case _:
+            return
+    for step in steps:
+        yield from (
+            f"{save.key.text!r} (task '{step.function.name}')" for save in step.saves if not save.key.uses_index
+        )
 
 
 def window_text(limits: Limits) -> str:

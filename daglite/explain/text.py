@@ -59,6 +59,9 @@ def notes(table: Table) -> Iterator[str]:
         yield from textwrap.wrap(told, WIDTH, subsequent_indent="    ")
     if table.default_store:
         yield "saves without a store: the store of the run, by default the folder daglite_data"
+    if table.once:
+        told = f"keys for one item, a second one raises DatasetError: {', '.join(table.once)}; "
+        yield from wrapped(f"{told}write {{iteration_index}} for a key of each item", WIDTH)
     if table.trees:
         names = ", ".join(table.trees)
         yield from wrapped(f"on clusters large parts are put together on workers, tree-wise: {names}", WIDTH)

@@ -12,7 +12,8 @@ def seconds_text(seconds: float | None) -> str:
     if seconds is None:
         return "-"
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
-        if seconds >= size:
+        # Three digits would round what is just below it up to 1,000 of the smaller unit.
+        if seconds >= 0.9995 * size:
             return f"{_three(seconds / size)} {unit}"
     return "0 s" if seconds < 1e-9 else f"{_three(seconds / 1e-9)} ns"
 
@@ -38,7 +39,7 @@ def bytes_text(nbytes: float | None) -> str:
         return f"{int(nbytes)} B"
     size, units = nbytes / 1024, iter(_UNITS)
     unit = next(units)
-    while size >= 1000 and unit != _UNITS[-1]:
+    while size >= 999.5 and unit != _UNITS[-1]:
         size, unit = size / 1024, next(units)
     return f"{_three(size)} {unit}"
 

@@ -148,7 +148,6 @@ class Stage:
     done: int = 0
     work: float = 0.0
     calls: int = 0
-    call_seconds: float = 0.0
     on_window: float = 0.0
     on_workers: float = 0.0
     on_consumer: float = 0.0
@@ -190,7 +189,6 @@ class Stage:
 
     def called(self, event: Called) -> None:
         self.calls += event.items
-        self.call_seconds += event.seconds
 
     def waited(self, event: Waited) -> None:
         seconds = event.seconds + event.short

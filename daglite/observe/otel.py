@@ -78,7 +78,7 @@ class OpenTelemetry:
                 self._end_stage(event.stage, when)
             case Answered() if event.began is not None:
                 self._batch(event, event.began, event.worker, event.done)
-            case Called() if self.detail == "steps":
+            case Called() if self.detail == "steps" and event.seconds:
                 self._batch(event, event.at - event.seconds, None, event.items)
             case WorkerEnded():
                 facts = {

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, cast
 
 from daglite.exceptions import DagliteError
 from daglite.observe.amounts import count_text, seconds_text
-from daglite.observe.timeline import COORDINATOR, FORMAT, SOURCE
+from daglite.observe.timeline import BESIDE, COORDINATOR, FORMAT, SOURCE
 from daglite.shorten import counted
 
 __all__ = ["TraceError", "page"]
@@ -66,6 +66,7 @@ class _Lane:
 
     number: int
     name: str = ""
+    order: int = 0
     slices: list[_Slice] = field(default_factory=list)
     marks: list[tuple[float, str]] = field(default_factory=list)
 
@@ -136,6 +137,8 @@ def _read(text: str) -> _Trace:
         match event["ph"]:
             case "M" if event["name"] == "thread_name":
                 lane.name = args["name"]
+            case "M" if event["name"] == "thread_sort_index":
+                lane.order = args["sort_index"]
             case "X":
                 key = "wait" if event["cat"] == "wait" else event["name"]
                 lane.slices.append(_Slice(began, began + event["dur"], event["name"], key, args.get("items", 0)))
@@ -146,7 +149,8 @@ def _read(text: str) -> _Trace:
                 alive[event["name"]].append((began, args["items"]))
             case _:
                 pass
-    shown = [lane for _, lane in sorted(lanes.items()) if lane.slices or lane.marks or lane.number > COORDINATOR]
+    in_order = sorted(lanes.values(), key=lambda lane: (lane.order, lane.number))
+    shown = [lane for lane in in_order if lane.slices or lane.marks or lane.number > COORDINATOR]
     return _Trace(facts["title"], facts["runtime"], max(end, 1.0), shown, dict(alive), error)
 
 
@@ -246,7 +250,7 @@ def _table(trace: _Trace) -> Iterator[str]:
         work = [one for one in lane.slices if one.key != "wait"]
         busy = sum(one.end - one.begin for one in work) / 1e6
         waits = sum(one.end - one.begin for one in lane.slices if one.key == "wait") / 1e6
-        if lane.number not in (SOURCE, COORDINATOR):
+        if lane.number not in (SOURCE, COORDINATOR) and lane.number < BESIDE:
             waits = max(0.0, trace.end / 1e6 - busy)
         cells = (lane.name, count_text(len(work)), count_text(sum(one.items for one in work)), seconds_text(busy))
         share = f"{round(100 * busy * 1e6 / trace.end)} %"

@@ -12,6 +12,7 @@ from daglite.events import (
     Detail,
     Event,
     Lost,
+    Merged,
     Pulled,
     RunEnded,
     RunStarted,
@@ -157,6 +158,10 @@ class _Run:
                 self._step(event.steps)
                 if event.worker is not None:
                     self._worker(event.worker, event.sent).answered(event)
+            case Merged():
+                self.stages[event.stage].work += event.seconds
+                if event.worker is not None:
+                    self._worker(event.worker, event.sent).seconds += event.seconds
             case Sent():
                 self.stages[event.stage].sent(event)
             case Pulled():

@@ -1,8 +1,9 @@
 """The times of all batches as a file that Perfetto, chrome://tracing and `daglite timeline` show: trace events as JSON.
 
-Lanes are threads of one process: the source, the coordinator, and each worker. Times are microseconds since the start
-of the run. Events go into the file as they come, so that a long run takes no memory, and a broken one leaves a file
-that the viewers still read.
+Lanes are threads of one process: the source, the coordinator, and each worker; a worker that does several batches at a
+time has several. Where streams are pulled by others, what the coordinator does for each is in a lane of its own: they
+take turns, and a slice tells of many. Times are microseconds since the start of the run. Events go into the file as
+they come, so that a long run takes no memory, and a broken one leaves a file that the viewers still read.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from daglite.events import (
     Detail,
     Event,
     Lost,
+    Merged,
     Pulled,
     RunEnded,
     RunStarted,
@@ -29,21 +31,25 @@ from daglite.events import (
     WorkerEnded,
     WorkerStarted,
 )
-from daglite.program import CallStage, MaterialiseStage, Program, Stage, Step, StreamStage, steps_of
+from daglite.program import CallStage, MaterialiseStage, Program, Stage, Step, StreamStage, is_beside, steps_of
 
-__all__ = ["COORDINATOR", "FORMAT", "SOURCE", "Timeline"]
+__all__ = ["BESIDE", "COORDINATOR", "FORMAT", "SOURCE", "Timeline"]
 
 FORMAT = "daglite-trace-1"
 # The numbers of two lanes; those of workers are their process ids, or the system's ids of their threads.
 SOURCE, COORDINATOR = 1, 2
+# Above all of these: the further lanes of workers, and those of streams at work beside others. Viewers take 32 bits.
+_FURTHER, BESIDE = 2**23, 2**30
+# Times are written with one digit behind the point: what ends and what begins may overlap by so many seconds.
+_ROUNDED = 1e-7
 _WAITS = {"window": "waits: the window is full", "workers": "waits for workers"}
 # A pull without items is worth telling when it took so long, in seconds.
 _LONG = 0.0001
 # How many steps of a batch are told.
 _MOST_STEPS = 20
 # What comes for each batch, and how many of it wait to be written; a beat of the run does not let them wait longer.
-_Often: TypeAlias = Answered | Called | Delivered | Pulled | Waited
-_OFTEN = (Answered, Delivered, Pulled, Waited, Called)
+_Often: TypeAlias = Answered | Called | Delivered | Merged | Pulled | Waited
+_OFTEN = (Answered, Delivered, Pulled, Waited, Called, Merged)
 _MOST_WAITING = 256
 
 
@@ -63,6 +69,10 @@ class Timeline:
         self._stages: dict[int, float] = {}
         self._alive: dict[int, int] = {}
         self._lanes = set[int]()
+        # When the last slice ended, of each lane of a worker; how many have further ones; whether streams pull others.
+        self._ends: dict[int, list[float]] = {}
+        self._further: dict[tuple[int, int], int] = {}
+        self._beside = False
         self._waiting: list[_Often] = []
         # What a slice is called, and a step, as JSON.
         self._names: dict[tuple[int, str], str] = {}
@@ -103,9 +113,8 @@ class Timeline:
                     [f"{self._name(one.step)}: {1e6 * one.seconds:.1f}" for one in event.steps[:_MOST_STEPS]]
                 )
                 more = f', {facts}, "waited": {1e6 * max(0.0, began - event.sent):.1f}, "steps": {{{steps}}}'
-                return self._slice(
-                    self._lane(event.worker), "task", event.stage, began, event.seconds, event.items, more
-                )
+                lane = self._lane_of_batch(event.worker, began, event.seconds)
+                return self._slice(lane, "task", event.stage, began, event.seconds, event.items, more)
             case Pulled():
                 if not event.items and event.seconds <= _LONG:
                     return ""
@@ -117,10 +126,17 @@ class Timeline:
                 line = self._slice(COORDINATOR, "ending", event.stage, began, event.seconds, event.items)
                 # Items are counted up to where they leave the first segment: behind it they are others.
                 return line if event.segment else line + self._count(event.stage, event.at, -event.items)
+            case Merged():
+                began = event.at - event.seconds if event.began is None else event.began
+                lane = self._lane_of_batch(event.worker, began, event.seconds)
+                more = f', "parts": {event.parts}, "waited": {1e6 * max(0.0, began - event.sent):.1f}'
+                return self._slice(lane, "merge", event.stage, began, event.seconds, 0, more)
+            case Called() if not event.seconds:
+                # Here and there in a whole stream: nobody knows when.
+                return ""
             case Called():
-                return self._slice(
-                    COORDINATOR, "task", event.stage, event.at - event.seconds, event.seconds, event.items
-                )
+                lane = self._lane_of_calls(event.stage)
+                return self._slice(lane, "task", event.stage, event.at - event.seconds, event.seconds, event.items)
             case Waited() if event.on == "consumer" or not event.seconds:
                 # While a consumer is busy the helper works in the coordinator's lane.
                 return ""
@@ -152,14 +168,16 @@ class Timeline:
 
     def _begin(self, event: RunStarted) -> None:
         self._stages, self._alive, self._lanes, self._names, self._steps = {}, {}, set(), {}, {}
+        self._ends, self._further = {}, {}
+        self._beside = any(map(is_beside, event.program.stages))
         self._program, self._began, self._pid = event.program, event.at, os.getpid()
         self._file = open(self._path, "w", encoding="utf-8")  # noqa: SIM115 - closed at the end of the run
         stages = [_label(stage) for stage in event.program.stages]
         facts = {"format": FORMAT, "title": event.program.title, "runtime": event.runtime, "stages": stages}
         self._file.write(f'{{"displayTimeUnit": "ms", "otherData": {json.dumps(facts)},\n"traceEvents": [\n')
-        self._file.write(json.dumps(self._named("process_name", 0, f"daglite {event.runtime}")))
+        self._file.write(json.dumps(self._named("process_name", 0, {"name": f"daglite {event.runtime}"})))
         for lane, name in ((SOURCE, "source"), (COORDINATOR, "coordinator")):
-            self._name_lane(lane, name)
+            self._name_lane(lane, name, lane)
 
     def _end(self, event: RunEnded) -> None:
         if self._file is None:
@@ -176,18 +194,45 @@ class Timeline:
     def _lane(self, worker: int | None) -> int:
         if worker is None:
             return COORDINATOR
-        if worker not in self._lanes:
-            self._lanes.add(worker)
-            self._name_lane(worker, f"worker {worker}")
-        return worker
+        return self._known(worker, f"worker {worker}", worker)
 
-    def _name_lane(self, lane: int, name: str) -> None:
+    def _lane_of_batch(self, worker: int | None, began: float, seconds: float) -> int:
+        """The first lane of the worker in which nothing else is at that time."""
+        lane = self._lane(worker)
+        if not seconds or worker is None:
+            return lane
+        ends = self._ends.setdefault(worker, [])
+        free = next((number for number, end in enumerate(ends) if end <= began + _ROUNDED), len(ends))
+        ends[free : free + 1] = [began + seconds]
+        if not free:
+            return lane
+        further = self._further.setdefault((worker, free), _FURTHER + len(self._further))
+        return self._known(further, f"worker {worker}, {free + 1}", worker)
+
+    def _lane_of_calls(self, stage: int) -> int:
+        """Where the coordinator's own calls are: among the rest, if no other stream is at work at the same time."""
+        assert self._program is not None
+        planned = self._program.stages[stage]
+        if not self._beside or not isinstance(planned, StreamStage):
+            return COORDINATOR
+        return self._known(BESIDE + stage, f"coordinator, stage {stage}", COORDINATOR)
+
+    def _known(self, lane: int, name: str, order: int) -> int:
+        """The lane, which is named once; `order` is where it stands."""
+        if lane not in self._lanes:
+            self._lanes.add(lane)
+            self._name_lane(lane, name, order)
+        return lane
+
+    def _name_lane(self, lane: int, name: str, order: int) -> None:
         assert self._file is not None
-        for meta in (self._named("thread_name", lane, name), self._named("thread_sort_index", lane, None)):
+        for meta in (
+            self._named("thread_name", lane, {"name": name}),
+            self._named("thread_sort_index", lane, {"sort_index": order}),
+        ):
             self._file.write(",\n" + json.dumps(meta))
 
-    def _named(self, what: str, lane: int, name: str | None) -> dict[str, object]:
-        facts: dict[str, object] = {"sort_index": lane} if name is None else {"name": name}
+    def _named(self, what: str, lane: int, facts: dict[str, object]) -> dict[str, object]:
         return {"ph": "M", "name": what, "pid": self._pid, "tid": lane, "args": facts}
 
     def _slice(self, lane: int, cat: str, stage: int, began: float, seconds: float, items: int, more: str = "") -> str:
@@ -198,10 +243,13 @@ class Timeline:
             kind = "wait" if cat in _WAITS else cat
             told = _WAITS.get(cat) or _part(self._program.stages[stage], cat)
             name = self._names[stage, cat] = f'"name": {json.dumps(told)}, "cat": "{kind}", "pid": {self._pid}'
-        since = 1e6 * (began - self._began)
+        since, lasted = 1e6 * (began - self._began), 1e6 * seconds
+        if since < 0:
+            # By the clock of another machine.
+            since, lasted = 0.0, max(0.0, lasted + since)
         return (
-            f',\n{{"ph": "X", {name}, "tid": {lane}, "ts": {since if since > 0 else 0.0:.1f}, '
-            f'"dur": {1e6 * seconds:.1f}, "args": {{"stage": {stage}, "items": {items}{more}}}}}'
+            f',\n{{"ph": "X", {name}, "tid": {lane}, "ts": {since:.1f}, "dur": {lasted:.1f}, '
+            f'"args": {{"stage": {stage}, "items": {items}{more}}}}}'
         )
 
     def _count(self, stage: int, at: float, change: int) -> str:
@@ -244,6 +292,8 @@ def _part(stage: Stage, cat: str) -> str:
         case StreamStage():
             if cat == "source":
                 return stage.source.function.name if isinstance(stage.source, Step) else "mapped arguments"
+            if cat == "merge" and stage.combine is not None:
+                return stage.combine.step.function.name
             if cat == "ending":
                 return stage.end.function.name if stage.end is not None and stage.ending == "reduce" else "collect"
             return _joined([link.function.name for link in stage.links]) or _label(stage)

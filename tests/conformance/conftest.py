@@ -90,6 +90,19 @@ def apart(request: pytest.FixtureRequest, engines: Engines) -> Runtime:
     return engines[request.param]
 
 
+@pytest.fixture(scope="module", params=[name for name in ENGINES if name not in ("inline", "threads")])
+def mortal(
+    request: pytest.FixtureRequest, engines: Engines, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Runtime]:
+    """Every runtime whose workers may die, for tests that kill them: who comes in their place is in no other's way."""
+    if request.param == "ray":
+        # A program has one connection.
+        yield engines["ray"]
+        return
+    with ExitStack() as stack:
+        yield Engines(stack, str(tmp_path_factory.mktemp("mortal")))[request.param]
+
+
 @pytest.fixture(scope="session", params=[name for name in ENGINES if name != "ray"] or ["inline"])
 def pieces(request: pytest.FixtureRequest, engines: Engines) -> Runtime:
     """Every runtime whose workers go on with what they have begun. Ray chooses a worker for each chunk."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import time
@@ -13,8 +14,12 @@ import pytest
 
 import daglite
 from daglite import DatasetStore, task
+from daglite.events import Answered, Merged
 from daglite.futures import ReduceFuture
+from daglite.observe import Report
 from daglite.options import Runtime
+from tests.observe.recording import Recorder
+from tests.observe.trace_format import problems
 
 
 @task
@@ -226,3 +231,25 @@ def test_what_is_logged_while_parts_are_put_together_names_the_task(
     found = [vars(record) for record in caplog.records if record.name == "parts"]
     # Those of the workers; the coordinator has looked at `empty`.
     assert {record["daglite_task"] for record in found if record["process"] != os.getpid()} == {"noisy"}
+
+
+@pytest.mark.usefixtures("parts_stay")
+def test_observers_are_told_of_parts_that_workers_put_together(cluster: Runtime, tmp_path: Path) -> None:
+    """Each batch gives one part; a merge takes some of them, and its own result is one more until it comes home."""
+    seen, report, trace = Recorder(), Report(), tmp_path / "run.json"
+    plan = daglite.compile(folded_with_a_pad(100, tmp_path), batch=1)
+    plan.run(runtime=cluster, observers=[seen, report], trace=trace)
+
+    merges, batches = seen.of(Merged), seen.of(Answered)
+    assert len(batches) == 100
+    home = sum(one.home for one in merges)
+    assert sum(one.parts for one in merges) == len(batches) + len(merges) - home
+    assert home >= 1
+    assert all(one.nbytes >= one.parts * len(_PAD) and not one.failed for one in merges)
+    assert all(one.began is not None and one.worker is not None and one.sent <= one.at for one in merges)
+    worked = sum(one.seconds for one in merges) + sum(one.seconds for one in batches)
+    assert sum(worker.busy for worker in report.workers) == pytest.approx(worked)
+    found = json.loads(trace.read_text())
+    assert problems(found) == []
+    drawn = [event for event in found["traceEvents"] if event.get("cat") == "merge"]
+    assert [(event["name"], event["args"]["parts"]) for event in drawn] == [("joined", one.parts) for one in merges]

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cuts.ray_figures import EVENTS, ITEMS, POISONED, judged
+from tests.cuts.ray_figures import FAULTS, run
 from tests.cuts.rays import Rays, rays
+from tests.cuts.table import judged
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -18,11 +19,10 @@ def here() -> Iterator[Rays]:
         yield found
 
 
-@pytest.mark.parametrize("name", EVENTS)
+@pytest.mark.parametrize("name", FAULTS)
 def test_nothing_is_lost_and_nothing_comes_twice_or_an_error_tells_why(here: Rays, name: str) -> None:
     """Each fault of the table of figures, once."""
-    event = EVENTS[name]
-    seen = here.run("poison" if name == POISONED else "work", ITEMS, None if event is None else lambda: event(here))
-    assert judged(name, seen) in ("all once", "error told")
+    seen = run(here, name, FAULTS[name])
+    assert judged(FAULTS[name], seen) in ("all once", "error told")
     # Ray ends a program 60 s after its head is gone; the run tells of it before.
     assert seen.seconds < (60 if name.startswith("the head") else 400)

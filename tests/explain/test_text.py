@@ -250,6 +250,24 @@ def test_where_a_save_without_a_store_goes_is_told() -> None:
     assert note not in compile(one(n=1).save("a", save_store="folder")).explain()
 
 
+@pytest.mark.parametrize("optimize", [True, False])
+def test_a_key_that_a_second_item_would_need_again_is_told_before_the_run(optimize: bool) -> None:
+    """It is allowed, as a stream may have one item; how many it has is known when it runs."""
+
+    def told(pipeline: Future[object]) -> str:
+        return " ".join(compile(pipeline, optimize=optimize).explain().split())
+
+    note = "keys for one item, a second one raises DatasetError: "
+    assert f"{note}'all' (task 'rows'), 'p' (task 'price'); write {{iteration_index}}" in told(
+        rows.iter(path="a").save("all").then(price).save("p").save("p_{iteration_index}").join(total)
+    )
+    assert note in told(rows.iter(path="a").save("all"))
+    assert note in told(price.map(row=[{}]).save("p").distinct())
+    assert note not in told(rows.iter(path="a").save("{path}_{iteration_index}").join(total).save("sum"))
+    assert note not in told(one(n=1).save("a"))
+    assert note not in told(rows(path="a").save("a"))
+
+
 def test_what_was_not_fused_is_told_with_the_reason() -> None:
     stream = rows.iter(path="a")
     text = compile(pair(stream.then(price), total(items=stream))).explain()

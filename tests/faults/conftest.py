@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from daglite.runtime.streams import routing
+from daglite.runtime.streams.window import Window
 from tests.conformance.commands import Commands
 from tests.faults.clusters import Cluster
 from tests.faults.scripts import Launch, start
@@ -56,3 +58,17 @@ def notes(tmp_path: Path) -> Path:
     folder = tmp_path / "notes"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def windows(monkeypatch: pytest.MonkeyPatch) -> list[Window]:
+    """The windows of the runs of a test."""
+    made: list[Window] = []
+
+    class Kept(Window):
+        def __init__(self, size: int, limit: int, *, folds: bool = False) -> None:
+            super().__init__(size, limit, folds=folds)
+            made.append(self)
+
+    monkeypatch.setattr(routing, "Window", Kept)
+    return made

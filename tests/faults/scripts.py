@@ -24,13 +24,13 @@ def start(folder: Path, text: str, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def wait_for(path: Path, seconds: float = 20) -> str:
-    """The text of a file, once it is there and not empty."""
+def wait_for(path: Path, seconds: float = 20, *, holding: str = "") -> str:
+    """The text of a file, once it is there and not empty, and holds this."""
     deadline = time.monotonic() + seconds
-    while not path.exists() or not path.read_text():
-        assert time.monotonic() < deadline, f"{path.name} did not appear"
+    while not path.exists() or not (found := path.read_text()) or holding not in found:
+        assert time.monotonic() < deadline, f"{path.name} did not appear" + (f" with {holding!r}" if holding else "")
         time.sleep(0.005)
-    return path.read_text()
+    return found
 
 
 def children_of(pid: int) -> list[int]:

@@ -6,15 +6,15 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import distributed
 import pytest
 
-from daglite import DatasetStore, Failed, compile, task
+from daglite import DatasetStore, compile, task
 from daglite.exceptions import WorkerDiedError, failure_of
 from daglite.runtime import Dask
 from daglite.runtime.streams.sending import gathering
+from daglite.runtime.streams.window import Window
 from tests.faults.clusters import Cluster
 from tests.faults.scripts import noted, starts
 
@@ -31,43 +31,19 @@ def count(n: int) -> Iterator[int]:
     yield from range(n)
 
 
-def deadly(x: Any, at: int) -> Any:
-    if x == at:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return x
+def test_what_tells_where_a_suspect_is_does_not_stay_with_the_scheduler(cluster: Cluster) -> None:
+    def deadly(x: int) -> int:
+        if x == 4:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return x
 
-
-@pytest.mark.parametrize("optimize", [True, False])
-def test_an_item_that_kills_its_workers_fails_like_any_other(cluster: Cluster, optimize: bool) -> None:
-    """Its worker tells the scheduler at which step it is, so that somebody knows when it is gone."""
-    same = task(lambda x: x, name="same")
-    # Failed items go through the second one as well.
-    second: Any = task(deadly, on_error="skip")
-    stream = count.iter(n=9).then(same).attempt(task(deadly), at=4).then(second, at=6)
-    found: list[Any] = compile(stream, optimize=optimize, batch=4).run(runtime=Dask(cluster.client))
-
-    assert [one for one in found if not isinstance(one, Failed)] == [0, 1, 2, 3, 5, 7, 8]
-    (lost,) = (one for one in found if isinstance(one, Failed))
-    assert isinstance(lost.error, WorkerDiedError)
-    assert (lost.index, lost.item, lost.failure.attempt) == (4, 4, 3)
-    assert "while it ran task 'deadly' on item 4; started 3 times" in str(lost.error)
+    stream = count.iter(n=9).then(task(deadly, on_error="skip"))
+    assert stream.run(runtime=Dask(cluster.client)) == [0, 1, 2, 3, 5, 6, 7, 8]
     assert cluster.client.run_on_scheduler(marks_of) == []
 
 
 def marks_of(dask_scheduler: distributed.Scheduler) -> list[str]:
     return [*dask_scheduler.extensions["variables"].variables]
-
-
-def test_a_single_call_that_kills_its_worker_can_be_mended(cluster: Cluster) -> None:
-    mended = task(deadly, on_error=lambda failed: (type(failed.error).__name__, failed.failure.attempt))
-    dead: Any = task(lambda x: x, name="same")(x=3).then(mended, at=3).run(runtime=Dask(cluster.client))
-    assert dead == ("WorkerDiedError", 3)
-
-
-def test_a_step_that_ends_runs_is_not_taken_for_one_that_does_not(cluster: Cluster) -> None:
-    guarded = task(lambda x: x, name="guarded", on_error="skip")
-    with pytest.raises(WorkerDiedError, match="while it ran task 'guarded -> deadly' on item 2; started 3 times"):
-        count.iter(n=4).then(guarded).then(task(deadly), at=2).run(runtime=Dask(cluster.client))
 
 
 # More than what is sent home at once: parts like this stay with the workers.
@@ -88,9 +64,9 @@ def listed(so_far: Padded, x: int) -> Padded:
 @pytest.mark.parametrize("at", [3, 25, 60])
 @pytest.mark.usefixtures("parts_stay")
 def test_parts_that_died_with_their_worker_are_made_again(
-    cluster: Cluster, notes: Path, tmp_path: Path, at: int
+    cluster: Cluster, notes: Path, tmp_path: Path, windows: list[Window], at: int
 ) -> None:
-    """Each item is in the result once and in its place, and is saved once; nothing of it stays on the cluster."""
+    """Each item is in the result once and in its place, and is saved once; nothing stays on the cluster or counted."""
 
     def work(x: int, folder: str) -> int:
         noted(folder, x)
@@ -109,6 +85,7 @@ def test_parts_that_died_with_their_worker_are_made_again(
     # Never more than what the groups under way were made of.
     assert sum(seen.values()) <= 2 * 80
     assert cluster.empty_within(5)
+    assert [(window.alive, window.nbytes) for window in windows] == [(0, 0)]
 
 
 class Once(DatasetStore):

@@ -220,16 +220,20 @@ def test_a_run_inside_a_task_stays_in_its_worker() -> None:
     assert os.getpid() not in [pid for pid, _ in found]
 
 
+# Both write their errors into a file, so that a test sees when something is told, and are stuck until they may go on.
 STUCK = """
 import os, sys, time
 from pathlib import Path
 from daglite import compile, task
 
+sys.stderr = open("errors", "w", buffering=1)
+
 @task
 def numbers():
     yield from range(2)
     Path("stuck").write_text("stuck")
-    time.sleep(float(sys.argv[1]))
+    while not Path("go").exists():
+        time.sleep(0.01)
     yield 10
 
 @task
@@ -238,7 +242,7 @@ def work(x):
         Path("sleeper").write_text(str(os.getpid()))
         time.sleep(600)
     if x == 1:
-        while not Path("sleeper").exists():
+        while not (Path("sleeper").exists() and Path("stuck").exists()):
             time.sleep(0.01)
         raise ValueError("bad item")
     return x
@@ -247,27 +251,29 @@ compile(numbers.iter().then(work), batch=1).run(workers=2)
 """
 
 
+TOLD = "it is raised as soon as the source 'numbers' returns"
+
+
 def test_an_error_behind_a_stuck_source_is_logged_and_raised_when_it_returns(tmp_path: Path, launch: Launch) -> None:
-    process = launch(STUCK, "8")
-    wait_for(tmp_path / "stuck")
+    process = launch(STUCK)
     sleeper = int(wait_for(tmp_path / "sleeper"))
+    wait_for(tmp_path / "errors", holding=f"bad item; {TOLD}")
     assert gone_within([sleeper], 5) == []
     assert process.poll() is None
-    _, errors = process.communicate(timeout=20)
-    assert "raised as soon as the source 'numbers' returns" in errors
-    assert "task 'work', item 1 (1)" in errors
+    (tmp_path / "go").touch()
+    process.communicate(timeout=20)
+    assert "task 'work', item 1 (1)" in (tmp_path / "errors").read_text()
     assert process.returncode == 1
 
 
 def test_ctrl_c_brings_out_the_error_behind_a_stuck_source(tmp_path: Path, launch: Launch) -> None:
-    process = launch(STUCK, "600")
-    wait_for(tmp_path / "stuck")
+    process = launch(STUCK)
     sleeper = int(wait_for(tmp_path / "sleeper"))
+    wait_for(tmp_path / "errors", holding=TOLD)
     assert gone_within([sleeper], 5) == []
-    time.sleep(0.2)
     os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
-    assert "ValueError: bad item" in errors
+    process.communicate(timeout=20)
+    assert "\nValueError: bad item\n" in (tmp_path / "errors").read_text()
     assert process.returncode == 1
 
 
@@ -276,11 +282,14 @@ import os, sys, time
 from pathlib import Path
 from daglite import compile, task
 
+sys.stderr = open("errors", "w", buffering=1)
+
 @task
 def numbers():
     yield 0
     Path("stuck").write_text("stuck")
-    time.sleep(float(sys.argv[1]))
+    while not Path("go").exists():
+        time.sleep(0.01)
     yield 1
 
 @task
@@ -306,17 +315,18 @@ both(xs=numbers.iter().then(work), y=broken()).run(workers=2)
 def test_a_call_that_fails_beside_a_stuck_source_is_logged_and_stops_the_workers(
     how: str, tmp_path: Path, launch: Launch
 ) -> None:
-    process = launch(BESIDE, "6" if how == "the source returns" else "600")
-    wait_for(tmp_path / "stuck")
+    process = launch(BESIDE)
     sleeper = int(wait_for(tmp_path / "sleeper"))
+    # Only now: whoever ends the wait before it is told does not need it.
+    wait_for(tmp_path / "errors", holding=f"ValueError: bad call; {TOLD}")
     assert gone_within([sleeper], 5) == []
     assert process.poll() is None
     if how == "ctrl-c":
-        time.sleep(0.2)
         os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
-    assert "ValueError: bad call; it is raised as soon as the source 'numbers' returns" in errors
-    assert "daglite: task 'broken', worker" in errors
+    else:
+        (tmp_path / "go").touch()
+    process.communicate(timeout=20)
+    assert "daglite: task 'broken', worker" in (tmp_path / "errors").read_text()
     assert process.returncode == 1
 
 

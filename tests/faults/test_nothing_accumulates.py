@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from itertools import cycle, islice
 from pathlib import Path
 
+import multiprocess
 import pytest
 
 from daglite import DatasetStore, compile, task
@@ -114,8 +115,15 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+@pytest.fixture(autouse=True)
+def _marked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Semaphores of this process and of its workers have a name that tells whose they are."""
+    monkeypatch.setitem(vars(multiprocess.process.current_process())["_config"], "semprefix", f"/daglite-{os.getpid()}")
+
+
 def shared() -> set[str]:
-    return {one.name for one in Path("/dev/shm").iterdir()}
+    """Shared memory with a name: not that of other programs, which may come and go meanwhile."""
+    return {one.name for one in Path("/dev/shm").iterdir() if "daglite" in one.name}
 
 
 def grown_by(runs: Callable[[], None]) -> int:

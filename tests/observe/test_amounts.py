@@ -12,6 +12,7 @@ from daglite.observe.amounts import bytes_text, clock_text, count_text, seconds_
     [
         (None, "-"), (0.0, "0 s"), (2e-9, "2.00 ns"), (1.5e-6, "1.50 us"), (0.0123, "12.3 ms"), (0.999, "999 ms"),
         (1.0, "1.00 s"), (12.345, "12.3 s"), (4321.0, "4,321 s"),
+        (999.6e-6, "1.00 ms"), (0.9996, "1.00 s"), (999.4e-6, "999 us"), (999.6e-9, "1.00 us"),
     ],
 )  # fmt: skip
 def test_seconds_have_three_digits(seconds: float | None, text: str) -> None:
@@ -22,7 +23,7 @@ def test_seconds_have_three_digits(seconds: float | None, text: str) -> None:
     ("nbytes", "text"),
     [
         (None, "-"), (0, "0 B"), (999, "999 B"), (1000, "0.98 KiB"), (2048, "2.00 KiB"), (5 * 2**30, "5.00 GiB"),
-        (10**17, "90,949 TiB"),
+        (10**17, "90,949 TiB"), (999.6 * 2**10, "0.98 MiB"), (999.4 * 2**10, "999 KiB"),
     ],
 )  # fmt: skip
 def test_bytes_have_three_digits(nbytes: int | None, text: str) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import os
 import re
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ from daglite.testing import Drawn, pipelines
 from tests.observe.recording import Recorder, count_up, dies_once, fold, sleepy, square
 from tests.observe.trace_format import problems
 
+_NAMES = "thread_name"
 PLAN = daglite.compile(count_up.iter(n=60).then(square).then(sleepy, seconds=0.002).reduce(fold, initial=0))
 
 
@@ -64,6 +67,56 @@ def test_traces_of_all_kinds_of_pipelines_are_of_the_format(tmp_path: Path) -> N
             assert page(file.read_text()).startswith("<!DOCTYPE html>")
 
         trace()
+
+
+def test_sums_of_many_turns_are_no_slices_of_time(tmp_path: Path) -> None:
+    """What a random search found: `distinct` stands before workers, and its time lies here and there in the stream."""
+    slow_to_compare = count_up.iter(n=2).distinct(key=sleepy.partial(seconds=0.005)).then(sleepy, seconds=0.05)
+    slow_to_compare.run(runtime="threads", workers=1, trace=tmp_path / "run.json")
+
+    assert problems(json.loads((tmp_path / "run.json").read_text())) == []
+    assert "task" not in {e.get("cat") for e in traced(tmp_path / "run.json") if e["tid"] == COORDINATOR}
+
+
+def test_streams_that_take_turns_have_lanes_of_their_own(tmp_path: Path) -> None:
+    """The one beside needs no worker and tells of several turns at once, with waits for the other's worker between."""
+
+    @daglite.task
+    def slowly() -> Iterator[int]:
+        for x in range(8):
+            time.sleep(0.002)
+            yield x
+
+    both = count_up.iter(n=8).then(sleepy, seconds=0.009).zip(slowly.iter())
+    plan = daglite.compile(both, window=1)
+    assert plan.run(runtime="threads", workers=1, trace=tmp_path / "run.json") == [(x, x) for x in range(8)]
+
+    assert problems(json.loads((tmp_path / "run.json").read_text())) == []
+    lanes = {event["tid"]: event["args"]["name"] for event in traced(tmp_path / "run.json") if event["name"] == _NAMES}
+    calls = [event for event in traced(tmp_path / "run.json") if event.get("cat") == "task"]
+    turns = [event for event in calls if lanes[event["tid"]].startswith("coordinator, stage ")]
+    assert {event["name"] for event in turns} == {"slowly", "zip"}
+    drawn = page((tmp_path / "run.json").read_text())
+    assert all(f">{lanes[event['tid']]}<" in drawn for event in turns)
+
+
+def test_batches_at_the_same_time_are_in_different_lanes(tmp_path: Path) -> None:
+    """One thread has many coroutines at work."""
+
+    @daglite.task(on="threads")
+    async def waits(x: int) -> int:
+        await asyncio.sleep(0.001 * (1 + x % 7))
+        return x
+
+    count_up.iter(n=60).then(waits).run(runtime="threads", workers=4, trace=tmp_path / "run.json")
+
+    assert problems(json.loads((tmp_path / "run.json").read_text())) == []
+    lanes = {event["tid"]: event["args"]["name"] for event in traced(tmp_path / "run.json") if event["name"] == _NAMES}
+    (first,) = [lane for lane, name in lanes.items() if re.fullmatch(r"worker \d+", name)]
+    further = [name for name in lanes.values() if name.startswith(f"worker {first}, ")]
+    assert further[:2] == [f"worker {first}, 2", f"worker {first}, 3"]
+    shown = re.findall(rf'text-anchor="end">(worker {first}[^<]*)<', page((tmp_path / "run.json").read_text()))
+    assert shown == [f"worker {first}", *further]
 
 
 @pytest.mark.parametrize(

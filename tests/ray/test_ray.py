@@ -8,12 +8,11 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import ray
 
-from daglite import Failed, compile, task
+from daglite import compile, task
 from daglite.exceptions import ExecutionError, ParameterError, WorkerDiedError, failure_of
 from daglite.runtime import Ray
 from daglite.runtime.clusters import ray as engine
@@ -195,28 +194,6 @@ def test_what_a_run_leaves_unfinished_is_not_done_any_more(kept: Ray, tmp_path: 
     before = starts(tmp_path)
     time.sleep(0.5)
     assert starts(tmp_path) == before
-
-
-def deadly(x: Any, at: int) -> Any:
-    if x == at:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return x
-
-
-@pytest.mark.parametrize("optimize", [True, False])
-def test_an_item_that_kills_its_workers_fails_like_any_other(kept: Ray, optimize: bool) -> None:
-    """Its worker tells an actor at which step it is, so that somebody knows when it is gone."""
-    same = task(lambda x: x, name="same")
-    # Failed items go through the second one as well.
-    second: Any = task(deadly, on_error="skip")
-    stream = count.iter(n=9).then(same).attempt(task(deadly), at=4).then(second, at=6)
-    found: list[Any] = compile(stream, optimize=optimize, batch=4).run(runtime=kept)
-
-    assert [one for one in found if not isinstance(one, Failed)] == [0, 1, 2, 3, 5, 7, 8]
-    (lost,) = (one for one in found if isinstance(one, Failed))
-    assert isinstance(lost.error, WorkerDiedError)
-    assert (lost.index, lost.item, lost.failure.attempt) == (4, 4, 3)
-    assert "while it ran task 'deadly' on item 4; started 3 times" in str(lost.error)
 
 
 # More than what is sent home at once: parts like this stay in the store of the cluster.

@@ -191,7 +191,7 @@ class _Work:
         codec, step = self._round.codec, bench.chain.steps[0]
         self._task = step.function.name
         (call, _, _), *_ = bench.chain.calls
-        started, value, kept = time.perf_counter(), None, 0
+        began, started, value, kept = time.time(), time.perf_counter(), None, 0
         packed: list[bytes] = []
         try:
             for number, part in enumerate(parts):
@@ -204,8 +204,9 @@ class _Work:
             kept = self._kept(cell)
             packed = [] if kept else [bytes(one) for one in codec.pack([cell])]
         except BaseException as error:
-            return self._packed("failed", [], step=step.number, error=error)
-        return self._packed("done", packed, seconds=time.perf_counter() - started, kept=kept)
+            seconds = time.perf_counter() - started
+            return self._packed("failed", [], step=step.number, seconds=seconds, began=began, error=error, bench=bench)
+        return self._packed("done", packed, seconds=time.perf_counter() - started, began=began, bench=bench, kept=kept)
 
     def _generate(self, bench: Bench) -> list[bytes]:
         """Drain a generator: there is one answer to a job, so its items wait here until it is done."""

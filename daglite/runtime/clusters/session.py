@@ -75,6 +75,7 @@ class ClusterSession:
         # Whether any chunk may have brought its worker down: from now on suspects are alone in theirs.
         self._suspicious = False
         self._begun = False
+        self._ahead = time.time() - time.perf_counter()
 
     def install(self, steps: Sequence[BoundStep]) -> int:
         program = next(self._numbers)
@@ -312,7 +313,8 @@ class ClusterSession:
         return Reply(
             flight.chunk.seq, _KINDS[outcome.kind], outcome.done, outcome.step, outcome.seconds, segments,
             self._number(flight.place, outcome.pid),
-            error=error, hint=hint, reading=_read(outcome), mishaps=outcome.mishaps, attempt=outcome.attempt, held=held,
+            error=error, hint=hint, reading=_read(outcome, self._ahead), mishaps=outcome.mishaps,
+            attempt=outcome.attempt, held=held,
         )  # fmt: skip
 
     def _failed(self, event: Failed, replies: list[Reply]) -> None:
@@ -392,9 +394,7 @@ def _load(place: Place) -> float:
     return len(place.tickets) / place.spot.slots
 
 
-def _read(outcome: Outcome) -> Reading | None:
-    """What the clocks say; their beginning in the time of this machine."""
-    if outcome.reading is None:
-        return None
-    began = time.perf_counter() - (time.time() - outcome.began)
-    return replace(unpack_reading(outcome.reading), began=began)
+def _read(outcome: Outcome, ahead: float) -> Reading | None:
+    """What the clocks say; their beginning in the time of this machine, which the time of day is so far `ahead` of."""
+    reading = outcome.reading
+    return None if reading is None else replace(unpack_reading(reading), began=outcome.began - ahead)

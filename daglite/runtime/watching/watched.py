@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from daglite.events import Answered, Delivered, Lost, Pulled, Sent, StepTime, Waited
+from daglite.events import Answered, Delivered, Lost, Merged, Pulled, Sent, StepTime, Waited
 from daglite.runtime.auto.adaptive import AdaptiveFlow
 from daglite.runtime.chain import BoundStep
 from daglite.runtime.codec import ItemCodec
@@ -140,12 +140,12 @@ class WatchedSession(BeatingSession):
         return program
 
     def submit(self, chunk: Chunk) -> None:
-        if chunk.kind == "combine":
-            # It has no items, and nobody counts it.
-            self._inner.submit(chunk)
-            return
         now, (stage, segment) = time.perf_counter(), self._stages[chunk.program]
         self._flights[chunk.seq] = _Flight(chunk, stage, now, segment=segment)
+        if chunk.kind == "combine":
+            # It has no items: what comes of it is told, when it is there.
+            self._inner.submit(chunk)
+            return
         nbytes = self.codec.measure(chunk.segments)
         self._inner.submit(chunk)
         self._watch.emit(Sent(now, stage, chunk.seq, chunk.first, chunk.items, nbytes, segment))
@@ -182,6 +182,9 @@ class WatchedSession(BeatingSession):
             return
         del self._flights[reply.seq]
         chunk, stage = flight.chunk, flight.stage
+        if chunk.kind == "combine":
+            self._tell_merged(flight, reply, now)
+            return
         if reply.kind in ("lost", "overdue"):
             self._watch.emit(Lost(now, stage, reply.seq, chunk.first, chunk.items, reply.worker, reply.started))
             return
@@ -208,6 +211,18 @@ class WatchedSession(BeatingSession):
                 steps,
                 flight.segment,
             )
+        )
+
+    def _tell_merged(self, flight: _Flight, reply: Reply, now: float) -> None:
+        if reply.kind == "lost":
+            # It is done again, perhaps with other parts.
+            return
+        parts, failed = flight.chunk.parts, reply.kind == "failed"
+        began = None if reply.reading is None else reply.reading.began
+        home = reply.held is None and not failed
+        nbytes = sum([part.nbytes for part in parts])
+        self._watch.emit(
+            Merged(now, flight.stage, len(parts), nbytes, reply.seconds, flight.sent, reply.worker, home, failed, began)
         )
 
 
@@ -274,7 +289,8 @@ class WatchedFlow(StreamFlow):
             tallies, self._tallies = self._tallies, ()
             steps = tuple([tally.take() for tally in tallies])
             if steps:
-                self._watch.called(self._stage, 0, sum(step.seconds for step in steps), steps)
+                # Their seconds lie here and there in the whole stream: no slice of time is theirs.
+                self._watch.called(self._stage, 0, 0.0, steps)
 
     def _pull(self, want: int, cells: list[object]) -> None:
         source = self._source

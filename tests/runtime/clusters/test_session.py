@@ -13,6 +13,7 @@ from daglite.runtime.clusters import rounds, session as sessions
 from daglite.runtime.clusters.carrier import Arrived, Broken, Failed, Joined, Left, Spot
 from daglite.runtime.clusters.parcels import Outcome, pack_outcome
 from daglite.runtime.clusters.session import ClusterSession
+from daglite.runtime.watching.tally import Reading, pack_reading
 from tests.runtime.clusters.engine import ONE, TWO, Engine, chunk, made, values
 
 
@@ -249,3 +250,19 @@ def test_a_call_over_its_limit_is_told_while_it_goes_on() -> None:
     (reply,) = session.ready(None)
     assert (reply.kind, reply.done, reply.step) == ("overdue", 2, 0)
     assert "goes on" in reply.hint
+
+
+def test_the_clock_of_workers_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measured anew for each answer, with a pause between two looks, one batch would seem to overlap the next."""
+    engine = Engine(ONE)
+    session = ClusterSession(engine)
+    program = session.install([made(lambda x: x)])
+    session.submit(chunk(0, program, session, 1))
+    day, now = time.time(), time.perf_counter()
+    monkeypatch.setattr(time, "time", lambda: day + 60.0)
+    outcome = Outcome("done", "x", 1, began=day - 1.0, reading=pack_reading(Reading(0.0, ())))
+    one = [bytes(segment) for segment in session.codec.pack([1])]
+    engine.mail.post(Arrived(engine.sent[0].ticket, pack_outcome(outcome, one)))
+    (reply,) = session.ready(None)
+    assert reply.reading is not None
+    assert reply.reading.began == pytest.approx(now - 1.0, abs=0.5)

@@ -11,4 +11,4 @@ double(x=1).run(runtime="proceses")
 # pyright  Argument of type "Literal['proceses']" cannot be assigned to parameter "runtime" of type "RuntimeName | ClusterName | Runtime" in function "run"  [reportArgumentType]
 # pyrefly  Argument `Literal['proceses']` is not assignable to parameter `runtime` with type `Literal['auto', 'dask', 'inline', 'processes', 'ray', 'threads'] | Runtime` in function `daglite.futures.values.Future.run`  [bad-argument-type]
 # ty       Argument to bound method `Future.run` is incorrect: Expected `Literal["processes", "threads", "inline", "auto", "dask", "ray"] | Runtime`, found `Literal["proceses"]`  [invalid-argument-type]
-# python   ParameterError: `runtime` must be one of 'processes', 'threads', 'inline', 'auto', 'dask', 'ray'; got 'proceses'
+# python   ParameterError: `runtime` must be one of 'processes', 'threads', 'inline', 'auto', 'dask', 'dask://host:port', 'ray', or an object of `daglite.runtime` such as `Processes(workers=4)`, `Dask(client)` or `Ray('host:port')`; got 'proceses'; did you mean 'processes'?

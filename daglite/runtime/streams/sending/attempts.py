@@ -39,8 +39,10 @@ class Attempts:
             return flight
         head, rest = flight.cells[:most], flight.cells[most:]
         self._window.split(2)
-        self.waiting.appendleft(Flight(flight.first + most, rest, self._codec.weigh(rest), flight.attempt))
-        return Flight(flight.first, head, self._codec.weigh(head), flight.attempt)
+        parts = [Flight(flight.first + place, cells, 0, flight.attempt) for place, cells in ((0, head), (most, rest))]
+        self._share(flight.nbytes, parts)
+        self.waiting.appendleft(parts[1])
+        return parts[0]
 
     def add(self, flight: Flight) -> None:
         """It goes out again as it was."""
@@ -49,8 +51,9 @@ class Attempts:
     def remake(self, parts: Sequence[tuple[int, Sequence[object]]]) -> None:
         """Parts are gone that stayed with a worker: what they were made of, by its first place, goes out again."""
         # They have been through the window, which only counts the results under way: one more, and what it splits into.
+        # Their bytes are those of the group that they are made for, until it comes home.
         self._window.split(2)
-        self._split([Flight(first, cells, 0) for first, cells in parts])
+        self._split(0, [Flight(first, cells, 0) for first, cells in parts])
 
     def overdue(self, flight: Flight, reply: Reply) -> None:
         """One item took too long; the others in the batch are innocent, and results before it are gone."""
@@ -68,19 +71,19 @@ class Attempts:
             Flight(place + 1, flight.cells[done + 1 :], 0, flight.attempt),
         ]
         # After an error that ends the run only what is before it matters.
-        self._split(parts[:1] if spent is None else parts)
+        self._split(flight.nbytes, parts[:1] if spent is None else parts)
 
     def lost(self, flight: Flight, reply: Reply) -> None:
         """A worker died: what it had not begun goes out as it was, what it may have begun one by one."""
         if not reply.started:
             self.add(flight)
         elif (spent := self._condemned(flight, reply)) is not None:
-            self._split([Flight(flight.first, flight.cells, 0, spent=with_spent(flight.spent, spent))])
+            self._split(flight.nbytes, [Flight(flight.first, flight.cells, 0, spent=with_spent(flight.spent, spent))])
         elif flight.attempt > self._retries or not all(step.function.retry_on_crash for step in self._steps):
             names = " -> ".join(step.function.name for step in self._steps)
             self._blaming.fail(flight, 0, died(names, self._blaming.items(flight), reply, flight.attempt), reply)
         else:
-            self._split(list(self._singly(flight)))
+            self._split(flight.nbytes, list(self._singly(flight)))
 
     def _singly(self, flight: Flight) -> Iterator[Flight]:
         """Under suspicion of having killed its worker, each item by itself."""
@@ -95,13 +98,20 @@ class Attempts:
         told = str(died(function.name, self._blaming.items(flight), reply, flight.attempt))
         return Spent(reply.step, flight.attempt, told, died=True)
 
-    def _split(self, parts: Sequence[Flight]) -> None:
-        """The parts of a batch that was under way go out again, each by itself."""
+    def _split(self, nbytes: int, parts: Sequence[Flight]) -> None:
+        """The parts of a batch that was under way, in so many bytes, go out again, each by itself."""
         parts = [part for part in parts if part.cells]
         self._window.split(len(parts))
-        for part in parts:
-            part.nbytes = self._codec.weigh(part.cells)
+        self._share(nbytes, parts)
         self._add(parts)
+
+    def _share(self, nbytes: int, parts: Sequence[Flight]) -> None:
+        """Each part takes out of the window its share of what went in: weighed anew they would be more or less."""
+        weights = [max(1, self._codec.weigh(part.cells)) for part in parts]
+        rest = sum(weights)
+        for part, weight in zip(parts, weights, strict=True):
+            part.nbytes = nbytes * weight // rest
+            nbytes, rest = nbytes - part.nbytes, rest - weight
 
     def _add(self, parts: Sequence[Flight]) -> None:
         self.waiting = deque(sorted([*self.waiting, *parts], key=lambda each: each.first))
