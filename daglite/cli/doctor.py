@@ -83,10 +83,8 @@ def _runtimes(workers: int) -> Iterator[tuple[str, bool]]:
     for runtime in get_args(RuntimeName):
         options: RunOptions = {"runtime": runtime, "workers": workers}
         cost = _measured(options, items=True)
-        yield (
-            f"{runtime:20}{cost.problem or f'{seconds_text(cost.start):12}{seconds_text(cost.item)}'}",
-            not cost.problem,
-        )
+        told = cost.problem or f"{seconds_text(cost.start):12}{seconds_text(cost.item)}"
+        yield f"{runtime:20}{told}", not cost.problem
 
 
 def _measured(options: RunOptions, *, items: bool) -> Cost:
