@@ -10,6 +10,7 @@ from typing import get_args
 
 import pytest
 
+import daglite.cli.doctor as doctor
 from daglite.cli import main
 from daglite.options import RuntimeName
 from tests.cli.conftest import SHOP
@@ -262,7 +263,7 @@ def test_doctor_tells_what_does_not_work(monkeypatch: pytest.MonkeyPatch, capsys
             raise OSError("no processes today")
         return 0.001 * items
 
-    monkeypatch.setattr("daglite.cli.doctor._seconds", refuse)
+    monkeypatch.setattr(doctor, "_seconds", refuse)
 
     assert main(["doctor", "--workers", "1"]) == 1
     out = capsys.readouterr().out
