@@ -29,6 +29,32 @@ def numbers(start: int, n: int = 1) -> Iterator[int]:
     yield from range(start, start + n)
 
 
+@task(on_error="skip")
+def not_negative(x: int) -> int:
+    if x < 0:
+        raise ValueError(x)
+    return x
+
+
+@task(on_error=lambda failed: 100)
+def mended(x: Any) -> Any:
+    if x == 0:
+        raise ValueError(x)
+    return x
+
+
+@task
+def attempted(x: Any) -> Any:
+    if x == 1:
+        raise ValueError(x)
+    return x
+
+
+@task
+def told(x: Any) -> str:
+    return "failed" if isinstance(x, daglite.Failed) else str(x)
+
+
 @task
 def joined(text: str, item: int) -> str:
     return f"{text}{item},"
@@ -70,6 +96,28 @@ def test_folding_partitions_is_folding_all_their_items(partitions: list[dict[str
     assert stream.run(runtime=runtime) == items
 
 
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.fixed_dictionaries({"start": st.integers(-9, 9), "n": st.integers(0, 5)}), max_size=6),
+    st.lists(st.sampled_from([double, not_negative, mended]), max_size=3),
+    st.booleans(),
+    st.sampled_from(["inline", "threads"]),
+)
+def test_whatever_stands_on_the_way_the_fold_is_that_of_the_items(
+    partitions: list[dict[str, int]], steps: list[Any], attempts: bool, runtime: RuntimeName
+) -> None:
+    """Optimised or not: tasks that skip items, keep failed ones, or put something in their place."""
+    stream: Any = numbers.iter_partitions(partitions)
+    for step in steps:
+        stream = stream.then(step)
+    stream = stream.attempt(attempted) if attempts else stream
+    folded = stream.then(told).reduce(joined, initial="#", combine=both, empty="")
+
+    wanted = compile(folded, optimize=False).run(runtime="inline")
+    assert folded.run(runtime=runtime, workers=2) == wanted
+    assert stream.count().run(runtime=runtime, workers=2) == len(wanted.split(",")) - 1
+
+
 def test_only_parts_come_back_where_workers_fold() -> None:
     """One line for the generator, none for taking apart, and every step on workers."""
     told = compile(numbers.iter_partitions(PARTITIONS).then(double).reduce(add, initial=0, combine=add)).explain()
@@ -77,13 +125,6 @@ def test_only_parts_come_back_where_workers_fold() -> None:
     assert "fold_partitions 1" in told
     assert "unbatch" not in told
     assert "coordinator" not in told
-
-
-@task(on_error="skip")
-def not_negative(x: int) -> int:
-    if x < 0:
-        raise ValueError(x)
-    return x
 
 
 @task
