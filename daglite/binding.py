@@ -9,7 +9,7 @@ from itertools import islice
 from typing import get_args
 
 from daglite.exceptions import ParameterError, TaskError
-from daglite.functions import Function, free_parameters, signature_of, suggest
+from daglite.functions import UNREAD, Function, fillable, signature_of, suggest
 from daglite.ir.nodes import Argument, Binding, Call, MapMode, Node, Value
 
 __all__ = [
@@ -44,6 +44,14 @@ class Bindable:
 
     function: Function
     fixed: tuple[Binding, ...] = ()
+
+    def __post_init__(self) -> None:
+        # For `help`, for `?` in notebooks, doctests and pages made of docstrings: a task reads as its function does.
+        fn = self.function.fn
+        for name in ("__doc__", "__module__", "__name__", "__qualname__"):
+            object.__setattr__(self, name, getattr(fn, name, None))
+        if not self.fixed:
+            object.__setattr__(self, "__wrapped__", fn)
 
 
 def refuse_on_error(function: Function, method: str, reason: str, *, handler: bool = False) -> None:
@@ -106,11 +114,11 @@ def bind_items(
 ) -> tuple[Call, tuple[str, ...]]:
     """Bind `.then`, `.filter`, `.join` or `.reduce`: items fill the first `count` parameters that nothing else fills.
 
-    Extra positional arguments fill the parameters after them.
+    Extra positional arguments fill the parameters after them. `*args` takes as many as there are.
     """
     _check_names(task, extras, ())
     name = task.function.name
-    free = free_parameters(task.function, [*_names(task.fixed), *extras])
+    free = fillable(task.function, [*_names(task.fixed), *extras], count + len(args))
     if len(free) < count:
         raise ParameterError(
             f"`{method}` needs {'a parameter' if count == 1 else f'{count} parameters'} of task '{name}' that nothing "
@@ -133,6 +141,11 @@ def bind_map(task: Bindable, mode: MapMode, mapped: Mapping[str, object]) -> tup
         raise ParameterError(f"`map_mode` of task '{name}' must be 'zip' or 'product'; got {mode!r}")
     if not mapped:
         raise ParameterError(f"`map` of task '{name}' needs at least one mapped parameter")
+    if signature_of(task.function) is UNREAD:
+        raise TaskError(
+            f"`map` gives values by name, and Python does not tell what '{name}' calls them: "
+            f"give them by position, `daglite.from_iterable(...).then(...)`, or wrap '{name}' in a `lambda` or a `def`"
+        )
     _check_names(task, mapped, ())
     _check_complete(task, list(mapped), "map")
     sources = tuple(Binding(key, _mapped_argument(name, key, value)) for key, value in mapped.items())
@@ -261,7 +274,8 @@ def _unbound(function: Function, signature: inspect.Signature) -> str:
 
 
 def _shown(signature: inspect.Signature) -> str:
-    names = [p.name for p in signature.parameters.values()]
+    # With the stars of those that take any number, as `inspect` writes them.
+    names = [str(p.replace(default=p.empty, annotation=p.empty)) for p in signature.parameters.values()]
     return ", ".join(map(repr, names)) if names else "no parameters"
 
 

@@ -25,9 +25,10 @@ __all__ = [
     "On",
     "OnError",
     "Site",
+    "UNREAD",
     "describe",
-    "describe_pair",
     "element_type",
+    "fillable",
     "free_parameters",
     "signature_of",
 ]
@@ -40,6 +41,15 @@ _WHOLE = re.compile(r"^([\w.]+)(?:\[(.*)\])?$", re.DOTALL)
 _COROUTINE = re.compile(r"^Coroutine\[(.*)\]$", re.DOTALL)
 # A quoted part, which stays; modules before a name; the sign that Python shows before a type variable.
 _NOISE = re.compile(r"""('[^']*'|"[^"]*")|\b(?:[a-z_]\w*\.)+(?=[A-Za-z_])|[~+-](?=[A-Za-z_])""")
+
+
+# Python knows no more of some builtins than that they can be called.
+UNREAD = inspect.Signature(
+    [
+        inspect.Parameter("args", inspect.Parameter.VAR_POSITIONAL),
+        inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD),
+    ]
+)
 
 
 @record(eq=True)
@@ -228,36 +238,23 @@ def _site(on: object, workers: object) -> Site | None:
     return Site(cast("On", on), workers)
 
 
-@record
-class _Pair:
-    """A function such as `max`, of which Python cannot say what it takes, as one of two values."""
-
-    fn: Callable[..., object]
-
-    def __call__(self, first: object, second: object, /) -> object:
-        return self.fn(first, second)
-
-
-def describe_pair(fn: Callable[..., object]) -> Function:
-    """Describe a function that is called with two values; unlike a task's its signature may say nothing of them."""
-    try:
-        parameters = inspect.signature(fn).parameters.values()
-    except (TypeError, ValueError):
-        return describe(_Pair(fn), name=_name(fn))
-    # Of `math.gcd(*integers)` no parameter takes one value.
-    if any(p.kind is p.VAR_POSITIONAL for p in parameters) and _kind(_unwrap(fn)) == "plain":
-        return describe(_Pair(fn), name=_name(fn))
-    return describe(fn)
-
-
 def signature_of(function: Function) -> inspect.Signature:
-    """The signature of the function; raises `TaskError` for builtins that have none."""
+    """The signature of the function; `UNREAD` for builtins such as `int` and `max`, of which Python tells none."""
     try:
         return inspect.signature(function.fn)
-    except (TypeError, ValueError) as error:
-        raise TaskError(
-            f"task '{function.name}' has no readable signature: wrap it in a `lambda` or a `def`"
-        ) from error
+    except (TypeError, ValueError):
+        return UNREAD
+
+
+def fillable(function: Function, taken: Collection[str], count: int) -> list[str]:
+    """The parameters that `count` values by position may fill, in order; `*0`, `*1` are those that `*args` takes."""
+    parameters = signature_of(function).parameters.values()
+    if not any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return free_parameters(function, taken)
+    # What can be given by name only stands behind it.
+    by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    before = [p.name for p in parameters if p.kind in by_position and p.name not in taken]
+    return [*before, *(f"*{place}" for place in range(count - len(before)))]
 
 
 def free_parameters(function: Function, taken: Collection[str]) -> list[str]:

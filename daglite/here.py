@@ -75,6 +75,8 @@ def at_work() -> AtWork | None:
 def item_seed() -> int:
     """A seed for the item at which the running task is: from the seed of the run, the step and the item's index.
 
+    A whole number from 0 to 2**64 - 1.
+
     It is the same whatever the runtime, the workers, the batches and the attempts are. The generator of a stream and a
     single call have one for the whole of it. Raises `ExecutionError` outside a task, in a fold, and on threads that
     the task has started.

@@ -36,6 +36,8 @@ __all__ = [
 MIB = 1024 * 1024
 # Options that say nothing of how items are run: the plan sees to them.
 _OF_THE_PLAN = ("store", "observers", "progress", "trace")
+# What other libraries call the number of workers.
+_WORKERS_ELSEWHERE = ("n_jobs", "processes", "max_workers", "num_workers", "nodes", "concurrency", "threads")
 # Those of `compile`: a run tells who gives them to it where they belong, and the command line takes them, too.
 COMPILE_OPTIONS = ("optimize", "window", "batch", "window_bytes", "helper_thread", "check_types")
 
@@ -99,12 +101,12 @@ class RunOptions(TypedDict, total=False):
     runtime: "processes" (default), "threads", "inline", "auto", "dask", "dask://host:port", "ray", or an object of
         `daglite.runtime`, such as `Ray("host:port")`.
     workers: number of worker processes; default: the processors this process may use (of threads: 4 more, at most 32).
-    start_method: "auto" (default), "fork", "forkserver" or "spawn".
-    worker_retries: how often an item starts again when its worker died (default 2).
-    max_items_per_worker: a worker is replaced after so many items (default: never).
+    start_method: of processes: "auto" (default), "fork", "forkserver" or "spawn".
+    worker_retries: how often an item starts again when its worker died (default 2; 0 ends the run at once).
+    max_items_per_worker: of processes: a worker is replaced after so many items (default: never).
     seed: what the `daglite.item_seed` of tasks comes from (default 0).
     max_failures: how many items may fail at tasks with `on_error` or `.attempt` (default: any number).
-    store: where saves without a `save_store` go: a store or a folder.
+    store: where saves without a `save_store` go: a store or a folder (default: the folder "daglite_data").
     observers: who is told what happens, see `daglite.events`; `daglite.observe` has some.
     progress: None (default) shows long runs on a terminal and in notebooks, True on any error output, False never; a
         function is called with a `daglite.events.Progress` some times a second.
@@ -160,7 +162,8 @@ def settings_of(options: RunOptions) -> RunSettings:
         if name in COMPILE_OPTIONS:
             raise ParameterError(f"'{name}' is an option of compile: write `daglite.compile(..., {name}=...).run()`")
         if name not in known:
-            raise ParameterError(f"unknown option '{name}'; known: {', '.join(known)}{suggest(name, known)}")
+            meant = "; did you mean 'workers'?" if name in _WORKERS_ELSEWHERE else suggest(name, known)
+            raise ParameterError(f"unknown option '{name}'; known: {', '.join(known)}{meant}")
     given = {name: value for name, value in options.items() if name not in _OF_THE_PLAN}
     return RunSettings(**given, given=frozenset(given))  # type: ignore[arg-type]  # __post_init__ checks each value
 
@@ -198,4 +201,5 @@ def check_start_method(value: object) -> None:
 def check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
     """Raise `ParameterError` unless `value` is one of `allowed`."""
     if value not in allowed:
-        raise ParameterError(f"`{name}` must be one of {', '.join(map(repr, allowed))}; got {value!r}")
+        meant = suggest(value, allowed) if isinstance(value, str) else ""
+        raise ParameterError(f"`{name}` must be one of {', '.join(map(repr, allowed))}; got {value!r}{meant}")

@@ -51,7 +51,7 @@ _OBSERVED = {"observers", "progress", "trace"}
 class Plan(Generic[R_co]):
     """An immutable plan; `R` is what `run()` returns.
 
-    Plans compare by meaning: two are equal when their steps, functions, arguments and sharing are.
+    Plans compare by meaning: two are equal when their steps, functions, arguments, sharing and limits are.
     """
 
     program: Program
@@ -68,11 +68,13 @@ class Plan(Generic[R_co]):
 
         `format`: "text"; "verbose" (nothing left out, every rewrite with its law); "source" (the loops that run);
         "json" (its schema is in the documentation); "mermaid" and "dot" (graphs); "html" (one page with a picture).
-        Raises `ParameterError` for others.
 
         `workers`: tells whether the coordinator will keep so many busy, on `runtime` (default "processes"), and warns
         where it will not; nothing is asked of a cluster. With the `report` of an earlier run of this plan that is
         calculated from what was seen, by default for the runtime and the workers of that run.
+
+        Raises `ParameterError` for another `format`, for a `runtime` without `workers` or `report`, and for the
+        `report` of another plan.
         """
         if runtime is None and workers is None and report is None:
             return explaining.explain(self.program, format)
@@ -82,23 +84,30 @@ class Plan(Generic[R_co]):
     def fingerprint(self) -> str | None:
         """A stable hash over structure, code, closure values and arguments; None where a value has none.
 
-        It holds within one Python minor version; `explain()` tells why it is None.
+        It is not over limits, and holds within one Python minor version; `explain()` tells why it is None.
         """
         return sameness.fingerprint(self.program).digest
 
     def run(self, **options: Unpack[RunOptions]) -> R_co:
         """Run the plan and return its value (a list for a plan that ends in items).
 
-        Options: `runtime` ("processes", "threads", "inline", "auto"), `workers`, `start_method`, `worker_retries`,
-        `seed`, `max_failures`, `store`, `observers`, `progress`, `trace`; see `daglite.options.RunOptions`. A task's
-        exception is raised as itself, with notes; `failure_of` has the facts. Raises `ParameterError` for option values
-        that are not allowed.
+        The options are those of `daglite.options.RunOptions`, which says what each means: `runtime`, `workers` and so
+        on. A task's exception is raised as itself, with notes; `failure_of` has the facts. Raises `ParameterError` for
+        option values that are not allowed, and an `ExecutionError` of the right kind when a worker dies too often, a
+        call is over its time limit, a value cannot travel, or too many items have failed.
+
+        >>> from daglite import compile, task
+        >>> @task
+        ... def double(x: int) -> int:
+        ...     return x * 2
+        >>> compile(double.map(x=[1, 2])).run(runtime="threads", workers=2)
+        [2, 4]
         """
         with self._execution(options) as execution:
             return cast("R_co", execution.run())
 
     async def run_async(self, **options: Unpack[RunOptions]) -> R_co:
-        """Run the plan on a helper thread, generator included.
+        """Run the plan on a helper thread, generator included; options and errors are those of `run`.
 
         Cancelling ends the run and waits for its end, for up to two seconds: what is stuck in your own code cannot be
         interrupted, and ends by itself when that returns.
@@ -118,12 +127,16 @@ class Plan(Generic[R_co]):
         """Run the plan item by item: the source moves only when an item is asked for.
 
         The result is an iterator and a context manager; leaving it early, closing it or dropping it ends the run.
-        Raises `TaskError` for a plan that does not end in items.
+        `ordered=False` gives items as they complete; the other options are those of `run`. Raises `TaskError` for a
+        plan that does not end in items, `ParameterError` for option values that are not allowed. What `run` raises,
+        `next` raises.
         """
         if not isinstance(ordered, bool):
             raise ParameterError(f"`ordered` must be True or False; got {ordered!r}")
         if not self.program.streams:
             raise TaskError(f"`stream` needs a plan that ends in items; this one gives {self.program.title}; use `run`")
+        if not isinstance(ordered, bool):
+            raise ParameterError(f"`ordered` of `stream` must be True or False; got {ordered!r}")
         return ItemStream(self._execution(options), ordered=ordered)
 
     def __eq__(self, other: object) -> bool:

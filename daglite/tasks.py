@@ -98,9 +98,17 @@ class BaseTask(Bindable, Generic[P, R_co]):
         map_mode: Literal["zip", "product"] = "zip",
         **mapped: Iterable[Any] | Future[Iterable[Any]],
     ) -> MapTaskFuture[R_co]:
-        """One call for each value of the mapped parameters, zipped or as a product.
+        """One call for each value of the mapped parameters, zipped or as a product; the last one moves fastest then.
 
-        A future as a mapped argument is mapped over; one made by `.iter()` must be the only one (`ParameterError`).
+        The values are made into lists at once; a future as a mapped argument is mapped over. Raises `ParameterError`
+        for parameters that are unknown, missing or fixed already, for values that cannot be iterated or, zipped, differ
+        in length, and for a stream made by `.iter()` that is not the only one.
+
+        >>> @task
+        ... def power(x: int, k: int) -> int:
+        ...     return x**k
+        >>> power.map(x=[2, 3], k=[1, 2]).run(runtime="inline")
+        [2, 9]
         """
         if len(mapped) > 1 and (streams := [key for key, value in mapped.items() if isinstance(value, IterFuture)]):
             raise ParameterError(
@@ -111,11 +119,14 @@ class BaseTask(Bindable, Generic[P, R_co]):
         return MapTaskFuture(MapTaskNode(call, sources, mode))
 
     def partial(self, /, **fixed: Any) -> PartialTask[..., R_co]:
-        """The same task with some parameters fixed; a future as a fixed value is evaluated first, once."""
+        """The same task with some parameters fixed; a future as a fixed value is evaluated first, once.
+
+        Raises `ParameterError` for names that the task does not have, or that are fixed already.
+        """
         return PartialTask(self.function, fix(self, fixed))
 
     def with_options(self, **options: Unpack[TaskOptions]) -> Self:
-        """The same task with other options; what is not given stays. The options are those of `task`."""
+        """The same task with other options; what is not given stays. Options and errors are those of `task`."""
         old = self.function
         stay: TaskOptions = {
             "name": old.name,
@@ -160,7 +171,18 @@ class StreamTask(Task[P, list[T]], Generic[P, T]):
     """A task on a generator: `.iter(...)` streams its items, a direct call gives the list of them."""
 
     def iter(self, /, *args: P.args, **kwargs: P.kwargs) -> IterFuture[T]:
-        """The items as a lazy stream: the generator runs in the coordinator, each item is sent on as it is yielded."""
+        """The items as a lazy stream: the generator runs in the coordinator, each item is sent on as it is yielded.
+
+        Raises `ParameterError` for arguments that do not fit, and for a task with a `timeout`, `retry_on_crash=False`,
+        an `on` for workers or an `on_error`, which cannot be kept there.
+
+        >>> from collections.abc import Iterator
+        >>> @task
+        ... def numbers(n: int) -> Iterator[int]:
+        ...     yield from range(n)
+        >>> numbers.iter(n=3).run(runtime="inline")
+        [0, 1, 2]
+        """
         if asked := self.function.wants_worker:
             raise ParameterError(
                 f"task '{self.name}' has {asked}, which `.iter` cannot keep: "

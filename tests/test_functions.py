@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import collections.abc
 import functools
-import math
-import operator
-import pickle
 import typing
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterable, Iterator
 
 import pytest
 
 from daglite.exceptions import ParameterError, TaskError
-from daglite.functions import Kind, describe, describe_pair, element_type, free_parameters, signature_of, suggest
-from daglite.tokens import token
+from daglite.functions import UNREAD, Kind, describe, element_type, fillable, free_parameters, signature_of, suggest
 
 
 def plain(x: int) -> str:
@@ -313,22 +309,21 @@ def test_parameters_an_item_may_fill() -> None:
     assert free_parameters(describe(Adder), []) == ["amount"]
 
 
-def test_function_without_signature_is_refused_with_the_way_out() -> None:
-    with pytest.raises(TaskError, match=r"^task 'max' has no readable signature: wrap it in a `lambda` or a `def`$"):
-        signature_of(describe(max))
+def test_values_by_position_fill_what_takes_them_and_then_the_rest() -> None:
+    """What can be given by name only stands behind `*rest`, which takes as many as come."""
+
+    def f(a: int, /, b: int, *rest: int, c: int = 1) -> None: ...
+
+    assert fillable(describe(f), [], 1) == ["a", "b"]
+    assert fillable(describe(f), ["b"], 3) == ["a", "*0", "*1"]
+    assert fillable(describe(print), [], 2) == ["*0", "*1"]
+    assert fillable(describe(plain), [], 9) == free_parameters(describe(plain), [])
 
 
-def test_pair_needs_no_readable_signature() -> None:
-    """`max` says nothing of its parameters; a function that does is described as it is."""
-    found = describe_pair(max)
-
-    assert (found.name, found.fn(3, 7)) == ("max", 7)
-    assert free_parameters(found, ()) == ["first", "second"]
-    assert token(found) == token(describe_pair(max)) != token(describe_pair(min))
-    assert pickle.loads(pickle.dumps(found)).fn(3, 7) == 7
-    assert describe_pair(operator.add).fn is operator.add
-    assert describe_pair(math.gcd).fn(12, 18) == 6
-    assert (describe_pair(math.gcd).name, free_parameters(describe_pair(math.gcd), ())) == ("gcd", ["first", "second"])
+@pytest.mark.parametrize("fn", [int, str, max, range, functools.partial(int, base=2)])
+def test_function_of_which_python_tells_no_signature_takes_anything(fn: Callable[..., object]) -> None:
+    assert signature_of(describe(fn)) is UNREAD
+    assert signature_of(describe(len)) is not UNREAD
 
 
 def test_near_names_are_suggested() -> None:

@@ -68,6 +68,23 @@ def test_calculating_with_a_future_says_to_run_it(use: Callable[[], object]) -> 
         use()
 
 
+def test_a_task_that_calls_another_one_is_told_of_the_plain_function() -> None:
+    """The most likely place to take a task for its function is another task."""
+
+    def twice(n: int) -> Any:
+        forgotten: Any = one(n=n)
+        return forgotten * 2
+
+    with pytest.raises(
+        TypeError, match=r"^TaskFuture\(one\) .*; in another task call the plain function: one\.fn\(\.\.\.\)$"
+    ):
+        twice(3).run(runtime="inline")
+    with pytest.raises(TypeError, match=r"^TaskFuture\(<lambda>\) has no value yet: [^;]*$"):
+        bool(task(lambda n: n)(n=3))
+    with pytest.raises(TypeError, match=r"^IterFuture\(rows\) has no value yet: [^;]*$"):
+        bool(rows.iter(n=3))
+
+
 def test_map_takes_its_values_by_name() -> None:
     with pytest.raises(
         ParameterError, match=r"^`map` of task 'double' .* got \[1, 2\] by position: write \.map\(x=\.\.\.\)$"

@@ -214,6 +214,13 @@ def test_future_run_is_compile_and_run() -> None:
     assert FUSED.run(runtime="inline") == compile(FUSED).run(runtime="inline") == 54
 
 
+@pytest.mark.parametrize("ordered", [None, 1, "no"])
+def test_order_of_a_stream_is_yes_or_no(ordered: object) -> None:
+    plan = compile(double.map(x=[1, 2]))
+    with pytest.raises(ParameterError, match=f"`ordered` of `stream` must be True or False; got {ordered!r}"):
+        plan.stream(ordered=ordered)  # type: ignore[arg-type]  # the mistake
+
+
 def test_only_plans_of_items_stream() -> None:
     with compile(rows.iter(n=3).then(double)).stream(runtime="inline") as items:
         assert list(items) == [0, 2, 4]

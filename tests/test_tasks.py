@@ -139,14 +139,6 @@ def test_builtins_with_a_signature_are_tasks() -> None:
     assert inline(loose(divmod)(7, 2)) == (3, 1)
 
 
-def test_builtin_without_signature_says_what_to_do() -> None:
-    greatest = loose(max)
-
-    for build in (lambda: greatest(1, 2), lambda: greatest.map(x=[1]), lambda: task(count).iter(n=1).then(greatest)):
-        with pytest.raises(TaskError, match=r"^task 'max' has no readable signature: wrap it in a `lambda`"):
-            build()
-
-
 def test_wrapped_function_keeps_its_kind() -> None:
     def noted(fn: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(fn)

@@ -62,7 +62,8 @@ class Row(NamedTuple):
     @property
     def call(self) -> str:
         """The verb, the task if there is one, and its arguments."""
-        shown = ", ".join(f"{argument.name}={argument.text}" for argument in self.arguments)
+        # What `*args` takes has no name.
+        shown = ", ".join([one.text if one.name[:1] == "*" else f"{one.name}={one.text}" for one in self.arguments])
         many = f" (x {self.steps:,})" if self.steps > 1 else ""
         return f"{self.verb}{f' {self.task}' if self.task else ''}{f'({shown})' if shown else ''}{many}"
 

@@ -109,4 +109,4 @@ def call_of(node: Node) -> tuple[Call, tuple[str, ...]]:
 
 
 def _unpartial(given: functools.partial[object]) -> object:
-    return inspect.unwrap(given.func)
+    return inspect.unwrap(given.func, stop=lambda one: isinstance(one, Bindable))

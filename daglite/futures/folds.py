@@ -26,7 +26,7 @@ from daglite.folding import (
     sum_of,
     value_of,
 )
-from daglite.functions import Function, describe_pair
+from daglite.functions import Function, describe
 from daglite.futures.applying import is_task, task_of
 from daglite.futures.values import Future, ReduceFuture, TaskFuture
 from daglite.ir.nodes import Argument, Binding, Call, Combine, Node, ReduceNode, Value
@@ -131,6 +131,16 @@ class Foldable(Future[list[T]]):
         associative, with `ordered=False` commutative too, and `combine(a, empty) == a`. Without `empty` it is looked
         for: an empty container, 0, 1 or "" of the type of `initial`, or `initial` itself, whichever `combine` is seen
         to leave out; the run raises `ParameterError` when none is.
+
+        Raises `TaskError` when `task` is not a task, `ParameterError` when it does not take two values, for options
+        that only a worker keeps, and for `empty` without `combine`.
+
+        >>> from daglite import from_iterable, task
+        >>> @task
+        ... def longer(best: str, word: str) -> str:
+        ...     return max(best, word, key=len)
+        >>> from_iterable(["a", "ccc", "bb"]).reduce(longer, initial="").run(runtime="inline")
+        'ccc'
         """
         found = task_of(task, "reduce")
         if asked := found.function.wants_worker:
@@ -267,7 +277,7 @@ def _combine(fold: str, given: object, empty: object) -> Combine | None:
     if is_task(given):
         found = task_of(given, "combine")
     elif callable(given):
-        found = Bindable(describe_pair(given))
+        found = Bindable(describe(given))
     else:
         raise ParameterError(
             f"`combine` of `reduce` with task '{fold}' must be a task or a function of two accumulators; got {given!r}"

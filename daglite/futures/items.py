@@ -74,7 +74,11 @@ class Items(Foldable[T]):
         """Apply `task` to each item, as `.then` does; an item at which it fails goes on as a `Failed`.
 
         A `Failed` that comes in goes by, so attempts can follow each other. It takes the place of the task's own
-        `on_error`.
+        `on_error`. Errors are raised as by `.then`.
+
+        >>> from daglite import from_iterable, task
+        >>> from_iterable(["1", "x"]).attempt(task(lambda text: int(text), name="number")).run(runtime="inline")
+        [1, Failed(task 'number', item 1, ValueError: invalid literal for int() with base 10: 'x')]
         """
         found = task_of(task, "attempt")
         found = Bindable(replace(found.function, on_error="keep"), found.fixed)
@@ -122,7 +126,8 @@ class Items(Foldable[T]):
     def skip(self, n: int, /) -> MapTaskFuture[T]:
         """All but the first `n` items, numbered from 0.
 
-        The tasks before it are called with those that are left out, too.
+        The tasks before it are called with those that are left out, too. Raises `ParameterError` when `n` is not a
+        whole number >= 0.
         """
         check_count("n` of `skip", n, least=0)
         return MapTaskFuture(plain_operation("skip", self.node, n=n))
@@ -132,13 +137,14 @@ class Items(Foldable[T]):
     ) -> MapTaskFuture[T]:
         """The items before the first for which `task` gives something false; with that one the source is closed.
 
-        It runs in the coordinator, one item after the other; the item fills a parameter as in `.then`.
+        It runs in the coordinator, one item after the other; the item fills a parameter as in `.then`. Raises
+        `TaskError` and `ParameterError` as `.filter` does, and `ParameterError` for options that only a worker keeps.
         """
         call, items = bind_items(here(task, "take_while", "True or False"), "take_while", 1, args, kwargs)
         return MapTaskFuture(OperationNode("take_while", call, self.node, items[0]))
 
     def batch(self, n: int, /) -> MapTaskFuture[list[T]]:
-        """Lists of `n` items in a row; the last one may be shorter."""
+        """Lists of `n` items in a row; the last one may be shorter. `ParameterError` when `n` is no number >= 1."""
         check_count("n` of `batch", n, least=1)
         return MapTaskFuture(plain_operation("batch", self.node, n=n))
 
@@ -147,7 +153,10 @@ class Items(Foldable[T]):
         return MapTaskFuture(plain_operation("unbatch", _node_of(self)))
 
     def window(self, n: int, /, step: int = 1) -> MapTaskFuture[list[T]]:
-        """Lists of `n` neighbours, one that begins at every `step`-th item; whole ones only."""
+        """Lists of `n` neighbours, one that begins at every `step`-th item; whole ones only.
+
+        Raises `ParameterError` when `n` or `step` is not a whole number >= 1.
+        """
         check_count("n` of `window", n, least=1)
         check_count("step` of `window", step, least=1)
         return MapTaskFuture(plain_operation("window", self.node, n=n, step=step))
@@ -157,7 +166,10 @@ class Items(Foldable[T]):
         return MapTaskFuture(plain_operation("enumerate", self.node))
 
     def zip(self, other: Items[U], /) -> MapTaskFuture[tuple[T, U]]:
-        """Each item with the one of `other` in its place; it ends with the shorter stream."""
+        """Each item with the one of `other` in its place; it ends with the shorter stream.
+
+        Both are pulled in turn and stay bounded. Raises `TaskError` when `other` is not a stream.
+        """
         if not isinstance(other, Items):
             raise TaskError(f"`zip` needs another stream; got {other!r}; make one of it: daglite.from_iterable(...)")
         return MapTaskFuture(OperationNode("zip", plain_call("zip", ()), self.node, None, (), other.node))
@@ -191,14 +203,22 @@ class Items(Foldable[T]):
     def for_each(
         self, task: Callable[Concatenate[T, P], TaskFuture[object]], /, *args: P.args, **kwargs: P.kwargs
     ) -> ReduceFuture[int]:
-        """Apply `task` to each item, on workers, for what it does, not for what it gives; the value is their number."""
+        """Apply `task` to each item, on workers, for what it does, not for what it gives; the value is their number.
+
+        Items, extras and errors are as for `.then`.
+        """
         call, items = bind_items(task_of(task, "for_each"), "for_each", 1, args, kwargs)
         return MapTaskFuture[object](MapTaskNode(call, (Binding(items[0], self.node),), "zip")).count()
 
     def join(
         self, task: Callable[Concatenate[list[T], P], TaskFuture[U]], /, *args: P.args, **kwargs: P.kwargs
     ) -> TaskFuture[U]:
-        """Collect all items and give the list to `task`, in the coordinator."""
+        """Collect all items and give the list to `task`, in the coordinator.
+
+        A task with `timeout`, `retry_on_crash=False` or an `on` for workers gets it on a worker. The list fills the
+        first parameter that nothing else fills. Raises as `.then` does, and `ParameterError` for a task with
+        `on_error="skip"`.
+        """
         found = task_of(task, "join")
         refuse_on_error(found.function, "join", "its value cannot be left out", handler=True)
         call, items = bind_items(found, "join", 1, args, kwargs)
@@ -210,7 +230,12 @@ class Items(Foldable[T]):
 
 
 class IterFuture(Items[T]):
-    """The items of a generator task, or of an iterable, streamed from the coordinator."""
+    """The items of a generator task, or of an iterable, streamed from the coordinator.
+
+    >>> from daglite import from_iterable
+    >>> from_iterable(["a", "b", "c"]).batch(2).run(runtime="inline")
+    [['a', 'b'], ['c']]
+    """
 
 
 class MapTaskFuture(Items[T]):

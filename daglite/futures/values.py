@@ -36,7 +36,7 @@ class Future(Pipeline, ABC, Generic[R_co]):
     _streams: ClassVar[bool] = False
 
     def run(self, **options: Unpack[RunOptions]) -> R_co:
-        """Compile and run; the options are those of `Plan.run`."""
+        """Compile and run; options and errors are those of `Plan.run` and of `compile`."""
         return compile(self).run(**options)
 
     async def run_async(self, **options: Unpack[RunOptions]) -> R_co:
@@ -48,7 +48,14 @@ class Future(Pipeline, ABC, Generic[R_co]):
 
         On streams the key holds `{iteration_index}`, the index of the item from 0; it may also name any parameter of
         the call. Without `save_store` it goes to the store of the run. Raises `ParameterError` for a malformed
-        template or an unknown name.
+        template, an unknown name, and a `save_store` that is none.
+
+        >>> import tempfile
+        >>> from daglite import DatasetStore, from_iterable
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = from_iterable("ab").save("letter_{iteration_index}", save_store=folder).run(runtime="inline")
+        ...     DatasetStore(folder).list_keys()
+        ['letter_0', 'letter_1']
         """
         call, items = call_of(self.node)
         template = parse_key(key, known=known_parameters(call, items), indexed=self._streams, task=call.function.name)
@@ -66,7 +73,13 @@ class Future(Pipeline, ABC, Generic[R_co]):
     if not TYPE_CHECKING:
 
         def _no_value(self, *_: object) -> NoReturn:
-            raise TypeError(f"{self!r} has no value yet: run it (`.run()`) or compile it (`daglite.compile(...)`)")
+            name = call_of(self.node)[0].function.name
+            # The one who calls a task from a task meant the function.
+            plain = f"; in another task call the plain function: {name}.fn(...)" if isinstance(self, TaskFuture) else ""
+            raise TypeError(
+                f"{self!r} has no value yet: run it (`.run()`) or compile it (`daglite.compile(...)`)"
+                f"{plain if name.isidentifier() else ''}"
+            )
 
         __bool__ = __len__ = __iter__ = __contains__ = __getitem__ = __await__ = _no_value
         __int__ = __float__ = __lt__ = __le__ = __gt__ = __ge__ = _no_value
@@ -107,7 +120,7 @@ class TaskFuture(Future[R_co]):
     def then(
         self, task: Callable[Concatenate[R_co, P], TaskFuture[U]], /, *args: P.args, **kwargs: P.kwargs
     ) -> TaskFuture[U]:
-        """Give the value to `task`, in the first parameter that nothing else fills."""
+        """Give the value to `task`, in the first parameter that nothing else fills; raises as `.then` of a stream."""
         return TaskFuture(applied("then", self.node, task, args, kwargs))
 
     if not TYPE_CHECKING:
@@ -120,7 +133,7 @@ class ReduceFuture(Future[R_co]):
     def then(
         self, task: Callable[Concatenate[R_co, P], TaskFuture[U]], /, *args: P.args, **kwargs: P.kwargs
     ) -> TaskFuture[U]:
-        """Give the value to `task`, in the first parameter that nothing else fills."""
+        """Give the value to `task`, in the first parameter that nothing else fills; raises as `.then` of a stream."""
         return TaskFuture(applied("then", self.node, task, args, kwargs))
 
     if not TYPE_CHECKING:

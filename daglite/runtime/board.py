@@ -150,14 +150,14 @@ class Boards:
         """Hand out the replies that are here; wait up to `timeout` seconds for one. Returns how many there were."""
         if len(self._boards) == 1:
             return self._boards[0].poll(timeout)
-        count = sum([board.poll(0.0) for board in self._boards])
-        if count or timeout == 0.0 or (timeout is None and not any([board.waits for board in self._boards])):
-            return count
         first, *others = self._boards
-        for board in others:
+        count = sum([board.poll(0.0) for board in others])
+        if count or (timeout is None and not any([board.waits for board in self._boards])):
+            timeout = 0.0
+        for board in others if timeout != 0.0 else ():
             timeout = board.session.patience(timeout)
         # An answer that came to another board since it was asked ends this wait before it begins.
-        return first.wait(timeout) + sum([board.poll(0.0) for board in others])
+        return count + first.wait(timeout) + sum([board.poll(0.0) for board in others])
 
     def wake(self) -> None:
         """Make whoever waits look up; from any thread."""

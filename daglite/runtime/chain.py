@@ -7,11 +7,13 @@ import functools
 import inspect
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from daglite.functions import Function, signature_of
+from daglite.loop import Shape, filters_of, skips_of, spreading
 from daglite.records import record
 from daglite.runtime.awaiting import PrivateLoop
+from daglite.runtime.flat import FlatLoop, flat_loop
 from daglite.runtime.trying import Trials, awaiting_tries, tried, waits
 from daglite.runtime.watching.tally import Tally, timed
 
@@ -81,14 +83,26 @@ class Chain:
             (_of_one_value(step, loop, announce, tally, trials), step.tapped, step.number)
             for step, tally in zip(links, tallies, strict=False)
         )
+        # The calls alone; how many of their results are tapped; whether items may end on the way.
+        self.functions = [call for call, _, _ in self.calls]
+        self.taps = sum([tapped for _, tapped, _ in self.calls])
+        self.marks = any([step.drops for step in self.steps])
         fold = bind_step(steps[-1], loop, announce, trials=trials) if self.folds else None
         self._fold = None if fold is None else _clocked(fold, tallies[-1])
 
-    def fold(self, first: int) -> tuple[Callable[..., Any], object] | None:
-        """The fold of a batch that begins with item `first`, and a value of its own to start from."""
-        starts = self.steps[-1].starts if self.steps else None
-        if starts is None or self._fold is None:
-            return None
+    @functools.cached_property
+    def loop(self) -> FlatLoop:
+        """The loop that takes batches through: see `work`."""
+        steps = self.steps
+        end: Literal["fold", "cells"] = "fold" if self.folds else "cells"
+        taps = tuple([tapped for _, tapped, _ in self.calls])
+        return flat_loop(Shape(taps, end, filters=filters_of(steps), spreads=spreading(steps), skips=skips_of(steps)))
+
+    def fold(self, first: int) -> tuple[Callable[..., Any], object]:
+        """Of a chain that folds: the fold of a batch that begins with item `first`, and its own value to start from."""
+        starts = self.steps[-1].starts
+        assert self._fold is not None
+        assert starts is not None
         return self._fold, copy.deepcopy(starts[0] if first == 0 else starts[1])
 
     def name_of(self, number: int) -> str:
@@ -258,7 +272,8 @@ def _layout(step: BoundStep) -> tuple[list[object], dict[str, object], list[tupl
     """What goes by position (items as `_Item`), what by keyword, and which items go by keyword."""
     known: dict[str, object] = {name: _Item(position) for position, name in enumerate(step.items)}
     known.update(step.arguments)
-    extras = [value for name, value in known.items() if name.startswith("*")]
+    starred = sorted((name for name in known if name.startswith("*")), key=lambda name: int(name[1:]))
+    extras = [known[name] for name in starred]
     positional: list[object] = []
     leading = True
     for parameter in signature_of(step.function).parameters.values():

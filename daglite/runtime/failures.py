@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from daglite.exceptions import ExecutionError, Failure, TaskFailedError, attach_failure, failure_of
 from daglite.functions import Function
+from daglite.runtime.travel.cells import text_of
 
 __all__ = ["Cancelled", "attempts_of", "blame", "note_attempts", "raise_blamed", "short_repr"]
 
@@ -71,7 +72,7 @@ def raise_blamed(error: BaseException, failure: Failure) -> NoReturn:
     A `KeyboardInterrupt` in the coordinator is the user's Ctrl-C, whoever was running, and stays itself.
     """
     if isinstance(error, SystemExit | GeneratorExit | StopIteration | StopAsyncIteration):
-        wrapped = TaskFailedError(f"task '{failure.task}' raised {type(error).__name__}: {error}")
+        wrapped = TaskFailedError(f"task '{failure.task}' raised {text_of(error)}")
         raise blame(wrapped, failure) from error
     if isinstance(error, Exception):
         blame(error, failure)

@@ -49,18 +49,13 @@ class FlatLoop:
         The arguments are `items, start, value, calls, savers, save_item, snap, end`; `start` is the index of the first
         item. When something raises, `failed(error, place, index, item, x)` says so and raises.
         """
-        found: tuple[Any, int] = self.function(*arguments, self._placed(failed))
+        found: tuple[Any, int] = self.function(*arguments, _Placed(self, failed))
         return found
 
     def items(self, *arguments: Any, failed: Callable[..., NoReturn]) -> Iterator[object]:
         """The results one by one, of a loop that yields them; the arguments are those of `run`."""
-        found: Iterator[object] = self.function(*arguments, self._placed(failed))
+        found: Iterator[object] = self.function(*arguments, _Placed(self, failed))
         return found
-
-    def _placed(self, failed: Callable[..., NoReturn]) -> Callable[..., NoReturn]:
-        """`failed` for a loop that knows the line it was at."""
-
-        return _Placed(self, failed)
 
     def running(self) -> tuple[Place, int] | None:
         """Where the loop is, when called by something that it called: the place and the index of the item."""

@@ -127,7 +127,13 @@ class Execution:
         while more or handover.waiting:
             while more and not handover.waiting:
                 self._check()
-                more = flow.advance()
+                try:
+                    more = flow.advance()
+                except Exception:
+                    # What came before it has its turn before it, and nothing else goes on meanwhile.
+                    while handover.waiting:
+                        yield handover.waiting.popleft()[0]
+                    raise
             if handover.waiting:
                 value, nbytes = handover.waiting.popleft()
                 flow.release(nbytes)

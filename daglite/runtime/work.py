@@ -6,16 +6,15 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from types import FrameType
-from typing import Literal, NamedTuple, NoReturn, cast
+from typing import NamedTuple, NoReturn, cast
 
 from daglite.exceptions import TransferError
 from daglite.here import AtWork, registered
-from daglite.loop import Place, Shape, filters_of, skips_of, spreading
+from daglite.loop import Place
 from daglite.runtime.awaiting import PrivateLoop
 from daglite.runtime.chain import BoundStep, Chain, open_items
 from daglite.runtime.codec import ItemCodec
 from daglite.runtime.executor import Notes
-from daglite.runtime.flat import flat_loop
 from daglite.runtime.streams.sending.spread import More, OpenItems, Piece, Skip, first_piece, next_piece
 from daglite.runtime.travel.cells import PLAIN, reason_of, written_marks
 from daglite.runtime.trying import Trials, waits
@@ -46,8 +45,7 @@ class BatchRun:
         notes: Notes | None = None,
     ) -> None:
         """`opened` keeps what is left of results that are sent in pieces, under the number of the program."""
-        filters, skips = filters_of(chain.steps), skips_of(chain.steps)
-        self.cells: list[object] = [""] if filters or skips else []
+        self.cells: list[object] = [""] if chain.marks else []
         # Whether they are all of `PLAIN` types.
         self.plain = True
         self.step = -1
@@ -56,17 +54,14 @@ class BatchRun:
         self._items: list[object] = []
         self._chain = chain
         self._codec = codec
-        self._tapped = [tapped for _, tapped, _ in chain.calls]
-        self._marks: list[int] | None = [] if filters or skips else None
+        self._marks: list[int] | None = [] if chain.marks else None
         self._notes = notes or _NO_NOTES
         self._opened = opened if chain.steps[-1].spreads else None
         self._program = program
         self._skip = 0
         # Whether the last cell is a piece of a result.
         self._more = False
-        end: Literal["fold", "cells"] = "fold" if chain.folds else "cells"
-        shape = Shape(tuple(self._tapped), end, filters=filters, spreads=spreading(chain.steps), skips=skips)
-        self._loop = flat_loop(shape)
+        self._loop = chain.loop
 
     def go(self, items: list[object], bad: int | None) -> BaseException | None:
         """Take the items through, up to the `bad` one that could not be loaded; the error that ended it early, if any,
@@ -80,19 +75,20 @@ class BatchRun:
                 del items[0]
                 bad = None if bad is None else bad - 1
         whole = self._items = items if bad is None else items[:bad]
-        self._chain.trials.learn(self._notes.spent, suspect=self._notes.suspect)
-        taps = [self._tap for tapped in self._tapped if tapped]
+        chain, notes, trials = self._chain, self._notes, self._chain.trials
+        if notes is not _NO_NOTES or trials.spent or trials.suspect:
+            trials.learn(notes.spent, suspect=notes.suspect)
+        taps = [self._tap] * chain.taps
         end: tuple[object, ...] = (self.cells.append, self._captured if self._opened is None else self._spread)
         if self._marks is not None:
             end += (self._marks.append,)
-        calls = [call for call, _, _ in self._chain.calls]
         count = len(whole)
         try:
-            fold, start = self._chain.fold(self._first) or (end, None)
+            fold, start = chain.fold(self._first) if chain.folds else (end, None)
             value, self.done = self._loop.run(
-                whole, self._first, start, calls, taps, None, None, fold, failed=self._failed
+                whole, self._first, start, chain.functions, taps, None, None, fold, failed=self._failed
             )
-            if self._chain.folds and self.done == count and bad is None:
+            if chain.folds and self.done == count and bad is None:
                 self._end_part(value)
         except BaseException as error:
             return error
@@ -201,7 +197,7 @@ class BatchRun:
     def _stop(self, done: int, step: BoundStep) -> None:
         """It came so far and failed at this step; what was kept of the items behind is not wanted."""
         self.done, self.step = done, step.number
-        each = sum(self._tapped) + (not self._chain.folds)
+        each = self._chain.taps + (not self._chain.folds)
         del self.cells[done * each if self._marks is None else 1 + sum(self._marks) :]
 
 

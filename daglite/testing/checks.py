@@ -10,7 +10,7 @@ from hypothesis.strategies import SearchStrategy
 from typing_extensions import ParamSpec
 
 from daglite.binding import Bindable, require_task
-from daglite.functions import describe_pair
+from daglite.functions import describe
 from daglite.futures import CombineStep, ReduceStep, TaskFuture
 from daglite.futures.folds import ABSENT, Absent
 from daglite.testing.alike import Comparing
@@ -125,7 +125,7 @@ def check_combine(
     found = require_task(fold, "check_combine")
     # What is wrong with the arguments is told as `.reduce` tells it.
     nothing.reduce(fold, initial=initial, ordered=ordered, combine=combine, empty=empty)
-    merge = combine if isinstance(combine, Bindable) else Bindable(describe_pair(combine))
+    merge = combine if isinstance(combine, Bindable) else Bindable(describe(combine))
     units = () if isinstance(empty, Absent) else (empty,)
     law = combine_law(found, merge, initial, units, Comparing(same), ordered=ordered)
     drawn = st.tuples(st.lists(items, max_size=_MOST), st.lists(items, max_size=_MOST))

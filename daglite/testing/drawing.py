@@ -123,6 +123,8 @@ def streams(*, most: int = 8) -> SearchStrategy[Drawn[list[int], Stream]]:
 def pipelines(draw: DrawFn, *, most: int = 8) -> Drawn[object]:
     """Pipelines of every kind: streams, folds, joins, calls, and some in which a stream is read twice.
 
+    No stream has more than `most` items.
+
     >>> from hypothesis import given
     >>> @given(pipelines())
     ... def test_the_optimizer_changes_nothing(drawn: Drawn[object]) -> None:

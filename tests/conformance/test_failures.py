@@ -96,6 +96,31 @@ def test_the_lowest_of_several_failures_is_raised(engine: Runtime) -> None:
     assert facts.index == 3
 
 
+@pytest.mark.parametrize("where", ["task", "source"])
+def test_a_stream_gives_what_came_before_the_failure_first(engine: Runtime, where: str) -> None:
+    """Whoever writes results away as they come has all of them up to the one that failed."""
+
+    @task
+    def numbers() -> Iterator[int]:
+        for i in range(100):
+            if i == 50 and where == "source":
+                raise OSError("no more")
+            yield i
+
+    def checked(x: int) -> int:
+        if x == 50:
+            raise OSError("no more")
+        return x
+
+    for _ in range(5):
+        found: list[int] = []
+        with compile(numbers.iter().then(task(checked))).stream(runtime=engine) as items:
+            with pytest.raises(OSError, match="no more"):
+                found.extend(items)
+            assert next(items, None) is None
+        assert found == list(range(50))
+
+
 def test_retries_repeat_what_raised(engine: Runtime) -> None:
     seen: list[int] = []
 

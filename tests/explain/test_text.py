@@ -278,6 +278,10 @@ def test_what_was_not_fused_is_told_with_the_reason() -> None:
     assert "not fused: everything runs step by step" in compile(stream, optimize=False).explain()
 
 
+def test_values_of_a_parameter_that_takes_any_number_have_no_name() -> None:
+    assert "call max(3, 7)" in compile(task(max)(3, 7)).explain()
+
+
 def test_task_options_are_shown_on_their_line() -> None:
     line = table(compile(fetch(url="a")).explain())[0]
 

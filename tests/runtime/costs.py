@@ -6,6 +6,7 @@ import pickle
 import selectors
 import socket
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable
 from types import FrameType
@@ -96,19 +97,21 @@ def costs_of(run: Callable[[], object], patch: pytest.MonkeyPatch, *, seconds: f
     return costs
 
 
-def calls_of(run: Callable[[], object]) -> int:
-    """How many calls of daglite's own functions in Python it takes on this thread."""
+def calls_of(run: Callable[[], object], *, on: str | None = None) -> int:
+    """How many calls of daglite's own functions in Python it takes on this thread, or on new threads of this name."""
     calls = 0
 
     def note(frame: FrameType, event: str, _: object) -> None:
         nonlocal calls
         if event == "call" and str(frame.f_globals.get("__name__")).startswith("daglite."):
-            calls += 1
+            calls += on is None or threading.current_thread().name == on
 
     before = sys.getprofile()
-    sys.setprofile(note)
+    sys.setprofile(note if on is None else None)
+    threading.setprofile(note if on is not None else None)
     try:
         run()
     finally:
         sys.setprofile(before)
+        threading.setprofile(None)
     return calls

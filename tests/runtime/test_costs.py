@@ -7,7 +7,7 @@ item, a pickle for each item, an argument with each batch.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,18 @@ from numpy.typing import NDArray
 
 import daglite
 from daglite import Future, task
+from daglite.runtime.board import Boards
+from daglite.runtime.executor import Reply
 from daglite.runtime.streams.sending.batch import Batcher, PullSize
+from daglite.runtime.threads.session import ThreadSession
 from tests.runtime.costs import Costs, calls_of, costs_of
 from tests.tasks import add, count, double
 
 MANY, WORKERS, LARGE = 100_000, 2, 10_000_000
 ARRAY = 1_000_000
+
+
+on_threads = double.with_options(on="threads", workers=4)
 
 
 @task
@@ -126,6 +132,56 @@ def test_a_slow_source_sends_each_item_at_once(monkeypatch: pytest.MonkeyPatch) 
     assert costs["batches"] >= 90
     assert costs["waits"] <= 5 * 100
     assert costs["sends"] <= 5 * 100
+
+
+def test_many_threads_wake_the_coordinator_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their answers wait for one another a moment: no look for each of them."""
+    ready, sleep, looks, waits = ThreadSession.ready, time.sleep, list[int](), list[float]()
+
+    @task
+    def nap(x: int) -> int:
+        sleep(0.004)
+        return x
+
+    def looking(session: ThreadSession, timeout: float | None) -> Sequence[Reply]:
+        found = ready(session, timeout)
+        looks.append(len(found))
+        return found
+
+    def sleeping(seconds: float) -> None:
+        waits.append(seconds)
+        sleep(seconds)
+
+    plan = daglite.compile(count.iter(n=640).then(nap))
+    monkeypatch.setattr(ThreadSession, "ready", looking)
+    monkeypatch.setattr(time, "sleep", sleeping)
+    plan.run(runtime="threads", workers=32)
+    assert sum(looks) == 640
+    # On a busy machine several are there anyway.
+    assert len(looks) <= 0.5 * 640
+    assert waits
+
+
+def test_threads_and_processes_are_waited_for_in_one_look_at_the_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One for each turn of the loop, although each engine is asked before it and behind it."""
+    poll, turns = Boards.poll, list[float | None]()
+
+    def polled(boards: Boards, timeout: float | None) -> int:
+        turns.append(timeout)
+        return poll(boards, timeout)
+
+    monkeypatch.setattr(Boards, "poll", polled)
+    costs = run(count.iter(n=200).then(on_threads).then(double).reduce(add, initial=0), monkeypatch)
+    assert costs["waits"] == len(turns) >= 5
+
+
+def test_a_thread_does_little_around_an_item() -> None:
+    def calls(n: int) -> int:
+        plan = daglite.compile(count.iter(n=n).then(double), batch=1)
+        return calls_of(lambda: plan.run(runtime="threads", workers=2), on="daglite-worker")
+
+    # The first items of each thread, for which it prepares itself, are in both.
+    assert 10 <= (calls(1200) - calls(200)) / 1000 <= 14
 
 
 def argument(data: bytes) -> Future[int]:

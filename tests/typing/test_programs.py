@@ -69,8 +69,7 @@ def test_plugin_finds_every_mistake_and_raises_no_false_alarm() -> None:
 
 
 def test_builds_what_the_plugin_accepts() -> None:
-    raised = [program.name for program in POSITIVES if not program.accepted_by("python")]
-    assert raised == ["classes: one without a readable signature"]
+    assert [program.name for program in POSITIVES if not program.accepted_by("python")] == []
 
 
 def test_other_checkers_miss_mistakes_for_few_reasons_only() -> None:

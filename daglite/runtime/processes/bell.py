@@ -52,5 +52,6 @@ class BellPost:
 
     def sleep(self) -> None:
         """Return when it has been rung since the last time, or the other side is gone."""
-        if any(fd == self._fd for fd, _ in self._poll.poll()):
-            os.eventfd_read(self._fd)
+        for fd, _ in self._poll.poll():
+            if fd == self._fd:
+                os.eventfd_read(fd)

@@ -14,7 +14,6 @@ import signal
 import threading
 import time
 from collections.abc import Sequence
-from itertools import count
 
 from daglite.exceptions import ExecutionError
 from daglite.functions import Function
@@ -24,13 +23,13 @@ from daglite.runtime.executor import Chunk, EndedBy, Hear, Reply, ReplyKind, Ses
 from daglite.runtime.logs import take_record
 from daglite.runtime.processes.memory import memory_hint, memory_kills
 from daglite.runtime.processes.process import WorkerProcess, interrupts_blocked, start_worker
+from daglite.runtime.processes.programs import Programs
 from daglite.runtime.processes.stranded import strand_at_exit
 from daglite.runtime.processes.waiting import Waiting
 from daglite.runtime.streams.helper import on_helper
 from daglite.runtime.streams.sending.batch import HERE
 from daglite.runtime.travel.errors import unpack_error
 from daglite.runtime.travel.frames import Frame, Kind, take_back
-from daglite.runtime.travel.install import pack_steps
 from daglite.runtime.travel.loans import Fund
 from daglite.runtime.travel.shared import Arena
 from daglite.runtime.travel.wire import Codec
@@ -52,8 +51,7 @@ class ProcessSession:
         self.workers, self.pace, self.codec = workers, HERE, codec
         self._method: StartMethod = method
         self._items_per_worker = items_per_worker
-        self._numbers = count()
-        self._programs: dict[int, bytes] = {}
+        self._programs = Programs()
         self._pool: list[WorkerProcess] = []
         # How many chunks may be submitted, until something changes it; when the calls with a time limit must be over.
         self._free: int | None = None
@@ -79,17 +77,16 @@ class ProcessSession:
             raise
 
     def install(self, steps: Sequence[BoundStep]) -> int:
-        program = next(self._numbers)
-        self._programs[program] = pack_steps(self.codec, steps)
-        return program
+        return self._programs.add(self.codec, steps)
 
     def forget(self, program: int) -> None:
-        self._programs.pop(program, None)
+        self._programs.forget(program)
         for worker in self._pool:
             if program in worker.installed:
                 worker.installed.discard(program)
                 worker.writer.push(Frame(Kind.FORGET, program))
                 self._flush(worker)
+        self._programs.tidy(self._pool)
 
     def free(self) -> int:
         if self._free is None:
@@ -119,7 +116,7 @@ class ProcessSession:
         if chunk.program not in worker.installed:
             worker.installed.add(chunk.program)
             self._define(worker)
-            worker.writer.push(Frame(Kind.INSTALL, chunk.program, segments=[self._programs[chunk.program]]))
+            self._programs.send(chunk.program, worker)
         self._define(worker)
         worker.lend()
         segments = chunk.segments if chunk.notes is None else [*chunk.segments, pickle.dumps(chunk.notes)]
@@ -205,6 +202,7 @@ class ProcessSession:
         for worker in self._pool:
             worker.reset(self.codec.arena)
             self._flush(worker)
+        self._programs.tidy(self._pool)
 
     def close(self) -> None:
         """Kill and reap every worker: whatever it still does, nobody waits for."""
@@ -217,7 +215,10 @@ class ProcessSession:
             while self._pool:
                 self._remove(self._pool[-1])
             self._waiting.close()
+            self._programs.close()
             self._give_back()
+            # A run that is over is collected later, and would hold what is large in them until then.
+            self.codec.definitions.clear()
 
     def _give_back(self) -> None:
         if self.codec.arena is not None:
@@ -253,11 +254,12 @@ class ProcessSession:
             worker.told = len(self.codec.definitions)
 
     def _flush(self, worker: WorkerProcess) -> None:
-        # A worker that is gone is noticed by its sentinel; here it must not disturb.
-        with contextlib.suppress(OSError):
+        try:
             worker.writer.flush(worker.sock)
             if worker.bell is not None:
                 worker.bell.ring()
+        except OSError:  # a worker that is gone is noticed by its sentinel; here it must not disturb
+            return
         waits = bool(worker.writer)
         if waits is not worker.waits:
             worker.waits = waits

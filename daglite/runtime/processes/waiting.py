@@ -15,6 +15,8 @@ __all__ = ["Waiting"]
 
 # Stands where a worker would: another session has something to be read.
 _ELSEWHERE = object()
+# Wake-ups that are forgotten in one go.
+_MANY = 4096
 # A selector counts milliseconds in 32 bits, and a time limit may be any number, infinity too: who waits for longer is
 # back once a day, for nothing.
 _LONGEST = 86_400.0
@@ -53,7 +55,7 @@ class Waiting:
     def drain(self) -> None:
         """Forget that somebody woke this."""
         with contextlib.suppress(BlockingIOError):
-            while self._out.recv(4096):
+            while len(self._out.recv(_MANY)) == _MANY:
                 pass
 
     def attend(self, fd: int, *, on: bool) -> None:

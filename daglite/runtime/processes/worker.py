@@ -1,6 +1,7 @@
 """The loop inside a worker process: receive, run, reply; and die when the coordinator does.
 
-Frames in:   DEFINE(body)  INSTALL(seq=program, body)  FORGET(seq=program)  RESET  STOP
+Frames in:   DEFINE(body)  FORGET(seq=program)  RESET  STOP
+             INSTALL(seq=program, number=descriptors of blocks, body, sizes of buffers, those without a block)
              BATCH(seq, at=first item, number=program, cells)  GENERATE(seq, number=program, step=1: streamed)
              With step=1 in BATCH the last segment are notes (see `executor`).
              BELL, before all others, with the descriptor of the bell to sleep at
@@ -43,7 +44,7 @@ from daglite.runtime.processes.forks import end_copy
 from daglite.runtime.streams.sending.spread import OpenItems
 from daglite.runtime.travel.errors import pack_error
 from daglite.runtime.travel.frames import Frame, FrameReader, FrameWriter, Kind, Segment, settle
-from daglite.runtime.travel.install import unpack_steps
+from daglite.runtime.travel.install import shared_buffers, unpack_steps
 from daglite.runtime.travel.loans import Borrowed
 from daglite.runtime.travel.shared import Arena
 from daglite.runtime.travel.wire import Codec
@@ -129,9 +130,14 @@ def _limit_threads(threads: int) -> None:
 
 
 def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):
-            stream.flush()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except Exception:
+        # One of them is closed, or none, or the user's own.
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
 
 
 def _read_clocks(chain: Chain, started: float) -> list[bytes]:
@@ -140,7 +146,7 @@ def _read_clocks(chain: Chain, started: float) -> list[bytes]:
 
 
 def _new_codec(arena: Arena) -> Codec:
-    return Codec(f"w{os.getpid()}-{os.urandom(4).hex()}", arena)
+    return Codec(f"w{os.getpid()}-{os.urandom(4).hex()}", arena, passes_on=False)
 
 
 class _Worker:
@@ -223,12 +229,13 @@ class _Worker:
     def _learn(self, body: Segment) -> None:
         # What cannot be loaded here shows when an item needs it, with the item's index.
         with contextlib.suppress(Exception):
-            self._codec.learn(bytes(body))
+            self._codec.learn(body)
         self._told = len(self._codec.definitions)
 
     def _install(self, frame: Frame) -> None:
         try:
-            steps = unpack_steps(self._codec, bytes(frame.segments[0]))
+            buffers = shared_buffers(self._codec, frame.segments, self._reader.mappings.lent)
+            steps = unpack_steps(self._codec, frame.segments[0], buffers)
             self._programs[frame.seq] = Chain(steps, self._loop, self._announce, self._trials)
         except TransferError as error:
             self._programs[frame.seq] = error
@@ -253,9 +260,11 @@ class _Worker:
         # A task's own threads may log while the task's thread answers.
         with self._sending:
             # Definitions go first: the cells of this frame may need them.
-            for body in self._codec.definitions[self._told :]:
-                self._writer.push(Frame(Kind.DEFINE, segments=[body]))
-            self._told = len(self._codec.definitions)
+            definitions = self._codec.definitions
+            if self._told < len(definitions):
+                for body in definitions[self._told :]:
+                    self._writer.push(Frame(Kind.DEFINE, segments=[body]))
+                self._told = len(definitions)
             if (want := self._borrowed.want()) is not None:
                 self._writer.push(want)
             self._writer.push(frame)
@@ -285,8 +294,8 @@ class _Worker:
         self._run = None
         _flush()
         clocks = _read_clocks(chain, started)
-        if mishaps := self._trials.take_mishaps():
-            self._send(Frame(Kind.MISHAPS, frame.seq, segments=[pickle.dumps(mishaps)]))
+        if self._trials.mishaps:
+            self._send(Frame(Kind.MISHAPS, frame.seq, segments=[pickle.dumps(self._trials.take_mishaps())]))
         if error is not None:
             self._fail(frame.seq, run.step, run.cells, seconds, error, run.done, clocks)
         else:

@@ -37,7 +37,9 @@ class Helper:
         self._patience = _PATIENCE
         self._working = False
         self._closing = False
-        self._called = threading.Event()
+        # Locked while nobody has called it; a lock waits in C, where an event takes a hundred steps for each look.
+        self._bell = threading.Lock()
+        self._bell.acquire()
         self._thread: threading.Thread | None = None
         # Folds on the helper see the context variables of the caller, as a copy.
         self._context = contextvars.copy_context()
@@ -53,7 +55,7 @@ class Helper:
                 thread.start()
                 self._thread = thread
         elif slow:
-            self._called.set()
+            self._call()
 
     @property
     def awake(self) -> bool:
@@ -75,11 +77,16 @@ class Helper:
         self._closing = True
         if self._thread is None or self._thread is threading.current_thread():
             return
-        self._called.set()
+        self._call()
         while self._thread.is_alive():
             # Again and again: a wake-up that comes just before the thread starts to wait would be lost.
             self._wake()
             self._thread.join(_LONG)
+
+    def _call(self) -> None:
+        with contextlib.suppress(RuntimeError):
+            # It may have been called already.
+            self._bell.release()
 
     def _work(self) -> None:
         _HERE.helping = True
@@ -87,12 +94,10 @@ class Helper:
             since = self._since
             away = 0.0 if since is None else time.monotonic() - since
             if away < _PATIENCE:
-                self._called.wait(_LOOK - away)
-                self._called.clear()
+                self._bell.acquire(timeout=_LOOK - away)
                 continue
             self._working = True
             busy = self._relieve(self._patience)
             self._working = False
             if not busy:
-                self._called.wait(self._patience)
-                self._called.clear()
+                self._bell.acquire(timeout=self._patience)

@@ -22,6 +22,8 @@ __all__ = ["DeskSession"]
 
 # Two batches for each worker: one under way, one waiting.
 _CREDITS = 2
+# For which part of its own time a reply waits for others where at least so many workers answer.
+_LINGER, _CROWD = 0.1, 12
 # How long, in seconds, the end of a run waits for calls that are still going on.
 _GRACE = 0.5
 
@@ -103,12 +105,21 @@ class DeskSession(ABC):
         return None
 
     def ready(self, timeout: float | None) -> Sequence[Reply]:
-        replies = self._desk.collect(self.patience(timeout))
+        # Whoever gives a time is wanted elsewhere then: a slow source, or a caller that comes back.
+        replies = self._desk.collect(self.patience(timeout), 0.0 if timeout else self._linger())
         for reply in replies:
             if reply.kind != "piece":
                 self._under_way -= 1
                 self._exclusive.discard(reply.seq)
         return replies
+
+    def _linger(self) -> float:
+        """For which part of its own time a reply that comes alone waits for others, and one wake-up serves all.
+
+        Only where so many are at work that others will be there by then, and so much waits for them that none runs out.
+        """
+        crowded = self.workers >= _CROWD and 2 * self._under_way >= 3 * self.workers
+        return _LINGER if crowded else 0.0
 
     def wake(self) -> None:
         self._desk.replies.put(None)
@@ -118,7 +129,7 @@ class DeskSession(ABC):
 
     def alert(self, other: Session | None) -> None:
         self._alerted = other
-        self._desk.alerted = None if other is None else other.wake
+        self._desk.alert(None if other is None else other.wake)
 
     def patience(self, timeout: float | None) -> float | None:
         return timeout

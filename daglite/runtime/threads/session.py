@@ -76,13 +76,12 @@ class ThreadSession(DeskSession):
         self._opened.forget()
 
     def _begin(self, job: Job) -> None:
-        if not self._desk.give(job) and not self._hire(job):
-            self._desk.wait(job)
+        whole = len(self._crew) >= self.workers
+        if not self._desk.give(job, wait=whole) and not self._hire(job):
+            self._desk.give(job, wait=True)
 
     def _hire(self, job: Job) -> bool:
-        """Start another thread with this job, if there may be one more."""
-        if len(self._crew) >= self.workers:
-            return False
+        """Start another thread with this job; False where the system gives none."""
         worker = WorkerThread(self._desk, self.codec, job, self._opened)
         try:
             worker.thread.start()

@@ -37,6 +37,8 @@ from daglite.runtime.work import BatchRun, drain
 __all__ = ["Desk", "Job", "Program", "WorkerThread"]
 
 _log = logging.getLogger("daglite")
+# How long, in seconds, a reply waits for others: not less, as it takes that long to fall asleep, and not more.
+_SHORTEST_LINGER, _LONGEST_LINGER = 0.0001, 0.0005
 # The worker whose thread this is.
 _here = threading.local()
 
@@ -84,8 +86,9 @@ class Desk:
 
     def __init__(self) -> None:
         self.replies: SimpleQueue[Reply | None] = SimpleQueue()
-        # Wakes whoever waits elsewhere for what comes here.
-        self.alerted: Callable[[], None] | None = None
+        # Wakes whoever waits elsewhere for what comes here; whether it has, since somebody looked here.
+        self._alerted: Callable[[], None] | None = None
+        self._rung = False
         self._waiting: deque[Job] = deque()
         self._idle: list[WorkerThread] = []
         # A stream that is collected as garbage may close its session from any thread, even from inside this lock.
@@ -95,12 +98,22 @@ class Desk:
         """A thread leaves its reply; None: makes the coordinator look up."""
         self.replies.put(reply)
         # Read once: the coordinator may change it.
-        alerted = self.alerted
-        if alerted is not None:
+        alerted = self._alerted
+        if alerted is not None and not self._rung:
+            self._rung = True
             alerted()
 
-    def collect(self, timeout: float | None) -> list[Reply]:
-        """The replies that are here, waiting up to `timeout` seconds for one; for the coordinator, who alone takes."""
+    def alert(self, alerted: Callable[[], None] | None) -> None:
+        """From now on call this when there is something to collect."""
+        self._alerted, self._rung = alerted, False
+
+    def collect(self, timeout: float | None, linger: float = 0.0) -> list[Reply]:
+        """The replies that are here, waiting up to `timeout` seconds for one; for the coordinator, who alone takes.
+
+        One that comes alone waits for others, for the part `linger` of the time that its work took.
+        """
+        # Before the look, so that whoever comes behind it rings.
+        self._rung = False
         queue = self.replies
         if timeout == 0.0 and queue.empty():
             return []
@@ -108,27 +121,24 @@ class Desk:
             found = [queue.get(timeout=timeout)]
         except Empty:
             return []
+        if linger and (alone := found[0]) is not None and queue.empty():
+            seconds = min(linger * alone.seconds, _LONGEST_LINGER)
+            if seconds >= _SHORTEST_LINGER:
+                time.sleep(seconds)
         found += [queue.get() for _ in range(queue.qsize())]
         return [reply for reply in found if reply is not None]
 
-    def give(self, job: Job) -> bool:
-        """Hand a job to an idle thread; False when there is none."""
+    def give(self, job: Job, *, wait: bool) -> bool:
+        """Hand a job to an idle thread; where there is none, let it `wait` for the first that is done, or False."""
         with self._lock:
             if not self._idle:
-                return False
+                if wait:
+                    self._waiting.append(job)
+                return wait
             # The one that fell asleep last: its memory is warm.
             worker = self._idle.pop()
         worker.wake(job)
         return True
-
-    def wait(self, job: Job) -> None:
-        """Let a job wait for the first thread that is done."""
-        with self._lock:
-            if not self._idle:
-                self._waiting.append(job)
-                return
-            worker = self._idle.pop()
-        worker.wake(job)
 
     def next(self, worker: WorkerThread) -> Job | None:
         """A waiting job; None when there is none, and the worker is idle from now on."""
@@ -148,6 +158,8 @@ class WorkerThread:
         self._desk = desk
         self._codec = codec
         self._opened = opened
+        # What the system calls it, once it runs.
+        self.number: int | None = None
         self._given: Job | None = first
         # Locked while there is nothing to wake up for.
         self._bell = threading.Lock()
@@ -157,7 +169,7 @@ class WorkerThread:
         self._copy = False
         self._loop = PrivateLoop()
         mine = portable(codec) if isinstance(codec, Copying) else None
-        self._trials = Trials(pause=self._pause, portable=mine, worker=lambda: self.thread.native_id)
+        self._trials = Trials(pause=self._pause, portable=mine, worker=lambda: self.number)
         self._end = threading.Event()
         # A chain belongs to one thread, because of the event loop; so does a context that is entered.
         self._prepared: dict[int, tuple[Chain, contextvars.Context]] = {}
@@ -214,6 +226,7 @@ class WorkerThread:
 
     def _work(self) -> None:
         _here.worker = self
+        self.number = threading.get_native_id()
         mark_records_of_this_thread(self._where)
         while (job := self._next()) is not None:
             reply = self._answer(job)
@@ -240,7 +253,7 @@ class WorkerThread:
     def _answer(self, job: Job) -> Reply:
         chunk = job.chunk
         try:
-            chain, context = self._prepare(job.program)
+            chain, context = self._prepared.get(job.program.number) or self._prepare(job.program)
             run = self._batch if chunk.kind == "batch" else self._generate
             return context.run(run, chunk, chain)
         except BaseException as error:
@@ -248,10 +261,8 @@ class WorkerThread:
             return self._failed(chunk, error)
 
     def _prepare(self, program: Program) -> tuple[Chain, contextvars.Context]:
-        found = self._prepared.get(program.number)
-        if found is None:
-            chain = Chain(program.steps, self._loop, self._announce, self._trials)
-            found = self._prepared[program.number] = chain, program.context.copy()
+        chain = Chain(program.steps, self._loop, self._announce, self._trials)
+        found = self._prepared[program.number] = chain, program.context.copy()
         return found
 
     def _batch(self, chunk: Chunk, chain: Chain) -> Reply:
@@ -273,9 +284,8 @@ class WorkerThread:
         if error is not None:
             reply = self._failed(chunk, error, run.done, run.step, run.cells, seconds, reading)
         else:
-            reply = Reply(chunk.seq, "done", run.done, -1, seconds, run.cells, self.thread.native_id, reading=reading)
-        mishaps = self._trials.take_mishaps()
-        return reply._replace(mishaps=mishaps) if mishaps else reply
+            reply = Reply(chunk.seq, "done", run.done, -1, seconds, run.cells, self.number, reading=reading)
+        return reply._replace(mishaps=self._trials.take_mishaps()) if self._trials.mishaps else reply
 
     def _pause(self, seconds: float) -> None:
         """Wait before another attempt; a worker that is dismissed makes none."""
@@ -290,7 +300,7 @@ class WorkerThread:
         if self._copy:
             end_copy(end.error)
         self._call_over()
-        seconds, worker = time.perf_counter() - started, self.thread.native_id
+        seconds, worker = time.perf_counter() - started, self.number
         reading = take_reading(started, chain.tallies) if chain.tallies else None
         if end.error is not None:
             return self._failed(chunk, end.error, len(end.cells), step.number, end.cells, seconds, reading)
@@ -307,7 +317,7 @@ class WorkerThread:
     def _send_piece(self, seq: int, attempt: int, cells: list[object]) -> None:
         if self._dismissed:
             raise _Dismissed
-        self._desk.leave(Reply(seq, "piece", len(cells), attempt, 0.0, cells, self.thread.native_id))
+        self._desk.leave(Reply(seq, "piece", len(cells), attempt, 0.0, cells, self.number))
 
     def _failed(
         self,
@@ -319,7 +329,7 @@ class WorkerThread:
         seconds: float = 0.0,
         reading: Reading | None = None,
     ) -> Reply:
-        worker, told = self.thread.native_id, share_error(error)
+        worker, told = self.number, share_error(error)
         return Reply(chunk.seq, "failed", done, step, seconds, cells, worker, error=told, reading=reading)
 
     def _where(self) -> tuple[str, int | None]:

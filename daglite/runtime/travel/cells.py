@@ -217,7 +217,9 @@ def is_interrupt(error: BaseException) -> bool:
 
 
 def text_of(error: BaseException) -> str:
+    name = type(error).__name__
     try:
-        return f"{type(error).__name__}: {error}"
+        said = str(error)
     except BaseException:
-        return type(error).__name__
+        return name
+    return f"{name}: {said}" if said else name

@@ -29,7 +29,7 @@ from typing import Any, NewType, ParamSpec, TypeVar, TypeVarTuple
 from daglite.runtime.travel.cells import PROTOCOL
 from daglite.runtime.travel.registry import Registry, Thing, here, known
 
-__all__ = ["LOCKS", "Reducer", "behaviour_of", "fill", "reduce_member", "skeleton_of", "state_of"]
+__all__ = ["LOCKS", "Reducer", "behaviour_of", "fill", "globals_read", "reduce_member", "skeleton_of", "state_of"]
 
 _READS = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS", "DELETE_GLOBAL"}
 _OF_A_FUNCTION = ("__qualname__", "__module__", "__doc__", "__defaults__", "__kwdefaults__", "__annotations__")
@@ -101,10 +101,15 @@ def state_of(registry: Registry, thing: Thing) -> tuple[object, ...]:
     cells = [(cell, cell.cell_contents) for cell in thing.__closure__ or () if not _is_empty(cell)]
     if ":" not in registry.where(thing.__globals__):
         return attributes, vars(thing), {}, [], cells
-    space = thing.__globals__
-    values = {name: _anew(space[name]) for name in sorted(set(_names(thing.__code__, _READS))) if name in space}
-    values["__name__"] = space.get("__name__")
+    values = {name: _anew(value) for name, value in globals_read(thing).items()}
+    values["__name__"] = thing.__globals__.get("__name__")
     return attributes, vars(thing), values, _submodules(values, thing.__code__), cells
+
+
+def globals_read(fn: FunctionType) -> dict[str, object]:
+    """The globals that a function reads, those of the functions within it included."""
+    space = fn.__globals__
+    return {name: space[name] for name in sorted(set(_names(fn.__code__, _READS))) if name in space}
 
 
 def fill(thing: Thing, state: tuple[Any, ...]) -> None:

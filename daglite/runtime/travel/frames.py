@@ -257,7 +257,7 @@ class FrameReader:
                 # before somebody deals with this one.
                 if kind == Kind.RESET:
                     self.mappings.forget()
-                elif kind == Kind.LEND:
+                elif kind in (Kind.LEND, Kind.INSTALL):
                     self.mappings.lent += [self.mappings.arrived.popleft() for _ in range(number)]
                 frames.append(Frame(_KINDS[kind], seq, at, number, step, seconds, self._segments))
                 self._head, self._segments = None, []

@@ -1,76 +1,140 @@
 """Programs on the wire: the steps of a chain, each function and each argument pickled by itself.
 
-A function that must go by value takes the slow road alone; a large list beside it goes by plain pickle.
+A function that must go by value takes the slow road alone; a large list beside it goes by plain pickle. Large buffers,
+such as those of arrays, may lie beside the pickle in blocks of shared memory, which all workers of a pool look at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import mmap
+import os
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TypeAlias, cast
 
 from daglite.exceptions import TransferError
 from daglite.functions import Function
 from daglite.runtime.chain import BoundStep
+from daglite.runtime.travel.culprit import whereabouts
+from daglite.runtime.travel.frames import Segment
+from daglite.runtime.travel.shared import Arena
 from daglite.runtime.travel.wire import Codec
 
-__all__ = ["pack_steps", "unpack_steps"]
+__all__ = ["PackedSteps", "pack_steps", "shared_buffers", "unpack_steps"]
 
+# A pickle, and how many buffers lie beside it.
+_Packed: TypeAlias = tuple[bytes, int]
 # Number, name, function, arguments, then `_Kind`: items, filters, tapped, starts, clocked, limit, and the others.
-_Kind: TypeAlias = tuple[tuple[str, ...], bool, bool, bytes | None, bool, int | None, tuple[bool, int, int]]
-_Row: TypeAlias = tuple[int, str, bytes, list[tuple[str, bytes]], _Kind]
+_Kind: TypeAlias = tuple[tuple[str, ...], bool, bool, _Packed | None, bool, int | None, tuple[bool, int, int]]
+_Row: TypeAlias = tuple[int, str, _Packed, list[tuple[str, _Packed]], _Kind]
+
+# More descriptors than this do not go with one message; what has none goes through the socket.
+_MOST_SHARED = 200
 
 
-def pack_steps(codec: Codec, steps: Sequence[BoundStep]) -> bytes:
-    """Pickle a chain; raises `TransferError` naming the task and what of it cannot be pickled."""
-    packed = []
-    for step in steps:
-        function = _dumps(codec, step.function, f"task '{step.function.name}'")
-        arguments = [
-            (name, _dumps(codec, value, f"argument '{name}' of task '{step.function.name}'"))
-            for name, value in step.arguments
+class PackedSteps:
+    """A chain for all workers of a pool: its pickle, and the blocks in which its large buffers lie.
+
+    The descriptors of the blocks go with the pickle; a worker maps them at once and keeps none. Workers that come later
+    get the same, so the blocks stay until they are closed.
+    """
+
+    def __init__(self, codec: Codec, steps: Sequence[BoundStep]) -> None:
+        self._arena = Arena(most=sys.maxsize)
+        buffers: list[Segment] = []
+        try:
+            body = pack_steps(codec, steps, buffers, self._arena)
+            blocks = [self._arena.block_of(buffer) for buffer in buffers]
+            # Where there is too little memory, or no descriptor, for a block.
+            self.descriptors = [block.fd for block in blocks if block is not None][:_MOST_SHARED]
+            shared = iter(self.descriptors)
+            lies = [block is not None and next(shared, None) is not None for block in blocks]
+            sizes = [len(one) if there else None for one, there in zip(buffers, lies, strict=True)]
+            beside = [one for one, there in zip(buffers, lies, strict=True) if not there]
+            self.segments: list[Segment] = [body, codec.dumps(sizes), *beside]
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Give the blocks back; what workers look at lives as long as that."""
+        self._arena.close()
+
+
+def shared_buffers(codec: Codec, segments: Sequence[Segment], descriptors: deque[int]) -> Iterator[Segment]:
+    """The buffers of `PackedSteps`, in a worker: of the descriptors its own are taken, and closed."""
+    sizes, beside = cast("list[int | None]", codec.loads(segments[1])), iter(segments[2:])
+    fds = [descriptors.popleft() for size in sizes if size is not None]
+    try:
+        mine = iter(fds)
+        # What a task writes stays its own.
+        found: list[Segment] = [
+            next(beside) if size is None else memoryview(mmap.mmap(next(mine), size, access=mmap.ACCESS_COPY))
+            for size in sizes
         ]
-        starts = None
-        if step.starts is not None:
-            starts = _dumps(codec, step.starts, f"`initial` or `empty` of task '{step.function.name}'")
-        packed.append(
-            (
-                step.number,
-                step.function.name,
-                function,
-                arguments,
-                (step.items, step.filters, step.tapped, starts, step.clocked, step.limit, _others(step)),
-            )
-        )
-    return codec.dumps(packed)
+    finally:
+        for fd in fds:
+            os.close(fd)
+    return iter(found)
 
 
-def unpack_steps(codec: Codec, body: bytes | bytearray) -> list[BoundStep]:
+def pack_steps(
+    codec: Codec, steps: Sequence[BoundStep], buffers: list[Segment] | None = None, arena: Arena | None = None
+) -> bytes:
+    """Pickle a chain; raises `TransferError` naming the task and what of it cannot be pickled.
+
+    Large buffers go to `buffers` if there is such a list, those that can in blocks of `arena`.
+    """
+
+    def packed(value: object, what: str) -> _Packed:
+        before = 0 if buffers is None else len(buffers)
+        try:
+            data = codec.dumps(value) if buffers is None or arena is None else codec.apart(value, buffers, arena)
+        except TransferError as error:
+            where = whereabouts(codec, value)
+            raise TransferError(
+                f"{what} cannot be sent to a worker: {error}{f', found at `{where}`' if where else ''}; make it in the "
+                "task, or run with `runtime='threads'`, where nothing is pickled"
+            ) from error
+        return data, 0 if buffers is None else len(buffers) - before
+
+    rows: list[_Row] = []
+    for step in steps:
+        task = step.function.name
+        function = packed(step.function, f"task '{task}'")
+        arguments = [(name, packed(value, f"argument '{name}' of task '{task}'")) for name, value in step.arguments]
+        starts = None if step.starts is None else packed(step.starts, f"`initial` or `empty` of task '{task}'")
+        kind = (step.items, step.filters, step.tapped, starts, step.clocked, step.limit, _others(step))
+        rows.append((step.number, task, function, arguments, kind))
+    return codec.dumps(rows)
+
+
+def unpack_steps(codec: Codec, body: Segment, buffers: Iterable[Segment] = ()) -> list[BoundStep]:
     """Rebuild a chain; raises `TransferError` naming the task and what of it cannot be loaded here."""
-    rows = cast("list[_Row]", codec.loads(body))
+    beside = iter(buffers)
+
+    def loaded(packed: _Packed, what: str) -> object:
+        data, count = packed
+        # Taken even if it does not load: the next value needs its own.
+        own = list(islice(beside, count))
+        try:
+            return codec.loads(data, own)
+        except Exception as error:
+            raise TransferError(f"{what} cannot be loaded in a worker: {type(error).__name__}: {error}") from error
+
     steps = []
-    for number, task, packed, arguments, (items, filters, tapped, both, clocked, limit, others) in rows:
-        function = cast("Function", _loads(codec, packed, f"task '{task}'"))
-        values = tuple((name, _loads(codec, one, f"argument '{name}' of task '{task}'")) for name, one in arguments)
+    for number, task, packed, arguments, kind in cast("list[_Row]", codec.loads(body)):
+        items, filters, tapped, both, clocked, limit, others = kind
+        function = cast("Function", loaded(packed, f"task '{task}'"))
+        values = tuple((name, loaded(one, f"argument '{name}' of task '{task}'")) for name, one in arguments)
         starts = None
         if both is not None:
-            starts = cast("tuple[object, object]", _loads(codec, both, f"`initial` or `empty` of task '{task}'"))
+            starts = cast("tuple[object, object]", loaded(both, f"`initial` or `empty` of task '{task}'"))
         steps.append(BoundStep(number, function, values, items, filters, tapped, starts, clocked, limit, *others))
     return steps
 
 
 def _others(step: BoundStep) -> tuple[bool, int, int]:
     return step.spreads, step.seed, step.spot
-
-
-def _dumps(codec: Codec, value: object, what: str) -> bytes:
-    try:
-        return codec.dumps(value)
-    except TransferError as error:
-        raise TransferError(f"{what} cannot be sent to a worker: {error}") from error
-
-
-def _loads(codec: Codec, data: bytes, what: str) -> object:
-    try:
-        return codec.loads(data)
-    except Exception as error:
-        raise TransferError(f"{what} cannot be loaded in a worker: {type(error).__name__}: {error}") from error

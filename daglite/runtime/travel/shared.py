@@ -76,7 +76,9 @@ class Block:
 class Arena:
     """The sender's side. One thread may capture while another learns what is free again."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = _MOST_BYTES) -> None:
+        """`most` bytes in all blocks together."""
+        self._most = most
         self._lock = threading.RLock()
         self._blocks: dict[int, Block] = {}
         self._by_memory: dict[int, Block] = {}
@@ -152,7 +154,7 @@ class Arena:
         return block
 
     def _new(self, size: int) -> Block | None:
-        if self._nbytes + size > _MOST_BYTES:
+        if self._nbytes + size > self._most:
             return None
         try:
             block = Block(new_number(), size, new_file())

@@ -15,10 +15,11 @@ from __future__ import annotations
 import io
 import pickle
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NoReturn, cast
 
 from daglite.exceptions import TransferError
+from daglite.functions import Function
 from daglite.lazy import lazy
 from daglite.runtime.travel.cells import (
     PROTOCOL,
@@ -99,16 +100,20 @@ class Codec:
     the classes of one worker on to the others. What it knows it keeps until it is dropped.
     """
 
-    def __init__(self, owner: str, arena: Arena | None = None) -> None:
-        """`arena` is where large buffers go that the other side can look at in shared memory."""
+    def __init__(self, owner: str, arena: Arena | None = None, *, passes_on: bool = True) -> None:
+        """`arena` is where large buffers go that the other side can look at in shared memory.
+
+        One that `passes_on` nothing forgets what it was told as soon as it has learned it.
+        """
         self.arena = arena
+        self._passes_on = passes_on
         self.definitions: list[bytes] = []
         self._registry = Registry(owner)
         # A draft may lead back here through the user's own pickling methods.
         self._lock = threading.RLock()
         self._idle: list[_Quick] = []
 
-    def learn(self, definition: bytes) -> None:
+    def learn(self, definition: Segment) -> None:
         """Take in what another endpoint defined; harmless when known.
 
         Does not raise what building runs into: the cells that need it do not load here, and say why.
@@ -119,7 +124,7 @@ class Codec:
             if any(token in registry.things or token in registry.broken for token, _ in skeletons):
                 return
             # Even if it does not load here it may load elsewhere.
-            self.definitions.append(definition)
+            self.definitions.append(bytes(definition) if self._passes_on else b"")
             try:
                 with active(registry):
                     _build(registry, skeletons, contents)
@@ -133,10 +138,22 @@ class Codec:
         """Pickle a value in one piece; raises `TransferError` saying what it is and why it cannot be."""
         return self._pickled(value, None)
 
-    def loads(self, data: Segment) -> object:
-        """The value of `dumps`; raises whatever loading it raises."""
+    def apart(self, value: object, buffers: list[Segment], arena: Arena) -> bytes:
+        """The same, but large buffers are added to `buffers`: copies in blocks of an arena that is not our own."""
+        before = len(buffers)
+        try:
+            return _Quick(self._registry, self._token_of, arena).pickled(value, buffers)
+        except _UNKNOWN_TYPE as error:
+            arena.free_views(buffers[before:])
+            del buffers[before:]
+            return self._pickled_by_dill(value, buffers, error, arena)
+        except BaseException as error:
+            _refuse(value, error)
+
+    def loads(self, data: Segment, buffers: Iterable[Segment] = ()) -> object:
+        """The value of `dumps`, or of `apart` with its buffers; raises whatever loading it raises."""
         with active(self._registry):
-            return pickle.loads(data)
+            return pickle.loads(data, buffers=buffers)
 
     def capture(self, item: object) -> object:
         """The item as a cell: itself when it can neither change nor surprise, else `Captured`."""
@@ -208,7 +225,8 @@ class Codec:
         try:
             data = pickler.pickled(value, buffers)
         except _UNKNOWN_TYPE as error:
-            return self._pickled_by_dill(value, buffers, error)
+            self._drop(buffers)
+            return self._pickled_by_dill(value, buffers, error, self.arena)
         except BaseException as error:
             _refuse(value, error)
         # One that failed is not used again: it may be half-way through. Nor one whose memo has grown: emptying it takes
@@ -217,12 +235,13 @@ class Codec:
             self._idle.append(pickler)
         return data
 
-    def _pickled_by_dill(self, value: object, buffers: list[Segment] | None, first: Exception) -> bytes:
-        self._drop(buffers)
+    def _pickled_by_dill(
+        self, value: object, buffers: list[Segment] | None, first: Exception, arena: Arena | None
+    ) -> bytes:
         # A list of its own: such a pickler lives until the garbage collector comes.
         found: list[Segment] | None = None if buffers is None else []
         try:
-            data = thorough.Thorough(self._registry, self._token_of, found, self.arena).pickled(value)
+            data = thorough.Thorough(self._registry, self._token_of, found, arena).pickled(value)
         except _UNKNOWN_TYPE:
             # The first one says it better.
             _refuse(value, first)
@@ -274,4 +293,5 @@ def _refuse(value: object, error: BaseException) -> NoReturn:
     if isinstance(error, TransferError | MemoryError) or is_interrupt(error):
         raise error
     what = f"'{value.__qualname__}'" if isinstance(value, Thing) else f"a value of type '{type(value).__qualname__}'"
+    what = "its function" if isinstance(value, Function) else what
     raise TransferError(f"{what} cannot be pickled: {text_of(error)}") from error

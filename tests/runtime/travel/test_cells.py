@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from daglite.runtime.travel.cells import pack_cells, read_marks, unpack_cells, written_marks
+from daglite.runtime.travel.cells import pack_cells, read_marks, text_of, unpack_cells, written_marks
 from daglite.runtime.travel.wire import SCALARS, Captured, Codec, Unloadable
 
 LARGE = 100_000
@@ -127,3 +127,7 @@ def test_marks_come_back_from_their_text(marks: list[int]) -> None:
 
     assert list(read_marks(text)) == marks
     assert unpack_cells(pack_cells([text, 1], plain=True)) == ([text, 1], None)
+
+
+def test_an_error_without_words_is_told_by_its_name_alone() -> None:
+    assert [text_of(StopIteration()), text_of(OSError("no"))] == ["StopIteration", "OSError: no"]

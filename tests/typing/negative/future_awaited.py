@@ -20,4 +20,4 @@ asyncio.run(main())
 # pyright  "TaskFuture[str]" is not awaitable  [reportGeneralTypeIssues]
 # pyrefly  Type `TaskFuture[str]` is not awaitable  [not-async]
 # ty       `TaskFuture[str]` is not awaitable  [invalid-await]
-# python   TypeError: TaskFuture(later) has no value yet: run it (`.run()`) or compile it (`daglite.compile(...)`)
+# python   TypeError: TaskFuture(later) has no value yet: run it (`.run()`) or compile it (`daglite.compile(...)`); in another task call the plain function: later.fn(...)

@@ -11,5 +11,4 @@ task(str)(3)
 # pyright  ok
 # pyrefly  ok
 # ty       ok
-# python   TaskError: task 'str' has no readable signature: wrap it in a `lambda` or a `def`
-# why      python: it has no signature of `str`, typeshed has
+# python   ok
