@@ -131,8 +131,6 @@ class Plan(Generic[R_co]):
         plan that does not end in items, `ParameterError` for option values that are not allowed. What `run` raises,
         `next` raises.
         """
-        if not isinstance(ordered, bool):
-            raise ParameterError(f"`ordered` must be True or False; got {ordered!r}")
         if not self.program.streams:
             raise TaskError(f"`stream` needs a plan that ends in items; this one gives {self.program.title}; use `run`")
         if not isinstance(ordered, bool):

@@ -87,11 +87,6 @@ def test_the_class_of_a_store_is_no_store() -> None:
         one(n=1).save("key", save_store=cast("Any", daglite.DatasetStore))
 
 
-def test_order_of_a_stream_is_yes_or_no() -> None:
-    with pytest.raises(ParameterError, match=r"^`ordered` must be True or False; got 'no'$"):
-        daglite.compile(rows.iter(n=1)).stream(ordered=cast("Any", "no"))
-
-
 @pytest.mark.parametrize("name", ["window", "batch", "window_bytes"])
 @pytest.mark.parametrize("value", [0, -1, 1.5, True, "8"])
 def test_wrong_limits_of_compile_are_refused(name: str, value: object) -> None:
