@@ -140,8 +140,7 @@ class ProcessSession:
             self._flush(self._unsent.pop())
 
     def ready(self, timeout: float | None) -> Sequence[Reply]:
-        if len(self._pool) < self.workers:
-            self._fill()
+        self._fill()
         replies, self._lost = self._lost, []
         while self._settled:
             # Only now: what came with it has been handed out, and an item that failed has been shown.
