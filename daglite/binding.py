@@ -22,6 +22,7 @@ __all__ = [
     "check_named",
     "fix",
     "known_parameters",
+    "refuse_futures_in",
     "refuse_on_error",
 ]
 
@@ -62,6 +63,14 @@ def refuse_on_error(function: Function, method: str, reason: str, *, handler: bo
         f"task '{function.name}' has `on_error` {given!r}, which `{method}` cannot keep: {reason}; "
         "set it on the tasks on items, or take it off with `.with_options(on_error='raise')`"
     )
+
+
+def refuse_futures_in(value: object, where: str, instead: str) -> None:
+    """Raise `ParameterError` for futures inside one of Python's own containers; `instead` tells what to do."""
+    if any(isinstance(one, Pipeline) for one in islice(_held(value), _LOOKED_AT)):
+        raise ParameterError(
+            f"{where} holds futures inside a {type(value).__name__}, where they would not be run; {instead}"
+        )
 
 
 def argument_of(value: object) -> Argument:
@@ -183,24 +192,24 @@ def _mapped_argument(task: str, name: str, value: object) -> Argument:
     argument = argument_of(value)
     if not isinstance(argument, Value):
         return argument
-    if isinstance(value, Iterable) and not isinstance(value, Iterator):
-        return argument
-    try:
-        # An iterator can be read once, a plan can run often: its values are taken now.
-        return Value(tuple(iter(value)))  # type: ignore[call-overload]
-    except TypeError:
-        raise ParameterError(
-            f"`map` of task '{task}' needs an iterable for '{name}'; got {value!r}; fix single values with `.partial`"
-        ) from None
+    if not isinstance(value, Iterable) or isinstance(value, Iterator):
+        try:
+            # An iterator can be read once, a plan can run often: its values are taken now.
+            argument = Value(tuple(iter(value)))  # type: ignore[call-overload]
+        except TypeError:
+            raise ParameterError(
+                f"`map` of task '{task}' needs an iterable for '{name}'; got {value!r}; "
+                "fix single values with `.partial`"
+            ) from None
+    instead = "map over what they are made of, and go on with `.then`"
+    refuse_futures_in(argument.value, f"`map` of task '{task}': '{name}'", instead)
+    return argument
 
 
 def _bindings(task: Bindable, named: Mapping[str, object]) -> tuple[Binding, ...]:
+    instead = "give each as an argument of its own, or make all of them with one `.map` and `join` it"
     for name, value in named.items():
-        if any(isinstance(one, Pipeline) for one in islice(_held(value), _LOOKED_AT)):
-            raise ParameterError(
-                f"task '{task.function.name}': '{name}' holds futures inside a {type(value).__name__}, where they "
-                "would not be run; give each as an argument of its own, or map over them and `join`"
-            )
+        refuse_futures_in(value, f"task '{task.function.name}': '{name}'", instead)
     return tuple(Binding(name, argument_of(value)) for name, value in named.items())
 
 

@@ -163,8 +163,8 @@ def describe(
                 f"{given}; give the generator function itself, or `daglite.from_iterable(...)` of what is there"
             )
         raise TaskError(given)
-    if name is not None and (not isinstance(name, str) or not name.strip()):
-        raise ParameterError(f"`name` must be a text that is not empty; got {name!r}")
+    if name is not None and (not isinstance(name, str) or not name.strip() or not name.isprintable()):
+        raise ParameterError(f"`name` must be a line of text that is not empty; got {name!r}")
     retry = retries if isinstance(retries, Retry) else None
     count = retry.attempts - 1 if retry is not None else retries
     if isinstance(count, bool) or not isinstance(count, int) or count < 0:
@@ -258,13 +258,15 @@ def fillable(function: Function, taken: Collection[str], count: int) -> list[str
 
 
 def free_parameters(function: Function, taken: Collection[str]) -> list[str]:
-    """The parameters an item may fill, in order: those that take one value and are not in `taken`."""
-    single = (
-        inspect.Parameter.POSITIONAL_ONLY,
-        inspect.Parameter.POSITIONAL_OR_KEYWORD,
-        inspect.Parameter.KEYWORD_ONLY,
-    )
-    return [p.name for p in signature_of(function).parameters.values() if p.kind in single and p.name not in taken]
+    """The parameters an item may fill, in order: those that take one value, are not in `taken`, and have none of
+    `functools.partial`.
+    """
+    fn, filled = function.fn, set(taken)
+    while isinstance(fn, functools.partial):
+        filled.update(fn.keywords)
+        fn = fn.func
+    parameters = signature_of(function).parameters.values()
+    return [p.name for p in parameters if p.name not in filled and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
 
 
 def suggest(name: str, known: Collection[str]) -> str:

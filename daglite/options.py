@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from daglite.events import Observer, Progress
 
 __all__ = [
+    "COMPILE_OPTIONS",
     "ClusterName",
     "Limits",
     "MIB",
@@ -37,8 +38,8 @@ MIB = 1024 * 1024
 _OF_THE_PLAN = ("store", "observers", "progress", "trace")
 # What other libraries call the number of workers.
 _WORKERS_ELSEWHERE = ("n_jobs", "processes", "max_workers", "num_workers", "nodes", "concurrency", "threads")
-# Those of `compile`, to tell who gives them to a run where they belong.
-_OF_COMPILE = ("optimize", "window", "batch", "window_bytes", "helper_thread", "check_types")
+# Those of `compile`: a run tells who gives them to it where they belong, and the command line takes them, too.
+COMPILE_OPTIONS = ("optimize", "window", "batch", "window_bytes", "helper_thread", "check_types")
 
 RuntimeName = Literal["processes", "threads", "inline", "auto"]
 # Engines on other machines; as text also with an address, "dask://host:port", which types cannot say.
@@ -158,7 +159,7 @@ def settings_of(options: RunOptions) -> RunSettings:
     """Validate the options of a run; raises `ParameterError` for unknown names and values that are not allowed."""
     known = RunOptions.__annotations__
     for name in options:
-        if name in _OF_COMPILE:
+        if name in COMPILE_OPTIONS:
             raise ParameterError(f"'{name}' is an option of compile: write `daglite.compile(..., {name}=...).run()`")
         if name not in known:
             meant = "; did you mean 'workers'?" if name in _WORKERS_ELSEWHERE else suggest(name, known)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import weakref
 from collections.abc import Callable, Iterator
@@ -12,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Generic, Self, cast
 
 from typing_extensions import TypeVar, Unpack
 
-from daglite.datasets.store import DatasetStore
+from daglite.datasets.store import DatasetStore, store_of
 from daglite.exceptions import Failure, ParameterError, TaskError, failure_of
 from daglite.failed import Failed
 from daglite.lazy import lazy
-from daglite.options import ClusterName, RunOptions, RunSettings, Runtime, RuntimeName, Store, settings_of
+from daglite.options import ClusterName, RunOptions, RunSettings, Runtime, RuntimeName, settings_of
 from daglite.program import Program, Stage, steps_of
 from daglite.shorten import counted
 
@@ -160,6 +159,8 @@ class Plan(Generic[R_co]):
         """What is to be expected of the coordinator."""
         watched = None
         if report is not None:
+            if not isinstance(report, observe.Report):
+                raise ParameterError(f"`report` must be a `daglite.observe.Report`; got {report!r}")
             if report.program is None or not sameness.same_program(self.program, report.program):
                 raise ParameterError("`report` must be that of a run of this plan; this one has seen another, or none")
             watched = report.watched()
@@ -174,7 +175,9 @@ class Plan(Generic[R_co]):
         return tuple(bottleneck.expected(self.program, engine, workers or 0, watched))
 
     def _execution(self, options: RunOptions, *, cancellable: bool = False) -> Execution:
-        settings, store = settings_of(options), _store(options.get("store"), needed=_saves_by_default(self.program))
+        settings, store = settings_of(options), store_of(options.get("store"), "store")
+        if store is None and _saves_by_default(self.program):
+            store = DatasetStore(_DEFAULT_FOLDER)
         shown = _may_show()
         observers = observe.observers_of(options, shown=shown) if shown or _OBSERVED & options.keys() else ()
         return runs.Execution(self.program, settings, store, cancellable=cancellable, observers=observers)
@@ -262,14 +265,3 @@ def _may_show() -> bool:
     except (AttributeError, ValueError):
         # There is no error output, or it is closed.
         return False
-
-
-def _store(given: object, *, needed: bool) -> Store | None:
-    """The store of a run: the one given, the folder given, or (when it is needed) the default folder."""
-    if given is None:
-        return DatasetStore(_DEFAULT_FOLDER) if needed else None
-    if isinstance(given, Store):
-        return given
-    if isinstance(given, str | os.PathLike):
-        return DatasetStore(given)
-    raise ParameterError(f"`store` must be a store (an object with `save(key, value)`) or a folder; got {given!r}")

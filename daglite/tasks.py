@@ -44,18 +44,19 @@ class TaskOptions(TypedDict, total=False):
     workers: int | None
 
 
-def _by_name(mapping: Callable[..., object]) -> Callable[..., object]:
-    """`map` at run time: values by position are told as everywhere, not by Python."""
+def _by_name(method: Callable[..., object]) -> Callable[..., object]:
+    """`map` and `partial` at run time: values by position are told as everywhere, not by Python."""
+    called = method.__name__
 
-    @functools.wraps(mapping)
-    def named(task: Bindable, /, *values: object, **mapped: object) -> object:
+    @functools.wraps(method)
+    def named(task: Bindable, /, *values: object, **given: object) -> object:
         if values:
             free = free_parameters(task.function, [binding.name for binding in task.fixed])
             raise ParameterError(
-                f"`map` of task '{task.function.name}' takes its values by name; got {values[0]!r} by position: "
-                f"write .map({free[0] if free else 'name'}=...)"
+                f"`{called}` of task '{task.function.name}' takes its values by name; got {values[0]!r} by position: "
+                f"write .{called}({free[0] if free else 'name'}=...)"
             )
-        return mapping(task, **mapped)
+        return method(task, **given)
 
     return named
 
@@ -140,7 +141,7 @@ class BaseTask(Bindable, Generic[P, R_co]):
         return replace(self, function=describe(old.fn, **(stay | _known(options))))
 
     if not TYPE_CHECKING:
-        map = _by_name(map)
+        map, partial = _by_name(map), _by_name(partial)
 
         def iter(self, /, *args: object, **kwargs: object) -> NoReturn:
             raise TaskError(
@@ -204,6 +205,9 @@ class StreamTask(Task[P, list[T]], Generic[P, T]):
     def partial(self, /, **fixed: Any) -> PartialStreamTask[..., T]:
         """The same generator task with some parameters fixed."""
         return PartialStreamTask(self.function, fix(self, fixed))
+
+    if not TYPE_CHECKING:
+        partial = _by_name(partial)
 
 
 class PartialStreamTask(StreamTask[P, T], PartialTask[P, list[T]]):

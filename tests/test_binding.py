@@ -329,6 +329,16 @@ def test_functools_partial_of_a_task() -> None:
     assert inline(one(n=3).then(functools.partial(minus, 10))) == 7
 
 
+def test_item_leaves_alone_what_functools_partial_has_filled() -> None:
+    """Python would let it be filled again, by name."""
+    filled = task(functools.partial(lambda a, b=0: a - b, a=10))
+
+    assert inline(rows.iter(n=2).then(filled)) == [10, 9]
+    assert inline(rows.iter(n=2).then(filled, a=5)) == [5, 4]
+    with pytest.raises(ParameterError, match=r"^`then` needs a parameter of task .*; free: none$"):
+        rows.iter(n=1).then(task(functools.partial(lambda a: a, a=1)))
+
+
 @pytest.mark.parametrize(
     ("build", "message"),
     [

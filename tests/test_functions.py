@@ -265,9 +265,10 @@ def test_only_callables_are_tasks(given: object) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"name": ""}, r"^`name` must be a text that is not empty; got ''$"),
-        ({"name": "  "}, r"^`name` must be a text that is not empty; got '  '$"),
-        ({"name": 3}, r"^`name` must be a text that is not empty; got 3$"),
+        ({"name": ""}, r"^`name` must be a line of text that is not empty; got ''$"),
+        ({"name": "  "}, r"^`name` must be a line of text that is not empty; got '  '$"),
+        ({"name": "two\nlines"}, r"^`name` must be a line of text that is not empty; got 'two\\nlines'$"),
+        ({"name": 3}, r"^`name` must be a line of text that is not empty; got 3$"),
         ({"retries": -1}, r"^`retries` must be a whole number >= 0 or a `daglite\.Retry`; got -1$"),
         ({"retries": 1.0}, r"^`retries` must be a whole number >= 0 or a `daglite.Retry`; got 1\.0$"),
         ({"retries": True}, r"^`retries` must be a whole number >= 0 or a `daglite\.Retry`; got True$"),
@@ -303,6 +304,7 @@ def test_parameters_an_item_may_fill() -> None:
     assert free_parameters(describe(f), []) == ["a", "b", "c", "d"]
     assert free_parameters(describe(f), ["a", "c"]) == ["b", "d"]
     assert free_parameters(describe(functools.partial(f, 1)), [])[:1] == ["b"]
+    assert free_parameters(describe(functools.partial(functools.partial(f, c=1), d=3)), []) == ["a", "b"]
     assert free_parameters(describe(Adder().method), []) == ["x"]
     assert free_parameters(describe(Adder), []) == ["amount"]
 

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from daglite import from_iterable
 from daglite.exceptions import ParameterError, TaskError
-from tests.samples import one, rows
+from tests.samples import fold, one, rows
 
 STREAM = rows.iter(n=3)
+VALUE = one(n=1)
 
 
 def test_chaining_needs_a_task() -> None:
@@ -43,3 +45,21 @@ def test_value_without_a_task_says_what_is_missing(value: Any) -> None:
     with pytest.raises(ParameterError, match=r"^`then` needs a task, first and without a name: write \.then\(task\)$"):
         value.then()
     assert next(iter(inspect.signature(value.then).parameters)) == "task"
+
+
+def test_futures_among_the_values_of_a_stream_are_refused() -> None:
+    """Nobody would run them: they would reach the task as they are."""
+    then = r"where they would not be run; map over what they are made of, and go on with `\.then`$"
+    with pytest.raises(ParameterError, match=rf"^`map` of task 'one': 'n' holds futures inside a list, {then}"):
+        one.map(n=[VALUE, VALUE])
+    with pytest.raises(ParameterError, match=rf"^`map` of task 'one': 'n' holds futures inside a tuple, {then}"):
+        one.map(n=iter([VALUE]))
+    with pytest.raises(ParameterError, match=rf"^`from_iterable` holds futures inside a list, {then}"):
+        from_iterable([VALUE])
+
+
+@pytest.mark.parametrize("option", ["initial", "empty"])
+def test_futures_inside_the_start_of_a_fold_are_refused(option: str) -> None:
+    options: dict[str, Any] = {"initial": [], "empty": [], "combine": list.__add__, option: [VALUE]}
+    with pytest.raises(ParameterError, match=rf"^`{option}` of `reduce` with task 'fold' holds futures in"):
+        rows.iter(n=1).reduce(fold, **options)

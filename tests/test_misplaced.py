@@ -94,6 +94,14 @@ def test_map_takes_its_values_by_name() -> None:
         pair.partial(a=1).map([1, 2])  # type: ignore[arg-type, call-arg, unused-ignore]  # what is tested
 
 
+@pytest.mark.parametrize("which", [double, rows])
+def test_partial_takes_its_values_by_name(which: Any) -> None:
+    with pytest.raises(
+        ParameterError, match=r"^`partial` of task .* got 3 by position: write \.partial\([xn]=\.\.\.\)$"
+    ):
+        which.partial(3)
+
+
 def test_a_task_in_the_place_of_what_it_gives() -> None:
     with pytest.raises(
         TaskError, match=r"got StreamTask\(rows\); a generator task gives its items with `\.iter\(\.\.\.\)`$"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -77,6 +77,14 @@ def test_wrong_options_of_a_run_are_refused(options: dict[str, object], message:
 def test_wrong_store_of_a_run_is_refused(store: object) -> None:
     with pytest.raises(ParameterError, match=r"^`store` must be a store \(an object with `save\(key, value\)`\) or a"):
         daglite.compile(one(n=1)).run(**cast("RunOptions", {"store": store, "runtime": "inline"}))
+
+
+def test_the_class_of_a_store_is_no_store() -> None:
+    """It has the method that a store has."""
+    with pytest.raises(ParameterError, match=r"^`store` takes a store, and 'DatasetStore' is a class: make one, "):
+        daglite.compile(one(n=1)).run(**cast("RunOptions", {"store": daglite.DatasetStore, "runtime": "inline"}))
+    with pytest.raises(ParameterError, match=r"^`save_store` takes a store, and 'DatasetStore' is a class: make one"):
+        one(n=1).save("key", save_store=cast("Any", daglite.DatasetStore))
 
 
 @pytest.mark.parametrize("name", ["window", "batch", "window_bytes"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, get_args
 
 import pytest
@@ -27,6 +27,32 @@ ITEMS = [5, 6, 7, -2, -1, 0, 1, 1]
 @task
 def numbers(start: int, n: int = 1) -> Iterator[int]:
     yield from range(start, start + n)
+
+
+@task(on_error="skip")
+def not_negative(x: int) -> int:
+    if x < 0:
+        raise ValueError(x)
+    return x
+
+
+@task(on_error=lambda failed: 100)
+def mended(x: Any) -> Any:
+    if x == 0:
+        raise ValueError(x)
+    return x
+
+
+@task
+def attempted(x: Any) -> Any:
+    if x == 1:
+        raise ValueError(x)
+    return x
+
+
+@task
+def told(x: Any) -> str:
+    return "failed" if isinstance(x, daglite.Failed) else str(x)
 
 
 @task
@@ -70,6 +96,28 @@ def test_folding_partitions_is_folding_all_their_items(partitions: list[dict[str
     assert stream.run(runtime=runtime) == items
 
 
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.fixed_dictionaries({"start": st.integers(-9, 9), "n": st.integers(0, 5)}), max_size=6),
+    st.lists(st.sampled_from([double, not_negative, mended]), max_size=3),
+    st.booleans(),
+    st.sampled_from(["inline", "threads"]),
+)
+def test_whatever_stands_on_the_way_the_fold_is_that_of_the_items(
+    partitions: list[dict[str, int]], steps: list[Any], attempts: bool, runtime: RuntimeName
+) -> None:
+    """Optimised or not: tasks that skip items, keep failed ones, or put something in their place."""
+    stream: Any = numbers.iter_partitions(partitions)
+    for step in steps:
+        stream = stream.then(step)
+    stream = stream.attempt(attempted) if attempts else stream
+    folded = stream.then(told).reduce(joined, initial="#", combine=both, empty="")
+
+    wanted = compile(folded, optimize=False).run(runtime="inline")
+    assert folded.run(runtime=runtime, workers=2) == wanted
+    assert stream.count().run(runtime=runtime, workers=2) == len(wanted.split(",")) - 1
+
+
 def test_only_parts_come_back_where_workers_fold() -> None:
     """One line for the generator, none for taking apart, and every step on workers."""
     told = compile(numbers.iter_partitions(PARTITIONS).then(double).reduce(add, initial=0, combine=add)).explain()
@@ -79,21 +127,50 @@ def test_only_parts_come_back_where_workers_fold() -> None:
     assert "coordinator" not in told
 
 
-@pytest.mark.parametrize("kept", ["saved", "filtered", "tried again", "timed", "somewhere else"])
+@task
+async def awaited(x: int) -> int:
+    return x
+
+
+@task
+async def awaited_numbers(start: int, n: int = 1) -> AsyncIterator[int]:
+    for item in range(start, start + n):
+        yield item
+
+
+def _broken(start: int, n: int = 1) -> Iterator[int]:
+    yield from range(start, start + n)
+    if start == 0:
+        raise ValueError(start)
+
+
+PLAIN: Any = numbers.iter_partitions(PARTITIONS)
+# What is kept as it is, and the sum that it gives.
+KEPT: dict[str, tuple[Any, int]] = {
+    "saved": (PLAIN.then(double).save("{iteration_index}", save_store=Memory()), 2 * sum(ITEMS)),
+    "filtered": (PLAIN.filter(one), sum(ITEMS)),
+    "skipped": (PLAIN.then(not_negative), 5 + 6 + 7 + 1 + 1),
+    "skipped further on": (PLAIN.then(double).then(not_negative), 2 * (5 + 6 + 7 + 1 + 1)),
+    "tried again": (numbers.with_options(retries=1).iter_partitions(PARTITIONS), sum(ITEMS)),
+    "timed": (numbers.with_options(timeout=9).iter_partitions(PARTITIONS), sum(ITEMS)),
+    "partitions skipped": (task(_broken, on_error="skip").iter_partitions(PARTITIONS), sum(ITEMS)),
+    "partitions replaced": (task(_broken, on_error=lambda failed: [100]).iter_partitions(PARTITIONS), 100 + sum(ITEMS)),
+    "somewhere else": (PLAIN.then(double.with_options(on="threads")), 2 * sum(ITEMS)),
+    "awaited": (
+        numbers.with_options(on="threads").iter_partitions(PARTITIONS).then(awaited.with_options(on="threads")),
+        sum(ITEMS),
+    ),
+    "awaited partitions": (awaited_numbers.with_options(on="threads").iter_partitions(PARTITIONS), sum(ITEMS)),
+}
+
+
+@pytest.mark.parametrize("kept", KEPT)
 def test_what_would_change_meaning_is_not_folded_in_partitions(kept: str) -> None:
-    source = {"tried again": numbers.with_options(retries=1), "timed": numbers.with_options(timeout=9)}
-    stream: Any = source.get(kept, numbers).iter_partitions(PARTITIONS)
-    if kept == "saved":
-        stream = stream.then(double).save("{iteration_index}", save_store=Memory())
-    elif kept == "filtered":
-        stream = stream.filter(one)
-    elif kept == "somewhere else":
-        stream = stream.then(double.with_options(on="threads"))
+    stream, wanted = KEPT[kept]
     plan = compile(stream.reduce(add, initial=0, combine=add))
 
     assert "fold_partitions" not in plan.explain()
-    twice = {"saved": 2, "somewhere else": 2}
-    assert plan.run(workers=2) == twice.get(kept, 1) * sum(ITEMS)
+    assert plan.run(workers=2) == wanted
 
 
 @EVERYWHERE

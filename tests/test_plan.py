@@ -18,6 +18,7 @@ import pytest
 import daglite
 from daglite import Future, Plan, Task, compile, task
 from daglite.exceptions import ParameterError, TaskError
+from daglite.options import COMPILE_OPTIONS
 from tests.samples import Memory, double, fold, minus, one, pair, rows, scale, shown, told_by, total
 
 FUSED = rows.iter(n=4).then(scale.partial(by=3)).reduce(fold, initial=0)
@@ -348,6 +349,12 @@ def test_compile_tells_of_unknown_options(options: dict[str, int], message: str)
     for compiling in (compile, daglite.compile):
         with pytest.raises(ParameterError, match=message):
             compiling(FUSED, **options)  # type: ignore[arg-type]  # what is tested
+
+
+def test_options_of_compile_are_known_to_runs_and_to_the_command_line() -> None:
+    parameters = inspect.signature(compile).parameters.values()
+
+    assert tuple(one.name for one in parameters if one.kind is one.KEYWORD_ONLY) == COMPILE_OPTIONS
 
 
 def test_compile_can_be_replaced_for_a_while() -> None:

@@ -218,7 +218,7 @@ def test_with_options_keeps_what_is_not_given() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"name": ""}, r"^`name` must be a text that is not empty; got ''$"),
+        ({"name": ""}, r"^`name` must be a line of text that is not empty; got ''$"),
         ({"retries": -1}, r"^`retries` must be a whole number >= 0 or a `daglite\.Retry`; got -1$"),
         ({"timeout": -1}, r"^`timeout` must be a number of seconds > 0, or None; got -1$"),
         ({"retry": 1}, r"^tasks have no option 'retry'; known: name, retries, .*; did you mean 'retries'\?$"),

@@ -14,12 +14,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from daglite.cli.parser import COMPILE_OPTIONS, RUN_OPTIONS, parsed
+from daglite.cli.parser import RUN_OPTIONS, parsed
 from daglite.cli.target import plan_of
 from daglite.cli.values import UsageError
 from daglite.exceptions import ParameterError
 from daglite.lazy import lazy
-from daglite.options import RunOptions, settings_of
+from daglite.options import COMPILE_OPTIONS, RunOptions, settings_of
 from daglite.plan import Plan
 
 if TYPE_CHECKING:

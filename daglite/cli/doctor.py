@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, get_args
 
 from daglite.compile import compile
+from daglite.observe.amounts import seconds_text
 from daglite.options import RunOptions, RuntimeName, StartMethod
 from daglite.plan import Plan
 from daglite.runtime.processes.process import choose_method, usable_processors
@@ -75,14 +76,15 @@ def _start_methods(auto: str) -> Iterator[tuple[str, bool]]:
         if method != "auto":
             cost = _measured({"runtime": "processes", "start_method": method, "workers": 1}, items=False)
             mark = "   taken by `auto` here" if method == auto else ""
-            yield f"{method:20}{cost.problem or _time(cost.start)}{mark}", not cost.problem
+            yield f"{method:20}{cost.problem or seconds_text(cost.start)}{mark}", not cost.problem
 
 
 def _runtimes(workers: int) -> Iterator[tuple[str, bool]]:
     for runtime in get_args(RuntimeName):
         options: RunOptions = {"runtime": runtime, "workers": workers}
         cost = _measured(options, items=True)
-        yield f"{runtime:20}{cost.problem or f'{_time(cost.start):12}{_time(cost.item)}'}", not cost.problem
+        told = cost.problem or f"{seconds_text(cost.start):12}{seconds_text(cost.item)}"
+        yield f"{runtime:20}{told}", not cost.problem
 
 
 def _measured(options: RunOptions, *, items: bool) -> Cost:
@@ -109,11 +111,3 @@ def _seconds(plan: Plan[int], items: int, options: RunOptions) -> float:
     if found != items * (items + 1) // 2:
         raise ArithmeticError(f"{items} items gave {found}")
     return took
-
-
-def _time(seconds: float) -> str:
-    """Three digits at most, in the unit that fits."""
-    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
-        if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds / 1e-9:.3g} ns"

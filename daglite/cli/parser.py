@@ -11,10 +11,9 @@ from daglite.explain import ExplainFormat
 from daglite.functions import suggest
 from daglite.options import Limits, RuntimeName, StartMethod, is_cluster
 
-__all__ = ["COMPILE_OPTIONS", "RUN_OPTIONS", "parsed"]
+__all__ = ["RUN_OPTIONS", "parsed"]
 
-# The names under which the options are found after parsing; None means: not given.
-COMPILE_OPTIONS = ("optimize", "window", "batch", "window_bytes", "helper_thread", "check_types")
+# The names under which the options of a run are found after parsing, beside those of `compile`; None: not given.
 RUN_OPTIONS = (
     "runtime",
     "workers",

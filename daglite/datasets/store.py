@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from daglite.exceptions import DatasetError, ParameterError
 from daglite.keys import check_key
 from daglite.lazy import lazy
+from daglite.options import Store
 
 if TYPE_CHECKING:
     import difflib
@@ -32,7 +33,7 @@ else:
     difflib, hashlib, pathlib = lazy("difflib"), lazy("hashlib"), lazy("pathlib")
     parse = lazy("urllib.parse")
 
-__all__ = ["DatasetStore"]
+__all__ = ["DatasetStore", "store_of"]
 
 _PROTOCOL = 5
 _SUFFIX = ".pkl"
@@ -209,6 +210,23 @@ class DatasetStore:
         except OSError as error:
             error.add_note(f"daglite: while {doing} key {key!r} of {self!r}")
             raise
+
+
+def store_of(given: object, option: str) -> Store | None:
+    """The store that an option names, or that of the folder it names; None stays None.
+
+    Raises `ParameterError` for anything else.
+    """
+    if isinstance(given, type):
+        raise ParameterError(
+            f"`{option}` takes a store, and '{given.__name__}' is a class: make one, such as "
+            f"`{given.__name__}('folder')`"
+        )
+    if given is None or isinstance(given, Store):
+        return given
+    if isinstance(given, str | os.PathLike):
+        return DatasetStore(given)
+    raise ParameterError(f"`{option}` must be a store (an object with `save(key, value)`) or a folder; got {given!r}")
 
 
 def _file_of(key: str) -> tuple[str, bytes]:

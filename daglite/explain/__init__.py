@@ -36,7 +36,7 @@ def explain(program: Program, form: ExplainFormat, coordinator: tuple[str, ...] 
     """
     check_choice("format", form, get_args(ExplainFormat))
     if coordinator:
-        check_choice("format", form, _WITH_SENTENCES)
+        check_choice("format` with `workers", form, _WITH_SENTENCES)
     match form:
         case "text":
             return text.text(table.table_of(program, fingerprint(program), coordinator))

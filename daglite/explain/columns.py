@@ -101,14 +101,28 @@ def _inner(word: str) -> list[str]:
 def _cut(word: str, width: int, *, first: bool) -> Iterator[tuple[str, int]]:
     """The pieces of a word that is too long, with the price of a line that begins with one.
 
-    Where a piece has no place to break it is broken all the same, and that is dear.
+    Where a piece has no place to break it is broken between its words, if these are short enough, or anywhere: that is
+    dear.
     """
     for piece in _inner(word):
         if len(piece.rstrip()) <= width or first:
             yield piece, 1
         else:
-            yield from ((piece[start : start + width], 20) for start in range(0, len(piece), width))
+            yield from ((part, 20) for part in _broken(piece, width))
         first = False
+
+
+def _broken(piece: str, width: int) -> list[str]:
+    words = re.findall(r"\s*\S+\s*", piece)
+    if any(len(word.rstrip()) > width for word in words):
+        return [piece[start : start + width] for start in range(0, len(piece), width)]
+    parts = [""]
+    for word in words:
+        if _fits(parts[-1], word, width):
+            parts[-1] += word
+        else:
+            parts.append(word)
+    return parts
 
 
 def _best(texts: Sequence[tuple[str, str, str]], natural: Sequence[int], room: int) -> list[int]:

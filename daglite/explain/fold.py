@@ -28,6 +28,11 @@ class Gap:
     last: str
     stage: int | None
 
+    @property
+    def told(self) -> str:
+        """What stands in the place of the rows."""
+        return f"{self.steps:,} more steps, {self.first} to {self.last}"
+
 
 Line: TypeAlias = Row | Gap
 

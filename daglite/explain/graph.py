@@ -113,10 +113,9 @@ def _quoted(text: str) -> str:
 def _texts(line: Line) -> list[str]:
     """What stands in a node: the number and the call, where it runs, the type and the limits."""
     if isinstance(line, Gap):
-        return [f"{line.steps:,} more steps, {line.first} to {line.last}"]
-    number = line.number if line.steps == 1 else "..."
+        return [line.told]
     return [
-        f"{number}  {line.call}",
+        f"{line.shown_number}  {line.call}",
         f"{line.where}: {line.type}",
         *([", ".join(line.remarks)] if line.remarks else []),
     ]

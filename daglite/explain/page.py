@@ -77,13 +77,11 @@ def _steps(lines: Sequence[Line]) -> Iterator[str]:
     yield "</tr></thead><tbody>"
     for line in lines:
         if isinstance(line, Gap):
-            told = f"{line.steps:,} more steps, {line.first} to {line.last}"
-            yield f'<tr><td>...</td><td colspan="4">{escape(told)}</td></tr>'
+            yield f'<tr><td>...</td><td colspan="4">{escape(line.told)}</td></tr>'
             continue
-        number = line.number if line.steps == 1 else "..."
         cells = (line.where, line.call, line.type, ", ".join(line.remarks))
         joined = ' class="joined"' if line.joined else ""
-        yield f"<tr><td>{number}</td><td{joined}>{'</td><td>'.join(map(escape, cells))}</td></tr>"
+        yield f"<tr><td>{line.shown_number}</td><td{joined}>{'</td><td>'.join(map(escape, cells))}</td></tr>"
     yield "</tbody></table></div>"
 
 

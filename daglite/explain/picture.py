@@ -95,10 +95,9 @@ def _svg(table: Table) -> str:
 def _texts(line: Line) -> Iterator[tuple[str, str]]:
     """The lines of text in a box, each with its class."""
     if isinstance(line, Gap):
-        yield f"... {line.steps:,} more steps, {line.first} to {line.last}", "small"
+        yield f"... {line.told}", "small"
         return
-    number = line.number if line.steps == 1 else "..."
-    yield from ((text, "") for text in wrapped(f"{number} {line.call}", _LETTERS))
+    yield from ((text, "") for text in wrapped(f"{line.shown_number} {line.call}", _LETTERS))
     told = " · ".join(part for part in (line.type, ", ".join(line.remarks)) if part)
     yield from ((text, "small") for text in wrapped(told, _LETTERS))
 

@@ -60,6 +60,11 @@ class Row(NamedTuple):
     steps: int = 1
 
     @property
+    def shown_number(self) -> str:
+        """What stands in the first column: dots for several steps, whose numbers would make it wide."""
+        return self.number if self.steps == 1 else "..."
+
+    @property
     def call(self) -> str:
         """The verb, the task if there is one, and its arguments."""
         # What `*args` takes has no name.

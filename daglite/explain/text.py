@@ -40,13 +40,12 @@ def head(table: Table) -> str:
 
 def step_lines(lines: Sequence[Line]) -> Iterator[str]:
     """The table of the steps."""
-    numbers = ["#", *("..." if isinstance(line, Gap) or line.steps > 1 else line.number for line in lines)]
+    numbers = ["#", *("..." if isinstance(line, Gap) else line.shown_number for line in lines)]
     width = max(map(len, numbers)) + 1
     cells: list[Cells | str] = [Cells(f"{'#':>{width}}   {'where'}", "step", "type", "limits")]
     for number, line in zip(numbers[1:], lines, strict=True):
         if isinstance(line, Gap):
-            told = f"({line.steps:,} more steps, {line.first} to {line.last}; explain('verbose') shows them)"
-            cells.append(f"{number:>{width}}   {told}")
+            cells.append(f"{number:>{width}}   ({line.told}; explain('verbose') shows them)")
             continue
         left = f"{number:>{width}} {'+' if line.joined else ' '} {line.where}"
         cells.append(Cells(left, line.call, line.type, ", ".join(line.remarks)))

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-import os
 from collections.abc import Callable
 
 from daglite.binding import Bindable, bind_items, fix, refuse_on_error, require_task
-from daglite.datasets.store import DatasetStore
 from daglite.exceptions import ParameterError, TaskError
 from daglite.functions import free_parameters
 from daglite.ir.nodes import (
@@ -28,9 +26,8 @@ from daglite.ir.nodes import (
     TaskNode,
     items_of,
 )
-from daglite.options import Store
 
-__all__ = ["applied", "asking", "call_of", "here", "is_task", "store_of", "task_of"]
+__all__ = ["applied", "asking", "call_of", "here", "is_task", "task_of"]
 
 
 def applied(method: str, node: Node, task: object, args: tuple[object, ...], kwargs: dict[str, object]) -> TaskNode:
@@ -90,15 +87,6 @@ def is_task(given: object) -> bool:
     return isinstance(given, Bindable) or (
         isinstance(given, functools.partial) and isinstance(_unpartial(given), Bindable)
     )
-
-
-def store_of(given: Store | str | os.PathLike[str] | None) -> Store | None:
-    """A store, or that of a folder."""
-    if given is None or isinstance(given, Store):
-        return given
-    if isinstance(given, str | os.PathLike):
-        return DatasetStore(given)
-    raise ParameterError(f"`save_store` must be a store or a folder; got {given!r}")
 
 
 def call_of(node: Node) -> tuple[Call, tuple[str, ...]]:

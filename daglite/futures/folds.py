@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, overload
 
 from typing_extensions import TypeVar
 
-from daglite.binding import Bindable, argument_of, bind_items, check_named, refuse_on_error
+from daglite.binding import Bindable, argument_of, bind_items, check_named, refuse_futures_in, refuse_on_error
 from daglite.exceptions import ParameterError
 from daglite.folding import (
     NOTHING,
@@ -154,6 +154,9 @@ class Foldable(Future[list[T]]):
                 f"`ordered` of `reduce` with task '{found.function.name}' must be a bool; got {ordered!r}"
             )
         call, (accumulator, item) = bind_items(found, "reduce", 2, (), {})
+        for option, value in (("initial", initial), ("empty", empty)):
+            where = f"`{option}` of `reduce` with task '{found.function.name}'"
+            refuse_futures_in(value, where, "make it in a task, and give the call of that")
         merge = _combine(found.function.name, combine, empty)
         start = argument_of(initial)
         return ReduceFuture(ReduceNode(call, self.node, accumulator, item, start, ordered, combine=merge))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Self, overload
 
 from typing_extensions import ParamSpec, TypeVar
 
-from daglite.binding import Bindable, Pipeline, bind_items, refuse_on_error
+from daglite.binding import Bindable, Pipeline, bind_items, refuse_futures_in, refuse_on_error
 from daglite.exceptions import ParameterError, TaskError
 from daglite.failed import Failed
 from daglite.functions import Function
@@ -257,6 +257,7 @@ def from_iterable(items: Iterable[T], /) -> IterFuture[T]:
         raise TaskError(f"`from_iterable` needs values; got {items!r}; a stream goes on with `.then` and the like")
     if not isinstance(items, Iterable) and not hasattr(items, "__getitem__"):
         raise ParameterError(f"`from_iterable` needs something that can be iterated; got {items!r}")
+    refuse_futures_in(items, "`from_iterable`", "map over what they are made of, and go on with `.then`")
     source = once(items) if isinstance(items, Iterator) else items
     function = Function(each_of, "from_iterable", "generator", 0, "?", stays=True)
     return IterFuture(IterNode(Call(function, (), (Binding("items", Value(source)),))))

@@ -11,8 +11,9 @@ from typing_extensions import ParamSpec, TypeVar, Unpack
 
 from daglite.binding import Pipeline, known_parameters
 from daglite.compile import compile
+from daglite.datasets.store import store_of
 from daglite.exceptions import TaskError
-from daglite.futures.applying import applied, asking, call_of, store_of
+from daglite.futures.applying import applied, asking, call_of
 from daglite.ir.nodes import SaveNode
 from daglite.keys import parse_key
 from daglite.options import RunOptions, Save, Store
@@ -58,7 +59,7 @@ class Future(Pipeline, ABC, Generic[R_co]):
         """
         call, items = call_of(self.node)
         template = parse_key(key, known=known_parameters(call, items), indexed=self._streams, task=call.function.name)
-        return type(self)(SaveNode(self.node, Save(template, store_of(save_store))))
+        return type(self)(SaveNode(self.node, Save(template, store_of(save_store, "save_store"))))
 
     def __repr__(self) -> str:
         call, _ = call_of(self.node)

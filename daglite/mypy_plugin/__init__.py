@@ -24,7 +24,7 @@ from mypy.plugin import (
 from mypy.types import FunctionLike, Type
 
 from daglite.mypy_plugin.calls import call_signature, map_result, map_signature, partial_result, partial_signature
-from daglite.mypy_plugin.chains import attempt_signature, chain_signature, reduce_signature
+from daglite.mypy_plugin.chains import attempt_signature, chain_signature, flat_signature, reduce_signature
 from daglite.mypy_plugin.making import decorated_result, task_result
 
 __all__ = ["DaglitePlugin", "careful", "digest_of", "plugin"]
@@ -41,6 +41,7 @@ _SIGNATURES: dict[tuple[str, str], Callable[[MethodSigContext], FunctionLike]] =
     (_FUTURES, "then"): chain_signature,
     (_FUTURES, "attempt"): attempt_signature,
     (_FUTURES, "filter"): chain_signature,
+    (_FUTURES, "flat_map"): flat_signature,
     (_FUTURES, "take_while"): chain_signature,
     (_FUTURES, "for_each"): chain_signature,
     (_FUTURES, "join"): chain_signature,

@@ -53,12 +53,13 @@ from daglite.mypy_plugin.shapes import (
     without_fixed,
 )
 
-__all__ = ["attempt_signature", "chain_signature", "reduce_signature"]
+__all__ = ["attempt_signature", "chain_signature", "flat_signature", "reduce_signature"]
 
 _FUTURE = "daglite.futures.values.Future"
 _ITEMS = "daglite.futures.items.Items"
 _FAILED = "daglite.failed.Failed"
 _LIST = "builtins.list"
+_ITERABLE = "typing.Iterable"
 _UNKNOWN = AnyType(TypeOfAny.special_form)
 
 
@@ -156,13 +157,23 @@ class Chain:
         return ""
 
 
-def chain_signature(context: MethodSigContext) -> CallableType:
+def chain_signature(context: MethodSigContext, gives: Callable[[Type], Type] | None = None) -> CallableType:
     """`.then`, `.filter` and `.join`: the item meets the first free parameter, the extras meet the others."""
     chain, result = _chain(context), get_proper_type(context.default_signature.ret_type)
     wanted = get_proper_type(context.default_signature.arg_types[0])
     if chain is None or not isinstance(result, Instance) or not isinstance(wanted, CallableType):
         return context.default_signature
-    return _applied(chain, result, wanted.arg_types[0])
+    return _applied(chain, result, wanted.arg_types[0], gives)
+
+
+def flat_signature(context: MethodSigContext) -> CallableType:
+    """`.flat_map`: the same, and what the task gives is taken apart; that it can be is left to the plain types."""
+    chain = _chain(context)
+    shape = None if chain is None else shape_of(context.api.get_expression_type(chain.given))
+    held = None if shape is None else _held_in(shape.result)
+    if held is None:
+        return context.default_signature if shape is not None else chain_signature(context)
+    return chain_signature(context, lambda _: held)
 
 
 def attempt_signature(context: MethodSigContext) -> CallableType:
@@ -340,6 +351,17 @@ def _is_definition(expression: Expression) -> bool:
 def _item_of_list(type_: Type) -> Type | None:
     proper = get_proper_type(type_)
     return proper.args[0] if isinstance(proper, Instance) and proper.type.fullname == _LIST else None
+
+
+def _held_in(type_: Type) -> Type | None:
+    """What comes out of something when it is iterated; None where that is not known."""
+    proper = get_proper_type(type_)
+    if isinstance(proper, AnyType):
+        return proper
+    if not isinstance(proper, Instance):
+        return None
+    base = next((info for info in proper.type.mro if info.fullname == _ITERABLE), None)
+    return None if base is None else map_instance_to_supertype(proper, base).args[0]
 
 
 def _by_name(parameter: Parameter, chain: Chain) -> bool:

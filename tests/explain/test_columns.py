@@ -20,6 +20,8 @@ from daglite.explain.columns import Cells, columns, wrapped
         ("mapped -> then f -> collect", 17, ["mapped ->", "  then f ->", "  collect"]),
         ("then averyveryverylongname(a=1)", 12, ["then averyveryverylongname(", "  a=1)"]),
         ("f, abcdefghijklmnop", 10, ["f,", "  abcdefgh", "  ijklmnop"]),
+        ("f, combine add not needed", 14, ["f, combine add", "  not needed"]),
+        ("f, save abcdefghijklmnop", 10, ["f,", "  save abc", "  defghijk", "  lmnop"]),
     ],
 )
 def test_line_ends_where_it_reads_best(text: str, width: int, lines: list[str]) -> None:

@@ -271,10 +271,11 @@ def test_without_asking_nothing_is_said() -> None:
         ({"runtime": "dask"}, "`explain` of a runtime needs `workers`, the number of them, or the `report` of a run"),
         ({"runtime": "nothing", "workers": 2}, "`runtime` must be one of"),
         ({"workers": 0}, "`workers` must be a whole number >= 1; got 0"),
+        ({"report": "run.json"}, "`report` must be a `daglite.observe.Report`; got 'run.json'"),
         ({"report": Report()}, "`report` must be that of a run of this plan"),
         (
             {"format": "mermaid", "workers": 2},
-            "`format` must be one of 'text', 'verbose', 'json', 'html'; got 'mermaid'",
+            "`format` with `workers` must be one of 'text', 'verbose', 'json', 'html'; got 'mermaid'",
         ),
     ],
 )

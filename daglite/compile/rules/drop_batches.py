@@ -15,8 +15,8 @@ def drop_batches(node: Node, readers: Readers) -> Node | None:
     after:  s
 
     Preconditions: nobody else reads the batches or s; neither operation saves what it gives, or ends early; the items
-    of s are numbered without gaps, so without a filter since they were numbered, for they are numbered anew behind
-    `unbatch`.
+    of s are numbered without gaps, so nothing has dropped one since they were numbered (a filter, a task that skips
+    items at which it fails), for they are numbered anew behind `unbatch`.
     """
     match node:
         case OperationNode(
@@ -33,6 +33,8 @@ def drop_batches(node: Node, readers: Readers) -> Node | None:
 def _numbered(stream: Node) -> bool:
     """Whether the items are numbered from 0 without gaps."""
     while isinstance(stream, MapTaskNode):
+        if stream.call.function.skips:
+            return False
         first = stream.sources[0].argument
         if len(stream.sources) > 1 or isinstance(first, Value):
             return True

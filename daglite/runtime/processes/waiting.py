@@ -17,6 +17,9 @@ __all__ = ["Waiting"]
 _ELSEWHERE = object()
 # Wake-ups that are forgotten in one go.
 _MANY = 4096
+# A selector counts milliseconds in 32 bits, and a time limit may be any number, infinity too: who waits for longer is
+# back once a day, for nothing.
+_LONGEST = 86_400.0
 
 
 class Waiting:
@@ -37,7 +40,7 @@ class Waiting:
     def select(self, timeout: float | None) -> Sequence[tuple[WorkerProcess, object, int]]:
         """The workers for which something happened: each with what it was, a socket or a sentinel, and its events."""
         found = []
-        for key, events in self.selector.select(timeout):
+        for key, events in self.selector.select(None if timeout is None else min(timeout, _LONGEST)):
             if key.data is None:
                 self.drain()
             elif key.data is not _ELSEWHERE:

@@ -219,8 +219,11 @@ class Codec:
     def _pickled(self, value: object, buffers: list[Segment] | None) -> bytes:
         try:
             # `pop` and `append` need no lock; asking first would.
-            pickler = self._idle.pop()
+            pickler: _Quick | None = self._idle.pop()
         except IndexError:
+            pickler = None
+        if pickler is None:
+            # Not above: a Ctrl-C that comes here would be told with that error before it.
             pickler = _Quick(self._registry, self._token_of, self.arena)
         try:
             data = pickler.pickled(value, buffers)

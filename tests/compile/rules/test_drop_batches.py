@@ -46,6 +46,16 @@ def test_items_with_gaps_are_numbered_anew() -> None:
     assert declines(drop_batches, pair(STREAM, STREAM.take(2).batch(2).unbatch()).node)
 
 
+def test_items_that_a_task_has_skipped_leave_gaps_too() -> None:
+    skipping = double.with_options(on_error="skip")
+
+    assert declines(drop_batches, rewritten(rows.iter(n=5).then(skipping).batch(2).unbatch()))
+    assert declines(drop_batches, rewritten(rows.iter(n=5).then(skipping).then(double).batch(2).unbatch()))
+    assert declines(drop_batches, rewritten(skipping.map(x=[1, 2]).batch(2).unbatch()))
+    # What an operation gives is numbered anew, whatever was skipped before it.
+    assert not declines(drop_batches, rewritten(rows.iter(n=5).then(skipping).skip(1).batch(2).unbatch()))
+
+
 def test_other_operations_stay() -> None:
     assert declines(drop_batches, rewritten(STREAM.window(2).unbatch()))
     assert declines(drop_batches, rewritten(STREAM.batch(2).skip(1).unbatch()))

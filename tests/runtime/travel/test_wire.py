@@ -21,6 +21,7 @@ from hypothesis import given, strategies as st
 
 from daglite import task
 from daglite.exceptions import TransferError
+from daglite.runtime.travel import wire
 from daglite.runtime.travel.wire import Captured, Codec, Unloadable
 
 HERE = Path(__file__).parent
@@ -321,3 +322,13 @@ def test_threads_may_share_a_codec(here: Codec, there: Codec) -> None:
     assert len(here.definitions) == len(kinds)
     assert len({type(each) for items in found for each in items}) == len(kinds)
     assert len(found) == 80
+
+
+def test_an_interrupt_where_a_pickler_is_made_is_told_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt("now")
+
+    monkeypatch.setattr(wire, "_Parts", interrupted)
+    with pytest.raises(KeyboardInterrupt, match="now") as caught:
+        Codec("c").dumps([1])
+    assert caught.value.__context__ is None
