@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import selectors
 import socket
+import time
 from collections.abc import Sequence
 from typing import cast
 
@@ -20,6 +22,8 @@ _MANY = 4096
 # A selector counts milliseconds in 32 bits, and a time limit may be any number, infinity too: who waits for longer is
 # back once a day, for nothing.
 _LONGEST = 86_400.0
+# Waits of up to so many seconds are brief; what comes within so many comes at once.
+_BRIEF, _AT_ONCE = 0.001, 0.0005
 
 
 class Waiting:
@@ -33,19 +37,41 @@ class Waiting:
             undo.pop_all()
         # The session whose wait answers here end.
         self._alerted: Session | None = None
+        # Whether the last brief wait ended at once.
+        self._brisk = False
         self._in.setblocking(False)
         self._out.setblocking(False)
         self.selector.register(self._out, selectors.EVENT_READ, None)
 
     def select(self, timeout: float | None) -> Sequence[tuple[WorkerProcess, object, int]]:
         """The workers for which something happened: each with what it was, a socket or a sentinel, and its events."""
+        if timeout and timeout <= _BRIEF:
+            ready = self._briefly(timeout)
+        else:
+            ready = self.selector.select(None if timeout is None else min(timeout, _LONGEST))
         found = []
-        for key, events in self.selector.select(None if timeout is None else min(timeout, _LONGEST)):
+        for key, events in ready:
             if key.data is None:
                 self.drain()
             elif key.data is not _ELSEWHERE:
                 found.append((cast("WorkerProcess", key.data), key.fileobj, events))
         return found
+
+    def _briefly(self, timeout: float) -> Sequence[tuple[selectors.SelectorKey, int]]:
+        """Wait for what may come at once, as the answer to what a slow source has just given does.
+
+        To be woken takes a tenth of a millisecond and more where the processor has fallen asleep as well: as long as
+        such an answer. So where the last one came at once, the next is looked for again and again, as long as it may.
+        """
+        clock, ready = time.perf_counter, list[tuple[selectors.SelectorKey, int]]()
+        began = clock()
+        while self._brisk and not ready and clock() - began < _AT_ONCE:
+            ready = self.selector.select(0)
+            # It may be this processor that the worker needs.
+            os.sched_yield()
+        ready = ready or self.selector.select(timeout)
+        self._brisk = bool(ready) and clock() - began < _AT_ONCE
+        return ready
 
     def wake(self) -> None:
         """End a wait in another thread."""
