@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from typing import Any
 
 import distributed
 
@@ -37,6 +38,20 @@ class Cluster:
             time.sleep(0.02)
         return True
 
+    def tell(self) -> None:
+        """Print what the scheduler and its workers know of tasks: of a test that hangs nothing else would tell."""
+        print("scheduler:", self.client.run_on_scheduler(states_of))
+        print("workers:", self.client.run(states_at, on_error="return"))
+
 
 def tasks_of(dask_scheduler: distributed.Scheduler) -> list[str]:
     return [*dask_scheduler.tasks]
+
+
+def states_of(dask_scheduler: Any) -> list[str]:
+    # Dask's own types know nothing of what a task of its scheduler, or of a worker, holds.
+    return [f"{key}: {found.state} at {found.processing_on}" for key, found in dask_scheduler.tasks.items()]
+
+
+def states_at(dask_worker: Any) -> list[str]:
+    return [f"{key}: {found.state}, before {found.previous}" for key, found in dask_worker.state.tasks.items()]

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,11 +47,16 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def cluster(kept: Cluster) -> Cluster:
+def cluster(kept: Cluster) -> Iterator[Cluster]:
     """Two workers with nothing to do, whatever the test before this one did to them."""
     kept.client.wait_for_workers(2, timeout=30)
     assert kept.empty_within(10)
-    return kept
+    # Ten times as long as any of them takes, and before its time is over.
+    telling = threading.Timer(40, kept.tell)
+    telling.daemon = True
+    telling.start()
+    yield kept
+    telling.cancel()
 
 
 @pytest.fixture
