@@ -172,7 +172,8 @@ def test_threads_and_processes_are_waited_for_in_one_look_at_the_sockets(monkeyp
 
     monkeypatch.setattr(Boards, "poll", polled)
     costs = run(count.iter(n=200).then(on_threads).then(double).reduce(add, initial=0), monkeypatch)
-    assert costs["waits"] == len(turns) >= 5
+    # Two for each turn were twice as many; what is on its way may make a look return for nothing.
+    assert 5 <= len(turns) <= costs["waits"] <= 1.25 * len(turns)
 
 
 def test_a_thread_does_little_around_an_item() -> None:
