@@ -18,23 +18,13 @@ from distributed import Client, Future, KilledWorker, LocalCluster, Variable, Wo
 
 from daglite.capacity import TOLLS
 from daglite.exceptions import ExecutionError
-from daglite.runtime.clusters.carrier import (
-    PLAIN,
-    Arrived,
-    Broken,
-    Failed,
-    Joined,
-    Left,
-    Mail,
-    Spot,
-    Wish,
-    words_of,
-)
-from daglite.runtime.clusters.parcels import STAMP, Parcel
+from daglite.runtime.clusters.carrier import PLAIN, Arrived, Broken, Failed, Joined, Left, Mail, Spot, Wish, words_of
+from daglite.runtime.clusters.greeting import spot_of
+from daglite.runtime.clusters.parcels import Parcel
 from daglite.runtime.clusters.runner import Lent, drop_run, hello, run_job
 from daglite.runtime.clusters.unguarded import UNGUARDED
 
-__all__ = ["Client", "DaskCarrier", "connected", "local_cluster", "spot_of"]
+__all__ = ["Client", "DaskCarrier", "connected", "local_cluster"]
 
 # How often, in seconds, the connection is looked at; how often it is asked who is there; how long an answer may take.
 _LOOK, _ASK, _ANSWER = 0.2, 1.0, 30.0
@@ -64,6 +54,7 @@ class DaskCarrier:
         self._names = f"daglite-{id(self):x}-{time.time_ns():x}"
         # Used by the thread of the loop only.
         self._carrying: dict[int, asyncio.Task[None]] = {}
+        self._gathering: set[asyncio.Task[list[_Done]]] = set()
         self._here: dict[str, int] = {}
         # Parts that stay with the workers; those of jobs that nobody waits for any more; jobs that leave marks.
         self._parts: dict[int, Future[list[bytes]]] = {}
@@ -188,7 +179,7 @@ class DaskCarrier:
             if wish.marks:
                 self._marking[ticket] = spot
             future = self._client.submit(job, *parts, key=name, workers=[spot], pure=False, retries=0)
-            found = await self._client.gather([future], errors="skip", asynchronous=True)
+            found = await asyncio.shield(self._gathered(future))
             if found:
                 outcome, stays = found[0]
                 if stays:
@@ -203,6 +194,11 @@ class DaskCarrier:
                 # Nobody but Dask has cancelled it: as a rule because a part that it needs is gone.
                 text, missing = f"Dask cancelled it on worker {spot}", bool(wish.parts)
                 self.mail.post(Failed(ticket, text, lost=True, step=await self._mark(ticket), missing=missing))
+        except asyncio.CancelledError:
+            # Ours, if nobody waits for this ticket any more; else somebody who shares the client has cancelled for all.
+            if ticket in self._carrying:
+                self.mail.post(Failed(ticket, f"Dask cancelled the wait for worker {spot}", lost=True))
+            raise
         except Exception as error:
             missing = bool(wish.parts) and isinstance(error, KeyError | CancelledError)
             lost = missing or isinstance(error, KilledWorker | OSError)
@@ -213,6 +209,23 @@ class DaskCarrier:
             if future is not None and not future.done():
                 with contextlib.suppress(Exception):
                     await self._client.cancel([future], asynchronous=True, force=True)
+
+    def _gathered(self, future: Future[_Done]) -> asyncio.Task[list[_Done]]:
+        """What comes of a job, asked for on a task of its own, which is never cancelled.
+
+        Jobs that end together are asked for together by Dask: to cancel one of these would cancel all of them, and
+        where it has not begun all that come later.
+        """
+        gathering = asyncio.ensure_future(self._client.gather([future], errors="skip", asynchronous=True))
+        self._gathering.add(gathering)
+        gathering.add_done_callback(self._gathered_all)
+        return gathering
+
+    def _gathered_all(self, gathering: asyncio.Task[list[_Done]]) -> None:
+        self._gathering.discard(gathering)
+        if not gathering.cancelled():
+            # Looked at, as nobody may wait for it any more.
+            gathering.exception()
 
     async def _mark(self, ticket: int) -> int:
         """The step at which the worker of a job said that it was; -1 when it said nothing, or has gone on."""
@@ -352,23 +365,6 @@ def _part(name: str) -> str:
 
 def _marker(name: str) -> str:
     return f"{name}-mark"
-
-
-def spot_of(name: str, threads: int, answer: object) -> Spot:
-    """The spot of a worker by what it says of itself; raises `ExecutionError` when it could not do anything for us."""
-    match answer:
-        case (stamp, str(process), int(pid)) if stamp == STAMP:
-            return Spot(name, threads, process=process, pid=pid)
-        case (stamp, _, _):
-            raise ExecutionError(
-                f"Dask worker {name} has {stamp}, the coordinator {STAMP}; install the same versions on both sides"
-            )
-        case BaseException():
-            raise ExecutionError(
-                f"Dask worker {name} cannot run daglite: {words_of(answer)}; install daglite on the workers"
-            )
-        case _:
-            raise ExecutionError(f"Dask worker {name} gave {answer!r} when it was greeted")
 
 
 def connected(address: str) -> Client:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import os
 import socket
@@ -21,6 +22,8 @@ from daglite.exceptions import ExecutionError, ParameterError, TooManyFailuresEr
 from daglite.options import RunOptions
 from daglite.runtime import Dask
 from daglite.runtime.clusters import dask as carriers
+from daglite.runtime.clusters.carrier import PLAIN, Arrived, Event, Failed
+from daglite.runtime.clusters.greeting import spot_of
 from daglite.runtime.clusters.parcels import PROCESS, STAMP
 from tests.conformance.commands import Commands, dask_by_command
 from tests.tasks import double
@@ -220,9 +223,53 @@ def test_a_scheduler_that_ends_while_it_is_asked_is_told() -> None:
         carriers.DaskCarrier(Deserted(), lambda: None)  # type: ignore[arg-type]  # as much of a client as it needs
 
 
+class Sharing(Rumour):
+    """A client that asks for all that ends together at once, as Dask's does: who cancels one question cancels all."""
+
+    status = "running"
+    id = "client"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: asyncio.Task[list[object]] | None = None
+
+    def submit(self, *_: object, **__: object) -> object:
+        return SimpleNamespace(done=lambda: True, status="finished")
+
+    async def gather(self, *_: object, **__: object) -> list[object]:
+        if self.asked is None:
+            self.asked = asyncio.ensure_future(self.answer())
+        return await self.asked
+
+    async def answer(self) -> list[object]:
+        await asyncio.sleep(0.05)
+        return [([b"outcome"], False)]
+
+
+@pytest.mark.parametrize("by_us", [True, False])
+def test_a_wait_that_is_cancelled_leaves_no_other_without_an_answer(by_us: bool) -> None:
+    client = Sharing()
+    carrier = carriers.DaskCarrier(client, lambda: None)  # type: ignore[arg-type]  # as much of a client as it needs
+
+    async def two() -> None:
+        for ticket in (1, 2):
+            carrier._start(ticket, carrier._carry(ticket, "tcp://w:2", [b"job"], PLAIN))
+        await asyncio.sleep(0.01)
+        assert client.asked is not None
+        if by_us:
+            carrier._cancel([1])
+        else:
+            client.asked.cancel()
+        await asyncio.sleep(0.1)
+
+    asyncio.run(two())
+    lost: list[Event] = [Failed(n, "Dask cancelled the wait for worker tcp://w:2", lost=True) for n in (1, 2)]
+    assert carrier.mail.take(0.0) == ([Arrived(2, [b"outcome"])] if by_us else lost)
+
+
 def test_workers_that_could_do_nothing_for_us_are_named() -> None:
-    assert carriers.spot_of("tcp://w:1", 3, (STAMP, PROCESS, 7)) == ("tcp://w:1", 3, False, PROCESS, 7)
+    assert spot_of("tcp://w:1", 3, (STAMP, PROCESS, 7)) == ("tcp://w:1", 3, False, PROCESS, 7)
     with pytest.raises(ExecutionError, match="worker tcp://w:1 has daglite 9 on Python 2, the coordinator daglite 0"):
-        carriers.spot_of("tcp://w:1", 1, ("daglite 9 on Python 2", "x", 7))
+        spot_of("tcp://w:1", 1, ("daglite 9 on Python 2", "x", 7))
     with pytest.raises(ExecutionError, match="worker tcp://w:1 cannot run daglite: ModuleNotFoundError: No module"):
-        carriers.spot_of("tcp://w:1", 1, ModuleNotFoundError("No module named 'daglite'"))
+        spot_of("tcp://w:1", 1, ModuleNotFoundError("No module named 'daglite'"))
