@@ -15,16 +15,12 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, compress, islice, repeat
 from operator import length_hint
-from types import FrameType
 from typing import Any, Final
 
-from daglite.exceptions import Failure
-from daglite.here import AtWork, registered
-from daglite.runtime.failures import blame
 from daglite.runtime.inline import InlineFlow
 from daglite.runtime.streams.operating.inlet import Past
 from daglite.runtime.streams.operating.pipe import DEEP, Pipe
-from daglite.runtime.streams.source import Source
+from daglite.runtime.streams.operating.segments import asked
 
 __all__ = ["LegHere", "Sections", "Waiting"]
 
@@ -183,7 +179,7 @@ class Sections:
         """What these legs make of items in front of the first; of the last one without the operations behind it."""
         if first == end == 0:
             # No loop of tasks stands here that would say who failed.
-            return _asked(self.legs[0].flow.source, items)
+            return asked(self.legs[0].flow.source, items)
         for leg in self.legs[first:end]:
             items = leg.through(items)
             if piped or leg is not self.legs[end - 1]:
@@ -206,23 +202,6 @@ class Sections:
             if leg.apart or depth > DEEP:
                 return number, False
         return None
-
-
-def _asked(source: Source, items: Iterator[object]) -> Iterator[object]:
-    """Items of a source."""
-    try:
-        yield from items
-    except Exception as error:
-        blame(error, Failure(source.name, source.number))
-        raise
-
-
-def _at_source(frame: FrameType) -> AtWork | None:
-    source: Source = frame.f_locals["source"]
-    return source.at_work()
-
-
-registered(_asked, _at_source)
 
 
 def _gone(ticks: repeat[bool]) -> int:

@@ -101,10 +101,13 @@ def test_results_are_not_pickled_in_the_coordinator(monkeypatch: pytest.MonkeyPa
 
 def test_one_worker_is_fed_where_one_keeps_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch of 51 us goes behind another; one of a quarter of a millisecond to a worker that is idle."""
+    came = PullSize.observe
+    # A source that is held up gives smaller batches, and there is room for a third.
+    monkeypatch.setattr(PullSize, "observe", lambda pull, n, _: came(pull, n, n * 1e-7))
     few = run(count.iter(n=MANY).then(double).reduce(add, initial=0), monkeypatch, seconds=1e-7)
     all_of_them = run(count.iter(n=MANY).then(double).reduce(add, initial=0), monkeypatch, seconds=1e-6)
 
-    assert few["busiest"] >= 0.6 * MANY
+    assert few["busiest"] >= 0.9 * MANY
     assert all_of_them["busiest"] <= 0.8 * MANY
 
 

@@ -157,10 +157,7 @@ class WorkerProcess:
         self.chunks.append(chunk)
         if self.left is not None:
             self.left -= chunk.items
-        if self.left == 0 or chunk.exclusive or len(self.chunks) > _CREDITS:
-            self._count_places()
-        else:
-            self.places = _CREDITS - len(self.chunks)
+        self._count_places()
 
     def answered(self) -> Chunk:
         """The oldest chunk, which it has no more."""

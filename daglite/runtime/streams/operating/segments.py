@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 else:
     clocks = lazy("daglite.runtime.watching.clocks")
 
-__all__ = ["BoundSegment", "Closing", "bind_segments", "front", "piped"]
+__all__ = ["BoundSegment", "Closing", "asked", "bind_segments", "front", "piped"]
 
 
 class BoundSegment(NamedTuple):
@@ -58,21 +58,28 @@ def front(source: Source, *, codec: ItemCodec | None, tally: Tally | None) -> It
 
     `tally` is a clock for all of that.
     """
-    items = _front(source, codec)
+    plain = source.saver is None and codec is None
+    items = asked(source, source.items) if plain else _front(source, codec)
     return items if tally is None else TimedItems(items, tally)
 
 
 def _front(source: Source, codec: ItemCodec | None) -> Iterator[object]:
     saver, place = source.saver, 0
     try:
-        if saver is None and codec is None:
-            yield from source.items
-            return
         for item in source.items:
             if saver is not None:
                 saver(place, item)
             yield item if codec is None or type(item) in SCALARS else source.copied(item, place)
             place += 1
+    except Exception as error:
+        blame(error, Failure(source.name, source.number))
+        raise
+
+
+def asked(source: Source, items: Iterator[object]) -> Iterator[object]:
+    """Items of a source as they are; what it raises is said of it."""
+    try:
+        yield from items
     except Exception as error:
         blame(error, Failure(source.name, source.number))
         raise
@@ -84,6 +91,7 @@ def _at_source(frame: FrameType) -> AtWork | None:
 
 
 registered(_front, _at_source)
+registered(asked, _at_source)
 
 
 def piped(
