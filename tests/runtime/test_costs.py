@@ -7,6 +7,7 @@ item, a pickle for each item, an argument with each batch.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from daglite import Future, task
 from daglite.runtime.board import Boards
 from daglite.runtime.executor import Reply
 from daglite.runtime.streams.sending.batch import Batcher, PullSize
+from daglite.runtime.streams.sending.shipping import Shipping
 from daglite.runtime.threads.session import ThreadSession
 from tests.runtime.costs import Costs, calls_of, costs_of
 from tests.tasks import add, count, double
@@ -67,11 +69,19 @@ def test_a_batch_costs_as_many_calls_whatever_its_size(monkeypatch: pytest.Monke
     monkeypatch.setattr(Batcher, "observe", lambda batch, n, _, nbytes: observe(batch, n, n * 1e-7, nbytes))
     monkeypatch.setattr(PullSize, "observe", lambda pull, n, _: came(pull, n, n * 1e-7))
 
+    launch, batches = Shipping._launch_batch, Counter[int]()
+
     def calls(n: int) -> int:
+        def launched(shipping: Shipping) -> None:
+            batches[n] += 1
+            launch(shipping)
+
+        monkeypatch.setattr(Shipping, "_launch_batch", launched)
         plan = daglite.compile(count.iter(n=n).then(double).reduce(add, initial=0))
         return calls_of(lambda: plan.run(workers=WORKERS))
 
-    assert 50 <= (calls(3 * MANY) - calls(MANY)) / (2 * MANY / 512) <= 250
+    more = calls(3 * MANY) - calls(MANY)
+    assert 50 <= more / (batches[3 * MANY] - batches[MANY]) <= 120
 
 
 def test_rows_are_pickled_once_each_and_travel_by_the_hundreds(monkeypatch: pytest.MonkeyPatch) -> None:
