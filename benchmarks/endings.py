@@ -24,7 +24,7 @@ from pathlib import Path
 
 import daglite
 from daglite import task
-from daglite.options import RunOptions
+from daglite.run_options import RunOptions
 
 HOLDS = ("asleep", "in Python", "in C")
 PATIENCE = 30.0
@@ -71,7 +71,7 @@ def wait_for(folder: str, items: Sequence[int]) -> list[int]:
 
 def holding(how: str, folder: str, *, refuse: bool = False) -> daglite.Plan[list[int]]:
     """A plan whose workers all come to hold an item."""
-    return daglite.compile(numbers.iter().then(hold, how=how, folder=folder, refuse=refuse), batch=1)
+    return daglite.compile(numbers.iter().then(hold, how=how, folder=folder, refuse=refuse), max_batch_size=1)
 
 
 # Each of these runs once and gives the seconds from the cause to the end.

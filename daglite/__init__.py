@@ -24,9 +24,9 @@ from daglite import datasets, exceptions, ir
 from daglite.datasets.store import DatasetStore
 from daglite.failed import Failed
 from daglite.futures import Future, IterFuture, MapTaskFuture, ReduceFuture, TaskFuture, from_iterable, ref
-from daglite.here import item_seed
 from daglite.plan import ItemStream, Plan
 from daglite.retry import Retry
+from daglite.task_context import item_seed
 from daglite.tasks import PartialStreamTask, PartialTask, StreamTask, Task, task
 
 if TYPE_CHECKING:

@@ -6,34 +6,25 @@ import inspect
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from itertools import islice
-from typing import get_args
+from typing import Generic, get_args
+
+from typing_extensions import TypeVar
 
 from daglite.exceptions import ParameterError, TaskError
 from daglite.functions import UNREAD, Function, fillable, signature_of, suggest
 from daglite.ir.nodes import Argument, Binding, Call, MapMode, Node, Value
-
-__all__ = [
-    "Bindable",
-    "Pipeline",
-    "argument_of",
-    "bind_call",
-    "bind_items",
-    "bind_map",
-    "check_named",
-    "fix",
-    "known_parameters",
-    "refuse_futures_in",
-    "refuse_on_error",
-]
 
 # Of a long container the first values tell whether futures were put into it by mistake.
 _LOOKED_AT = 100
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
+R_co = TypeVar("R_co", covariant=True)
+
+
 @dataclass(frozen=True)
-class Pipeline:
-    """Anything that stands for a node: the base of every future."""
+class Pipeline(Generic[R_co]):
+    """A builder that stands for a node: the base of every future. `R` is what running it returns."""
 
     node: Node
 

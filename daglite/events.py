@@ -28,15 +28,15 @@ from daglite.program import Program
 from daglite.records import record
 
 __all__ = [
-    "Answered",
-    "Beat",
-    "Called",
+    "BatchCompleted",
+    "Heartbeat",
+    "CompletedLocally",
     "Delivered",
     "Detail",
     "Event",
     "Gauge",
     "Lost",
-    "Merged",
+    "PartialsMerged",
     "Observer",
     "Progress",
     "Pulled",
@@ -64,7 +64,7 @@ class Observer(Protocol):
     fraction of a microsecond).
     """
 
-    def notice(self, event: Event, /) -> None:
+    def on_event(self, event: Event, /) -> None:
         """Something happened."""
 
 
@@ -82,13 +82,13 @@ class Gauge(Protocol):
         ...
 
     @property
-    def alive(self) -> int:
+    def in_flight(self) -> int:
         """Items in between."""
         ...
 
     @property
     def peak(self) -> int:
-        """The most items that were alive at one time."""
+        """The most items that were in flight at one time."""
         ...
 
     @property
@@ -115,7 +115,7 @@ class Progress:
     """How far a run is: what a function given as `progress` is called with.
 
     `task` is the last task of the stage that runs, `done` how many of its `total` items (None: not known) are done,
-    `alive` how many of a `window` are under way. `rate` is items a second over the last seconds, `left` the seconds
+    `in flight` how many of a `window` are under way. `rate` is items a second over the last seconds, `left` the seconds
     that are left at this rate. `deaths` counts workers that died, `failed` items that failed while the run went on. The
     last call of a run has `ended`.
     """
@@ -125,8 +125,8 @@ class Progress:
     task: str
     done: int
     total: int | None
-    alive: int
-    window: int
+    in_flight: int
+    max_in_flight: int
     seconds: float
     rate: float
     left: float | None
@@ -178,7 +178,7 @@ class StreamOpened:
     at: float
     stage: int
     workers: int
-    window: int
+    max_in_flight: int
     length: int | None
     gauge: Gauge
 
@@ -186,7 +186,7 @@ class StreamOpened:
 class Pulled(NamedTuple):
     """The source gave items, the first with index `first`, in `seconds`, saves and capture included.
 
-    `nbytes` counts those that are not small values; `alive` is how many items are alive now.
+    `nbytes` counts those that are not small values; `in flight` is how many items are in flight now.
     """
 
     at: float
@@ -195,7 +195,7 @@ class Pulled(NamedTuple):
     items: int
     nbytes: int
     seconds: float
-    alive: int
+    in_flight: int
 
 
 class Sent(NamedTuple):
@@ -213,7 +213,7 @@ class Sent(NamedTuple):
     segment: int = 0
 
 
-class Answered(NamedTuple):
+class BatchCompleted(NamedTuple):
     """A batch came back, `done` of its items done, after `seconds` of work.
 
     `sent` is when it was given to the engine. With detail "steps", `began` is when its worker began with it and `steps`
@@ -236,7 +236,7 @@ class Answered(NamedTuple):
     segment: int = 0
 
 
-class Merged(NamedTuple):
+class PartialsMerged(NamedTuple):
     """A worker of a cluster has put parts of a fold together, of `nbytes` in all, in `seconds`.
 
     Large parts stay with the workers of a cluster until they are put together; `home` tells whether the result came
@@ -270,7 +270,7 @@ class Delivered(NamedTuple):
     segment: int = 0
 
 
-class Called(NamedTuple):
+class CompletedLocally(NamedTuple):
     """The coordinator ran tasks itself: a single call, or items of a stream without workers, from source to ending.
 
     `seconds` may be the sum of several turns, the last of which ends now. Of tasks here and there between those of
@@ -293,7 +293,7 @@ class Waited(NamedTuple):
 
     at: float
     stage: int
-    on: Literal["window", "workers", "consumer"]
+    on: Literal["max_in_flight", "workers", "consumer"]
     seconds: float
     short: float = 0.0
 
@@ -312,7 +312,7 @@ class Lost:
 
 
 @record
-class Beat:
+class Heartbeat:
     """Nothing happened; the run goes on. At most ten a second, none while the caller alone can go on."""
 
     at: float
@@ -344,13 +344,27 @@ Event: TypeAlias = (
     | StreamOpened
     | Pulled
     | Sent
-    | Answered
+    | BatchCompleted
     | Delivered
-    | Merged
-    | Called
+    | PartialsMerged
+    | CompletedLocally
     | Waited
     | Lost
-    | Beat
+    | Heartbeat
     | WorkerStarted
     | WorkerEnded
 )
+
+# Events by their former names.
+_RENAMED = {
+    "Answered": "BatchCompleted",
+    "Beat": "Heartbeat",
+    "Called": "CompletedLocally",
+    "Merged": "PartialsMerged",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Raise `AttributeError`, which tells the new name of an event that was renamed."""
+    now = f"; it is now called '{_RENAMED[name]}'" if name in _RENAMED else ""
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}{now}")

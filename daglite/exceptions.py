@@ -31,7 +31,7 @@ __all__ = [
     "DatasetError",
     "ExecutionError",
     "Failure",
-    "Kept",
+    "ReplayRecord",
     "MOST_KEPT",
     "ParameterError",
     "TaskError",
@@ -93,7 +93,7 @@ class TooManyFailuresError(ExecutionError):
     """More items failed than the `max_failures` of the run allows."""
 
 
-class Kept:
+class ReplayRecord:
     """The item of a failure as it entered step number `step`, for another run of it; `seed` is that of the run.
 
     Where the failure travels, an item goes along that plain pickle can take, in `MOST_KEPT` bytes.
@@ -127,13 +127,13 @@ class Kept:
         return _kept, (self.step, data, self.seed, "")
 
 
-def _kept(step: int, data: bytes, seed: int, missing: str) -> Kept:
+def _kept(step: int, data: bytes, seed: int, missing: str) -> ReplayRecord:
     if missing:
-        return Kept(step, None, seed, missing)
+        return ReplayRecord(step, None, seed, missing)
     try:
-        return Kept(step, pickle.loads(data), seed)
+        return ReplayRecord(step, pickle.loads(data), seed)
     except Exception as error:
-        return Kept(step, None, seed, f"it cannot be loaded here: {type(error).__name__}: {error}")
+        return ReplayRecord(step, None, seed, f"it cannot be loaded here: {type(error).__name__}: {error}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ class Failure:
     worker: int | None = None
     exitcode: int | None = None
     traceback: str = ""
-    kept: Kept | None = field(default=None, repr=False, compare=False)
+    kept: ReplayRecord | None = field(default=None, repr=False, compare=False)
 
 
 _ATTRIBUTE = "__daglite_failure__"

@@ -7,9 +7,7 @@ from typing import Any, Generic, NoReturn
 
 from typing_extensions import TypeVar
 
-from daglite.exceptions import Failure, Kept, TransferError
-
-__all__ = ["Failed", "chain_of", "pickles_by_default", "rebuilt", "set_on"]
+from daglite.exceptions import Failure, ReplayRecord, TransferError
 
 T_co = TypeVar("T_co", covariant=True, default=Any)
 
@@ -36,11 +34,11 @@ class Failed(Generic[T_co]):
 
     _error: Exception
     _failure: Failure
-    _kept: Kept
+    _kept: ReplayRecord
 
     def __init__(self, item: T_co, error: Exception, failure: Failure, *, seed: int = 0, missing: str = "") -> None:
         put = object.__setattr__
-        kept = Kept(-1 if failure.step is None else failure.step, item, seed, missing)
+        kept = ReplayRecord(-1 if failure.step is None else failure.step, item, seed, missing)
         put(self, "_error", error)
         put(self, "_failure", replace(failure, kept=kept))
         put(self, "_kept", kept)

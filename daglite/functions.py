@@ -19,19 +19,6 @@ if TYPE_CHECKING:
 else:
     difflib = lazy("difflib")
 
-__all__ = [
-    "Function",
-    "Kind",
-    "On",
-    "OnError",
-    "Site",
-    "UNREAD",
-    "describe",
-    "element_type",
-    "fillable",
-    "free_parameters",
-    "signature_of",
-]
 
 Kind = Literal["plain", "async", "generator", "async_generator"]
 On = Literal["processes", "threads", "coordinator"]
@@ -53,7 +40,7 @@ UNREAD = inspect.Signature(
 
 
 @record(eq=True)
-class Site:
+class Placement:
     """Where a task asks to run, and on how many workers; None leaves their number to the run."""
 
     on: On
@@ -86,7 +73,7 @@ class Function:
     retry_on_crash: bool = True
     stays: bool = False
     partitioned: bool = False
-    site: Site | None = None
+    site: Placement | None = None
     retry: Retry | None = None
     on_error: OnError = "raise"
 
@@ -219,7 +206,7 @@ def _check_takes_one(handler: Function) -> None:
         pass
 
 
-def _site(on: object, workers: object) -> Site | None:
+def _site(on: object, workers: object) -> Placement | None:
     """Where a task asks to run; raises `ParameterError` for what is not allowed."""
     if on is None:
         if workers is not None:
@@ -235,7 +222,7 @@ def _site(on: object, workers: object) -> Site | None:
         raise ParameterError(f"`on='coordinator'` runs one call at a time, so it takes no `workers`; got {workers!r}")
     if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
         raise ParameterError(f"`workers` must be a whole number >= 1, or None; got {workers!r}")
-    return Site(cast("On", on), workers)
+    return Placement(cast("On", on), workers)
 
 
 def signature_of(function: Function) -> inspect.Signature:

@@ -18,8 +18,6 @@ from daglite.exceptions import DatasetError, ParameterError
 from daglite.functions import suggest
 from daglite.records import record
 
-__all__ = ["INDEX", "KeyField", "KeyTemplate", "check_key", "may_write_same_key", "parse_key", "render_key"]
-
 INDEX = "iteration_index"
 
 _DIGITS = {"b": "01", "o": "01234567", "d": "0123456789", "x": "0123456789abcdef", "X": "0123456789ABCDEF"}

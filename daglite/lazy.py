@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-__all__ = ["lazy"]
-
 
 class _Lazy(ModuleType):
     """Stands for a module; asking it for an attribute imports it."""

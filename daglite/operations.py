@@ -11,21 +11,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, TypeAlias, TypeVar
 
-__all__ = [
-    "MEANINGS",
-    "OperationKind",
-    "batch",
-    "distinct",
-    "enumerate",
-    "group_by",
-    "skip",
-    "take",
-    "take_while",
-    "unbatch",
-    "window",
-    "zip",
-]
-
 T = TypeVar("T")
 U = TypeVar("U")
 K = TypeVar("K")

@@ -6,11 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from daglite.binding import Bindable, Pipeline, argument_of, bind_call
 from daglite.exceptions import ParameterError
-from daglite.ir.making import plain_operation
+from daglite.ir.builders import plain_operation
 from daglite.ir.nodes import Argument, Binding, Call, MapTaskNode, OperationNode, Value
 from daglite.records import record, replace
-
-__all__ = ["partitioned"]
 
 
 @record(eq=True)

@@ -15,29 +15,29 @@ from daglite.datasets.store import DatasetStore, store_of
 from daglite.exceptions import Failure, ParameterError, TaskError, failure_of
 from daglite.failed import Failed
 from daglite.lazy import lazy
-from daglite.options import ClusterName, RunOptions, RunSettings, Runtime, RuntimeName, settings_of
+from daglite.options import ClusterName, Runtime, RuntimeName
 from daglite.program import Program, Stage, steps_of
-from daglite.shorten import counted
+from daglite.run_options import RunOptions, RunSettings, settings_of
+from daglite.short_repr import counted
 
 if TYPE_CHECKING:
     import daglite.explain as explaining
+    import daglite.fingerprint as sameness
     import daglite.observe as observe
     import daglite.observe.bottleneck as bottleneck
     import daglite.observe.cell as cell
-    import daglite.runtime.processes.worker as worker
-    import daglite.runtime.travel.transfer as transfer
-    import daglite.sameness as sameness
+    import daglite.runtime.engines.processes.worker as worker
+    import daglite.runtime.kernel.program_bytes as transfer
     from daglite.explain import ExplainFormat
-    from daglite.runtime import aside, replay as replays, run as runs
-    from daglite.runtime.run import Execution
+    from daglite.runtime.scheduler import execution as runs, replay as replays, run_async as aside
+    from daglite.runtime.scheduler.execution import Execution
 else:
-    explaining, sameness = lazy("daglite.explain"), lazy("daglite.sameness")
+    explaining, sameness = lazy("daglite.explain"), lazy("daglite.fingerprint")
     observe, cell = lazy("daglite.observe"), lazy("daglite.observe.cell")
-    bottleneck, aside = lazy("daglite.observe.bottleneck"), lazy("daglite.runtime.aside")
-    runs, transfer = lazy("daglite.runtime.run"), lazy("daglite.runtime.travel.transfer")
-    worker, replays = lazy("daglite.runtime.processes.worker"), lazy("daglite.runtime.replay")
+    bottleneck, aside = lazy("daglite.observe.bottleneck"), lazy("daglite.runtime.scheduler.run_async")
+    runs, transfer = lazy("daglite.runtime.scheduler.execution"), lazy("daglite.runtime.kernel.program_bytes")
+    worker, replays = lazy("daglite.runtime.engines.processes.worker"), lazy("daglite.runtime.scheduler.replay")
 
-__all__ = ["ItemStream", "Plan"]
 
 R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
@@ -197,7 +197,7 @@ class ItemStream(Generic[T]):
 
     def __init__(self, execution: Execution, *, ordered: bool) -> None:
         self._items = cast("Iterator[T]", execution.items(ordered=ordered))
-        # Not a method of this object: the finalizer must not keep it alive.
+        # Not a method of this object: the finalizer must not keep it in flight.
         self._end = weakref.finalize(self, _end, self._items, execution)
 
     def __iter__(self) -> Self:

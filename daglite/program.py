@@ -8,34 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
-from daglite.functions import Function, Site
+from daglite.functions import Function, Placement
 from daglite.operations import OperationKind
 from daglite.options import Limits, Save
 from daglite.records import record
-
-__all__ = [
-    "CallStage",
-    "Combine",
-    "Constant",
-    "EndKind",
-    "Firing",
-    "MapMode",
-    "MappedSource",
-    "MaterialiseStage",
-    "Operand",
-    "Operation",
-    "OperationKind",
-    "Place",
-    "Program",
-    "Result",
-    "Segment",
-    "Stage",
-    "Step",
-    "StreamStage",
-    "is_beside",
-    "operands",
-    "steps_of",
-]
 
 Place = Literal["coordinator", "workers"]
 MapMode = Literal["zip", "product"]
@@ -51,18 +27,18 @@ class Constant:
 
 
 @record(eq=True)
-class Result:
+class StageResult:
     """An argument that is the value of an earlier stage: of a list the first `limit`, where there is such a number."""
 
     stage: int
     limit: int | None = None
 
-    def first(self, count: int) -> Result:
+    def first(self, count: int) -> StageResult:
         """The head of the list that it is."""
-        return Result(self.stage, count if self.limit is None else min(count, self.limit))
+        return StageResult(self.stage, count if self.limit is None else min(count, self.limit))
 
 
-Operand: TypeAlias = Constant | Result
+Operand: TypeAlias = Constant | StageResult
 
 
 @record
@@ -142,7 +118,7 @@ class MappedSource:
 
 
 @record
-class Combine:
+class CombineStep:
     """How a fold may be done in parts: `step` puts two accumulators together, in the coordinator.
 
     `place` tells where the fold runs. On workers the part of a batch starts from `empty` (None: the runtime looks for
@@ -157,7 +133,7 @@ class Combine:
 
 
 @record
-class Operation:
+class StreamOperation:
     """What makes a new stream of the items that come, in order and in the coordinator, looking at more than one.
 
     `step` holds its number, its name and its saves. Its function is the user's where it is `asked` about each item (a
@@ -184,11 +160,11 @@ class Segment:
     give. Items are numbered from 0 where they leave an operation; up to the next one they keep that index.
     """
 
-    operations: tuple[Operation, ...] = ()
+    operations: tuple[StreamOperation, ...] = ()
     links: tuple[Step, ...] = ()
 
     @property
-    def site(self) -> Site | None:
+    def site(self) -> Placement | None:
         """Where its links ask to run, all of them alike."""
         return self.links[0].function.site if self.links else None
 
@@ -214,7 +190,7 @@ class StreamStage:
     initial: Operand | None
     ordered: bool
     limits: Limits
-    combine: Combine | None = None
+    combine: CombineStep | None = None
     most: int | None = None
     # Makes the value of a fold of its last accumulator, in the coordinator; it has the number of the fold.
     finish: Step | None = None
@@ -225,7 +201,7 @@ class StreamStage:
         return tuple(link for segment in self.segments for link in segment.links)
 
     @property
-    def operations(self) -> tuple[Operation, ...]:
+    def operations(self) -> tuple[StreamOperation, ...]:
         """The operations of all segments."""
         return tuple(operation for segment in self.segments for operation in segment.operations)
 

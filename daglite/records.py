@@ -11,8 +11,6 @@ from typing import Any, NoReturn, TypeVar, overload
 
 from typing_extensions import dataclass_transform
 
-__all__ = ["field_names", "record", "replace"]
-
 R = TypeVar("R")
 _FIELDS = "__record_fields__"
 

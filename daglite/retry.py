@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 else:
     hashlib = lazy("hashlib")
 
-__all__ = ["Retry"]
 
 _NUMBERS = struct.Struct("<qQqq")
 _ALL = 2**64

@@ -19,8 +19,6 @@ from daglite.ir.nodes import IterNode, MapTaskNode, TaskNode
 from daglite.partitions import partitioned
 from daglite.retry import Retry
 
-__all__ = ["BaseTask", "PartialStreamTask", "PartialTask", "StreamTask", "Task", "TaskDecorator", "task"]
-
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")

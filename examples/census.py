@@ -26,7 +26,7 @@ from typing_extensions import Unpack
 
 import daglite
 from daglite import Plan, task
-from daglite.options import RunOptions
+from daglite.run_options import RunOptions
 from daglite.runtime import Dask
 
 # Not the interpreter's own: what others have installed beside it.

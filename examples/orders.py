@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import daglite
 from daglite import DatasetStore, Plan, task
-from daglite.options import RunOptions
+from daglite.run_options import RunOptions
 from daglite.runtime import Dask
 
 SMALL = Path(__file__).with_name("orders.csv")

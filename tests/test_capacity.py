@@ -8,14 +8,16 @@ from typing import get_args
 import pytest
 from hypothesis import given, strategies as st
 
-from daglite.capacity import (
+from daglite.options import Limits
+from daglite.records import replace
+from daglite.scaling import (
     BYTES,
     TOLLS,
-    Load,
-    Part,
+    CoordinatorPart,
+    EngineCost,
+    ItemLoad,
     PartKind,
-    Seen,
-    Toll,
+    StreamStats,
     advice,
     fitted,
     is_bottleneck,
@@ -23,35 +25,35 @@ from daglite.capacity import (
     most_workers,
     slowest,
 )
-from daglite.options import Limits
-from daglite.records import replace
 
-ONE = Limits(batch=1)
-FREE = Toll(0.0, 0.0, 0.0, math.inf, 0.0)
-SEEN = Seen(2.0, 4, 1000, 100, 0, 1.9, 2.0, (Part("source", "rows", 1.5), Part("fold", "add", 0.3)))
+ONE = Limits(max_batch_size=1)
+FREE = EngineCost(0.0, 0.0, 0.0, math.inf, 0.0)
+SEEN = StreamStats(
+    2.0, 4, 1000, 100, 0, 1.9, 2.0, (CoordinatorPart("source", "rows", 1.5), CoordinatorPart("fold", "add", 0.3))
+)
 
 
 def test_workers_are_busy_as_long_as_items_take_them_longer_than_the_coordinator() -> None:
-    assert most_workers(Load(0.001, 0.1), FREE, Limits()) == 100
-    assert most_workers(Load(0.001, 0.0005), FREE, Limits()) == 0
+    assert most_workers(ItemLoad(0.001, 0.1), FREE, Limits()) == 100
+    assert most_workers(ItemLoad(0.001, 0.0005), FREE, Limits()) == 0
 
 
 def test_what_a_chunk_costs_is_shared_by_its_items() -> None:
-    toll = Toll(0.0, 0.01, 0.0, math.inf, 1.0)
-    assert slowest(Load(0.0, 0.1), toll, 1, ONE) == pytest.approx(0.01)
+    toll = EngineCost(0.0, 0.01, 0.0, math.inf, 1.0)
+    assert slowest(ItemLoad(0.0, 0.1), toll, 1, ONE) == pytest.approx(0.01)
     # A chunk of a second holds ten of them.
-    assert slowest(Load(0.0, 0.1), toll, 1, Limits()) == pytest.approx(0.001)
+    assert slowest(ItemLoad(0.0, 0.1), toll, 1, Limits()) == pytest.approx(0.001)
 
 
 def test_a_scheduler_works_beside_the_coordinator() -> None:
-    toll = Toll(0.0, 0.01, 0.04, math.inf, 0.0)
-    assert slowest(Load(0.02, 1.0), toll, 1, ONE) == pytest.approx(0.04)
-    assert slowest(Load(0.05, 1.0), toll, 1, ONE) == pytest.approx(0.06)
+    toll = EngineCost(0.0, 0.01, 0.04, math.inf, 0.0)
+    assert slowest(ItemLoad(0.02, 1.0), toll, 1, ONE) == pytest.approx(0.04)
+    assert slowest(ItemLoad(0.05, 1.0), toll, 1, ONE) == pytest.approx(0.06)
 
 
 def test_bytes_have_a_limit_of_their_own() -> None:
     """Items of 8 MB keep 1,000 workers busy only if one takes some 20 s or more."""
-    large = Load(0.0, 20.0, 8e6)
+    large = ItemLoad(0.0, 20.0, 8e6)
     assert slowest(large, TOLLS["dask"], 1000, Limits()) == pytest.approx(8e6 / BYTES)
     assert 700 < most_workers(large, TOLLS["dask"], Limits()) < 800
 
@@ -65,22 +67,22 @@ def test_a_thousand_workers_want_chunks_of_a_second(engine: str, least: float) -
 @given(
     workers=st.integers(1, 5000),
     engine=st.sampled_from(sorted(TOLLS)),
-    window=st.sampled_from([None, 100, 10**6]),
+    max_in_flight=st.sampled_from([None, 100, 10**6]),
     here=st.sampled_from([0.0, 1e-6, 1e-3]),
 )
 def test_the_least_item_is_where_the_workers_are_just_busy(
     workers: int, engine: str, window: int | None, here: float
 ) -> None:
-    toll, limits = TOLLS[engine], Limits(window=window)
+    toll, limits = TOLLS[engine], Limits(max_in_flight=window)
     least = least_item(workers, toll, limits, here)
     for factor, busy in ((1.01, True), (0.99, False)):
-        load = Load(here + toll.item, least * factor)
+        load = ItemLoad(here + toll.item, least * factor)
         assert (workers * slowest(load, toll, workers, limits) <= load.there) is busy
 
 
 @given(here=st.floats(1e-5, 0.1), there=st.floats(1e-6, 5.0), engine=st.sampled_from(sorted(TOLLS)))
 def test_more_workers_than_that_are_not_all_busy(here: float, there: float, engine: str) -> None:
-    load, toll, limits = Load(here, there), TOLLS[engine], Limits()
+    load, toll, limits = ItemLoad(here, there), TOLLS[engine], Limits()
     most = most_workers(load, toll, limits)
     assert not most or most * slowest(load, toll, most, limits) <= there
     assert (most + 1) * slowest(load, toll, most + 1, limits) > there
@@ -108,14 +110,14 @@ def test_other_runs_are_not_blamed_on_it(otherwise: dict[str, float | None]) -> 
 
 def test_what_an_item_takes_is_learnt_from_a_run() -> None:
     """Of 1.9 s tasks took 1.8; the rest goes to 1,000 items and 100 chunks as the toll has them, here one to nine."""
-    load, toll = fitted(SEEN, Toll(1e-6, 90e-6, 0.0, math.inf, 0.0))
+    load, toll = fitted(SEEN, EngineCost(1e-6, 90e-6, 0.0, math.inf, 0.0))
     assert (load.here, load.there, load.nbytes) == pytest.approx((0.0018 + 1e-5, 0.002, 0.0))
     assert (toll.item, toll.chunk) == pytest.approx((1e-5, 90e-5))
 
 
 def test_of_a_run_without_workers_the_usual_toll_is_taken() -> None:
-    inline = Seen(2.0, 0, 1000, 0, 5000, None, 1.0, SEEN.parts)
-    usual = Toll(1e-4, 0.01, 0.0, math.inf, 0.0)
+    inline = StreamStats(2.0, 0, 1000, 0, 5000, None, 1.0, SEEN.parts)
+    usual = EngineCost(1e-4, 0.01, 0.0, math.inf, 0.0)
     load, toll = fitted(inline, usual)
     assert (load.here, load.there, load.nbytes) == pytest.approx((0.0019, 0.001, 5.0))
     assert toll == usual
@@ -124,7 +126,7 @@ def test_of_a_run_without_workers_the_usual_toll_is_taken() -> None:
 def test_what_the_tasks_do_not_take_is_moving() -> None:
     assert [part.kind for part in SEEN.all_parts()] == ["source", "fold", "moving"]
     assert SEEN.all_parts()[-1].seconds == pytest.approx(0.1)
-    assert SEEN.largest == Part("source", "rows", 1.5)
+    assert SEEN.largest == CoordinatorPart("source", "rows", 1.5)
 
 
 def test_there_is_advice_for_each_part() -> None:

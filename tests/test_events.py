@@ -13,11 +13,11 @@ import pytest
 
 import daglite
 from daglite.events import (
-    Answered,
-    Beat,
-    Called,
+    BatchCompleted,
+    CompletedLocally,
     Delivered,
     Event,
+    Heartbeat,
     Lost,
     Pulled,
     RunEnded,
@@ -33,8 +33,8 @@ from daglite.events import (
 from daglite.exceptions import ParameterError
 from daglite.options import RuntimeName
 from daglite.program import steps_of
-from daglite.runtime.executor import Reply
-from daglite.runtime.watching import watched
+from daglite.runtime.kernel.work import WorkResult
+from daglite.runtime.metrics import instrumented as watched
 from tests.observe.recording import (
     Recorder,
     count_up,
@@ -48,7 +48,7 @@ from tests.observe.recording import (
 
 FOLDED = count_up.iter(n=200).then(square).then(plus_one).reduce(fold, initial=0)
 SUM = sum(x * x + 1 for x in range(200))
-BATCH_EVENTS = (Pulled, Sent, Answered, Delivered, Waited, Called)
+BATCH_EVENTS = (Pulled, Sent, BatchCompleted, Delivered, Waited, CompletedLocally)
 
 
 @pytest.mark.parametrize("detail", ["stages", "batches", "steps"])
@@ -56,7 +56,7 @@ def test_a_run_is_told_from_its_beginning_to_its_end(runtime: RuntimeName, detai
     seen = Recorder(detail)
     assert FOLDED.run(runtime=runtime, workers=2, observers=[seen]) == SUM
 
-    events = [event for event in seen.events if not isinstance(event, Beat)]
+    events = [event for event in seen.events if not isinstance(event, Heartbeat)]
     assert isinstance(events[0], RunStarted)
     assert isinstance(events[-1], RunEnded)
     assert events[-1].error is None
@@ -73,14 +73,14 @@ def test_batches_add_up_to_the_items(name: RuntimeName) -> None:
     for counts in (
         [event.items for event in seen.of(Pulled)],
         [event.items for event in seen.of(Sent)],
-        [event.done for event in seen.of(Answered)],
+        [event.done for event in seen.of(BatchCompleted)],
         [event.items for event in seen.of(Delivered)],
     ):
         assert sum(counts) == 200
-    assert [event.batch for event in seen.of(Sent)] == sorted(event.batch for event in seen.of(Answered))
+    assert [event.batch for event in seen.of(Sent)] == sorted(event.batch for event in seen.of(BatchCompleted))
     workers = {event.worker for event in seen.of(WorkerStarted)}
-    assert {event.worker for event in seen.of(Answered)} <= workers
-    assert all(event.sent <= event.at and event.seconds <= event.at - event.sent for event in seen.of(Answered))
+    assert {event.worker for event in seen.of(BatchCompleted)} <= workers
+    assert all(event.sent <= event.at and event.seconds <= event.at - event.sent for event in seen.of(BatchCompleted))
 
 
 def test_events_come_by_the_batch_and_not_by_the_item() -> None:
@@ -138,13 +138,13 @@ def test_without_observers_the_plain_parts_run(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_full_window_is_what_is_waited_for() -> None:
     seen = Recorder()
-    slow = daglite.compile(count_up.iter(n=6).then(sleepy), window=1)
+    slow = daglite.compile(count_up.iter(n=6).then(sleepy), max_in_flight=1)
     slow.run(workers=2, observers=[seen])
-    assert "window" in {event.on for event in seen.of(Waited)}
-    assert sum(event.seconds for event in seen.of(Waited) if event.on == "window") > 0.05
+    assert "max_in_flight" in {event.on for event in seen.of(Waited)}
+    assert sum(event.seconds for event in seen.of(Waited) if event.on == "max_in_flight") > 0.05
     # A look that finds something at once is no wait.
     assert all(event.seconds > 0.00005 for event in seen.of(Waited))
-    assert all(event.alive <= 1 for event in seen.of(Pulled))
+    assert all(event.in_flight <= 1 for event in seen.of(Pulled))
 
     busy = Recorder()
     count_up.iter(n=6).then(sleepy).run(workers=1, observers=[busy])
@@ -243,19 +243,19 @@ def test_gauges_can_be_read_while_it_runs(runtime: RuntimeName) -> None:
     class Reader:
         detail = "batches"
 
-        def notice(self, event: Event, /) -> None:
+        def on_event(self, event: Event, /) -> None:
             if isinstance(event, StreamOpened):
                 self.gauge = event.gauge
-            elif isinstance(event, Delivered | Called):
+            elif isinstance(event, Delivered | CompletedLocally):
                 read.append((self.gauge.pulled, self.gauge.done))
 
-    stream = daglite.compile(count_up.iter(n=30).then(sleepy, seconds=0.002), window=4)
+    stream = daglite.compile(count_up.iter(n=30).then(sleepy, seconds=0.002), max_in_flight=4)
     reader = Reader()
     stream.run(runtime=runtime, workers=1, observers=[reader])
 
     assert len(read) > 2
     assert all(0 <= pulled - done <= 4 for pulled, done in read)
-    assert (reader.gauge.pulled, reader.gauge.done, reader.gauge.alive) == (30, 30, 0)
+    assert (reader.gauge.pulled, reader.gauge.done, reader.gauge.in_flight) == (30, 30, 0)
     assert 1 <= reader.gauge.peak <= 4
 
 
@@ -263,7 +263,7 @@ def test_beats_come_while_workers_are_busy(runtime: RuntimeName) -> None:
     seen = Recorder("stages")
     sleepy.map(x=range(4), seconds=[0.3] * 4).run(runtime=runtime, workers=1, observers=[seen])
 
-    beats = [event.at for event in seen.of(Beat)]
+    beats = [event.at for event in seen.of(Heartbeat)]
     assert len(beats) >= 3
     assert all(later - earlier >= 0.1 for earlier, later in itertools.pairwise(beats))
 
@@ -272,7 +272,7 @@ def test_an_observer_that_raises_is_left_out(caplog: pytest.LogCaptureFixture) -
     told: list[Event] = []
 
     class Broken:
-        def notice(self, event: Event, /) -> None:
+        def on_event(self, event: Event, /) -> None:
             told.append(event)
             raise ZeroDivisionError("mine")
 
@@ -293,7 +293,7 @@ def test_observers_are_called_by_one_thread_at_a_time() -> None:
     class Alone:
         detail = "steps"
 
-        def notice(self, event: Event, /) -> None:
+        def on_event(self, event: Event, /) -> None:
             if not inside.acquire(blocking=False):
                 clashes.append(event)
                 return
@@ -341,7 +341,7 @@ def test_wrong_values_are_refused(options: dict[str, object], match: str) -> Non
 
 
 def test_replies_know_of_no_clock_by_default() -> None:
-    assert Reply(1, "done").reading is None
+    assert WorkResult(1, "done").reading is None
 
 
 def test_a_run_that_moves_to_workers_is_told_as_one() -> None:
@@ -352,7 +352,10 @@ def test_a_run_that_moves_to_workers_is_told_as_one() -> None:
 
     first, second = seen.of(StreamOpened)
     assert (first.workers, second.workers > 0) == (0, True)
-    here, there = sum(event.items for event in seen.of(Called)), sum(event.items for event in seen.of(Delivered))
+    here, there = (
+        sum(event.items for event in seen.of(CompletedLocally)),
+        sum(event.items for event in seen.of(Delivered)),
+    )
     assert here > 0
     assert here + there == 60
     assert sum(one.returned for one in seen.times() if one.step == 1) == 60

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from daglite.folding import (
+from daglite.aggregations import (
     NOTHING,
     Total,
     add,

@@ -95,8 +95,11 @@ MAY_IMPORT["mypy_plugin"] = set()
 NAME_EACH_OTHER = {"tasks", "futures", "plan", "compile"} | {"options", "events"}
 # These may only be named, never imported for real: it would be a circle.
 ONLY_FOR_CHECKERS = {"compile": {"futures"}, "options": {"events"}}
-ONLY_IN = {"dill": "daglite/runtime/travel/thorough.py", "multiprocess": "daglite/runtime/processes/started.py"}
-ONLY_IN |= {"distributed": "daglite/runtime/clusters/dask.py", "ray": "daglite/runtime/clusters/ray.py"}
+ONLY_IN = {
+    "dill": "daglite/runtime/serialization/dill_fallback.py",
+    "multiprocess": "daglite/runtime/engines/processes/start.py",
+}
+ONLY_IN |= {"distributed": "daglite/runtime/engines/clusters/dask.py", "ray": "daglite/runtime/engines/clusters/ray.py"}
 COMPILE_SUBMODULES = {file.stem for file in (ROOT / "daglite" / "compile").iterdir() if file.stem[0] != "_"}
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 MOST_LINES = 400
@@ -125,19 +128,19 @@ def test_neighbour_keeps_the_house_rules(file: Path) -> None:
     [
         ("exceptions", "from daglite.keys import parse", "exceptions may not import keys"),
         ("runtime/run", "from daglite.ir.nodes import Node", "runtime may not import ir"),
-        ("compile/driver", "import daglite.runtime.run", "compile inside may not import runtime"),
+        ("compile/driver", "import daglite.runtime.scheduler.execution", "compile inside may not import runtime"),
         ("compile/rules/fuse", "from daglite.compile import compile", "compile inside may not import compile"),
         ("plan", "from daglite import task", "plan may not import face"),
         ("compile/driver", "from daglite.plan import Plan", "compile inside may not import plan"),
         ("compile/__init__", "from daglite.futures import Future", "compile may not import futures"),
         ("shorten", "from daglite.options import MIB", "shorten may not import options"),
         ("runtime/run", "nodes = lazy('daglite.ir.nodes')", "runtime may not import ir"),
-        ("keys", "dill = lazy('dill')", "dill is imported by daglite/runtime/travel/thorough.py only"),
+        ("keys", "dill = lazy('dill')", "dill is imported by daglite/runtime/serialization/dill_fallback.py only"),
         ("plan", "if TYPE_CHECKING:\n    from daglite.runtime import run", "only for the checkers"),
         ("mypy_plugin/calls", "from daglite.binding import fix", "mypy_plugin may not import binding"),
         ("keys", "from mypy.types import Type", "mypy is imported by its plugin only"),
         ("utils", "", "no room called utils"),
-        ("keys", "import dill", "dill is imported by daglite/runtime/travel/thorough.py only"),
+        ("keys", "import dill", "dill is imported by daglite/runtime/serialization/dill_fallback.py only"),
         ("runtime/travel/wire", "from multiprocess.process import BaseProcess", "multiprocess is imported by"),
         ("keys", "def f():\n    import re", "import inside a function"),
         ("keys", "class A:\n    async def f(self):\n        if self:\n            from re import sub", "import inside"),
@@ -173,7 +176,7 @@ def test_breach_is_found(name: str, source: str, complaint: str) -> None:
         (
             "plan",
             "from __future__ import annotations\nif TYPE_CHECKING:\n    from daglite.runtime import run\n"
-            "else:\n    run = lazy('daglite.runtime.run')",
+            "else:\n    run = lazy('daglite.runtime.scheduler.execution')",
         ),
         (
             "compile/__init__",

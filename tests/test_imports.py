@@ -54,4 +54,4 @@ def test_a_run_on_forked_workers_needs_neither_multiprocess_nor_dill() -> None:
 
 def test_what_was_put_off_is_there_when_asked_for() -> None:
     found = loaded_by("import daglite; daglite.runtime.Processes")
-    assert "daglite.runtime.engines" in found
+    assert "daglite.runtime.engines.config" in found

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import pytest
 
 from daglite import IterFuture, compile, task
-from daglite.loop import Shape, auto_shape, inline_shape, worker_shape, write_loop
+from daglite.codegen import LoopShape, auto_shape, inline_shape, worker_shape, write_loop
 from daglite.options import RuntimeName
 from daglite.program import StreamStage
 from tests.runtime.auto.choosing import at
@@ -91,20 +91,20 @@ def test_stream_without_tasks_captures_items_where_they_would_cross_processes(ru
 
 
 SHAPES = [
-    Shape((), "each"),
-    Shape((False, True, False), "fold", saves_items=True, snaps=True),
-    Shape((True, True), "cells"),
-    Shape((False,), "each", saves_items=True),
-    Shape((False, True), "numbered", filters=frozenset({0})),
-    Shape((True, False, True), "cells", filters=frozenset({0, 2})),
-    Shape((False,), "fold", filters=frozenset({0}), ends=True),
-    Shape((False, True), "fold", saves_items=True, copies=True),
-    Shape((False, False), "fold", copies=True),
+    LoopShape((), "each"),
+    LoopShape((False, True, False), "fold", saves_items=True, snaps=True),
+    LoopShape((True, True), "cells"),
+    LoopShape((False,), "each", saves_items=True),
+    LoopShape((False, True), "numbered", filters=frozenset({0})),
+    LoopShape((True, False, True), "cells", filters=frozenset({0, 2})),
+    LoopShape((False,), "fold", filters=frozenset({0}), ends=True),
+    LoopShape((False, True), "fold", saves_items=True, copies=True),
+    LoopShape((False, False), "fold", copies=True),
 ]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_places_belong_to_their_lines(shape: Shape) -> None:
+def test_places_belong_to_their_lines(shape: LoopShape) -> None:
     written = write_loop(shape)
     lines = written.source.splitlines()[written.first_line - 1 :]
     starts = {
@@ -122,7 +122,7 @@ def test_places_belong_to_their_lines(shape: Shape) -> None:
 
 
 def test_every_step_and_save_has_its_line() -> None:
-    source = write_loop(Shape((False, True, True), "fold")).source
+    source = write_loop(LoopShape((False, True, True), "fold")).source
 
     assert source.count("= call_") == 3
     assert source.count("(index, x)") == 2
@@ -131,7 +131,7 @@ def test_every_step_and_save_has_its_line() -> None:
 
 def test_dropped_item_leaves_a_mark_with_the_values_it_had() -> None:
     """Two of its steps are saved; the last result is the third value."""
-    source = write_loop(Shape((True, False, True, False), "cells", filters=frozenset({1, 3}))).source
+    source = write_loop(LoopShape((True, False, True, False), "cells", filters=frozenset({1, 3}))).source
     marks = [line.strip() for line in source.splitlines() if "mark(" in line]
 
     assert marks == ["mark(1)", "mark(2)", "mark(3)"]
@@ -140,7 +140,7 @@ def test_dropped_item_leaves_a_mark_with_the_values_it_had() -> None:
 @pytest.mark.parametrize("end", ["fold", "each", "numbered", "cells"])
 def test_nothing_is_marked_where_nothing_is_dropped(end: Any) -> None:
     """Streams without a filter pay nothing for those with one."""
-    assert "mark" not in write_loop(Shape((True, False), end)).source
+    assert "mark" not in write_loop(LoopShape((True, False), end)).source
 
 
 def test_a_fold_without_steps_takes_the_item() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from daglite import Future, MapTaskFuture, compile, ref, task
 from daglite.exceptions import ParameterError, TaskError, failure_of
-from daglite.ir.making import plain_operation
+from daglite.ir.builders import plain_operation
 from tests.samples import Memory, double, odd, one, pair, rows, scale, several, shown, total
 
 

@@ -9,7 +9,8 @@ import pytest
 
 import daglite
 from daglite.exceptions import ParameterError, TaskError
-from daglite.options import MIB, Limits, RunOptions, RunSettings, Store, check_choice, check_count, settings_of
+from daglite.options import MIB, Limits, Store, check_choice, check_count
+from daglite.run_options import RunOptions, RunSettings, settings_of
 from daglite.runtime import Processes
 from tests.samples import Memory, one, rows
 
@@ -61,7 +62,10 @@ def test_store_is_not_part_of_the_settings() -> None:
             r"^`start_method` must be .*'auto', 'fork', 'forkserver', 'spawn'; got 'forks'; did you mean 'fork'\?$",
         ),
         ({"worker": 2}, r"^unknown option 'worker'; known: runtime, workers, .*; did you mean 'workers'\?$"),
-        ({"window": 8}, r"^'window' is an option of compile: write `daglite\.compile\(\.\.\., window=\.\.\.\)\.run"),
+        (
+            {"window": 8},
+            r"^'window' is an option of compile: write `daglite\.compile\(\.\.\., max_in_flight=\.\.\.\)\.run",
+        ),
         ({"colour": 2}, r"^unknown option 'colour'; known: runtime, workers, start_method, worker_retries, [a-z_, ]+$"),
     ],
 )
@@ -108,15 +112,15 @@ def test_only_futures_can_be_compiled(given: object) -> None:
 
 def test_window_counts_items_in_all_or_for_each_worker() -> None:
     assert Limits().items(workers=2) == 1024
-    assert Limits(window=8).items(workers=4) == 8
+    assert Limits(max_in_flight=8).items(workers=4) == 8
     assert Limits(per_worker=10).items(workers=3) == 30
-    assert Limits().nbytes == 64 * MIB
+    assert Limits().max_in_flight_bytes == 64 * MIB
 
 
 @pytest.mark.parametrize("window", [1, 2, 3, 8, 100, 5000])
 @pytest.mark.parametrize("workers", [1, 2, 4, 64])
 def test_two_batches_for_each_worker_fit_into_the_window(window: int, workers: int) -> None:
-    limits = Limits(window=window, batch=256)
+    limits = Limits(max_in_flight=window, max_batch_size=256)
     most, cheap = limits.batch_items(workers)
 
     assert 1 <= most <= cheap <= 256
@@ -126,7 +130,7 @@ def test_two_batches_for_each_worker_fit_into_the_window(window: int, workers: i
 
 
 def test_batch_is_at_most_what_was_asked_for() -> None:
-    assert Limits(batch=7).batch_items(workers=2) == (7, 7)
+    assert Limits(max_batch_size=7).batch_items(workers=2) == (7, 7)
 
 
 def test_a_run_knows_the_options_of_compile() -> None:

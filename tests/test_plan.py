@@ -18,7 +18,7 @@ import pytest
 import daglite
 from daglite import Future, Plan, Task, compile, task
 from daglite.exceptions import ParameterError, TaskError
-from daglite.options import COMPILE_OPTIONS
+from daglite.run_options import COMPILE_OPTIONS
 from tests.samples import Memory, double, fold, minus, one, pair, rows, scale, shown, told_by, total
 
 FUSED = rows.iter(n=4).then(scale.partial(by=3)).reduce(fold, initial=0)
@@ -118,7 +118,7 @@ def test_crossed_arguments_are_told_apart() -> None:
 
 
 def test_limits_are_compared_but_not_in_the_fingerprint() -> None:
-    plan, narrow = compile(FUSED), compile(FUSED, window=8)
+    plan, narrow = compile(FUSED), compile(FUSED, max_in_flight=8)
 
     assert plan != narrow
     assert plan.fingerprint == narrow.fingerprint

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from daglite import compile
-from daglite.program import CallStage, Constant, MaterialiseStage, Result, Stage, StreamStage, operands, steps_of
+from daglite.program import CallStage, Constant, MaterialiseStage, Stage, StageResult, StreamStage, operands, steps_of
 from tests.samples import double, fold, minus, one, pair, rows, scale, shown, total
 
 
@@ -14,7 +14,7 @@ def names(stage: Stage) -> list[str]:
 
 
 def waited(stage: Stage) -> list[int]:
-    return [operand.stage for operand in operands(stage) if isinstance(operand, Result)]
+    return [operand.stage for operand in operands(stage) if isinstance(operand, StageResult)]
 
 
 def test_steps_of_a_stream_run_from_source_to_end() -> None:
@@ -69,7 +69,7 @@ def test_results_compare_and_constants_do_not() -> None:
     """A constant is held by reference and may hold anything; `sameness` says when two are equal."""
     value = object()
 
-    assert Result(1) == Result(1)
+    assert StageResult(1) == StageResult(1)
     assert Constant(value) != Constant(value)
     with pytest.raises(AttributeError, match="cannot assign to field 'stage'"):
-        Result(1).stage = 2  # type: ignore[misc]
+        StageResult(1).stage = 2  # type: ignore[misc]

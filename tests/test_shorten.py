@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from daglite.shorten import counted, shorten
+from daglite.short_repr import counted, shorten
 
 
 class Point:

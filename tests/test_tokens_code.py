@@ -16,7 +16,7 @@ from collections.abc import Callable
 import dill
 import pytest
 
-from daglite.tokens import Unstable, token
+from daglite.tokens import UnstableValue, token
 from tests.token_samples import adder, define
 
 BASE = """
@@ -236,5 +236,5 @@ def test_long_ring_of_twins_is_refused() -> None:
     for left, right in itertools.pairwise(links):
         left.append(right)
         right.append(left)
-    with pytest.raises(Unstable, match="part of a cycle of 3000 objects"):
+    with pytest.raises(UnstableValue, match="part of a cycle of 3000 objects"):
         token(links)

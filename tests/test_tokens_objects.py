@@ -17,7 +17,7 @@ import pytest
 from daglite import Retry
 from daglite.functions import Function, describe
 from daglite.records import replace
-from daglite.tokens import Unstable, same_function, same_value, token
+from daglite.tokens import UnstableValue, same_function, same_value, token
 from tests.token_samples import adder, record
 
 
@@ -66,7 +66,7 @@ LOCK = threading.Lock()
     ],
 )
 def test_reason_says_where_and_what(value: object, reason: str) -> None:
-    with pytest.raises(Unstable, match=f"^{reason}"):
+    with pytest.raises(UnstableValue, match=f"^{reason}"):
         token(value)
 
 
@@ -74,7 +74,7 @@ def test_reason_stays_short() -> None:
     nested: object = LOCK
     for _ in range(5000):
         nested = [nested]
-    with pytest.raises(Unstable, match=r"^(item 0 of ){4}… of the value is a '_thread\.lock'"):
+    with pytest.raises(UnstableValue, match=r"^(item 0 of ){4}… of the value is a '_thread\.lock'"):
         token(nested)
 
 
@@ -99,11 +99,11 @@ def test_hook_gives_token() -> None:
 
 
 def test_failing_hook_gives_reason() -> None:
-    with pytest.raises(Unstable, match=r"a '.*Model' whose `__daglite_token__` raised OSError: gone"):
+    with pytest.raises(UnstableValue, match=r"a '.*Model' whose `__daglite_token__` raised OSError: gone"):
         token(Model("a", OSError("gone")))
-    with pytest.raises(Unstable, match=r"a '.*Model' that says: not today"):
-        token(Model("a", Unstable("not today")))
-    with pytest.raises(Unstable, match=r"item 1 of the value is a '_thread\.lock'"):
+    with pytest.raises(UnstableValue, match=r"a '.*Model' that says: not today"):
+        token(Model("a", UnstableValue("not today")))
+    with pytest.raises(UnstableValue, match=r"item 1 of the value is a '_thread\.lock'"):
         token(Model("a", LOCK))
 
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import cast, get_args
 
 import daglite
+import daglite.runtime.engines.threads.pool
 
 # The first run would load them while the clock runs; those of the others are loaded with their modules, before it does.
 # The workload `start` counts all of it, for everybody.
-import daglite.runtime.run
-import daglite.runtime.threads.session
+import daglite.runtime.scheduler.execution
 from benchmarks.shape import Absent, Entry, Job
 from daglite import Future, task
 from daglite.futures import Items
@@ -30,7 +30,7 @@ def map_fold(job: Job, entry: Entry, /) -> object:
     name = "processes" if combine else entry.way or "processes"
     if name not in get_args(RuntimeName):
         raise Absent(f"not there: runtime={name!r}")
-    plan = daglite.compile(pipeline(job, combine=combine), window=entry.window)
+    plan = daglite.compile(pipeline(job, combine=combine), max_in_flight=entry.window)
     return plan.run(runtime=cast("RuntimeName", name), workers=entry.workers)  # the name was looked up above
 
 

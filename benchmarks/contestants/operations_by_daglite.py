@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import cast
 
 # The first run would load it while the clock runs.
-import daglite.runtime.run
+import daglite.runtime.scheduler.execution
 from benchmarks.contestants.operations_by_hand import SIZE, even, few, nothing, sixth, small, total, twice
 from benchmarks.shape import Entry, Job
 from benchmarks.workloads.trivial import double, numbers

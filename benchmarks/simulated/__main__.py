@@ -15,9 +15,9 @@ from dataclasses import replace
 import daglite
 from benchmarks.simulated.engine import Cluster, Simulated
 from daglite import Plan, task
-from daglite.capacity import TOLLS, Load, most_workers
 from daglite.options import Limits
 from daglite.runtime import Dask
+from daglite.scaling import TOLLS, ItemLoad, most_workers
 
 __all__ = ["DASK", "RAY", "busy", "checked", "once", "plan_of", "table"]
 
@@ -56,7 +56,7 @@ def plan_of(n: int, *, roomy: int = 0) -> Plan[int]:
     items = same.map(x=range(n)).reduce(total, initial=0)
     if not roomy:
         return daglite.compile(items, helper_thread=False)
-    return daglite.compile(items, helper_thread=False, window=roomy, batch=roomy)
+    return daglite.compile(items, helper_thread=False, max_in_flight=roomy, max_batch_size=roomy)
 
 
 def once(cluster: Cluster, n: int, *, roomy: int = 0) -> Simulated:
@@ -130,7 +130,7 @@ def knee() -> Iterator[str]:
     for name, engine in ENGINES.items():
         for item in (0.0005, 0.001, 0.01):
             toll = TOLLS[name.lower()]
-            most = most_workers(Load(toll.item, item), toll, Limits())
+            most = most_workers(ItemLoad(toll.item, item), toll, Limits())
             shares = [busy(replace(engine, item=item, workers=max(1, int(most * factor)))) for factor in FACTORS]
             yield f"| {name} | {1000 * item:g} ms | {most:,} | {' | '.join(f'{share:.0%}' for share in shares)} |"
 

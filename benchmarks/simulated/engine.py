@@ -17,15 +17,15 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import NamedTuple
 
-from daglite.capacity import CLUSTER_AIM
 from daglite.functions import Function
-from daglite.runtime.awaiting import PrivateLoop
-from daglite.runtime.chain import BoundStep, Chain
-from daglite.runtime.engines import Engine
-from daglite.runtime.executor import Chunk, Hear, Held, Reply, Session
-from daglite.runtime.streams.sending.batch import Pace
-from daglite.runtime.travel.wire import Codec
-from daglite.runtime.work import BatchRun
+from daglite.runtime.engines.base import BatchPolicy, Engine, WorkerListener
+from daglite.runtime.engines.config import EngineConfig
+from daglite.runtime.kernel.batch import BatchRun
+from daglite.runtime.kernel.event_loop import PrivateLoop
+from daglite.runtime.kernel.steps import BoundStep, StepChain
+from daglite.runtime.kernel.work import PartialRef, WorkItem, WorkResult
+from daglite.runtime.serialization.pickler import Codec
+from daglite.scaling import CLUSTER_AIM
 
 __all__ = ["Cluster", "Simulated", "Told"]
 
@@ -89,12 +89,12 @@ class _Event(NamedTuple):
     # "begin", "done" or "died" at a worker; "back": the worker is there again; "answer": a reply arrives.
     kind: str
     worker: int
-    reply: Reply | None
+    reply: WorkResult | None
 
 
 @dataclass
 class _Worker:
-    queue: deque[Chunk] = field(default_factory=deque)
+    queue: deque[WorkItem] = field(default_factory=deque)
     # When the first of them is done, or its worker dead.
     working: bool = False
     down: bool = False
@@ -110,7 +110,7 @@ class _Session:
         self._cluster, self._told = cluster, told
         self.workers = cluster.workers
         aim = max(CLUSTER_AIM, 2 * cluster.workers / cluster.rate)
-        self.pace = Pace(aim, aim / 8, 8 * 1024 * 1024, 1024 * 1024)
+        self.pace = BatchPolicy(aim, aim / 8, 8 * 1024 * 1024, 1024 * 1024)
         self.codec = Codec("sim")
         self._random = random.Random(cluster.seed)
         self._numbers, self._order = count(), count()
@@ -120,7 +120,7 @@ class _Session:
         self._events: list[_Event] = []
         self._free = _CREDITS * cluster.workers
         self._idle = cluster.workers
-        self._chains: dict[int, Chain] = {}
+        self._chains: dict[int, StepChain] = {}
         # Parts of folds, by ticket: the worker that has it, and its cell.
         self._held: dict[int, tuple[int, object]] = {}
         self._scheduler_free = 0.0
@@ -131,7 +131,7 @@ class _Session:
     def _now(self) -> float:
         return time.perf_counter() - self._began + self._skipped
 
-    def _at(self, at: float, kind: str, worker: int, reply: Reply | None = None) -> None:
+    def _at(self, at: float, kind: str, worker: int, reply: WorkResult | None = None) -> None:
         heapq.heappush(self._events, _Event(at, next(self._order), kind, worker, reply))
 
     def resumes(self, function: Function) -> bool:
@@ -139,7 +139,7 @@ class _Session:
 
     def install(self, steps: Sequence[BoundStep]) -> int:
         program = next(self._numbers)
-        self._chains[program] = Chain(steps, PrivateLoop())
+        self._chains[program] = StepChain(steps, PrivateLoop())
         return program
 
     def forget(self, program: int) -> None: ...
@@ -153,7 +153,7 @@ class _Session:
     def most(self) -> None:
         return None
 
-    def submit(self, chunk: Chunk) -> None:
+    def submit(self, chunk: WorkItem) -> None:
         self._skipped += self._cluster.client
         load, number = self._lightest()
         heapq.heappush(self._heap, (load + 1, number))
@@ -177,8 +177,8 @@ class _Session:
 
     def flush(self) -> None: ...
 
-    def ready(self, timeout: float | None) -> Sequence[Reply]:
-        replies: list[Reply] = []
+    def ready(self, timeout: float | None) -> Sequence[WorkResult]:
+        replies: list[WorkResult] = []
         until = float("inf") if timeout is None else self._now() + timeout
         while self._events:
             at, now = self._events[0].at, self._now()
@@ -232,10 +232,10 @@ class _Session:
         self._told.busy += seconds - cluster.worker
         self._at(at + seconds, "done", number, self._done(chunk, number, seconds))
 
-    def _done(self, chunk: Chunk, number: int, seconds: float) -> Reply:
+    def _done(self, chunk: WorkItem, number: int, seconds: float) -> WorkResult:
         """What a worker answers. A task gives its item, so that what was sent comes back; folds are done."""
         began = time.perf_counter()
-        reply = Reply(chunk.seq, "done", chunk.items, -1, seconds, chunk.segments, number + 1)
+        reply = WorkResult(chunk.seq, "done", chunk.items, -1, seconds, chunk.segments, number + 1)
         if chunk.kind == "combine":
             reply = self._combined(chunk, number, reply)
         elif self._chains[chunk.program].folds:
@@ -246,10 +246,10 @@ class _Session:
         self._skipped -= time.perf_counter() - began
         return reply
 
-    def _combined(self, chunk: Chunk, number: int, reply: Reply) -> Reply:
+    def _combined(self, chunk: WorkItem, number: int, reply: WorkResult) -> WorkResult:
         missing = [place for place, part in enumerate(chunk.parts) if part.ticket not in self._held]
         if missing:
-            return Reply(chunk.seq, "lost", started=False, missing=missing)
+            return WorkResult(chunk.seq, "lost", started=False, missing=missing)
         self._told.merges += 1
         self._told.roots += chunk.keep is None
         (call, _, _), *_ = self._chains[chunk.program].calls
@@ -258,14 +258,14 @@ class _Session:
             value = call((value, other))
         return self._kept(chunk, number, [self.codec.capture(value)], reply)
 
-    def _kept(self, chunk: Chunk, number: int, cells: list[object], reply: Reply) -> Reply:
+    def _kept(self, chunk: WorkItem, number: int, cells: list[object], reply: WorkResult) -> WorkResult:
         """The last of the cells is a part, which may stay."""
         nbytes = self.codec.size(cells[-1])
         if chunk.keep is None or nbytes < chunk.keep:
             return reply._replace(segments=self.codec.pack(cells))
         self._held[chunk.seq] = (number, cells.pop())
         self._told.most_held = max(self._told.most_held, len(self._held))
-        return reply._replace(segments=self.codec.pack(cells), held=Held(chunk.seq, nbytes))
+        return reply._replace(segments=self.codec.pack(cells), held=PartialRef(chunk.seq, nbytes))
 
     def _left(self, number: int) -> None:
         """The first chunk of a worker is over."""
@@ -288,10 +288,10 @@ class _Session:
             chunk = worker.queue[0]
             self._left(number)
             missing = [place for place, part in enumerate(chunk.parts) if part.ticket not in self._held]
-            self._answer(at, Reply(chunk.seq, "lost", worker=number + 1, missing=missing))
+            self._answer(at, WorkResult(chunk.seq, "lost", worker=number + 1, missing=missing))
         self._at(at + self._cluster.restart, "back", number)
 
-    def _answer(self, at: float, reply: Reply) -> None:
+    def _answer(self, at: float, reply: WorkResult) -> None:
         self._told.chunks += 1
         self._at(at + self._cluster.way, "answer", 0, reply)
 
@@ -299,12 +299,12 @@ class _Session:
 
     def attend(self, fd: int, *, on: bool) -> None: ...
 
-    def alert(self, other: Session | None) -> None: ...
+    def alert(self, other: Engine | None) -> None: ...
 
     def patience(self, timeout: float | None) -> float | None:
         return timeout
 
-    def listen(self, hear: Hear | None) -> None: ...
+    def listen(self, hear: WorkerListener | None) -> None: ...
 
     def abandon(self) -> None:
         self._events.clear()
@@ -315,7 +315,7 @@ class _Session:
         self._told.seconds = self._now()
 
 
-class Simulated(Engine):
+class Simulated(EngineConfig):
     """A runtime for one run; `told` says afterwards what it was like. Its tasks give their items back."""
 
     shares = False
@@ -324,11 +324,11 @@ class Simulated(Engine):
         self.cluster = cluster
         self.told = Told()
 
-    def lease(self) -> contextlib.AbstractContextManager[Session]:
+    def lease(self) -> contextlib.AbstractContextManager[Engine]:
         return self._open()
 
     @contextlib.contextmanager
-    def _open(self) -> Iterator[Session]:
+    def _open(self) -> Iterator[Engine]:
         session = _Session(self.cluster, self.told)
         try:
             yield session

@@ -12,8 +12,8 @@ from benchmarks.clocks import cost_of, processor
 from benchmarks.contestants.by_daglite import pipeline
 from benchmarks.shape import WORKERS, Entry, Facts, Sample, Workload
 from benchmarks.workloads.busy import busy_job
-from daglite.observe import Following, Logging, Report
-from daglite.options import RunOptions
+from daglite.observe import Logging, ProgressReporter, Report
+from daglite.run_options import RunOptions
 
 __all__ = ["WORKLOADS", "in_pairs"]
 
@@ -29,7 +29,7 @@ def options(way: str, folder: Path) -> RunOptions:
         case "report":
             return {"observers": [Report()]}
         case "progress":
-            return {"observers": [Following(lambda progress: None)]}
+            return {"observers": [ProgressReporter(lambda progress: None)]}
         case "log":
             return {"observers": [Logging()]}
         case _:

@@ -19,17 +19,17 @@ from daglite.cli.target import plan_of
 from daglite.cli.values import UsageError
 from daglite.exceptions import ParameterError
 from daglite.lazy import lazy
-from daglite.options import COMPILE_OPTIONS, RunOptions, settings_of
 from daglite.plan import Plan
+from daglite.run_options import COMPILE_OPTIONS, RunOptions, settings_of
 
 if TYPE_CHECKING:
     import daglite.observe as observe
     from daglite.cli import doctor
     from daglite.observe import bars, page
-    from daglite.runtime import engines
+    from daglite.runtime.engines import config as engines
 else:
     bars, observe, page = lazy("daglite.observe.bars"), lazy("daglite.observe"), lazy("daglite.observe.page")
-    doctor, engines = lazy("daglite.cli.doctor"), lazy("daglite.runtime.engines")
+    doctor, engines = lazy("daglite.cli.doctor"), lazy("daglite.runtime.engines.config")
 
 __all__ = ["main"]
 
@@ -96,9 +96,9 @@ def _run(asked: Namespace) -> int:
             print(report, file=sys.stderr)
 
 
-def _bars() -> bars.Bars:
+def _bars() -> bars.ProgressBars:
     try:
-        return bars.Bars()
+        return bars.ProgressBars()
     except ModuleNotFoundError as error:
         raise UsageError(f"--bars needs the extra daglite[rich]: {error}") from None
 

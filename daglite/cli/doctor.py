@@ -11,18 +11,17 @@ from typing import NamedTuple, get_args
 
 from daglite.compile import compile
 from daglite.observe.amounts import seconds_text
-from daglite.options import RunOptions, RuntimeName, StartMethod
+from daglite.options import RuntimeName, StartMethod
 from daglite.plan import Plan
-from daglite.runtime.processes.process import choose_method, usable_processors
+from daglite.run_options import RunOptions
+from daglite.runtime.engines.processes.worker_handle import choose_method, usable_processors
 from daglite.tasks import task
-
-__all__ = ["examine"]
 
 _ROUNDS = 3
 _ITEMS = 20_000
 
 
-class Cost(NamedTuple):
+class RunCost(NamedTuple):
     """Seconds for a run of one item, and for each further one; or why there was no run."""
 
     start: float
@@ -87,17 +86,17 @@ def _runtimes(workers: int) -> Iterator[tuple[str, bool]]:
         yield f"{runtime:20}{told}", not cost.problem
 
 
-def _measured(options: RunOptions, *, items: bool) -> Cost:
+def _measured(options: RunOptions, *, items: bool) -> RunCost:
     """The costs of a run; a start that fails is told, not raised."""
     one, many = _plan(1), _plan(_ITEMS)
     try:
         start = min(_seconds(one, 1, options) for _ in range(_ROUNDS))
         if not items:
-            return Cost(start, 0.0)
+            return RunCost(start, 0.0)
         whole = min(_seconds(many, _ITEMS, options) for _ in range(_ROUNDS))
-        return Cost(start, max(0.0, whole - start) / (_ITEMS - 1))
+        return RunCost(start, max(0.0, whole - start) / (_ITEMS - 1))
     except Exception as error:
-        return Cost(0.0, 0.0, f"does not work: {type(error).__name__}: {error}")
+        return RunCost(0.0, 0.0, f"does not work: {type(error).__name__}: {error}")
 
 
 def _plan(items: int) -> Plan[int]:

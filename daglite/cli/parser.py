@@ -9,9 +9,7 @@ from typing import NoReturn, TypeAlias, get_args
 
 from daglite.explain import ExplainFormat
 from daglite.functions import suggest
-from daglite.options import Limits, RuntimeName, StartMethod, is_cluster
-
-__all__ = ["RUN_OPTIONS", "parsed"]
+from daglite.options import RENAMED, Limits, RuntimeName, StartMethod, is_cluster
 
 # The names under which the options of a run are found after parsing, beside those of `compile`; None: not given.
 RUN_OPTIONS = (
@@ -123,6 +121,9 @@ def parsed(argv: Sequence[str] | None) -> Namespace:
         if strange is None:
             command.error(f"it has no place for another argument; got {unknown[0]!r}")
         name = strange.partition("=")[0]
+        former = RENAMED.get(name.removeprefix("--").replace("-", "_"))
+        if former is not None:
+            command.error(f"option '{name}' is now called '--{former.replace('_', '-')}'")
         known = [option for action in command._actions for option in action.option_strings]
         command.error(f"there is no option '{name}'{suggest(name, known)}")
     return asked
@@ -232,13 +233,22 @@ def _add_compile_options(made: ArgumentParser) -> None:
         "--no-optimize", dest="optimize", action="store_const", const=False, help="apply no rewrite rule"
     )
     options.add_argument(
-        "--window", type=_count, metavar="N", help=f"most items alive (default: {Limits().per_worker} for each worker)"
+        "--max-in-flight",
+        type=_count,
+        metavar="N",
+        help=f"most items in flight (default: {Limits().per_worker} for each worker)",
     )
     options.add_argument(
-        "--window-bytes", type=_count, metavar="N", help="most bytes of items and results alive (default: 64 MiB)"
+        "--max-in-flight-bytes",
+        type=_count,
+        metavar="N",
+        help="most bytes of items and results in flight (default: 64 MiB)",
     )
     options.add_argument(
-        "--batch", type=_count, metavar="N", help=f"most items in one message (default: {Limits().batch})"
+        "--max-batch-size",
+        type=_count,
+        metavar="N",
+        help=f"most items in one message (default: {Limits().max_batch_size})",
     )
     options.add_argument(
         "--no-helper-thread",

@@ -18,8 +18,6 @@ from daglite.functions import signature_of, suggest
 from daglite.futures import Future
 from daglite.plan import Plan
 
-__all__ = ["plan_of"]
-
 _KINDS = "a pipeline (a future), a plan, or a task or function that gives one"
 _MOST_NAMED = 12
 

@@ -16,14 +16,12 @@ import typing
 import uuid
 from collections.abc import Callable, Iterable
 
-__all__ = ["UsageError", "value_of"]
-
 
 class UsageError(Exception):
     """What was asked on the command line cannot be; the message says what can."""
 
 
-class _Unfit(Exception):
+class _InvalidValue(Exception):
     """A value does not fit a type; the message says what would."""
 
 
@@ -61,7 +59,7 @@ def value_of(name: str, text: str, annotation: object) -> object:
     """The value that `text` stands for as the parameter `name`; raises `UsageError` when it stands for none."""
     try:
         return _typed(text, annotation)
-    except _Unfit as unfit:
+    except _InvalidValue as unfit:
         raise UsageError(f"parameter '{name}' must be {unfit}; got {text!r}") from None
 
 
@@ -98,7 +96,7 @@ def _single(value: object, kind: object) -> object:
     if kind in (None, types.NoneType):
         if value is None or (isinstance(value, str) and value.lower() in _NOTHING):
             return None
-        raise _Unfit("none")
+        raise _InvalidValue("none")
     if kind is bool:
         if isinstance(value, bool):
             return value
@@ -106,23 +104,23 @@ def _single(value: object, kind: object) -> object:
     if kind is str:
         if isinstance(value, str):
             return value
-        raise _Unfit("a text")
+        raise _InvalidValue("a text")
     if kind not in _MADE:
         shown = kind.__name__ if isinstance(kind, type) else str(kind)
-        raise _Unfit(f"of type {shown}, which has no text: name a function that makes it from what has one")
+        raise _InvalidValue(f"of type {shown}, which has no text: name a function that makes it from what has one")
     make, told = _MADE[kind]
     if isinstance(value, bool) or not isinstance(value, str | int | float) or (kind is int and type(value) is float):
-        raise _Unfit(told)
+        raise _InvalidValue(told)
     try:
         return make(value if isinstance(value, str) else repr(value))
     except (ValueError, ArithmeticError):
-        raise _Unfit(told) from None
+        raise _InvalidValue(told) from None
 
 
 def _chosen(value: object, choices: dict[str, typing.Any]) -> object:
-    found = choices.get(value if isinstance(value, str) else str(value), _Unfit)
-    if found is _Unfit:
-        raise _Unfit(f"one of {', '.join(choices)}")
+    found = choices.get(value if isinstance(value, str) else str(value), _InvalidValue)
+    if found is _InvalidValue:
+        raise _InvalidValue(f"one of {', '.join(choices)}")
     return found
 
 
@@ -132,9 +130,9 @@ def _either(value: object, kinds: tuple[object, ...]) -> object:
     for kind in sorted(kinds, key=lambda kind: (kind is str, kind is not types.NoneType)):
         try:
             return _typed(value, kind)
-        except _Unfit as unfit:
+        except _InvalidValue as unfit:
             told.append(str(unfit))
-    raise _Unfit(" or ".join(told))
+    raise _InvalidValue(" or ".join(told))
 
 
 def _nested(value: object, kind: object, arguments: tuple[object, ...]) -> object:
@@ -149,15 +147,15 @@ def _nested(value: object, kind: object, arguments: tuple[object, ...]) -> objec
             found = [part.strip() for part in value.split(",")] if value.strip() else []
     if kind in _MAPPINGS:
         if not isinstance(found, dict):
-            raise _Unfit('a JSON object like {"a": 1}')
+            raise _InvalidValue('a JSON object like {"a": 1}')
         keys, values = arguments or (object, object)
         return {_typed(key, keys): _typed(one, values) for key, one in found.items()}
     if not isinstance(found, list):
-        raise _Unfit("a JSON list like [1, 2], or values with commas between them")
+        raise _InvalidValue("a JSON list like [1, 2], or values with commas between them")
     if kind is not tuple:
         return _LISTS[kind](_typed(one, *(arguments or (object,))) for one in found)
     if not arguments or arguments[1:] == (...,):
         return tuple(_typed(one, arguments[0] if arguments else object) for one in found)
     if len(found) != len(arguments):
-        raise _Unfit(f"{len(arguments)} values")
+        raise _InvalidValue(f"{len(arguments)} values")
     return tuple(map(_typed, found, arguments))

@@ -19,11 +19,9 @@ from daglite.binding import Pipeline
 from daglite.compile.driver import compile_program
 from daglite.exceptions import ParameterError, TaskError
 from daglite.functions import suggest
-from daglite.options import Limits, RunOptions, check_count
+from daglite.options import RENAMED, Limits, check_count
 from daglite.plan import Plan
-
-if TYPE_CHECKING:
-    from daglite.futures import Future
+from daglite.run_options import RunOptions
 
 __all__ = ["compile"]
 
@@ -31,21 +29,21 @@ R = TypeVar("R")
 
 
 def compile(
-    pipeline: Future[R],
+    pipeline: Pipeline[R],
     /,
     *,
     optimize: bool = True,
-    window: int | None = None,
-    batch: int | None = None,
-    window_bytes: int | None = None,
+    max_in_flight: int | None = None,
+    max_batch_size: int | None = None,
+    max_in_flight_bytes: int | None = None,
     helper_thread: bool = True,
     check_types: bool = False,
 ) -> Plan[R]:
     """Turn a pipeline into an immutable plan; nothing of it runs.
 
-    `optimize=False` skips the rewrite rules and nothing else. `window` is the most items alive between source and
-    ending (default: 512 for each worker), `window_bytes` the most bytes of pickled items and results alive (default:
-    64 MiB), `batch` the most items in one message (default: 512). `helper_thread=False` keeps folds and saves on the
+    `optimize=False` skips the rewrite rules and nothing else. `max_in_flight` is the largest number of items between
+    source and sink (default: 512 for each worker), `max_in_flight_bytes` the largest number of bytes of pickled items
+    and results in flight (default: 64 MiB), `max_batch_size` the largest number of items in one message (default: 512). `helper_thread=False` keeps folds and saves on the
     caller's thread, at the price of latency while the source waits. `check_types=True` compares the annotations of
     neighbouring tasks and raises `TaskError` where they clearly do not fit, for those who run no type checker.
 
@@ -65,11 +63,15 @@ def compile(
     for switch, asked in switches.items():
         if not isinstance(asked, bool):
             raise ParameterError(f"`{switch}` must be True or False; got {asked!r}")
-    given = {"window": window, "batch": batch, "nbytes": window_bytes}
+    bounds = {
+        "max_in_flight": max_in_flight,
+        "max_batch_size": max_batch_size,
+        "max_in_flight_bytes": max_in_flight_bytes,
+    }
+    given = {name: value for name, value in bounds.items() if value is not None}
     for name, value in given.items():
-        if value is not None:
-            check_count("window_bytes" if name == "nbytes" else name, value, least=1)
-    limits = Limits(**{k: v for k, v in given.items() if v is not None}, helper_thread=helper_thread)
+        check_count(name, value, least=1)
+    limits = Limits(**given, helper_thread=helper_thread)
     kind = type(pipeline).__name__
     return Plan(compile_program(pipeline.node, kind, limits, optimize=optimize, typed=check_types))
 
@@ -83,6 +85,8 @@ def _told_of_unknown_options(compile: Callable[..., object]) -> Callable[..., ob
         for name in options:
             if name in RunOptions.__annotations__:
                 raise ParameterError(f"'{name}' is an option of a run: write `compile(...).run({name}=...)`")
+            if name in RENAMED:
+                raise ParameterError(f"option '{name}' of `compile` is now called '{RENAMED[name]}'")
             if name not in known:
                 raise ParameterError(
                     f"`compile` has no option '{name}'; it has {', '.join(known)}{suggest(name, known)}"

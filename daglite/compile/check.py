@@ -8,7 +8,6 @@ from daglite.binding import known_parameters
 from daglite.exceptions import ParameterError, TaskError
 from daglite.functions import signature_of
 from daglite.ir.nodes import (
-    Beside,
     Call,
     Collect,
     CompositeMapTaskNode,
@@ -21,6 +20,7 @@ from daglite.ir.nodes import (
     MapTaskNode,
     Node,
     OperationNode,
+    PulledEnding,
     ReduceNode,
     SaveNode,
     TakeNode,
@@ -32,8 +32,6 @@ from daglite.ir.text import node_text
 from daglite.ir.walk import postorder
 from daglite.keys import may_write_same_key
 from daglite.options import Save
-
-__all__ = ["check"]
 
 _VALUES = (TaskNode, ReduceNode, JoinNode, CompositeTaskNode)
 
@@ -104,7 +102,7 @@ def _saves_of(node: Node) -> Iterator[tuple[Save, Call, tuple[str, ...]]]:
                     yield from ((save, fold.call, (fold.accumulator, fold.item)) for save in fold.saves)
                 case Join() as join:
                     yield from ((save, join.call, (join.item,)) for save in join.saves)
-                case Collect() | Beside() | None:
+                case Collect() | PulledEnding() | None:
                     pass
         case TakeNode():
             # Their saves have moved to what they take from, or compile has refused them.

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from daglite.compile.check import check
+from daglite.compile.limit_pushdown import push_takes
 from daglite.compile.lower import lower
 from daglite.compile.rewrite import rewrite
 from daglite.compile.rules import RULES
 from daglite.compile.saves import attach_saves
-from daglite.compile.takes import push_takes
 from daglite.compile.types import check_types
 from daglite.ir.nodes import Node
 from daglite.options import Limits
 from daglite.program import Firing, Program
-
-__all__ = ["compile_program", "prepared"]
 
 
 def prepared(root: Node) -> Node:

@@ -6,12 +6,11 @@ import itertools
 from collections.abc import Iterable, Iterator
 from typing import assert_never, cast
 
-from daglite.compile.gives import after, after_operation
+from daglite.compile.output_types import after, after_operation
 from daglite.functions import signature_of
-from daglite.ir.making import parts_of
+from daglite.ir.builders import parts_of
 from daglite.ir.nodes import (
     Argument,
-    Beside,
     Binding,
     Call,
     Collect,
@@ -28,8 +27,9 @@ from daglite.ir.nodes import (
     Mapped,
     MapTaskNode,
     Node,
-    Operation,
+    OperationLink,
     OperationNode,
+    PulledEnding,
     ReduceNode,
     SaveNode,
     TakeNode,
@@ -42,30 +42,28 @@ from daglite.ir.walk import consumers, postorder
 from daglite.options import Limits, Save
 from daglite.program import (
     CallStage,
-    Combine,
+    CombineStep,
     Constant,
     EndKind,
     Firing,
     MappedSource,
     MaterialiseStage,
     Operand,
-    Operation as ProgramOperation,
     Place,
     Program,
-    Result,
     Segment,
     Stage,
+    StageResult,
     Step,
+    StreamOperation,
     StreamStage,
 )
 from daglite.records import replace
 
-__all__ = ["lower"]
-
 
 def lower(root: Node, kind: str, limits: Limits, trace: tuple[Firing, ...], *, optimised: bool) -> Program:
     """Number the steps of a graph in data order; the last stage gives the result."""
-    numbers = _Numbering(limits)
+    numbers = _Lowering(limits)
     order = postorder(root)
     for node in order:
         numbers.types[node] = numbers.type_of(node)
@@ -74,14 +72,14 @@ def lower(root: Node, kind: str, limits: Limits, trace: tuple[Firing, ...], *, o
             numbers.places[node] = numbers.places[node.source].first(node.count)
             continue
         numbers.stages.append(numbers.stage(node))
-        numbers.places[node] = Result(len(numbers.stages) - 1)
+        numbers.places[node] = StageResult(len(numbers.stages) - 1)
     streams = kind in ("IterFuture", "MapTaskFuture")
     title = f"{kind}[{numbers.types[root]}]"
     remarks = _remarks(root) if optimised else ()
     return Program(tuple(numbers.stages), title, streams, optimised, limits, trace, remarks)
 
 
-class _Numbering:
+class _Lowering:
     """What lowering knows so far: the stages made, where each node's value is, and the text of its type: for a stream
     that of its items.
     """
@@ -89,7 +87,7 @@ class _Numbering:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.stages: list[Stage] = []
-        self.places: dict[Node, Result] = {}
+        self.places: dict[Node, StageResult] = {}
         self.types: dict[Node, str] = {}
         self.steps = 0
 
@@ -182,9 +180,9 @@ class _Numbering:
         for count in _pulled_before(parts):
             # What stands in front of the zip is a stream that is pulled, as the other one is.
             head, parts = parts[:count], parts[count:]
-            stage = self._stream(source, self._segments(name, head, before), "", Beside())
+            stage = self._stream(source, self._segments(name, head, before), "", PulledEnding())
             self.stages.append(stage)
-            source = MappedSource((("items", Result(len(self.stages) - 1)),), "zip")
+            source = MappedSource((("items", StageResult(len(self.stages) - 1)),), "zip")
             before, name = after(head, before, self._items), ""
         segments = self._segments(name, parts, before)
         gives = after(parts, before, self._items)
@@ -202,12 +200,12 @@ class _Numbering:
         end: Step | None = None
         initial: Operand | None = None
         ordered = True
-        combine: Combine | None = None
+        combine: CombineStep | None = None
         finish: Step | None = None
         match ending:
             case Collect():
                 kind = "collect"
-            case Beside():
+            case PulledEnding():
                 kind = "beside"
             case Join():
                 kind, end = "join", self._step(node or "", ending.call, (ending.item,), ending.saves)
@@ -240,14 +238,14 @@ class _Numbering:
         accumulator = next(iter(signature_of(fold.finish.function).parameters))
         return Step(number, "", fold.finish.function, self._arguments(fold.finish), (accumulator,))
 
-    def _combine(self, fold: Fold, number: int, place: Place) -> Combine | None:
+    def _combine(self, fold: Fold, number: int, place: Place) -> CombineStep | None:
         if fold.combine is None:
             return None
         call, items, empty = fold.combine.call, fold.combine.items, fold.combine.empty
         step = Step(number, "", call.function, self._arguments(call), items)
-        return Combine(step, None if empty is None else self._operand(empty), place, fold.combine.named)
+        return CombineStep(step, None if empty is None else self._operand(empty), place, fold.combine.named)
 
-    def _segments(self, node: str, parts: Iterable[Link | Operation], before: str) -> tuple[Segment, ...]:
+    def _segments(self, node: str, parts: Iterable[Link | OperationLink], before: str) -> tuple[Segment, ...]:
         """Each run of operations with the links behind it, and links that ask for another place than those before.
 
         `before` is the type of what reaches the first of all, which stands on the line of `node`.
@@ -255,8 +253,8 @@ class _Numbering:
         found: list[Segment] = []
         for (operates, *_), run in itertools.groupby(parts, _kind):
             if operates:
-                operations: list[ProgramOperation] = []
-                for one in cast("Iterable[Operation]", run):
+                operations: list[StreamOperation] = []
+                for one in cast("Iterable[OperationLink]", run):
                     before = after_operation(one, before, self._items)
                     operations.append(self._operation(node, one, before))
                     node = ""
@@ -271,10 +269,10 @@ class _Numbering:
         after = [*found[1:], Segment()]
         return tuple([_spread(one, following) for one, following in zip(found, after, strict=False)]) or (Segment(),)
 
-    def _operation(self, node: str, one: Operation, gives: str) -> ProgramOperation:
+    def _operation(self, node: str, one: OperationLink, gives: str) -> StreamOperation:
         step = self._step(node, one.call, () if one.item is None else (one.item,), one.saves)
         other = None if one.other is None else self._operand(one.other)
-        return ProgramOperation(one.kind, step, gives, one.numbers, other)
+        return StreamOperation(one.kind, step, gives, one.numbers, other)
 
     def _links(self, node: str, links: Iterable[Link], before: str) -> tuple[Step, ...]:
         """The steps of a chain; `before` is the type of what reaches the first, which stands on the line of `node`."""
@@ -320,7 +318,7 @@ def _spread(segment: Segment, following: Segment) -> Segment:
     return replace(segment, links=(*segment.links[:-1], replace(last, spreads=True)))
 
 
-def _pulled_before(parts: list[Link | Operation]) -> Iterator[int]:
+def _pulled_before(parts: list[Link | OperationLink]) -> Iterator[int]:
     """How many parts come before each zip that pulls and stands behind tasks, counted from the one before.
 
     Whoever pulls may wait, and behind workers nobody may: so the zip begins a stream of its own.
@@ -329,21 +327,21 @@ def _pulled_before(parts: list[Link | Operation]) -> Iterator[int]:
     for at, part in enumerate(parts):
         if isinstance(part, Link):
             behind = behind or not part.call.function.here
-        elif isinstance(part.other, CompositeMapTaskNode) and isinstance(part.other.ending, Beside):
+        elif isinstance(part.other, CompositeMapTaskNode) and isinstance(part.other.ending, PulledEnding):
             if behind:
                 yield at - start
                 start = at
             behind = False
 
 
-def _kind(part: Link | Operation) -> tuple[object, ...]:
+def _kind(part: Link | OperationLink) -> tuple[object, ...]:
     """What parts of a stream must have in common to stand in one segment without anything between them."""
-    if isinstance(part, Operation):
+    if isinstance(part, OperationLink):
         return (True,)
     return False, part.call.function.site, part.call.function.loops
 
 
-def _parted(parts: Iterable[Link | Operation]) -> Iterator[tuple[str, str]]:
+def _parted(parts: Iterable[Link | OperationLink]) -> Iterator[tuple[str, str]]:
     """Neighbours that stand in different segments only because of where they run."""
     for left, right in itertools.pairwise(parts):
         if isinstance(left, Link) and isinstance(right, Link) and _kind(left) != _kind(right):

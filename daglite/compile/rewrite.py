@@ -12,8 +12,6 @@ from daglite.ir.walk import Family, family, readers_of, with_children
 from daglite.program import Firing
 from daglite.records import replace
 
-__all__ = ["Readers", "Rule", "apply_rule", "law_of", "rewrite"]
-
 Readers = Callable[[Node], int]
 
 # A rule may fire several times on one node while its operands are peeled off, but it must come to rest. So must all

@@ -7,8 +7,6 @@ from daglite.ir.walk import postorder, with_children
 from daglite.options import Save
 from daglite.records import replace
 
-__all__ = ["attach_saves"]
-
 
 def attach_saves(root: Node) -> Node:
     """Move every `SaveNode` onto the node it saves.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
-from daglite.ir.links import Links
-from daglite.ir.making import parts_of, take_of
+from daglite.ir.builders import parts_of, take_of
+from daglite.ir.links import LinkedSequence
 from daglite.ir.nodes import (
     Binding,
     CompositeMapTaskNode,
@@ -16,13 +16,11 @@ from daglite.ir.nodes import (
     Mapped,
     MapTaskNode,
     Node,
-    Operation,
+    OperationLink,
     OperationNode,
     Value,
 )
 from daglite.records import replace
-
-__all__ = ["continued", "extended", "most_of", "open_stream", "step_on"]
 
 L = TypeVar("L")
 
@@ -45,7 +43,7 @@ def open_stream(node: Node) -> CompositeMapTaskNode | None:
             return None
 
 
-def step_on(node: Node) -> tuple[Node, tuple[Link | Operation, ...]] | None:
+def step_on(node: Node) -> tuple[Node, tuple[Link | OperationLink, ...]] | None:
     """What a step on a stream reads, and the parts of a composite that it is; None when the node is no such step.
 
     That is a filter, an operation, or a map over the items of one other node.
@@ -61,19 +59,19 @@ def step_on(node: Node) -> tuple[Node, tuple[Link | Operation, ...]] | None:
             return None
 
 
-def extended(links: Sequence[L], link: L) -> Links[L]:
+def extended(links: Sequence[L], link: L) -> LinkedSequence[L]:
     """The links with one more."""
-    return links.plus(link) if isinstance(links, Links) else Links([*links, link])
+    return links.plus(link) if isinstance(links, LinkedSequence) else LinkedSequence([*links, link])
 
 
 def continued(
-    stream: CompositeMapTaskNode, node: Node, parts: tuple[Link | Operation, ...]
+    stream: CompositeMapTaskNode, node: Node, parts: tuple[Link | OperationLink, ...]
 ) -> CompositeMapTaskNode | None:
     """The stream with these parts behind it, those of `node`; None when it may end before its items do and the next is
     a task, which would be given more items than it asks for. In front of an operation the end becomes one, too.
     """
     if stream.most is not None:
-        if not isinstance(parts[0], Operation):
+        if not isinstance(parts[0], OperationLink):
             return None
         parts = (take_of(stream.most), *parts)
     links = stream.links

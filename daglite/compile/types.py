@@ -54,8 +54,6 @@ from daglite.ir.nodes import (
 )
 from daglite.ir.walk import postorder
 
-__all__ = ["check_types"]
-
 _STREAMS = (Iterator, Generator, Iterable, AsyncIterator, AsyncGenerator, AsyncIterable)
 _CONTAINERS = (list, set, frozenset, Iterable, Iterator, Sequence)
 _UNIONS = (Union, types.UnionType)

@@ -33,7 +33,6 @@ else:
     difflib, hashlib, pathlib = lazy("difflib"), lazy("hashlib"), lazy("pathlib")
     parse = lazy("urllib.parse")
 
-__all__ = ["DatasetStore", "store_of"]
 
 _PROTOCOL = 5
 _SUFFIX = ".pkl"

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, get_args
 
+from daglite.fingerprint import fingerprint
 from daglite.lazy import lazy
 from daglite.options import check_choice
 from daglite.program import Program
-from daglite.sameness import fingerprint
 
 if TYPE_CHECKING:
     from daglite.explain import data, graph, page, picture, source, table, text, verbose

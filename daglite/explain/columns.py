@@ -7,8 +7,6 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-__all__ = ["Cells", "MOST", "WIDTH", "columns", "wrapped"]
-
 # What is wider than MOST is folded to WIDTH. The first line of a plan is about as wide as MOST, and a table that is a
 # little too wide for a narrow window is easier to read than a folded one.
 WIDTH = 80
@@ -24,7 +22,7 @@ _SAMPLE = 200
 _DEAR = (0.5, 0.3, 0.1)
 
 
-class Cells(NamedTuple):
+class TableLine(NamedTuple):
     """One line of a table: the left columns as one text, then the columns that may be folded."""
 
     left: str
@@ -33,9 +31,9 @@ class Cells(NamedTuple):
     limits: str
 
 
-def columns(lines: Sequence[Cells | str]) -> Iterator[str]:
+def columns(lines: Sequence[TableLine | str]) -> Iterator[str]:
     """The lines aligned, in as few lines of text as can be; one that has no cells is left as it is."""
-    table = [line for line in lines if isinstance(line, Cells)]
+    table = [line for line in lines if isinstance(line, TableLine)]
     texts = [(line.call, line.type, line.limits) for line in table]
     left = max(len(line.left) for line in table) + _GAP
     widths = [max(len(text[column]) for text in texts) for column in range(3)]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 
-from daglite.explain.table import Row, Table
+from daglite.explain.table import Table, TableRow
 from daglite.program import Firing
-
-__all__ = ["VERSION", "json_text"]
 
 # Goes up when a reader of the old form would misread the new one; new keys alone do not change it.
 VERSION = 1
@@ -24,10 +22,10 @@ def json_text(table: Table) -> str:
         "fingerprint": None if found is None else found.digest,
         "no_fingerprint": found.reason if found is not None and found.digest is None else None,
         "limits": {
-            "window": limits.window,
-            "window_per_worker": limits.per_worker if limits.window is None else None,
-            "window_bytes": limits.nbytes,
-            "batch": limits.batch,
+            "max_in_flight": limits.max_in_flight,
+            "max_in_flight_per_worker": limits.per_worker if limits.max_in_flight is None else None,
+            "max_in_flight_bytes": limits.max_in_flight_bytes,
+            "max_batch_size": limits.max_batch_size,
             "helper_thread": limits.helper_thread,
         },
         "steps": [_step(row) for row in table.rows],
@@ -39,7 +37,7 @@ def json_text(table: Table) -> str:
     return json.dumps(told, indent=2, ensure_ascii=False)
 
 
-def _step(row: Row) -> dict[str, object]:
+def _step(row: TableRow) -> dict[str, object]:
     return {
         "step": int(row.number),
         "stage": row.stage,

@@ -7,9 +7,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from daglite.explain.table import Argument, Row
-
-__all__ = ["Gap", "Line", "ends", "folded"]
+from daglite.explain.table import Argument, TableRow
 
 # A plan of so many steps is shown whole.
 _SMALL = 40
@@ -20,7 +18,7 @@ _ENDS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
+class RowGap:
     """Stands for rows that are not shown: so many steps, from one number to another, all of one stage or of several."""
 
     steps: int
@@ -34,10 +32,10 @@ class Gap:
         return f"{self.steps:,} more steps, {self.first} to {self.last}"
 
 
-Line: TypeAlias = Row | Gap
+Line: TypeAlias = TableRow | RowGap
 
 
-def folded(rows: Sequence[Row]) -> list[Line]:
+def folded(rows: Sequence[TableRow]) -> list[Line]:
     """The rows of a small plan as they are; of a large one what fits on a page, the first and last step included."""
     if len(rows) <= _SMALL:
         return list(rows)
@@ -46,23 +44,23 @@ def folded(rows: Sequence[Row]) -> list[Line]:
         return [*shown]
     hidden = shown[_ENDS:-_ENDS]
     stage = hidden[0].stage if hidden[0].stage == hidden[-1].stage else None
-    gap = Gap(sum(row.steps for row in hidden), ends(hidden[0])[0], ends(hidden[-1])[1], stage)
+    gap = RowGap(sum(row.steps for row in hidden), ends(hidden[0])[0], ends(hidden[-1])[1], stage)
     return [*shown[:_ENDS], gap, *shown[-_ENDS:]]
 
 
-def ends(row: Row) -> tuple[str, str]:
+def ends(row: TableRow) -> tuple[str, str]:
     """The first and the last number of the steps in a row."""
     first, _, last = row.number.partition("..")
     return first, last or first
 
 
-def _shape(row: Row) -> Hashable:
+def _shape(row: TableRow) -> Hashable:
     """What rows of one run have in common: all but their numbers and the values of their arguments."""
     names = tuple((argument.name, argument.step is None) for argument in row.arguments)
     return (row.joined, row.where, row.verb, row.task, names, row.type, row.remarks)
 
 
-def _short(run: list[Row]) -> Iterator[Row]:
+def _short(run: list[TableRow]) -> Iterator[TableRow]:
     """The first and the last row of a run, and one between them for all others."""
     if len(run) < _LEAST_FOLDED:
         yield from run

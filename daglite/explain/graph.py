@@ -6,10 +6,8 @@ import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from daglite.explain.fold import Gap, Line, ends, folded
-from daglite.explain.table import Row, Table
-
-__all__ = ["Arrow", "arrows", "dot", "mermaid"]
+from daglite.explain.fold import Line, RowGap, ends, folded
+from daglite.explain.table import Table, TableRow
 
 _MEANS_MORE = frozenset('"#<>&;`\\*_~$\n')
 
@@ -23,7 +21,7 @@ class Arrow(NamedTuple):
     joins: bool
 
 
-def arrows(rows: Sequence[Row], lines: Sequence[Line]) -> list[Arrow]:
+def arrows(rows: Sequence[TableRow], lines: Sequence[Line]) -> list[Arrow]:
     """How data gets from line to line; inside a line that stands for many steps nothing is drawn."""
     at = {number: position for position, line in enumerate(lines) for number in _numbers(line)}
     found = dict[Arrow, None]()
@@ -40,7 +38,7 @@ def arrows(rows: Sequence[Row], lines: Sequence[Line]) -> list[Arrow]:
 
 def _numbers(line: Line) -> range:
     """The numbers of the steps that a line stands for."""
-    first, last = (line.first, line.last) if isinstance(line, Gap) else ends(line)
+    first, last = (line.first, line.last) if isinstance(line, RowGap) else ends(line)
     return range(int(first), int(last) + 1)
 
 
@@ -60,7 +58,9 @@ def mermaid(table: Table) -> str:
         label = f'|"{_entities(arrow.label)}"|' if arrow.label else ""
         told.append(f"  s{arrow.start} {middle}{label} s{arrow.end}")
     for place in ("coordinator", "workers"):
-        found = [f"s{number}" for number, line in enumerate(lines) if isinstance(line, Row) and line.where == place]
+        found = [
+            f"s{number}" for number, line in enumerate(lines) if isinstance(line, TableRow) and line.where == place
+        ]
         if found:
             told.append(f"  class {','.join(found)} {place}")
     told.append("  classDef coordinator stroke:#b45309,stroke-width:2px")
@@ -70,7 +70,7 @@ def mermaid(table: Table) -> str:
 
 def _mermaid_node(position: int, line: Line) -> str:
     text = "<br/>".join(map(_entities, _texts(line)))
-    return f's{position}["{text}"]' if isinstance(line, Row) else f's{position}(["{text}"])'
+    return f's{position}["{text}"]' if isinstance(line, TableRow) else f's{position}(["{text}"])'
 
 
 def _entities(text: str) -> str:
@@ -99,7 +99,7 @@ def dot(table: Table) -> str:
 
 def _dot_node(position: int, line: Line) -> str:
     label = _quoted("\n".join(_texts(line)))
-    if isinstance(line, Gap):
+    if isinstance(line, RowGap):
         return f"s{position} [label={label}, shape=plaintext]"
     color = "#b45309" if line.where == "coordinator" else "#2563eb"
     return f's{position} [label={label}, color="{color}"]'
@@ -112,7 +112,7 @@ def _quoted(text: str) -> str:
 
 def _texts(line: Line) -> list[str]:
     """What stands in a node: the number and the call, where it runs, the type and the limits."""
-    if isinstance(line, Gap):
+    if isinstance(line, RowGap):
         return [line.told]
     return [
         f"{line.shown_number}  {line.call}",

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from daglite.explain.fold import Gap, Line, folded
+from daglite.explain.fold import Line, RowGap, folded
 from daglite.explain.picture import picture
 from daglite.explain.table import Table, bytes_text
 from daglite.explain.text import notes
 from daglite.program import Firing
-from daglite.shorten import counted
-
-__all__ = ["page"]
+from daglite.short_repr import counted
 
 _STYLE = """\
 :root { color-scheme: light dark; --ink: #1f2328; --paper: #ffffff; --line: #d0d7de; --soft: #f6f8fa; }
@@ -76,7 +74,7 @@ def _steps(lines: Sequence[Line]) -> Iterator[str]:
     yield "".join(f"<th>{name}</th>" for name in ("#", "where", "step", "type", "limits"))
     yield "</tr></thead><tbody>"
     for line in lines:
-        if isinstance(line, Gap):
+        if isinstance(line, RowGap):
             yield f'<tr><td>...</td><td colspan="4">{escape(line.told)}</td></tr>'
             continue
         cells = (line.where, line.call, line.type, ", ".join(line.remarks))
@@ -117,12 +115,16 @@ def _not_fused(table: Table) -> Iterator[str]:
 
 def _limits(table: Table) -> Iterator[str]:
     limits, found = table.limits, table.fingerprint
-    window = f"{limits.per_worker} items per worker" if limits.window is None else counted(limits.window, "item")
+    window = (
+        f"{limits.per_worker} items per worker"
+        if limits.max_in_flight is None
+        else counted(limits.max_in_flight, "item")
+    )
     helper = "go on, on a helper thread" if limits.helper_thread else "wait"
     yield "<dl>"
-    yield f"<dt>window</dt><dd>at most {window} alive between source and ending</dd>"
-    yield f"<dt>bytes</dt><dd>at most {bytes_text(limits.nbytes)} of items and results alive</dd>"
-    yield f"<dt>batch</dt><dd>at most {counted(limits.batch, 'item')} in one message</dd>"
+    yield f"<dt>window</dt><dd>at most {window} in flight between source and ending</dd>"
+    yield f"<dt>bytes</dt><dd>at most {bytes_text(limits.max_in_flight_bytes)} of items and results in flight</dd>"
+    yield f"<dt>batch</dt><dd>at most {counted(limits.max_batch_size, 'item')} in one message</dd>"
     yield f"<dt>stuck source</dt><dd>results and folds {helper}</dd>"
     if found is not None and found.digest:
         yield f"<dt>fingerprint</dt><dd><code>{found.digest}</code></dd>"

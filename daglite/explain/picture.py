@@ -7,12 +7,10 @@ from html import escape
 from typing import get_args
 
 from daglite.explain.columns import wrapped
-from daglite.explain.fold import Gap, Line, folded
+from daglite.explain.fold import Line, RowGap, folded
 from daglite.explain.graph import Arrow, arrows
 from daglite.explain.table import Table, window_text
 from daglite.program import Place
-
-__all__ = ["STYLE", "picture"]
 
 # Everything is drawn in the colour of the text around it, and two hues that stand out on white and on black.
 STYLE = """\
@@ -47,7 +45,7 @@ class _Box:
 
     def __init__(self, line: Line, top: float, lanes: Sequence[Place]) -> None:
         self.line = line
-        self.lane = 0 if isinstance(line, Gap) else lanes.index(line.where)
+        self.lane = 0 if isinstance(line, RowGap) else lanes.index(line.where)
         self.left = _LEFT + self.lane * _LANE
         self.top = top
         self.texts = [*_texts(line)]
@@ -71,7 +69,7 @@ def picture(table: Table) -> str:
 
 def _svg(table: Table) -> str:
     lines = folded(table.rows)
-    used = {line.where for line in lines if not isinstance(line, Gap)}
+    used = {line.where for line in lines if not isinstance(line, RowGap)}
     lanes = [place for place in get_args(Place) if place in used]
     boxes = list[_Box]()
     for line in lines:
@@ -94,7 +92,7 @@ def _svg(table: Table) -> str:
 
 def _texts(line: Line) -> Iterator[tuple[str, str]]:
     """The lines of text in a box, each with its class."""
-    if isinstance(line, Gap):
+    if isinstance(line, RowGap):
         yield f"... {line.told}", "small"
         return
     yield from ((text, "") for text in wrapped(f"{line.shown_number} {line.call}", _LETTERS))
@@ -103,7 +101,7 @@ def _texts(line: Line) -> Iterator[tuple[str, str]]:
 
 
 def _drawn(box: _Box) -> Iterator[str]:
-    kind = "gap" if isinstance(box.line, Gap) else box.line.where
+    kind = "gap" if isinstance(box.line, RowGap) else box.line.where
     yield f'<rect class="{kind}" x="{box.left}" y="{box.top:g}" width="{_BOX}" height="{box.height:g}" rx="6"/>'
     for number, (text, style) in enumerate(box.texts, 1):
         yield _text(box.left + _PAD, box.top + number * _LINE, text, f'class="{style}"' if style else "")

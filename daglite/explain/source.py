@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from daglite.loop import Shape, between_shape, flowing_shape, inline_shape, worker_shape, write_loop
+from daglite.codegen import LoopShape, between_shape, flowing_shape, inline_shape, worker_shape, write_loop
 from daglite.program import Program, Segment, Step, StreamStage
 from daglite.records import replace
-
-__all__ = ["source_text"]
 
 _WHOLE = "in the coordinator, from the source to the ending"
 _REST = "in the coordinator, up to the ending"
@@ -80,7 +78,7 @@ def _joined(group: Sequence[Segment]) -> Segment:
     return Segment(group[0].operations, tuple([link for segment in group for link in segment.links]))
 
 
-def _block(stage: StreamStage, segment: Segment, shape: Shape, where: str) -> str:
+def _block(stage: StreamStage, segment: Segment, shape: LoopShape, where: str) -> str:
     numbers = _numbers(_steps(stage, segment))
     legend = [f"#   {name:11}{meaning}" for name, meaning in _names(stage, segment, shape, away=where == _WORKER)]
     return "\n".join([f"# {numbers}: {where}", *legend, write_loop(shape).source])
@@ -102,7 +100,7 @@ def _steps(stage: StreamStage, segment: Segment) -> list[Step]:
     return steps
 
 
-def _names(stage: StreamStage, segment: Segment, shape: Shape, *, away: bool) -> Iterator[tuple[str, str]]:
+def _names(stage: StreamStage, segment: Segment, shape: LoopShape, *, away: bool) -> Iterator[tuple[str, str]]:
     """The names in the loop that stand for something of the user's."""
     yield "items", _items(stage, segment)
     if shape.saves_items and isinstance(stage.source, Step):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, assert_never
 
+from daglite.fingerprint import Fingerprint
 from daglite.functions import Function
 from daglite.operations import OperationKind
 from daglite.options import MIB, Limits
@@ -16,21 +17,18 @@ from daglite.program import (
     MappedSource,
     MaterialiseStage,
     Operand,
-    Operation,
     Place,
     Program,
-    Result,
     Stage,
+    StageResult,
     Step,
+    StreamOperation,
     StreamStage,
     is_beside,
     steps_of,
 )
 from daglite.retry import Retry
-from daglite.sameness import Fingerprint
-from daglite.shorten import counted, shorten
-
-__all__ = ["Argument", "Row", "Table", "Verb", "batch_text", "bytes_text", "table_of", "window_text"]
+from daglite.short_repr import counted, shorten
 
 Verb = Literal["iter", "map", "then", "filter", "call", "join", "reduce"] | OperationKind
 
@@ -43,7 +41,7 @@ class Argument(NamedTuple):
     step: int | None
 
 
-class Row(NamedTuple):
+class TableRow(NamedTuple):
     """One step. `joined` says that it runs as one with the row above; `limits` begin with the ir node, if any."""
 
     number: str
@@ -89,7 +87,7 @@ class Table:
     title: str
     optimised: bool
     limits: Limits
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
     rules: tuple[Firing, ...]
     not_fused: tuple[str, ...]
     default_store: bool
@@ -109,10 +107,10 @@ def table_of(program: Program, fingerprint: Fingerprint | None, coordinator: tup
         for stage in stages
         if isinstance(stage, StreamStage)
         for one, step in _pulling(stage)
-        if isinstance(one, Result) and is_beside(stages[one.stage])
+        if isinstance(one, StageResult) and is_beside(stages[one.stage])
     }
     rows = tuple(
-        row for number, stage in enumerate(stages) for row in _Stage(number, lasts, pulled.get(number)).rows(stage)
+        row for number, stage in enumerate(stages) for row in _StageRows(number, lasts, pulled.get(number)).rows(stage)
     )
     unnamed = any(save.store is None for stage in stages for step in steps_of(stage) for save in step.saves)
     return Table(
@@ -158,14 +156,18 @@ def _once(stage: Stage) -> Iterator[str]:
 
 
 def window_text(limits: Limits) -> str:
-    """The most items and bytes alive in a stream."""
-    items = f"{limits.per_worker} items per worker" if limits.window is None else counted(limits.window, "item")
-    return f"{items}, {bytes_text(limits.nbytes)}"
+    """The most items and bytes in flight in a stream."""
+    items = (
+        f"{limits.per_worker} items per worker"
+        if limits.max_in_flight is None
+        else counted(limits.max_in_flight, "item")
+    )
+    return f"{items}, {bytes_text(limits.max_in_flight_bytes)}"
 
 
 def batch_text(limits: Limits) -> str:
     """How items travel."""
-    return "batch adaptive" if limits.batch == Limits().batch else f"batch <= {limits.batch}"
+    return "batch adaptive" if limits.max_batch_size == Limits().max_batch_size else f"batch <= {limits.max_batch_size}"
 
 
 def bytes_text(nbytes: int) -> str:
@@ -174,7 +176,7 @@ def bytes_text(nbytes: int) -> str:
 
 
 @dataclass
-class _Stage:
+class _StageRows:
     """Turns one stage into rows."""
 
     number: int
@@ -182,7 +184,7 @@ class _Stage:
     # The first step of the stage that pulls this one.
     puller: int | None = None
 
-    def rows(self, stage: Stage) -> Iterator[Row]:
+    def rows(self, stage: Stage) -> Iterator[TableRow]:
         match stage:
             case CallStage():
                 for position, step in enumerate(stage.steps):
@@ -200,7 +202,7 @@ class _Stage:
             case _:
                 assert_never(stage)
 
-    def _stream(self, stage: StreamStage) -> Iterator[Row]:
+    def _stream(self, stage: StreamStage) -> Iterator[TableRow]:
         joined = isinstance(stage.source, Step)
         if isinstance(stage.source, Step):
             yield self._row(stage.source, False, "coordinator", "iter", stage.source.function.result, [])
@@ -223,7 +225,7 @@ class _Stage:
             place: Place = "workers" if stage.folds_on_workers else "coordinator"
             yield self._row(stage.end, joined, place, verb, f"-> {stage.end.function.returns}", limits, stage)
 
-    def _operation(self, operation: Operation, joined: bool, stage: StreamStage) -> Row:
+    def _operation(self, operation: StreamOperation, joined: bool, stage: StreamStage) -> TableRow:
         """An operation shows its numbers, and the task it asks; what it may keep stands among the limits."""
         row = self._row(operation.step, joined, "coordinator", operation.kind, f"-> {operation.gives}", [], stage)
         numbers = tuple(Argument(name, f"{number:_}", None) for name, number in operation.numbers)
@@ -242,7 +244,7 @@ class _Stage:
         type_: str,
         limits: list[str],
         stage: StreamStage | None = None,
-    ) -> Row:
+    ) -> TableRow:
         function = step.function
         limit = step.limit if joined or stage is None or isinstance(stage.source, Step) else stage.source.limit
         if limit is not None:
@@ -250,7 +252,7 @@ class _Stage:
         arguments = tuple(self._argument(name, operand) for name, operand in _arguments(step, joined, stage))
         limits.extend(_options(function))
         limits.extend(f"save {save.key.text}" for save in step.saves)
-        return Row(
+        return TableRow(
             str(step.number), self.number, joined, where, verb, function.name, arguments, type_, step.node, (*limits,)
         )
 
@@ -313,7 +315,7 @@ def _is_zero(operand: Operand) -> bool:
     return isinstance(operand, Constant) and type(operand.value) is int and not operand.value
 
 
-def _kept(operation: Operation) -> list[str]:
+def _kept(operation: StreamOperation) -> list[str]:
     """How many items an operation keeps beside those that flow."""
     number = dict(operation.numbers)
     match operation.kind:

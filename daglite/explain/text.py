@@ -5,11 +5,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from daglite.explain.columns import MOST, WIDTH, Cells, columns, wrapped
-from daglite.explain.fold import Gap, Line, folded
+from daglite.explain.columns import MOST, WIDTH, TableLine, columns, wrapped
+from daglite.explain.fold import Line, RowGap, folded
 from daglite.explain.table import Table, window_text
-
-__all__ = ["head", "notes", "step_lines", "text"]
 
 # How many streams that were not fused are named.
 _MOST_NAMED = 8
@@ -40,15 +38,15 @@ def head(table: Table) -> str:
 
 def step_lines(lines: Sequence[Line]) -> Iterator[str]:
     """The table of the steps."""
-    numbers = ["#", *("..." if isinstance(line, Gap) else line.shown_number for line in lines)]
+    numbers = ["#", *("..." if isinstance(line, RowGap) else line.shown_number for line in lines)]
     width = max(map(len, numbers)) + 1
-    cells: list[Cells | str] = [Cells(f"{'#':>{width}}   {'where'}", "step", "type", "limits")]
+    cells: list[TableLine | str] = [TableLine(f"{'#':>{width}}   {'where'}", "step", "type", "limits")]
     for number, line in zip(numbers[1:], lines, strict=True):
-        if isinstance(line, Gap):
+        if isinstance(line, RowGap):
             cells.append(f"{number:>{width}}   ({line.told}; explain('verbose') shows them)")
             continue
         left = f"{number:>{width}} {'+' if line.joined else ' '} {line.where}"
-        cells.append(Cells(left, line.call, line.type, ", ".join(line.remarks)))
+        cells.append(TableLine(left, line.call, line.type, ", ".join(line.remarks)))
     return columns(cells)
 
 

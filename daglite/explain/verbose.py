@@ -8,9 +8,7 @@ from daglite.explain.columns import WIDTH, wrapped
 from daglite.explain.table import Table, batch_text, bytes_text
 from daglite.explain.text import head, notes, step_lines
 from daglite.program import Firing
-from daglite.shorten import counted
-
-__all__ = ["verbose"]
+from daglite.short_repr import counted
 
 
 def verbose(table: Table) -> str:
@@ -55,13 +53,17 @@ def _streams(table: Table) -> Iterator[str]:
 
 def _limits(table: Table) -> Iterator[str]:
     limits, found = table.limits, table.fingerprint
-    window = f"{limits.per_worker} items per worker" if limits.window is None else counted(limits.window, "item")
+    window = (
+        f"{limits.per_worker} items per worker"
+        if limits.max_in_flight is None
+        else counted(limits.max_in_flight, "item")
+    )
     helper = "go on, on a helper thread," if limits.helper_thread else "wait"
     yield ""
     yield "limits:"
-    yield f"  window: at most {window} alive between source and ending"
-    yield f"  bytes:  at most {bytes_text(limits.nbytes)} of items and results alive"
-    yield f"  {batch_text(limits)}: at most {counted(limits.batch, 'item')} in one message"
+    yield f"  window: at most {window} in flight between source and ending"
+    yield f"  bytes:  at most {bytes_text(limits.max_in_flight_bytes)} of items and results in flight"
+    yield f"  {batch_text(limits)}: at most {counted(limits.max_batch_size, 'item')} in one message"
     yield f"  results and folds {helper} while the source is stuck"
     if found is not None and found.digest:
         yield f"fingerprint: {found.digest}"

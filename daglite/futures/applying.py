@@ -27,8 +27,6 @@ from daglite.ir.nodes import (
     items_of,
 )
 
-__all__ = ["applied", "asking", "call_of", "here", "is_task", "task_of"]
-
 
 def applied(method: str, node: Node, task: object, args: tuple[object, ...], kwargs: dict[str, object]) -> TaskNode:
     """A call that takes the value of a node in the first parameter that nothing else fills."""

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, overload
 
 from typing_extensions import TypeVar
 
-from daglite.binding import Bindable, argument_of, bind_items, check_named, refuse_futures_in, refuse_on_error
-from daglite.exceptions import ParameterError
-from daglite.folding import (
+from daglite.aggregations import (
     NOTHING,
     Total,
     add,
@@ -26,12 +24,12 @@ from daglite.folding import (
     sum_of,
     value_of,
 )
+from daglite.binding import Bindable, argument_of, bind_items, check_named, refuse_futures_in, refuse_on_error
+from daglite.exceptions import ParameterError
 from daglite.functions import Function, describe
 from daglite.futures.applying import is_task, task_of
 from daglite.futures.values import Future, ReduceFuture, TaskFuture
-from daglite.ir.nodes import Argument, Binding, Call, Combine, Node, ReduceNode, Value
-
-__all__ = ["Absent", "CombineStep", "Foldable", "Of", "ReduceStep"]
+from daglite.ir.nodes import Argument, Binding, Call, CombineCall, Node, ReduceNode, Value
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -50,7 +48,7 @@ class ReduceStep(Protocol[A, T_contra]):
 CombineStep: TypeAlias = ReduceStep[A, A] | Callable[[A, A], A]
 
 
-class Of(Protocol[T_co]):
+class StreamOf(Protocol[T_co]):
     """A stream of such items, for methods that only some streams have."""
 
     @property
@@ -69,13 +67,13 @@ class Addable(Protocol):
     def __add__(self, other: Any, /) -> Any: ...
 
 
-class Absent(Enum):
+class Missing(Enum):
     """What `empty` is when it is not given: any value, None too, could be meant."""
 
     ABSENT = "ABSENT"
 
 
-ABSENT = Absent.ABSENT
+ABSENT = Missing.ABSENT
 
 
 def _asked_for_initial(reduce: Callable[..., object]) -> Callable[..., object]:
@@ -117,7 +115,7 @@ class Foldable(Future[list[T]]):
         initial: A,
         ordered: bool = True,
         combine: CombineStep[A] | None = None,
-        empty: A | Absent = ABSENT,
+        empty: A | Missing = ABSENT,
     ) -> ReduceFuture[A]:
         """Fold the items in the coordinator, keeping one accumulator: `initial`, then `task(accumulator, item)`.
 
@@ -166,10 +164,10 @@ class Foldable(Future[list[T]]):
 
     def count(self) -> ReduceFuture[int]:
         """How many items there are."""
-        parts = _Parts("count", count_one, add_counts, Value(0))
+        parts = _FoldParts("count", count_one, add_counts, Value(0))
         return ReduceFuture(parts.node(self.node, Value(0), result="int"))
 
-    def sum(self: Of[Addable], start: T | int = 0) -> ReduceFuture[T]:
+    def sum(self: StreamOf[Addable], start: T | int = 0) -> ReduceFuture[T]:
         """The items added up, `start` first; `start` where there are none.
 
         Floats are added without rounding, and rounded once: the sum does not depend on how workers shared the items.
@@ -177,15 +175,15 @@ class Foldable(Future[list[T]]):
         return ReduceFuture(_sum(_node_of(self), start))
 
     @overload
-    def min(self: Of[Comparable]) -> ReduceFuture[T]: ...
+    def min(self: StreamOf[Comparable]) -> ReduceFuture[T]: ...
     @overload
-    def min(self: Of[Comparable], *, default: D) -> ReduceFuture[T | D]: ...
+    def min(self: StreamOf[Comparable], *, default: D) -> ReduceFuture[T | D]: ...
     @overload
     def min(self, *, key: Callable[[T], Comparable]) -> ReduceFuture[T]: ...
     @overload
     def min(self, *, key: Callable[[T], Comparable], default: D) -> ReduceFuture[T | D]: ...
     def min(
-        self: Of[object], *, key: Callable[[Any], Any] | None = None, default: object = NOTHING
+        self: StreamOf[object], *, key: Callable[[Any], Any] | None = None, default: object = NOTHING
     ) -> ReduceFuture[Any]:
         """The least item, or the one with the least `key(item)`, a plain function; of equal ones the first.
 
@@ -194,15 +192,15 @@ class Foldable(Future[list[T]]):
         return ReduceFuture(_best("min", smaller, least_of, _node_of(self), key, default))
 
     @overload
-    def max(self: Of[Comparable]) -> ReduceFuture[T]: ...
+    def max(self: StreamOf[Comparable]) -> ReduceFuture[T]: ...
     @overload
-    def max(self: Of[Comparable], *, default: D) -> ReduceFuture[T | D]: ...
+    def max(self: StreamOf[Comparable], *, default: D) -> ReduceFuture[T | D]: ...
     @overload
     def max(self, *, key: Callable[[T], Comparable]) -> ReduceFuture[T]: ...
     @overload
     def max(self, *, key: Callable[[T], Comparable], default: D) -> ReduceFuture[T | D]: ...
     def max(
-        self: Of[object], *, key: Callable[[Any], Any] | None = None, default: object = NOTHING
+        self: StreamOf[object], *, key: Callable[[Any], Any] | None = None, default: object = NOTHING
     ) -> ReduceFuture[Any]:
         """The greatest item, or the one with the greatest `key(item)`, a plain function; of equal ones the first.
 
@@ -211,7 +209,7 @@ class Foldable(Future[list[T]]):
         return ReduceFuture(_best("max", greater, greatest_of, _node_of(self), key, default))
 
 
-class _Parts:
+class _FoldParts:
     """A fold that has a name: what it does with an item, with two accumulators, and where workers start."""
 
     def __init__(self, name: str, fold: Callable[..., object], combine: Callable[..., object], empty: Argument) -> None:
@@ -235,13 +233,13 @@ class _Parts:
         call = Call(Function(self._fold, self._name, "plain", 0, result), (), extras)
         first, second = inspect.signature(self._combine).parameters
         merge = Call(Function(self._combine, self._name, "plain", 0, result), (), ())
-        combine = Combine(merge, (first, second), self._empty, named=True)
+        combine = CombineCall(merge, (first, second), self._empty, named=True)
         return ReduceNode(call, source, accumulator, item, initial, True, combine=combine, finish=finish)
 
 
 def _sum(source: Node, start: object) -> ReduceNode:
     finish = Call(Function(sum_of, "sum", "plain", 0, "?"), (), (Binding("start", argument_of(start)),))
-    return _Parts("sum", add, add_totals, Value(Total())).node(source, Value(Total()), finish=finish)
+    return _FoldParts("sum", add, add_totals, Value(Total())).node(source, Value(Total()), finish=finish)
 
 
 def _best(
@@ -258,7 +256,7 @@ def _best(
     bound: dict[str, Argument] = {} if key is None else {"key": Value(key)}
     told = [Binding("name", Value(name)), *([] if default is NOTHING else [Binding("default", argument_of(default))])]
     finish = Call(Function(value_of, name, "plain", 0, "?"), (), tuple(told))
-    return _Parts(name, fold, combine, Value(NOTHING)).node(source, Value(NOTHING), bound=bound, finish=finish)
+    return _FoldParts(name, fold, combine, Value(NOTHING)).node(source, Value(NOTHING), bound=bound, finish=finish)
 
 
 def _node_of(stream: object) -> Node:
@@ -266,7 +264,7 @@ def _node_of(stream: object) -> Node:
     return stream.node
 
 
-def _combine(fold: str, given: object, empty: object) -> Combine | None:
+def _combine(fold: str, given: object, empty: object) -> CombineCall | None:
     """The `combine` of a fold; a plain function is described as a task would be."""
     if given is None:
         if empty is not ABSENT:
@@ -288,4 +286,4 @@ def _combine(fold: str, given: object, empty: object) -> Combine | None:
         )
     refuse_on_error(found.function, "combine", "no part can be left out")
     call, items = bind_items(found, "combine", 2, (), {})
-    return Combine(call, items, None if empty is ABSENT else argument_of(empty))
+    return CombineCall(call, items, None if empty is ABSENT else argument_of(empty))

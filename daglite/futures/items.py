@@ -12,9 +12,9 @@ from daglite.exceptions import ParameterError, TaskError
 from daglite.failed import Failed
 from daglite.functions import Function
 from daglite.futures.applying import asking, here, task_of
-from daglite.futures.folds import Foldable, Of
+from daglite.futures.folds import Foldable, StreamOf
 from daglite.futures.values import ReduceFuture, TaskFuture
-from daglite.ir.making import plain_call, plain_operation
+from daglite.ir.builders import plain_call, plain_operation
 from daglite.ir.nodes import (
     Binding,
     Call,
@@ -27,12 +27,10 @@ from daglite.ir.nodes import (
     TakeNode,
     Value,
 )
+from daglite.iterables import each_of, once
 from daglite.operations import OperationKind
 from daglite.options import check_count
-from daglite.reading import each_of, once
 from daglite.records import replace
-
-__all__ = ["Items", "IterFuture", "MapTaskFuture", "from_iterable"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -148,7 +146,7 @@ class Items(Foldable[T]):
         check_count("n` of `batch", n, least=1)
         return MapTaskFuture(plain_operation("batch", self.node, n=n))
 
-    def unbatch(self: Of[Iterable[U]]) -> MapTaskFuture[U]:
+    def unbatch(self: StreamOf[Iterable[U]]) -> MapTaskFuture[U]:
         """What each item holds, one after the other: of a stream of lists the stream of what is in them."""
         return MapTaskFuture(plain_operation("unbatch", _node_of(self)))
 

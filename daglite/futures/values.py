@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar, Concatenate, Generic, NoReturn, Self, cast
+from typing import TYPE_CHECKING, ClassVar, Concatenate, NoReturn, Self, cast
 
 from typing_extensions import ParamSpec, TypeVar, Unpack
 
@@ -16,9 +16,8 @@ from daglite.exceptions import TaskError
 from daglite.futures.applying import applied, asking, call_of
 from daglite.ir.nodes import SaveNode
 from daglite.keys import parse_key
-from daglite.options import RunOptions, Save, Store
-
-__all__ = ["Future", "ReduceFuture", "TaskFuture", "ref"]
+from daglite.options import Save, Store
+from daglite.run_options import RunOptions
 
 _OF_PLANS = {"explain", "fingerprint", "replay", "stream"}
 _OF_TASKS = {"fn", "iter", "iter_partitions", "map", "partial", "with_options"}
@@ -29,7 +28,7 @@ U = TypeVar("U")
 R_co = TypeVar("R_co", covariant=True)
 
 
-class Future(Pipeline, ABC, Generic[R_co]):
+class Future(Pipeline[R_co], ABC):
     """A value that does not exist yet; `R` is what `.run()` returns."""
 
     # Whether it is a stream, so that a save of it keeps one value for each item.

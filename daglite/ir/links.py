@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar, overload
 
-__all__ = ["Links"]
-
 T = TypeVar("T")
 
 
-class Links(Sequence[T]):
+class LinkedSequence(Sequence[T]):
     """An immutable sequence; `plus` gives a longer one."""
 
     __slots__ = ("_length", "_shared")
@@ -23,9 +21,9 @@ class Links(Sequence[T]):
         self._shared = list(items)
         self._length = len(self._shared)
 
-    def plus(self, item: T) -> Links[T]:
+    def plus(self, item: T) -> LinkedSequence[T]:
         """The same with one more at the end; takes constant time unless this one was extended before."""
-        longer: Links[T] = Links.__new__(Links)
+        longer: LinkedSequence[T] = LinkedSequence.__new__(LinkedSequence)
         shared = self._shared if len(self._shared) == self._length else self._shared[: self._length]
         shared.append(item)
         longer._shared, longer._length = shared, self._length + 1

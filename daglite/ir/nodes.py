@@ -17,41 +17,10 @@ from daglite.operations import OperationKind
 from daglite.options import Save
 from daglite.records import record
 
-__all__ = [
-    "Argument",
-    "Beside",
-    "Binding",
-    "Call",
-    "Collect",
-    "Combine",
-    "CompositeMapTaskNode",
-    "CompositeTaskNode",
-    "Ending",
-    "FilterNode",
-    "Fold",
-    "IterNode",
-    "Join",
-    "JoinNode",
-    "Link",
-    "MapMode",
-    "MapTaskNode",
-    "Mapped",
-    "Node",
-    "Operation",
-    "OperationNode",
-    "ReduceNode",
-    "SaveNode",
-    "TakeNode",
-    "TaskNode",
-    "Value",
-    "fold_of",
-    "items_of",
-]
-
 MapMode = Literal["zip", "product"]
 
 
-class _Shown:
+class _ReprNode:
     """A repr by kind and task. It does not descend: a graph may be thousands of nodes deep."""
 
     __slots__ = ()
@@ -86,7 +55,7 @@ class Call:
 
 
 @record(repr=False)
-class TaskNode(_Shown):
+class TaskNode(_ReprNode):
     """One call of a task: a value (the list of all items when the task is a generator)."""
 
     call: Call
@@ -94,7 +63,7 @@ class TaskNode(_Shown):
 
 
 @record(repr=False)
-class IterNode(_Shown):
+class IterNode(_ReprNode):
     """A generator task as a source of items: of the first `limit`, where there is one."""
 
     call: Call
@@ -103,7 +72,7 @@ class IterNode(_Shown):
 
 
 @record(repr=False)
-class MapTaskNode(_Shown):
+class MapTaskNode(_ReprNode):
     """A task applied to each item of `sources` (several: zipped or as a product), or to the first `limit`; a stream.
 
     One that skips items at which it fails may end when `most` results have come, where there is such a number.
@@ -118,7 +87,7 @@ class MapTaskNode(_Shown):
 
 
 @record(repr=False)
-class FilterNode(_Shown):
+class FilterNode(_ReprNode):
     """The items of a stream for which a task, given each in its parameter `item`, gives something true; a stream.
 
     It ends when `most` of them have passed, where there is such a number.
@@ -132,7 +101,7 @@ class FilterNode(_Shown):
 
 
 @record(repr=False)
-class TakeNode(_Shown):
+class TakeNode(_ReprNode):
     """The first `count` items of a stream; the pass `push_takes` moves it to where they come from."""
 
     source: Node
@@ -141,7 +110,7 @@ class TakeNode(_Shown):
 
 
 @record(repr=False)
-class OperationNode(_Shown):
+class OperationNode(_ReprNode):
     """A new stream of the items of another, made in order and in the coordinator; see `daglite.operations`.
 
     `call` is that of a task where it is asked about each item, in its parameter `item`; else that of the function which
@@ -160,7 +129,7 @@ class OperationNode(_Shown):
 
 
 @record
-class Combine:
+class CombineCall:
     """How a fold may be done in parts: `call` puts two accumulators together, in its parameters `items`.
 
     Parts that do not begin with the first item start from `empty`; None: the runtime looks for it. A `named` fold is
@@ -174,7 +143,7 @@ class Combine:
 
 
 @record(repr=False)
-class ReduceNode(_Shown):
+class ReduceNode(_ReprNode):
     """A fold over a stream: `accumulator` and `item` are the parameters they fill; a value.
 
     With `finish` it is what that call makes of the last accumulator.
@@ -187,12 +156,12 @@ class ReduceNode(_Shown):
     initial: Argument
     ordered: bool
     saves: tuple[Save, ...] = ()
-    combine: Combine | None = None
+    combine: CombineCall | None = None
     finish: Call | None = None
 
 
 @record(repr=False)
-class JoinNode(_Shown):
+class JoinNode(_ReprNode):
     """A task called once with the list of all items of a stream in its parameter `item`; a value."""
 
     call: Call
@@ -202,7 +171,7 @@ class JoinNode(_Shown):
 
 
 @record(repr=False)
-class SaveNode(_Shown):
+class SaveNode(_ReprNode):
     """The same value or stream as its source, kept in a store; the pass `attach_saves` moves it to the source."""
 
     source: Node
@@ -224,7 +193,7 @@ class Link:
 
 
 @record
-class Operation:
+class OperationLink:
     """An operation between the links of a composite; see `OperationNode`."""
 
     kind: OperationKind
@@ -235,7 +204,7 @@ class Operation:
     saves: tuple[Save, ...]
 
 
-def items_of(part: Link | Operation | OperationNode) -> tuple[str, ...]:
+def items_of(part: Link | OperationLink | OperationNode) -> tuple[str, ...]:
     """The parameters of a part's call that the item fills."""
     if isinstance(part, Link):
         return part.items
@@ -258,7 +227,7 @@ class Collect:
 
 
 @record
-class Beside:
+class PulledEnding:
     """The ending that hands each item to the `zip` that reads it, as it asks for it."""
 
 
@@ -281,11 +250,11 @@ class Fold:
     initial: Argument
     ordered: bool
     saves: tuple[Save, ...]
-    combine: Combine | None = None
+    combine: CombineCall | None = None
     finish: Call | None = None
 
 
-Ending: TypeAlias = Collect | Beside | Join | Fold
+Ending: TypeAlias = Collect | PulledEnding | Join | Fold
 
 
 def fold_of(node: ReduceNode) -> Fold:
@@ -295,20 +264,20 @@ def fold_of(node: ReduceNode) -> Fold:
 
 
 @record(repr=False)
-class CompositeMapTaskNode(_Shown):
+class CompositeMapTaskNode(_ReprNode):
     """A source, the tasks and operations on its items and (once absorbed) its ending, run as one bounded stream.
 
     It ends with `most` results, where there is such a number: then no more links can follow.
     """
 
     source: IterNode | Mapped
-    links: Sequence[Link | Operation]
+    links: Sequence[Link | OperationLink]
     ending: Ending | None
     most: int | None = None
 
 
 @record(repr=False)
-class CompositeTaskNode(_Shown):
+class CompositeTaskNode(_ReprNode):
     """A chain of single calls that travels as one; each takes the value of the one before in its parameter."""
 
     first: Call

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import assert_never
 
 from daglite.ir.nodes import (
-    Beside,
     Collect,
     CompositeMapTaskNode,
     CompositeTaskNode,
@@ -18,15 +17,14 @@ from daglite.ir.nodes import (
     Link,
     MapTaskNode,
     Node,
-    Operation,
+    OperationLink,
     OperationNode,
+    PulledEnding,
     ReduceNode,
     SaveNode,
     TakeNode,
     TaskNode,
 )
-
-__all__ = ["node_text"]
 
 _SHOWN_LINKS = 3
 
@@ -62,13 +60,13 @@ def node_text(node: Node) -> str:
             assert_never(node)
 
 
-def _link(link: Link | Operation) -> str:
-    if isinstance(link, Operation):
+def _link(link: Link | OperationLink) -> str:
+    if isinstance(link, OperationLink):
         return _operation(link)
     return f"{'filter' if link.filters else 'then'} {link.call.function.name}"
 
 
-def _operation(of: Operation | OperationNode) -> str:
+def _operation(of: OperationLink | OperationNode) -> str:
     """The kind with what tells it from others: its task, or its numbers."""
     told = [of.call.function.name] if of.item is not None else [str(number) for _, number in of.numbers]
     return " ".join([of.kind, *told])
@@ -80,7 +78,7 @@ def _ending_text(ending: Ending | None) -> list[str]:
             return []
         case Collect():
             return ["collect"]
-        case Beside():
+        case PulledEnding():
             return ["beside"]
         case Join():
             return [f"join {ending.call.function.name}"]

@@ -7,13 +7,12 @@ from operator import is_not
 from typing import TYPE_CHECKING, TypeAlias, TypeGuard, TypeVar
 
 from daglite.functions import Function
-from daglite.ir.links import Links
+from daglite.ir.links import LinkedSequence
 from daglite.ir.nodes import (
-    Beside,
     Binding,
     Call,
     Collect,
-    Combine,
+    CombineCall,
     CompositeMapTaskNode,
     CompositeTaskNode,
     FilterNode,
@@ -25,8 +24,9 @@ from daglite.ir.nodes import (
     Mapped,
     MapTaskNode,
     Node,
-    Operation,
+    OperationLink,
     OperationNode,
+    PulledEnding,
     ReduceNode,
     SaveNode,
     TakeNode,
@@ -41,17 +41,6 @@ if TYPE_CHECKING:
 else:
     tokens = lazy("daglite.tokens")
 
-__all__ = [
-    "Family",
-    "children",
-    "consumers",
-    "family",
-    "postorder",
-    "readers_of",
-    "rebuild",
-    "same",
-    "with_children",
-]
 
 # Where each kind of part holds other parts, in the order in which data flows through them. A walk looks nowhere else.
 _READS: dict[type, tuple[str, ...]] = {
@@ -69,13 +58,13 @@ _READS: dict[type, tuple[str, ...]] = {
     Binding: ("argument",),
     Call: ("fixed", "bound"),
     Link: ("call",),
-    Operation: ("call", "other"),
+    OperationLink: ("call", "other"),
     Mapped: ("sources",),
     Collect: (),
-    Beside: (),
+    PulledEnding: (),
     Join: ("call",),
     Fold: ("call", "initial", "combine", "finish"),
-    Combine: ("call", "empty"),
+    CombineCall: ("call", "empty"),
 }
 _NODES = (
     TaskNode,
@@ -92,7 +81,7 @@ _NODES = (
 )
 _NODE_TYPES = frozenset(_NODES)
 _PARTS = tuple(kind for kind in _READS if kind not in _NODE_TYPES)
-_MANY = frozenset({tuple, Links})
+_MANY = frozenset({tuple, LinkedSequence})
 _P = TypeVar("_P")
 # Nodes, each after its children, with these.
 Family: TypeAlias = dict[Node, list[Node]]
@@ -221,7 +210,7 @@ def same(left: Node, right: Node) -> bool:
 
 def _same_parts(a: object, b: object, stack: list[tuple[object, object]]) -> bool:
     """Compare one level and push what is below it."""
-    a, b = (tuple(each) if type(each) is Links else each for each in (a, b))
+    a, b = (tuple(each) if type(each) is LinkedSequence else each for each in (a, b))
     if type(a) is not type(b):
         return False
     if isinstance(a, Function) and isinstance(b, Function):

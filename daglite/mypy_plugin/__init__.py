@@ -27,8 +27,6 @@ from daglite.mypy_plugin.calls import call_signature, map_result, map_signature,
 from daglite.mypy_plugin.chains import attempt_signature, chain_signature, flat_signature, reduce_signature
 from daglite.mypy_plugin.making import decorated_result, task_result
 
-__all__ = ["DaglitePlugin", "careful", "digest_of", "plugin"]
-
 C = TypeVar("C", MethodSigContext, MethodContext, FunctionContext)
 R = TypeVar("R")
 

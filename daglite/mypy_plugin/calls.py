@@ -19,8 +19,6 @@ from daglite.mypy_plugin.shapes import (
     without_fixed,
 )
 
-__all__ = ["call_signature", "map_result", "map_signature", "partial_result", "partial_signature"]
-
 _STREAM = "daglite.futures.items.IterFuture"
 _MODE = "map_mode"
 

@@ -41,7 +41,7 @@ from mypy.types import (
 
 from daglite.mypy_plugin.shapes import (
     Parameter,
-    Shape,
+    TaskSignature,
     call_of,
     keywords_of,
     name_of,
@@ -53,8 +53,6 @@ from daglite.mypy_plugin.shapes import (
     without_fixed,
 )
 
-__all__ = ["attempt_signature", "chain_signature", "flat_signature", "reduce_signature"]
-
 _FUTURE = "daglite.futures.values.Future"
 _ITEMS = "daglite.futures.items.Items"
 _FAILED = "daglite.failed.Failed"
@@ -64,7 +62,7 @@ _UNKNOWN = AnyType(TypeOfAny.special_form)
 
 
 @dataclass(frozen=True)
-class Chain:
+class ChainCall:
     """One `.then(task, ...)`, `.join(task, ...)` or `.reduce(task, ...)`."""
 
     context: MethodSigContext
@@ -123,7 +121,7 @@ class Chain:
             variables=[],
         )
 
-    def check_item(self, item: Type, parameter: Parameter, shape: Shape, *, what: str = "") -> bool:
+    def check_item(self, item: Type, parameter: Parameter, shape: TaskSignature, *, what: str = "") -> bool:
         """Report an item that its parameter does not take."""
         if is_subtype(item, parameter.type):
             return True
@@ -135,7 +133,7 @@ class Chain:
         )
         return False
 
-    def check_answer(self, shape: Shape) -> None:
+    def check_answer(self, shape: TaskSignature) -> None:
         """Report a task that answers with something else than yes or no."""
         if not is_subtype(shape.result, self.api.named_generic_type("builtins.bool", [])):
             self.api.fail(
@@ -145,7 +143,7 @@ class Chain:
                 code=ARG_TYPE,
             )
 
-    def _hint(self, item: Type, parameter: Parameter, shape: Shape) -> str:
+    def _hint(self, item: Type, parameter: Parameter, shape: TaskSignature) -> str:
         all_items, wanted = _item_of_list(item), _item_of_list(parameter.type)
         if self.method == "join" and all_items is not None and is_subtype(all_items, parameter.type):
             return '; use ".then" to give it one item at a time'
@@ -194,7 +192,9 @@ def attempt_signature(context: MethodSigContext) -> CallableType:
     return _applied(chain, result, item, gives)
 
 
-def _applied(chain: Chain, result: Instance, item: Type, gives: Callable[[Type], Type] | None = None) -> CallableType:
+def _applied(
+    chain: ChainCall, result: Instance, item: Type, gives: Callable[[Type], Type] | None = None
+) -> CallableType:
     """The signature of a chaining method that gives `item` to its task; `gives` tells the items that come of it."""
     context = chain.context
     given = get_proper_type(context.api.get_expression_type(chain.given))
@@ -282,7 +282,9 @@ def _reduce_types(plain: CallableType, task: Type, accumulator: Type, api: Check
     return [task, or_future(accumulator, api), *(values.get(place, one) for place, one in enumerate(rest))]
 
 
-def _check_fold(chain: Chain, shape: Shape, accumulator: Parameter, item: Parameter, streamed: Type) -> bool:
+def _check_fold(
+    chain: ChainCall, shape: TaskSignature, accumulator: Parameter, item: Parameter, streamed: Type
+) -> bool:
     """Report a task that cannot fold this stream: its order, its item, what it returns, what it still needs.
 
     Tells whether the order is right.
@@ -319,21 +321,21 @@ def _check_fold(chain: Chain, shape: Shape, accumulator: Parameter, item: Parame
     return not swapped
 
 
-def _chain(context: MethodSigContext) -> Chain | None:
+def _chain(context: MethodSigContext) -> ChainCall | None:
     """The call when the plugin can read it: a method call whose first argument is a plain positional one."""
     call = call_of(context.context)
     if call is None or not call.args or call.arg_kinds[0] is not ARG_POS or context.default_signature.name is None:
         return None
     keywords = keywords_of(call)
     method = context.default_signature.name.partition(" ")[0]
-    return None if keywords is None else Chain(context, call, method, call.args[0], keywords)
+    return None if keywords is None else ChainCall(context, call, method, call.args[0], keywords)
 
 
-def _task_of(shape: Shape) -> Parameter:
+def _task_of(shape: TaskSignature) -> Parameter:
     return Parameter(None, ARG_POS, shape.task)
 
 
-def _extras(chain: Chain, shape: Shape, filled: Sequence[Parameter]) -> list[Parameter]:
+def _extras(chain: ChainCall, shape: TaskSignature, filled: Sequence[Parameter]) -> list[Parameter]:
     """What a chain takes behind the task: values by position first, then what the call gives by name."""
     rest = [p for p in shape.parameters if p not in filled]
     types = {id(p): or_future(p.type, chain.api) for p in rest}
@@ -364,7 +366,7 @@ def _held_in(type_: Type) -> Type | None:
     return None if base is None else map_instance_to_supertype(proper, base).args[0]
 
 
-def _by_name(parameter: Parameter, chain: Chain) -> bool:
+def _by_name(parameter: Parameter, chain: ChainCall) -> bool:
     return parameter.kind in (ARG_NAMED, ARG_NAMED_OPT) or parameter.name in chain.keywords
 
 

@@ -10,8 +10,6 @@ from mypy.types import AnyType, CallableType, Instance, Parameters, Type, TypeVa
 
 from daglite.mypy_plugin.shapes import BASE, name_of
 
-__all__ = ["decorated_result", "task_result"]
-
 _ITERABLES = ("typing.Iterable", "typing.AsyncIterable")
 _STREAMS = ("typing.Iterator", "typing.AsyncIterator")
 

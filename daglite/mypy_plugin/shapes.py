@@ -37,22 +37,6 @@ from mypy.types import (
     get_proper_type,
 )
 
-__all__ = [
-    "BASE",
-    "Parameter",
-    "Shape",
-    "call_of",
-    "in_callee",
-    "keywords_of",
-    "name_of",
-    "named",
-    "or_future",
-    "shape_of",
-    "shown",
-    "signature",
-    "without_fixed",
-]
-
 BASE = "daglite.tasks.BaseTask"
 _PARTIALS = ("PartialTask", "PartialStreamTask")
 _OPTIONS = ("map_mode",)
@@ -78,7 +62,7 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class Shape:
+class TaskSignature:
     """What a task takes and gives."""
 
     task: Instance
@@ -95,7 +79,7 @@ class Shape:
         return [p for p in self.parameters if p.single and p.name not in taken]
 
 
-def shape_of(type_: Type) -> Shape | None:
+def shape_of(type_: Type) -> TaskSignature | None:
     """The shape of a task; None for anything else, and for tasks whose parameters are open or generic."""
     task = get_proper_type(type_)
     if not isinstance(task, Instance):
@@ -112,10 +96,10 @@ def shape_of(type_: Type) -> Shape | None:
     if kinds == [ARG_STAR, ARG_STAR2] and all(isinstance(one, AnyType) for one in types):
         return None
     listed = zip(parameters.arg_names, kinds, parameters.arg_types, strict=True)
-    return Shape(task, tuple(Parameter(name, kind, one) for name, kind, one in listed), result)
+    return TaskSignature(task, tuple(Parameter(name, kind, one) for name, kind, one in listed), result)
 
 
-def without_fixed(shape: Shape, call: CallExpr | None, name: str, api: CheckerPluginInterface) -> Shape:
+def without_fixed(shape: TaskSignature, call: CallExpr | None, name: str, api: CheckerPluginInterface) -> TaskSignature:
     """Report names that a partial task no longer takes, and take them all the same: one mistake, one message."""
     known = [p.name for p in shape.parameters if p.single and p.name is not None]
     if call is None or shape.task.type.name not in _PARTIALS or any(p.kind is ARG_STAR2 for p in shape.parameters):

@@ -16,14 +16,14 @@ from typing import cast
 
 from daglite.events import Observer
 from daglite.exceptions import ParameterError
-from daglite.observe.line import Line
+from daglite.observe.line import ProgressLine
 from daglite.observe.logs import Logging
-from daglite.observe.progress import Following
+from daglite.observe.progress import ProgressReporter
 from daglite.observe.report import Report
 from daglite.observe.timeline import Timeline
-from daglite.options import RunOptions
+from daglite.run_options import RunOptions
 
-__all__ = ["Following", "Line", "Logging", "Report", "Timeline", "observers_of"]
+__all__ = ["ProgressReporter", "ProgressLine", "Logging", "Report", "Timeline", "observers_of"]
 
 
 def observers_of(options: RunOptions, *, shown: bool) -> list[Observer]:
@@ -34,9 +34,9 @@ def observers_of(options: RunOptions, *, shown: bool) -> list[Observer]:
     found = _given(options.get("observers", ()))
     progress = cast("object", options.get("progress"))
     if progress is True or (progress is None and shown):
-        found.append(Following(Line()))
+        found.append(ProgressReporter(ProgressLine()))
     elif callable(progress):
-        found.append(Following(progress))
+        found.append(ProgressReporter(progress))
     elif progress not in (None, False):
         raise ParameterError(f"`progress` must be True, False, None or a function of one argument; got {progress!r}")
     trace = cast("object", options.get("trace"))
@@ -60,8 +60,12 @@ def _timeline(trace: str | os.PathLike[str]) -> Timeline:
 
 def _given(observers: object) -> list[Observer]:
     listed = list(observers) if isinstance(observers, Iterable) and not isinstance(observers, str) else None
-    if listed is None or any(not callable(getattr(observer, "notice", None)) for observer in listed):
-        raise ParameterError(f"`observers` must be a list of objects with a method `notice(event)`; got {observers!r}")
+    if listed is not None and any(hasattr(one, "notice") and not hasattr(one, "on_event") for one in listed):
+        raise ParameterError("the method `notice(event)` of an observer is now called `on_event(event)`")
+    if listed is None or any(not callable(getattr(observer, "on_event", None)) for observer in listed):
+        raise ParameterError(
+            f"`observers` must be a list of objects with a method `on_event(event)`; got {observers!r}"
+        )
     for observer in listed:
         if isinstance(observer, type):
             raise ParameterError(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["bytes_text", "clock_text", "count_text", "seconds_text"]
-
 _UNITS = ("KiB", "MiB", "GiB", "TiB")
 
 

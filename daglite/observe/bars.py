@@ -17,15 +17,13 @@ from rich.progress import (
 )
 
 from daglite.events import Progress
-from daglite.observe.line import Line
-
-__all__ = ["Bars"]
+from daglite.observe.line import ProgressLine
 
 # A run that is shorter shows nothing.
 _PATIENCE = 1.0
 
 
-class Bars:
+class ProgressBars:
     """A bar for each stage, on `console` (default: the error output). What runs less than a second is not shown.
 
     Where bars cannot be drawn (no terminal, a notebook without ipywidgets) it is a line, as without them.
@@ -75,7 +73,7 @@ class Bars:
             # The brackets are not meant as markup.
             label = f"{name}{progress.task}".replace("[", "\\[")
             self._tasks[progress.stage] = bars.add_task(label, total=progress.total, rate=0.0, more="")
-        more = f"{progress.alive:,} of {progress.window:,} in flight" if progress.window > 1 else ""
+        more = f"{progress.in_flight:,} of {progress.max_in_flight:,} in flight" if progress.max_in_flight > 1 else ""
         if progress.failed:
             more += f"  {progress.failed:,} failed"
         if progress.deaths:
@@ -90,8 +88,8 @@ class Bars:
         )
 
 
-def _instead(console: Console) -> Line | None:
+def _instead(console: Console) -> ProgressLine | None:
     """The line where bars cannot be drawn: they need a screen, and in a notebook they are widgets."""
     if console.is_jupyter:
-        return None if importlib.util.find_spec("ipywidgets") else Line()
-    return None if console.is_terminal else Line(cast("TextIO", console.file))
+        return None if importlib.util.find_spec("ipywidgets") else ProgressLine()
+    return None if console.is_terminal else ProgressLine(cast("TextIO", console.file))

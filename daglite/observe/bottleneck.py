@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from daglite.capacity import (
+from daglite.observe.amounts import seconds_text
+from daglite.observe.measures import StageTotals, StepReport
+from daglite.options import Limits
+from daglite.program import Program, Step, StreamStage, steps_of
+from daglite.records import record, replace
+from daglite.scaling import (
     TOLLS,
-    Part,
+    CoordinatorPart,
     PartKind,
-    Seen,
+    StreamStats,
     advice,
     fitted,
     is_bottleneck,
@@ -17,25 +22,18 @@ from daglite.capacity import (
     most_workers,
     slowest,
 )
-from daglite.observe.amounts import seconds_text
-from daglite.observe.measures import Stage, StepReport
-from daglite.options import Limits
-from daglite.program import Program, Step, StreamStage, steps_of
-from daglite.records import record, replace
-from daglite.shorten import counted
-
-__all__ = ["Watched", "bottlenecks", "engine_of", "expected", "seen_of"]
+from daglite.short_repr import counted
 
 # What bounds nothing: to see what a larger window would change.
-_ROOMY = Limits(window=10**9, batch=10**9)
+_ROOMY = Limits(max_in_flight=10**9, max_batch_size=10**9)
 
 
 @record
-class Watched:
+class ObservedRun:
     """The streams of a run that was seen, by the numbers of their stages, and its engine."""
 
     engine: str
-    streams: Mapping[int, Seen]
+    streams: Mapping[int, StreamStats]
 
 
 def engine_of(runtime: str) -> str:
@@ -45,7 +43,7 @@ def engine_of(runtime: str) -> str:
     return name if name in TOLLS or name == "inline" else "processes"
 
 
-def seen_of(program: Program, stages: Mapping[int, Stage], steps: Sequence[StepReport]) -> dict[int, Seen]:
+def seen_of(program: Program, stages: Mapping[int, StageTotals], steps: Sequence[StepReport]) -> dict[int, StreamStats]:
     """What was seen of each stream that flowed."""
     streams = [(number, stage) for number, stage in enumerate(program.stages) if isinstance(stage, StreamStage)]
     return {
@@ -55,7 +53,7 @@ def seen_of(program: Program, stages: Mapping[int, Stage], steps: Sequence[StepR
     }
 
 
-def bottlenecks(watched: Watched, program: Program) -> Iterator[str]:
+def bottlenecks(watched: ObservedRun, program: Program) -> Iterator[str]:
     """A sentence for each stream of a run whose workers waited for the coordinator."""
     toll = TOLLS.get(watched.engine, TOLLS["processes"])
     for number, seen in watched.streams.items():
@@ -71,7 +69,7 @@ def bottlenecks(watched: Watched, program: Program) -> Iterator[str]:
         )
 
 
-def expected(program: Program, engine: str, workers: int, watched: Watched | None) -> Iterator[str]:
+def expected(program: Program, engine: str, workers: int, watched: ObservedRun | None) -> Iterator[str]:
     """What is to be expected of the coordinator of so many workers: a sentence or two for each stream."""
     streams = [(number, stage) for number, stage in enumerate(program.stages) if isinstance(stage, StreamStage)]
     for number, stage in streams:
@@ -87,7 +85,9 @@ def expected(program: Program, engine: str, workers: int, watched: Watched | Non
             yield _unseen(where, stage, engine, workers)
 
 
-def _as_seen(where: str, stage: StreamStage, engine: str, workers: int, seen: Seen, engine_seen: str) -> Iterator[str]:
+def _as_seen(
+    where: str, stage: StreamStage, engine: str, workers: int, seen: StreamStats, engine_seen: str
+) -> Iterator[str]:
     load, toll = fitted(seen, TOLLS.get(engine_seen, TOLLS["processes"]))
     if engine != engine_seen:
         load, toll = replace(load, here=load.here + max(0.0, TOLLS[engine].item - toll.item)), TOLLS[engine]
@@ -129,22 +129,22 @@ def _away(stage: StreamStage) -> bool:
     return stage.folds_on_workers or any(not link.function.here for link in stage.links)
 
 
-def _seen(planned: StreamStage, stage: Stage, reports: Sequence[StepReport]) -> Seen:
+def _seen(planned: StreamStage, stage: StageTotals, reports: Sequence[StepReport]) -> StreamStats:
     kinds = _kinds(planned)
     # A join is called once, when all has flowed.
     pairs = [(step, report) for step, report in zip(steps_of(planned), reports, strict=True) if step.number in kinds]
-    here, away = list[Part](), 0.0
+    here, away = list[CoordinatorPart](), 0.0
     for step, report in pairs:
         kind, seconds = kinds[step.number], report.busy or 0.0
         if kind is None:
             away += seconds
         else:
-            here.append(Part(kind, _name(planned, step), seconds))
+            here.append(CoordinatorPart(kind, _name(planned, step), seconds))
     first = reports[0]
     items = first.items_out if isinstance(planned.source, Step) else first.items_in
     moved = stage.sent_bytes + stage.back_bytes
     work = stage.work or away
-    return Seen(stage.flowing, stage.workers, items or 0, stage.batches, moved, stage.busy, work, tuple(here))
+    return StreamStats(stage.flowing, stage.workers, items or 0, stage.batches, moved, stage.busy, work, tuple(here))
 
 
 def _kinds(stage: StreamStage) -> dict[int, PartKind | None]:
@@ -158,18 +158,18 @@ def _kinds(stage: StreamStage) -> dict[int, PartKind | None]:
     return found
 
 
-def _tasks_here(stage: StreamStage) -> Iterator[Part]:
+def _tasks_here(stage: StreamStage) -> Iterator[CoordinatorPart]:
     """The user's own functions that the coordinator calls for each item; nobody knows how long they take."""
     kinds, silent = _kinds(stage), {operation.step.number for operation in stage.operations if not operation.asked}
     for step in steps_of(stage):
         kind = kinds.get(step.number)
         if kind is not None and step.number not in silent:
-            yield Part(kind, step.function.name, 0.0)
+            yield CoordinatorPart(kind, step.function.name, 0.0)
 
 
 def _name(stage: StreamStage, step: Step) -> str:
     return next((one.kind for one in stage.operations if one.step is step and not one.asked), step.function.name)
 
 
-def _named(part: Part) -> str:
+def _named(part: CoordinatorPart) -> str:
     return "moving items" if part.kind == "moving" else f"{part.kind} '{part.name}'"

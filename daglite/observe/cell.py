@@ -12,16 +12,14 @@ from typing import Protocol, cast
 from IPython.core.getipython import get_ipython
 from IPython.display import DisplayHandle
 
-__all__ = ["Cell", "in_notebook"]
 
-
-class _Handle(Protocol):
+class _DisplayHandle(Protocol):
     def display(self, shown: dict[str, str], /, *, raw: bool) -> object: ...
     def update(self, shown: dict[str, str], /, *, raw: bool) -> object: ...
 
 
 # What IPython does not annotate.
-_made = cast("Callable[[], _Handle]", DisplayHandle)
+_made = cast("Callable[[], _DisplayHandle]", DisplayHandle)
 _shell = cast("Callable[[], object]", get_ipython)
 
 
@@ -30,11 +28,11 @@ def in_notebook() -> bool:
     return hasattr(_shell(), "kernel")
 
 
-class Cell:
+class NotebookCell:
     """The place below the cell that runs now."""
 
     def __init__(self) -> None:
-        self._handle: _Handle | None = None
+        self._handle: _DisplayHandle | None = None
 
     def show(self, line: str) -> None:
         shown = {"text/plain": line}

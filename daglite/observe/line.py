@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Literal, TextIO
 from daglite.events import Progress
 from daglite.lazy import lazy
 from daglite.observe.amounts import clock_text
-from daglite.shorten import counted
+from daglite.short_repr import counted
 
 if TYPE_CHECKING:
     import daglite.observe.cell as cells
 else:
     cells = lazy("daglite.observe.cell")
 
-__all__ = ["Line", "line_text"]
 
 # A run that is shorter shows nothing.
 _PATIENCE = 1.0
@@ -29,7 +28,7 @@ _SELDOM = 10.0
 _DRAWING = threading.Lock()
 
 
-class Line:
+class ProgressLine:
     """Shows progress on `stream`; without one on the error output, or below the cell of a notebook.
 
     What runs less than a second is not shown.
@@ -40,7 +39,7 @@ class Line:
         self._kind: Literal["terminal", "notebook", "plain"] = "plain"
         self._drawn = False
         self._written = 0.0
-        self._cell: cells.Cell | None = None
+        self._cell: cells.NotebookCell | None = None
 
     def __call__(self, progress: Progress) -> None:
         if not self._drawn and (progress.ended or progress.seconds < _PATIENCE or not self._begin()):
@@ -65,7 +64,7 @@ class Line:
             terminal = self._out().isatty()
             notebook = self._stream is None and "ipykernel" in sys.modules and cells.in_notebook()
             self._kind = "terminal" if terminal else "notebook" if notebook else "plain"
-            self._cell = cells.Cell() if self._kind == "notebook" else None
+            self._cell = cells.NotebookCell() if self._kind == "notebook" else None
         return True
 
     def _out(self) -> TextIO:
@@ -88,7 +87,7 @@ class Line:
 def line_text(progress: Progress) -> str:
     """The line: `[2/3] price  12,300 of 50,000 (24 %)  1,230/s  0:31 left  212 of 1,024 in flight`."""
     parts = [f"[{progress.stage + 1}/{progress.stages}] {progress.task}" if progress.stages > 1 else progress.task]
-    if progress.window:
+    if progress.max_in_flight:
         if progress.total is None:
             parts.append(f"{progress.done:,} done")
         else:
@@ -98,8 +97,8 @@ def line_text(progress: Progress) -> str:
     parts.append(clock_text(progress.seconds))
     if progress.left is not None and not progress.ended:
         parts.append(f"{clock_text(progress.left)} left")
-    if progress.window > 1 and not progress.ended:
-        parts.append(f"{progress.alive:,} of {progress.window:,} in flight")
+    if progress.max_in_flight > 1 and not progress.ended:
+        parts.append(f"{progress.in_flight:,} of {progress.max_in_flight:,} in flight")
     if progress.failed:
         parts.append(f"{progress.failed:,} failed")
     if progress.deaths:

@@ -17,9 +17,7 @@ from daglite.events import (
 )
 from daglite.observe.amounts import seconds_text
 from daglite.program import Program, steps_of
-from daglite.shorten import counted
-
-__all__ = ["Logging"]
+from daglite.short_repr import counted
 
 
 class Logging:
@@ -35,7 +33,7 @@ class Logging:
         self._stages: dict[int, float] = {}
         self._streams: dict[int, StreamOpened] = {}
 
-    def notice(self, event: Event, /) -> None:
+    def on_event(self, event: Event, /) -> None:
         match event:
             case RunStarted():
                 self._program, self._began = event.program, event.at
@@ -70,7 +68,9 @@ class Logging:
     def _end(self, event: StageEnded) -> None:
         seconds = seconds_text(event.at - self._stages.pop(event.stage, event.at))
         opened = self._streams.pop(event.stage, None)
-        what = "" if opened is None else f": {counted(opened.gauge.done, 'item')}, {opened.gauge.peak:,} alive at most"
+        what = (
+            "" if opened is None else f": {counted(opened.gauge.done, 'item')}, {opened.gauge.peak:,} in flight at most"
+        )
         self._log.log(self._level, "stage %d ends after %s%s", event.stage, seconds, what)
 
     def _tasks(self, stage: int) -> str:

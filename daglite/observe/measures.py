@@ -6,7 +6,17 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from daglite.events import Answered, Called, Delivered, Gauge, Pulled, Sent, StepTime, StreamOpened, Waited
+from daglite.events import (
+    BatchCompleted,
+    CompletedLocally,
+    Delivered,
+    Gauge,
+    Pulled,
+    Sent,
+    StepTime,
+    StreamOpened,
+    Waited,
+)
 from daglite.program import (
     CallStage,
     MaterialiseStage,
@@ -19,8 +29,6 @@ from daglite.program import (
     steps_of,
 )
 from daglite.records import record
-
-__all__ = ["Stage", "Step", "StepReport", "StreamReport", "Worker", "WorkerReport", "reported_steps"]
 
 
 @record(eq=True)
@@ -52,7 +60,7 @@ class StepReport:
 
 @record(eq=True)
 class StreamReport:
-    """One stream: its workers (0: it stayed in the coordinator), its window, the most items alive at one time.
+    """One stream: its workers (0: it stayed in the coordinator), its window, the most items in flight at one time.
 
     `lost` counts items whose worker died under them or behind them in a batch. Of its `seconds` the coordinator was at
     work for `busy` (None where there are no workers), and its workers, all together, for `work`.
@@ -83,7 +91,7 @@ class WorkerReport:
 
 
 @dataclass
-class Step:
+class StepTotals:
     """Sums over the clocks of one step."""
 
     seconds: float = 0.0
@@ -101,7 +109,7 @@ class Step:
 
 
 @dataclass
-class Worker:
+class WorkerTotals:
     """Sums over one worker."""
 
     began: float
@@ -110,7 +118,7 @@ class Worker:
     items: int = 0
     seconds: float = 0.0
 
-    def answered(self, event: Answered) -> None:
+    def answered(self, event: BatchCompleted) -> None:
         self.batches += 1
         self.items += event.done
         self.seconds += event.seconds
@@ -121,7 +129,7 @@ class Worker:
 
 
 @dataclass
-class Part:
+class SegmentTotals:
     """Sums over one segment of a stream."""
 
     batches: int = 0
@@ -131,7 +139,7 @@ class Part:
 
 
 @dataclass
-class Stage:
+class StageTotals:
     """Sums over one stage."""
 
     began: float = 0.0
@@ -152,7 +160,7 @@ class Stage:
     on_workers: float = 0.0
     on_consumer: float = 0.0
     lost: int = 0
-    parts: dict[int, Part] = field(default_factory=lambda: defaultdict(Part))
+    parts: dict[int, SegmentTotals] = field(default_factory=lambda: defaultdict(SegmentTotals))
 
     def open(self, event: StreamOpened) -> None:
         self.opened = event
@@ -173,7 +181,7 @@ class Stage:
     def sent(self, event: Sent) -> None:
         self.sent_bytes += event.nbytes
 
-    def answered(self, event: Answered) -> None:
+    def answered(self, event: BatchCompleted) -> None:
         self.batches += 1
         self.back_bytes += event.nbytes
         self.done += event.done
@@ -187,13 +195,13 @@ class Stage:
         part.arrived += event.items
         part.passing += event.seconds
 
-    def called(self, event: Called) -> None:
+    def called(self, event: CompletedLocally) -> None:
         self.calls += event.items
 
     def waited(self, event: Waited) -> None:
         seconds = event.seconds + event.short
         match event.on:
-            case "window":
+            case "max_in_flight":
                 self.on_window += seconds
             case "workers":
                 self.on_workers += seconds
@@ -217,30 +225,32 @@ class Stage:
 
     def report(self, number: int) -> StreamReport:
         assert self.opened is not None
-        window, sent, back = self.opened.window, self.sent_bytes, self.back_bytes
+        window, sent, back = self.opened.max_in_flight, self.sent_bytes, self.back_bytes
         peak = self.peak if self.ended is not None else self.opened.gauge.peak
         return StreamReport(
             number, self.workers, window, peak, self.batches, sent, back, self.lost, self.flowing, self.busy, self.work
         )
 
 
-class _Nothing:
-    pulled = done = alive = peak = failed = 0
+class _NoMeasure:
+    pulled = done = in_flight = peak = failed = 0
 
 
-_NOTHING: Gauge = _Nothing()
+_NOTHING: Gauge = _NoMeasure()
 
 
 def _without_gauge(opened: StreamOpened) -> StreamOpened:
-    return StreamOpened(opened.at, opened.stage, opened.workers, opened.window, opened.length, _NOTHING)
+    return StreamOpened(opened.at, opened.stage, opened.workers, opened.max_in_flight, opened.length, _NOTHING)
 
 
-def reported_steps(program: Program, stages: Mapping[int, Stage], steps: Mapping[int, Step]) -> Iterator[StepReport]:
+def reported_steps(
+    program: Program, stages: Mapping[int, StageTotals], steps: Mapping[int, StepTotals]
+) -> Iterator[StepReport]:
     """The steps in the order of `explain`."""
     for number, stage in enumerate(program.stages):
         for position, step in enumerate(steps_of(stage)):
-            sums = stages.get(number, Stage())
-            yield _Row(number, stage, sums, step, steps.get(step.number, Step()), steps).report(position)
+            sums = stages.get(number, StageTotals())
+            yield _StepRow(number, stage, sums, step, steps.get(step.number, StepTotals()), steps).report(position)
 
 
 def _here(segment: Segment) -> bool:
@@ -255,15 +265,15 @@ def _fronted(planned: StreamStage) -> bool:
 
 
 @dataclass
-class _Row:
+class _StepRow:
     """One step on its way into a report."""
 
     number: int
     planned: PlannedStage
-    stage: Stage
+    stage: StageTotals
     step: PlannedStep
-    clock: Step
-    clocks: Mapping[int, Step]
+    clock: StepTotals
+    clocks: Mapping[int, StepTotals]
 
     def report(self, position: int) -> StepReport:
         match self.planned:

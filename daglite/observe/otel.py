@@ -9,8 +9,8 @@ from opentelemetry.trace import Span, Status, StatusCode, Tracer
 from opentelemetry.util.types import AttributeValue
 
 from daglite.events import (
-    Answered,
-    Called,
+    BatchCompleted,
+    CompletedLocally,
     Detail,
     Event,
     Lost,
@@ -22,8 +22,6 @@ from daglite.events import (
     WorkerEnded,
 )
 from daglite.program import Program, steps_of
-
-__all__ = ["OpenTelemetry"]
 
 
 class OpenTelemetry:
@@ -42,7 +40,7 @@ class OpenTelemetry:
         self._stages: dict[int, Span] = {}
         self._streams: dict[int, StreamOpened] = {}
 
-    def notice(self, event: Event, /) -> None:
+    def on_event(self, event: Event, /) -> None:
         run = self._run
         if isinstance(event, RunStarted):
             self._begin(event)
@@ -72,13 +70,13 @@ class OpenTelemetry:
                 )
             case StreamOpened():
                 self._streams[event.stage] = event
-                facts = {"daglite.workers": event.workers, "daglite.window": event.window}
+                facts = {"daglite.workers": event.workers, "daglite.max_in_flight": event.max_in_flight}
                 self._stages[event.stage].set_attributes(facts)
             case StageEnded():
                 self._end_stage(event.stage, when)
-            case Answered() if event.began is not None:
+            case BatchCompleted() if event.began is not None:
                 self._batch(event, event.began, event.worker, event.done)
-            case Called() if self.detail == "steps" and event.seconds:
+            case CompletedLocally() if self.detail == "steps" and event.seconds:
                 self._batch(event, event.at - event.seconds, None, event.items)
             case WorkerEnded():
                 facts = {
@@ -106,7 +104,7 @@ class OpenTelemetry:
             span.set_attributes({"daglite.items": opened.gauge.done, "daglite.peak": opened.gauge.peak})
         span.end(when)
 
-    def _batch(self, event: Answered | Called, began: float, worker: int | None, items: int) -> None:
+    def _batch(self, event: BatchCompleted | CompletedLocally, began: float, worker: int | None, items: int) -> None:
         facts: dict[str, AttributeValue] = {
             "daglite.items": items,
             "daglite.worker": worker if worker is not None else "coordinator",

@@ -13,9 +13,7 @@ from typing import Any, NamedTuple, cast
 from daglite.exceptions import DagliteError
 from daglite.observe.amounts import count_text, seconds_text
 from daglite.observe.timeline import BESIDE, COORDINATOR, FORMAT, SOURCE
-from daglite.shorten import counted
-
-__all__ = ["TraceError", "page"]
+from daglite.short_repr import counted
 
 # The drawing, in units of its own; a slice that is smaller than one is drawn together with its neighbours.
 _LEFT, _WIDTH, _LANE, _BAR = 110, 1090, 26, 18
@@ -79,7 +77,7 @@ class _Trace:
     runtime: str
     end: float
     lanes: list[_Lane]
-    alive: dict[str, list[tuple[float, float]]]
+    in_flight: dict[str, list[tuple[float, float]]]
     error: str | None
 
     @property
@@ -127,7 +125,7 @@ def _read(text: str) -> _Trace:
         raise TraceError(f"this is not a trace that `trace=` of a run has written (format {FORMAT})")
     events = cast("list[dict[str, Any]]", whole["traceEvents"])
     lanes: dict[int, _Lane] = {}
-    alive: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    in_flight: dict[str, list[tuple[float, float]]] = defaultdict(list)
     error, end = None, 0.0
     for event in events:
         lane = lanes.setdefault(event["tid"], _Lane(event["tid"], str(event["tid"])))
@@ -146,12 +144,12 @@ def _read(text: str) -> _Trace:
                 error = args["error"] if event["name"] == "failed" else error
                 lane.marks.append((began, f"{event['name']} {args}"))
             case "C":
-                alive[event["name"]].append((began, args["items"]))
+                in_flight[event["name"]].append((began, args["items"]))
             case _:
                 pass
     in_order = sorted(lanes.values(), key=lambda lane: (lane.order, lane.number))
     shown = [lane for lane in in_order if lane.slices or lane.marks or lane.number > COORDINATOR]
-    return _Trace(facts["title"], facts["runtime"], max(end, 1.0), shown, dict(alive), error)
+    return _Trace(facts["title"], facts["runtime"], max(end, 1.0), shown, dict(in_flight), error)
 
 
 def _repaired(text: str) -> object:
@@ -172,7 +170,7 @@ def _key(colours: dict[str, str]) -> Iterator[str]:
 
 
 def _drawing(trace: _Trace, colours: dict[str, str]) -> Iterator[str]:
-    alive_height = 60 if trace.alive else 0
+    alive_height = 60 if trace.in_flight else 0
     height = _LANE * len(trace.lanes) + alive_height + 40
     yield f'<svg viewBox="0 0 {_LEFT + _WIDTH + 10} {height}" role="img" aria-label="what ran when">'
     scale = _WIDTH / trace.end
@@ -220,11 +218,11 @@ def _together(slices: Sequence[_Slice], smallest: float) -> Iterator[_Slice]:
 
 
 def _curve(trace: _Trace, top: float, height: float, scale: float) -> Iterator[str]:
-    """How many items are alive, the most of each unit of width."""
-    most = max(count for points in trace.alive.values() for _, count in points) or 1
-    yield f'<text x="{_LEFT - 8}" y="{top + 10}" text-anchor="end">{count_text(int(most))} alive</text>'
+    """How many items are in flight, the most of each unit of width."""
+    most = max(count for points in trace.in_flight.values() for _, count in points) or 1
+    yield f'<text x="{_LEFT - 8}" y="{top + 10}" text-anchor="end">{count_text(int(most))} in flight</text>'
     yield f'<text x="{_LEFT - 8}" y="{top + height}" text-anchor="end">0</text>'
-    for points in trace.alive.values():
+    for points in trace.in_flight.values():
         highest: dict[int, float] = {}
         for at, count in points:
             x = int(at * scale)

@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import Callable
 
 from daglite.events import (
-    Beat,
     Detail,
     Event,
+    Heartbeat,
     Progress,
     RunEnded,
     RunStarted,
@@ -19,13 +19,11 @@ from daglite.events import (
 )
 from daglite.program import Program, steps_of
 
-__all__ = ["Following"]
-
 # The rate is that of so many last seconds.
 _LATELY = 10.0
 
 
-class Following:
+class ProgressReporter:
     """Calls `show(progress)` on the beats of a run and at its end. It asks for nothing that costs the run anything."""
 
     detail: Detail = "stages"
@@ -40,7 +38,7 @@ class Following:
         self._last: StreamOpened | None = None
         self._lately: deque[tuple[float, int]] = deque()
 
-    def notice(self, event: Event, /) -> None:
+    def on_event(self, event: Event, /) -> None:
         match event:
             case RunStarted():
                 self.__init__(self._show)  # type: ignore[misc]  # a new run begins with nothing
@@ -54,7 +52,7 @@ class Following:
                 self._open.pop(event.stage, None)
             case WorkerEnded():
                 self._deaths += event.why == "died"
-            case Beat() | RunEnded():
+            case Heartbeat() | RunEnded():
                 self._tell(event.at, ended=isinstance(event, RunEnded))
                 if isinstance(event, RunEnded):
                     # Its gauge holds what it counts.
@@ -70,17 +68,17 @@ class Following:
         streams = [opened for opened in self._open.values() if opened is not None]
         opened = streams[-1] if streams else self._last if ended else None
         stage = opened.stage if opened is not None else next(reversed(self._open), len(program.stages) - 1)
-        done, total, alive, window, failed = 0, None, 0, 0, 0
+        done, total, in_flight, window, failed = 0, None, 0, 0, 0
         if opened is not None:
             gauge = opened.gauge
-            done, total, alive, window = gauge.done, opened.length, gauge.alive, opened.window
+            done, total, in_flight, window = gauge.done, opened.length, gauge.in_flight, opened.max_in_flight
             failed = gauge.failed
         rate = self._rate(at, done)
         left = (total - done) / rate if total is not None and rate > 0 else None
         task = steps_of(program.stages[stage])[-1].function.name
         stages, seconds = len(program.stages), at - self._began
         told = Progress(
-            stage, stages, task, done, total, alive, window, seconds, rate, left, self._deaths, ended, failed
+            stage, stages, task, done, total, in_flight, window, seconds, rate, left, self._deaths, ended, failed
         )
         self._show(told)
 

@@ -6,13 +6,13 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from daglite.events import (
-    Answered,
-    Called,
+    BatchCompleted,
+    CompletedLocally,
     Delivered,
     Detail,
     Event,
     Lost,
-    Merged,
+    PartialsMerged,
     Pulled,
     RunEnded,
     RunStarted,
@@ -27,10 +27,16 @@ from daglite.events import (
 )
 from daglite.exceptions import TaskError
 from daglite.observe import bottleneck, sheet
-from daglite.observe.measures import Stage, Step, StepReport, StreamReport, Worker, WorkerReport, reported_steps
+from daglite.observe.measures import (
+    StageTotals,
+    StepReport,
+    StepTotals,
+    StreamReport,
+    WorkerReport,
+    WorkerTotals,
+    reported_steps,
+)
 from daglite.program import Program
-
-__all__ = ["Report"]
 
 
 class Report:
@@ -50,12 +56,12 @@ class Report:
     detail: Detail = "steps"
 
     def __init__(self) -> None:
-        self._run = _Run()
+        self._run = _RunTotals()
 
-    def notice(self, event: Event, /) -> None:
+    def on_event(self, event: Event, /) -> None:
         if isinstance(event, RunStarted):
-            self._run = _Run(event.program, event.runtime, event.at)
-        self._run.notice(event)
+            self._run = _RunTotals(event.program, event.runtime, event.at)
+        self._run.on_event(event)
 
     @property
     def seconds(self) -> float:
@@ -95,11 +101,11 @@ class Report:
         """What was run."""
         return self._run.program
 
-    def watched(self) -> bottleneck.Watched:
+    def watched(self) -> bottleneck.ObservedRun:
         """The streams of the run, for `plan.explain(report=...)`."""
         run = self._run
         streams = bottleneck.seen_of(run.begun(), run.stages, self.steps)
-        return bottleneck.Watched(bottleneck.engine_of(run.runtime), streams)
+        return bottleneck.ObservedRun(bottleneck.engine_of(run.runtime), streams)
 
     @property
     def deaths(self) -> int:
@@ -128,7 +134,7 @@ class Report:
 
 
 @dataclass
-class _Run:
+class _RunTotals:
     """What is known of a run so far."""
 
     program: Program | None = None
@@ -137,9 +143,9 @@ class _Run:
     ended: float = 0.0
     error: str | None = None
     deaths: int = 0
-    stages: dict[int, Stage] = field(default_factory=lambda: defaultdict(Stage))
-    steps: dict[int, Step] = field(default_factory=lambda: defaultdict(Step))
-    workers: dict[int, Worker] = field(default_factory=dict)
+    stages: dict[int, StageTotals] = field(default_factory=lambda: defaultdict(StageTotals))
+    steps: dict[int, StepTotals] = field(default_factory=lambda: defaultdict(StepTotals))
+    workers: dict[int, WorkerTotals] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
@@ -150,15 +156,15 @@ class _Run:
             raise TaskError("there is nothing to report yet: give the report to a run, `plan.run(observers=[report])`")
         return self.program
 
-    def notice(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         self.ended = max(self.ended, event.at)
         match event:
-            case Answered():
+            case BatchCompleted():
                 self.stages[event.stage].answered(event)
                 self._step(event.steps)
                 if event.worker is not None:
                     self._worker(event.worker, event.sent).answered(event)
-            case Merged():
+            case PartialsMerged():
                 self.stages[event.stage].work += event.seconds
                 if event.worker is not None:
                     self._worker(event.worker, event.sent).seconds += event.seconds
@@ -168,7 +174,7 @@ class _Run:
                 self.stages[event.stage].pulled(event)
             case Delivered():
                 self.stages[event.stage].delivered(event)
-            case Called():
+            case CompletedLocally():
                 self.stages[event.stage].called(event)
                 self._step(event.steps)
             case Waited():
@@ -193,8 +199,8 @@ class _Run:
             case _:
                 pass
 
-    def _worker(self, worker: int, at: float) -> Worker:
-        return self.workers.setdefault(worker, Worker(at))
+    def _worker(self, worker: int, at: float) -> WorkerTotals:
+        return self.workers.setdefault(worker, WorkerTotals(at))
 
     def _step(self, times: tuple[StepTime, ...]) -> None:
         for time in times:

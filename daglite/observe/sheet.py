@@ -11,9 +11,7 @@ from daglite.explain.columns import WIDTH, wrapped
 from daglite.observe.amounts import bytes_text, count_text, seconds_text
 from daglite.observe.measures import StepReport, StreamReport, WorkerReport
 from daglite.program import Program
-from daglite.shorten import counted
-
-__all__ = ["lines"]
+from daglite.short_repr import counted
 
 # A longer table loses its middle.
 _MOST = 40
@@ -81,8 +79,8 @@ def _worker(worker: WorkerReport) -> tuple[str, ...]:
 
 def _stream(stream: StreamReport, blocked: float) -> str:
     if not stream.workers:
-        return f"stream {stream.stage}: in the coordinator, one item alive at a time"
-    window = f"{stream.peak:,} of {counted(stream.window, 'item')} alive at most"
+        return f"stream {stream.stage}: in the coordinator, one item in flight at a time"
+    window = f"{stream.peak:,} of {counted(stream.window, 'item')} in flight at most"
     workers, batches = counted(stream.workers, "worker"), counted(stream.batches, "batch", "batches")
     moved = f"{bytes_text(stream.sent)} to {workers}, {bytes_text(stream.back)} back"
     return f"stream {stream.stage}: {window}; {batches}, {moved}; blocked {seconds_text(blocked)} by a full window"

@@ -13,13 +13,13 @@ import os
 from typing import TextIO, TypeAlias
 
 from daglite.events import (
-    Answered,
-    Called,
+    BatchCompleted,
+    CompletedLocally,
     Delivered,
     Detail,
     Event,
     Lost,
-    Merged,
+    PartialsMerged,
     Pulled,
     RunEnded,
     RunStarted,
@@ -32,8 +32,6 @@ from daglite.events import (
     WorkerStarted,
 )
 from daglite.program import CallStage, MaterialiseStage, Program, Stage, Step, StreamStage, is_beside, steps_of
-
-__all__ = ["BESIDE", "COORDINATOR", "FORMAT", "SOURCE", "Timeline"]
 
 FORMAT = "daglite-trace-1"
 # The numbers of two lanes; those of workers are their process ids, or the system's ids of their threads.
@@ -48,8 +46,8 @@ _LONG = 0.0001
 # How many steps of a batch are told.
 _MOST_STEPS = 20
 # What comes for each batch, and how many of it wait to be written; a beat of the run does not let them wait longer.
-_Often: TypeAlias = Answered | Called | Delivered | Merged | Pulled | Waited
-_OFTEN = (Answered, Delivered, Pulled, Waited, Called, Merged)
+_Often: TypeAlias = BatchCompleted | CompletedLocally | Delivered | PartialsMerged | Pulled | Waited
+_OFTEN = (BatchCompleted, Delivered, Pulled, Waited, CompletedLocally, PartialsMerged)
 _MOST_WAITING = 256
 
 
@@ -78,7 +76,7 @@ class Timeline:
         self._names: dict[tuple[int, str], str] = {}
         self._steps: dict[int, str] = {}
 
-    def notice(self, event: Event, /) -> None:
+    def on_event(self, event: Event, /) -> None:
         if isinstance(event, _OFTEN):
             self._waiting.append(event)
             if len(self._waiting) >= _MOST_WAITING:
@@ -106,7 +104,7 @@ class Timeline:
 
     def _batch_lines(self, event: _Often) -> str:
         match event:
-            case Answered():
+            case BatchCompleted():
                 began = event.at - event.seconds if event.began is None else event.began
                 facts = f'"done": {event.done}, "first": {event.first}, "batch": {event.batch}'
                 steps = ", ".join(
@@ -126,15 +124,15 @@ class Timeline:
                 line = self._slice(COORDINATOR, "ending", event.stage, began, event.seconds, event.items)
                 # Items are counted up to where they leave the first segment: behind it they are others.
                 return line if event.segment else line + self._count(event.stage, event.at, -event.items)
-            case Merged():
+            case PartialsMerged():
                 began = event.at - event.seconds if event.began is None else event.began
                 lane = self._lane_of_batch(event.worker, began, event.seconds)
                 more = f', "parts": {event.parts}, "waited": {1e6 * max(0.0, began - event.sent):.1f}'
                 return self._slice(lane, "merge", event.stage, began, event.seconds, 0, more)
-            case Called() if not event.seconds:
+            case CompletedLocally() if not event.seconds:
                 # Here and there in a whole stream: nobody knows when.
                 return ""
-            case Called():
+            case CompletedLocally():
                 lane = self._lane_of_calls(event.stage)
                 return self._slice(lane, "task", event.stage, event.at - event.seconds, event.seconds, event.items)
             case Waited() if event.on == "consumer" or not event.seconds:
@@ -254,10 +252,10 @@ class Timeline:
 
     def _count(self, stage: int, at: float, change: int) -> str:
         # Less than nothing for a moment: the helper may deliver what a pull that still goes on has given.
-        alive = self._alive[stage] = self._alive.get(stage, 0) + change
+        in_flight = self._alive[stage] = self._alive.get(stage, 0) + change
         return (
-            f',\n{{"ph": "C", "name": "items alive, stage {stage}", "pid": {self._pid}, "tid": {COORDINATOR}, '
-            f'"ts": {1e6 * (at - self._began):.1f}, "args": {{"items": {alive if alive > 0 else 0}}}}}'
+            f',\n{{"ph": "C", "name": "items in flight, stage {stage}", "pid": {self._pid}, "tid": {COORDINATOR}, '
+            f'"ts": {1e6 * (at - self._began):.1f}, "args": {{"items": {in_flight if in_flight > 0 else 0}}}}}'
         )
 
     def _write(self, ph: str, name: str, tid: int = COORDINATOR, at: float = 0.0, **more: object) -> None:

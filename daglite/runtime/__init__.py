@@ -21,7 +21,6 @@
 
 from __future__ import annotations
 
-from daglite.runtime.clusters.engines import Dask, Ray
-from daglite.runtime.engines import Inline, Processes, Threads
+from daglite.runtime.engines.config import Dask, Inline, Processes, Ray, Threads
 
 __all__ = ["Dask", "Inline", "Processes", "Ray", "Threads"]

@@ -15,6 +15,6 @@ except ModuleNotFoundError as error:
     raise ModuleNotFoundError("daglite.testing needs the extra: pip install 'daglite[testing]'") from error
 
 from daglite.testing.checks import check_combine, check_fold, check_task
-from daglite.testing.drawing import Drawn, Stream, pipelines, streams
+from daglite.testing.strategies import DrawnPipeline, Stream, pipelines, streams
 
-__all__ = ["Drawn", "Stream", "check_combine", "check_fold", "check_task", "pipelines", "streams"]
+__all__ = ["DrawnPipeline", "Stream", "check_combine", "check_fold", "check_task", "pipelines", "streams"]

@@ -12,12 +12,10 @@ from typing_extensions import ParamSpec
 from daglite.binding import Bindable, require_task
 from daglite.functions import describe
 from daglite.futures import CombineStep, ReduceStep, TaskFuture
-from daglite.futures.folds import ABSENT, Absent
-from daglite.testing.alike import Comparing
+from daglite.futures.folds import ABSENT, Missing
+from daglite.testing.equality import Comparison
 from daglite.testing.laws import combine_law, fold_law, nothing, task_law
 from daglite.testing.searching import search
-
-__all__ = ["check_combine", "check_fold", "check_task"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -57,7 +55,7 @@ def check_task(
     AssertionError: task 'largest' changes its item: [1, 0] is [0, 1] afterwards
     """
     found = require_task(task, "check_task")
-    search(task_law(found, Comparing(same)), items, f"task '{found.function.name}'", max_examples)
+    search(task_law(found, Comparison(same)), items, f"task '{found.function.name}'", max_examples)
 
 
 def check_fold(
@@ -88,7 +86,7 @@ def check_fold(
     """
     found = require_task(fold, "check_fold")
     drawn = st.tuples(st.lists(items, max_size=_MOST), items, items)
-    search(fold_law(found, initial, Comparing(same)), drawn, f"fold '{found.function.name}'", max_examples)
+    search(fold_law(found, initial, Comparison(same)), drawn, f"fold '{found.function.name}'", max_examples)
 
 
 def check_combine(
@@ -98,7 +96,7 @@ def check_combine(
     items: SearchStrategy[T],
     *,
     initial: A,
-    empty: A | Absent = ABSENT,
+    empty: A | Missing = ABSENT,
     ordered: bool = True,
     same: Callable[[A, A], bool] | None = None,
     max_examples: int | None = None,
@@ -126,7 +124,7 @@ def check_combine(
     # What is wrong with the arguments is told as `.reduce` tells it.
     nothing.reduce(fold, initial=initial, ordered=ordered, combine=combine, empty=empty)
     merge = combine if isinstance(combine, Bindable) else Bindable(describe(combine))
-    units = () if isinstance(empty, Absent) else (empty,)
-    law = combine_law(found, merge, initial, units, Comparing(same), ordered=ordered)
+    units = () if isinstance(empty, Missing) else (empty,)
+    law = combine_law(found, merge, initial, units, Comparison(same), ordered=ordered)
     drawn = st.tuples(st.lists(items, max_size=_MOST), st.lists(items, max_size=_MOST))
     search(law, drawn, f"`combine` '{merge.function.name}'", max_examples)

@@ -1,4 +1,4 @@
-"""The laws, each as a function of drawn values that raises `Broken` with what a reader needs to see why."""
+"""The laws, each as a function of drawn values that raises `LawViolation` with what a reader needs to see why."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ from daglite.compile import compile
 from daglite.exceptions import TransferError
 from daglite.futures import IterFuture
 from daglite.plan import Plan
-from daglite.runtime.empty import empty_of
-from daglite.runtime.failures import short_repr
+from daglite.runtime.kernel.errors import short_repr
+from daglite.runtime.kernel.neutral_element import empty_of
 from daglite.tasks import task
-from daglite.testing.alike import Comparing
-from daglite.testing.searching import Broken, trying
-
-__all__ = ["combine_law", "fold_law", "nothing", "task_law"]
+from daglite.testing.equality import Comparison
+from daglite.testing.searching import LawViolation, trying
 
 T = TypeVar("T")
 
@@ -36,9 +34,9 @@ def held(values: list[object]) -> object:
 nothing: IterFuture[Any] = given.iter(items=())
 
 
-def task_law(checked: Bindable, comparing: Comparing) -> Callable[[object], None]:
+def task_law(checked: Bindable, comparing: Comparison) -> Callable[[object], None]:
     """A task gives the same for the same item, leaves it alone, and both travel."""
-    name, applied = checked.function.name, _Applying(checked)
+    name, applied = checked.function.name, _TaskRun(checked)
 
     def law(item: object) -> None:
         shown = short_repr(item)
@@ -50,26 +48,26 @@ def task_law(checked: Bindable, comparing: Comparing) -> Callable[[object], None
         back = _arrived(comparing, _packed(comparing, first, what), what)
         second = applied(there, shown)
         if not comparing.alike(first, second):
-            raise Broken(
+            raise LawViolation(
                 f"task '{name}' gives different results for the same item\n"
                 f"  {shown} gives {short_repr(first)}\n  {shown} gives {short_repr(second)} the second time"
             )
         if not comparing.alike(first, back):
-            raise Broken(f"{what} arrives as {short_repr(back)} from another process")
+            raise LawViolation(f"{what} arrives as {short_repr(back)} from another process")
 
     return law
 
 
-def fold_law(checked: Bindable, initial: object, comparing: Comparing) -> Callable[[Any], None]:
+def fold_law(checked: Bindable, initial: object, comparing: Comparison) -> Callable[[Any], None]:
     """Two neighbouring items may change places."""
-    folded = _Folding(checked)
+    folded = _FoldRun(checked)
 
     def law(drawn: tuple[list[object], object, object]) -> None:
         before, one, other = drawn
         items, swapped = [*before, one, other], [*before, other, one]
         found, again = folded(initial, items), folded(initial, swapped)
         if not comparing.alike(found, again):
-            raise Broken(
+            raise LawViolation(
                 f"fold '{checked.function.name}' needs its items in order (`ordered=True`), as from `initial` "
                 f"{short_repr(initial)}\n  {short_repr(items)} gives {short_repr(found)}\n"
                 f"  {short_repr(swapped)} gives {short_repr(again)}"
@@ -83,7 +81,7 @@ def combine_law(
     merge: Bindable,
     initial: object,
     empty: tuple[object, ...],
-    comparing: Comparing,
+    comparing: Comparison,
     *,
     ordered: bool,
 ) -> Callable[[Any], None]:
@@ -92,7 +90,7 @@ def combine_law(
     `empty` is what was given for it, or nothing. Raises `ParameterError` when it is none, or cannot be found.
     """
     fold, name = checked.function.name, merge.function.name
-    folded, merged = _Folding(checked), _Folding(merge)
+    folded, merged = _FoldRun(checked), _FoldRun(merge)
     unit = empty_of(initial, empty, name, lambda left, right: merged(left, [right]))
 
     def law(drawn: tuple[list[object], list[object]]) -> None:
@@ -103,14 +101,14 @@ def combine_law(
             together = merged(left, [right])
             parts = f"  {short_repr(xs)} and {short_repr(ys)} in parts give {short_repr(left)} and {short_repr(right)}"
             if not comparing.alike(together, whole):
-                raise Broken(
+                raise LawViolation(
                     f"`combine` '{name}' does not go on as fold '{fold}' does, from `{what}` {short_repr(start)}\n"
                     f"  {short_repr([*xs, *ys])} in one gives {short_repr(whole)}\n"
                     f"{parts}, together {short_repr(together)}"
                 )
             crossed = together if ordered else merged(right, [left])
             if not comparing.alike(together, crossed):
-                raise Broken(
+                raise LawViolation(
                     f"`combine` '{name}' needs its parts in order (`ordered=True`), as with fold '{fold}'\n"
                     f"{parts}, together {short_repr(together)} or, the other way round, {short_repr(crossed)}"
                 )
@@ -118,7 +116,7 @@ def combine_law(
     return law
 
 
-class _Applying:
+class _TaskRun:
     """A task as a plan, made once; it gets its item itself: no copy, and no other process."""
 
     def __init__(self, checked: Bindable) -> None:
@@ -132,7 +130,7 @@ class _Applying:
         return found
 
 
-class _Folding:
+class _FoldRun:
     """A fold as a plan, made once; it gets copies, of which it may do what it likes."""
 
     def __init__(self, checked: Bindable) -> None:
@@ -146,23 +144,23 @@ class _Folding:
             return self._plan.run(runtime="inline")
 
 
-def _left_alone(comparing: Comparing, name: str, item: object, shown: str, before: bytes) -> None:
+def _left_alone(comparing: Comparison, name: str, item: object, shown: str, before: bytes) -> None:
     with_it = f"task '{name}' changes its item: {shown}"
     after = _packed(comparing, item, f"{with_it} afterwards")
     # Unequal bytes alone say little: a cache may have been filled.
     if after != before and not comparing.equal(item, comparing.unpacked(before)):
-        raise Broken(f"{with_it} is {short_repr(item)} afterwards")
+        raise LawViolation(f"{with_it} is {short_repr(item)} afterwards")
 
 
-def _packed(comparing: Comparing, value: object, what: str) -> bytes:
+def _packed(comparing: Comparison, value: object, what: str) -> bytes:
     try:
         return comparing.packed(value)
     except TransferError as error:
-        raise Broken(f"{what} cannot go to another process: {error}") from error
+        raise LawViolation(f"{what} cannot go to another process: {error}") from error
 
 
-def _arrived(comparing: Comparing, data: bytes, what: str) -> object:
+def _arrived(comparing: Comparison, data: bytes, what: str) -> object:
     try:
         return comparing.unpacked(data)
     except Exception as error:
-        raise Broken(f"{what} cannot be loaded in another process: {type(error).__name__}: {error}") from error
+        raise LawViolation(f"{what} cannot be loaded in another process: {type(error).__name__}: {error}") from error

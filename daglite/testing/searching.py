@@ -10,17 +10,15 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Flaky
 from hypothesis.strategies import SearchStrategy
 
-__all__ = ["Broken", "search", "trying"]
-
 T = TypeVar("T")
 
 
-class Broken(Exception):
+class LawViolation(Exception):
     """A law does not hold; the message shows how."""
 
 
 def search(law: Callable[[T], None], values: SearchStrategy[T], what: str, max_examples: int | None) -> None:
-    """Raise `AssertionError` with the smallest of the values for which the law is `Broken`.
+    """Raise `AssertionError` with the smallest of the values for which the law is `LawViolation`.
 
     `what`: whose law it is, for one that is broken at one time and not at another.
     """
@@ -34,7 +32,7 @@ def search(law: Callable[[T], None], values: SearchStrategy[T], what: str, max_e
         asked = settings(asked, max_examples=max_examples)
     try:
         asked(given(values)(law))()
-    except Broken as broken:
+    except LawViolation as broken:
         found = AssertionError(str(broken))
         found.__cause__ = broken.__cause__
     except Flaky as flaky:
@@ -50,7 +48,7 @@ def trying(what: str) -> Iterator[None]:
     """Tell of an error of the user's code with what was asked of it."""
     try:
         yield
-    except Broken:
+    except LawViolation:
         raise
     except Exception as error:
-        raise Broken(f"{what} raises {type(error).__name__}: {error}") from error
+        raise LawViolation(f"{what} raises {type(error).__name__}: {error}") from error

@@ -1,6 +1,6 @@
 """Stable tokens: a digest of what a value *is*, the same in every process that holds an equal value.
 
-Public here: `token`, `Unstable`, `same_function`, `same_value`. What goes in and what stays out:
+Public here: `token`, `UnstableValue`, `same_function`, `same_value`. What goes in and what stays out:
 
 * Values count with their exact type: `1`, `1.0` and `True` differ, so do `0.0` and `-0.0`; every nan is one nan.
 * Sets, and dicts like ==, have no order. `OrderedDict` has one. Sharing does not count: `[x, x]` is `[x, copy(x)]`.
@@ -20,7 +20,7 @@ Stable within one Python minor version: bytecode changes from one to the next.
 from __future__ import annotations
 
 from daglite.tokens.graph import token
-from daglite.tokens.parts import Unstable
+from daglite.tokens.parts import UnstableValue
 from daglite.tokens.same import same_function, same_value
 
-__all__ = ["Unstable", "same_function", "same_value", "token"]
+__all__ = ["UnstableValue", "same_function", "same_value", "token"]

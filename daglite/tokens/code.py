@@ -7,9 +7,7 @@ import inspect
 from itertools import pairwise
 from types import CodeType, FunctionType
 
-from daglite.tokens.parts import Part, pack
-
-__all__ = ["EmptyCell", "local_name", "split_code", "split_function"]
+from daglite.tokens.parts import ValuePart, pack
 
 # The flags that change what a call does. The others tell where a function stands: nested or not, `__future__` imports
 # of its file, a docstring.
@@ -38,7 +36,7 @@ def local_name(qualname: str) -> str:
     return qualname.rpartition("<locals>.")[2]
 
 
-def split_function(fn: FunctionType) -> Part:
+def split_function(fn: FunctionType) -> ValuePart:
     """The function's code, defaults and closure values, by name. Annotations and attributes are not looked at."""
     code = fn.__code__
     defaults = fn.__defaults__ or ()
@@ -46,7 +44,7 @@ def split_function(fn: FunctionType) -> Part:
     cells = [_content(cell) for cell in fn.__closure__ or ()]
     positional = code.co_varnames[: code.co_argcount][code.co_argcount - len(defaults) :]
     name = local_name(fn.__qualname__)
-    return Part(
+    return ValuePart(
         pack("function", name, len(defaults), *(key for key, _ in named)),
         (code, *defaults, *(value for _, value in named), *cells),
         (
@@ -58,7 +56,7 @@ def split_function(fn: FunctionType) -> Part:
     )
 
 
-def split_code(code: CodeType) -> Part:
+def split_code(code: CodeType) -> ValuePart:
     """Bytecode, names and constants, without file, lines, stack size and enclosing names.
 
     `co_code` is the bytecode as compiled, also while the interpreter has specialised it or a tracer has marked it.
@@ -67,7 +65,7 @@ def split_code(code: CodeType) -> Part:
     counts = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags & _FLAGS)
     names = (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
     label = pack("code", code.co_name, *counts, body, code.co_exceptiontable, *(pack(*group) for group in names))
-    return Part(label, constants, [f"constant {at}" for at in range(len(constants))])
+    return ValuePart(label, constants, [f"constant {at}" for at in range(len(constants))])
 
 
 def _content(cell: object) -> object:

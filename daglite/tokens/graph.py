@@ -11,9 +11,7 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 
 from daglite.tokens.objects import take_apart
-from daglite.tokens.parts import Part, Unstable, leaf, raised, type_name
-
-__all__ = ["token"]
+from daglite.tokens.parts import UnstableValue, ValuePart, leaf, raised, type_name
 
 # A part of a value: its number in the graph, or the digest of a leaf.
 _Link = int | bytes
@@ -26,7 +24,7 @@ _CYCLE_WORK = 200_000
 def token(value: object) -> str:
     """A digest of `value`, the same in every process, for every hash seed, on every machine of one Python version.
 
-    Raises `Unstable`, with the reason as its text, when something in `value` has no stable token.
+    Raises `UnstableValue`, with the reason as its text, when something in `value` has no stable token.
 
     >>> token({"a": 1, "b": 2}) == token({"b": 2, "a": 1})
     True
@@ -49,9 +47,9 @@ def _digest_graph(root: object) -> bytes:
     return digests[0]
 
 
-def _explore(root: object) -> tuple[list[Part], list[list[_Link]]]:
+def _explore(root: object) -> tuple[list[ValuePart], list[list[_Link]]]:
     """Number every value that `root` consists of, `root` itself being 0, and link each one to its parts."""
-    parts: list[Part] = []
+    parts: list[ValuePart] = []
     links: list[list[_Link]] = []
     values = [root]  # grows while it is walked, and keeps temporary values alive so that no `id` is used twice
     origins = [(-1, 0)]
@@ -60,8 +58,10 @@ def _explore(root: object) -> tuple[list[Part], list[list[_Link]]]:
         try:
             part = take_apart(value)
         except Exception as error:  # looking at a foreign object runs its code; a fingerprint must not stop a compile
-            reason = error if isinstance(error, Unstable) else f"a '{type_name(type(value))}', which {raised(error)}"
-            raise Unstable(f"{_place(number, parts, origins)} is {reason}") from error
+            reason = (
+                error if isinstance(error, UnstableValue) else f"a '{type_name(type(value))}', which {raised(error)}"
+            )
+            raise UnstableValue(f"{_place(number, parts, origins)} is {reason}") from error
         parts.append(part)
         row: list[_Link] = []
         for position, child in enumerate(part.children):
@@ -107,7 +107,7 @@ def _components(links: Sequence[Sequence[_Link]]) -> Iterator[list[int]]:
 
 
 def _digest_cycle(
-    component: Sequence[int], parts: Sequence[Part], links: Sequence[Sequence[_Link]], digests: dict[int, bytes]
+    component: Sequence[int], parts: Sequence[ValuePart], links: Sequence[Sequence[_Link]], digests: dict[int, bytes]
 ) -> None:
     """Digest values that reach one another: equal exactly when no walk through their parts shows a difference."""
     colours = {node: sha256(parts[node].label).digest() for node in component}
@@ -121,10 +121,10 @@ def _digest_cycle(
             return
         colours = finer
     noun = next((parts[node].noun for node in component if parts[node].noun), "the value")
-    raise Unstable(f"{noun} is part of a cycle of {len(component)} objects, too long for a stable token")
+    raise UnstableValue(f"{noun} is part of a cycle of {len(component)} objects, too long for a stable token")
 
 
-def _combine(part: Part, links: Sequence[_Link], digests: dict[int, bytes]) -> bytes:
+def _combine(part: ValuePart, links: Sequence[_Link], digests: dict[int, bytes]) -> bytes:
     found = [link if isinstance(link, bytes) else digests[link] for link in links]
     if part.unordered:
         size = part.unordered
@@ -132,7 +132,7 @@ def _combine(part: Part, links: Sequence[_Link], digests: dict[int, bytes]) -> b
     return sha256(b"node %d %b" % (len(part.label), part.label) + b"".join(found)).digest()
 
 
-def _place(number: int, parts: Sequence[Part], origins: Sequence[tuple[int, int]]) -> str:
+def _place(number: int, parts: Sequence[ValuePart], origins: Sequence[tuple[int, int]]) -> str:
     """Where value `number` was found, from the inside out, up to the nearest task, function or class."""
     if not number:
         return "the value"

@@ -15,9 +15,7 @@ from daglite.functions import Function
 from daglite.records import field_names
 from daglite.retry import Retry
 from daglite.tokens.code import local_name, split_code, split_function
-from daglite.tokens.parts import Part, Unstable, pack, raised, type_name
-
-__all__ = ["take_apart"]
+from daglite.tokens.parts import UnstableValue, ValuePart, pack, raised, type_name
 
 # Attributes of a class that tell where it is written, belong to the interpreter, or are no behaviour. A docstring
 # that `dataclass` made holds the `repr` of defaults.
@@ -28,8 +26,8 @@ _NOT_OF_A_CLASS |= {"__firstlineno__", "__static_attributes__"}  # since 3.13
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 
 
-def take_apart(value: object) -> Part:
-    """`value` as a label and parts; the text of an `Unstable` here ends a sentence ("a 'lock', which has no …")."""
+def take_apart(value: object) -> ValuePart:
+    """`value` as a label and parts; the text of an `UnstableValue` here ends a sentence ("a 'lock', which has no …")."""
     kind = type(value)
     if kind in _SPLITTERS:
         return _SPLITTERS[kind](value)
@@ -38,20 +36,20 @@ def take_apart(value: object) -> Part:
     if isinstance(value, type):
         return _class(value)
     if isinstance(value, types.ModuleType):
-        return Part(pack("module", value.__name__))
+        return ValuePart(pack("module", value.__name__))
     if isinstance(value, enum.Enum):
-        return Part(pack("enum"), (kind, value._name_, value._value_), ("", "name", f"value of '{value._name_}'"))
+        return ValuePart(pack("enum"), (kind, value._name_, value._value_), ("", "name", f"value of '{value._name_}'"))
     if (function := _function_of(value)) is not None:
         return _task(function)
     if dataclasses.is_dataclass(value) and all(map(_made_at_run_time, kind.__mro__[:-1])):
         return _dataclass(value)
     if isinstance(value, (set, frozenset)):
         # Its own reduction would list the items in the order of their hashes.
-        return Part(pack("set"), (kind, frozenset(value), getattr(value, "__dict__", None)), ("", "", ""))
+        return ValuePart(pack("set"), (kind, frozenset(value), getattr(value, "__dict__", None)), ("", "", ""))
     return _reduced(value)
 
 
-def _task(function: Function) -> Part:
+def _task(function: Function) -> ValuePart:
     label = pack("task", function.name, function.kind, *_options(function), function.result)
     # Only where there are such options, so that tasks without them keep their tokens.
     more: list[tuple[str, object]] = []
@@ -60,7 +58,7 @@ def _task(function: Function) -> Part:
     if function.on_error != "raise":
         more.append(("`on_error`", function.on_error))
     places, values = ["", *(place for place, _ in more)], [function.fn, *(value for _, value in more)]
-    return Part(label, tuple(values), tuple(places), noun=f"task '{function.name}'")
+    return ValuePart(label, tuple(values), tuple(places), noun=f"task '{function.name}'")
 
 
 def _options(function: Function) -> tuple[str, ...]:
@@ -76,28 +74,28 @@ def _function_of(value: object) -> Function | None:
     return found if isinstance(found, Function) else None
 
 
-def _hooked(value: Any) -> Part:
+def _hooked(value: Any) -> ValuePart:
     try:
         answer: object = value.__daglite_token__()
-    except Unstable as error:
-        raise Unstable(f"a '{type_name(type(value))}' that says: {error}") from error
+    except UnstableValue as error:
+        raise UnstableValue(f"a '{type_name(type(value))}' that says: {error}") from error
     except Exception as error:
-        raise Unstable(f"a '{type_name(type(value))}' whose `__daglite_token__` {raised(error)}") from error
-    return Part(pack("hook"), (type(value), answer), ("", ""))
+        raise UnstableValue(f"a '{type_name(type(value))}' whose `__daglite_token__` {raised(error)}") from error
+    return ValuePart(pack("hook"), (type(value), answer), ("", ""))
 
 
-def _dataclass(value: Any) -> Part:
+def _dataclass(value: Any) -> ValuePart:
     # A field without a value (`init=False`, not set yet) is left out rather than guessed.
     names = [field.name for field in dataclasses.fields(value) if hasattr(value, field.name)]
     places = ["", *(f"field '{name}'" for name in names)]
-    return Part(pack("dataclass", *names), (type(value), *(getattr(value, name) for name in names)), places)
+    return ValuePart(pack("dataclass", *names), (type(value), *(getattr(value, name) for name in names)), places)
 
 
-def _class(cls: type) -> Part:
+def _class(cls: type) -> ValuePart:
     """By name when every process finds it by its name; otherwise by its bases and attributes."""
     name = local_name(cls.__qualname__)
     if not _made_at_run_time(cls) or _importable(cls):
-        return Part(pack("class", cls.__module__, cls.__qualname__))
+        return ValuePart(pack("class", cls.__module__, cls.__qualname__))
     attributes = {key: value for key, value in vars(cls).items() if key not in _NOT_OF_A_CLASS}
     if issubclass(cls, enum.Enum):
         # How members are kept differs between Python versions and with what was looked up so far.
@@ -106,7 +104,7 @@ def _class(cls: type) -> Part:
         attributes = {key: value for key, value in attributes.items() if key not in private | members.keys()} | members
     bases = [f"base class {base.__qualname__}" for base in cls.__bases__]
     children = (type(cls), *cls.__bases__, attributes)
-    return Part(pack("class here", name, len(bases)), children, ("", *bases, ""), noun=f"class '{name}'")
+    return ValuePart(pack("class here", name, len(bases)), children, ("", *bases, ""), noun=f"class '{name}'")
 
 
 def _made_at_run_time(cls: type) -> bool:
@@ -123,11 +121,11 @@ def _importable(cls: type) -> bool:
     return found is cls
 
 
-def _reduced(value: Any) -> Part:
+def _reduced(value: Any) -> ValuePart:
     """What pickle would write down. Protocol 4 is the first that keeps all of a `datetime`."""
     kind = type(value)
     if kind is object:
-        raise Unstable("a bare 'object', which is known by its identity only")
+        raise UnstableValue("a bare 'object', which is known by its identity only")
     reduce = copyreg.dispatch_table.get(kind)
     try:
         found: Any = reduce(value) if reduce else value.__reduce_ex__(4)
@@ -137,15 +135,15 @@ def _reduced(value: Any) -> Part:
         call, arguments, state, items, pairs, setter = fields + (None,) * (6 - len(fields))
         children = (kind, call, arguments, state, _listed(items), _paired(kind, pairs), setter)
     except Exception as error:
-        raise Unstable(f"a '{type_name(kind)}', which has no stable token") from error
-    return Part(pack("object"), children, ("",) * len(children))
+        raise UnstableValue(f"a '{type_name(kind)}', which has no stable token") from error
+    return ValuePart(pack("object"), children, ("",) * len(children))
 
 
-def _global(value: object, name: str) -> Part:
+def _global(value: object, name: str) -> ValuePart:
     """A value pickle finds by its name, with what it wraps: `functools.cache` gives such a value."""
     module = getattr(value, "__module__", None)
     label = pack("global", module if isinstance(module, str) else "", name)
-    return Part(label, (type(value), getattr(value, "__wrapped__", None)), ("", ""))
+    return ValuePart(label, (type(value), getattr(value, "__wrapped__", None)), ("", ""))
 
 
 def _listed(items: Iterable[object] | None) -> list[object] | None:
@@ -159,34 +157,34 @@ def _paired(kind: type, pairs: Iterable[tuple[object, object]] | None) -> object
     return dict(pairs) if vars(dict)["__eq__"] is kind.__eq__ else list(pairs)
 
 
-def _dict(value: dict[object, object]) -> Part:
-    return Part(pack("dict"), [part for pair in value.items() for part in pair], unordered=2)
+def _dict(value: dict[object, object]) -> ValuePart:
+    return ValuePart(pack("dict"), [part for pair in value.items() for part in pair], unordered=2)
 
 
-def _partial(value: functools.partial[object]) -> Part:
-    return Part(
+def _partial(value: functools.partial[object]) -> ValuePart:
+    return ValuePart(
         pack("partial"), (value.func, value.args, value.keywords, vars(value)), ("", "arguments", "keywords", "")
     )
 
 
-def _descriptor(value: Any) -> Part:
+def _descriptor(value: Any) -> ValuePart:
     """A slot or an attribute kept in C: a name in a class."""
-    return Part(pack(type(value).__name__, value.__name__), (value.__objclass__,), ("",))
+    return ValuePart(pack(type(value).__name__, value.__name__), (value.__objclass__,), ("",))
 
 
-def _simple(name: str, *attributes: str) -> Callable[[Any], Part]:
+def _simple(name: str, *attributes: str) -> Callable[[Any], ValuePart]:
     """Takes a value apart into the attributes that make it."""
-    return lambda value: Part(pack(name), [getattr(value, key) for key in attributes], [""] * len(attributes))
+    return lambda value: ValuePart(pack(name), [getattr(value, key) for key in attributes], [""] * len(attributes))
 
 
 # Exact types, for the same reason as leaves.
-_SPLITTERS: dict[type, Callable[[Any], Part]] = {
-    tuple: lambda value: Part(pack("tuple"), value),
-    list: lambda value: Part(pack("list"), tuple(value)),
-    set: lambda value: Part(pack("set"), tuple(value), unordered=1),
-    frozenset: lambda value: Part(pack("frozenset"), tuple(value), unordered=1),
+_SPLITTERS: dict[type, Callable[[Any], ValuePart]] = {
+    tuple: lambda value: ValuePart(pack("tuple"), value),
+    list: lambda value: ValuePart(pack("list"), tuple(value)),
+    set: lambda value: ValuePart(pack("set"), tuple(value), unordered=1),
+    frozenset: lambda value: ValuePart(pack("frozenset"), tuple(value), unordered=1),
     dict: _dict,
-    types.MappingProxyType: lambda value: Part(pack("mappingproxy"), (dict(value),), ("",)),
+    types.MappingProxyType: lambda value: ValuePart(pack("mappingproxy"), (dict(value),), ("",)),
     Function: _task,
     types.FunctionType: split_function,
     types.CodeType: split_code,

@@ -1,6 +1,6 @@
 """What a value consists of: a label, and the values it is made of, one level at a time.
 
-parts      `Part`, `Unstable`, leaves          code       functions and their bytecode
+parts      `ValuePart`, `UnstableValue`, leaves          code       functions and their bytecode
 objects    every other kind of value           graph      parts of parts, down to one digest
 """
 
@@ -13,15 +13,13 @@ from typing import Any
 
 from daglite.records import record
 
-__all__ = ["Part", "Unstable", "leaf", "pack", "raised", "type_name"]
 
-
-class Unstable(Exception):
+class UnstableValue(Exception):
     """A value has no stable token; the text is the reason, made for people to read."""
 
 
 @record
-class Part:
+class ValuePart:
     """One value taken apart.
 
     `label` is all that is known without looking into `children`. `places` name the first children for messages ("" for

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from daglite.functions import Function, OnError
 from daglite.tokens.graph import token
-from daglite.tokens.parts import Unstable
-
-__all__ = ["same_function", "same_value"]
+from daglite.tokens.parts import UnstableValue
 
 
 def same_function(a: Function, b: Function) -> bool:
@@ -58,5 +56,5 @@ def _equal(a: object, b: object) -> bool:
 def _same_token(a: object, b: object) -> bool:
     try:
         return token(a) == token(b)
-    except Unstable:
+    except UnstableValue:
         return False

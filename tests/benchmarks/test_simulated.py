@@ -14,11 +14,11 @@ from benchmarks.simulated import __main__ as command
 from benchmarks.simulated.__main__ import DASK, RAY, once, plan_of, same, total
 from benchmarks.simulated.engine import Cluster, Simulated
 from daglite import task
-from daglite.capacity import Load, Toll, most_workers
 from daglite.options import Limits
-from daglite.runtime.streams import routing
-from daglite.runtime.streams.sending import gathering
-from daglite.runtime.streams.window import Window
+from daglite.runtime.dataflow import tree_reduce as gathering
+from daglite.runtime.dataflow.flow_control import FlowControl
+from daglite.runtime.scheduler import build_stages as routing
+from daglite.scaling import EngineCost, ItemLoad, most_workers
 
 IDEAL = Cluster(workers=4, item=0.01, client=0.0, scheduler=1e-6, way=0.0, worker=0.0)
 
@@ -51,7 +51,7 @@ def joined(one: list[int], other: list[int]) -> list[int]:
 @given(
     workers=st.integers(1, 30),
     n=st.integers(0, 1500),
-    batch=st.integers(1, 9),
+    max_batch_size=st.integers(1, 9),
     least=st.sampled_from([0, 300, 10**9]),
     life=st.sampled_from([0.0, 0.5, 3.0]),
     seed=st.integers(0, 5),
@@ -62,18 +62,18 @@ def test_parts_that_stay_with_workers_are_folded_in_order(
     """Lists one behind the other need their order; whoever holds a part may die, and then it is made again."""
     cluster = replace(DASK, workers=workers, item=0.02, life=life, seed=seed)
     fold = same.map(x=range(n)).reduce(noted, initial=[-1], combine=joined)
-    simulated, windows = Simulated(cluster), [Window(1, 1)]
+    simulated, windows = Simulated(cluster), [FlowControl(1, 1)]
 
-    class Seen(Window):
+    class Seen(FlowControl):
         def __init__(self, *arguments: Any, **options: Any) -> None:
             super().__init__(*arguments, **options)
             windows.append(self)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(routing, "Window", Seen)
+        patch.setattr(routing, "FlowControl", Seen)
         patch.setattr(gathering, "LEAST", least)
         patch.setattr(gathering, "HOME", 0)
-        plan = daglite.compile(fold, helper_thread=False, batch=batch)
+        plan = daglite.compile(fold, helper_thread=False, max_batch_size=batch)
         assert plan.run(runtime=simulated, worker_retries=100) == [-1, *range(n)]
     told = simulated.told
     if least == 10**9:
@@ -81,7 +81,7 @@ def test_parts_that_stay_with_workers_are_folded_in_order(
     if least == 0 and n:
         assert told.roots >= 1
     # What was kept for a death is given free, and counted once; a batch that is sent anew is weighed anew.
-    assert windows[-1].alive == 0
+    assert windows[-1].in_flight == 0
     assert abs(windows[-1].nbytes) <= (8 * n if told.deaths else 0)
     # A few groups, and what waits for a slow head.
     assert told.most_held <= 5 * max(32, 4 * workers) + 2 * workers
@@ -93,7 +93,7 @@ def test_only_roots_come_home() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gathering, "LEAST", 0)
         patch.setattr(gathering, "HOME", 0)
-        assert daglite.compile(fold, helper_thread=False, batch=1).run(runtime=simulated) == [*range(4000)]
+        assert daglite.compile(fold, helper_thread=False, max_batch_size=1).run(runtime=simulated) == [*range(4000)]
     told = simulated.told
     # A root for four parts of each worker.
     assert told.roots == 100
@@ -105,7 +105,7 @@ def test_parts_do_not_pile_up_where_putting_them_together_takes_long(monkeypatch
     monkeypatch.setattr(gathering, "HOME", 0)
     simulated = Simulated(replace(DASK, workers=8, item=0.001, merge=1.0))
     fold = same.map(x=range(3000)).reduce(noted, initial=[], combine=joined)
-    assert daglite.compile(fold, helper_thread=False, batch=1).run(runtime=simulated) == [*range(3000)]
+    assert daglite.compile(fold, helper_thread=False, max_batch_size=1).run(runtime=simulated) == [*range(3000)]
     # No new batch starts while more than three groups of 32 wait, or more than 32 parts for their turn.
     assert simulated.told.most_held < 5 * 32
 
@@ -159,10 +159,10 @@ def test_stragglers_take_longer() -> None:
 
 def test_workers_are_busy_up_to_the_number_that_the_model_says() -> None:
     """Each item is a chunk, and costs the coordinator a tenth of what it takes a worker: that is enough for ten."""
-    limits = Limits(batch=1)
-    most = most_workers(Load(0.0, 0.2), Toll(0.0, 0.02, 0.0, math.inf, 0.05), limits)
+    limits = Limits(max_batch_size=1)
+    most = most_workers(ItemLoad(0.0, 0.2), EngineCost(0.0, 0.02, 0.0, math.inf, 0.05), limits)
     assert most == 10
-    plan = daglite.compile(same.map(x=range(2000)).reduce(total, initial=0), helper_thread=False, batch=1)
+    plan = daglite.compile(same.map(x=range(2000)).reduce(total, initial=0), helper_thread=False, max_batch_size=1)
     used = []
     for workers in (most // 2, most, 2 * most, 4 * most):
         simulated = Simulated(replace(IDEAL, workers=workers, item=0.2, client=0.02))

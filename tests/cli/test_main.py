@@ -65,9 +65,11 @@ def test_a_file_that_cannot_be_written_is_a_usage_error(capsys: Capture) -> None
 
 
 def test_options_of_compile_are_passed_on(capsys: Capture) -> None:
-    assert main(["explain", "shop:pipeline", "--no-optimize", "--window", "9", "--window-bytes", "77"]) == 0
+    assert (
+        main(["explain", "shop:pipeline", "--no-optimize", "--max-in-flight", "9", "--max-in-flight-bytes", "77"]) == 0
+    )
     plain = capsys.readouterr().out
-    assert main(["explain", "shop:pipeline", "--batch", "3", "--no-helper-thread", "-f", "json"]) == 0
+    assert main(["explain", "shop:pipeline", "--max-batch-size", "3", "--no-helper-thread", "-f", "json"]) == 0
     limits = json.loads(capsys.readouterr().out)["limits"]
 
     assert "not optimised   window <= 9 items, 77 bytes" in plain
@@ -124,7 +126,10 @@ def test_saves_go_where_the_option_says(shop: Path, capsys: Capture) -> None:
         (["shop:gives_five"], "'shop:gives_five' must be a pipeline (a future), a plan, or a task or function that "),
         (["shop:pipeline", "-p", "n=1"], "'shop:pipeline' is a pipeline and takes no --param; name a task or "),
         (["shop:plan", "-p", "n=1"], "'shop:plan' is a plan and takes no --param; name a task or a function "),
-        (["shop:plan", "--window", "3"], "'shop:plan' gives a plan, which is compiled already; it takes no option"),
+        (
+            ["shop:plan", "--max-in-flight", "3"],
+            "'shop:plan' gives a plan, which is compiled already; it takes no option",
+        ),
         (["shop:build"], "'shop:build' needs --param n=<int>"),
         (["shop:double", "-p", "y=1"], "'shop:double' has no parameter 'y'; it has x"),
         (["shop:numbers", "-p", "n=1", "-p", "strat=1"], "it has n, start; did you mean 'start'?"),

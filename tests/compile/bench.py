@@ -12,7 +12,8 @@ from daglite.compile.lower import lower
 from daglite.compile.rewrite import Rule, apply_rule, rewrite
 from daglite.functions import Function
 from daglite.ir.nodes import Argument, Binding, Call, Node, Value
-from daglite.options import Limits, RunOptions
+from daglite.options import Limits
+from daglite.run_options import RunOptions
 from tests.samples import Memory, check_golden
 
 __all__ = ["bound", "call", "check_law", "declines", "explained", "planned", "rewritten"]

@@ -18,8 +18,8 @@ from daglite.program import (
     MappedSource,
     MaterialiseStage,
     Program,
-    Result,
     Stage,
+    StageResult,
     Step,
     StreamStage,
     operands,
@@ -48,7 +48,7 @@ def test_steps_are_numbered_from_zero_in_data_order() -> None:
 def test_operands_point_only_backwards() -> None:
     first = one(n=3)
     stages = program(pair(rows.iter(n=first, start=first).then(double), minus(a=first, b=1)), optimize=False).stages
-    found = [(at, o.stage) for at, stage in enumerate(stages) for o in operands(stage) if isinstance(o, Result)]
+    found = [(at, o.stage) for at, stage in enumerate(stages) for o in operands(stage) if isinstance(o, StageResult)]
 
     assert found
     assert all(below < at for at, below in found)
@@ -77,7 +77,7 @@ def test_shared_value_is_one_stage() -> None:
 
     assert [names(stage) for stage in stages] == [["one"], ["minus"]]
     (last,) = steps_of(stages[1])
-    assert last.arguments == (("a", Result(0)), ("b", Result(0)))
+    assert last.arguments == (("a", StageResult(0)), ("b", StageResult(0)))
 
 
 def test_equal_calls_are_two_stages() -> None:
@@ -112,10 +112,10 @@ def test_stages_of_a_plain_stream() -> None:
     assert source.streamed
     assert isinstance(mapped, StreamStage)
     assert isinstance(mapped.source, MappedSource)
-    assert (mapped.source.sources, mapped.ending) == ((("x", Result(0)),), "collect")
+    assert (mapped.source.sources, mapped.ending) == ((("x", StageResult(0)),), "collect")
     assert isinstance(folded, StreamStage)
     assert isinstance(folded.source, MappedSource)
-    assert (folded.source.sources, folded.links, folded.ending) == ((("items", Result(1)),), (), "reduce")
+    assert (folded.source.sources, folded.links, folded.ending) == ((("items", StageResult(1)),), (), "reduce")
 
 
 def test_direct_call_of_a_generator_is_materialised() -> None:
@@ -238,7 +238,7 @@ def test_head_of_a_shared_stream_is_read_off_its_list() -> None:
     stream = rows.iter(n=9)
     stages = program(pair(stream.take(4).take(2), stream)).stages
 
-    assert [operand for _, operand in stages[-1].steps[0].arguments] == [Result(0, 2), Result(0)]  # type: ignore[union-attr]
+    assert [operand for _, operand in stages[-1].steps[0].arguments] == [StageResult(0, 2), StageResult(0)]  # type: ignore[union-attr]
 
 
 def test_only_item_futures_stream() -> None:
@@ -249,8 +249,10 @@ def test_only_item_futures_stream() -> None:
 
 
 def test_limits_are_those_asked_for() -> None:
-    found = compile(rows.iter(n=1), window=8, batch=3, window_bytes=1000, helper_thread=False).program
-    limits = Limits(window=8, batch=3, nbytes=1000, helper_thread=False)
+    found = compile(
+        rows.iter(n=1), max_in_flight=8, max_batch_size=3, max_in_flight_bytes=1000, helper_thread=False
+    ).program
+    limits = Limits(max_in_flight=8, max_batch_size=3, max_in_flight_bytes=1000, helper_thread=False)
 
     assert found.limits == limits
     (stage,) = found.stages

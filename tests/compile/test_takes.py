@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from daglite.compile.driver import prepared
-from daglite.compile.takes import push_takes
+from daglite.compile.limit_pushdown import push_takes
 from daglite.exceptions import ParameterError
 from daglite.futures import Items
 from daglite.ir.nodes import FilterNode, IterNode, MapTaskNode, OperationNode, TakeNode

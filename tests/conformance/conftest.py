@@ -13,7 +13,7 @@ import pytest
 
 from daglite.options import Runtime
 from daglite.runtime import Dask, Inline, Processes, Ray, Threads
-from daglite.runtime.streams.sending import gathering
+from daglite.runtime.dataflow import tree_reduce as gathering
 from tests.conformance.commands import dask_by_command
 from tests.runtime.auto.choosing import at
 

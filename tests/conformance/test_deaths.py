@@ -37,7 +37,7 @@ def test_an_item_that_kills_its_workers_fails_like_any_other(mortal: Runtime, op
     # Failed items go through the second one as well.
     second: Any = task(deadly, on_error="skip")
     stream = count.iter(n=9).then(same).attempt(task(deadly), at=4).then(second, at=6)
-    found: list[Any] = compile(stream, optimize=optimize, batch=4).run(runtime=mortal)
+    found: list[Any] = compile(stream, optimize=optimize, max_batch_size=4).run(runtime=mortal)
 
     assert [one for one in found if not isinstance(one, Failed)] == [0, 1, 2, 3, 5, 7, 8]
     (lost,) = (one for one in found if isinstance(one, Failed))

@@ -90,7 +90,7 @@ def test_the_lowest_of_several_failures_is_raised(engine: Runtime) -> None:
         return x
 
     with pytest.raises(KeyError, match="3") as caught:
-        compile(count.iter(n=60).then(task(late)), batch=1).run(runtime=engine)
+        compile(count.iter(n=60).then(task(late)), max_batch_size=1).run(runtime=engine)
     facts = failure_of(caught.value)
     assert facts is not None
     assert facts.index == 3
@@ -190,7 +190,7 @@ def test_an_error_in_putting_parts_together_names_its_task(engine: Runtime) -> N
         return one[0] + other[0], one[1]
 
     start = (0, bytes(300_000))
-    plan = compile(count.iter(n=60).reduce(task(padded), initial=start, combine=fussy, empty=start), batch=2)
+    plan = compile(count.iter(n=60).reduce(task(padded), initial=start, combine=fussy, empty=start), max_batch_size=2)
     if isinstance(engine, Inline):
         assert plan.run(runtime=engine)[0] == 1770
         return

@@ -14,7 +14,7 @@ import pytest
 
 import daglite
 from daglite import DatasetStore, task
-from daglite.events import Answered, Merged
+from daglite.events import BatchCompleted, PartialsMerged
 from daglite.futures import ReduceFuture
 from daglite.observe import Report
 from daglite.options import Runtime
@@ -36,7 +36,7 @@ def test_results_are_in_order_though_a_first_item_is_slow(engine: Runtime) -> No
 
 
 def test_an_unordered_consumer_gets_each_item_once(engine: Runtime) -> None:
-    plan = daglite.compile(count.iter(n=300).then(task(lambda x: x + 1)), batch=3)
+    plan = daglite.compile(count.iter(n=300).then(task(lambda x: x + 1)), max_batch_size=3)
     with plan.stream(ordered=False, runtime=engine) as items:
         assert sorted(items) == list(range(1, 301))
 
@@ -59,7 +59,7 @@ def test_window_bounds_the_items_alive(engine: Runtime) -> None:
         time.sleep(0.2 if x == 0 else 0)
         return x
 
-    plan = daglite.compile(watched.iter(n=200).then(task(slow_head)).reduce(add, initial=0), window=8)
+    plan = daglite.compile(watched.iter(n=200).then(task(slow_head)).reduce(add, initial=0), max_in_flight=8)
     assert plan.run(runtime=engine) == sum(range(200))
     # One more than the window is alive while the source is between two items.
     assert worst[0] <= 9
@@ -100,7 +100,9 @@ def test_async_tasks_and_generators_run(engine: Runtime) -> None:
         return 2 * x
 
     assert count.iter(n=50).then(task(twice)).run(runtime=engine) == [2 * i for i in range(50)]
-    assert daglite.compile(count.iter(n=9).then(task(twice)), batch=1).run(runtime=engine) == [2 * i for i in range(9)]
+    assert daglite.compile(count.iter(n=9).then(task(twice)), max_batch_size=1).run(runtime=engine) == [
+        2 * i for i in range(9)
+    ]
 
 
 def test_saves_are_made_by_the_coordinator_once_and_in_order(engine: Runtime, tmp_path: Path) -> None:
@@ -153,13 +155,13 @@ def folded_with_a_pad(n: int, folder: Path, *, ordered: bool = True) -> ReduceFu
 
 @pytest.mark.usefixtures("parts_stay")
 def test_large_parts_of_a_fold_are_put_together_in_order(engine: Runtime, tmp_path: Path) -> None:
-    plan = daglite.compile(folded_with_a_pad(300, tmp_path), batch=3)
+    plan = daglite.compile(folded_with_a_pad(300, tmp_path), max_batch_size=3)
     assert plan.run(runtime=engine) == ([*range(300)], _PAD)
 
 
 @pytest.mark.usefixtures("parts_stay")
 def test_large_parts_without_order_are_all_there(engine: Runtime, tmp_path: Path) -> None:
-    plan = daglite.compile(folded_with_a_pad(200, tmp_path, ordered=False), batch=3, window=8)
+    plan = daglite.compile(folded_with_a_pad(200, tmp_path, ordered=False), max_batch_size=3, max_in_flight=8)
     found, _ = plan.run(runtime=engine)
     assert sorted(found) == [*range(200)]
 
@@ -167,7 +169,10 @@ def test_large_parts_without_order_are_all_there(engine: Runtime, tmp_path: Path
 @pytest.mark.usefixtures("parts_stay")
 def test_large_parts_are_put_together_on_the_workers_of_a_cluster(cluster: Runtime, tmp_path: Path) -> None:
     """A part for each item, and in the coordinator only the roots of 32 of them; and one look at `empty`."""
-    assert daglite.compile(folded_with_a_pad(200, tmp_path), batch=1).run(runtime=cluster) == ([*range(200)], _PAD)
+    assert daglite.compile(folded_with_a_pad(200, tmp_path), max_batch_size=1).run(runtime=cluster) == (
+        [*range(200)],
+        _PAD,
+    )
     merges = {int(file.name): file.stat().st_size for file in tmp_path.iterdir()}
     assert merges.pop(os.getpid()) <= 1 + 200 // 32
     assert sum(merges.values()) >= 190
@@ -192,7 +197,9 @@ def test_large_parts_may_be_of_a_class_that_no_module_has(engine: Runtime) -> No
     def joined(one: Box, other: Box) -> Box:
         return Box(one.items + other.items)
 
-    plan = daglite.compile(count.iter(n=60).reduce(task(put), initial=Box([]), combine=joined, empty=Box([])), batch=1)
+    plan = daglite.compile(
+        count.iter(n=60).reduce(task(put), initial=Box([]), combine=joined, empty=Box([])), max_batch_size=1
+    )
     found = plan.run(runtime=engine)
     assert type(found) is Box
     assert found.items == [*range(60)]
@@ -209,7 +216,7 @@ def test_what_a_fold_saves_on_the_way_is_saved_once_and_in_order(engine: Runtime
 
     start = (5, _PAD)
     fold = saved.reduce(task(noted), initial=start, combine=lambda a, b: (a[0] + b[0], a[1]), empty=(0, _PAD))
-    assert daglite.compile(fold, batch=2).run(runtime=engine)[0] == 5 + sum(range(41))
+    assert daglite.compile(fold, max_batch_size=2).run(runtime=engine)[0] == 5 + sum(range(41))
     assert [store.load(key) for key in sorted(store.list_keys())] == [*range(1, 41)]
 
 
@@ -227,7 +234,7 @@ def test_what_is_logged_while_parts_are_put_together_names_the_task(
 
     start = (0, _PAD)
     fold = count.iter(n=20).reduce(task(kept), initial=start, combine=noisy, empty=start)
-    assert daglite.compile(fold, batch=1).run(runtime=cluster)[0] == 190
+    assert daglite.compile(fold, max_batch_size=1).run(runtime=cluster)[0] == 190
     found = [vars(record) for record in caplog.records if record.name == "parts"]
     # Those of the workers; the coordinator has looked at `empty`.
     assert {record["daglite_task"] for record in found if record["process"] != os.getpid()} == {"noisy"}
@@ -237,10 +244,10 @@ def test_what_is_logged_while_parts_are_put_together_names_the_task(
 def test_observers_are_told_of_parts_that_workers_put_together(cluster: Runtime, tmp_path: Path) -> None:
     """Each batch gives one part; a merge takes some of them, and its own result is one more until it comes home."""
     seen, report, trace = Recorder(), Report(), tmp_path / "run.json"
-    plan = daglite.compile(folded_with_a_pad(100, tmp_path), batch=1)
+    plan = daglite.compile(folded_with_a_pad(100, tmp_path), max_batch_size=1)
     plan.run(runtime=cluster, observers=[seen, report], trace=trace)
 
-    merges, batches = seen.of(Merged), seen.of(Answered)
+    merges, batches = seen.of(PartialsMerged), seen.of(BatchCompleted)
     assert len(batches) == 100
     home = sum(one.home for one in merges)
     assert sum(one.parts for one in merges) == len(batches) + len(merges) - home

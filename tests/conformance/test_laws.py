@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 import daglite
 from daglite import task
 from daglite.options import Runtime
-from daglite.runtime.streams.sending import gathering
+from daglite.runtime.dataflow import tree_reduce as gathering
 from tests.laws.describe import Graph
 from tests.laws.draw import graphs
 from tests.laws.test_runs import COMPILING, IN_PARTS, in_order

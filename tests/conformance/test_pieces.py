@@ -27,7 +27,7 @@ def test_one_item_may_give_many_more_than_the_window_holds(engine: Runtime) -> N
         for i in range(3000):
             yield 3000 * x + i
 
-    plan = daglite.compile(count.iter(n=4).flat_map(task(many)), window=8)
+    plan = daglite.compile(count.iter(n=4).flat_map(task(many)), max_in_flight=8)
     with plan.stream(runtime=engine) as items:
         assert list(items) == list(range(12_000))
 
@@ -67,6 +67,6 @@ def test_both_streams_of_a_zip_are_pulled_and_end_together(engine: Runtime) -> N
 
     same = task(lambda x: x)
     stream = endless.iter(start=0).then(same).zip(count.iter(n=300).then(same)).then(same)
-    assert daglite.compile(stream, window=16).run(runtime=engine) == [(x, x) for x in range(300)]
+    assert daglite.compile(stream, max_in_flight=16).run(runtime=engine) == [(x, x) for x in range(300)]
     assert len(closed) == 1
     assert closed[0] <= 300 + 16

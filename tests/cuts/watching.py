@@ -33,7 +33,7 @@ def work(n: int) -> Plan[list[int]]:
         time.sleep(0.02)
         return x
 
-    return compile(count.iter(n=n).then(slow), batch=5)
+    return compile(count.iter(n=n).then(slow), max_batch_size=5)
 
 
 def poisoned(n: int) -> Plan[list[int]]:
@@ -46,7 +46,7 @@ def poisoned(n: int) -> Plan[list[int]]:
             os.kill(os.getpid(), signal.SIGKILL)
         return x
 
-    return compile(count.iter(n=n).then(deadly, poison=POISON), batch=5)
+    return compile(count.iter(n=n).then(deadly, poison=POISON), max_batch_size=5)
 
 
 @dataclass

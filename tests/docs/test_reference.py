@@ -17,7 +17,7 @@ from daglite import events, exceptions
 from daglite.compile.rules import RULES
 from daglite.observe import Report
 from daglite.observe.measures import StepReport, StreamReport, WorkerReport
-from daglite.options import RunOptions
+from daglite.run_options import RunOptions
 from daglite.runtime import __all__ as runtimes
 from daglite.tasks import TaskOptions
 

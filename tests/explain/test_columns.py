@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from daglite.explain.columns import Cells, columns, wrapped
+from daglite.explain.columns import TableLine, columns, wrapped
 
 
 @pytest.mark.parametrize(
@@ -36,8 +36,8 @@ def test_nothing_is_lost_when_a_cell_is_folded(text: str, width: int) -> None:
     assert all(len(line) <= width for line in lines[1:])
 
 
-def line(call: str = "then f", type_: str = "-> int", limits: str = "") -> Cells:
-    return Cells(" 0   workers", call, type_, limits)
+def line(call: str = "then f", type_: str = "-> int", limits: str = "") -> TableLine:
+    return TableLine(" 0   workers", call, type_, limits)
 
 
 def test_table_that_fits_is_aligned_and_not_folded() -> None:
@@ -58,7 +58,7 @@ def test_table_that_fits_is_aligned_and_not_folded() -> None:
         line("then f(" + "x" * 50 + ")", "-> " + "y" * 30, "z, " + "z" * 40),
     ],
 )
-def test_wide_table_is_folded_to_80(wide: Cells) -> None:
+def test_wide_table_is_folded_to_80(wide: TableLine) -> None:
     lines = [*columns([line(), wide])]
 
     assert max(map(len, lines)) <= 80

@@ -107,7 +107,7 @@ def test_long_plan_is_told_whole() -> None:
 
 
 def test_limits_and_the_missing_fingerprint_are_data() -> None:
-    plan = json.loads(compile(one(n=object()), window=7).explain("json"))
+    plan = json.loads(compile(one(n=object()), max_in_flight=7).explain("json"))
 
     assert plan["limits"]["window"] == 7
     assert plan["limits"]["window_per_worker"] is None

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import pytest
 
 from daglite import Future, compile
-from daglite.explain.fold import Gap, ends, folded
-from daglite.explain.table import Row, table_of
+from daglite.explain.fold import RowGap, ends, folded
+from daglite.explain.table import TableRow, table_of
 from tests.explain.pipelines import PIPELINES
 from tests.samples import double, minus, one, pair, rows, scale, total
 
 
-def table(pipeline: Future[object], *, optimize: bool = True) -> tuple[Row, ...]:
+def table(pipeline: Future[object], *, optimize: bool = True) -> tuple[TableRow, ...]:
     return table_of(compile(pipeline, optimize=optimize).program, None).rows
 
 
@@ -47,7 +47,7 @@ def test_every_step_is_in_one_line(name: str, optimize: bool) -> None:
     lines = folded(found)
     covered = list[int]()
     for line in lines:
-        first, last = (line.first, line.last) if isinstance(line, Gap) else ends(line)
+        first, last = (line.first, line.last) if isinstance(line, RowGap) else ends(line)
         numbers = range(int(first), int(last) + 1)
         assert len(numbers) == line.steps
         covered += numbers
@@ -73,22 +73,24 @@ def test_value_that_all_have_is_shown() -> None:
     same = folded(table(chain(100, lambda n, value: minus(a=value, b=1))))[2]
     other = folded(table(chain(100, lambda n, value: minus(a=value, b=n))))[2]
 
-    assert isinstance(same, Row)
+    assert isinstance(same, TableRow)
     assert same.call == "then minus(b=1) (x 98)"
-    assert isinstance(other, Row)
+    assert isinstance(other, TableRow)
     assert other.call == "then minus(b=...) (x 98)"
 
 
 def test_reference_is_not_mistaken_for_a_value() -> None:
     found = folded(table(chain(100, lambda n, value: minus(a=value, b=n)), optimize=False))[2]
 
-    assert isinstance(found, Row)
+    assert isinstance(found, TableRow)
     assert found.call == "call minus(a=#..., b=...) (x 98)"
 
 
 def test_what_is_left_out_belongs_to_its_stage_if_there_is_one() -> None:
     turns = LONG["two tasks in turn"]
-    gaps = [line for which in (True, False) for line in folded(table(turns, optimize=which)) if isinstance(line, Gap)]
+    gaps = [
+        line for which in (True, False) for line in folded(table(turns, optimize=which)) if isinstance(line, RowGap)
+    ]
 
     assert [(gap.steps, gap.first, gap.last, gap.stage) for gap in gaps] == [
         (61, "20", "80", 0),

@@ -93,7 +93,7 @@ def test_names_and_values_are_no_markup() -> None:
 
 
 def test_page_tells_laws_remarks_and_limits() -> None:
-    text = read(compile(PIPELINES["shared"], window=9).explain("html")).text
+    text = read(compile(PIPELINES["shared"], max_in_flight=9).explain("html")).text
 
     assert ".then(f).then(g)" in text
     assert "iter lines -> collect: shared by 3, materialised" in text
@@ -158,7 +158,7 @@ def test_notebook_picture_runs_nothing_and_looks_into_nothing(monkeypatch: pytes
         raise AssertionError("hashed")
 
     monkeypatch.setattr("daglite.explain.fingerprint", hash_all)
-    monkeypatch.setattr("daglite.sameness.fingerprint", hash_all)
+    monkeypatch.setattr("daglite.fingerprint.fingerprint", hash_all)
 
     def explode(x: Any) -> int:
         raise AssertionError("ran")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from daglite import compile, task
-from daglite.loop import inline_shape, worker_shape, write_loop
+from daglite.codegen import inline_shape, worker_shape, write_loop
 from daglite.program import StreamStage
 from tests.compile.test_long import maps
 from tests.explain.pipelines import PIPELINES

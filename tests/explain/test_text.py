@@ -33,7 +33,7 @@ def test_text_is_as_reviewed(name: str, optimize: bool) -> None:
 
 
 def test_limits_are_shown() -> None:
-    plan = compile(PIPELINES["design_example"], window=8, batch=3, window_bytes=1000)
+    plan = compile(PIPELINES["design_example"], max_in_flight=8, max_batch_size=3, max_in_flight_bytes=1000)
 
     check_golden(GOLDEN / "limits.txt", plan.explain())
 
@@ -119,7 +119,9 @@ def test_first_line_gives_up_the_words_of_the_window_before_the_title() -> None:
     def head(made: Future[object], **options: Any) -> str:
         return re.sub(r"^plan \w{8}", "plan ........", compile(made, **options).explain().splitlines()[0])
 
-    assert head(task(word)(), window=8) == "plan ........   TaskFuture[str]   optimised   window <= 8 items, 64 MiB"
+    assert (
+        head(task(word)(), max_in_flight=8) == "plan ........   TaskFuture[str]   optimised   window <= 8 items, 64 MiB"
+    )
     whole = "plan ........   TaskFuture[str]   optimised   window <= 512 items per worker, 64 MiB"
     assert head(task(word)()) == whole
     assert (

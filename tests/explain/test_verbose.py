@@ -73,7 +73,9 @@ def test_plain_plan_has_no_rules() -> None:
 
 
 def test_limits_are_told_in_words() -> None:
-    text = compile(one(n=1), window=7, batch=3, window_bytes=1000, helper_thread=False).explain("verbose")
+    text = compile(one(n=1), max_in_flight=7, max_batch_size=3, max_in_flight_bytes=1000, helper_thread=False).explain(
+        "verbose"
+    )
 
     assert "  window: at most 7 items alive between source and ending" in text
     assert "  bytes:  at most 1000 bytes of items and results alive" in text

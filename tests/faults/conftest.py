@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from daglite.runtime.streams import routing
-from daglite.runtime.streams.window import Window
+from daglite.runtime.dataflow.flow_control import FlowControl
+from daglite.runtime.scheduler import build_stages as routing
 from tests.conformance.commands import Commands
 from tests.faults.clusters import Cluster
 from tests.faults.scripts import Launch, start
@@ -67,14 +67,14 @@ def notes(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def windows(monkeypatch: pytest.MonkeyPatch) -> list[Window]:
+def windows(monkeypatch: pytest.MonkeyPatch) -> list[FlowControl]:
     """The windows of the runs of a test."""
-    made: list[Window] = []
+    made: list[FlowControl] = []
 
-    class Kept(Window):
+    class Kept(FlowControl):
         def __init__(self, size: int, limit: int, *, folds: bool = False) -> None:
             super().__init__(size, limit, folds=folds)
             made.append(self)
 
-    monkeypatch.setattr(routing, "Window", Kept)
+    monkeypatch.setattr(routing, "FlowControl", Kept)
     return made

@@ -54,7 +54,7 @@ def last(_, x):
     return x
 
 async def main():
-    plan = compile(numbers.iter().then(work).reduce(last, initial=0), batch=1)
+    plan = compile(numbers.iter().then(work).reduce(last, initial=0), max_batch_size=1)
     running = asyncio.ensure_future(plan.run_async(runtime=runtime, workers=2))
     while not Path("stuck").exists():
         await asyncio.sleep(0.01)

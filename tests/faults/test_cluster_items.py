@@ -13,8 +13,8 @@ import pytest
 from daglite import DatasetStore, compile, task
 from daglite.exceptions import WorkerDiedError, failure_of
 from daglite.runtime import Dask
-from daglite.runtime.streams.sending import gathering
-from daglite.runtime.streams.window import Window
+from daglite.runtime.dataflow import tree_reduce as gathering
+from daglite.runtime.dataflow.flow_control import FlowControl
 from tests.faults.clusters import Cluster
 from tests.faults.scripts import noted, starts
 
@@ -64,7 +64,7 @@ def listed(so_far: Padded, x: int) -> Padded:
 @pytest.mark.parametrize("at", [3, 25, 60])
 @pytest.mark.usefixtures("parts_stay")
 def test_parts_that_died_with_their_worker_are_made_again(
-    cluster: Cluster, notes: Path, tmp_path: Path, windows: list[Window], at: int
+    cluster: Cluster, notes: Path, tmp_path: Path, windows: list[FlowControl], at: int
 ) -> None:
     """Each item is in the result once and in its place, and is saved once; nothing stays on the cluster or counted."""
 
@@ -78,14 +78,14 @@ def test_parts_that_died_with_their_worker_are_made_again(
     items = count.iter(n=80).then(task(work), folder=str(notes)).save("{iteration_index}", save_store=store)
     start: Padded = ([-1], PAD)
     fold = items.reduce(task(listed), initial=start, combine=lambda a, b: (a[0] + b[0], a[1]), empty=([], PAD))
-    assert compile(fold, batch=1).run(runtime=Dask(cluster.client)) == ([-1, *range(80)], PAD)
+    assert compile(fold, max_batch_size=1).run(runtime=Dask(cluster.client)) == ([-1, *range(80)], PAD)
     assert store.saved == [str(x) for x in range(80)]
     seen = starts(notes)
     assert set(seen) == set(range(80))
     # Never more than what the groups under way were made of.
     assert sum(seen.values()) <= 2 * 80
     assert cluster.empty_within(5)
-    assert [(window.alive, window.nbytes) for window in windows] == [(0, 0)]
+    assert [(window.in_flight, window.nbytes) for window in windows] == [(0, 0)]
 
 
 class Once(DatasetStore):
@@ -111,7 +111,7 @@ def test_parts_whose_putting_together_kills_are_told(cluster: Cluster) -> None:
     start: Padded = ([], PAD)
     fold = count.iter(n=40).reduce(task(listed), initial=start, combine=task(fatal), empty=start)
     with pytest.raises(WorkerDiedError, match=r"it ran task 'fatal' on parts of \d+ items; started 3 times") as caught:
-        compile(fold, batch=2).run(runtime=Dask(cluster.client))
+        compile(fold, max_batch_size=2).run(runtime=Dask(cluster.client))
     facts = failure_of(caught.value)
     assert facts is not None
     assert (facts.task, facts.index, facts.attempt) == ("fatal", None, 3)
@@ -129,6 +129,6 @@ def test_parts_of_what_may_not_start_twice_come_home(cluster: Cluster, notes: Pa
     careful = task(lambda x: x, name="careful", retry_on_crash=False)
     for items, retries in ((count.iter(n=20).then(careful), 2), (count.iter(n=20).then(task(lambda x: x)), 0)):
         fold = items.reduce(task(listed), initial=start, combine=joined, empty=start)
-        plan = compile(fold, batch=2)
+        plan = compile(fold, max_batch_size=2)
         assert plan.run(runtime=Dask(cluster.client), worker_retries=retries) == ([*range(20)], PAD)
     assert set(starts(notes)) == {os.getpid()}

@@ -156,7 +156,7 @@ def test_a_worker_that_joins_gets_work(cluster: Cluster) -> None:
 
     joining = threading.Thread(target=join)
     joining.start()
-    found = compile(count.iter(n=500).then(task(where)), batch=2).run(runtime=Dask(cluster.client))
+    found = compile(count.iter(n=500).then(task(where)), max_batch_size=2).run(runtime=Dask(cluster.client))
     joining.join()
     assert len(set(found)) >= 3
 
@@ -184,7 +184,7 @@ def test_what_a_run_leaves_unfinished_is_not_done_any_more(cluster: Cluster, not
         time.sleep(0.05)
         return x if x != 3 or leave == "early" else 1 // 0
 
-    plan = compile(count.iter(n=1000).then(task(slow), folder=str(notes)), batch=20)
+    plan = compile(count.iter(n=1000).then(task(slow), folder=str(notes)), max_batch_size=20)
     if leave == "early":
         with plan.stream(runtime=Dask(cluster.client)) as items:
             assert [next(items) for _ in range(4)] == [0, 1, 2, 3]

@@ -247,7 +247,7 @@ def work(x):
         raise ValueError("bad item")
     return x
 
-compile(numbers.iter().then(work), batch=1).run(workers=2)
+compile(numbers.iter().then(work), max_batch_size=1).run(workers=2)
 """
 
 

@@ -54,7 +54,7 @@ def test_a_call_over_its_limit_is_tried_again_on_another_worker(
 ) -> None:
     hopeful = task(slow_until, timeout=0.5, retries=Retry(attempts=3, first_delay=0.01))
     stream = count.iter(n=12).then(same).then(hopeful, at=7, folder=str(tmp_path), attempts=2).then(same)
-    plan = compile(stream, optimize=optimize, batch=5)
+    plan = compile(stream, optimize=optimize, max_batch_size=5)
 
     assert plan.run(workers=2, start_method=method) == [*range(12)]
     assert len(set((tmp_path / "attempts").read_text().split())) == 3
@@ -106,7 +106,7 @@ def test_a_call_over_its_limit_fails_like_any_other(
 ) -> None:
     mended = task(slow_until, timeout=0.4, on_error=told)
     stream = count.iter(n=9).then(same).then(mended, at=4, folder=str(tmp_path), attempts=9).then(same)
-    plan = compile(stream, optimize=optimize, batch=4)
+    plan = compile(stream, optimize=optimize, max_batch_size=4)
     assert plan.run(workers=2, start_method=method) == [0, 1, 2, 3, ("TaskTimeoutError", 4, 4, 1), 5, 6, 7, 8]
 
 
@@ -118,7 +118,7 @@ def test_an_item_that_kills_its_workers_fails_like_any_other(
     # Failed items go through the second one as well.
     second: Any = task(deadly, on_error="skip")
     stream = count.iter(n=9).then(same).attempt(task(deadly), at=4).then(second, at=6)
-    plan = compile(stream, optimize=optimize, batch=4)
+    plan = compile(stream, optimize=optimize, max_batch_size=4)
     found: list[Any] = plan.run(workers=2, start_method=method)
 
     assert [one for one in found if not isinstance(one, Failed)] == [0, 1, 2, 3, 5, 7, 8]

@@ -54,7 +54,7 @@ def box_ends(pieces: list[tuple[int, int]], box: list[bytearray]) -> list[tuple[
 
 
 def compiled(pipeline: Future[list[int]], window: int | None) -> Plan[list[int]]:
-    return compile(pipeline, window=window)
+    return compile(pipeline, max_in_flight=window)
 
 
 @WINDOWS
@@ -65,9 +65,9 @@ def test_large_items_and_results_flow_both_ways_at_once(
     size, n = 8 * MIB, 6
     expected = [(i, size + 1) for i in range(n)]
     raw = blocks.iter(n=n, size=size).then(grown).reduce(ends, initial=[])
-    assert compile(raw, window=window).run(runtime=crew, workers=2) == expected
+    assert compile(raw, max_in_flight=window).run(runtime=crew, workers=2) == expected
     boxed = boxes.iter(n=n, size=size).then(grown_box).reduce(box_ends, initial=[])
-    assert compile(boxed, window=window).run(runtime=crew, workers=2) == expected
+    assert compile(boxed, max_in_flight=window).run(runtime=crew, workers=2) == expected
 
 
 @WINDOWS
@@ -77,13 +77,13 @@ def test_all_workers_send_while_the_coordinator_sends(
     """Items of 300 kB are larger than a socket's buffer, and cheap: everybody is sending nearly all the time."""
     size, n = 300_000, 120
     raw = blocks.iter(n=n, size=size).then(grown).reduce(ends, initial=[], ordered=False)
-    assert sorted(compile(raw, window=window).run(runtime=crew, workers=2)) == [(i, size + 1) for i in range(n)]
+    assert sorted(compile(raw, max_in_flight=window).run(runtime=crew, workers=2)) == [(i, size + 1) for i in range(n)]
 
 
 @WINDOWS
 def test_a_slow_consumer_gets_everything(crew: RuntimeName, window: int | None, nothing_left: None) -> None:
     """Workers that cannot deliver because nobody takes wait, and go on when somebody does."""
-    plan = compile(blocks.iter(n=12, size=MIB).then(grown), window=window)
+    plan = compile(blocks.iter(n=12, size=MIB).then(grown), max_in_flight=window)
     got = []
     with plan.stream(runtime=crew, workers=2) as items:
         for item in items:
@@ -115,7 +115,7 @@ def test_bursts_lose_nothing(crew: RuntimeName, window: int | None, helper_threa
             yield from range(i * size, (i + 1) * size)
             time.sleep(0.03)
 
-    plan = compile(bursts.iter(n=8, size=250).then(double), window=window, helper_thread=helper_thread)
+    plan = compile(bursts.iter(n=8, size=250).then(double), max_in_flight=window, helper_thread=helper_thread)
     assert plan.run(runtime=crew, workers=2) == [2 * i for i in range(2000)]
 
 
@@ -149,7 +149,7 @@ def noisy(x: int) -> int:
     return x
 
 window = int(sys.argv[1]) or None
-assert compile(count.iter(n=20).then(noisy), window=window).run(workers=2, start_method=sys.argv[2]) == list(range(20))
+assert compile(count.iter(n=20).then(noisy), max_in_flight=window).run(workers=2, start_method=sys.argv[2]) == list(range(20))
 print("whole")
 """
 

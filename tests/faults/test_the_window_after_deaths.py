@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from daglite import Future, compile, task
-from daglite.runtime.streams.window import Window
+from daglite.runtime.dataflow.flow_control import FlowControl
 
 
 @task
@@ -77,11 +77,11 @@ def folded(folder: str) -> Future[Any]:
 @pytest.mark.parametrize("pipeline", [mapped, failing_for_good, over_their_limit, in_pieces, folded])
 @pytest.mark.parametrize("most", [None, 7])
 def test_nothing_is_left_in_the_window(
-    pipeline: Callable[[str], Future[Any]], most: int | None, windows: list[Window], tmp_path: Path
+    pipeline: Callable[[str], Future[Any]], most: int | None, windows: list[FlowControl], tmp_path: Path
 ) -> None:
     """Also where workers are renewed, and the batch of a dead one is more than another may still take."""
     options: dict[str, Any] = {} if most is None else {"max_items_per_worker": most}
-    compile(pipeline(str(tmp_path)), batch=30).run(runtime="processes", workers=2, **options)
+    compile(pipeline(str(tmp_path)), max_batch_size=30).run(runtime="processes", workers=2, **options)
 
     assert list(tmp_path.iterdir()), "nobody has died"
-    assert {(window.alive, window.nbytes) for window in windows} == {(0, 0)}
+    assert {(window.in_flight, window.nbytes) for window in windows} == {(0, 0)}

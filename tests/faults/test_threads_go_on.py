@@ -101,7 +101,7 @@ def test_an_error_does_not_wait_for_a_call_that_goes_on(
         return x
 
     with pytest.raises(LookupError, match="the first"):
-        compile(count.iter(n=ENDLESS).then(task(work)), batch=1).run(runtime="threads", workers=2)
+        compile(count.iter(n=ENDLESS).then(task(work)), max_batch_size=1).run(runtime="threads", workers=2)
     assert not stuck.is_set()
     assert len(own_threads()) == 1
     assert [record.getMessage().partition(";")[0] for record in caplog.records] == [
@@ -160,7 +160,7 @@ def test_kept_threads_serve_many_runs_and_busy_ones_are_replaced(stuck: threadin
         seen = {one for _ in range(5) for one in count.iter(n=30).then(thread_of).run(runtime=pool)}
         assert len(seen) <= 2
         work = task(lambda x: stuck.wait(30) if x == 7 else x, name="work")
-        plan = compile(count.iter(n=ENDLESS).then(work), batch=1)
+        plan = compile(count.iter(n=ENDLESS).then(work), max_batch_size=1)
         with plan.stream(runtime=pool) as items:
             assert [next(items) for _ in range(7)] == list(range(7))
         # One of them is stuck still; it is not of the crew any more.
@@ -202,7 +202,7 @@ def test_a_stream_that_is_collected_on_one_of_its_own_threads_ends(nothing_left:
 
     gc.disable()
     try:
-        plan = compile(count.iter(n=ENDLESS).then(task(collect)), batch=1)
+        plan = compile(count.iter(n=ENDLESS).then(task(collect)), max_batch_size=1)
         items = plan.stream(runtime="threads", workers=2)
         assert [next(items) for _ in range(10)] == list(range(10))
         cycle: list[object] = [items]

@@ -48,7 +48,7 @@ def freeze_or_fail(x: int, folder: str) -> int:
 def test_a_frozen_worker_does_not_hold_a_failed_run(method: StartMethod, tmp_path: Path, nothing_left: None) -> None:
     """It gets the second that items before the failed one have; then it is killed, frozen as it is."""
     begun = time.monotonic()
-    plan = compile(count.iter(n=20).then(task(freeze_or_fail), folder=str(tmp_path)), batch=1)
+    plan = compile(count.iter(n=20).then(task(freeze_or_fail), folder=str(tmp_path)), max_batch_size=1)
     with pytest.raises(LookupError, match="the other one is frozen"):
         plan.run(workers=2, start_method=method)
     assert time.monotonic() - begun < 20
@@ -117,7 +117,7 @@ def test_a_death_inside_a_large_result_loses_nothing(method: StartMethod, tmp_pa
 
     stream = pausing.iter(n=3).then(task(noted)).then(task(large_result), folder=str(tmp_path))
     # Without a helper nobody reads while the source pauses.
-    plan = compile(stream.reduce(short, initial=[]), helper_thread=False, batch=1)
+    plan = compile(stream.reduce(short, initial=[]), helper_thread=False, max_batch_size=1)
     assert plan.run(workers=2, start_method=method) == [(i, LARGE) for i in range(3)]
     # One item at most ran again: which one depends on how far the worker was.
     lines = starts.read_text().split()
@@ -140,7 +140,7 @@ def test_a_death_while_a_large_item_is_being_sent_loses_nothing(tmp_path: Path, 
         for i in range(n):
             yield bytes([i]) * (LARGE if i else 1)
 
-    plan = compile(large.iter(n=4).then(task(dies_first), folder=str(tmp_path)), batch=1)
+    plan = compile(large.iter(n=4).then(task(dies_first), folder=str(tmp_path)), max_batch_size=1)
     assert plan.run(workers=1) == [1, LARGE, LARGE, LARGE]
 
 
@@ -160,7 +160,7 @@ def test_of_two_errors_the_lowest_index_wins_when_ordered(
 ) -> None:
     stream = count.iter(n=20).then(task(two_errors), folder=str(tmp_path), pause=0.2)
     with pytest.raises(LookupError, match="the first item") as caught:
-        compile(stream, batch=1).run(runtime=crew, workers=2)
+        compile(stream, max_batch_size=1).run(runtime=crew, workers=2)
     facts = failure_of(caught.value)
     assert facts is not None
     assert facts.index == 0
@@ -171,13 +171,13 @@ def test_of_two_errors_the_first_seen_wins_when_unordered(
 ) -> None:
     stream = count.iter(n=20).then(task(two_errors), folder=str(tmp_path), pause=0.2)
     with pytest.raises(KeyError, match="the second item"):
-        compile(stream.reduce(add, initial=0, ordered=False), batch=1).run(runtime=crew, workers=2)
+        compile(stream.reduce(add, initial=0, ordered=False), max_batch_size=1).run(runtime=crew, workers=2)
 
 
 def test_an_error_waits_one_second_for_earlier_items_and_no_longer(tmp_path: Path, nothing_left: None) -> None:
     stream = count.iter(n=20).then(task(two_errors), folder=str(tmp_path), pause=600)
     with pytest.raises(KeyError, match="the second item"):
-        compile(stream, batch=1).run(workers=2)
+        compile(stream, max_batch_size=1).run(workers=2)
 
 
 def fails_at_3(x: int) -> int:
@@ -264,7 +264,7 @@ def test_a_worker_that_dies_while_the_source_holds_a_lock_is_not_replaced_by_a_c
     script = """
 from daglite import compile
 from locking import fragile, numbers
-print(compile(numbers.iter().then(fragile), batch=1).run(workers=1, start_method="fork"))
+print(compile(numbers.iter().then(fragile), max_batch_size=1).run(workers=1, start_method="fork"))
 """
     out, errors = launch(script).communicate(timeout=20)
     assert (out, errors) == ("[0, 1, 2, 3]\n", "")

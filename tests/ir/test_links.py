@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from daglite.ir.links import Links
+from daglite.ir.links import LinkedSequence
 
 
 @given(st.lists(st.integers(0, 5), max_size=8))
 def test_longer_ones_leave_the_shorter_ones_alone(parents: list[int]) -> None:
     """Law: `plus` is `[*links, item]`, whichever of the sequences made so far is extended, and however often."""
-    made, models = [Links([0])], [[0]]
+    made, models = [LinkedSequence([0])], [[0]]
     for item, parent in enumerate(parents):
         at = parent % len(made)
         made.append(made[at].plus(item))
@@ -22,7 +22,7 @@ def test_longer_ones_leave_the_shorter_ones_alone(parents: list[int]) -> None:
 
 
 def test_a_shorter_one_does_not_reach_into_a_longer_one() -> None:
-    short: Links[int] = Links()
+    short: LinkedSequence[int] = LinkedSequence()
     assert list(short.plus(1)) == [1]
     with pytest.raises(IndexError, match="no link 0 among 0"):
         short[0]

@@ -65,14 +65,30 @@ def work(slow: Slow) -> Any:
 
 @SOME
 @given(
-    n=st.integers(0, 40), window=st.integers(1, 7), slow=SLOW, ordered=st.booleans(), workers=st.integers(1, 3),
-    batch=st.none() | st.integers(1, 8), saved=st.booleans(), helper=st.booleans(), runtime=WITH_WORKERS,
+    n=st.integers(0, 40), max_in_flight=st.integers(1, 7), slow=SLOW, ordered=st.booleans(), workers=st.integers(1, 3),
+    max_batch_size=st.none() | st.integers(1, 8), saved=st.booleans(), helper=st.booleans(), runtime=WITH_WORKERS,
 )  # fmt: skip
 @example(
-    n=40, window=1, slow="first item", ordered=True, workers=2, batch=None, saved=True, helper=True, runtime="processes"
+    n=40,
+    max_in_flight=1,
+    slow="first item",
+    ordered=True,
+    workers=2,
+    max_batch_size=None,
+    saved=True,
+    helper=True,
+    runtime="processes",
 )
 @example(
-    n=40, window=5, slow="first item", ordered=False, workers=2, batch=None, saved=False, helper=True, runtime="threads"
+    n=40,
+    max_in_flight=5,
+    slow="first item",
+    ordered=False,
+    workers=2,
+    max_batch_size=None,
+    saved=False,
+    helper=True,
+    runtime="threads",
 )
 def test_law_9_never_more_than_the_window_alive(
     n: int,
@@ -98,7 +114,7 @@ def test_law_9_never_more_than_the_window_alive(
     items = counting(gauge, slow).iter(n=n).then(work(slow))
     items = items.save("{iteration_index}", save_store=Recorder()) if saved else items
     plan = daglite.compile(
-        items.reduce(add, initial=0, ordered=ordered), window=window, batch=batch, helper_thread=helper
+        items.reduce(add, initial=0, ordered=ordered), max_in_flight=window, max_batch_size=batch, helper_thread=helper
     )
     assert plan.run(runtime=runtime, workers=workers) == n * (n - 1)
     assert gauge.asked == n + 1
@@ -107,8 +123,8 @@ def test_law_9_never_more_than_the_window_alive(
 
 @SOME
 @given(
-    n=st.integers(0, 40), window=st.integers(1, 7), slow=SLOW, ordered=st.booleans(), workers=st.integers(1, 3),
-    batch=st.none() | st.integers(1, 8), saved=st.booleans(), helper=st.booleans(),
+    n=st.integers(0, 40), max_in_flight=st.integers(1, 7), slow=SLOW, ordered=st.booleans(), workers=st.integers(1, 3),
+    max_batch_size=st.none() | st.integers(1, 8), saved=st.booleans(), helper=st.booleans(),
 )  # fmt: skip
 def test_law_9_holds_where_workers_fold(
     n: int, window: int, slow: Slow, ordered: bool, workers: int, batch: int | None, saved: bool, helper: bool
@@ -128,8 +144,8 @@ def test_law_9_holds_where_workers_fold(
     items = items.save("{iteration_index}", save_store=Recorder()) if saved else items
     plan = daglite.compile(
         items.reduce(add, initial=3, ordered=ordered, combine=lambda one, other: one + other),
-        window=window,
-        batch=batch,
+        max_in_flight=window,
+        max_batch_size=batch,
         helper_thread=helper,
     )
     assert plan.run(runtime="threads", workers=workers) == 3 + n * (n - 1)
@@ -138,11 +154,11 @@ def test_law_9_holds_where_workers_fold(
 
 
 @SOME
-@given(n=st.integers(0, 40), window=st.integers(1, 7), slow=SLOW, runtime=RUNTIMES, ordered=st.booleans())
+@given(n=st.integers(0, 40), max_in_flight=st.integers(1, 7), slow=SLOW, runtime=RUNTIMES, ordered=st.booleans())
 def test_law_9_a_consumer_pulls_the_source(n: int, window: int, slow: Slow, runtime: Any, ordered: bool) -> None:
     """Of a streamed plan: calls of `next` minus items handed out are at most `window`."""
     gauge = Gauge()
-    plan: Plan[list[int]] = daglite.compile(counting(gauge, slow).iter(n=n).then(work(slow)), window=window)
+    plan: Plan[list[int]] = daglite.compile(counting(gauge, slow).iter(n=n).then(work(slow)), max_in_flight=window)
     found = []
     with plan.stream(runtime=runtime, workers=2, ordered=ordered) as items:
         for item in items:
@@ -154,13 +170,22 @@ def test_law_9_a_consumer_pulls_the_source(n: int, window: int, slow: Slow, runt
 
 @SOME
 @given(
-    n=st.integers(0, 30), more=st.integers(0, 3), window=st.integers(1, 7), slow=SLOW, workers=st.integers(1, 3),
+    n=st.integers(0, 30), more=st.integers(0, 3), max_in_flight=st.integers(1, 7), slow=SLOW, workers=st.integers(1, 3),
     tasks=st.tuples(*[st.booleans()] * 3), helper=st.booleans(), runtime=RUNTIMES,
 )  # fmt: skip
 @example(
-    n=30, more=0, window=1, slow="first item", workers=2, tasks=(True, True, True), helper=True, runtime="processes"
+    n=30,
+    more=0,
+    max_in_flight=1,
+    slow="first item",
+    workers=2,
+    tasks=(True, True, True),
+    helper=True,
+    runtime="processes",
 )
-@example(n=30, more=0, window=4, slow="fold", workers=3, tasks=(True, True, True), helper=True, runtime="threads")
+@example(
+    n=30, more=0, max_in_flight=4, slow="fold", workers=3, tasks=(True, True, True), helper=True, runtime="threads"
+)
 def test_law_9_holds_for_each_of_two_streams_side_by_side(
     n: int,
     more: int,
@@ -191,14 +216,14 @@ def test_law_9_holds_for_each_of_two_streams_side_by_side(
     streams = [counting(first, slow).iter(n=n), counting(other, "nothing").iter(n=n + more)]
     one, beside = (each.then(work(slow)) if there else each for each, there in zip(streams, tasks, strict=False))
     pairs = one.zip(beside).then(held) if tasks[2] else one.zip(beside)
-    plan = daglite.compile(pairs.reduce(add, initial=0), window=window, helper_thread=helper)
+    plan = daglite.compile(pairs.reduce(add, initial=0), max_in_flight=window, helper_thread=helper)
 
     assert plan.run(runtime=runtime, workers=workers) == (sum(tasks[:2]) + 2) * n * (n - 1) // 2
     assert max([*first.alive, *other.alive, 0]) <= window
 
 
 @SOME
-@given(n=st.integers(0, 20), window=st.none() | st.integers(1, 5), optimize=st.booleans())
+@given(n=st.integers(0, 20), max_in_flight=st.none() | st.integers(1, 5), optimize=st.booleans())
 def test_law_9_inline_one_item_is_alive(n: int, window: int | None, optimize: bool) -> None:
     """In one process the guide's word is literal: never more than one item at a time (when optimised)."""
     gauge = Gauge()
@@ -217,7 +242,7 @@ def test_law_9_inline_one_item_is_alive(n: int, window: int | None, optimize: bo
         return x
 
     pipeline = counting(gauge, "nothing").iter(n=n).then(enter).reduce(add, initial=0)
-    assert daglite.compile(pipeline, optimize=optimize, window=window).run(runtime="inline") == n * (n - 1) // 2
+    assert daglite.compile(pipeline, optimize=optimize, max_in_flight=window).run(runtime="inline") == n * (n - 1) // 2
     assert max(gauge.alive) <= (1 if optimize else n + 1)
 
 
@@ -243,7 +268,7 @@ def test_law_9_the_default_window_is_what_explain_prints(runtime: RuntimeName) -
 
 
 @FEW
-@given(n=st.integers(0, 20), runtime=RUNTIMES, then=st.booleans(), window=st.none() | st.integers(1, 5))
+@given(n=st.integers(0, 20), runtime=RUNTIMES, then=st.booleans(), max_in_flight=st.none() | st.integers(1, 5))
 def test_law_10_an_item_is_saved_before_the_next_is_asked_for(
     n: int, runtime: Any, then: bool, window: int | None
 ) -> None:
@@ -259,7 +284,7 @@ def test_law_10_an_item_is_saved_before_the_next_is_asked_for(
 
         stream: Any = source.iter(size=n).save("{size}/row_{iteration_index:03d}", save_store=folder)
         stream = stream.then(task(lambda x: x[0])) if then else stream
-        plan = daglite.compile(stream.join(task(len_of)), window=window)
+        plan = daglite.compile(stream.join(task(len_of)), max_in_flight=window)
         assert plan.run(runtime=runtime, workers=2) == n
         assert DatasetStore(folder).list_keys() == [f"{n}/row_{item:03d}" for item in range(n)]
 
@@ -269,7 +294,7 @@ def len_of(items: list[object]) -> int:
 
 
 @FEW
-@given(n=st.integers(0, 20), runtime=RUNTIMES, optimize=st.booleans(), window=st.none() | st.integers(1, 5))
+@given(n=st.integers(0, 20), runtime=RUNTIMES, optimize=st.booleans(), max_in_flight=st.none() | st.integers(1, 5))
 def test_law_10_an_item_is_saved_before_it_is_dispatched(
     n: int, runtime: Any, optimize: bool, window: int | None
 ) -> None:
@@ -285,7 +310,7 @@ def test_law_10_an_item_is_saved_before_it_is_dispatched(
             return DatasetStore(folder).load(f"row_{x}")
 
         stream = source.iter(size=n).save("row_{iteration_index}", save_store=DatasetStore(folder)).then(read)
-        plan = daglite.compile(stream, optimize=optimize, window=window)
+        plan = daglite.compile(stream, optimize=optimize, max_in_flight=window)
         assert plan.run(runtime=runtime, workers=2) == list(range(n))
 
 

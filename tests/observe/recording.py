@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from daglite import task
-from daglite.events import Answered, Called, Detail, Event, StepTime
+from daglite.events import BatchCompleted, CompletedLocally, Detail, Event, StepTime
 
 __all__ = ["Recorder", "count_up", "dies_once", "fold", "plus_one", "sleepy", "square", "total_of"]
 
@@ -23,7 +23,7 @@ class Recorder:
         self.detail = detail
         self.events: list[Event] = []
 
-    def notice(self, event: Event, /) -> None:
+    def on_event(self, event: Event, /) -> None:
         self.events.append(event)
 
     def of(self, kind: type[E]) -> list[E]:
@@ -32,7 +32,7 @@ class Recorder:
 
     def times(self) -> list[StepTime]:
         """What the clocks of steps said, in workers and in the coordinator."""
-        found = [event.steps for event in self.events if isinstance(event, Answered | Called)]
+        found = [event.steps for event in self.events if isinstance(event, BatchCompleted | CompletedLocally)]
         return [one for steps in found for one in steps]
 
 

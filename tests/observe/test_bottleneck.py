@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 
 from daglite import Future, compile, task
-from daglite.capacity import TOLLS, Part, Seen
 from daglite.events import (
-    Answered,
+    BatchCompleted,
     Delivered,
     Event,
     Gauge,
@@ -32,6 +31,7 @@ from daglite.observe import Report
 from daglite.observe.bottleneck import engine_of
 from daglite.options import RuntimeName
 from daglite.runtime import Inline, Processes, Threads
+from daglite.scaling import TOLLS, CoordinatorPart, StreamStats
 from tests.observe.recording import count_up, fold, plus_one, sleepy, square
 from tests.samples import check_golden
 
@@ -41,7 +41,7 @@ PLAN = compile(count_up.iter(n=1000).then(square).reduce(fold, initial=0))
 
 class _Counts:
     pulled = done = 1000
-    alive = failed = 0
+    in_flight = failed = 0
     peak = 20
 
 
@@ -58,15 +58,15 @@ def told(
         StageStarted(0.0, 0),
         StreamOpened(0.0, 0, 4, 2048, None, COUNTS),
         Pulled(1.0, 0, 0, 1000, 0, source, 20),
-        Answered(2.0, 0, 1, 0, 1000, 1000, 0, work, 0.0, 7, False, None, ()),
-        *[Answered(2.0, 0, number, 1000, 0, 0, 0, 0.0, 0.0, 7, False, None, ()) for number in range(2, 101)],
+        BatchCompleted(2.0, 0, 1, 0, 1000, 1000, 0, work, 0.0, 7, False, None, ()),
+        *[BatchCompleted(2.0, 0, number, 1000, 0, 0, 0, 0.0, 0.0, 7, False, None, ()) for number in range(2, 101)],
         Delivered(3.0, 0, 0, 1000, 0, folded),
         Waited(9.0, 0, "workers", waited),
         StageEnded(10.0, 0),
         RunEnded(10.0, None),
     ]
     for event in events:
-        report.notice(event)
+        report.on_event(event)
     return report
 
 
@@ -122,8 +122,8 @@ def test_the_facts_are_there_for_programs() -> None:
 
 def test_short_waits_and_those_for_a_consumer_count() -> None:
     report = told(source=1.0, waited=1.0, work=30.0)
-    report.notice(Waited(9.0, 0, "window", 1.0, short=0.5))
-    report.notice(Waited(9.0, 0, "consumer", 2.0))
+    report.on_event(Waited(9.0, 0, "max_in_flight", 1.0, short=0.5))
+    report.on_event(Waited(9.0, 0, "consumer", 2.0))
     assert report.streams[0].busy == 10.0 - 1.0 - 1.5 - 2.0
 
 
@@ -305,5 +305,5 @@ def test_engines_are_known_by_name_url_and_object() -> None:
 
 def test_seen_is_made_of_what_the_steps_did() -> None:
     (seen,) = told(source=9.0, folded=0.4, waited=0.5, work=4.0).watched().streams.values()
-    parts = (Part("source", "count_up", 9.0), Part("fold", "fold", 0.4))
-    assert seen == Seen(10.0, 4, 1000, 100, 0, 9.5, 4.0, parts)
+    parts = (CoordinatorPart("source", "count_up", 9.0), CoordinatorPart("fold", "fold", 0.4))
+    assert seen == StreamStats(10.0, 4, 1000, 100, 0, 9.5, 4.0, parts)

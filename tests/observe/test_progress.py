@@ -21,8 +21,8 @@ from rich.console import Console
 
 from daglite import ref, task
 from daglite.events import Progress
-from daglite.observe.bars import Bars
-from daglite.observe.line import Line, line_text
+from daglite.observe.bars import ProgressBars
+from daglite.observe.line import ProgressLine, line_text
 from daglite.options import RuntimeName
 from tests.observe.recording import dies_once, fold, sleepy, total_of
 from tests.samples import rows
@@ -39,7 +39,7 @@ def third(x: int) -> int:
 
 def at(done: int, seconds: float, **more: Any) -> Progress:
     facts: dict[str, Any] = dict(
-        stage=0, stages=1, task="price", done=done, total=None, alive=3, window=8, seconds=seconds, rate=20.0,
+        stage=0, stages=1, task="price", done=done, total=None, in_flight=3, max_in_flight=8, seconds=seconds, rate=20.0,
         left=None, deaths=0, ended=False,
     )  # fmt: skip
     return Progress(**(facts | more))
@@ -53,7 +53,7 @@ def test_a_function_hears_how_far_it_is(runtime: RuntimeName) -> None:
     assert len(told) >= 3
     assert [one.ended for one in told] == [False] * (len(told) - 1) + [True]
     assert [one.done for one in told] == sorted(one.done for one in told)
-    assert (told[-1].done, told[-1].total, told[-1].task, told[-1].alive) == (30, 30, "fold", 0)
+    assert (told[-1].done, told[-1].total, told[-1].task, told[-1].in_flight) == (30, 30, "fold", 0)
     middle = told[len(told) // 2]
     assert middle.rate > 0
     assert middle.left is not None
@@ -66,7 +66,7 @@ def test_single_calls_and_deaths_are_told(tmp_path: Path) -> None:
     sleepy(x=ref(first), seconds=0.5).run(workers=1, progress=told.append)
 
     assert told[-1].deaths == 1
-    assert {one.task for one in told if one.window == 0} == {"sleepy"}
+    assert {one.task for one in told if one.max_in_flight == 0} == {"sleepy"}
 
 
 def test_items_that_fail_are_counted(runtime: RuntimeName) -> None:
@@ -83,9 +83,9 @@ def test_items_that_fail_are_counted(runtime: RuntimeName) -> None:
         (at(12, 3.0), "price  12 done  20/s  0:03  3 of 8 in flight"),
         (at(12, 3.0, total=48, left=2.0), "price  12 of 48 (25 %)  20/s  0:03  0:02 left  3 of 8 in flight"),
         (at(0, 75.0, rate=0.25, stage=1, stages=3), "[2/3] price  0 done  0.25/s  1:15  3 of 8 in flight"),
-        (at(0, 2.0, window=0), "price  0:02"),
-        (at(5, 2.0, window=1, deaths=1), "price  5 done  20/s  0:02  1 worker died"),
-        (at(5, 2.0, window=1, deaths=1, failed=3), "price  5 done  20/s  0:02  3 failed  1 worker died"),
+        (at(0, 2.0, max_in_flight=0), "price  0:02"),
+        (at(5, 2.0, max_in_flight=1, deaths=1), "price  5 done  20/s  0:02  1 worker died"),
+        (at(5, 2.0, max_in_flight=1, deaths=1, failed=3), "price  5 done  20/s  0:02  3 failed  1 worker died"),
         (at(5, 2.0, ended=True, total=5, left=0.0, deaths=2), "price  5 of 5 (100 %)  20/s  0:02  2 workers died"),
         (at(0, 2.0, total=0), "price  0 of 0  20/s  0:02  3 of 8 in flight"),
     ],
@@ -101,7 +101,7 @@ class _Terminal(io.StringIO):
 
 def test_a_terminal_is_left_clean() -> None:
     out = _Terminal()
-    line = Line(out)
+    line = ProgressLine(out)
     line(at(1, 0.5))
     assert out.getvalue() == ""
     line(at(2, 1.1))
@@ -116,7 +116,7 @@ def test_a_terminal_is_left_clean() -> None:
 
 def test_a_short_run_shows_nothing() -> None:
     out = _Terminal()
-    line = Line(out)
+    line = ProgressLine(out)
     line(at(1, 0.5))
     line(at(2, 5.0, ended=True))
     assert out.getvalue() == ""
@@ -124,7 +124,7 @@ def test_a_short_run_shows_nothing() -> None:
 
 def test_elsewhere_a_line_comes_now_and_then() -> None:
     out = io.StringIO()
-    line = Line(out)
+    line = ProgressLine(out)
     for tenth in range(10, 250):
         line(at(tenth, tenth / 10))
     line(at(250, 25.0, ended=True))
@@ -136,7 +136,7 @@ def test_elsewhere_a_line_comes_now_and_then() -> None:
 def test_a_program_that_has_loaded_the_kernel_is_no_notebook(capfd: pytest.CaptureFixture[str]) -> None:
     importlib.import_module("ipykernel")
     assert sleepy.map(x=[1], seconds=[1.2]).run(runtime="inline") == [1]
-    line = Line()
+    line = ProgressLine()
     line(at(1, 1.1))
     line(at(2, 1.2, ended=True))
     out, err = capfd.readouterr()
@@ -148,7 +148,7 @@ def test_in_a_notebook_a_stream_that_is_given_is_written_to(monkeypatch: pytest.
     """What is shown below a cell is tested in a real one: tests/notebook."""
     monkeypatch.setitem(sys.modules, "ipykernel", sys)
     out = io.StringIO()
-    line = Line(out)
+    line = ProgressLine(out)
     line(at(1, 1.1))
     line(at(2, 1.2, ended=True))
     assert [text.split("  ")[1] for text in out.getvalue().splitlines()] == ["1 done", "2 done"]
@@ -156,7 +156,7 @@ def test_in_a_notebook_a_stream_that_is_given_is_written_to(monkeypatch: pytest.
 
 def test_two_runs_do_not_draw_over_each_other() -> None:
     out = _Terminal()
-    first, second = Line(out), Line(out)
+    first, second = ProgressLine(out), ProgressLine(out)
     first(at(1, 1.1))
     second(at(77, 1.1))
     assert "77" not in out.getvalue()
@@ -171,7 +171,7 @@ def test_a_reader_that_is_gone_does_not_end_the_run() -> None:
         def write(self, _: str) -> int:
             raise BrokenPipeError
 
-    line = Line(Closed())
+    line = ProgressLine(Closed())
     line(at(1, 1.1))
     line(at(2, 1.2, ended=True))
 
@@ -185,7 +185,7 @@ def test_nothing_is_shown_where_no_terminal_is(capfd: pytest.CaptureFixture[str]
 
 def test_bars_are_drawn_by_rich() -> None:
     out = io.StringIO()
-    bars = Bars(Console(file=out, force_terminal=True, width=100))
+    bars = ProgressBars(Console(file=out, force_terminal=True, width=100))
     bars(at(1, 0.5))
     assert out.getvalue() == ""
     bars(at(12, 1.5, total=48, stages=2))

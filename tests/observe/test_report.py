@@ -11,7 +11,7 @@ import pytest
 
 import daglite
 from daglite import task
-from daglite.events import Called, StepTime
+from daglite.events import CompletedLocally, StepTime
 from daglite.observe import Report
 from daglite.options import RuntimeName
 from tests.observe.recording import count_up, dies_once, fold, plus_one, sleepy, square, total_of
@@ -96,7 +96,7 @@ def test_batches_and_bytes_agree(crew: RuntimeName) -> None:
 
 def test_a_window_that_blocks_is_seen() -> None:
     report = Report()
-    daglite.compile(count_up.iter(n=5).then(sleepy, seconds=0.03), window=1).run(workers=2, observers=[report])
+    daglite.compile(count_up.iter(n=5).then(sleepy, seconds=0.03), max_in_flight=1).run(workers=2, observers=[report])
 
     source = report.steps[0]
     assert source.blocked is not None
@@ -215,9 +215,9 @@ def test_the_page_is_80_columns_wide(count: int) -> None:
 
     stream = count_up.iter(n=2).then(shown, currency_of_the_day="GBP" * 8, and_another_long_name=1).batch(2)
     report = Report()
-    daglite.compile(stream.then(total_of), window=64).run(runtime="inline", observers=[report])
+    daglite.compile(stream.then(total_of), max_in_flight=64).run(runtime="inline", observers=[report])
     more = [StepTime(step.number, 0.0, count, count - (step.items_out or 0), 0) for step in report.steps]
-    report.notice(Called(0.0, 0, 0, 0.0, tuple(more)))
+    report.on_event(CompletedLocally(0.0, 0, 0, 0.0, tuple(more)))
     lines = str(report).splitlines()
     assert max(map(len, lines)) <= 80
     assert f"{count:,}" in lines[2]

@@ -24,7 +24,7 @@ from daglite.observe.page import TraceError, page
 from daglite.observe.timeline import COORDINATOR, SOURCE
 from daglite.options import RuntimeName
 from daglite.runtime import Processes, Threads
-from daglite.testing import Drawn, pipelines
+from daglite.testing import DrawnPipeline, pipelines
 from tests.observe.recording import Recorder, count_up, dies_once, fold, sleepy, square
 from tests.observe.trace_format import problems
 
@@ -60,7 +60,7 @@ def test_traces_of_all_kinds_of_pipelines_are_of_the_format(tmp_path: Path) -> N
     with Processes(workers=2) as processes, Threads(workers=2) as threads:
 
         @given(pipelines(), st.sampled_from([processes, threads, "inline", "auto"]), st.booleans())
-        def trace(drawn: Drawn[object], runtime: Any, optimize: bool) -> None:
+        def trace(drawn: DrawnPipeline[object], runtime: Any, optimize: bool) -> None:
             plan = daglite.compile(drawn.future, optimize=optimize)
             assert plan.run(runtime=runtime, trace=file) == drawn.expected
             assert problems(json.loads(file.read_text())) == []
@@ -88,7 +88,7 @@ def test_streams_that_take_turns_have_lanes_of_their_own(tmp_path: Path) -> None
             yield x
 
     both = count_up.iter(n=8).then(sleepy, seconds=0.009).zip(slowly.iter())
-    plan = daglite.compile(both, window=1)
+    plan = daglite.compile(both, max_in_flight=1)
     assert plan.run(runtime="threads", workers=1, trace=tmp_path / "run.json") == [(x, x) for x in range(8)]
 
     assert problems(json.loads((tmp_path / "run.json").read_text())) == []

@@ -15,9 +15,9 @@ import ray
 from daglite import compile, task
 from daglite.exceptions import ExecutionError, ParameterError, WorkerDiedError, failure_of
 from daglite.runtime import Ray
-from daglite.runtime.clusters import ray as engine
-from daglite.runtime.clusters.carrier import Broken
-from daglite.runtime.streams.sending import gathering
+from daglite.runtime.dataflow import tree_reduce as gathering
+from daglite.runtime.engines.clusters import ray as engine
+from daglite.runtime.engines.clusters.transport import EngineLost
 from tests.faults.scripts import children_of, noted, starts
 
 pytestmark = pytest.mark.timeout(120)
@@ -80,7 +80,7 @@ def test_the_end_of_the_cluster_is_told() -> None:
 
     try:
         with pytest.raises(ExecutionError, match="the connection to the Ray cluster is lost"):
-            compile(task(items).iter(n=1000).then(double), window=20, batch=5).run(runtime=Ray())
+            compile(task(items).iter(n=1000).then(double), max_in_flight=20, max_batch_size=5).run(runtime=Ray())
         # By itself Ray starts a cluster for whoever asks it for something.
         assert not ray.is_initialized()
     finally:
@@ -95,10 +95,10 @@ def test_a_head_that_is_silent_is_told_before_ray_ends_the_program(monkeypatch: 
     monkeypatch.setattr(engine, "_ASK", 0.01)
     monkeypatch.setattr(ray, "is_initialized", lambda: True)
     monkeypatch.setenv("RAY_gcs_rpc_server_reconnect_timeout_s", "0.4")
-    carrier = engine.RayCarrier(lambda: closed.append("closed"))
+    carrier = engine.RayTransport(lambda: closed.append("closed"))
     try:
         (event,) = carrier.mail.take(20.0)
-        assert isinstance(event, Broken)
+        assert isinstance(event, EngineLost)
         assert event.text.startswith("the head of the Ray cluster has not answered for 0.3 s")
     finally:
         carrier.close()
@@ -120,7 +120,7 @@ def test_a_carrier_that_waits_for_an_answer_can_be_closed(monkeypatch: pytest.Mo
     monkeypatch.setattr(engine, "_processors", answer)
     monkeypatch.setattr(engine, "_ASK", 0.01)
     monkeypatch.setattr(ray, "is_initialized", lambda: True)
-    carrier = engine.RayCarrier(lambda: None)
+    carrier = engine.RayTransport(lambda: None)
     assert asked.wait(20.0)
     carrier.close()
     silent.set()
@@ -187,7 +187,7 @@ def test_what_a_run_leaves_unfinished_is_not_done_any_more(kept: Ray, tmp_path: 
         time.sleep(0.05)
         return x
 
-    plan = compile(count.iter(n=1000).then(task(slow), folder=str(tmp_path)), batch=20)
+    plan = compile(count.iter(n=1000).then(task(slow), folder=str(tmp_path)), max_batch_size=20)
     with plan.stream(runtime=kept) as items:
         assert [next(items) for _ in range(4)] == [0, 1, 2, 3]
     time.sleep(0.5)
@@ -224,7 +224,7 @@ def test_a_death_takes_no_part_along_that_has_been_made(kept: Ray, tmp_path: Pat
     start: Padded = ([-1], PAD)
     items = count.iter(n=80).then(task(work), folder=str(tmp_path))
     fold = items.reduce(task(listed), initial=start, combine=lambda a, b: (a[0] + b[0], a[1]), empty=([], PAD))
-    assert compile(fold, batch=1).run(runtime=kept) == ([-1, *range(80)], PAD)
+    assert compile(fold, max_batch_size=1).run(runtime=kept) == ([-1, *range(80)], PAD)
     seen = starts(tmp_path)
     assert (len(seen), seen[60], sum(seen.values())) == (80, 2, 81)
 
@@ -241,4 +241,4 @@ def test_parts_whose_putting_together_kills_are_told(kept: Ray) -> None:
     start: Padded = ([], PAD)
     fold = count.iter(n=40).reduce(task(listed), initial=start, combine=task(fatal), empty=start)
     with pytest.raises(WorkerDiedError, match=r"it ran task 'fatal' on parts of \d+ items; started 3 times"):
-        compile(fold, batch=2).run(runtime=kept)
+        compile(fold, max_batch_size=2).run(runtime=kept)

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from daglite.runtime.executor import Chunk
-from daglite.runtime.processes.bell import Bell
-from daglite.runtime.processes.pool import ProcessSession
-from daglite.runtime.streams.sending.batch import Batcher
-from daglite.runtime.travel.frames import Frame, FrameReader, FrameWriter
-from daglite.runtime.travel.wire import Codec
+from daglite.runtime.dataflow.batching import BatchSizer
+from daglite.runtime.engines.processes.eventfd import EventFd
+from daglite.runtime.engines.processes.pool import ProcessEngine
+from daglite.runtime.kernel.work import WorkItem
+from daglite.runtime.serialization.pickler import Codec
+from daglite.runtime.transport.frames import Frame, FrameReader, FrameWriter
 
 __all__ = ["Costs", "calls_of", "costs_of"]
 
@@ -72,23 +72,23 @@ def costs_of(run: Callable[[], object], patch: pytest.MonkeyPatch, *, seconds: f
 
             return note
 
-        observe = Batcher.observe
-        patched.setattr(Batcher, "observe", lambda batcher, n, _, nbytes: observe(batcher, n, n * seconds, nbytes))
+        observe = BatchSizer.observe
+        patched.setattr(BatchSizer, "observe", lambda batcher, n, _, nbytes: observe(batcher, n, n * seconds, nbytes))
         around(FrameWriter, "push", pushed)
         served: Counter[int] = Counter()
 
-        def submitted(_: None, session: ProcessSession, chunk: Chunk) -> None:
+        def submitted(_: None, session: ProcessEngine, chunk: WorkItem) -> None:
             (worker,) = [worker for worker in session._pool if chunk in worker.chunks]
             served[worker.pid] += chunk.items
             costs["busiest"] = max(served.values())
 
-        around(ProcessSession, "submit", submitted)
+        around(ProcessEngine, "submit", submitted)
         around(FrameReader, "read", read)
         for name in ("send", "sendmsg"):
             around(socket.socket, name, moved("sends"))
         for name in ("recv_into", "recvmsg_into"):
             around(socket.socket, name, moved("receives"))
-        around(Bell, "ring", count("rings"))
+        around(EventFd, "ring", count("rings"))
         around(selectors.DefaultSelector, "select", count("waits"))
         around(pickle, "dumps", pickled)
         around(Codec, "capture", count("captures"))

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 import daglite
 from daglite import Future, task
-from daglite.runtime.board import Boards
-from daglite.runtime.executor import Reply
-from daglite.runtime.streams.sending.batch import Batcher, PullSize
-from daglite.runtime.streams.sending.shipping import Shipping
-from daglite.runtime.threads.session import ThreadSession
+from daglite.runtime.dataflow.batching import BatchSizer, PullSizer
+from daglite.runtime.dataflow.dispatch import Dispatcher
+from daglite.runtime.engines.threads.pool import ThreadEngine
+from daglite.runtime.engines.worker_queues import WorkerQueues
+from daglite.runtime.kernel.work import WorkResult
 from tests.runtime.costs import Costs, calls_of, costs_of
 from tests.tasks import add, count, double
 
@@ -65,18 +65,18 @@ def test_trivial_items_travel_by_the_hundreds(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_batch_costs_as_many_calls_whatever_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
     """Between a small run and a large one lie nothing but batches: a call for each item would be 512 more in each."""
-    observe, came = Batcher.observe, PullSize.observe
-    monkeypatch.setattr(Batcher, "observe", lambda batch, n, _, nbytes: observe(batch, n, n * 1e-7, nbytes))
-    monkeypatch.setattr(PullSize, "observe", lambda pull, n, _: came(pull, n, n * 1e-7))
+    observe, came = BatchSizer.observe, PullSizer.observe
+    monkeypatch.setattr(BatchSizer, "observe", lambda batch, n, _, nbytes: observe(batch, n, n * 1e-7, nbytes))
+    monkeypatch.setattr(PullSizer, "observe", lambda pull, n, _: came(pull, n, n * 1e-7))
 
-    launch, batches = Shipping._launch_batch, Counter[int]()
+    launch, batches = Dispatcher._launch_batch, Counter[int]()
 
     def calls(n: int) -> int:
-        def launched(shipping: Shipping) -> None:
+        def launched(shipping: Dispatcher) -> None:
             batches[n] += 1
             launch(shipping)
 
-        monkeypatch.setattr(Shipping, "_launch_batch", launched)
+        monkeypatch.setattr(Dispatcher, "_launch_batch", launched)
         plan = daglite.compile(count.iter(n=n).then(double).reduce(add, initial=0))
         return calls_of(lambda: plan.run(workers=WORKERS))
 
@@ -111,9 +111,9 @@ def test_results_are_not_pickled_in_the_coordinator(monkeypatch: pytest.MonkeyPa
 
 def test_one_worker_is_fed_where_one_keeps_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch of 51 us goes behind another; one of a quarter of a millisecond to a worker that is idle."""
-    came = PullSize.observe
+    came = PullSizer.observe
     # A source that is held up gives smaller batches, and there is room for a third.
-    monkeypatch.setattr(PullSize, "observe", lambda pull, n, _: came(pull, n, n * 1e-7))
+    monkeypatch.setattr(PullSizer, "observe", lambda pull, n, _: came(pull, n, n * 1e-7))
     few = run(count.iter(n=MANY).then(double).reduce(add, initial=0), monkeypatch, seconds=1e-7)
     all_of_them = run(count.iter(n=MANY).then(double).reduce(add, initial=0), monkeypatch, seconds=1e-6)
 
@@ -149,14 +149,14 @@ def test_a_slow_source_sends_each_item_at_once(monkeypatch: pytest.MonkeyPatch) 
 
 def test_many_threads_wake_the_coordinator_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """Their answers wait for one another a moment: no look for each of them."""
-    ready, sleep, looks, waits = ThreadSession.ready, time.sleep, list[int](), list[float]()
+    ready, sleep, looks, waits = ThreadEngine.ready, time.sleep, list[int](), list[float]()
 
     @task
     def nap(x: int) -> int:
         sleep(0.004)
         return x
 
-    def looking(session: ThreadSession, timeout: float | None) -> Sequence[Reply]:
+    def looking(session: ThreadEngine, timeout: float | None) -> Sequence[WorkResult]:
         found = ready(session, timeout)
         looks.append(len(found))
         return found
@@ -166,7 +166,7 @@ def test_many_threads_wake_the_coordinator_together(monkeypatch: pytest.MonkeyPa
         sleep(seconds)
 
     plan = daglite.compile(count.iter(n=640).then(nap))
-    monkeypatch.setattr(ThreadSession, "ready", looking)
+    monkeypatch.setattr(ThreadEngine, "ready", looking)
     monkeypatch.setattr(time, "sleep", sleeping)
     plan.run(runtime="threads", workers=32)
     assert sum(looks) == 640
@@ -177,13 +177,13 @@ def test_many_threads_wake_the_coordinator_together(monkeypatch: pytest.MonkeyPa
 
 def test_threads_and_processes_are_waited_for_in_one_look_at_the_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
     """One for each turn of the loop, although each engine is asked before it and behind it."""
-    poll, turns = Boards.poll, list[float | None]()
+    poll, turns = WorkerQueues.poll, list[float | None]()
 
-    def polled(boards: Boards, timeout: float | None) -> int:
+    def polled(boards: WorkerQueues, timeout: float | None) -> int:
         turns.append(timeout)
         return poll(boards, timeout)
 
-    monkeypatch.setattr(Boards, "poll", polled)
+    monkeypatch.setattr(WorkerQueues, "poll", polled)
     costs = run(count.iter(n=200).then(on_threads).then(double).reduce(add, initial=0), monkeypatch)
     # Two for each turn were twice as many; what is on its way may make a look return for nothing.
     assert 5 <= len(turns) <= costs["waits"] <= 1.25 * len(turns)
@@ -191,7 +191,7 @@ def test_threads_and_processes_are_waited_for_in_one_look_at_the_sockets(monkeyp
 
 def test_a_thread_does_little_around_an_item() -> None:
     def calls(n: int) -> int:
-        plan = daglite.compile(count.iter(n=n).then(double), batch=1)
+        plan = daglite.compile(count.iter(n=n).then(double), max_batch_size=1)
         return calls_of(lambda: plan.run(runtime="threads", workers=2), on="daglite-worker")
 
     # The first items of each thread, for which it prepares itself, are in both.
@@ -247,9 +247,9 @@ def test_saves_on_the_way_do_not_add_messages(monkeypatch: pytest.MonkeyPatch, t
         def save(self, key: str, value: object) -> None:
             """Forget it."""
 
-    plain = run(count.iter(n=5000).then(double).then(double).reduce(add, initial=0), monkeypatch, batch=100)
+    plain = run(count.iter(n=5000).then(double).then(double).reduce(add, initial=0), monkeypatch, max_batch_size=100)
     tapped = count.iter(n=5000).then(double).save("{iteration_index}", save_store=Nowhere()).then(double)
-    saved = run(tapped.reduce(add, initial=0), monkeypatch, batch=100)
+    saved = run(tapped.reduce(add, initial=0), monkeypatch, max_batch_size=100)
 
     assert saved["batches"] <= plain["batches"] + 25
     assert saved["sent"] <= plain["sent"] + 5000
@@ -258,7 +258,7 @@ def test_saves_on_the_way_do_not_add_messages(monkeypatch: pytest.MonkeyPatch, t
 
 def test_the_counters_count(monkeypatch: pytest.MonkeyPatch) -> None:
     """One item in each message costs what it costs: the bounds above are not met by chance."""
-    costs = run(count.iter(n=1000).then(double).reduce(add, initial=0), monkeypatch, batch=1)
+    costs = run(count.iter(n=1000).then(double).reduce(add, initial=0), monkeypatch, max_batch_size=1)
 
     assert costs["batches"] == costs["replies"] == 1000
     assert costs["pickles"] >= 1000

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from daglite.exceptions import ParameterError
-from daglite.runtime.empty import empty_of
+from daglite.runtime.kernel.neutral_element import empty_of
 
 Combine = Callable[[Any, Any], Any]
 

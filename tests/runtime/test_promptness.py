@@ -75,7 +75,7 @@ def test_large_items_after_small_ones_stay_within_the_byte_limit() -> None:
         folded[0] += 1
         return total + item
 
-    plan = compile(growing.iter().then(task(len)).reduce(note, initial=0), window_bytes=8_000_000)
+    plan = compile(growing.iter().then(task(len)).reduce(note, initial=0), max_in_flight_bytes=8_000_000)
     # One worker: behind a slow one, the small results of large items wait in any number.
     assert plan.run(workers=1) == small + 1000 * 1_000_000
     # 8 MB in the window and 4 MiB in a pull, with an item across each limit and some room for two threads counting;

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from daglite import Failed, Plan, compile, item_seed, task
-from daglite.exceptions import ExecutionError, Failure, Kept, TaskError, TransferError, failure_of
+from daglite.exceptions import ExecutionError, Failure, ReplayRecord, TaskError, TransferError, failure_of
 from daglite.options import RuntimeName
 from tests.samples import Memory, double, odd, rows, scale
 
@@ -194,7 +194,7 @@ def test_an_item_that_does_not_come_through_this_time_is_told() -> None:
     ],
 )
 def test_a_failure_leaves_behind_what_cannot_travel(item: object, reason: str) -> None:
-    failure = Failure("f", kept=Kept(3, item))
+    failure = Failure("f", kept=ReplayRecord(3, item))
     there = pickle.loads(pickle.dumps(failure))
     assert there == failure
     for one in (there, pickle.loads(pickle.dumps(there))):

@@ -50,7 +50,7 @@ def test_a_seed_depends_on_run_step_and_item_alone(
     runtime: RuntimeName, optimize: bool, batch: int, given: Any
 ) -> None:
     stream = rows.iter(n=20).filter(odd).then(double).then(given)
-    plan = compile(stream, optimize=optimize, batch=batch)
+    plan = compile(stream, optimize=optimize, max_batch_size=batch)
     found = plan.run(runtime=runtime, workers=2, seed=5)
     assert found == compile(stream).run(runtime="inline", seed=5)
     assert len({seed for _, seed in found}) == 10

@@ -124,7 +124,7 @@ def test_workers_of_the_run_are_used_when_they_are_what_is_asked_for() -> None:
 
 @WINDOWS
 def test_kept_workers_serve_mixed_runs_one_after_the_other(window: int | None, nothing_left: None) -> None:
-    plan = compile(rows.iter(n=30).then(noted).then(on_threads).then(noted), window=window)
+    plan = compile(rows.iter(n=30).then(noted).then(on_threads).then(noted), max_in_flight=window)
     with Processes(workers=2) as pool:
         for _ in range(3):
             assert len(plan.run(runtime=pool)) == 30
@@ -153,7 +153,7 @@ def test_window_bounds_all_places_together(window: int) -> None:
 
     stream = source.iter().then(same.with_options(on="threads", workers=4)).then(same)
     stream = stream.then(same.with_options(on="coordinator")).then(same.with_options(on="threads", workers=2))
-    plan = compile(stream.reduce(gone, initial=0), window=window)
+    plan = compile(stream.reduce(gone, initial=0), max_in_flight=window)
     assert plan.run(runtime="processes", workers=2) == 150
     assert peak <= window
 
@@ -273,5 +273,5 @@ def test_parts_of_an_item_always_find_a_place(window: int) -> None:
     threads = {"on": "threads", "workers": 4}
     stream: Any = rows.iter(n=40).then(many.with_options(**threads)).unbatch().then(many.with_options(on="processes"))  # type: ignore[arg-type]  # options of a dict
     stream = stream.unbatch().then(same.with_options(on="threads", workers=3))
-    plan = compile(stream.reduce(task(lambda count, x: count + 1), initial=0), window=window)
+    plan = compile(stream.reduce(task(lambda count, x: count + 1), initial=0), max_in_flight=window)
     assert plan.run(runtime="processes", workers=1) == 40 * 7 * 7

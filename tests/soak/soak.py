@@ -27,7 +27,8 @@ from typing import Any
 
 from daglite import compile, task
 from daglite.exceptions import failure_of
-from daglite.options import RunOptions, RuntimeName
+from daglite.options import RuntimeName
+from daglite.run_options import RunOptions
 from daglite.runtime import Processes
 from tests.conftest import held, left_running, settled
 from tests.faults.scripts import children_of, gone_within, start, wait_for

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 import daglite
 from daglite import IterFuture, MapTaskFuture, task
 from daglite.runtime import Processes
-from daglite.testing import Drawn, Stream, drawing, pipelines, streams
+from daglite.testing import DrawnPipeline, Stream, pipelines, strategies as drawing, streams
 
 
 @given(pipelines())
-def test_pipelines_give_what_they_must(drawn: Drawn[object]) -> None:
+def test_pipelines_give_what_they_must(drawn: DrawnPipeline[object]) -> None:
     for optimize in (True, False):
         assert daglite.compile(drawn.future, optimize=optimize).run(runtime="inline") == drawn.expected
 
@@ -22,14 +22,14 @@ def test_workers_give_the_same() -> None:
     with Processes(workers=2) as pool:
 
         @given(pipelines())
-        def run(drawn: Drawn[object]) -> None:
+        def run(drawn: DrawnPipeline[object]) -> None:
             assert drawn.future.run(runtime=pool) == drawn.expected
 
         run()
 
 
 @given(streams(most=5))
-def test_tasks_can_be_hung_on_streams(stream: Drawn[list[int], Stream]) -> None:
+def test_tasks_can_be_hung_on_streams(stream: DrawnPipeline[list[int], Stream]) -> None:
     negative = task(lambda x: -x)
     assert isinstance(stream.future, IterFuture | MapTaskFuture)
     assert len(stream.expected) <= 5
@@ -46,7 +46,7 @@ def test_every_kind_is_drawn() -> None:
 
     @settings(max_examples=300, derandomize=True, database=None)
     @given(pipelines())
-    def draw(drawn: Drawn[object]) -> None:
+    def draw(drawn: DrawnPipeline[object]) -> None:
         counts.update(["all", *(word for word in words.split() if word in repr(drawn))])
 
     draw()
@@ -54,6 +54,6 @@ def test_every_kind_is_drawn() -> None:
 
 
 @given(pipelines())
-def test_the_text_builds_an_equal_pipeline(drawn: Drawn[object]) -> None:
+def test_the_text_builds_an_equal_pipeline(drawn: DrawnPipeline[object]) -> None:
     built = eval(repr(drawn), vars(drawing).copy())
     assert daglite.compile(built) == daglite.compile(drawn.future)

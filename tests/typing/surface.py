@@ -222,7 +222,7 @@ def plans() -> None:
     assert_type(plan.explain("json"), str)
     assert_type(plan.fingerprint, str | None)
     assert_type(asyncio.run(plan.run_async(runtime="inline")), float)
-    assert_type(compile_function(double(x=1), optimize=False, window=8), Plan[int])
+    assert_type(compile_function(double(x=1), optimize=False, max_in_flight=8), Plan[int])
     items = daglite.compile(numbers.iter(n=2)).stream(runtime="inline")
     assert_type(items, ItemStream[int])
     with items:

@@ -6,8 +6,6 @@ from daglite.compile.rewrite import Readers
 from daglite.ir.nodes import Call, CompositeMapTaskNode, CompositeTaskNode, Node, SaveNode, TakeNode
 from daglite.records import replace
 
-__all__ = ["bind_partial"]
-
 
 def bind_partial(node: Node, readers: Readers) -> Node | None:
     """Law: `t.partial(a=1).iter(b=2)` = `t.iter(a=1, b=2)`.

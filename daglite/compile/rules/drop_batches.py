@@ -5,8 +5,6 @@ from __future__ import annotations
 from daglite.compile.rewrite import Readers
 from daglite.ir.nodes import IterNode, MapTaskNode, Node, OperationNode, Value
 
-__all__ = ["drop_batches"]
-
 
 def drop_batches(node: Node, readers: Readers) -> Node | None:
     """Law: `.batch(n).unbatch()` = the stream itself.

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from daglite.compile.rewrite import Readers
-from daglite.functions import Site
-from daglite.ir.nodes import Combine, CompositeMapTaskNode, Fold, Link, Node, Operation
+from daglite.functions import Placement
+from daglite.ir.nodes import CombineCall, CompositeMapTaskNode, Fold, Link, Node, OperationLink
 from daglite.records import replace
-
-__all__ = ["fold_partitions"]
 
 
 def fold_partitions(node: Node, readers: Readers) -> Node | None:
@@ -21,7 +19,7 @@ def fold_partitions(node: Node, readers: Readers) -> Node | None:
     a time limit, and nothing else may come in its place when it fails.
     """
     match node:
-        case CompositeMapTaskNode(ending=Fold(combine=Combine()), most=None, links=[Link() as rows, apart, *rest]):
+        case CompositeMapTaskNode(ending=Fold(combine=CombineCall()), most=None, links=[Link() as rows, apart, *rest]):
             site = rows.call.function.site
             if _opens(rows) and _takes_apart(apart) and all(_follows(part, site) for part in rest):
                 return replace(node, links=(replace(rows, flattens=True), *rest))
@@ -36,11 +34,11 @@ def _opens(link: Link) -> bool:
     return function.partitioned and not function.here and not function.loops and not whole and not link.saves
 
 
-def _takes_apart(part: Link | Operation) -> bool:
-    return isinstance(part, Operation) and part.kind == "unbatch" and not part.saves
+def _takes_apart(part: Link | OperationLink) -> bool:
+    return isinstance(part, OperationLink) and part.kind == "unbatch" and not part.saves
 
 
-def _follows(part: Link | Operation, site: Site | None) -> bool:
+def _follows(part: Link | OperationLink, site: Placement | None) -> bool:
     if not isinstance(part, Link) or part.saves or part.filters:
         return False
     function = part.call.function

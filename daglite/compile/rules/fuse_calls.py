@@ -11,8 +11,6 @@ from daglite.ir.walk import children
 from daglite.options import Save
 from daglite.records import replace
 
-__all__ = ["fuse_calls"]
-
 
 def fuse_calls(node: Node, readers: Readers) -> Node | None:
     """Law: `f(x=g(...))` = `f(g(...))` in one trip to a worker.

@@ -6,8 +6,6 @@ from daglite.compile.rewrite import Readers
 from daglite.compile.streams import continued, open_stream, step_on
 from daglite.ir.nodes import IterNode, Node
 
-__all__ = ["fuse_maps"]
-
 
 def fuse_maps(node: Node, readers: Readers) -> Node | None:
     """Law: `.then(f).then(g)` = `.then(g after f)`.

@@ -7,8 +7,6 @@ from daglite.compile.streams import open_stream
 from daglite.ir.nodes import Collect, Node
 from daglite.records import replace
 
-__all__ = ["stream_collect"]
-
 
 def stream_collect(node: Node, readers: Readers) -> Node | None:
     """Law: the list of a stream = the items of the stream in order.

@@ -7,8 +7,6 @@ from daglite.compile.streams import open_stream
 from daglite.ir.nodes import Join, JoinNode, Node
 from daglite.records import replace
 
-__all__ = ["stream_join"]
-
 
 def stream_join(node: Node, readers: Readers) -> Node | None:
     """Law: `.join(f)` = `f(list of the items)`.

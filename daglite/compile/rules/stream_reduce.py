@@ -7,8 +7,6 @@ from daglite.compile.streams import open_stream
 from daglite.ir.nodes import Node, ReduceNode, fold_of
 from daglite.records import replace
 
-__all__ = ["stream_reduce"]
-
 
 def stream_reduce(node: Node, readers: Readers) -> Node | None:
     """Law: a fold of a stream = a fold of the list of its items, in constant memory.

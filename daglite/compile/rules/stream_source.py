@@ -6,8 +6,6 @@ from daglite.compile.rewrite import Readers
 from daglite.compile.streams import most_of, step_on
 from daglite.ir.nodes import CompositeMapTaskNode, IterNode, Node
 
-__all__ = ["stream_source"]
-
 
 def stream_source(node: Node, readers: Readers) -> Node | None:
     """Law: `f.map(x=gen.iter())` = `f.map(x=gen())`, with each item sent on as it is yielded.

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from daglite.compile.rewrite import Readers
 from daglite.compile.streams import open_stream
-from daglite.ir.nodes import Argument, Beside, CompositeMapTaskNode, Link, Node, OperationNode, Value
+from daglite.ir.nodes import Argument, CompositeMapTaskNode, Link, Node, OperationNode, PulledEnding, Value
 from daglite.records import replace
-
-__all__ = ["stream_zip"]
 
 # Each stream stands on the stack of the one that pulls it, with some ten frames.
 _DEEPEST = 8
@@ -58,11 +56,11 @@ def _open(other: Argument | None, readers: Readers) -> CompositeMapTaskNode | No
 
 
 def _pulled(stream: CompositeMapTaskNode) -> CompositeMapTaskNode:
-    return replace(stream, ending=Beside())
+    return replace(stream, ending=PulledEnding())
 
 
 def _is_pulled(other: Argument | None) -> bool:
-    return isinstance(other, CompositeMapTaskNode) and isinstance(other.ending, Beside)
+    return isinstance(other, CompositeMapTaskNode) and isinstance(other.ending, PulledEnding)
 
 
 def _depth(other: Argument | None) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from daglite.compile.rules.fuse_maps import fuse_maps
 from daglite.compile.rules.stream_collect import stream_collect
 from daglite.compile.rules.stream_source import stream_source
-from daglite.ir.making import parts_of, plain_operation, take_of
-from daglite.ir.nodes import CompositeMapTaskNode, FilterNode, IterNode, Link, Mapped, MapTaskNode, Operation
+from daglite.ir.builders import parts_of, plain_operation, take_of
+from daglite.ir.nodes import CompositeMapTaskNode, FilterNode, IterNode, Link, Mapped, MapTaskNode, OperationLink
 from daglite.ir.walk import same
 from tests.compile.bench import bound, call, check_law, declines, explained, rewritten
 from tests.samples import double, minus, odd, one, pair, rows, scale, shown
@@ -123,7 +123,7 @@ def test_explain() -> None:
 
 def test_operations_join_the_composite() -> None:
     """Where a stream ends early in front of one, the end becomes an operation, too."""
-    links: tuple[Link | Operation, ...] = (
+    links: tuple[Link | OperationLink, ...] = (
         Link(call(double.function), ("x",), ()),
         Link(call(odd.function), ("x",), (), filters=True),
     )

@@ -7,7 +7,7 @@ from typing import Any
 from daglite.compile.rules.stream_collect import stream_collect
 from daglite.compile.rules.stream_reduce import stream_reduce
 from daglite.compile.rules.stream_source import stream_source
-from daglite.ir.nodes import Combine, CompositeMapTaskNode, Fold, IterNode, Link, Mapped, ReduceNode, Value
+from daglite.ir.nodes import CombineCall, CompositeMapTaskNode, Fold, IterNode, Link, Mapped, ReduceNode, Value
 from daglite.ir.walk import same
 from tests.compile.bench import bound, call, check_law, declines, explained, rewritten
 from tests.samples import Memory, double, fold, one, pair, rows, weighted
@@ -37,7 +37,7 @@ def test_fold_of_open_composite_is_its_ending() -> None:
 
 
 def test_combine_goes_along() -> None:
-    together = Combine(call(pair.function), ("a", "b"), Value(0))
+    together = CombineCall(call(pair.function), ("a", "b"), Value(0))
     ending = Fold(call(fold.function), "acc", "item", Value(7), True, (), together)
     wanted = CompositeMapTaskNode(IterNode(call(rows.function, *bound(n=2))), (), ending)
 

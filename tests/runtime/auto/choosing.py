@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from daglite.runtime.auto.choice import Answer, Choice, Part, Places, Slice
-from daglite.runtime.engines import Auto
+from daglite.runtime.engines.config import Auto
+from daglite.runtime.engines.cost_model import Answer, NextSlice, PlacementOptions, PlacementPolicy, SliceStats
 
 __all__ = ["at", "moving_at"]
 
 
-class _At(Choice):
+class _At(PlacementPolicy):
     """Answers `answer` from the item `moves` on; a part ends there, and no part has more than `most` items."""
 
-    def __init__(self, places: Places, moves: int | None, answer: Answer, most: int) -> None:
+    def __init__(self, places: PlacementOptions, moves: int | None, answer: Answer, most: int) -> None:
         super().__init__(places)
         self._moves, self._answer, self._most = moves, answer, most
         self._seen = 0
 
-    def next(self) -> Part:
+    def next(self) -> NextSlice:
         left = self._most if self._moves is None else max(1, min(self._most, self._moves - self._seen))
-        return Part(10.0, left, timed=self._seen % 2 == 0)
+        return NextSlice(10.0, left, timed=self._seen % 2 == 0)
 
-    def observe(self, seen: Slice, more: int | None) -> Answer:
+    def observe(self, seen: SliceStats, more: int | None) -> Answer:
         super().observe(seen, more)
         self._seen += seen.items
         return "stay" if self._moves is None or self._seen < self._moves else self._answer
 
 
-def moving_at(moves: int | None, answer: Answer, most: int = 1000) -> Callable[[Places], Choice]:
+def moving_at(moves: int | None, answer: Answer, most: int = 1000) -> Callable[[PlacementOptions], PlacementPolicy]:
     """What makes such a choice."""
     return lambda places: _At(places, moves, answer, most)
 

@@ -17,9 +17,9 @@ import daglite
 from daglite import task
 from daglite.exceptions import TaskTimeoutError, TransferError, failure_of
 from daglite.runtime import Processes
-from daglite.runtime.auto.choice import Answer
-from daglite.runtime.engines import Auto
-from daglite.runtime.processes.pool import ProcessSession
+from daglite.runtime.engines.config import Auto
+from daglite.runtime.engines.cost_model import Answer
+from daglite.runtime.engines.processes.pool import ProcessEngine
 from tests.runtime.auto.choosing import at, moving_at
 from tests.samples import Memory
 from tests.tasks import add, count, double
@@ -194,7 +194,7 @@ def test_a_streamed_plan_hands_out_every_item_once(moves: int | None, place: Ans
             asked.append(number)
             yield number
 
-    plan = daglite.compile(source.iter().then(double), window=4)
+    plan = daglite.compile(source.iter().then(double), max_in_flight=4)
     with plan.stream(runtime=at(moves, place)) as items:
         for position, item in enumerate(items):
             assert item == 2 * position
@@ -230,7 +230,7 @@ def test_cancelling_ends_a_run_that_chooses(moves: int | None, nothing_left: Non
 
 def test_trivial_work_starts_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """By its own measurements this time."""
-    monkeypatch.setattr(ProcessSession, "__init__", None)
+    monkeypatch.setattr(ProcessEngine, "__init__", None)
     assert count.iter(n=30_000).then(double).reduce(add, initial=0).run(runtime="auto") == 899_970_000
     assert double.map(x=list(range(100))).run(runtime="auto") == list(range(0, 200, 2))
     assert double(x=4).run(runtime="auto") == 8

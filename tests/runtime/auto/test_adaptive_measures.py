@@ -7,21 +7,21 @@ from collections.abc import Iterator
 from typing import Any
 
 from daglite import task
-from daglite.runtime.auto.choice import Answer, Choice, Places, Slice
-from daglite.runtime.engines import Auto
+from daglite.runtime.engines.config import Auto
+from daglite.runtime.engines.cost_model import Answer, PlacementOptions, PlacementPolicy, SliceStats
 from tests.samples import Memory
 from tests.tasks import count, double
 
 
-class Noting(Choice):
+class Noting(PlacementPolicy):
     """Stays, and notes what it is told."""
 
     def __init__(self) -> None:
-        super().__init__(Places(processes=2, threads=2, processors=2, start=0.01))
-        self.slices: list[Slice] = []
+        super().__init__(PlacementOptions(processes=2, threads=2, processors=2, start=0.01))
+        self.slices: list[SliceStats] = []
         self.more: list[int | None] = []
 
-    def observe(self, seen: Slice, more: int | None) -> Answer:
+    def observe(self, seen: SliceStats, more: int | None) -> Answer:
         super().observe(seen, more)
         self.slices.append(seen)
         self.more.append(more)

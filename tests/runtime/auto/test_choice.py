@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import given, strategies as st
 
-from daglite.runtime.auto.choice import Answer, Choice, Places, Slice
+from daglite.runtime.engines.cost_model import Answer, PlacementOptions, PlacementPolicy, SliceStats
 
-PLACES = Places(processes=2, threads=6, processors=2, start=0.013)
+PLACES = PlacementOptions(processes=2, threads=6, processors=2, start=0.013)
 
 
 @dataclass
@@ -23,9 +23,9 @@ class Stream:
     nbytes: int = 0
 
 
-def moved(stream: Stream, items: int, *, known: bool = False, places: Places = PLACES) -> tuple[Answer, int]:
+def moved(stream: Stream, items: int, *, known: bool = False, places: PlacementOptions = PLACES) -> tuple[Answer, int]:
     """What a choice says of a stream, and after how many items; it runs them as it is told."""
-    choice, done = Choice(places), 0
+    choice, done = PlacementPolicy(places), 0
     while done < items:
         part, first = choice.next(), done
         wall = seconds = 0.0
@@ -35,7 +35,7 @@ def moved(stream: Stream, items: int, *, known: bool = False, places: Places = P
             done += 1
         count = done - first
         pauses = count if stream.share < 0.5 else 0
-        seen = Slice(count, seconds, count * stream.nbytes, part.timed, *(
+        seen = SliceStats(count, seconds, count * stream.nbytes, part.timed, *(
             (wall, stream.share * wall, pauses) if part.timed else ()
         ))  # fmt: skip
         if (answer := choice.observe(seen, items - done if known else None)) != "stay":
@@ -81,7 +81,7 @@ def test_a_slow_start_of_workers_needs_more_work() -> None:
 
 
 def test_one_processor_gains_nothing_from_computing() -> None:
-    alone = Places(processes=4, threads=6, processors=1, start=0.013)
+    alone = PlacementOptions(processes=4, threads=6, processors=1, start=0.013)
     assert moved(Stream(always(0.001)), 10_000, places=alone)[0] == "stay"
     assert moved(Stream(always(0.001), share=0.01), 10_000, places=alone)[0] == "threads"
 
@@ -123,17 +123,17 @@ def test_one_slow_item_is_no_reason_to_move() -> None:
 
 def test_waiting_for_a_processor_is_not_waiting() -> None:
     """A task that computes beside busy neighbours takes long on the clock, but it never gives its processor up."""
-    choice = Choice(PLACES)
-    choice.observe(Slice(1, 0.005, 0, True, 0.005, 0.001, 0), None)
-    assert choice.observe(Slice(20, 0.1, 0, True, 0.1, 0.02, 0), None) == "processes"
-    choice = Choice(PLACES)
-    choice.observe(Slice(1, 0.005, 0, True, 0.005, 0.001, 1), None)
-    assert choice.observe(Slice(20, 0.1, 0, True, 0.1, 0.02, 20), None) == "threads"
+    choice = PlacementPolicy(PLACES)
+    choice.observe(SliceStats(1, 0.005, 0, True, 0.005, 0.001, 0), None)
+    assert choice.observe(SliceStats(20, 0.1, 0, True, 0.1, 0.02, 0), None) == "processes"
+    choice = PlacementPolicy(PLACES)
+    choice.observe(SliceStats(1, 0.005, 0, True, 0.005, 0.001, 1), None)
+    assert choice.observe(SliceStats(20, 0.1, 0, True, 0.1, 0.02, 20), None) == "threads"
 
 
 def test_a_place_that_cannot_be_had_is_not_asked_for_again() -> None:
-    choice = Choice(PLACES)
-    slow = Slice(100, 0.1, 0, True, 0.1, 0.1, 0)
+    choice = PlacementPolicy(PLACES)
+    slow = SliceStats(100, 0.1, 0, True, 0.1, 0.1, 0)
     assert choice.observe(slow, None) == "processes"
     choice.close("processes")
     assert [choice.observe(slow, None) for _ in range(10)] == ["stay"] * 10
@@ -142,7 +142,7 @@ def test_a_place_that_cannot_be_had_is_not_asked_for_again() -> None:
 @given(
     slices=st.lists(
         st.builds(
-            Slice,
+            SliceStats,
             st.integers(0, 1000),
             st.floats(0, 100),
             st.integers(0, 10**9),
@@ -156,8 +156,8 @@ def test_a_place_that_cannot_be_had_is_not_asked_for_again() -> None:
     more=st.none() | st.integers(0, 10**6),
     processors=st.integers(1, 64),
 )
-def test_any_measurements_give_an_answer(slices: list[Slice], more: int | None, processors: int) -> None:
-    choice = Choice(Places(processors, 4 + processors, processors, 0.01))
+def test_any_measurements_give_an_answer(slices: list[SliceStats], more: int | None, processors: int) -> None:
+    choice = PlacementPolicy(PlacementOptions(processors, 4 + processors, processors, 0.01))
     for seen in slices:
         part = choice.next()
         assert part.items >= 1

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from daglite import task
-from daglite.runtime.auto.copies import small_copy
+from daglite.runtime.local.item_copies import small_copy
 from tests.runtime.auto.choosing import at
 
 Array = NDArray[np.float64]

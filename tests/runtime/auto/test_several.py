@@ -12,9 +12,9 @@ import pytest
 import daglite
 from daglite import task
 from daglite.exceptions import failure_of
-from daglite.runtime.auto.choice import Answer, Choice, Places, Slice
-from daglite.runtime.engines import Auto
-from daglite.runtime.processes.pool import ProcessSession
+from daglite.runtime.engines.config import Auto
+from daglite.runtime.engines.cost_model import Answer, PlacementOptions, PlacementPolicy, SliceStats
+from daglite.runtime.engines.processes.pool import ProcessEngine
 from tests.runtime.auto.choosing import at
 from tests.samples import Memory
 from tests.tasks import add, count, double
@@ -163,7 +163,7 @@ def test_an_item_without_an_end_is_taken_apart_as_it_is_asked_for() -> None:
 
 @pytest.mark.parametrize("place", ["threads", "processes"])
 def test_a_streamed_plan_of_several_legs_hands_out_every_item_once(place: Answer, nothing_left: None) -> None:
-    plan = daglite.compile(SOURCE.then(double).batch(2).then(total).enumerate(), window=4)
+    plan = daglite.compile(SOURCE.then(double).batch(2).then(total).enumerate(), max_in_flight=4)
     expected = plan.run(runtime="inline")
     for moves in (None, 1, 6, 17):
         with plan.stream(runtime=at(moves, place)) as items:
@@ -174,7 +174,7 @@ def test_a_streamed_plan_of_several_legs_hands_out_every_item_once(place: Answer
 
 def test_trivial_work_of_several_legs_starts_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """By its own measurements this time."""
-    monkeypatch.setattr(ProcessSession, "__init__", None)
+    monkeypatch.setattr(ProcessEngine, "__init__", None)
     numbers = count.iter(n=30_000)
     assert numbers.then(double).batch(100).then(total).sum().run(runtime="auto") == 899_970_000
     assert numbers.zip(numbers).then(total).sum().run(runtime="auto") == 899_970_000
@@ -263,14 +263,14 @@ def test_an_item_that_is_taken_apart_is_what_it_was_when_it_came(moves: int | No
     assert stream.run(runtime=at(moves, "threads", most=1)) == [2 * n for n in range(6) for _ in range(2)]
 
 
-class Staying(Choice):
+class Staying(PlacementPolicy):
     """Stays, and notes what it is told."""
 
     def __init__(self) -> None:
-        super().__init__(Places(processes=2, threads=2, processors=2, start=0.01))
-        self.seen: list[tuple[Slice, int | None]] = []
+        super().__init__(PlacementOptions(processes=2, threads=2, processors=2, start=0.01))
+        self.seen: list[tuple[SliceStats, int | None]] = []
 
-    def observe(self, seen: Slice, more: int | None) -> Answer:
+    def observe(self, seen: SliceStats, more: int | None) -> Answer:
         super().observe(seen, more)
         self.seen.append((seen, more))
         return "stay"

@@ -6,13 +6,13 @@ from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from daglite.functions import describe
-from daglite.runtime.chain import BoundStep
-from daglite.runtime.clusters.carrier import PLAIN, Arrived, Mail, Spot, Wish
-from daglite.runtime.clusters.parcels import PROCESS, Job, open_job
-from daglite.runtime.clusters.rounds import drop_round
-from daglite.runtime.clusters.runner import Lent, run_job
-from daglite.runtime.clusters.session import ClusterSession
-from daglite.runtime.executor import Chunk, Reply
+from daglite.runtime.engines.clusters.engine import ClusterEngine
+from daglite.runtime.engines.clusters.messages import PROCESS, ClusterJob, open_job
+from daglite.runtime.engines.clusters.transport import PLAIN, Endpoint, EventQueue, JobFinished, JobOptions
+from daglite.runtime.engines.clusters.worker import JobResources, run_job
+from daglite.runtime.engines.clusters.worker_state import drop_round
+from daglite.runtime.kernel.steps import BoundStep
+from daglite.runtime.kernel.work import WorkItem, WorkResult
 
 
 class Sent(NamedTuple):
@@ -21,10 +21,10 @@ class Sent(NamedTuple):
     ticket: int
     spot: str
     parcel: Sequence[bytes]
-    wish: Wish = PLAIN
+    wish: JobOptions = PLAIN
 
     @property
-    def job(self) -> Job:
+    def job(self) -> ClusterJob:
         return open_job(self.parcel)[0]
 
 
@@ -34,8 +34,8 @@ class Engine:
     engine = "Test"
     rate = 1000.0
 
-    def __init__(self, *spots: Spot) -> None:
-        self.mail = Mail()
+    def __init__(self, *spots: Endpoint) -> None:
+        self.mail = EventQueue()
         self.sent: list[Sent] = []
         self.cancelled: list[int] = []
         self.dropped: list[str] = []
@@ -44,10 +44,10 @@ class Engine:
         self.closed = 0
         self._spots = spots
 
-    def spots(self) -> Sequence[Spot]:
+    def spots(self) -> Sequence[Endpoint]:
         return self._spots
 
-    def send(self, ticket: int, spot: str, parcel: Sequence[bytes], wish: Wish = PLAIN) -> None:
+    def send(self, ticket: int, spot: str, parcel: Sequence[bytes], wish: JobOptions = PLAIN) -> None:
         self.sent.append(Sent(ticket, spot, parcel, wish))
 
     def cancel(self, tickets: Collection[int]) -> None:
@@ -72,10 +72,12 @@ class Engine:
             return True
 
         parts = [self.parts[ticket] for ticket in sent.wish.parts]
-        self.mail.post(Arrived(sent.ticket, run_job(*sent.parcel, *parts, lent=Lent(keep, self.marks.append))))
+        self.mail.post(
+            JobFinished(sent.ticket, run_job(*sent.parcel, *parts, lent=JobResources(keep, self.marks.append)))
+        )
 
 
-ONE, TWO = Spot("one", 1, process=PROCESS, pid=11), Spot("two", 1, pid=22)
+ONE, TWO = Endpoint("one", 1, process=PROCESS, pid=11), Endpoint("two", 1, pid=22)
 
 
 def made(fn: Any, **options: Any) -> BoundStep:
@@ -83,9 +85,9 @@ def made(fn: Any, **options: Any) -> BoundStep:
     return BoundStep(0, describe(fn, **options), (), ("x",))
 
 
-def chunk(seq: int, program: int, session: ClusterSession, *items: object, exclusive: bool = False) -> Chunk:
-    return Chunk(seq, program, "batch", session.codec.pack([*items]), len(items), exclusive=exclusive)
+def chunk(seq: int, program: int, session: ClusterEngine, *items: object, exclusive: bool = False) -> WorkItem:
+    return WorkItem(seq, program, "batch", session.codec.pack([*items]), len(items), exclusive=exclusive)
 
 
-def values(session: ClusterSession, reply: Reply) -> list[object]:
+def values(session: ClusterEngine, reply: WorkResult) -> list[object]:
     return session.codec.unpack(reply.segments)[0]

@@ -19,12 +19,12 @@ import pytest
 from daglite import Plan, compile, from_iterable, item_seed, task
 from daglite.cli import main
 from daglite.exceptions import ExecutionError, ParameterError, TooManyFailuresError
-from daglite.options import RunOptions
+from daglite.run_options import RunOptions
 from daglite.runtime import Dask
-from daglite.runtime.clusters import dask as carriers
-from daglite.runtime.clusters.carrier import PLAIN, Arrived, Event, Failed
-from daglite.runtime.clusters.greeting import spot_of
-from daglite.runtime.clusters.parcels import PROCESS, STAMP
+from daglite.runtime.engines.clusters import dask as carriers
+from daglite.runtime.engines.clusters.dask import spot_of
+from daglite.runtime.engines.clusters.messages import PROCESS, STAMP
+from daglite.runtime.engines.clusters.transport import PLAIN, Event, JobFailed, JobFinished
 from tests.conformance.commands import Commands, dask_by_command
 from tests.tasks import double
 
@@ -108,7 +108,7 @@ def tasks_of(dask_scheduler: distributed.Scheduler) -> int:
 
 
 def rounds() -> int:
-    return len(importlib.import_module("daglite.runtime.clusters.rounds")._ROUNDS)
+    return len(importlib.import_module("daglite.runtime.engines.clusters.worker_state")._ROUNDS)
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +207,7 @@ class Rumour:
 
 
 def test_a_worker_that_ends_while_it_is_greeted_is_none() -> None:
-    carrier = carriers.DaskCarrier(Rumour(), lambda: None)  # type: ignore[arg-type]  # as much of a client as it needs
+    carrier = carriers.DaskTransport(Rumour(), lambda: None)  # type: ignore[arg-type]  # as much of a client as it needs
     assert [(spot.name, spot.slots) for spot in carrier.spots()] == [("tcp://w:2", 2)]
 
 
@@ -220,7 +220,7 @@ class Deserted(Rumour):
 
 def test_a_scheduler_that_ends_while_it_is_asked_is_told() -> None:
     with pytest.raises(ExecutionError, match=r"^the connection to the Dask scheduler at tcp://s:1 is lost; "):
-        carriers.DaskCarrier(Deserted(), lambda: None)  # type: ignore[arg-type]  # as much of a client as it needs
+        carriers.DaskTransport(Deserted(), lambda: None)  # type: ignore[arg-type]  # as much of a client as it needs
 
 
 class Sharing(Rumour):
@@ -249,7 +249,7 @@ class Sharing(Rumour):
 @pytest.mark.parametrize("by_us", [True, False])
 def test_a_wait_that_is_cancelled_leaves_no_other_without_an_answer(by_us: bool) -> None:
     client = Sharing()
-    carrier = carriers.DaskCarrier(client, lambda: None)  # type: ignore[arg-type]  # as much of a client as it needs
+    carrier = carriers.DaskTransport(client, lambda: None)  # type: ignore[arg-type]  # as much of a client as it needs
 
     async def two() -> None:
         for ticket in (1, 2):
@@ -263,8 +263,8 @@ def test_a_wait_that_is_cancelled_leaves_no_other_without_an_answer(by_us: bool)
         await asyncio.sleep(0.1)
 
     asyncio.run(two())
-    lost: list[Event] = [Failed(n, "Dask cancelled the wait for worker tcp://w:2", lost=True) for n in (1, 2)]
-    assert carrier.mail.take(0.0) == ([Arrived(2, [b"outcome"])] if by_us else lost)
+    lost: list[Event] = [JobFailed(n, "Dask cancelled the wait for worker tcp://w:2", lost=True) for n in (1, 2)]
+    assert carrier.mail.take(0.0) == ([JobFinished(2, [b"outcome"])] if by_us else lost)
 
 
 def test_workers_that_could_do_nothing_for_us_are_named() -> None:

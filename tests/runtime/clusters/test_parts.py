@@ -6,25 +6,25 @@ import pytest
 
 from daglite.functions import describe
 from daglite.records import replace
-from daglite.runtime.chain import BoundStep
-from daglite.runtime.clusters.carrier import Failed, Left, Spot
-from daglite.runtime.clusters.parcels import PROCESS
-from daglite.runtime.clusters.session import ClusterSession
-from daglite.runtime.executor import Chunk, Held, Notes
+from daglite.runtime.engines.clusters.engine import ClusterEngine
+from daglite.runtime.engines.clusters.messages import PROCESS
+from daglite.runtime.engines.clusters.transport import Endpoint, JobFailed, NodeLeft
+from daglite.runtime.kernel.steps import BoundStep
+from daglite.runtime.kernel.work import BatchContext, PartialRef, WorkItem
 from tests.runtime.clusters.engine import ONE, TWO, Engine, chunk, made, values
 
 
-def folding(session: ClusterSession) -> tuple[int, int]:
+def folding(session: ClusterEngine) -> tuple[int, int]:
     """Programs that join numbers to a text, and such texts."""
     fold = BoundStep(3, describe(lambda text, x: f"{text}{x}", name="fold"), (), ("text", "x"), starts=(">", ""))
     both = BoundStep(3, describe(lambda a, b: a + b, name="both"), (), ("a", "b"))
     return session.install([fold]), session.install([both])
 
 
-def held(session: ClusterSession, engine: Engine, fold: int, *items: int) -> Held:
+def held(session: ClusterEngine, engine: Engine, fold: int, *items: int) -> PartialRef:
     """The part of these items, which stays where it is made."""
     segments = session.codec.pack([*items])
-    session.submit(Chunk(items[0], fold, "batch", segments, len(items), items[0], keep=0))
+    session.submit(WorkItem(items[0], fold, "batch", segments, len(items), items[0], keep=0))
     engine.work(engine.sent[-1])
     (reply,) = session.ready(None)
     assert (reply.kind, reply.done, values(session, reply)) == ("done", len(items), [])
@@ -34,22 +34,22 @@ def held(session: ClusterSession, engine: Engine, fold: int, *items: int) -> Hel
 
 def test_parts_stay_and_are_put_together_where_most_of_them_are() -> None:
     engine = Engine(ONE, TWO._replace(process=PROCESS))
-    session = ClusterSession(engine)
+    session = ClusterEngine(engine)
     fold, both = folding(session)
     parts = [held(session, engine, fold, 0, 1)]
     # Both spots are free, and the first is asked first; now it is not.
-    session.submit(Chunk(90, fold, "batch", session.codec.pack([0]), 1))
+    session.submit(WorkItem(90, fold, "batch", session.codec.pack([0]), 1))
     parts.append(held(session, engine, fold, *range(2, 12)))
     assert [engine.sent[0].spot, engine.sent[2].spot] == ["one", "two"]
 
-    session.submit(Chunk(91, both, "combine", (), 0, keep=0, parts=parts))
+    session.submit(WorkItem(91, both, "combine", (), 0, keep=0, parts=parts))
     assert (engine.sent[-1].spot, engine.sent[-1].wish.parts) == ("two", [part.ticket for part in parts])
     engine.work(engine.sent[-1])
     (reply,) = session.ready(None)
     assert reply.held is not None
     assert list(engine.parts) == [reply.held.ticket]
 
-    session.submit(Chunk(92, both, "combine", (), 0, parts=[reply.held]))
+    session.submit(WorkItem(92, both, "combine", (), 0, parts=[reply.held]))
     engine.work(engine.sent[-1])
     (reply,) = session.ready(None)
     assert (reply.held, values(session, reply)) == (None, [">01234567891011"])
@@ -58,9 +58,9 @@ def test_parts_stay_and_are_put_together_where_most_of_them_are() -> None:
 
 def test_a_part_below_the_limit_comes_back() -> None:
     engine = Engine(ONE)
-    session = ClusterSession(engine)
+    session = ClusterEngine(engine)
     fold, _ = folding(session)
-    session.submit(Chunk(0, fold, "batch", session.codec.pack([7]), 1, 5, keep=1000))
+    session.submit(WorkItem(0, fold, "batch", session.codec.pack([7]), 1, 5, keep=1000))
     engine.work(engine.sent[0])
     (reply,) = session.ready(None)
     assert (reply.held, values(session, reply), engine.parts) == (None, ["7"], {})
@@ -69,15 +69,15 @@ def test_a_part_below_the_limit_comes_back() -> None:
 @pytest.mark.parametrize("leaves", ["one", "two"])
 def test_a_worker_that_leaves_takes_its_parts_along(leaves: str) -> None:
     engine = Engine(ONE, TWO._replace(process=PROCESS))
-    session = ClusterSession(engine)
+    session = ClusterEngine(engine)
     fold, both = folding(session)
     parts = [held(session, engine, fold, 0)]
-    session.submit(Chunk(90, fold, "batch", session.codec.pack([0]), 1))
+    session.submit(WorkItem(90, fold, "batch", session.codec.pack([0]), 1))
     parts += [held(session, engine, fold, 1), held(session, engine, fold, 2)]
-    session.submit(Chunk(91, both, "combine", (), 0, keep=0, parts=parts))
+    session.submit(WorkItem(91, both, "combine", (), 0, keep=0, parts=parts))
     assert engine.sent[-1].spot == "two"
 
-    engine.mail.post(Left(leaves))
+    engine.mail.post(NodeLeft(leaves))
     replies = {reply.seq: reply for reply in session.ready(None)}
     lost = replies[91]
     # Where its own worker lives on it has only to be sent again.
@@ -87,18 +87,18 @@ def test_a_worker_that_leaves_takes_its_parts_along(leaves: str) -> None:
     left = [part.ticket for number, part in enumerate(parts) if number not in missing]
     assert list(engine.parts) == left
 
-    session.submit(Chunk(92, both, "combine", (), 0, keep=0, parts=parts))
+    session.submit(WorkItem(92, both, "combine", (), 0, keep=0, parts=parts))
     (again,) = session.ready(None)
     assert (again.kind, again.started, list(again.missing)) == ("lost", False, missing)
 
 
 def test_an_engine_that_has_lost_a_part_says_so() -> None:
-    engine = Engine(Spot("all", 3, alone=True))
-    session = ClusterSession(engine)
+    engine = Engine(Endpoint("all", 3, alone=True))
+    session = ClusterEngine(engine)
     fold, both = folding(session)
     parts = [held(session, engine, fold, 0), held(session, engine, fold, 1)]
-    session.submit(Chunk(9, both, "combine", (), 0, keep=0, parts=parts))
-    engine.mail.post(Failed(engine.sent[-1].ticket, "an object is lost", lost=True, missing=True))
+    session.submit(WorkItem(9, both, "combine", (), 0, keep=0, parts=parts))
+    engine.mail.post(JobFailed(engine.sent[-1].ticket, "an object is lost", lost=True, missing=True))
     (reply,) = session.ready(None)
     assert (reply.kind, reply.started, list(reply.missing)) == ("lost", False, [0, 1])
     assert engine.parts == {}
@@ -106,24 +106,24 @@ def test_an_engine_that_has_lost_a_part_says_so() -> None:
 
 def test_what_goes_wrong_in_putting_together_is_told() -> None:
     engine = Engine(ONE)
-    session = ClusterSession(engine)
+    session = ClusterEngine(engine)
     fold, both = folding(session)
     fails = session.install([BoundStep(3, describe(lambda a, b: a // b, name="fails"), (), ("a", "b"))])
     parts = [held(session, engine, fold, 0), held(session, engine, fold, 1)]
-    session.submit(Chunk(9, fails, "combine", (), 0, keep=0, parts=parts))
+    session.submit(WorkItem(9, fails, "combine", (), 0, keep=0, parts=parts))
     engine.work(engine.sent[-1])
     (reply,) = session.ready(None)
     assert reply.error is not None
     assert (reply.kind, reply.step, type(reply.error[0])) == ("failed", 3, TypeError)
     # They are there as before.
-    session.submit(Chunk(10, both, "combine", (), 0, parts=parts))
+    session.submit(WorkItem(10, both, "combine", (), 0, parts=parts))
     engine.work(engine.sent[-1])
     assert [values(session, reply) for reply in session.ready(None)] == [[">01"]]
 
 
 def test_the_end_of_a_run_gives_all_parts_free() -> None:
     engine = Engine(ONE)
-    session = ClusterSession(engine)
+    session = ClusterEngine(engine)
     fold, _ = folding(session)
     held(session, engine, fold, 0)
     session.recycle()
@@ -133,17 +133,17 @@ def test_the_end_of_a_run_gives_all_parts_free() -> None:
 def test_a_suspect_says_at_which_step_it_is() -> None:
     """Only where somebody will make something of it, and only of the steps that are guarded."""
     engine = Engine(ONE)
-    session = ClusterSession(engine)
+    session = ClusterEngine(engine)
     first, last = made(lambda x: x), replace(made(lambda x: x, on_error="skip"), number=5)
     programs = session.install([first]), session.install([first, last])
     for program, suspect in ((programs[0], True), (programs[1], False), (programs[1], True)):
-        notes = Notes(suspect=suspect)
+        notes = BatchContext(suspect=suspect)
         session.submit(chunk(0, program, session, 1)._replace(notes=notes))
         engine.work(engine.sent[-1])
         assert len(session.ready(None)) == 1
     assert [one.wish.marks for one in engine.sent] == [False, False, True]
     assert engine.marks == [5, -1]
-    session.submit(chunk(1, programs[1], session, 1)._replace(notes=Notes(suspect=True)))
-    engine.mail.post(Left("one", {engine.sent[-1].ticket: 5}))
+    session.submit(chunk(1, programs[1], session, 1)._replace(notes=BatchContext(suspect=True)))
+    engine.mail.post(NodeLeft("one", {engine.sent[-1].ticket: 5}))
     (reply,) = session.ready(None)
     assert (reply.kind, reply.step) == ("lost", 5)

@@ -9,17 +9,24 @@ from pathlib import Path
 import pytest
 
 from daglite.exceptions import ExecutionError, TransferError
-from daglite.runtime.clusters import rounds, session as sessions
-from daglite.runtime.clusters.carrier import Arrived, Broken, Failed, Joined, Left, Spot
-from daglite.runtime.clusters.parcels import Outcome, pack_outcome
-from daglite.runtime.clusters.session import ClusterSession
-from daglite.runtime.watching.tally import Reading, pack_reading
+from daglite.runtime.engines.clusters import engine as sessions, worker_state as rounds
+from daglite.runtime.engines.clusters.engine import ClusterEngine
+from daglite.runtime.engines.clusters.messages import JobOutcome, pack_outcome
+from daglite.runtime.engines.clusters.transport import (
+    Endpoint,
+    EngineLost,
+    JobFailed,
+    JobFinished,
+    NodeJoined,
+    NodeLeft,
+)
+from daglite.runtime.kernel.timers import TimerReading, pack_reading
 from tests.runtime.clusters.engine import ONE, TWO, Engine, chunk, made, values
 
 
 def test_a_chunk_is_done_and_answered() -> None:
     engine = Engine(ONE)
-    session = ClusterSession(engine)
+    session = ClusterEngine(engine)
     program = session.install([made(lambda x: x * 2)])
     session.submit(chunk(7, program, session, 1, 2, 3))
     engine.work(engine.sent[0])
@@ -32,7 +39,7 @@ def test_a_chunk_is_done_and_answered() -> None:
 
 def test_a_small_program_goes_along_until_its_worker_has_answered() -> None:
     engine = Engine(ONE)
-    session = ClusterSession(engine)
+    session = ClusterEngine(engine)
     program = session.install([made(lambda x: x)])
     session.submit(chunk(0, program, session, 1))
     session.submit(chunk(1, program, session, 2))
@@ -44,7 +51,7 @@ def test_a_small_program_goes_along_until_its_worker_has_answered() -> None:
 
 def test_a_large_program_goes_once() -> None:
     engine = Engine(ONE)
-    session = ClusterSession(engine)
+    session = ClusterEngine(engine)
     table = bytes(100_000)
     program = session.install([made(lambda x: x + len(table))])
     session.submit(chunk(0, program, session, 1))
@@ -55,7 +62,7 @@ def test_a_large_program_goes_once() -> None:
 def test_a_worker_that_lacks_something_says_so_and_gets_it() -> None:
     """Chunks may overtake each other on the way: then the second one has come before the program."""
     engine = Engine(ONE)
-    session = ClusterSession(engine)
+    session = ClusterEngine(engine)
     table = bytes(100_000)
     program = session.install([made(lambda x: x + len(table))])
     session.submit(chunk(0, program, session, 1))
@@ -73,7 +80,7 @@ def test_a_worker_that_lacks_something_says_so_and_gets_it() -> None:
 def test_a_worker_that_has_forgotten_the_run_gets_all_of_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """It may have worked for many others meanwhile."""
     engine = Engine(ONE)
-    session = ClusterSession(engine)
+    session = ClusterEngine(engine)
 
     class Point:
         x = 1
@@ -94,7 +101,7 @@ def test_a_worker_that_has_forgotten_the_run_gets_all_of_it_again(monkeypatch: p
 
 def test_definitions_reach_a_worker_once_and_in_order() -> None:
     engine = Engine(ONE)
-    session = ClusterSession(engine)
+    session = ClusterEngine(engine)
 
     class Point:
         x = 1
@@ -121,13 +128,13 @@ def test_definitions_reach_a_worker_once_and_in_order() -> None:
 
 def test_all_that_a_worker_had_is_lost_with_it_and_may_have_begun() -> None:
     engine = Engine(ONE, TWO)
-    session = ClusterSession(engine)
+    session = ClusterEngine(engine)
     program = session.install([made(lambda x: x)])
     for seq in range(4):
         session.submit(chunk(seq, program, session, seq))
     assert [one.spot for one in engine.sent] == ["one", "two", "one", "two"]
     assert session.free() == 0
-    engine.mail.post(Left("two"))
+    engine.mail.post(NodeLeft("two"))
     lost = session.ready(None)
     assert [(reply.seq, reply.kind, reply.started, reply.worker) for reply in lost] == [
         (1, "lost", True, 22),
@@ -142,8 +149,8 @@ def test_all_that_a_worker_had_is_lost_with_it_and_may_have_begun() -> None:
 
 def test_a_job_for_a_process_that_has_ended_is_lost_and_not_done_by_the_next(tmp_path: Path) -> None:
     """A worker that was started again at the same address must not do what its predecessor may have done."""
-    engine = Engine(Spot("one", 1, process="another", pid=1))
-    session = ClusterSession(engine)
+    engine = Engine(Endpoint("one", 1, process="another", pid=1))
+    session = ClusterEngine(engine)
     note = tmp_path / "note"
     session.submit(chunk(0, session.install([made(lambda x: note.write_text("done"))]), session, 1))
     engine.work(engine.sent[0])
@@ -152,14 +159,14 @@ def test_a_job_for_a_process_that_has_ended_is_lost_and_not_done_by_the_next(tmp
 
 
 def test_after_a_loss_suspects_are_alone_with_their_worker() -> None:
-    engine = Engine(Spot("one", 2), Spot("two", 2))
-    session = ClusterSession(engine)
+    engine = Engine(Endpoint("one", 2), Endpoint("two", 2))
+    session = ClusterEngine(engine)
     program = session.install([made(lambda x: x)])
     # Before it, a single call takes one slot of its worker.
     session.submit(chunk(0, program, session, 0, exclusive=True))
     session.submit(chunk(1, program, session, 0, exclusive=True))
     session.submit(chunk(2, program, session, 0, exclusive=True))
-    engine.mail.post(Left("two"))
+    engine.mail.post(NodeLeft("two"))
     assert len(session.ready(None)) == 1
     assert not session.idle()
     for one in engine.sent[::2]:
@@ -173,12 +180,12 @@ def test_after_a_loss_suspects_are_alone_with_their_worker() -> None:
 
 
 def test_an_engine_whose_jobs_die_alone_suspects_nobody_else() -> None:
-    engine = Engine(Spot("all", 3, alone=True))
-    session = ClusterSession(engine)
+    engine = Engine(Endpoint("all", 3, alone=True))
+    session = ClusterEngine(engine)
     program = session.install([made(lambda x: x)])
     session.submit(chunk(0, program, session, 0))
     session.submit(chunk(1, program, session, 0))
-    engine.mail.post(Failed(engine.sent[0].ticket, "its process crashed", lost=True))
+    engine.mail.post(JobFailed(engine.sent[0].ticket, "its process crashed", lost=True))
     (reply,) = session.ready(None)
     assert (reply.seq, reply.kind, reply.hint) == (0, "lost", "its process crashed")
     assert session.idle()
@@ -188,32 +195,34 @@ def test_an_engine_whose_jobs_die_alone_suspects_nobody_else() -> None:
 
 def test_what_an_engine_cannot_run_ends_the_run() -> None:
     engine = Engine(ONE)
-    session = ClusterSession(engine)
+    session = ClusterEngine(engine)
     program = session.install([made(lambda x: x)])
     session.submit(chunk(0, program, session, 0))
-    engine.mail.post(Failed(engine.sent[0].ticket, "ModuleNotFoundError: No module named 'daglite'", lost=False))
+    engine.mail.post(JobFailed(engine.sent[0].ticket, "ModuleNotFoundError: No module named 'daglite'", lost=False))
     with pytest.raises(TransferError, match=r"Test could not run a chunk: ModuleNotFoundError.*is daglite in"):
         session.ready(None)
-    engine.mail.post(Broken("it is gone"))
+    engine.mail.post(EngineLost("it is gone"))
     with pytest.raises(ExecutionError, match="it is gone"):
         session.ready(None)
     session.submit(chunk(1, program, session, 0))
-    engine.mail.post(Arrived(engine.sent[-1].ticket, pack_outcome(Outcome("refused", "x", 1, text="of another make"))))
+    engine.mail.post(
+        JobFinished(engine.sent[-1].ticket, pack_outcome(JobOutcome("refused", "x", 1, text="of another make")))
+    )
     with pytest.raises(ExecutionError, match="a worker of the Test cluster refused a chunk: of another make"):
         session.ready(None)
 
 
 def test_a_cluster_that_stays_without_workers_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = Engine(ONE)
-    session = ClusterSession(engine)
-    engine.mail.post(Left("one"))
+    session = ClusterEngine(engine)
+    engine.mail.post(NodeLeft("one"))
     assert session.ready(None) == []
     assert (session.free(), session.idle()) == (0, False)
-    engine.mail.post(Joined(TWO))
+    engine.mail.post(NodeJoined(TWO))
     assert session.ready(0.0) == []
     assert session.free() == 2
     monkeypatch.setattr(sessions, "_WITHOUT_WORKERS", 0.01)
-    engine.mail.post(Left("two"))
+    engine.mail.post(NodeLeft("two"))
     session.ready(None)
     with pytest.raises(ExecutionError, match=r"all workers of the Test cluster have been gone for 0\.01 s"):
         session.ready(None)
@@ -221,7 +230,7 @@ def test_a_cluster_that_stays_without_workers_ends_the_run(monkeypatch: pytest.M
 
 def test_a_kept_session_begins_each_run_from_nothing() -> None:
     engine = Engine(ONE)
-    session = ClusterSession(engine)
+    session = ClusterEngine(engine)
     program = session.install([made(lambda x: x)])
     session.submit(chunk(0, program, session, 0))
     session.recycle()
@@ -237,13 +246,13 @@ def test_a_kept_session_begins_each_run_from_nothing() -> None:
 
 
 def test_batches_aim_at_what_the_engine_stands() -> None:
-    assert ClusterSession(Engine(ONE)).pace.aim == 0.05
-    assert ClusterSession(Engine(Spot("all", 1000, alone=True))).pace.aim == 2.0
+    assert ClusterEngine(Engine(ONE)).pace.aim == 0.05
+    assert ClusterEngine(Engine(Endpoint("all", 1000, alone=True))).pace.aim == 2.0
 
 
 def test_a_call_over_its_limit_is_told_while_it_goes_on() -> None:
     engine = Engine(ONE)
-    session = ClusterSession(engine)
+    session = ClusterEngine(engine)
     step = made(lambda x: time.sleep(2) if x == 2 else x, timeout=0.1)
     session.submit(chunk(0, session.install([step]), session, 0, 1, 2, 3))
     engine.work(engine.sent[0])
@@ -255,14 +264,14 @@ def test_a_call_over_its_limit_is_told_while_it_goes_on() -> None:
 def test_the_clock_of_workers_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Measured anew for each answer, with a pause between two looks, one batch would seem to overlap the next."""
     engine = Engine(ONE)
-    session = ClusterSession(engine)
+    session = ClusterEngine(engine)
     program = session.install([made(lambda x: x)])
     session.submit(chunk(0, program, session, 1))
     day, now = time.time(), time.perf_counter()
     monkeypatch.setattr(time, "time", lambda: day + 60.0)
-    outcome = Outcome("done", "x", 1, began=day - 1.0, reading=pack_reading(Reading(0.0, ())))
+    outcome = JobOutcome("done", "x", 1, began=day - 1.0, reading=pack_reading(TimerReading(0.0, ())))
     one = [bytes(segment) for segment in session.codec.pack([1])]
-    engine.mail.post(Arrived(engine.sent[0].ticket, pack_outcome(outcome, one)))
+    engine.mail.post(JobFinished(engine.sent[0].ticket, pack_outcome(outcome, one)))
     (reply,) = session.ready(None)
     assert reply.reading is not None
     assert reply.reading.began == pytest.approx(now - 1.0, abs=0.5)

@@ -9,20 +9,22 @@ from collections.abc import Iterator
 
 import pytest
 
-from daglite.runtime.processes.bell import Bell, BellPost
+from daglite.runtime.engines.processes.eventfd import EventFd, EventFdReader
 
 
 @pytest.fixture
-def ends() -> Iterator[tuple[Bell, BellPost, socket.socket]]:
-    bell = Bell.hung()
+def ends() -> Iterator[tuple[EventFd, EventFdReader, socket.socket]]:
+    bell = EventFd.hung()
     assert bell is not None
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        yield bell, BellPost(bell.fd, theirs), ours
+        yield bell, EventFdReader(bell.fd, theirs), ours
     bell.close()
 
 
-def test_a_ring_before_the_sleep_is_not_lost(ends: tuple[Bell, BellPost, socket.socket], nothing_left: None) -> None:
+def test_a_ring_before_the_sleep_is_not_lost(
+    ends: tuple[EventFd, EventFdReader, socket.socket], nothing_left: None
+) -> None:
     bell, post, _ = ends
     bell.ring()
     bell.ring()
@@ -41,7 +43,7 @@ def test_a_ring_before_the_sleep_is_not_lost(ends: tuple[Bell, BellPost, socket.
     later.join()
 
 
-def test_data_alone_does_not_wake_but_the_end_does(ends: tuple[Bell, BellPost, socket.socket]) -> None:
+def test_data_alone_does_not_wake_but_the_end_does(ends: tuple[EventFd, EventFdReader, socket.socket]) -> None:
     _, post, ours = ends
     woken = threading.Event()
 
@@ -63,11 +65,11 @@ def test_where_there_are_no_event_counters_there_is_no_bell(monkeypatch: pytest.
         raise OSError("no event counters here")
 
     monkeypatch.setattr(os, "eventfd", refuse)
-    assert Bell.hung() is None
+    assert EventFd.hung() is None
 
 
 def test_closing_twice_is_harmless() -> None:
-    bell = Bell.hung()
+    bell = EventFd.hung()
     assert bell is not None
     bell.close()
     bell.close()

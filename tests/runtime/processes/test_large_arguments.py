@@ -14,7 +14,7 @@ import pytest
 from daglite import task
 from daglite.options import StartMethod
 from daglite.runtime import Processes
-from daglite.runtime.travel.shared import SHARED_BYTES
+from daglite.runtime.transport.shared_memory import SHARED_BYTES
 
 Array = npt.NDArray[np.float64]
 SIZE = SHARED_BYTES // 8 + 1

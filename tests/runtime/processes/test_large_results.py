@@ -17,8 +17,8 @@ import pytest
 from daglite import compile, task
 from daglite.options import StartMethod
 from daglite.runtime import Processes
-from daglite.runtime.travel import loans
-from daglite.runtime.travel.shared import SHARED_BYTES
+from daglite.runtime.transport import result_buffers as loans
+from daglite.runtime.transport.shared_memory import SHARED_BYTES
 from tests.faults.scripts import children_of
 
 Array = npt.NDArray[np.float64]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from daglite.runtime.processes.memory import MemoryKills, memory_hint, memory_kills
+from daglite.runtime.engines.processes.oom import MemoryKills, memory_hint, memory_kills
 
 LEGACY = "oom_kill_disable 0\nunder_oom 0\noom_kill 4\n"
 EVENTS = "low 0\nhigh 0\nmax 12\noom 2\noom_kill 2\noom_group_kill 0\n"

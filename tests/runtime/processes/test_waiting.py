@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from daglite.runtime.processes.waiting import Waiting
+from daglite.runtime.engines.processes.selector import WorkerSelector
 
-# A key of `Waiting` itself, for which nothing is found.
+# A key of `WorkerSelector` itself, for which nothing is found.
 WOKEN = [(selectors.SelectorKey(0, 0, selectors.EVENT_READ, None), selectors.EVENT_READ)]
 BRIEF = 0.001
 
@@ -30,16 +30,18 @@ class Looks:
 
 
 @pytest.fixture
-def waiting(monkeypatch: pytest.MonkeyPatch) -> Iterator[Waiting]:
+def waiting(monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerSelector]:
     """With a clock that goes on by a twentieth of a millisecond with each look at it."""
     ticks = itertools.count()
     monkeypatch.setattr(time, "perf_counter", lambda: next(ticks) * 0.00005)
-    made = Waiting()
+    made = WorkerSelector()
     yield made
     made.close()
 
 
-def looks(waiting: Waiting, patch: pytest.MonkeyPatch, timeout: float | None, *, found: int) -> list[float | None]:
+def looks(
+    waiting: WorkerSelector, patch: pytest.MonkeyPatch, timeout: float | None, *, found: int
+) -> list[float | None]:
     """How long each look of this wait was willing to sleep."""
     seen = Looks(found)
     with patch.context() as patched:
@@ -49,14 +51,14 @@ def looks(waiting: Waiting, patch: pytest.MonkeyPatch, timeout: float | None, *,
 
 
 def test_an_answer_that_came_at_once_is_looked_for_without_sleep_the_next_time(
-    waiting: Waiting, monkeypatch: pytest.MonkeyPatch
+    waiting: WorkerSelector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert looks(waiting, monkeypatch, BRIEF, found=1) == [BRIEF]
     assert looks(waiting, monkeypatch, BRIEF, found=3) == [0, 0, 0]
     assert looks(waiting, monkeypatch, BRIEF, found=3) == [0, 0, 0]
 
 
-def test_it_does_not_look_for_long_and_then_not_again(waiting: Waiting, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_does_not_look_for_long_and_then_not_again(waiting: WorkerSelector, monkeypatch: pytest.MonkeyPatch) -> None:
     looks(waiting, monkeypatch, BRIEF, found=1)
     *early, last = looks(waiting, monkeypatch, BRIEF, found=10**9)
     assert set(early) == {0}
@@ -68,14 +70,14 @@ def test_it_does_not_look_for_long_and_then_not_again(waiting: Waiting, monkeypa
 
 @pytest.mark.parametrize("timeout", [None, 0.0, 0.002, 60.0])
 def test_other_waits_sleep_whatever_came_before(
-    timeout: float | None, waiting: Waiting, monkeypatch: pytest.MonkeyPatch
+    timeout: float | None, waiting: WorkerSelector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks(waiting, monkeypatch, BRIEF, found=1)
     assert looks(waiting, monkeypatch, timeout, found=5) == [timeout]
 
 
 def test_wake_ups_are_forgotten_together() -> None:
-    waiting = Waiting()
+    waiting = WorkerSelector()
     for _ in range(1000):
         waiting.wake()
     assert waiting.select(None) == []
@@ -86,7 +88,7 @@ def test_wake_ups_are_forgotten_together() -> None:
 @pytest.mark.parametrize("seconds", [2.0**31, 1e12, math.inf])
 def test_wait_may_be_as_long_as_any_time_limit(seconds: float) -> None:
     """A selector itself raises for more than 24 days."""
-    waiting = Waiting()
+    waiting = WorkerSelector()
     waiting.wake()
 
     assert waiting.select(seconds) == []

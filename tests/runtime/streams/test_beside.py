@@ -87,7 +87,7 @@ def test_both_sources_end_with_the_shorter_one(runtime: RuntimeName, shape: str,
     """One of them has no end."""
     for sizes in ((None, 7), (7, None), (0, None), (None, 0)):
         one, other = Source(sizes[0]), Source(sizes[1])
-        plan = compile(SHAPES[shape](one.stream(), other.stream()), window=window)
+        plan = compile(SHAPES[shape](one.stream(), other.stream()), max_in_flight=window)
 
         assert plan.run(runtime=runtime, workers=2) == [(x, x) for x in range(min(n for n in sizes if n is not None))]
         for source in (one, other):
@@ -111,7 +111,9 @@ def test_head_of_pairs_asks_both_sources_for_no_more(runtime: RuntimeName, shape
 @EACH_SHAPE
 def test_abandoned_stream_ends_both_sources(runtime: RuntimeName, shape: str) -> None:
     one, other = Source(), Source()
-    with compile(SHAPES[shape](one.stream(), other.stream()), window=4).stream(runtime=runtime, workers=2) as items:
+    with compile(SHAPES[shape](one.stream(), other.stream()), max_in_flight=4).stream(
+        runtime=runtime, workers=2
+    ) as items:
         assert [next(items), next(items)] == [(0, 0), (1, 1)]
 
     assert one.log[-1] == other.log[-1] == "closed"
@@ -252,7 +254,7 @@ def test_zips_of_zips_are_pulled_one_through_the_other(runtime: RuntimeName) -> 
             return rows.iter(n=30).then(same)
         return stream(depth - 1).zip(stream(depth - 1)).then(sum_of)
 
-    assert compile(stream(3), window=3).run(runtime=runtime, workers=2) == [8 * x for x in range(30)]
+    assert compile(stream(3), max_in_flight=3).run(runtime=runtime, workers=2) == [8 * x for x in range(30)]
 
 
 @WORKERS
@@ -307,7 +309,7 @@ def test_stream_beside_goes_on_while_another_is_waited_for(helper: bool) -> None
                 saved.set()
 
     first = rows.iter(n=3).then(work).save("{iteration_index}", save_store=Store())
-    plan = compile(first.zip(rows.iter(n=3).then(beside)).then(sum_of), helper_thread=helper, batch=1)
+    plan = compile(first.zip(rows.iter(n=3).then(beside)).then(sum_of), helper_thread=helper, max_batch_size=1)
 
     assert plan.run(runtime="threads", workers=4) == [0, 2, 4]
     assert late == [False] * 3
@@ -336,7 +338,9 @@ def test_both_sources_are_closed_while_the_last_pair_is_worked_on(
 def test_streams_are_pulled_without_the_helper_thread(runtime: RuntimeName) -> None:
     stream = rows.iter(n=50).then(same).zip(rows.iter(n=50).then(double)).then(sum_of)
 
-    assert compile(stream, helper_thread=False, window=3).run(runtime=runtime, workers=2) == [3 * x for x in range(50)]
+    assert compile(stream, helper_thread=False, max_in_flight=3).run(runtime=runtime, workers=2) == [
+        3 * x for x in range(50)
+    ]
 
 
 def test_worker_that_dies_beside_is_replaced() -> None:

@@ -16,8 +16,8 @@ import pytest
 from daglite import compile, task
 from daglite.exceptions import ParameterError, TransferError, WorkerDiedError, failure_of
 from daglite.options import RuntimeName
-from daglite.runtime.auto.choice import Answer, Choice, Slice
-from daglite.runtime.engines import Auto
+from daglite.runtime.engines.config import Auto
+from daglite.runtime.engines.cost_model import Answer, PlacementPolicy, SliceStats
 from tests.runtime.auto.choosing import at
 from tests.samples import Memory
 from tests.tasks import add, count, double
@@ -78,7 +78,9 @@ def test_parts_are_fewer_than_items(nothing_left: None) -> None:
 def test_initial_is_there_once(runtime: RuntimeName, optimize: bool) -> None:
     for n in (0, 1, 2, 50):
         pipeline = count.iter(n=n).then(double).reduce(add, initial=100, combine=plus)
-        assert compile(pipeline, optimize=optimize, batch=3).run(runtime=runtime, workers=3) == 100 + n * (n - 1)
+        assert compile(pipeline, optimize=optimize, max_batch_size=3).run(runtime=runtime, workers=3) == 100 + n * (
+            n - 1
+        )
 
 
 @pytest.mark.parametrize("runtime", ["inline", "auto", *CREWS])
@@ -300,7 +302,7 @@ def test_slow_head_keeps_the_order(crew: RuntimeName) -> None:
         time.sleep(0.05 if x == 0 else 0)
         return f"{acc}{x},"
 
-    plan = compile(count.iter(n=60).reduce(named, initial=">", combine=lambda one, other: one + other), window=8)
+    plan = compile(count.iter(n=60).reduce(named, initial=">", combine=lambda one, other: one + other), max_in_flight=8)
     assert plan.run(runtime=crew, workers=3) == ">" + "".join(f"{x}," for x in range(60))
 
 
@@ -352,8 +354,8 @@ def test_a_fold_that_takes_long_is_a_reason_to_move() -> None:
 
     choices = []
 
-    class Noting(Choice):
-        def observe(self, seen: Slice, more: int | None) -> Answer:
+    class Noting(PlacementPolicy):
+        def observe(self, seen: SliceStats, more: int | None) -> Answer:
             choices.append((super().observe(seen, more), seen.wall))
             return "stay"
 

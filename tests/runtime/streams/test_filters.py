@@ -96,7 +96,7 @@ def test_list_of_a_filtered_stream_is_an_ordinary_list(runtime: RuntimeName) -> 
 
 @EVERYWHERE
 def test_stream_of_which_nothing_is_left(runtime: RuntimeName) -> None:
-    plan = compile(rows.iter(n=3000).filter(never), window=4)
+    plan = compile(rows.iter(n=3000).filter(never), max_in_flight=4)
 
     assert plan.run(runtime=runtime, workers=2) == []
     assert list(plan.stream(runtime=runtime, workers=2)) == []
@@ -116,7 +116,7 @@ def test_dropped_items_leave_the_window_of_a_consumer(runtime: RuntimeName, orde
             assert asked[0] - 10 - taken[0] <= 3, "too many alive"
             yield item
 
-    plan: Any = compile(source.iter(n=60).filter(task(lambda x: x >= 10, name="late")), window=3)
+    plan: Any = compile(source.iter(n=60).filter(task(lambda x: x >= 10, name="late")), max_in_flight=3)
     found = []
     with plan.stream(runtime=runtime, workers=2, ordered=ordered) as items:
         for item in items:
@@ -151,7 +151,7 @@ def test_results_before_a_failure_in_a_batch_are_saved(runtime: RuntimeName) -> 
     """Those that came through, and what dropped ones left on the way; of the failed item nothing but its items."""
     store = Memory()
     stream = rows.iter(n=40).then(double).save("way{iteration_index}").filter(odd, by=3)
-    plan = compile(stream.then(fails_at, bad=64).save("end{iteration_index}"), batch=16)
+    plan = compile(stream.then(fails_at, bad=64).save("end{iteration_index}"), max_batch_size=16)
 
     with pytest.raises(ValueError, match="64"):
         plan.run(runtime=runtime, workers=1, store=store)
@@ -187,7 +187,7 @@ def test_result_that_cannot_be_loaded_is_named_among_dropped_ones(filters: int) 
     if filters == 2:
         stream = stream.save("{iteration_index}", save_store=Memory()).filter(odd, by=3)
     with pytest.raises(TransferError, match="a result of task 'spoilt' cannot be loaded in the coordinator") as caught:
-        compile(stream.then(spoilt), batch=8).run(runtime="processes", workers=1)
+        compile(stream.then(spoilt), max_batch_size=8).run(runtime="processes", workers=1)
     failure = failure_of(caught.value)
     assert failure is not None
     assert failure.index == 25

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from daglite.runtime.streams.merge import Entry, Merge
+from daglite.runtime.dataflow.reorder_buffer import BatchResult, ReorderBuffer
 
 
 class MergeMachine(RuleBasedStateMachine):
@@ -13,19 +13,19 @@ class MergeMachine(RuleBasedStateMachine):
 
     @initialize(ordered=st.booleans())
     def start(self, ordered: bool) -> None:
-        self.merge: Merge[list[int]] = Merge(ordered=ordered)
+        self.merge: ReorderBuffer[list[int]] = ReorderBuffer(ordered=ordered)
         self.sent = 0
-        self.under_way: list[Entry[list[int]]] = []
-        self.added: list[Entry[list[int]]] = []
+        self.under_way: list[BatchResult[list[int]]] = []
+        self.added: list[BatchResult[list[int]]] = []
         self.taken: list[int] = []
         # Parts that have come, and those of them that have gone on.
-        self.parts: list[Entry[list[int]]] = []
-        self.gone: list[Entry[list[int]]] = []
+        self.parts: list[BatchResult[list[int]]] = []
+        self.gone: list[BatchResult[list[int]]] = []
 
     @rule(size=st.integers(1, 4))
     def send(self, size: int) -> None:
         values = list(range(self.sent, self.sent + size))
-        self.under_way.append(Entry(self.sent, size, values, 8 * size))
+        self.under_way.append(BatchResult(self.sent, size, values, 8 * size))
         self.sent += size
 
     @precondition(lambda self: self.under_way)
@@ -40,20 +40,20 @@ class MergeMachine(RuleBasedStateMachine):
     def answer_in_parts(self, data: st.DataObject) -> None:
         """The items of a dead worker come back one by one."""
         entry = self.under_way.pop(data.draw(st.integers(0, len(self.under_way) - 1)))
-        self.under_way += [Entry(value, 1, [value], 8) for value in entry.values]
+        self.under_way += [BatchResult(value, 1, [value], 8) for value in entry.values]
 
     @precondition(lambda self: any(entry.size == 1 for entry in self.under_way))
     @rule(data=st.data())
     def come_in_part(self, data: st.DataObject) -> None:
         """A part of what comes of one item, which is still under way."""
         one = data.draw(st.sampled_from([entry for entry in self.under_way if entry.size == 1]))
-        part = Entry(one.first, 0, [one.first, len(self.parts)], 8)
+        part = BatchResult(one.first, 0, [one.first, len(self.parts)], 8)
         self.merge.add_part(part)
         self.parts.append(part)
 
     @rule()
     def nothing_came(self) -> None:
-        self.merge.add(Entry(self.sent, 0, [], 0))
+        self.merge.add(BatchResult(self.sent, 0, [], 0))
 
     @rule()
     def take(self) -> None:
@@ -68,7 +68,7 @@ class MergeMachine(RuleBasedStateMachine):
             self.go_on(entry)
             break
 
-    def go_on(self, entry: Entry[list[int]]) -> None:
+    def go_on(self, entry: BatchResult[list[int]]) -> None:
         if entry.size:
             self.taken += entry.values
             return
@@ -111,10 +111,10 @@ TestMerge = MergeMachine.TestCase
 
 @given(st.permutations(range(6)))
 def test_ordered_merge_sorts_whatever_comes(order: list[int]) -> None:
-    merge: Merge[str] = Merge(ordered=True)
+    merge: ReorderBuffer[str] = ReorderBuffer(ordered=True)
     found = []
     for index in order:
-        merge.add(Entry(index, 1, str(index), 0))
+        merge.add(BatchResult(index, 1, str(index), 0))
         found += [entry.values for entry in merge.take()]
 
     assert found == list("012345")
@@ -122,11 +122,11 @@ def test_ordered_merge_sorts_whatever_comes(order: list[int]) -> None:
 
 
 def test_items_behind_a_gap_wait() -> None:
-    merge: Merge[str] = Merge(ordered=True)
-    merge.add(Entry(1, 1, "b", 0))
+    merge: ReorderBuffer[str] = ReorderBuffer(ordered=True)
+    merge.add(BatchResult(1, 1, "b", 0))
     # A batch that failed in its middle: one of its two items came back.
-    merge.add(Entry(0, 1, "a", 0))
-    merge.add(Entry(3, 1, "d", 0))
+    merge.add(BatchResult(0, 1, "a", 0))
+    merge.add(BatchResult(3, 1, "d", 0))
 
     assert [entry.values for entry in merge.take()] == ["a", "b"]
     assert len(merge) == 1

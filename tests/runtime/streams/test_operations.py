@@ -66,7 +66,7 @@ def test_source_is_closed_when_an_operation_beside_it_has_enough(runtime: Runtim
     ]
     for ended, wanted, asked in ends:
         source = Source()
-        assert compile(ended(source.stream()), window=window).run(runtime=runtime, workers=2) == wanted
+        assert compile(ended(source.stream()), max_in_flight=window).run(runtime=runtime, workers=2) == wanted
         *numbers, closed = source.log
         assert closed == "closed"
         assert asked is None or numbers == list(range(asked))

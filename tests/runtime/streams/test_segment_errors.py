@@ -112,7 +112,7 @@ def test_saves_of_later_segments_come_in_order(crew: RuntimeName, window: int | 
     stream: Any = rows.iter(n=20).then(double).save("a_{iteration_index}", save_store=store)
     stream = stream.batch(6).save("b_{iteration_index}", save_store=store)
     stream = stream.then(total).save("c_{iteration_index}", save_store=store)
-    compile(stream.skip(1), window=window).run(runtime=crew, workers=2)
+    compile(stream.skip(1), max_in_flight=window).run(runtime=crew, workers=2)
     saved = {letter: [(k, v) for k, v in store.saved if k[0] == letter] for letter in "abc"}
     lists = [[2 * i for i in range(start, min(20, start + 6))] for start in range(0, 20, 6)]
     assert saved["a"] == [(f"a_{i}", 2 * i) for i in range(20)]
@@ -153,7 +153,7 @@ def test_worker_that_dies_in_a_segment_is_replaced(
     wanted = 0
     for i in range(40):
         wanted = 3 * wanted + i
-    assert compile(stream, window=window).run(runtime="processes", workers=2) == wanted
+    assert compile(stream, max_in_flight=window).run(runtime="processes", workers=2) == wanted
     assert (tmp_path / f"{segment}").exists()
 
 

@@ -10,9 +10,9 @@ import pytest
 
 import daglite
 from daglite import task
-from daglite.runtime.streams.source import Source, close_all
-from daglite.runtime.travel.cells import Captured
-from daglite.runtime.travel.wire import Codec
+from daglite.runtime.dataflow.source import Source, close_all
+from daglite.runtime.serialization.batch_format import SerializedItem
+from daglite.runtime.serialization.pickler import Codec
 
 
 def test_one_that_cannot_be_closed_keeps_no_other_open() -> None:
@@ -67,7 +67,7 @@ def test_what_was_sent_is_not_held_while_the_source_takes_its_time() -> None:
         # The helper thread sends and folds them meanwhile.
         assert folded.wait(60)
         gc.collect()
-        held.append(sum(type(found) is Captured for found in gc.get_objects()))
+        held.append(sum(type(found) is SerializedItem for found in gc.get_objects()))
         yield []
 
     @task

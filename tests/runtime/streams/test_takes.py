@@ -33,7 +33,7 @@ def test_source_gives_what_is_taken_and_is_closed(runtime: RuntimeName, window: 
         finally:
             seen.append("closed")
 
-    plan = compile(source.iter().then(double).take(3).then(scale), window=window)
+    plan = compile(source.iter().then(double).take(3).then(scale), max_in_flight=window)
     assert plan.run(runtime=runtime, workers=2) == [0, 20, 40]
     assert seen == [0, 1, 2, "closed"]
 
@@ -95,7 +95,7 @@ def test_take_behind_a_filter_ends_an_endless_source(runtime: RuntimeName, order
         finally:
             closed.append(True)
 
-    plan: Any = compile(source.iter().filter(odd).take(5), window=4)
+    plan: Any = compile(source.iter().filter(odd).take(5), max_in_flight=4)
     assert plan.run(runtime=runtime, workers=2) == [1, 3, 5, 7, 9]
     with plan.stream(runtime=runtime, workers=2, ordered=ordered) as items:
         found = list(items)
@@ -115,7 +115,7 @@ def test_errors_behind_the_last_item_are_nobodys_business(runtime: RuntimeName) 
             raise ValueError(x)
         return x == 1
 
-    plan = compile(rows.iter(n=50).filter(slow).take(1), batch=1)
+    plan = compile(rows.iter(n=50).filter(slow).take(1), max_batch_size=1)
     assert plan.run(runtime=runtime, workers=2) == [1]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from daglite.runtime.streams.verdict import Verdict
+from daglite.runtime.dataflow.failure_policy import FailurePolicy
 
 GRACE = 1.0
 
@@ -15,7 +15,7 @@ class VerdictMachine(RuleBasedStateMachine):
 
     @initialize(ordered=st.booleans())
     def start(self, ordered: bool) -> None:
-        self.verdict = Verdict(ordered=ordered)
+        self.verdict = FailurePolicy(ordered=ordered)
         self.ordered = ordered
         self.now = 100.0
         self.errors: list[tuple[int, BaseException]] = []
@@ -57,7 +57,7 @@ TestVerdict = VerdictMachine.TestCase
 
 
 def test_ordered_lowest_index_wins_whenever_it_comes() -> None:
-    verdict = Verdict(ordered=True)
+    verdict = FailurePolicy(ordered=True)
     late, early = ValueError("late"), ValueError("early")
     verdict.record(7, late, 0.0)
     verdict.record(3, early, 0.5)
@@ -68,7 +68,7 @@ def test_ordered_lowest_index_wins_whenever_it_comes() -> None:
 
 
 def test_the_time_of_grace_begins_with_the_first_error() -> None:
-    verdict = Verdict(ordered=True)
+    verdict = FailurePolicy(ordered=True)
     verdict.record(7, ValueError("late"), 10.0)
     verdict.record(3, ValueError("early"), 10.8)
 
@@ -78,7 +78,7 @@ def test_the_time_of_grace_begins_with_the_first_error() -> None:
 
 def test_what_no_item_comes_before_is_final_at_once() -> None:
     """A fold, a save or a Ctrl-C failed: nothing under way matters any more."""
-    verdict = Verdict(ordered=True)
+    verdict = FailurePolicy(ordered=True)
     verdict.record(4, ValueError("item"), 0.0)
     final = ValueError("fold")
     verdict.record(-1, final, 0.1)
@@ -88,7 +88,7 @@ def test_what_no_item_comes_before_is_final_at_once() -> None:
 
 
 def test_unordered_first_seen_wins() -> None:
-    verdict = Verdict(ordered=False)
+    verdict = FailurePolicy(ordered=False)
     first = ValueError("first")
     verdict.record(7, first, 0.0)
     verdict.record(3, ValueError("second"), 0.0)
@@ -99,7 +99,7 @@ def test_unordered_first_seen_wins() -> None:
 
 def test_error_of_a_later_leg_comes_first() -> None:
     """It is of an item that came out of the leg before ahead of the one that failed there."""
-    verdict, first, later = Verdict(ordered=True), ValueError("first leg"), ValueError("later leg")
+    verdict, first, later = FailurePolicy(ordered=True), ValueError("first leg"), ValueError("later leg")
     verdict.record(3, first, 0.0, leg=0)
     assert verdict.wants(100, leg=1)
     assert not verdict.wants(3, leg=0)
@@ -111,7 +111,7 @@ def test_error_of_a_later_leg_comes_first() -> None:
 
 
 def test_errors_of_dropped_legs_never_happened() -> None:
-    verdict, later = Verdict(ordered=True), ValueError("later leg")
+    verdict, later = FailurePolicy(ordered=True), ValueError("later leg")
     verdict.record(3, ValueError("first leg"), 0.0, leg=0)
     verdict.drop(1)
     assert verdict.wants(4)
@@ -122,7 +122,7 @@ def test_errors_of_dropped_legs_never_happened() -> None:
 
 
 def test_error_of_the_run_outlives_a_drop() -> None:
-    verdict, told = Verdict(ordered=True), ValueError("the run")
+    verdict, told = FailurePolicy(ordered=True), ValueError("the run")
     verdict.record(-1, told, 0.0)
     verdict.drop(2)
     assert verdict.error is told

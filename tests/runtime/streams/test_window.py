@@ -7,7 +7,7 @@ from collections import deque
 from hypothesis import assume, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from daglite.runtime.streams.window import Window
+from daglite.runtime.dataflow.flow_control import FlowControl
 
 SIZES = st.integers(0, 500)
 
@@ -17,7 +17,7 @@ class WindowMachine(RuleBasedStateMachine):
 
     @initialize(size=st.integers(1, 20), limit=st.integers(1, 2000), folds=st.booleans())
     def start(self, size: int, limit: int, folds: bool) -> None:
-        self.window = Window(size, limit, folds=folds)
+        self.window = FlowControl(size, limit, folds=folds)
         self.folds = folds
         self.items_back = 0
         self.size, self.limit = size, limit
@@ -80,13 +80,13 @@ class WindowMachine(RuleBasedStateMachine):
 
     @invariant()
     def counts_are_those_of_the_model(self) -> None:
-        assert self.window.alive == self.alive()
+        assert self.window.in_flight == self.alive()
         assert self.window.nbytes == self.bytes_alive()
         assert self.window.peak == self.peak
 
     @invariant()
     def never_more_than_the_window(self) -> None:
-        assert self.window.alive <= self.size
+        assert self.window.in_flight <= self.size
         assert self.window.peak <= self.size
 
     @invariant()
@@ -116,7 +116,7 @@ TestWindow = WindowMachine.TestCase
 
 
 def test_one_item_over_the_limit_travels_alone() -> None:
-    window = Window(8, 100)
+    window = FlowControl(8, 100)
     window.pull(1, 0)
     window.send(1, 1000, 0)
 
@@ -129,11 +129,11 @@ def test_one_item_over_the_limit_travels_alone() -> None:
 
 
 def test_nothing_known_of_sizes_leaves_the_whole_window() -> None:
-    assert Window(8, 100).room() == 8
+    assert FlowControl(8, 100).room() == 8
 
 
 def test_window_of_one_alternates() -> None:
-    window = Window(1, 1000)
+    window = FlowControl(1, 1000)
     for _ in range(3):
         assert window.room() == 1
         window.pull(1, 0)
@@ -143,11 +143,11 @@ def test_window_of_one_alternates() -> None:
         assert window.room() == 0
         window.release(1, 8)
 
-    assert (window.alive, window.nbytes, window.peak) == (0, 0, 1)
+    assert (window.in_flight, window.nbytes, window.peak) == (0, 0, 1)
 
 
 def test_bytes_count_from_the_pull_on() -> None:
-    window = Window(100, 1000)
+    window = FlowControl(100, 1000)
     window.pull(2, 1500)
     assert (window.nbytes, window.room()) == (1500, 0)
 

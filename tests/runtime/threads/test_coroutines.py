@@ -35,7 +35,7 @@ async def even(x: int) -> bool:
 
 @pytest.mark.parametrize("window", [None, 1, 4])
 def test_results_come_in_order(window: int | None, nothing_left: None) -> None:
-    plan = compile(rows.iter(n=200).then(doubled).filter(even).then(doubled), window=window)
+    plan = compile(rows.iter(n=200).then(doubled).filter(even).then(doubled), max_in_flight=window)
     assert plan.run(runtime="processes", workers=1) == [8 * x for x in range(100)]
     assert plan.run(runtime="threads", workers=2) == [8 * x for x in range(100)]
     assert plan.run(runtime="inline") == [8 * x for x in range(100)]

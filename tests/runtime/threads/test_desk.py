@@ -7,15 +7,15 @@ import time
 
 import pytest
 
-from daglite.runtime.executor import Chunk, Reply
-from daglite.runtime.threads.coroutines import CoroutineSession
-from daglite.runtime.threads.thread import Desk, Job, Program
+from daglite.runtime.engines.threads.async_pool import AsyncEngine
+from daglite.runtime.engines.threads.worker import JobQueue, ThreadJob, ThreadProgram
+from daglite.runtime.kernel.work import WorkItem, WorkResult
 
 LONG = 0.004
 
 
-def reply(seq: int, seconds: float = LONG) -> Reply:
-    return Reply(seq, "done", 1, seconds=seconds)
+def reply(seq: int, seconds: float = LONG) -> WorkResult:
+    return WorkResult(seq, "done", 1, seconds=seconds)
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_a_reply_that_comes_alone_waits_for_its_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
-    desk = Desk()
+    desk = JobQueue()
     slept: list[float] = []
 
     def meanwhile(seconds: float) -> None:
@@ -46,7 +46,7 @@ def test_a_reply_that_comes_alone_waits_for_its_neighbours(monkeypatch: pytest.M
 
 
 def test_replies_that_come_together_wait_for_nobody(sleeps: list[float]) -> None:
-    desk = Desk()
+    desk = JobQueue()
     desk.leave(reply(1))
     desk.leave(reply(2))
     assert [one.seq for one in desk.collect(None, 0.1)] == [1, 2]
@@ -54,41 +54,41 @@ def test_replies_that_come_together_wait_for_nobody(sleeps: list[float]) -> None
 
 
 def test_a_reply_to_quick_work_does_not_wait(sleeps: list[float]) -> None:
-    desk = Desk()
+    desk = JobQueue()
     desk.leave(reply(1, 0.0005))
     assert len(desk.collect(None, 0.1)) == 1
     assert sleeps == []
 
 
 def test_a_reply_to_slow_work_does_not_wait_long(sleeps: list[float]) -> None:
-    desk = Desk()
+    desk = JobQueue()
     desk.leave(reply(1, 60.0))
     desk.collect(None, 0.1)
     assert sleeps == [0.0005]
 
 
 def test_a_coordinator_that_is_woken_for_nothing_looks_up_at_once(sleeps: list[float]) -> None:
-    desk = Desk()
+    desk = JobQueue()
     desk.leave(None)
     assert desk.collect(None, 0.1) == []
     assert sleeps == []
 
 
-class Deaf(CoroutineSession):
+class Deaf(AsyncEngine):
     """Takes chunks, and answers none of its own accord."""
 
-    def _begin(self, job: Job) -> None:
+    def _begin(self, job: ThreadJob) -> None:
         """Nothing."""
 
 
-class Asked(Desk):
+class Asked(JobQueue):
     """Notes for which part of its work's time a reply may wait."""
 
     def __init__(self) -> None:
         super().__init__()
         self.linger: list[float] = []
 
-    def collect(self, timeout: float | None, linger: float = 0.0) -> list[Reply]:
+    def collect(self, timeout: float | None, linger: float = 0.0) -> list[WorkResult]:
         self.linger.append(linger)
         return []
 
@@ -99,7 +99,7 @@ def lingers(workers: int, under_way: int, timeout: float | None) -> list[float]:
     try:
         program = session.install(())
         for seq in range(under_way):
-            session.submit(Chunk(seq, program, "batch", ()))
+            session.submit(WorkItem(seq, program, "batch", ()))
         session._desk = asked
         session.ready(timeout)
     finally:
@@ -133,7 +133,7 @@ def test_replies_wait_where_many_are_at_work_and_nobody_runs_out(
 
 
 def test_whoever_waits_elsewhere_is_woken_once_until_somebody_looks() -> None:
-    desk, rings = Desk(), list[int]()
+    desk, rings = JobQueue(), list[int]()
     desk.alert(lambda: rings.append(1))
     for seq in range(5):
         desk.leave(reply(seq))
@@ -145,7 +145,7 @@ def test_whoever_waits_elsewhere_is_woken_once_until_somebody_looks() -> None:
 
 def test_a_look_at_an_empty_desk_is_a_look() -> None:
     """The wake-up may be there before the reply is."""
-    desk, rings = Desk(), list[int]()
+    desk, rings = JobQueue(), list[int]()
     desk.alert(lambda: rings.append(1))
     desk.leave(None)
     desk.collect(0.0)
@@ -155,7 +155,7 @@ def test_a_look_at_an_empty_desk_is_a_look() -> None:
 
 
 def test_another_who_waits_is_woken_of_his_own() -> None:
-    desk, rings = Desk(), list[str]()
+    desk, rings = JobQueue(), list[str]()
     desk.alert(lambda: rings.append("one"))
     desk.leave(reply(1))
     desk.alert(lambda: rings.append("other"))
@@ -164,8 +164,8 @@ def test_another_who_waits_is_woken_of_his_own() -> None:
 
 
 def test_a_job_waits_only_where_it_may() -> None:
-    desk = Desk()
-    job = Job(Chunk(1, 0, "batch", ()), Program(0, (), contextvars.copy_context()))
+    desk = JobQueue()
+    job = ThreadJob(WorkItem(1, 0, "batch", ()), ThreadProgram(0, (), contextvars.copy_context()))
     assert not desk.give(job, wait=False)
     assert desk.give(job, wait=True)
     assert desk._waiting.popleft() is job

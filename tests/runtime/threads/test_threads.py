@@ -18,8 +18,8 @@ from daglite import DatasetStore, compile, task
 from daglite.exceptions import ExecutionError, ParameterError, failure_of
 from daglite.options import RuntimeName
 from daglite.runtime import Threads
-from daglite.runtime.codec import Sharing
-from daglite.runtime.streams.source import Source
+from daglite.runtime.dataflow.source import Source
+from daglite.runtime.serialization.codec import ReferenceCodec
 from tests.tasks import add, count, double
 
 pytestmark = pytest.mark.timeout(60)
@@ -98,7 +98,7 @@ def test_no_more_threads_than_asked_for_and_only_as_many_as_needed(nothing_left:
 
 def test_waiting_items_wait_side_by_side(nothing_left: None) -> None:
     meeting = threading.Barrier(16, timeout=20)
-    plan = compile(count.iter(n=48).then(task(lambda x: meeting.wait() * 0 + x, name="meet")), batch=1)
+    plan = compile(count.iter(n=48).then(task(lambda x: meeting.wait() * 0 + x, name="meet")), max_batch_size=1)
     assert plan.run(runtime="threads", workers=16) == list(range(48))
 
 
@@ -132,7 +132,7 @@ def test_large_items_count_in_the_window_though_they_are_shared() -> None:
         return total + len(item)
 
     same = task(lambda x: x, name="same")
-    plan = compile(large.iter().then(same).reduce(note, initial=0), window_bytes=8_000_000)
+    plan = compile(large.iter().then(same).reduce(note, initial=0), max_in_flight_bytes=8_000_000)
     assert plan.run(runtime="threads", workers=4) == 200_000_000
     # 8 MB in the window and 4 MiB in a pull, with an item across each limit.
     assert worst[0] <= 20
@@ -141,7 +141,7 @@ def test_large_items_count_in_the_window_though_they_are_shared() -> None:
 def test_an_item_that_grows_leaves_the_window_with_what_it_came_in_with() -> None:
     """Otherwise the bytes of a shared object that changes would stay in the window for ever."""
     item, pending = [0], list[object]()
-    source = Source(iter([item, 1]), name="source", number=0, saver=None, codec=Sharing())
+    source = Source(iter([item, 1]), name="source", number=0, saver=None, codec=ReferenceCodec())
     source.pull(2, pending, 10**9, watched=False)
     counted = source.nbytes
     item.extend(range(1000))
@@ -175,7 +175,7 @@ def test_async_tasks_have_one_loop_for_each_thread(nothing_left: None) -> None:
         meeting.wait()
         return threading.get_ident(), id(asyncio.get_running_loop())
 
-    pairs = set(compile(count.iter(n=30).then(loop_of), batch=1).run(runtime="threads", workers=3))
+    pairs = set(compile(count.iter(n=30).then(loop_of), max_batch_size=1).run(runtime="threads", workers=3))
     assert len({thread for thread, _ in pairs}) == len({loop for _, loop in pairs}) == len(pairs) == 3
 
 

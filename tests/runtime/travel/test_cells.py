@@ -12,8 +12,17 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from daglite.runtime.travel.cells import pack_cells, read_marks, text_of, unpack_cells, written_marks
-from daglite.runtime.travel.wire import SCALARS, Captured, Codec, Unloadable
+from daglite.runtime.serialization.batch_format import (
+    SCALARS,
+    SerializedItem,
+    Unloadable,
+    pack_cells,
+    read_marks,
+    text_of,
+    unpack_cells,
+    written_marks,
+)
+from daglite.runtime.serialization.pickler import Codec
 
 LARGE = 100_000
 
@@ -54,7 +63,7 @@ def test_exactly_the_plain_types_stay_as_they_are(here: Codec) -> None:
     assert {type(value) for value in values} == SCALARS
     assert all(here.capture(value) is value for value in values)
     others: list[object] = [Whole(1), (1,), [1], {}, bytearray(b"a"), 1j]
-    assert all(isinstance(here.capture(value), Captured) for value in others)
+    assert all(isinstance(here.capture(value), SerializedItem) for value in others)
 
 
 def test_empty_batches_travel(here: Codec, there: Codec) -> None:
@@ -66,7 +75,7 @@ def test_large_buffers_are_copied_once_and_can_be_written_to(here: Codec, there:
     array = np.arange(LARGE)
     cell = here.capture([array, array[:10]])
     array[0] = 99
-    assert isinstance(cell, Captured)
+    assert isinstance(cell, SerializedItem)
     (buffer,) = cell.buffers
     segments = here.pack([1, cell, "a"])
     assert any(segment is buffer for segment in segments)

@@ -13,8 +13,8 @@ import pytest
 from daglite import task
 from daglite.exceptions import TransferError
 from daglite.functions import describe
-from daglite.runtime.travel.culprit import whereabouts
-from daglite.runtime.travel.wire import Codec
+from daglite.runtime.kernel.program_bytes import whereabouts
+from daglite.runtime.serialization.pickler import Codec
 
 
 def generated() -> Iterator[int]:

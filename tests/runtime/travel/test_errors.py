@@ -15,8 +15,8 @@ from hypothesis import given, strategies as st
 from tblib import pickling_support  # type: ignore[import-untyped]  # it has no stubs
 
 from daglite.exceptions import Failure, TaskFailedError, attach_failure, failure_of
-from daglite.runtime.travel.errors import pack_error, unpack_error
-from daglite.runtime.travel.wire import Codec
+from daglite.runtime.serialization.exceptions import pack_error, unpack_error
+from daglite.runtime.serialization.pickler import Codec
 
 
 class TwoError(Exception):

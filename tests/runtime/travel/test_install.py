@@ -12,11 +12,12 @@ import pytest
 
 from daglite.exceptions import TransferError
 from daglite.functions import describe
-from daglite.runtime.chain import BoundStep
-from daglite.runtime.travel import install, shared
-from daglite.runtime.travel.install import PackedSteps, pack_steps, shared_buffers, unpack_steps
-from daglite.runtime.travel.shared import SHARED_BYTES
-from daglite.runtime.travel.wire import Codec
+from daglite.runtime.kernel import program_bytes as install
+from daglite.runtime.kernel.program_bytes import PackedSteps, pack_steps, shared_buffers, unpack_steps
+from daglite.runtime.kernel.steps import BoundStep
+from daglite.runtime.serialization.pickler import Codec
+from daglite.runtime.transport import shared_memory as shared
+from daglite.runtime.transport.shared_memory import SHARED_BYTES
 
 SIZE = SHARED_BYTES // 8
 

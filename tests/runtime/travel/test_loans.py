@@ -8,10 +8,10 @@ from typing import Any, cast
 
 import pytest
 
-from daglite.runtime.travel import loans
-from daglite.runtime.travel.frames import Frame, FrameReader, FrameWriter, Kind
-from daglite.runtime.travel.loans import Borrowed, Fund, Lender
-from daglite.runtime.travel.shared import SHARED_BYTES, Arena, pack_numbers
+from daglite.runtime.transport import result_buffers as loans
+from daglite.runtime.transport.frames import Frame, FrameReader, FrameWriter, Kind
+from daglite.runtime.transport.result_buffers import BufferQuota, ResultBufferPool, WorkerBuffers
+from daglite.runtime.transport.shared_memory import SHARED_BYTES, Arena, pack_numbers
 
 MIB = 1024 * 1024
 
@@ -23,9 +23,9 @@ def refuse(*_: object) -> int:
 class Pair:
     """A worker's side and the coordinator's, wired."""
 
-    def __init__(self, fund: Fund | None = None) -> None:
-        self.lender, self.borrowed = Lender(), Borrowed()
-        self.lender.fund = fund or Fund()
+    def __init__(self, fund: BufferQuota | None = None) -> None:
+        self.lender, self.borrowed = ResultBufferPool(), WorkerBuffers()
+        self.lender.fund = fund or BufferQuota()
         self._ours, self._theirs = socket.socketpair()
         self._ours.setblocking(False)
         self._reader, self._writer = FrameReader(self.lender), FrameWriter(self.borrowed)
@@ -74,7 +74,7 @@ class Pair:
 def paired(nothing_left: None) -> Iterator[Callable[..., Pair]]:
     made: list[Pair] = []
 
-    def make(fund: Fund | None = None) -> Pair:
+    def make(fund: BufferQuota | None = None) -> Pair:
         made.append(Pair(fund))
         return made[-1]
 
@@ -131,7 +131,7 @@ def test_a_block_that_is_given_up_at_once_is_free_once(paired: Callable[..., Pai
 
 
 def test_a_fund_is_shared_and_has_limits(paired: Callable[..., Pair]) -> None:
-    fund = Fund()
+    fund = BufferQuota()
     one, other = paired(fund), paired(fund)
     for pair in (one, other):
         pair.answer(*[pair.borrowed.put(memoryview(bytes(SHARED_BYTES))) for _ in range(20)])
@@ -183,7 +183,7 @@ class Halting:
 
 def test_the_descriptors_of_loans_are_not_taken_for_those_of_items(nothing_left: None) -> None:
     """The end of a loan may arrive together with an item in a new block of its own."""
-    lender, borrowed, arena, reader = Lender(), Borrowed(), Arena(), FrameReader()
+    lender, borrowed, arena, reader = ResultBufferPool(), WorkerBuffers(), Arena(), FrameReader()
     writer, (ours, theirs) = FrameWriter(arena), socket.socketpair()
     with ours, theirs:
         lender.want(Frame(Kind.WANT, segments=[pack_numbers([SHARED_BYTES]), b""]))
@@ -211,7 +211,7 @@ def test_the_descriptors_of_loans_are_not_taken_for_those_of_items(nothing_left:
 
 
 def test_bytes_are_limited_but_one_block_may_be_of_any_size() -> None:
-    fund = Fund()
+    fund = BufferQuota()
     assert fund.spend(200 * MIB)
     assert not fund.spend(1)
     fund.repay(200 * MIB)

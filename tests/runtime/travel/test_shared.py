@@ -21,8 +21,8 @@ from daglite import compile, task
 from daglite.exceptions import failure_of
 from daglite.options import StartMethod
 from daglite.runtime import Processes
-from daglite.runtime.travel.frames import Frame, FrameReader, FrameWriter, Kind, settle, take_back
-from daglite.runtime.travel.shared import SHARED_BYTES, Arena, Mappings
+from daglite.runtime.transport.frames import Frame, FrameReader, FrameWriter, Kind, settle, take_back
+from daglite.runtime.transport.shared_memory import SHARED_BYTES, Arena, Mappings
 
 Array = npt.NDArray[np.float64]
 SIZE = SHARED_BYTES // 8 + 1

@@ -7,14 +7,14 @@ import threading
 
 import numpy as np
 
-from daglite.runtime.travel.spares import Spares
+from daglite.runtime.transport.buffer_pool import BufferPool
 
 SIZE = 100_000
 MIB = 1024 * 1024
 
 
 def test_memory_is_used_again_when_nobody_looks_at_it() -> None:
-    spares = Spares()
+    spares = BufferPool()
     first, second = spares.copied(memoryview(b"a" * SIZE)), spares.copied(memoryview(b"b" * SIZE))
     memory = first.obj
     part = np.frombuffer(first, dtype=np.uint8)[10:20]
@@ -30,7 +30,7 @@ def test_memory_is_used_again_when_nobody_looks_at_it() -> None:
 
 
 def test_of_several_that_of_last_time_is_used() -> None:
-    spares = Spares()
+    spares = BufferPool()
     views = [spares.room(SIZE) for _ in range(4)]
     last = views[-1].obj
     views.clear()
@@ -39,7 +39,7 @@ def test_of_several_that_of_last_time_is_used() -> None:
 
 
 def test_memory_that_is_much_larger_is_left_alone() -> None:
-    spares = Spares()
+    spares = BufferPool()
     del (large := [spares.room(SIZE)])[0]
     assert not large
     a_little_less, half = spares.room(SIZE - SIZE // 10), spares.room(SIZE // 2)
@@ -51,7 +51,7 @@ def test_memory_that_is_much_larger_is_left_alone() -> None:
 
 
 def test_memory_that_somebody_keeps_for_good_does_not_fill_the_place_of_others() -> None:
-    spares = Spares()
+    spares = BufferPool()
     kept = [spares.room(SIZE) for _ in range(100)]
     places = set()
     for number in range(50):
@@ -64,7 +64,7 @@ def test_memory_that_somebody_keeps_for_good_does_not_fill_the_place_of_others()
 
 
 def test_no_more_is_kept_than_a_limit() -> None:
-    spares = Spares()
+    spares = BufferPool()
     views = [spares.room(24 * MIB) for _ in range(3)]
     objects = [view.obj for view in views]
     views.clear()
@@ -75,7 +75,7 @@ def test_no_more_is_kept_than_a_limit() -> None:
 
 
 def test_nothing_and_what_is_cleared_is_not_kept() -> None:
-    spares = Spares()
+    spares = BufferPool()
     assert len(spares.room(0)) == len(spares.copied(memoryview(b""))) == 0
     memory = spares.room(SIZE).obj
     spares.clear()
@@ -83,7 +83,7 @@ def test_nothing_and_what_is_cleared_is_not_kept() -> None:
 
 
 def test_no_two_threads_are_given_the_same() -> None:
-    spares, mixed = Spares(), list[int]()
+    spares, mixed = BufferPool(), list[int]()
 
     def fill(number: int) -> None:
         for _ in range(300):

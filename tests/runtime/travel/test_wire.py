@@ -21,8 +21,9 @@ from hypothesis import given, strategies as st
 
 from daglite import task
 from daglite.exceptions import TransferError
-from daglite.runtime.travel import wire
-from daglite.runtime.travel.wire import Captured, Codec, Unloadable
+from daglite.runtime.serialization import pickler as wire
+from daglite.runtime.serialization.batch_format import SerializedItem, Unloadable
+from daglite.runtime.serialization.pickler import Codec
 
 HERE = Path(__file__).parent
 SCRIPT = HERE / "wire_main.py"
@@ -143,7 +144,7 @@ def test_batches_arrive_as_they_were_sent(items: list[object]) -> None:
 
 def test_arrays_beside_what_only_dill_knows_stay_out_of_band(here: Codec, there: Codec) -> None:
     cell = here.capture((np.zeros(LARGE), {1: 2}.keys()))
-    assert isinstance(cell, Captured)
+    assert isinstance(cell, SerializedItem)
     assert len(cell.buffers) == 1
     assert len(cell.data) < 1000
 
@@ -207,8 +208,8 @@ def test_only_the_first_item_of_a_class_needs_dill(here: Codec, monkeypatch: pyt
     own = local_class()
     here.capture(own(0))
     # From here on the slow pickler would be an error.
-    monkeypatch.setattr("daglite.runtime.travel.thorough.Thorough.dump", None)
-    assert all(isinstance(here.capture(own(i)), Captured) for i in range(100))
+    monkeypatch.setattr("daglite.runtime.serialization.dill_fallback.Thorough.dump", None)
+    assert all(isinstance(here.capture(own(i)), SerializedItem) for i in range(100))
     assert len(here.definitions) == 1
 
 
@@ -296,7 +297,7 @@ def test_a_missing_or_broken_definition_is_named(here: Codec, there: Codec, monk
     assert isinstance(found, Unloadable)
     assert re.fullmatch(r"LookupError: no definition of 'here:\d+' has arrived", found.reason)
 
-    monkeypatch.setattr("daglite.runtime.travel.wire.fill", None)
+    monkeypatch.setattr("daglite.runtime.serialization.pickler.fill", None)
     there.learn(here.definitions[0])
     (found,) = there.unpack(segments)[0]
     assert isinstance(found, Unloadable)

@@ -12,8 +12,9 @@ from typing import Any
 
 import multiprocess
 
-from daglite.runtime.travel.errors import pack_error, unpack_error
-from daglite.runtime.travel.wire import Codec, Unloadable
+from daglite.runtime.serialization.batch_format import Unloadable
+from daglite.runtime.serialization.exceptions import pack_error, unpack_error
+from daglite.runtime.serialization.pickler import Codec
 
 
 class Peer:

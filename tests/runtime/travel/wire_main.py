@@ -16,7 +16,7 @@ import xml.etree.ElementTree
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Generic, NamedTuple, NewType, Protocol, TypeVar
 
-from daglite.runtime.travel.wire import Codec
+from daglite.runtime.serialization.pickler import Codec
 from tests.runtime.travel.wire_child import Peer
 
 T = TypeVar("T", bound=int)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from daglite import compile
 from tests.typing.shop import double
 
-compile(double(x=1), window="8")
+compile(double(x=1), max_in_flight="8")
 
 # mypy     Argument "window" to "compile" has incompatible type "str"; expected "int | None"  [arg-type]
 # plugin   Argument "window" to "compile" has incompatible type "str"; expected "int | None"  [arg-type]

@@ -18,7 +18,7 @@ class Stages:
     def __init__(self) -> None:
         self.ended: list[int] = []
 
-    def notice(self, event: Event, /) -> None:
+    def on_event(self, event: Event, /) -> None:
         if isinstance(event, StageEnded):
             self.ended.append(event.stage)
 

@@ -12,9 +12,9 @@ from hypothesis import given, strategies as st
 from daglite.exceptions import ExecutionError, failure_of
 from daglite.functions import Function
 from daglite.operations import MEANINGS, OperationKind
-from daglite.program import Operation, Step
-from daglite.runtime.streams.operating.operators import Operator, operator_of
-from daglite.runtime.streams.operating.pipe import Pipe, Through
+from daglite.program import Step, StreamOperation
+from daglite.runtime.dataflow.operator_chain import ChainedItems, OperatorChain
+from daglite.runtime.dataflow.operators import Operator, operator_of
 
 ASKING: dict[OperationKind, Callable[[Any], object]] = {
     "distinct": lambda x: x % 3,
@@ -24,9 +24,9 @@ ASKING: dict[OperationKind, Callable[[Any], object]] = {
 OTHER = [10, 11, 12, 13]
 
 
-def planned(kind: OperationKind, asks: bool = False, **numbers: int) -> Operation:
+def planned(kind: OperationKind, asks: bool = False, **numbers: int) -> StreamOperation:
     step = Step(4, "", Function(MEANINGS[kind], "asked" if asks else kind, "plain", 0, "?"), ())
-    return Operation(kind, step, "?", tuple(numbers.items()))
+    return StreamOperation(kind, step, "?", tuple(numbers.items()))
 
 
 def made(kind: OperationKind, **numbers: int) -> Operator:
@@ -35,7 +35,7 @@ def made(kind: OperationKind, **numbers: int) -> Operator:
 
 
 def through(items: Iterable[object], *operators: Operator) -> list[object]:
-    return list(Through(iter(items), Pipe(operators), lambda: None))
+    return list(ChainedItems(iter(items), OperatorChain(operators), lambda: None))
 
 
 def meant(kind: OperationKind, items: Iterable[object], **numbers: int) -> Iterable[object]:
@@ -97,7 +97,11 @@ def test_items_may_come_some_at_a_time(
     sizes: list[int],
 ) -> None:
     """Pulled in slices of any size, then finished: what comes out of all of them."""
-    pipe, left, found = Pipe([made(kind, **numbers) for kind, numbers in [*first, last]]), iter(items), list[object]()
+    pipe, left, found = (
+        OperatorChain([made(kind, **numbers) for kind, numbers in [*first, last]]),
+        iter(items),
+        list[object](),
+    )
     for size in [*sizes, len(items)]:
         found += pipe.some(itertools.islice(left, size))
     found += pipe.finish()
@@ -148,7 +152,7 @@ def test_source_is_closed_with_the_last_item_that_is_wanted(
 ) -> None:
     """Before anything behind it sees the end."""
     source = Asked(itertools.count())
-    out = Through(source, Pipe([made(kind, **numbers) for kind, numbers in operators]), source.close)
+    out = ChainedItems(source, OperatorChain([made(kind, **numbers) for kind, numbers in operators]), source.close)
 
     assert list(out) == wanted
     assert source.log == [*asked, "closed"]
@@ -164,7 +168,7 @@ def test_closing_closes_what_stands_in_front() -> None:
     """Also when nothing was asked for."""
     for count in (0, 2):
         source = Asked(range(9))
-        out = Through(source, Pipe([made("enumerate")]), source.close)
+        out = ChainedItems(source, OperatorChain([made("enumerate")]), source.close)
         assert list(itertools.islice(out, count)) == [*enumerate(range(count))]
         out.close()
         assert source.log == [*range(count), "closed"]

@@ -76,7 +76,7 @@ class Ledger:
 @WORKERS
 def test_items_come_through_all_segments_in_order(crew: RuntimeName, window: int | None, workers: int) -> None:
     stream = rows.iter(n=200).batch(7).then(kept).unbatch().then(double).window(3, step=2).then(total).skip(5)
-    plan = compile(stream, window=window)
+    plan = compile(stream, max_in_flight=window)
     wanted = [2 * (i + i + 1 + i + 2) for i in range(0, 198, 2)][5:]
     assert plan.run(runtime=crew, workers=workers) == wanted
     with plan.stream(runtime=crew, workers=workers) as items:
@@ -86,10 +86,10 @@ def test_items_come_through_all_segments_in_order(crew: RuntimeName, window: int
 @WINDOWS
 def test_fold_in_parts_runs_behind_operations(crew: RuntimeName, window: int | None) -> None:
     plan = compile(
-        rows.iter(n=100).then(kept).batch(3).then(total).reduce(plus, initial=0, combine=plus), window=window
+        rows.iter(n=100).then(kept).batch(3).then(total).reduce(plus, initial=0, combine=plus), max_in_flight=window
     )
     assert plan.run(runtime=crew, workers=2) == sum(range(100))
-    plan = compile(rows.iter(n=100).then(kept).skip(1).reduce(plus, initial=0, combine=plus), window=window)
+    plan = compile(rows.iter(n=100).then(kept).skip(1).reduce(plus, initial=0, combine=plus), max_in_flight=window)
     assert plan.run(runtime=crew, workers=2) == sum(range(100))
 
 
@@ -98,7 +98,9 @@ def test_fold_in_parts_runs_behind_operations(crew: RuntimeName, window: int | N
 def test_window_bounds_all_segments_together(crew: RuntimeName, window: int, workers: int) -> None:
     ledger = Ledger()
     stream = ledger.source(120).then(kept).enumerate().then(first).window(1).then(total).skip(0)
-    assert compile(stream.reduce(ledger.sink(), initial=0), window=window).run(runtime=crew, workers=workers) == 120
+    assert (
+        compile(stream.reduce(ledger.sink(), initial=0), max_in_flight=window).run(runtime=crew, workers=workers) == 120
+    )
     assert ledger.peak <= window
 
 
@@ -106,7 +108,7 @@ def test_window_bounds_all_segments_together(crew: RuntimeName, window: int, wor
 def test_operations_hold_what_they_say_beside_the_window(crew: RuntimeName, window: int) -> None:
     ledger = Ledger()
     stream = ledger.source(120).then(kept).batch(4).then(total).reduce(ledger.sink(4), initial=0)
-    assert compile(stream, window=window).run(runtime=crew, workers=2) == 30
+    assert compile(stream, max_in_flight=window).run(runtime=crew, workers=2) == 30
     # A list of four that is being filled, and in the window lists of four.
     assert ledger.peak <= 4 + 4 * window
 
@@ -136,7 +138,7 @@ def test_item_taken_apart_is_given_on_in_parts(window: int) -> None:
         return count + 1
 
     stream = rows.iter(n=5).then(many).unbatch().then(part).window(1).then(total).reduce(gone, initial=0)
-    assert compile(stream, window=window).run(runtime="threads", workers=3) == 250
+    assert compile(stream, max_in_flight=window).run(runtime="threads", workers=3) == 250
     assert peak <= window
 
 
@@ -152,7 +154,7 @@ def test_slow_segment_holds_the_source_back() -> None:
         return x
 
     stream = ledger.source(100).then(kept).skip(0).then(waits).reduce(ledger.sink(), initial=0)
-    assert compile(stream, window=3).run(runtime="threads", workers=4) == 100
+    assert compile(stream, max_in_flight=3).run(runtime="threads", workers=4) == 100
     assert ledger.peak == 3
 
 
@@ -160,7 +162,7 @@ def test_slow_segment_holds_the_source_back() -> None:
 def test_consumer_holds_the_source_back(crew: RuntimeName, tail: str) -> None:
     ledger = Ledger()
     stream = ledger.source(1000).then(kept).skip(0)
-    plan = compile(stream.then(kept) if tail == "links" else stream, window=4)
+    plan = compile(stream.then(kept) if tail == "links" else stream, max_in_flight=4)
     with plan.stream(runtime=crew, workers=2) as items:
         for taken in range(1, 20):
             next(items)
@@ -204,7 +206,7 @@ def test_operation_that_has_enough_ends_everything_before(crew: RuntimeName, win
         return x < 20
 
     stream = ledger.source(100_000).then(double).take_while(small).then(kept)
-    assert compile(stream, window=window).run(runtime=crew, workers=2) == list(range(0, 20, 2))
+    assert compile(stream, max_in_flight=window).run(runtime=crew, workers=2) == list(range(0, 20, 2))
     assert ledger.closed
     assert ledger.came < 100_000
 

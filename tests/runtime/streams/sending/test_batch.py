@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from daglite.runtime.streams.sending.batch import Batcher, PullSize
+from daglite.runtime.dataflow.batching import BatchSizer, PullSizer
 
 # What the design says: about 2 ms of work in a batch, 256 KiB at most, and large items alone.
 AIM, MOST_BYTES, ALONE_BYTES = 0.002, 256 * 1024, 64 * 1024
@@ -20,7 +20,7 @@ class BatcherMachine(RuleBasedStateMachine):
 
     @initialize(most=st.integers(1, 256))
     def start(self, most: int) -> None:
-        self.batcher = Batcher(most, 2 * most)
+        self.batcher = BatchSizer(most, 2 * most)
         self.most = most
         self.before = self.batcher.size
 
@@ -52,7 +52,7 @@ TestBatcher = BatcherMachine.TestCase
 
 
 def test_only_cheap_items_fill_a_batch_that_leaves_no_room_for_another() -> None:
-    batcher = Batcher(256, 512)
+    batcher = BatchSizer(256, 512)
     for _ in range(20):
         batcher.observe(batcher.size, 4e-7 * batcher.size, 8 * batcher.size)
     assert batcher.size == 512
@@ -63,7 +63,7 @@ def test_only_cheap_items_fill_a_batch_that_leaves_no_room_for_another() -> None
 
 
 def test_batches_start_with_one_item_and_double_while_items_are_cheap() -> None:
-    batcher = Batcher(100, 100)
+    batcher = BatchSizer(100, 100)
     sizes = [batcher.size]
     for _ in range(8):
         batcher.observe(batcher.size, 1e-6 * batcher.size, 8 * batcher.size)
@@ -74,7 +74,7 @@ def test_batches_start_with_one_item_and_double_while_items_are_cheap() -> None:
 
 @pytest.mark.parametrize(("seconds", "light"), [(1e-7, True), (2.4e-7, True), (2.6e-7, False), (1e-3, False)])
 def test_a_batch_is_light_when_it_is_done_before_another_worker_would_be_awake(seconds: float, light: bool) -> None:
-    batcher = Batcher(256, 512)
+    batcher = BatchSizer(256, 512)
     assert not batcher.light, "nothing is known yet"
     for _ in range(20):
         batcher.observe(batcher.size, seconds * batcher.size, 8 * batcher.size)
@@ -83,7 +83,7 @@ def test_a_batch_is_light_when_it_is_done_before_another_worker_would_be_awake(s
 
 
 def test_one_slow_item_shrinks_batches_at_once() -> None:
-    batcher = Batcher(100, 100)
+    batcher = BatchSizer(100, 100)
     for _ in range(8):
         batcher.observe(batcher.size, 0.0, 0)
     batcher.observe(1, 0.001, 8)
@@ -93,7 +93,7 @@ def test_one_slow_item_shrinks_batches_at_once() -> None:
 
 def test_cheap_items_after_a_slow_one_bring_batches_back() -> None:
     """One slow item among cheap ones does not leave batches small for good."""
-    batcher = Batcher(64, 64)
+    batcher = BatchSizer(64, 64)
     batcher.observe(1, 1.0, 8)
     assert batcher.size == 1
     for _ in range(40):
@@ -106,7 +106,7 @@ def test_cheap_items_after_a_slow_one_bring_batches_back() -> None:
     ("seconds", "expected"), [(0.002, 1), (0.0014, 1), (0.0013, 2), (0.001, 2), (0.0001, 20), (0.0, 50)]
 )
 def test_batches_settle_at_two_milliseconds_of_work(seconds: float, expected: int) -> None:
-    batcher = Batcher(50, 50)
+    batcher = BatchSizer(50, 50)
     for _ in range(20):
         batcher.observe(batcher.size, seconds * batcher.size, 0)
 
@@ -115,7 +115,7 @@ def test_batches_settle_at_two_milliseconds_of_work(seconds: float, expected: in
 
 @given(st.lists(st.tuples(st.integers(0, 1000), SECONDS), max_size=30))
 def test_pulls_are_at_least_one_and_at_most_double(measured: list[tuple[int, float]]) -> None:
-    pull = PullSize()
+    pull = PullSizer()
     for count, seconds in measured:
         before = pull.size
         pull.observe(count, seconds)
@@ -125,7 +125,7 @@ def test_pulls_are_at_least_one_and_at_most_double(measured: list[tuple[int, flo
 
 
 def test_a_slow_source_is_asked_for_one_item_at_a_time() -> None:
-    pull = PullSize()
+    pull = PullSizer()
     for _ in range(10):
         pull.observe(pull.size, 0.0)
     assert pull.size == 1024
@@ -137,7 +137,7 @@ def test_a_slow_source_is_asked_for_one_item_at_a_time() -> None:
 @pytest.mark.parametrize(("seconds", "lull"), [(0.0, 0.0), (0.001, 0.0), (0.02, 0.0), (0.05, 0.001), (3.0, 0.001)])
 def test_only_a_slow_source_leaves_time_for_answers(seconds: float, lull: float) -> None:
     """A selector waits for whole milliseconds: before a pull of one millisecond that would be half of the time."""
-    pulls = PullSize()
+    pulls = PullSizer()
     pulls.observe(1, seconds)
 
     assert pulls.lull == lull

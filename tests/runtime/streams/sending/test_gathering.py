@@ -11,20 +11,20 @@ import pytest
 
 from daglite.exceptions import ExecutionError, WorkerDiedError, failure_of
 from daglite.functions import describe
-from daglite.runtime.chain import BoundStep
-from daglite.runtime.executor import Held, Reply
-from daglite.runtime.streams.sending import gathering
-from daglite.runtime.streams.sending.batch import HERE
-from daglite.runtime.streams.sending.gathering import Gathering, Stayed
-from daglite.runtime.streams.window import Window
-from daglite.runtime.travel.wire import Codec
+from daglite.runtime.dataflow import tree_reduce as gathering
+from daglite.runtime.dataflow.flow_control import FlowControl
+from daglite.runtime.dataflow.tree_reduce import RemotePartial, TreeReducer
+from daglite.runtime.engines.base import HERE
+from daglite.runtime.kernel.steps import BoundStep
+from daglite.runtime.kernel.work import PartialRef, WorkResult
+from daglite.runtime.serialization.pickler import Codec
 
 
 class Merge(NamedTuple):
     """What workers were asked to put together."""
 
-    parts: list[Held]
-    answer: Callable[[Reply], None]
+    parts: list[PartialRef]
+    answer: Callable[[WorkResult], None]
     keep: int | None
     exclusive: bool
 
@@ -39,25 +39,31 @@ class Bench:
         self.deaths = 0
         self.codec = Codec("t")
         self.values: dict[int, list[int]] = {}
-        self.window = Window(100, nbytes, folds=True)
+        self.window = FlowControl(100, nbytes, folds=True)
         session = SimpleNamespace(workers=workers, pace=HERE, codec=self.codec, install=lambda steps: 0)
         board: Any = SimpleNamespace(session=session, combine=self._combine)
         step = BoundStep(4, describe(lambda a, b: a + b, name="both"), (), ("a", "b"))
-        self.gathering = Gathering(
+        self.gathering = TreeReducer(
             board=board, step=step, window=self.window, retries=retries, nbytes=nbytes, home=self.home.append
         )
         self.gathering.send_again = self.again.extend
 
     def _combine(
-        self, program: int, parts: list[Held], handler: Callable[[Reply], None], *, keep: int | None, exclusive: bool
+        self,
+        program: int,
+        parts: list[PartialRef],
+        handler: Callable[[WorkResult], None],
+        *,
+        keep: int | None,
+        exclusive: bool,
     ) -> None:
         self.merges.append(Merge(parts, handler, keep, exclusive))
 
-    def held(self, values: list[int]) -> Held:
+    def held(self, values: list[int]) -> PartialRef:
         """A part that is at some worker."""
         ticket = len(self.values)
         self.values[ticket] = values
-        return Held(ticket, 10)
+        return PartialRef(ticket, 10)
 
     def stay(self, first: int, count: int = 1, nbytes: int = 8) -> None:
         """A batch is answered, and its part stays."""
@@ -65,7 +71,7 @@ class Bench:
         self.window.pull(count, 0)
         self.window.send(count, nbytes, 0)
         self.window.arrive(count, 0, 0)
-        self.gathering.add(self.gathering.stay(Stayed(self.held(values), first, values, nbytes)))
+        self.gathering.add(self.gathering.stay(RemotePartial(self.held(values), first, values, nbytes)))
         self.window.release(count, 0)
 
     def answer(self, number: int = 0) -> None:
@@ -73,9 +79,9 @@ class Bench:
         merge = self.merges.pop(number)
         whole = [value for part in merge.parts for value in self.values[part.ticket]]
         if merge.keep is None:
-            merge.answer(Reply(0, "done", segments=self.codec.pack([self.codec.capture(whole)])))
+            merge.answer(WorkResult(0, "done", segments=self.codec.pack([self.codec.capture(whole)])))
         else:
-            merge.answer(Reply(0, "done", held=self.held(whole)))
+            merge.answer(WorkResult(0, "done", held=self.held(whole)))
 
     def answer_all(self) -> None:
         while self.merges:
@@ -127,7 +133,7 @@ def test_groups_come_home_in_order_and_not_too_many_wait() -> None:
 def test_not_too_many_wait_for_their_turn() -> None:
     """Behind an item that takes long; what is made of them takes room at the workers."""
     bench = Bench()
-    parts = [bench.gathering.stay(Stayed(bench.held([place]), place, [place], 8)) for place in range(33)]
+    parts = [bench.gathering.stay(RemotePartial(bench.held([place]), place, [place], 8)) for place in range(33)]
     assert bench.gathering.crowded
     bench.gathering.add(parts[0])
     assert not bench.gathering.crowded
@@ -155,7 +161,7 @@ def test_what_is_lost_is_made_again_from_its_items() -> None:
     for first in range(0, 24, 3):
         bench.stay(first, 3)
     (merge,) = bench.merges
-    merge.answer(Reply(0, "lost", missing=[1, 7]))
+    merge.answer(WorkResult(0, "lost", missing=[1, 7]))
     assert bench.again == [(3, [3, 4, 5]), (21, [21, 22, 23])]
     bench.gathering.close()
     assert [bench.gathering.lacks(place) for place in (2, 3, 5, 6, 23)] == [False, True, True, False, True]
@@ -169,7 +175,7 @@ def test_what_is_lost_is_made_again_from_its_items() -> None:
     (last,) = bench.merges
     bench.again.clear()
     assert len(last.parts) == 5
-    last.answer(Reply(0, "lost", missing=[3]))
+    last.answer(WorkResult(0, "lost", missing=[3]))
     assert bench.again == [(22, [22])]
     bench.answer_all()
     assert bench.home == [[*range(24)]]
@@ -181,12 +187,12 @@ def test_a_merge_whose_workers_die_is_alone_with_the_next_and_given_up_in_the_en
         bench.stay(place)
     assert not bench.merges[0].exclusive
     for _ in range(2):
-        bench.merges.pop().answer(Reply(0, "lost"))
+        bench.merges.pop().answer(WorkResult(0, "lost"))
         assert bench.merges[0].exclusive
     # One that could not begin is no reason to suspect it.
-    bench.merges.pop().answer(Reply(0, "lost", started=False))
+    bench.merges.pop().answer(WorkResult(0, "lost", started=False))
     with pytest.raises(WorkerDiedError, match="it ran task 'both' on parts of 8 items; started 3 times") as caught:
-        bench.merges.pop().answer(Reply(0, "lost"))
+        bench.merges.pop().answer(WorkResult(0, "lost"))
     facts = failure_of(caught.value)
     assert facts is not None
     assert (facts.task, facts.step, facts.attempt) == ("both", 4, 3)
@@ -198,7 +204,7 @@ def keep_dying(bench: Bench, chance: random.Random) -> None:
         merge = bench.merges.pop(0)
         lost = sorted(value for part in merge.parts for value in bench.values[part.ticket])
         bench.deaths += 1
-        merge.answer(Reply(0, "lost", missing=range(len(merge.parts))))
+        merge.answer(WorkResult(0, "lost", missing=range(len(merge.parts))))
         while lost:
             count = min(len(lost), chance.randint(1, 3))
             bench.gathering.restore(lost[0], count, bench.held(lost[:count]))
@@ -221,11 +227,11 @@ def test_what_goes_wrong_is_told() -> None:
         bench.stay(place)
     (merge,) = bench.merges
     with pytest.raises(ZeroDivisionError, match="by zero") as caught:
-        merge.answer(Reply(0, "failed", error=(ZeroDivisionError("by zero"), "the traceback"), worker=3))
+        merge.answer(WorkResult(0, "failed", error=(ZeroDivisionError("by zero"), "the traceback"), worker=3))
     facts = failure_of(caught.value)
     assert facts is not None
     assert (facts.task, facts.index, facts.worker, facts.traceback) == ("both", None, 3, "the traceback")
     with pytest.raises(ExecutionError, match="a worker could not keep the part of a fold"):
-        merge.answer(Reply(0, "done"))
+        merge.answer(WorkResult(0, "done"))
     with pytest.raises(ExecutionError, match="a worker could not keep the part of a fold"):
         bench.gathering.restore(0, 1, None)

@@ -16,7 +16,7 @@ from daglite import compile, task
 from daglite.exceptions import WorkerDiedError, failure_of
 from daglite.options import RuntimeName, StartMethod
 from daglite.runtime import Processes
-from daglite.runtime.streams.sending.spread import PIECE_ITEMS, OpenItems
+from daglite.runtime.kernel.chunked_results import PIECE_ITEMS, OpenIterators
 from tests.samples import Memory, double, odd, rows
 from tests.tasks import add
 
@@ -100,7 +100,7 @@ def test_numbers_begin_anew(runtime: RuntimeName, optimize: bool) -> None:
 @EVERYWHERE
 @pytest.mark.parametrize("window", [1, 2, None])
 def test_small_windows_are_enough(runtime: RuntimeName, window: int | None) -> None:
-    plan = compile(rows.iter(n=3, start=LONG).flat_map(up_to).then(double).reduce(add, initial=0), window=window)
+    plan = compile(rows.iter(n=3, start=LONG).flat_map(up_to).then(double).reduce(add, initial=0), max_in_flight=window)
     assert plan.run(runtime=runtime, workers=2) == 2 * sum(sum(range(LONG + i)) for i in range(3))
 
 
@@ -193,7 +193,7 @@ def killing_once(n: int, folder: str) -> Iterator[int]:
 def test_what_has_gone_on_does_not_come_again_from_another_worker(
     method: StartMethod, window: int | None, tmp_path: Path, nothing_left: None
 ) -> None:
-    plan = compile(rows.iter(n=4, start=LONG).flat_map(killing_once, folder=str(tmp_path)), window=window)
+    plan = compile(rows.iter(n=4, start=LONG).flat_map(killing_once, folder=str(tmp_path)), max_in_flight=window)
     found = plan.run(workers=2, start_method=method)
 
     assert found == [x for n in range(LONG, LONG + 4) for x in range(n)]
@@ -228,7 +228,7 @@ def test_one_that_cannot_be_closed_does_not_keep_the_others_open() -> None:
             if number == 0:
                 raise OSError("no")
 
-    opened = OpenItems()
+    opened = OpenIterators()
     for number in range(3):
         items = held(number)
         next(items)

@@ -8,10 +8,10 @@ import random
 import pytest
 from hypothesis import given, strategies as st
 
-from daglite.runtime.streams.sending.tree import Merging, Tree
+from daglite.runtime.dataflow.tree_reduce import ReductionTree, TreeMerge
 
 
-def joined(merging: Merging[str]) -> str:
+def joined(merging: TreeMerge[str]) -> str:
     """What a combine that does not commute makes of neighbours."""
     return "".join(node.part for node in merging.nodes)
 
@@ -24,8 +24,8 @@ class World:
     """Merges under way, answered in any order, some of them lost."""
 
     def __init__(self, fan_in: int, seed: int, losses: float) -> None:
-        self.tree: Tree[str] = Tree(fan_in)
-        self.under_way: list[Merging[str]] = []
+        self.tree: ReductionTree[str] = ReductionTree(fan_in)
+        self.under_way: list[TreeMerge[str]] = []
         self.again: list[tuple[int, int]] = []
         self.root: str | None = None
         self.most = 0
@@ -59,7 +59,7 @@ class World:
             for place in self._random.sample(range(first, end), end - first):
                 self.tree.add(place, place + 1, self._text[place])
 
-    def _answer(self, merging: Merging[str]) -> None:
+    def _answer(self, merging: TreeMerge[str]) -> None:
         if self._random.random() < self._losses:
             gone = [number for number in range(len(merging.nodes)) if self._random.random() < 0.5]
             self.again += self.tree.lost(merging, gone)
@@ -90,7 +90,7 @@ def test_what_is_lost_is_made_again_and_is_in_the_root_once(
 @given(st.integers(1, 3000), st.integers(2, 8))
 def test_parts_left_are_bounded_by_the_logarithm(n: int, fan_in: int) -> None:
     """Where each merge is answered before the next part comes."""
-    tree: Tree[str] = Tree(fan_in)
+    tree: ReductionTree[str] = ReductionTree(fan_in)
     for place in range(n):
         tree.add(place, place + 1, "x")
         while (merging := tree.merge()) is not None:
@@ -100,7 +100,7 @@ def test_parts_left_are_bounded_by_the_logarithm(n: int, fan_in: int) -> None:
 
 
 def test_nothing_is_put_together_too_early() -> None:
-    tree: Tree[str] = Tree(3)
+    tree: ReductionTree[str] = ReductionTree(3)
     tree.add(0, 1, "a")
     tree.add(1, 2, "b")
     assert tree.merge() is None
@@ -114,7 +114,7 @@ def test_nothing_is_put_together_too_early() -> None:
 
 @pytest.mark.parametrize("gone", [[0], [1], [2]])
 def test_a_gap_keeps_the_neighbours_apart(gone: list[int]) -> None:
-    tree: Tree[str] = Tree(3)
+    tree: ReductionTree[str] = ReductionTree(3)
     for place, part in enumerate("abc"):
         tree.add(place, place + 1, part)
     merging = tree.merge()

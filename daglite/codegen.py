@@ -1,0 +1,247 @@
+"""A stream's steps written out as one flat loop: the text, and what each of its lines does. Pure; runs nothing.
+
+For `rows.iter(...).then(double).reduce(add, initial=0)` the loop reads
+
+    for item in compress(items, ticks):
+        x = call_0(item)
+        value = end(value, x)
+
+Items are counted by ticks that run out beside them, which costs half of what `enumerate` does; where a line needs the
+index of each item it is `for index, item in enumerate(items, start)`. The code depends only on the shape of the stream;
+streams of one shape share it. The runtime compiles it, and `explain("source")` prints it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol
+
+from daglite.functions import Function
+from daglite.program import Segment, Step, StreamStage
+
+# The file name that a traceback shows for a generated loop.
+STREAM_FILE = "<daglite stream>"
+_HEAD = "def loop(items, start, value, calls, savers, save_item, snap, end, failed):"
+_INDEX = "start + gone(ticks) - 1"
+_END = {
+    "fold": "    value = end(value, {x})",
+    "each": "    end({x})",
+    "numbered": "    end(index, {x})",
+    "cells": "    append({x} if type({x}) in PLAIN else capture({x}))",
+    "yield": "    yield {x}",
+}
+
+
+class LoopShape(NamedTuple):
+    """What the code depends on: which steps save, whether items are saved or captured first, and what the end does.
+
+    `end` is a fold ("fold"), takes one result at a time ("each"), with its index ("numbered"), or is the pair of
+    `append` and `capture` for results that leave this process ("cells"); where an operation comes next the loop is a
+    generator of results ("yield"). With `copies`, items and results are copied as
+    if they had been at a worker; `snap` is a pair then, and each of the two tells of which type a value need not go
+    through it. Where some of these `filters`, or `skips` items at which it fails, `mark` says of each item how many
+    cells came of it. A loop that `ends` asks `full` after each result whether to go on. What step number `spreads`
+    gives is taken apart: item by item for what comes next, or in parts where that is not here.
+    """
+
+    saves: tuple[bool, ...]
+    end: Literal["fold", "each", "numbered", "cells", "yield"]
+    saves_items: bool = False
+    snaps: bool = False
+    copies: bool = False
+    filters: frozenset[int] = frozenset()
+    ends: bool = False
+    spreads: int | None = None
+    skips: frozenset[int] = frozenset()
+
+    @property
+    def counts(self) -> bool:
+        """Whether some line needs the index of each item."""
+        taken = self.saves_items or self.snaps
+        return taken or any(self.saves) or self.end == "numbered"
+
+    @property
+    def marks(self) -> bool:
+        """Whether the end must be told which cells belong to which item."""
+        return self.end == "cells" and bool(self.filters or self.skips)
+
+
+class LineAction(NamedTuple):
+    """What a line does: the source yields, an item is saved or captured, step `step` is called or saved, the result is
+    copied, the end.
+    """
+
+    kind: Literal["source", "item", "call", "save", "result", "end"]
+    step: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LoopSource:
+    """The loop for one shape as text; `places` tells what each line from `first_line` on does."""
+
+    source: str
+    places: tuple[LineAction, ...]
+    first_line: int
+
+
+def inline_shape(stage: StreamStage) -> LoopShape:
+    """The shape of the last segment of a stream whose items stay in the coordinator up to the ending."""
+    links = stage.last.links
+    saves = tuple(bool(link.saves) for link in links)
+    end: Literal["fold", "each"] = "fold" if stage.ending == "reduce" else "each"
+    first, ends, skips = _saves_items(stage, stage.last), stage.most is not None, skips_of(links)
+    return LoopShape(saves, end, first, filters=filters_of(links), ends=ends, spreads=spreading(links), skips=skips)
+
+
+def flowing_shape(stage: StreamStage, segment: Segment) -> LoopShape:
+    """The shape of a segment whose results go on to operations in the coordinator, without workers."""
+    links = segment.links
+    saves, skips = tuple(bool(link.saves) for link in links), skips_of(links)
+    first = _saves_items(stage, segment)
+    return LoopShape(saves, "yield", first, filters=filters_of(links), spreads=spreading(links), skips=skips)
+
+
+def _saves_items(stage: StreamStage, segment: Segment) -> bool:
+    """Whether a segment's loop saves what the source yields: not where an operation stands between."""
+    first = segment is stage.segments[0] and not segment.operations
+    return first and isinstance(stage.source, Step) and bool(stage.source.saves)
+
+
+def auto_shape(stage: StreamStage) -> LoopShape:
+    """The same where the stream may go on with workers: what they would copy is copied."""
+    return inline_shape(stage)._replace(copies=True)
+
+
+def worker_shape(stage: StreamStage) -> LoopShape:
+    """The shape of the last segment of a stream in a worker.
+
+    The last result goes back anyway, so that only others are tapped. Where workers fold, no result goes back but those
+    that are saved.
+    """
+    links = stage.last.links
+    if stage.folds_on_workers:
+        return LoopShape(tuple(bool(link.saves) for link in links), "fold", spreads=spreading(links))
+    return between_shape(links)
+
+
+def between_shape(links: Sequence[Step]) -> LoopShape:
+    """The shape of a segment in a worker whose results go on in the coordinator."""
+    saves = (*(bool(link.saves) for link in links[:-1]), False)
+    return LoopShape(saves, "cells", filters=filters_of(links), skips=skips_of(links))
+
+
+class FilteringStep(Protocol):
+    """A step that may be a filter, or drop items at which it fails."""
+
+    @property
+    def function(self) -> Function:
+        """What it calls."""
+        ...
+
+    @property
+    def filters(self) -> bool:
+        """Whether it lets items pass or drops them."""
+        ...
+
+
+class SpreadingStep(Protocol):
+    """A step whose results may be taken apart."""
+
+    @property
+    def spreads(self) -> bool:
+        """Whether they are."""
+        ...
+
+
+def filters_of(steps: Sequence[FilteringStep]) -> frozenset[int]:
+    """The positions of the filters among the steps."""
+    return frozenset([position for position, step in enumerate(steps) if step.filters])
+
+
+def skips_of(steps: Sequence[FilteringStep]) -> frozenset[int]:
+    """The positions of the steps, filters aside, that drop items at which they fail."""
+    dropping = enumerate(steps)
+    return frozenset([position for position, step in dropping if step.function.skips and not step.filters])
+
+
+def spreading(steps: Sequence[SpreadingStep]) -> int | None:
+    """The position of the step whose results are taken apart."""
+    return next((position for position, step in enumerate(steps) if step.spreads), None)
+
+
+def write_loop(shape: LoopShape) -> LoopSource:
+    """Write the loop for streams of this shape."""
+    head = "index, item in enumerate(items, start)" if shape.counts else "item in compress(items, ticks)"
+    # Where only some items need their index, it is counted for those.
+    index = "index" if shape.counts else _INDEX
+    lines = [(f"for {head}:", LineAction("source"))]
+    if shape.saves_items:
+        lines.append(("    save_item(index, item)", LineAction("item")))
+    if shape.snaps:
+        lines.append(("    item = snap(index, item)", LineAction("item")))
+    if shape.copies:
+        lines.append((f"    if kind(item) is not known: known, item = snap({index}, item)", LineAction("item")))
+    x = "item"
+    cells = 0
+    outside: list[tuple[str, LineAction]] = []
+    for step, saves in enumerate(shape.saves):
+        if step in shape.filters:
+            lines.append((f"    if not call_{step}({x}):", LineAction("call", step)))
+            if shape.marks:
+                lines.append((f"        mark({cells})", LineAction("end")))
+            lines.append(("        continue", LineAction("end")))
+        else:
+            lines.append((f"    x = call_{step}({x})", LineAction("call", step)))
+            x = "x"
+            if step in shape.skips:
+                lines.append(("    if x is SKIPPED:", LineAction("end")))
+                if shape.marks:
+                    lines.append((f"        mark({cells})", LineAction("end")))
+                lines.append(("        continue", LineAction("end")))
+        if saves:
+            lines.append((f"    save_{step}(index, {x})", LineAction("save", step)))
+            cells += 1
+        if step == shape.spreads and shape.end not in ("cells", "yield"):
+            outside, lines = [*lines, ("    for x in x:", LineAction("call", step))], []
+    last, inner = len(shape.saves) - 1, ""
+    if shape.end == "yield" and shape.spreads is not None:
+        lines.append((f"    for x in parts({x}):", LineAction("call", last)))
+        inner = "    "
+    if shape.copies and shape.saves:
+        copied = f"    if kind({x}) is not usual: usual, {x} = keep({index}, {x})"
+        lines.append((inner + copied, LineAction("result", last)))
+    lines.append((inner + _END[shape.end].format(x=x), LineAction("end")))
+    if shape.marks:
+        lines.append((f"    mark({cells + 1})", LineAction("end")))
+    if shape.ends:
+        lines += [("    if full():", LineAction("end")), ("        break", LineAction("end"))]
+    lines = [*outside, *((f"    {line}", place) for line, place in lines)] if outside else lines
+    return _framed(shape, lines, x)
+
+
+def _framed(shape: LoopShape, lines: list[tuple[str, LineAction]], x: str) -> LoopSource:
+    """The function around the lines: names for what it is given, and what happens when something raises."""
+    calls = "".join(f"call_{step}, " for step in range(len(shape.saves)))
+    saves = "".join(f"save_{step}, " for step, one in enumerate(shape.saves) if one)
+    pair = "append, capture" if shape.end == "cells" else ""
+    pair += ", mark" if shape.marks else ""
+    pair = "end, full" if shape.ends else pair
+    copies = "snap, keep" if shape.copies else ""
+    unpack = [
+        f"({names}) = {of}"
+        for names, of in ((calls, "calls"), (saves, "savers"), (copies, "snap"), (pair, "end"))
+        if names
+    ]
+    # A local name is read faster than a global one.
+    kinds = ["    kind, known, usual = type, int, int"] if shape.copies else []
+    names = "index, item, x = start - 1, None, None" if shape.counts else "ticks, item, x = new_ticks(), None, None"
+    top = [_HEAD, *(f"    {line}" for line in unpack), *kinds, f"    {names}", "    try:"]
+    body = [f"        {line}" for line, _ in lines]
+    index, count = ("index", "index + 1 - start") if shape.counts else (_INDEX, "gone(ticks)")
+    tail = [
+        "    except BaseException as error:",
+        f"        failed(error, error.__traceback__.tb_lineno, {index}, item, {x})",
+        f"    return value, {count}",
+    ]
+    return LoopSource("\n".join([*top, *body, *tail]), tuple(place for _, place in lines), len(top) + 1)

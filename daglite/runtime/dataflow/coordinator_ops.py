@@ -1,0 +1,189 @@
+"""What stands between two segments on workers: operations, and tasks that run in the coordinator, as one pipe.
+
+Items carry an index through it: an operation numbers what it gives from 0, a filter leaves gaps.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import FrameType
+from typing import NamedTuple
+
+from daglite.exceptions import Failure, ReplayRecord
+from daglite.program import Segment, Step
+from daglite.runtime.dataflow.bound_segments import BoundSegment
+from daglite.runtime.dataflow.operator_chain import OperatorChain
+from daglite.runtime.dataflow.operators import Operator
+from daglite.runtime.dataflow.saves import Saver
+from daglite.runtime.kernel.errors import attempts_of, raise_blamed, short_repr
+from daglite.runtime.kernel.event_loop import PrivateLoop
+from daglite.runtime.kernel.fused_loop import SKIPPED
+from daglite.runtime.kernel.retry import RetryTracker
+from daglite.runtime.kernel.steps import BoundStep, StepChain
+from daglite.runtime.kernel.timers import StepTimer
+from daglite.task_context import CurrentCall, registered
+
+Pair = tuple[Segment, BoundSegment]
+
+
+class ItemNumbering:
+    """The index of the item that goes through a pipe: `now` is that of whatever it gave last."""
+
+    def __init__(self) -> None:
+        self.now = -1
+
+
+class IndexMap:
+    """The indices of items by their places, where a filter has made gaps; each is kept until its results are taken."""
+
+    def __init__(self) -> None:
+        self._indices: dict[int, int] = {}
+
+    def __getitem__(self, place: int, /) -> int:
+        return self._indices[place]
+
+    def learn(self, place: int, index: int) -> None:
+        """An item comes."""
+        self._indices[place] = index
+
+    def span(self, first: int, size: int) -> list[int]:
+        """The indices of these items, for the last time."""
+        return [self._indices.pop(place) for place in range(first, first + size)]
+
+
+class CoordinatorOps(NamedTuple):
+    """A pipe, with the step whose results come out of it. `known` are their indices where they have gaps."""
+
+    pipe: OperatorChain
+    last: Step
+    numbering: ItemNumbering
+    known: IndexMap | None
+    tallies: tuple[StepTimer, ...] = ()
+
+
+def between(
+    pairs: Sequence[Pair],
+    following: Pair | None,
+    before: Step,
+    loop: PrivateLoop,
+    *,
+    trials: RetryTracker,
+    gaps: bool,
+    index_of: Callable[[int], int] | None = None,
+    most: int | None = None,
+) -> CoordinatorOps:
+    """The way from the step `before` to the segment that follows, or to the ending, through segments that run here.
+
+    `gaps`: what comes has indices with gaps. `index_of` tells the index of a place where nobody else sets it. No more
+    than `most` results come out.
+    """
+    numbering, last = ItemNumbering(), before
+    operators: list[Operator] = []
+    tallies: list[StepTimer] = []
+    counting = None if index_of is None else _NumberingOp(numbering, index_of)
+    for planned, bound in (*pairs, *(() if following is None else ((following[0], following[1]._replace(links=[])),))):
+        if bound.pipe is not None:
+            operators += bound.pipe.operators
+            tallies += bound.pipe.tallies
+            last, gaps, counting = planned.operations[-1].step, False, _NumberingOp(numbering)
+        if bound.links:
+            # Only tasks here look at the index while an item goes through.
+            operators += [] if counting is None else [counting]
+            chain = StepChain(bound.links, loop, trials=trials)
+            tallies += chain.tallies
+            operators.append(_ApplyOp(chain, bound.savers, numbering))
+            last, gaps = planned.links[-1], gaps or any(link.drops for link in bound.links)
+            counting = None
+    if most is not None:
+        operators.append(_LimitOp(most))
+    return CoordinatorOps(OperatorChain(operators), last, numbering, IndexMap() if gaps else None, tuple(tallies))
+
+
+def numbered(items: Iterator[object], numbering: ItemNumbering, known: IndexMap) -> Iterator[object]:
+    """The items of a pipe, with their indices written down."""
+    for place, item in enumerate(items):
+        known.learn(place, numbering.now)
+        yield item
+
+
+class _NumberingOp:
+    """Numbers what goes through."""
+
+    done = False
+
+    def __init__(self, numbering: ItemNumbering, index_of: Callable[[int], int] | None = None) -> None:
+        self._numbering = numbering
+        self._places = itertools.count()
+        self._index_of = index_of
+
+    def feed(self, item: object) -> Iterable[object]:
+        place = next(self._places)
+        self._numbering.now = place if self._index_of is None else self._index_of(place)
+        return (item,)
+
+    def finish(self) -> Iterable[object]:
+        return ()
+
+
+class _ApplyOp:
+    """Tasks on each item, called here."""
+
+    done = False
+
+    def __init__(self, chain: StepChain, savers: Sequence[Saver | None], numbering: ItemNumbering) -> None:
+        calls = [call for call, _, _ in chain.calls]
+        self._steps = list(zip(calls, chain.steps, savers, strict=True))
+        self._numbering = numbering
+
+    def feed(self, item: object) -> Iterable[object]:
+        value = item
+        for call, step, saver in self._steps:
+            try:
+                given = call(value)
+                if given is SKIPPED or (step.filters and not given):
+                    return ()
+            except BaseException as error:
+                attempt, first = attempts_of(step.function, error), self._steps[0][1]
+                index, kept = self._numbering.now, ReplayRecord(first.number, item, first.seed)
+                raise_blamed(
+                    error, Failure(step.function.name, step.number, index, short_repr(item), attempt, kept=kept)
+                )
+            value = value if step.filters else given
+            if saver is not None:
+                saver(self._numbering.now, value)
+        return (value,)
+
+    def finish(self) -> Iterable[object]:
+        return ()
+
+    def at_work(self, step: BoundStep) -> CurrentCall:
+        """A step is called with the item that goes through."""
+        index = self._numbering.now
+        return CurrentCall(step.function.name, step.seed, step.spot, index, index)
+
+
+def _at_step(frame: FrameType) -> CurrentCall | None:
+    applying: _ApplyOp = frame.f_locals["self"]
+    return applying.at_work(frame.f_locals["step"])
+
+
+registered(_ApplyOp.feed, _at_step)
+
+
+class _LimitOp:
+    """Lets so many through."""
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+        self.done = not most
+
+    def feed(self, item: object) -> Iterable[object]:
+        if self.done:
+            return ()
+        self._left -= 1
+        self.done = not self._left
+        return (item,)
+
+    def finish(self) -> Iterable[object]:
+        return ()

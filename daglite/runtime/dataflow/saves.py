@@ -1,0 +1,79 @@
+"""Saves of a run: which key, into which store, and never the same key twice."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+
+from daglite.exceptions import DatasetError
+from daglite.functions import signature_of
+from daglite.keys import KeyTemplate, may_write_same_key, render_key
+from daglite.options import Save, Store
+from daglite.runtime.kernel.steps import BoundStep
+
+
+class Saver:
+    """Keeps the values of one step; called with the item's index, or None for a single value."""
+
+    def __init__(self, targets: tuple[tuple[KeyTemplate, Store], ...], values: Mapping[str, object]) -> None:
+        self._targets = targets
+        self._values = values
+        self._used = False
+
+    def __call__(self, index: int | None, value: object) -> None:
+        for template, store in self._targets:
+            key = render_key(template, self._values, index)
+            # Not by its index: the items before it may have been dropped by a filter.
+            if self._used and index is not None and not template.uses_index:
+                raise DatasetError(
+                    f"the key {key!r} would be written again by item {index}; "
+                    f"put {{iteration_index}} into {template.text!r}"
+                )
+            try:
+                store.save(key, value)
+            except BaseException as error:
+                error.add_note(f"daglite: while saving the key {key!r}")
+                raise
+        self._used = True
+
+
+class SaveBook:
+    """All saves of a run, with the values of their keys: two may not write the same key into one store."""
+
+    def __init__(self, default: Store | None) -> None:
+        """`default` is None when every save names its store."""
+        self._default = default
+        self._seen: list[tuple[Save, Mapping[str, object]]] = []
+
+    def open(self, saves: tuple[Save, ...], step: BoundStep) -> Saver | None:
+        """The saver of a step, or None when it saves nothing.
+
+        Raises `DatasetError` when another save of this run would write the same key: compile has refused what can be
+        seen there, but a key may also hold a value that only now exists.
+        """
+        if not saves:
+            return None
+        values = _key_values(step)
+        for save in saves:
+            for other, other_values in self._seen:
+                same_store = self._store(save) == self._store(other)
+                if same_store and may_write_same_key(save.key, values, other.key, other_values):
+                    raise DatasetError(
+                        f"two saves would write the same key: {save.key.text!r} and {other.key.text!r}; "
+                        "give one another key"
+                    )
+            self._seen.append((save, values))
+        return Saver(tuple((save.key, self._store(save)) for save in saves), values)
+
+    def _store(self, save: Save) -> Store:
+        # A store may be false: an empty one with a length is.
+        store = self._default if save.store is None else save.store
+        assert store is not None, "the plan knows whether its saves need a store"
+        return store
+
+
+def _key_values(step: BoundStep) -> dict[str, object]:
+    """The values a key template may use: the arguments, and the defaults of parameters that were not given."""
+    parameters = signature_of(step.function).parameters.values()
+    defaults = {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
+    return {name: value for name, value in (defaults | dict(step.arguments)).items() if name not in step.items}

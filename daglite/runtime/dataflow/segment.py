@@ -1,0 +1,79 @@
+"""A leg: one segment of a stream on its way through workers, from where its items come to who takes its results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from daglite.runtime.dataflow.dispatch import Dispatcher
+from daglite.runtime.dataflow.flow_control import FlowControl
+from daglite.runtime.dataflow.reorder_buffer import BatchResult, ReorderBuffer
+from daglite.runtime.dataflow.sinks import ResultWriter
+from daglite.runtime.dataflow.source import Source
+from daglite.runtime.dataflow.tree_reduce import TreeReducer
+
+
+class SegmentExecutor:
+    """What belongs to one segment. All of it is used under the lock of the loop, but for a source that may block.
+
+    `origin` gives the items: the source of the stream, or an inlet that draws on the leg before.
+    """
+
+    def __init__(
+        self,
+        *,
+        origin: Source,
+        shipping: Dispatcher,
+        window: FlowControl,
+        merge: ReorderBuffer[list[object]],
+        intake: ResultWriter,
+        gathering: TreeReducer | None = None,
+    ) -> None:
+        self.origin = origin
+        self.shipping = shipping
+        self.window = window
+        self.intake = intake
+        self._merge = merge
+        self._gathering = gathering
+        self._pieces: Iterator[BatchResult[list[object]]] = iter(())
+
+    def dispatch(self, *, hurry: bool) -> None:
+        """Send what waits; with `hurry`, or when nothing comes after it, also a batch that is not full."""
+        self.shipping.dispatch(hurry=hurry or self.origin.finished)
+
+    def deliver(self) -> None:
+        """Pass on all results whose turn it is."""
+        for entry in () if self.intake.full else self._merge.take():
+            self._pass_on(entry)
+        if self._gathering is not None and self._through():
+            self._gathering.close()
+
+    def draw(self) -> bool:
+        """Pass on only the next few results, for a segment that has room for them; False when there are none."""
+        while True:
+            for piece in self._pieces:
+                self._pass_on(piece)
+                return True
+            entry = next(self._merge.take(), None)
+            if entry is None:
+                return False
+            self._pieces = self.intake.pieces(entry)
+
+    def over(self) -> bool:
+        """Whether every item has come, and every result has been passed on; for a relay ask when nothing is left."""
+        return self._through() and not self.busy()
+
+    def busy(self) -> bool:
+        """Whether anything is under way or waits to be sent, or has not come home."""
+        return self.shipping.busy() or (self._gathering is not None and self._gathering.busy())
+
+    def _through(self) -> bool:
+        return self.origin.finished and not self.shipping.busy() and not len(self._merge)
+
+    def _pass_on(self, entry: BatchResult[list[object]]) -> None:
+        """Pass results on, and give their places free."""
+        count = self.intake.take(entry)
+        if not self.intake.keeps:
+            self.window.release(entry.size, entry.nbytes)
+        elif count < entry.size:
+            # What was dropped on the way leaves now; the consumer takes the rest one by one.
+            self.window.release(entry.size - count, 0 if count else entry.nbytes)

@@ -1,0 +1,1 @@
+"""Engines carry work items to workers and bring results back."""

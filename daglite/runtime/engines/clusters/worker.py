@@ -1,0 +1,271 @@
+"""What a worker of a cluster does with a parcel. Whatever happens in a task, the engine sees bytes that were returned.
+
+An engine knows only these functions, by name: everything else is unpickled in here, so that what is missing on a worker
+is named, and an exit or a strange exception in a task cannot upset the engine.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple, cast
+
+from daglite.exceptions import TransferError
+from daglite.runtime.engines.clusters.messages import (
+    PROCESS,
+    STAMP,
+    ClusterJob,
+    JobOutcome,
+    OutcomeKind,
+    Parcel,
+    open_job,
+    pack_outcome,
+    writable,
+)
+from daglite.runtime.engines.clusters.transport import words_of
+from daglite.runtime.engines.clusters.worker_state import ChainRunner, ClusterProgram, RunState, drop_round, round_of
+from daglite.runtime.engines.processes.worker import working_inside
+from daglite.runtime.kernel.batch import BatchRun, drain, unsendable
+from daglite.runtime.kernel.steps import BoundStep
+from daglite.runtime.kernel.timers import pack_reading, take_reading
+from daglite.runtime.serialization.batch_format import reason_of
+from daglite.runtime.serialization.exceptions import pack_error
+from daglite.runtime.transport.log_forwarding import collect_records
+
+# How often, in seconds, somebody looks whether a call is over its time limit.
+_LOOK = 0.05
+
+
+class JobResources(NamedTuple):
+    """What an engine lends a job: a place for the part that stays here, and somebody who hears at which step it is.
+
+    Neither raises anything; `keep` tells whether the part is kept.
+    """
+
+    keep: Callable[[list[bytes]], bool] | None = None
+    mark: Callable[[int], None] | None = None
+
+
+_NOTHING_LENT = JobResources()
+
+
+def hello() -> tuple[str, str, int]:
+    """What this process is: its make, its name, its process id."""
+    return STAMP, PROCESS, os.getpid()
+
+
+def drop_run(run: str) -> None:
+    """A run is over."""
+    drop_round(run)
+
+
+def run_job(*parcel: bytes | Parcel, lent: JobResources = _NOTHING_LENT) -> list[bytes]:
+    """Do a job and pack what came of it; parts that are to be put together follow its head. Never raises."""
+    try:
+        job, segments = open_job(cast("Parcel", parcel))
+        found = round_of(job.run)
+        if found is None or (job.process is not None and job.process != PROCESS):
+            return pack_outcome(JobOutcome("stale", PROCESS, os.getpid()))
+        program = found.take_in(job)
+        if program is None:
+            return pack_outcome(JobOutcome("missing", PROCESS, os.getpid(), found.have))
+        return _JobRun(found, job, lent).outcome(program, segments)
+    except BaseException as error:
+        return pack_outcome(JobOutcome("refused", PROCESS, os.getpid(), text=words_of(error)))
+
+
+class _JobRun:
+    """One job under way."""
+
+    def __init__(self, found: RunState, job: ClusterJob, lent: JobResources) -> None:
+        self._round = found
+        self._job = job
+        self._lent = lent
+        self._run: BatchRun | None = None
+        # What runs where there is no batch.
+        self._task = ""
+        self._records: list[bytes] = []
+        # The step that has a time limit, the position of its item, and when it must be over.
+        self._call: tuple[int, int, float] | None = None
+
+    def outcome(self, program: ClusterProgram, segments: Sequence[bytes]) -> list[bytes]:
+        """What comes of it."""
+        try:
+            bench = program.bench()
+        except TransferError as error:
+            return self._packed("failed", [], error=error)
+        work = partial(self._do, program, bench, segments)
+        return self._within_limits(bench, work) if bench.limited else work()
+
+    def _do(self, program: ClusterProgram, bench: ChainRunner, segments: Sequence[bytes]) -> list[bytes]:
+        # In the process of the coordinator records are where they should be.
+        keep = self._records.append if self._job.home != PROCESS else None
+        bench.mark = self._lent.mark
+        with working_inside(), collect_records(keep, self._where):
+            try:
+                match self._job.kind:
+                    case "batch":
+                        return self._batch(bench, segments)
+                    case "combine":
+                        return self._combine(bench, cast("Sequence[Parcel]", segments))
+                    case _:
+                        return self._generate(bench)
+            finally:
+                self._round.give_back(program, bench)
+
+    def _within_limits(self, bench: ChainRunner, work: Callable[[], list[bytes]]) -> list[bytes]:
+        """Work on a thread of its own; when a call of it is over its limit, answer without it.
+
+        Nothing in Python can stop the call. It goes on, and its thread ends with it.
+        """
+        bench.hear = self._announce
+        made: list[list[bytes]] = []
+        thread = threading.Thread(target=lambda: made.append(work()), name="daglite-limited", daemon=True)
+        thread.start()
+        while thread.is_alive():
+            call, now = self._call, time.monotonic()
+            if call is not None and now >= call[2]:
+                if self._run is not None:
+                    self._run.forget_rest()
+                attempt = bench.trials.attempt
+                return pack_outcome(
+                    JobOutcome("overdue", PROCESS, os.getpid(), self._round.have, call[1], call[0], attempt=attempt)
+                )
+            thread.join(_LOOK if call is None else min(_LOOK, call[2] - now))
+        return made[0]
+
+    def _announce(self, step: int, seconds: float) -> None:
+        position = 0 if self._run is None else self._run.position()
+        self._call = None if step < 0 else (step, position, time.monotonic() + seconds)
+
+    def _where(self) -> tuple[str, int | None]:
+        return (self._task, None) if self._run is None else self._run.where()
+
+    def _batch(self, bench: ChainRunner, segments: Sequence[bytes]) -> list[bytes]:
+        codec, began, started = self._round.codec, time.time(), time.perf_counter()
+        run = self._run = BatchRun(
+            bench.chain, codec, self._job.first, self._round.opened, self._job.program, self._job.notes
+        )
+        self._round.active.add(run)
+        try:
+            error = run.go(*codec.unpack(writable(segments)))
+        except LookupError:
+            # It is to go on with what this process has given up: the round was forgotten meanwhile.
+            return pack_outcome(JobOutcome("stale", PROCESS, os.getpid()))
+        finally:
+            self._round.active.discard(run)
+        seconds = time.perf_counter() - started - bench.trials.slept()
+        kept = self._kept(run.cells[-1]) if error is None and bench.chain.folds and run.cells else 0
+        if kept:
+            run.cells.pop()
+        packed = [bytes(one) for one in codec.pack(run.cells, plain=run.plain)]
+        kind: OutcomeKind = "done" if error is None else "failed"
+        return self._packed(
+            kind,
+            packed,
+            done=run.done,
+            step=run.step,
+            seconds=seconds,
+            began=began,
+            error=error,
+            bench=bench,
+            kept=kept,
+        )
+
+    def _kept(self, cell: object) -> int:
+        """The bytes of a part, if it stays here; 0 when it goes back."""
+        least, keep, codec = self._job.keep, self._lent.keep, self._round.codec
+        if least is None or keep is None or self._round.over:
+            return 0
+        segments = [bytes(one) for one in codec.pack([cell])]
+        nbytes = codec.measure(segments)
+        return nbytes if nbytes >= least and keep(segments) else 0
+
+    def _combine(self, bench: ChainRunner, parts: Sequence[Parcel]) -> list[bytes]:
+        """Put parts together, in this order."""
+        codec, step = self._round.codec, bench.chain.steps[0]
+        self._task = step.function.name
+        (call, _, _), *_ = bench.chain.calls
+        began, started, value, kept = time.time(), time.perf_counter(), None, 0
+        packed: list[bytes] = []
+        try:
+            for number, part in enumerate(parts):
+                # One after the other, so that only two of them are there as values.
+                (one,), bad = codec.unpack(writable(part))
+                if bad is not None:
+                    raise TransferError(f"a part of the fold cannot be loaded in a worker: {reason_of(one)}")
+                value = call((value, one)) if number else one
+            cell = _captured(self._round.codec.capture, step, value)
+            kept = self._kept(cell)
+            packed = [] if kept else [bytes(one) for one in codec.pack([cell])]
+        except BaseException as error:
+            seconds = time.perf_counter() - started
+            return self._packed("failed", [], step=step.number, seconds=seconds, began=began, error=error, bench=bench)
+        return self._packed("done", packed, seconds=time.perf_counter() - started, began=began, bench=bench, kept=kept)
+
+    def _generate(self, bench: ChainRunner) -> list[bytes]:
+        """Drain a generator: there is one answer to a job, so its items wait here until it is done."""
+        codec, step = self._round.codec, bench.chain.steps[0]
+        began, started = time.time(), time.perf_counter()
+        cells: dict[int, list[object]] = {}
+
+        def keep(attempt: int, piece: list[object]) -> None:
+            cells.setdefault(attempt, []).extend(piece)
+
+        def begin() -> None:
+            cells.clear()
+            if step.function.timeout is not None:
+                self._announce(step.number, step.function.timeout)
+
+        streamed = self._job.kind == "stream"
+        end = drain(step, bench.loop, codec, keep, begin, streamed=streamed, trials=bench.trials)
+        self._call = None
+        keep(end.attempt, end.cells)
+        found = cells[end.attempt]
+        kind: OutcomeKind = "done" if end.error is None else "failed"
+        return self._packed(
+            kind,
+            [bytes(one) for one in codec.pack(found)],
+            done=len(found),
+            step=end.attempt if end.error is None else step.number,
+            seconds=time.perf_counter() - started,
+            began=began,
+            error=end.error,
+            bench=bench,
+        )
+
+    def _packed(
+        self,
+        kind: OutcomeKind,
+        segments: Sequence[bytes],
+        *,
+        done: int = 0,
+        step: int = -1,
+        seconds: float = 0.0,
+        began: float = 0.0,
+        error: BaseException | None = None,
+        bench: ChainRunner | None = None,
+        kept: int = 0,
+    ) -> list[bytes]:
+        found = self._round
+        body = None if error is None else pack_error(found.codec, error)
+        tallies = () if bench is None else bench.chain.tallies
+        reading = pack_reading(take_reading(began, tallies)) if tallies else None
+        # Last: the cells and the error may have needed more.
+        base = self._job.known.get(found.owner, 0)
+        definitions = found.own_definitions(base)
+        outcome = JobOutcome(
+            kind, PROCESS, os.getpid(), found.have, done, step, seconds, began, found.owner, base, definitions,
+            self._records, body, reading, mishaps=() if bench is None else bench.trials.take_mishaps(), kept=kept,
+        )  # fmt: skip
+        return pack_outcome(outcome, segments)
+
+
+def _captured(capture: Callable[[object], object], step: BoundStep, value: object) -> object:
+    try:
+        return capture(value)
+    except TransferError as error:
+        raise unsendable(step, error) from None

@@ -1,0 +1,1 @@
+"""Worker processes: started, fed, woken, watched, replaced and ended."""

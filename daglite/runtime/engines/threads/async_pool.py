@@ -1,0 +1,277 @@
+"""The engine for `async def` tasks on threads: coroutines on one event loop, which has a thread of its own.
+
+A worker here is a coroutine that takes a chunk, item after item; so many as there are workers are under way at once.
+
+An event loop in a thread of its own, and the coroutines on it: each takes a chunk, item after item.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import inspect
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from daglite.exceptions import TaskTimeoutError, TransferError
+from daglite.functions import Function
+from daglite.lazy import lazy
+from daglite.runtime.engines.threads.fork_guard import loop_of_tasks_begins, until_a_copy_waits
+from daglite.runtime.engines.threads.pool import InProcessEngine
+from daglite.runtime.engines.threads.worker import JobQueue, ThreadJob, ThreadProgram
+from daglite.runtime.kernel.batch import unsendable
+from daglite.runtime.kernel.fused_loop import SKIPPED
+from daglite.runtime.kernel.retry import RetryTracker, awaiting_tries
+from daglite.runtime.kernel.steps import BoundStep, filled
+from daglite.runtime.kernel.timers import StepTimer, take_reading
+from daglite.runtime.kernel.work import BatchContext, WorkResult
+from daglite.runtime.serialization.batch_format import written_marks
+from daglite.runtime.serialization.codec import ReferenceCodec
+from daglite.runtime.serialization.exceptions import share_error
+from daglite.runtime.transport.log_forwarding import mark_records_of_this_thread
+from daglite.task_context import NOW, CurrentCall
+
+if TYPE_CHECKING:
+    import asyncio
+else:
+    asyncio = lazy("asyncio")
+
+
+# The task at work and the index of its item.
+_AT: contextvars.ContextVar[tuple[str, int | None]] = contextvars.ContextVar("daglite_at", default=("", None))
+
+Step = tuple[BoundStep, Callable[[Any], Awaitable[object]], StepTimer | None]
+
+
+class AsyncWorker:
+    """An event loop in a thread of its own, and the coroutines on it."""
+
+    def __init__(self, workers: int, desk: JobQueue, codec: ReferenceCodec) -> None:
+        self._workers = workers
+        self._desk = desk
+        self._codec = codec
+        self._dismissed = False
+        self._up = threading.Event()
+        self._prepared: dict[int, tuple[list[Step], RetryTracker]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.thread = threading.Thread(target=self._work, name="daglite-loop", daemon=True)
+        self.thread.start()
+        self._up.wait()
+
+    def begin(self, job: ThreadJob) -> None:
+        """Take a job as soon as a worker is free."""
+        self._loop.call_soon_threadsafe(self._start, job)
+
+    def dismiss(self) -> None:
+        """Cancel everything, without replies; from any thread."""
+        self._dismissed = True
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._end.set)
+
+    # In the thread.
+
+    def _work(self) -> None:
+        loop_of_tasks_begins()
+        mark_records_of_this_thread(_AT.get)
+        # What a user's coroutine raises when it is cancelled concerns nobody any more.
+        with contextlib.suppress(BaseException):
+            asyncio.run(self._live())
+
+    async def _live(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._gate = asyncio.Semaphore(self._workers)
+        self._end = asyncio.Event()
+        self._up.set()
+        await self._end.wait()
+
+    def _start(self, job: ThreadJob) -> None:
+        task = self._loop.create_task(self._take(job), context=job.program.context.copy())
+        # The loop itself holds tasks only weakly.
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _take(self, job: ThreadJob) -> None:
+        async with self._gate:
+            reply = await self._answer(job)
+        if not self._dismissed:
+            self._desk.leave(reply)
+
+    async def _answer(self, job: ThreadJob) -> WorkResult:
+        chunk, worker, began = job.chunk, self.thread.native_id, time.perf_counter()
+        try:
+            steps, trials = self._steps_of(job.program)
+            found = _AsyncBatchRun(steps, self._codec, chunk.first, chunk.notes)
+            error = await found.go(self._codec.unpack(chunk.segments)[0])
+        except BaseException as raised:
+            if self._dismissed:
+                raise
+            # Whatever it is, the coordinator waits for a reply.
+            return WorkResult(chunk.seq, "failed", worker=worker, error=share_error(raised))
+        if self._dismissed and error is not None:
+            raise error
+        seconds, cells = time.perf_counter() - began, found.cells()
+        tallies = [tally for _, _, tally in found.steps if tally is not None]
+        reading = take_reading(began, tallies) if tallies else None
+        # Other chunks of the program are under way on this loop.
+        mishaps = trials.take_mishaps(chunk.first, chunk.first + chunk.items)
+        reply = WorkResult(chunk.seq, "done", found.done, -1, seconds, cells, worker, reading=reading, mishaps=mishaps)
+        return reply if error is None else reply._replace(kind="failed", step=found.step, error=share_error(error))
+
+    def _steps_of(self, program: ThreadProgram) -> tuple[list[Step], RetryTracker]:
+        found = self._prepared.get(program.number)
+        if found is None:
+            trials = RetryTracker(worker=lambda: self.thread.native_id)
+            found = self._prepared[program.number] = [_ready(step, trials) for step in program.steps], trials
+        return found
+
+
+class _AsyncBatchRun:
+    """One pass over a batch; `work.BatchRun` is the same for plain functions."""
+
+    def __init__(self, steps: Sequence[Step], codec: ReferenceCodec, first: int, notes: BatchContext | None) -> None:
+        self.steps = steps
+        self.done = 0
+        self.step = -1
+        self._codec = codec
+        self._first = first
+        self._notes = notes or BatchContext()
+        self._cells: list[object] = []
+        self._marks: list[int] = []
+
+    def cells(self) -> list[object]:
+        """What goes back: the results, behind their marks where some may have been dropped."""
+        filters = any(step.drops for step, _, _ in self.steps)
+        return [written_marks(self._marks), *self._cells] if filters else self._cells
+
+    async def go(self, items: Sequence[object]) -> BaseException | None:
+        """Take the items through; the error that ended it early, if any."""
+        for item in items:
+            own: list[object] = []
+            try:
+                await self._take(item, own)
+            except BaseException as error:
+                return error
+            self._cells.extend(own)
+            self._marks.append(len(own))
+            self.done += 1
+        return None
+
+    async def _take(self, value: object, own: list[object]) -> None:
+        for step, call, _ in self.steps:
+            self.step = step.number
+            name, indices = step.function.name, self._notes.indices
+            index = self._first + self.done if indices is None else indices[self.done]
+            _AT.set((name, index))
+            item = None if self._notes.single else index
+            NOW.set(CurrentCall(name, step.seed, step.spot, item, self._first + self.done))
+            given = await call(value)
+            if given is SKIPPED:
+                return
+            if not step.filters:
+                value = given
+            elif not given:
+                return
+            if step.tapped:
+                own.append(self._kept(step, value))
+        own.append(value)
+
+    def _kept(self, step: BoundStep, value: object) -> object:
+        """Taken now: the next task may change the value it is given."""
+        try:
+            return self._codec.keep(value)
+        except TransferError as error:
+            raise unsendable(step, error) from None
+
+
+def _ready(step: BoundStep, trials: RetryTracker) -> Step:
+    tally = StepTimer(step.number) if step.clocked else None
+    call = _limited(step, _called(step))
+    tried = awaiting_tries(step, call, tally, trials) if step.function.tries else call
+    return step, tried if tally is None else _clocked(tried, tally), tally
+
+
+def _called(step: BoundStep) -> Callable[[Any], Awaitable[object]]:
+    """The step as a coroutine function of the value before it; an async generator gives the list of its items."""
+    fill = filled(step)
+
+    async def awaited(value: Any) -> object:
+        made = fill(value) if len(step.items) == 1 else fill(*value) if step.items else fill()
+        if step.function.kind == "async_generator":
+            return [item async for item in cast("AsyncIterator[object]", made)]
+        # A wrapper may have awaited already: then there is nothing left to await.
+        return await made if inspect.isawaitable(made) else made
+
+    async def called(value: Any) -> object:
+        return await until_a_copy_waits(step.function.name, awaited(value))
+
+    return called
+
+
+def _limited(step: BoundStep, call: Callable[[Any], Awaitable[object]]) -> Callable[[Any], Awaitable[object]]:
+    seconds = step.function.timeout
+    if seconds is None:
+        return call
+
+    async def limited(value: Any) -> object:
+        limit = asyncio.timeout(seconds)
+        try:
+            async with limit:
+                return await call(value)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+        name = step.function.name
+        raise TaskTimeoutError(f"task '{name}' took longer than its `timeout` of {seconds:g} s; it was cancelled")
+
+    return limited
+
+
+def _clocked(call: Callable[[Any], Awaitable[object]], tally: StepTimer) -> Callable[[Any], Awaitable[object]]:
+    async def clocked(value: Any) -> object:
+        tally.begun += 1
+        began = time.perf_counter()
+        try:
+            given = await call(value)
+        finally:
+            tally.seconds += time.perf_counter() - began
+        tally.returned += 1
+        return given
+
+    return clocked
+
+
+class AsyncEngine(InProcessEngine):
+    """Up to `workers` coroutines at once."""
+
+    def __init__(self, workers: int) -> None:
+        super().__init__(workers, ReferenceCodec())
+        self._house: AsyncWorker | None = None
+        self._leaving: list[AsyncWorker] = []
+
+    def resumes(self, function: Function) -> bool:
+        return False
+
+    def _begin(self, job: ThreadJob) -> None:
+        if self._house is None:
+            self._house = AsyncWorker(self.workers, self._desk, self.codec)
+            self._tell_of(self._house.thread)
+        self._house.begin(job)
+
+    def _threads(self) -> list[threading.Thread]:
+        return [] if self._house is None else [self._house.thread]
+
+    def _send_away(self) -> None:
+        """Cancel what is under way, with the loop it runs on."""
+        house, self._house = self._house, None
+        if house is not None:
+            house.dismiss()
+            self._leaving.append(house)
+
+    def _leave(self) -> list[threading.Thread]:
+        leaving, self._leaving = self._leaving, []
+        return [house.thread for house in leaving]
+
+    def _late(self, count: int) -> str:
+        return "an async task does not let itself be cancelled"

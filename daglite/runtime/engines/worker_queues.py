@@ -1,0 +1,175 @@
+"""The board: who waits for which reply, and whose turn it is at an idle worker."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from itertools import count
+
+from daglite.runtime.engines.base import Engine
+from daglite.runtime.kernel.work import BatchContext, PartialRef, WorkItem, WorkKind, WorkResult
+from daglite.runtime.serialization.codec import Packed
+
+# For all boards of this process: a pool that serves many runs never sees a number twice.
+_NUMBERS = count()
+
+Handler = Callable[[WorkResult], None]
+
+
+class WorkerQueue:
+    """One engine shared by the stream that runs and the single calls beside it."""
+
+    def __init__(self, session: Engine) -> None:
+        self.session = session
+        self._handlers: dict[int, Handler] = {}
+        self._queue: deque[WorkItem] = deque()
+
+    def free(self) -> int:
+        """How many batches may be submitted now; none while something waits for a worker of its own."""
+        return 0 if self._queue else self.session.free()
+
+    def submit(
+        self,
+        program: int,
+        first: int,
+        items: int,
+        segments: Packed,
+        handler: Handler,
+        notes: BatchContext | None = None,
+        *,
+        light: bool = False,
+        keep: int | None = None,
+    ) -> None:
+        """Send a batch now; only when there is a `free()` place."""
+        seq = self._number(handler)
+        self.session.submit(WorkItem(seq, program, "batch", segments, items, first, False, light, None, notes, keep))
+
+    def resume(
+        self,
+        program: int,
+        first: int,
+        segments: Packed,
+        handler: Handler,
+        worker: int | None,
+        notes: BatchContext | None = None,
+    ) -> None:
+        """Ask a worker to go on with what it has begun, whatever else it has to do."""
+        self.session.submit(
+            WorkItem(self._number(handler), program, "batch", segments, 1, first, worker=worker, notes=notes)
+        )
+
+    def queue(
+        self,
+        program: int,
+        kind: WorkKind,
+        segments: Packed,
+        handler: Handler,
+        *,
+        first: int = 0,
+        notes: BatchContext | None = None,
+        keep: int | None = None,
+    ) -> None:
+        """Send a chunk of one item as soon as a worker is idle, which then has nothing else to do."""
+        seq = self._number(handler)
+        self._queue.append(WorkItem(seq, program, kind, segments, 1, first, exclusive=True, notes=notes, keep=keep))
+        self._launch()
+
+    def combine(
+        self, program: int, parts: Sequence[PartialRef], handler: Handler, *, keep: int | None, exclusive: bool
+    ) -> None:
+        """Have parts put together before any other batch is sent, where they are as far as can be."""
+        seq = self._number(handler)
+        self._queue.append(WorkItem(seq, program, "combine", (), 0, exclusive=exclusive, keep=keep, parts=parts))
+        self._launch()
+
+    def poll(self, timeout: float | None) -> int:
+        """Hand out the replies that are here; wait up to `timeout` seconds for one. Returns how many there were."""
+        # When nothing is under way, nothing could end a wait; workers may be missing all the same.
+        return self.wait(0.0 if timeout is None and not self._handlers else timeout)
+
+    @property
+    def waits(self) -> bool:
+        """Whether anything is under way."""
+        return bool(self._handlers)
+
+    def wait(self, timeout: float | None) -> int:
+        """As `poll`, but somebody else may end the wait."""
+        if self._queue:
+            self._launch()
+        replies = self.session.ready(timeout)
+        for reply in replies:
+            more = reply.kind == "piece"
+            handler = self._handlers[reply.seq] if more else self._handlers.pop(reply.seq)
+            handler(reply)
+        if self._queue:
+            self._launch()
+        return len(replies)
+
+    def abandon(self) -> None:
+        """Nobody waits for anything any more."""
+        self._queue.clear()
+        self._handlers.clear()
+        self.session.abandon()
+
+    def _number(self, handler: Handler) -> int:
+        seq = next(_NUMBERS)
+        self._handlers[seq] = handler
+        return seq
+
+    def _launch(self) -> None:
+        while self._queue and (self.session.idle() if self._queue[0].exclusive else self.session.free()):
+            self.session.submit(self._queue.popleft())
+            self.session.flush()
+
+
+class WorkerQueues:
+    """All boards of a run, waited for together: whichever engine answers, the one loop that waits goes on."""
+
+    def __init__(self) -> None:
+        self._boards: list[WorkerQueue] = []
+
+    def add(self, board: WorkerQueue) -> None:
+        """From now on wait for this one as well.
+
+        The wait is that of one session, which answers elsewhere end: of one that attends to others, if there is any.
+        """
+        self._boards.append(board)
+        self._boards.sort(key=lambda one: not one.session.attends)
+        for one in self._boards:
+            one.session.alert(None)
+        for other in self._boards[1:]:
+            other.session.alert(self._boards[0].session)
+
+    @property
+    def waiting(self) -> Engine:
+        """The session in which whoever waits does so."""
+        return self._boards[0].session
+
+    def poll(self, timeout: float | None) -> int:
+        """Hand out the replies that are here; wait up to `timeout` seconds for one. Returns how many there were."""
+        if len(self._boards) == 1:
+            return self._boards[0].poll(timeout)
+        first, *others = self._boards
+        count = sum([board.poll(0.0) for board in others])
+        if count or (timeout is None and not any([board.waits for board in self._boards])):
+            timeout = 0.0
+        for board in others if timeout != 0.0 else ():
+            timeout = board.session.patience(timeout)
+        # An answer that came to another board since it was asked ends this wait before it begins.
+        return count + first.wait(timeout) + sum([board.poll(0.0) for board in others])
+
+    def wake(self) -> None:
+        """Make whoever waits look up; from any thread."""
+        for board in self._boards[:1]:
+            board.session.wake()
+
+    def abandon(self) -> None:
+        """Nobody waits for anything any more."""
+        for board in self._boards:
+            board.abandon()
+
+    def close(self) -> None:
+        """The sessions may go on to other runs: none knows the others any more."""
+        boards, self._boards = self._boards, []
+        for board in boards:
+            board.session.alert(None)

@@ -1,0 +1,1 @@
+"""What any worker does with a batch, whichever engine it belongs to."""

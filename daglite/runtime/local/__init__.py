@@ -1,0 +1,1 @@
+"""Streams that run in the coordinator process, without workers."""

@@ -1,0 +1,199 @@
+"""A stream in this process, one item after the other: the reference, and the debugger's runtime."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from types import FrameType
+from typing import Any, Literal, NoReturn
+
+from daglite.codegen import LineAction, LoopShape, filters_of, skips_of, spreading
+from daglite.exceptions import Failure, ReplayRecord
+from daglite.runtime.dataflow.saves import Saver
+from daglite.runtime.dataflow.sinks import CollectSink, FoldSink, IteratorSink, Sink
+from daglite.runtime.dataflow.source import Source
+from daglite.runtime.kernel.errors import attempts_of, blame, raise_blamed, short_repr
+from daglite.runtime.kernel.fused_loop import flat_loop
+from daglite.runtime.kernel.steps import BoundStep, StepChain
+from daglite.runtime.local.item_copies import ItemCopies
+from daglite.runtime.serialization.codec import ItemCodec
+from daglite.task_context import CurrentCall, registered
+
+# About how long, in seconds, a loop goes on before it returns.
+_LOOK_UP = 0.01
+
+
+def run_steps(chain: StepChain, value: object, index: int | None, savers: Sequence[Saver | None]) -> object:
+    """Take one value through the steps; what a step's saver wants is saved before the next step may change it."""
+    item = value
+    for (call, _, number), step, saver in zip(chain.calls, chain.steps, savers, strict=True):
+        try:
+            value = call(value)
+        except BaseException as error:
+            shown = None if index is None else short_repr(item)
+            raise_blamed(error, Failure(step.function.name, number, index, shown, attempts_of(step.function, error)))
+        if saver is not None:
+            saver(index, value)
+    return value
+
+
+def _at_step(frame: FrameType) -> CurrentCall:
+    step: BoundStep = frame.f_locals["step"]
+    return CurrentCall(step.function.name, step.seed, step.spot, frame.f_locals["index"])
+
+
+registered(run_steps, _at_step)
+
+
+class LocalDriver:
+    """A source, steps and an ending without workers. See `stream.StreamFlow` for the one with them."""
+
+    def __init__(
+        self,
+        source: Source,
+        chain: StepChain,
+        savers: Sequence[Saver | None],
+        ending: Sink,
+        codec: ItemCodec | None,
+        *,
+        watchful: bool,
+        copies: ItemCopies | None = None,
+        most: int | None = None,
+    ) -> None:
+        """`codec` is given when items are captured at yield all the same, as on runtimes that cross processes; `copies`
+        when results are, too.
+
+        A `watchful` flow returns after each item: someone may cancel the run. It is over after `most` results.
+        """
+        self.source = source
+        self.ending = ending
+        self.copies = copies
+        self.watchful = watchful
+        self.calls = [call for call, _, _ in chain.calls]
+        self.chain = chain
+        saves = tuple(saver is not None for saver in savers)
+        snaps = codec is not None and copies is None
+        filters, skips, kind = filters_of(chain.steps), skips_of(chain.steps), _end_of(ending)
+        shape = LoopShape(saves, kind, source.saver is not None, snaps, copies is not None, filters, most is not None)
+        shape = shape._replace(skips=skips, spreads=spreading(chain.steps))
+        self._loop = flat_loop(shape)
+        self.left = most
+        self._end = self._numbered(ending.one) if kind == "numbered" else None
+        self._saves = [self._numbered(saver) for saver in savers if saver is not None]
+        self._snaps = self._snap if copies is None else (copies.item, copies.result)
+        self._most = 1
+
+    def advance(self) -> bool:
+        """Take items through, one after the other; False when there are no more."""
+        if self.full:
+            return False
+        most, began = self._most, time.perf_counter()
+        count = self.take(islice(self.source.items, most))
+        if not self.ending.keeps and not self.watchful:
+            self._most = 2 * most if time.perf_counter() - began < _LOOK_UP else max(1, most // 2)
+        return count == most and not self.full
+
+    def take(
+        self,
+        items: Iterator[object],
+        calls: Sequence[Callable[[Any], Any]] | None = None,
+        end: Callable[..., Any] | None = None,
+    ) -> int:
+        """Take these items of the source through, with other `calls` and `end` if given; how many there were."""
+        ending = self.ending
+        # Somebody may have put a clock around what the ending does.
+        one = end or self._end or ending.one
+        value, count = self._loop.run(
+            items,
+            self.source.count,
+            ending.value if isinstance(ending, FoldSink) else None,
+            self.calls if calls is None else calls,
+            self._saves,
+            self.source.saver,
+            self._snaps,
+            one if self.left is None else (one, self._enough),
+            failed=self._failed,
+        )
+        if isinstance(ending, FoldSink):
+            ending.value = value
+        self.source.count += count
+        return count
+
+    @property
+    def full(self) -> bool:
+        """Whether as many results have come as are wanted."""
+        return self.left == 0
+
+    def _enough(self) -> bool:
+        """One more result has come; tells whether it was the last one wanted."""
+        assert self.left is not None
+        self.left -= 1
+        return not self.left
+
+    def results(
+        self, items: Iterator[object] | None = None, calls: Sequence[Callable[[Any], Any]] | None = None
+    ) -> Iterator[object]:
+        """The results one by one, as they are asked for, of these items or of all; where the ending is a `IteratorSink`."""
+        return self._loop.items(
+            self.source.items if items is None else items,
+            self.source.count,
+            None,
+            self.calls if calls is None else calls,
+            self._saves,
+            self.source.saver,
+            self._snaps,
+            None,
+            failed=self._failed,
+        )
+
+    def rest(self) -> None:
+        """Nothing goes on between two items."""
+
+    def release(self, nbytes: float) -> None:
+        """One item at a time is in flight: there is nothing to count."""
+
+    def close(self) -> None:
+        """Close the source, and what is pulled beside it."""
+        self.source.end()
+
+    def _numbered(self, take: Callable[..., object]) -> Callable[..., object]:
+        """`take(index, value)` for a loop that counts the items of its source, whatever they are known by."""
+        indices = self.source.indices
+        return take if indices is None else lambda place, value: take(indices[place], value)
+
+    def _snap(self, index: int, item: object) -> object:
+        """The item as it was when it was yielded, whatever the generator does with its buffer afterwards."""
+        return self.source.copied(item, index)
+
+    def _failed(self, error: BaseException, place: LineAction, index: int, item: object, x: object) -> NoReturn:
+        """Say what failed and raise it."""
+        index = self.source.index_of(index) if place.kind != "source" else index
+        if place.kind == "call":
+            step = self.chain.steps[place.step]
+            attempt, first = attempts_of(step.function, error), self.chain.steps[0]
+            kept = ReplayRecord(first.number, item, first.seed)
+            raise_blamed(error, Failure(step.function.name, step.number, index, short_repr(item), attempt, kept=kept))
+        if place.kind == "result":
+            step = self.chain.steps[place.step]
+            raise_blamed(error, Failure(step.function.name, step.number, index, short_repr(item)))
+        if place.kind == "end" and isinstance(self.ending, FoldSink):
+            self.ending.blame(error, index, x)
+        if place.kind in ("source", "item") and isinstance(error, Exception):
+            blame(error, Failure(self.source.name, self.source.number))
+        raise error
+
+    def at_work(self, place: LineAction, index: int) -> CurrentCall | None:
+        """What the loop is at, by its line."""
+        if place.kind == "call":
+            step = self.chain.steps[place.step]
+            return CurrentCall(step.function.name, step.seed, step.spot, self.source.index_of(index), index)
+        return self.source.at_work() if place.kind in ("source", "item") else None
+
+
+def _end_of(ending: Sink) -> Literal["fold", "each", "numbered", "yield"]:
+    if isinstance(ending, FoldSink):
+        return "fold"
+    if isinstance(ending, IteratorSink):
+        return "yield"
+    return "numbered" if isinstance(ending, CollectSink) and ending.indices is not None else "each"

@@ -1,0 +1,380 @@
+"""A stream with workers put together: its legs, and the operations between them."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from daglite.exceptions import TransferError
+from daglite.lazy import lazy
+from daglite.program import Segment, Step, StreamOperation, StreamStage, steps_of
+from daglite.records import replace
+from daglite.runtime.dataflow.batching import BatchSizer
+from daglite.runtime.dataflow.bound_segments import BoundSegment, ClosingIterator, front as read
+from daglite.runtime.dataflow.coordinator_ops import CoordinatorOps, IndexMap, Pair, between, numbered
+from daglite.runtime.dataflow.dispatch import Dispatcher
+from daglite.runtime.dataflow.driver import StreamDriver
+from daglite.runtime.dataflow.exchange import ExchangeBuffer, ExchangeSink, ExchangeSource, PriorOutput
+from daglite.runtime.dataflow.failure_policy import FailurePolicy
+from daglite.runtime.dataflow.flow_control import FlowControl
+from daglite.runtime.dataflow.nested import StreamScope
+from daglite.runtime.dataflow.operator_chain import ChainedItems, OperatorChain
+from daglite.runtime.dataflow.operators import Keep, Operator, operator_of, saving
+from daglite.runtime.dataflow.pipeline import SegmentPipeline
+from daglite.runtime.dataflow.reorder_buffer import ReorderBuffer
+from daglite.runtime.dataflow.saves import Saver
+from daglite.runtime.dataflow.segment import SegmentExecutor
+from daglite.runtime.dataflow.sinks import CombineSink, ExchangeQueue, ResultWriter, Sink
+from daglite.runtime.dataflow.source import Source
+from daglite.runtime.dataflow.tree_reduce import TreeReducer
+from daglite.runtime.engines.worker_queues import WorkerQueue
+from daglite.runtime.kernel.event_loop import PrivateLoop
+from daglite.runtime.kernel.steps import BoundStep, bind_step
+from daglite.runtime.kernel.timers import StepTimer
+from daglite.runtime.scheduler.context import RunContext
+from daglite.runtime.serialization.codec import ItemCodec
+
+if TYPE_CHECKING:
+    from daglite.runtime.metrics import instrumented as watched, timed_operators as clocks
+    from daglite.runtime.metrics.observers import RunObservers
+else:
+    watched = lazy("daglite.runtime.metrics.instrumented")
+    clocks = lazy("daglite.runtime.metrics.timed_operators")
+
+
+_log = logging.getLogger("daglite")
+
+
+class PlannedSegment(NamedTuple):
+    """One segment for workers: what they do, and what takes their results in.
+
+    Where more comes behind it, results go to the `relay`, and from there through what is `behind`, which has a `past`
+    where the stream did not begin on workers.
+    """
+
+    steps: Sequence[BoundStep]
+    intake: ResultWriter
+    relay: ExchangeQueue | None = None
+    behind: CoordinatorOps | None = None
+    # Its number in the stream; clocks of tasks that run here, before and behind it.
+    segment: int = 0
+    tallies: tuple[StepTimer, ...] = ()
+    past: PriorOutput | None = None
+
+    def after(self, past: PriorOutput) -> PlannedSegment:
+        """The same for a stream that has a past."""
+        return self._replace(past=past)
+
+
+def stream_flow(
+    context: RunContext,
+    stage: StreamStage,
+    source: Source,
+    parts: Sequence[PlannedSegment],
+    boards: Sequence[WorkerQueue],
+    ordered: bool,
+    ending: Sink,
+    nest: StreamScope,
+) -> StreamDriver:
+    """The flow of a source through these parts, on a board each; operations may stand behind the last one, too."""
+    watch, told = context.watch, context.watch is not None and context.watch.batches
+    verdict = FailurePolicy(ordered=ordered)
+    inlets = sum(part.behind is not None for part in parts)
+    nbytes = stage.limits.max_in_flight_bytes // ((1 + inlets) * nest.share)
+    legs: list[SegmentExecutor] = []
+    origin: Source = source
+    outlet: ExchangeSink | None = None
+    for number, (part, board) in enumerate(zip(parts, boards, strict=True)):
+        # Operations see items in the order of the source, whatever the ending says; but for those that do not mind.
+        kept = ordered or (part.behind is not None and _minds_order(stage, number + 1))
+        merge: ReorderBuffer[list[object]] = ReorderBuffer(ordered=kept, first=origin.count)
+        legs.append(_leg(context, stage, origin, part, board, merge, verdict, number, nbytes, ending))
+        if part.behind is None or part.relay is None:
+            continue
+        came = 0 if part.past is None else part.past.came
+        outputs = ExchangeBuffer(legs[-1], part.relay, part.behind, lambda: route.failing(), part.past)
+        if number + 1 < len(parts):
+            origin = ExchangeSource(outputs, part.behind, boards[number + 1].session.codec, came)
+        else:
+            kind = watched.ObservedExchangeSink if told else ExchangeSink
+            outlet = kind(outputs, ending, FlowControl(stage.limits.items(board.session.workers), nbytes), came)
+    taken = None if nest.outer is None else nest.taken
+    route = SegmentPipeline(legs, verdict, outlet=outlet, size=stage.limits.max_in_flight, taken=taken)
+    if watch is not None:
+        workers = sum({board: board.session.workers for board in boards}.values())
+        gauge = watched.WindowGauge(route, source.count, context.ledger)
+        size = stage.limits.max_in_flight or sum(leg.window.size for leg in legs)
+        watch.opened(watch.stage_of(parts[0].steps[0].number), workers, size, source.total, gauge)
+    flow = (watched.ObservedStream if told else StreamDriver)(
+        source=source,
+        route=route,
+        verdict=verdict,
+        boards=context.boards,
+        nest=nest,
+        # The streams that it pulls have the other places of a window of a given size.
+        most_asked=1 if nest.pulled and stage.limits.max_in_flight is not None else None,
+        failed_beside=context.error_beside,
+    )
+    if watch is not None:
+        _watch(watch, flow, outlet, parts, len(stage.segments) - 1)
+    return flow
+
+
+def _watch(
+    watch: RunObservers, flow: StreamDriver, outlet: ExchangeSink | None, parts: Sequence[PlannedSegment], last: int
+) -> None:
+    """Let the parts that tell of what they do know where they are."""
+    number = watch.stage_of(parts[0].steps[0].number)
+    for part in parts:
+        if isinstance(part.intake, watched.ObservedWriter):
+            part.intake.watch(watch, number, part.segment)
+    if isinstance(outlet, watched.ObservedExchangeSink):
+        outlet.watch(watch, number, last)
+    if isinstance(flow, watched.ObservedStream):
+        flow.watch(watch, number, [tally for part in parts for tally in part.tallies])
+
+
+def _minds_order(stage: StreamStage, number: int) -> bool:
+    """Whether what stands behind a leg depends on the order: not the taking apart of lists, if nothing is saved by
+    number.
+    """
+    for segment in stage.segments[number:]:
+        steps = [*segment.links, *(operation.step for operation in segment.operations)]
+        if any(step.saves for step in steps) or not segment.operations:
+            return True
+        if any(one.kind != "unbatch" for one in segment.operations):
+            return True
+    return False
+
+
+def _leg(
+    context: RunContext,
+    stage: StreamStage,
+    origin: Source,
+    part: PlannedSegment,
+    board: WorkerQueue,
+    merge: ReorderBuffer[list[object]],
+    verdict: FailurePolicy,
+    number: int,
+    nbytes: int,
+    ending: Sink,
+) -> SegmentExecutor:
+    session = board.session
+    *steps, last = part.steps
+    steps.append(replace(last, spreads=last.spreads and session.resumes(last.function)))
+    window = FlowControl(stage.limits.items(session.workers), nbytes, folds=steps[-1].starts is not None)
+    gathering = _gathering(context, board, steps, window, nbytes, ending) if part.relay is None else None
+    shipping = Dispatcher(
+        source=origin,
+        board=board,
+        codec=session.codec,
+        program=session.install(steps),
+        steps=steps,
+        window=window,
+        batcher=BatchSizer(*stage.limits.batch_items(session.workers), session.pace),
+        merge=merge,
+        verdict=verdict,
+        retries=context.retries,
+        leg=number,
+        gathering=gathering,
+    )
+    return SegmentExecutor(
+        origin=origin, shipping=shipping, window=window, merge=merge, intake=part.intake, gathering=gathering
+    )
+
+
+def _gathering(
+    context: RunContext, board: WorkerQueue, steps: Sequence[BoundStep], window: FlowControl, nbytes: int, ending: Sink
+) -> TreeReducer | None:
+    """What puts parts together on the workers, where they may stay there.
+
+    Not where nothing may start twice: a part that stays can be lost.
+    """
+    again = context.retries > 0 and all(step.function.retry_on_crash for step in steps)
+    if not isinstance(ending, CombineSink) or not board.session.keeps or not again:
+        return None
+    try:
+        ending.gathering = TreeReducer(
+            board=board, step=ending.step, window=window, retries=context.retries, nbytes=nbytes, home=ending.add
+        )
+    except TransferError as error:
+        _log.debug("parts are put together in the coordinator: %s", error)
+    return ending.gathering
+
+
+def open_parts(
+    context: RunContext,
+    stage: StreamStage,
+    segments: Sequence[BoundSegment],
+    ending: Sink,
+    source: Source,
+    fold: BoundStep | None,
+    codec: ItemCodec,
+) -> tuple[Source, list[PlannedSegment]]:
+    """What stands in front of the first workers, as a source, and the segments with workers as parts.
+
+    `codec` is that of the first workers.
+    """
+    pairs: list[Pair] = list(zip(stage.segments, segments, strict=True))
+    places = away(stage, fold)
+    start = source.indices is not None
+    # Where a task in the coordinator looks at the index of an item, or what comes from a list has gaps.
+    front = between(
+        pairs[: places[0]],
+        pairs[places[0]],
+        _first(stage),
+        context.loop,
+        trials=context.trials,
+        gaps=start,
+        index_of=source.index_of,
+    )
+    own: StepTimer | None = None
+    if places[0] or segments[0].pipe is not None:
+        if context.watch is not None and context.watch.steps and isinstance(stage.source, Step):
+            own = StepTimer(source.number)
+        source = _behind_front(stage, source, front, codec, own)
+    parts: list[PlannedSegment] = []
+    before = front.tallies if own is None else (own, *front.tallies)
+    span = span_of(source)
+    for place, following in itertools.zip_longest(places, places[1:]):
+        planned, bound = pairs[place]
+        last = place == len(pairs) - 1
+        gaps = span is not None or any(link.drops for link in bound.links)
+        rest = pairs[place + 1 : following]
+        behind = None
+        if not last:
+            behind = between(
+                rest,
+                None if following is None else pairs[following],
+                planned.links[-1],
+                context.fold_loop,
+                trials=context.trials,
+                gaps=gaps,
+                most=stage.most if following is None else None,
+            )
+        steps, wanted = steps_and_savers(bound.links, bound.savers, fold if last else None)
+        relay = None if last else ExchangeQueue()
+        most, folds = (stage.most, fold is not None) if last else (None, False)
+        intake = open_intake(context, wanted, relay or ending, span, parts=folds, most=most)
+        tallies = (*before, *(() if behind is None else behind.tallies))
+        before = ()
+        parts.append(PlannedSegment(steps, intake, relay, behind, place, tallies))
+        span = None if behind is None or behind.known is None else behind.known.span
+    return source, parts
+
+
+def board_of(context: RunContext, segment: Segment) -> WorkerQueue:
+    """The workers of a segment."""
+    return context.board_at(segment.site, loops=segment.loops)
+
+
+def away(stage: StreamStage, fold: BoundStep | None) -> list[int]:
+    """Which segments have work for workers."""
+    last = len(stage.segments) - 1
+    return [
+        place
+        for place, segment in enumerate(stage.segments)
+        if any(not link.function.here for link in segment.links) or (fold is not None and place == last)
+    ]
+
+
+def _first(stage: StreamStage) -> Step:
+    return stage.source if isinstance(stage.source, Step) else steps_of(stage)[0]
+
+
+def _behind_front(
+    stage: StreamStage, source: Source, front: CoordinatorOps, codec: ItemCodec, tally: StepTimer | None
+) -> Source:
+    """The source behind what stands on it in the coordinator; `tally` is its own clock."""
+    # A generator may use one object again and again; what comes from a list is what it is.
+    copied_by = codec if isinstance(stage.source, Step) else None
+    through = ChainedItems(read(source, codec=copied_by, tally=tally), front.pipe, source.close)
+    items: Iterator[object] = through
+    if front.known is not None:
+        items = ClosingIterator(numbered(through, front.numbering, front.known), through.close)
+    last = front.last
+    return Source(items, name=last.function.name, number=last.number, saver=None, codec=codec, indices=front.known)
+
+
+def span_of(source: Source) -> Callable[[int, int], Sequence[int]] | None:
+    """The indices of items of a source by their places, where they are not the same."""
+    indices = source.indices
+    if indices is None or isinstance(indices, IndexMap):
+        return None if indices is None else indices.span
+    return lambda first, size: [indices[place] for place in range(first, first + size)]
+
+
+def open_intake(
+    context: RunContext,
+    wanted: Sequence[Saver | None],
+    ending: Sink,
+    span: Callable[[int, int], Sequence[int]] | None,
+    *,
+    parts: bool,
+    most: int | None,
+) -> ResultWriter:
+    """What takes results in; see `ResultWriter`."""
+    kind = watched.ObservedWriter if context.watch is not None and context.watch.batches else ResultWriter
+    return kind(wanted, ending, span, parts=parts, most=most, ledger=context.ledger)
+
+
+def steps_and_savers(
+    links: Sequence[BoundStep], savers: Sequence[Saver | None], fold: BoundStep | None
+) -> tuple[list[BoundStep], list[Saver | None]]:
+    """What a worker does, and who saves what comes back: the last step's result anyway, of the others what is saved."""
+    taps = links if fold is not None else links[:-1]
+    steps = [_tapped(step, saver) for step, saver in zip(taps, savers, strict=False)]
+    wanted: list[Saver | None] = [saver for saver in savers[: len(taps)] if saver is not None]
+    if fold is not None:
+        return [*steps, fold], wanted
+    return [*steps, links[-1]], [*wanted, savers[-1]]
+
+
+def _tapped(step: BoundStep, saver: Saver | None) -> BoundStep:
+    if saver is None:
+        return step
+    return replace(step, tapped=True)
+
+
+def bind_segments(context: RunContext, stage: StreamStage, places: Sequence[int] = ()) -> list[BoundSegment]:
+    """The segments of a stream, for one run; `places` are those with workers.
+
+    Tasks of operations run where the state is: up to the first workers beside the source, in its loop; behind them as
+    folds do, on the helper thread while the source waits.
+    """
+    beside = places[0] if places else len(stage.segments)
+    return [
+        _bound(context, segment, context.loop if number <= beside else context.fold_loop)
+        for number, segment in enumerate(stage.segments)
+    ]
+
+
+def _bound(context: RunContext, segment: Segment, loop: PrivateLoop) -> BoundSegment:
+    tallies: list[StepTimer] | None = [] if context.watch is not None and context.watch.steps else None
+    operators = [part for operation in segment.operations for part in _operators(context, operation, loop, tallies)]
+    links = [context.bind(link) for link in segment.links]
+    savers = [context.book.open(link.saves, bound) for link, bound in zip(segment.links, links, strict=True)]
+    return BoundSegment(OperatorChain(operators, tallies or ()) if operators else None, links, savers)
+
+
+def _operators(
+    context: RunContext, operation: StreamOperation, loop: PrivateLoop, tallies: list[StepTimer] | None
+) -> Iterator[Operator]:
+    """The operation, and what keeps what it gives; `tallies` takes their clock, where there is to be one."""
+    step = context.bind(operation.step)
+    ask: Callable[[object], object] | None = bind_step(step, loop) if operation.asked else None
+    other = () if operation.other is None else cast("Iterable[object]", context.value(operation.other))
+    tally = None if tallies is None else StepTimer(step.number)
+    if tally is not None and isinstance(other, Iterator):
+        other = clocks.ExcludedItems(other, tally)
+    operator = operator_of(operation, ask, other)
+    saver: Keep | None = context.book.open(operation.step.saves, step)
+    if tallies is not None and tally is not None:
+        tallies.append(tally)
+        operator = clocks.TimedOperator(operator, tally)
+        saver = None if saver is None else clocks.timed_saver(saver, tally)
+    yield operator
+    if saver is not None:
+        yield saving(saver)

@@ -1,0 +1,251 @@
+"""What the stages of one run share: values, saves, the private event loop, and the engine once it is needed."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, cast
+
+from daglite.functions import Function, Placement
+from daglite.lazy import lazy
+from daglite.options import Store
+from daglite.program import (
+    Constant,
+    MappedSource,
+    Operand,
+    Program,
+    Stage,
+    StageResult,
+    Step,
+    StreamStage,
+    is_beside,
+    operands,
+)
+from daglite.run_options import RunSettings
+from daglite.runtime.dataflow.failure_policy import FailureCounter
+from daglite.runtime.dataflow.saves import SaveBook
+from daglite.runtime.engines.base import Engine
+from daglite.runtime.engines.config import Auto, Inline, Processes, Threads, engine_of
+from daglite.runtime.engines.cost_model import Answer, PlacementPolicy
+from daglite.runtime.engines.processes.worker import inside_worker
+from daglite.runtime.engines.worker_queues import WorkerQueue, WorkerQueues
+from daglite.runtime.kernel.errors import Cancelled
+from daglite.runtime.kernel.event_loop import PrivateLoop
+from daglite.runtime.kernel.retry import RetryTracker, portable
+from daglite.runtime.kernel.steps import BoundStep
+from daglite.runtime.local.item_copies import LocalArena
+from daglite.runtime.scheduler.single_calls import SingleCalls
+from daglite.runtime.scheduler.step_ids import spots_of
+from daglite.runtime.serialization.pickler import Codec
+
+if TYPE_CHECKING:
+    from daglite.runtime.engines.threads import async_pool as coroutines
+    from daglite.runtime.metrics import instrumented as watched
+    from daglite.runtime.metrics.observers import RunObservers
+else:
+    coroutines, watched = (
+        lazy("daglite.runtime.engines.threads.async_pool"),
+        lazy("daglite.runtime.metrics.instrumented"),
+    )
+
+
+# Most async calls under way on an event loop, where the task does not say.
+_COROUTINES = 32
+
+_log = logging.getLogger("daglite")
+
+
+class RunContext:
+    """The resources of a run. `inline` tells whether everything happens in this process."""
+
+    def __init__(
+        self,
+        program: Program,
+        settings: RunSettings,
+        store: Store | None,
+        *,
+        cancellable: bool = False,
+        watch: RunObservers | None = None,
+    ) -> None:
+        """`watch` is there when somebody listens to the run."""
+        self.watch = watch
+        self.cancellable = cancellable
+        self.cancelled = threading.Event()
+        self.retries = settings.worker_retries
+        self.seed = settings.seed
+        self.ledger = FailureCounter(settings.max_failures)
+        self.spots = spots_of(program)
+        self.loop = PrivateLoop()
+        # Folds may run on the helper thread, while the source waits in the other loop.
+        self.fold_loop = PrivateLoop()
+        self.book = SaveBook(store)
+        self.values: dict[int, object] = {}
+        self._stages = program.stages
+        # Held by whoever waits for workers, while a stream runs.
+        self.polling: AbstractContextManager[object] = contextlib.nullcontext()
+        # Of streams kept as a list, by stage: the index of each item, where a filter has made gaps.
+        self.indices: dict[int, Sequence[int]] = {}
+        self.calls = SingleCalls(self.retries, self.ledger)
+        # All boards of the run, the one of its runtime, and those of the places that tasks ask for.
+        self.boards = WorkerQueues()
+        self._board: WorkerQueue | None = None
+        self._sites: dict[tuple[Placement, bool], WorkerQueue] = {}
+        self._settings = settings
+        self._leased = contextlib.ExitStack()
+        self._engine = engine_of(settings)
+        self.inline = isinstance(self._engine, Inline)
+        if inside_worker() and not self._engine.shares:
+            # A tree of processes would be nobody's: a run inside a task stays in its worker.
+            _log.info("a run inside a worker runs inline")
+            self.inline = True
+        self._auto = self._engine if isinstance(self._engine, Auto) and not self.inline else None
+        # Waiting work of a run that chooses, on threads of its own.
+        self._threads: WorkerQueue | None = None
+        # Captures the items of streams that need no worker, so that they mean the same as those that do.
+        self.codec: Codec | None = None if self.inline or self._engine.shares else Codec("c", LocalArena())
+        # Of calls in this process.
+        crossing = None if self.codec is None else portable(self.codec)
+        self.trials = RetryTracker(portable=crossing, tell=self.ledger.add)
+
+    def board(self) -> WorkerQueue:
+        """The engine, started when something first needs it."""
+        if self._board is None:
+            lease = self._engine.lease()
+            assert lease is not None, "an inline run has no board"
+            self._board = self._opened(lease)
+        return self._board
+
+    def board_at(self, site: Placement | None, *, loops: bool = False) -> WorkerQueue:
+        """The workers where tasks ask to run: those of the run, if they are of this kind and as many.
+
+        With `loops` they are coroutines.
+        """
+        if site is None or (inside_worker() and site.on == "processes"):
+            return self.board()
+        key = site, loops
+        if key not in self._sites:
+            board = None if loops else self._like(site)
+            self._sites[key] = board or self._opened(_lease_at(site, self._settings, loops=loops))
+        return self._sites[key]
+
+    def _like(self, site: Placement) -> WorkerQueue | None:
+        """The run's own workers, if they are what the site asks for."""
+        if self._engine.shares is (site.on == "processes"):
+            return None
+        board = self.board()
+        return board if site.workers in (None, board.session.workers) else None
+
+    def begins_here(self, functions: Iterable[Function], *, alone: bool = True) -> bool:
+        """Whether tasks begin in this process because the run chooses for itself.
+
+        Not those with a time limit, which only workers can keep, and not while workers do something else: who works
+        here cannot look after them. `alone`: nothing else could run at the same time.
+        """
+        busy = self.calls.under_way
+        limited = any(f.timeout is not None or (f.site is not None and not f.here) for f in functions)
+        return self._auto is not None and alone and not busy and not limited
+
+    def choice(self) -> PlacementPolicy:
+        """What decides where a stream of a run that chooses goes on."""
+        assert self._auto is not None
+        return self._auto.choice(started=self._board is not None)
+
+    def crew(self, answer: Answer) -> WorkerQueue:
+        """The workers of this kind, started when something first needs them."""
+        if answer == "processes":
+            return self.board()
+        if self._threads is None:
+            assert self._auto is not None
+            self._threads = self._opened(self._auto.threads.lease())
+        return self._threads
+
+    def _opened(self, lease: AbstractContextManager[Engine]) -> WorkerQueue:
+        session = self._leased.enter_context(lease)
+        if self.watch is not None:
+            # A session that is kept for other runs must not go on telling of this one.
+            self._leased.callback(session.listen, None)
+            watching = watched.ObservedEngine if self.watch.batches else watched.HeartbeatEngine
+            session = watching(session, self.watch)
+        board = WorkerQueue(session)
+        self.boards.add(board)
+        return board
+
+    def error_beside(self) -> BaseException | None:
+        """What ends the run whatever its stream is at: it was cancelled, or a single call has failed."""
+        return Cancelled("the run was cancelled") if self.cancelled.is_set() else self.calls.error
+
+    def wake(self) -> None:
+        """Make whoever waits for the engine look up; from any thread."""
+        self.boards.wake()
+
+    def bind(self, step: Step) -> BoundStep:
+        """A step with the values of its arguments."""
+        arguments = tuple((name, self.value(operand)) for name, operand in step.arguments)
+        clocked = self.watch is not None and self.watch.steps
+        return BoundStep(
+            step.number,
+            step.function,
+            arguments,
+            step.items,
+            step.filters,
+            clocked=clocked,
+            limit=step.limit,
+            spreads=step.spreads,
+            seed=self.seed,
+            spot=self.spots.get(step.number, 0),
+        )
+
+    def value(self, operand: Operand) -> object:
+        """The value of an argument."""
+        if isinstance(operand, Constant):
+            return operand.value
+        value = self.values[operand.stage]
+        return value if operand.limit is None else cast("list[object]", value)[: operand.limit]
+
+    def stream(self, number: int) -> StreamStage:
+        """A stage that is a stream."""
+        stage = self._stages[number]
+        assert isinstance(stage, StreamStage)
+        return stage
+
+    def beside_of(self, stage: Stage) -> list[int]:
+        """The streams that a stage pulls, in the order of their stages."""
+        found = {one.stage for one in operands(stage) if isinstance(one, StageResult)}
+        return sorted(number for number in found if is_beside(self._stages[number]))
+
+    def all_beside(self, stage: Stage) -> Iterator[int]:
+        """The streams that are pulled for a stage, by it or by one that it pulls."""
+        for number in self.beside_of(stage):
+            yield number
+            yield from self.all_beside(self._stages[number])
+
+    def indices_of(self, source: MappedSource) -> Sequence[int] | None:
+        """What the items of a mapped source are known by, where that is not their place in the list."""
+        match source.sources:
+            case ((_, StageResult(stage=stage)),):
+                return self.indices.get(stage)
+            case _:
+                return None
+
+    def close(self) -> None:
+        """Give the engine back and close the loop."""
+        try:
+            self.boards.close()
+            self._board = self._threads = None
+            self._sites.clear()
+            self._leased.close()
+        finally:
+            self.fold_loop.close()
+            self.loop.close()
+            self.ledger.close()
+
+
+def _lease_at(site: Placement, settings: RunSettings, *, loops: bool) -> AbstractContextManager[Engine]:
+    if loops:
+        return contextlib.closing(coroutines.AsyncEngine(site.workers or _COROUTINES))
+    if site.on == "threads":
+        return Threads(site.workers).lease()
+    return Processes(site.workers, start_method=settings.start_method).lease()

@@ -1,0 +1,53 @@
+"""A number for each step that is the same in every form of a plan: what seeds and waits come from.
+
+Step numbers follow the order in which stages run, which fusing may change. How many steps lead to a step does not
+change, so a spot is made of the task's name, that depth, and a count of steps alike.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from daglite.program import MappedSource, Operand, Program, Stage, StageResult, Step, StreamStage, steps_of
+from daglite.task_context import spot_of
+
+
+def spots_of(program: Program) -> dict[int, int]:
+    """The spots of all steps, by their numbers."""
+    # How many steps lead to the value of each stage.
+    ends: list[int] = []
+    seen: Counter[tuple[str, int]] = Counter()
+    found: dict[int, int] = {}
+    for stage in program.stages:
+        depth = _depth_before(stage, ends)
+        beside = {one.step.number: one.other for one in stage.operations} if isinstance(stage, StreamStage) else {}
+        for step in steps_of(stage):
+            depth = max(depth, _depth(step, stage, ends))
+            if step.number in beside:
+                # No step of its own: in one form of a plan the end of a filter is one, too.
+                other = beside[step.number]
+                depth = max(depth, _deepest([] if other is None else [other], ends))
+            else:
+                depth += 1
+            kind = step.function.name, depth
+            found[step.number] = spot_of(*kind, seen[kind])
+            seen[kind] += 1
+        ends.append(depth)
+    return found
+
+
+def _depth_before(stage: Stage, ends: list[int]) -> int:
+    if isinstance(stage, StreamStage) and isinstance(stage.source, MappedSource):
+        return _deepest([operand for _, operand in stage.source.sources], ends)
+    return 0
+
+
+def _depth(step: Step, stage: Stage, ends: list[int]) -> int:
+    operands = [operand for _, operand in step.arguments]
+    if isinstance(stage, StreamStage) and step is stage.end and stage.initial is not None:
+        operands.append(stage.initial)
+    return _deepest(operands, ends)
+
+
+def _deepest(operands: list[Operand], ends: list[int]) -> int:
+    return max((ends[operand.stage] for operand in operands if isinstance(operand, StageResult)), default=0)

@@ -1,0 +1,1 @@
+"""Values as bytes: items, functions, classes, exceptions."""

@@ -1,0 +1,200 @@
+"""Who knows what: how a function or class goes to the other side, and what stands for it there.
+
+of a module that workers can import       by name; where the name holds a task, the task's function is meant
+other classes, other plain functions      by token; the body travels once, as a definition (see `wire`)
+lambdas, local functions, closures        by value, each time (see `code`)
+"""
+
+from __future__ import annotations
+
+import builtins
+import itertools
+import os
+import sys
+import threading
+import types
+from importlib import import_module
+from types import FunctionType
+from typing import Any, TypeAlias
+
+Thing: TypeAlias = type | FunctionType
+
+_HEAP_TYPE = 1 << 9
+# Whoever unpickles has this package, so nobody needs to look where it is.
+_OURS = __name__.partition(".")[0]
+# The interpreter's own types say they live in `builtins`, where most of them cannot be found.
+_IN_TYPES = {id(found): name for name, found in vars(types).items() if isinstance(found, type)}
+
+
+class Registry:
+    """What one endpoint knows by token. It holds all of it as long as it lives itself, which is one run."""
+
+    def __init__(self, owner: str) -> None:
+        self.things: dict[str, Thing] = {}
+        self.broken: dict[str, str] = {}
+        # How each thing met goes, by its id; the thing stands beside it, so that no other can take over the id.
+        self.routes: dict[int, tuple[Thing, Any]] = {}
+        self._tokens = map(f"{owner}:{{}}".format, itertools.count())
+        # Namespaces of modules that workers cannot import: those at home are the user's own, the others were made for
+        # functions that came from elsewhere.
+        self._spaces: dict[str, dict[str, object]] = {}
+        self._space_tokens: dict[int, str] = {}
+        self._at_home: set[str] = set()
+        self._importable: dict[str, bool] = {}
+
+    def token(self) -> str:
+        """A token that no endpoint has handed out."""
+        return next(self._tokens)
+
+    def publish(self, token: str, thing: Thing) -> None:
+        """From now on `thing` goes, and comes, by its token."""
+        self.things[token] = thing
+        self.routes[id(thing)] = (thing, (known, (token,)))
+
+    def withdraw(self, token: str, reason: str) -> None:
+        """What could not be built is not known; `reason` says why to those who ask."""
+        thing = self.things.pop(token, None)
+        self.routes.pop(id(thing), None)
+        self.broken[token] = reason
+
+    def token_of(self, thing: Thing) -> str | None:
+        """The token of a thing that was published; None for others, those that go by name included."""
+        _, route = self.routes.get(id(thing), (None, None))
+        return str(route[1][0]) if isinstance(route, tuple) and route[0] is known else None
+
+    def known(self, token: str) -> Thing:
+        """The class or function of a token; raises `LookupError` saying why there is none."""
+        thing = self.things.get(token)
+        if thing is None:
+            raise LookupError(self.broken.get(token, f"no definition of '{token}' has arrived"))
+        return thing
+
+    def by_name(self, thing: Any) -> Any:
+        """How something that workers can import is pickled; None for what must go another way.
+
+        Anything with a module and a qualified name may be asked for, not only classes and functions.
+        """
+        module, name = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
+        name = name or getattr(thing, "__name__", None)
+        if isinstance(module, str) and isinstance(name, str) and self.importable(module):
+            found = _find(sys.modules.get(module), name)
+            if found is thing:
+                return NotImplemented
+            # `@task` leaves the function alone and takes its name: what is found there is the task.
+            if getattr(found, "fn", None) is thing:
+                return _task_fn, (module, name)
+        if isinstance(thing, type) and not thing.__flags__ & _HEAP_TYPE:
+            place = _IN_TYPES.get(id(thing))
+            return NotImplemented if place is None else (getattr, (types, place))
+        return None
+
+    def importable(self, module: str) -> bool:
+        """Whether workers can import the module of that name and get the same."""
+        found = self._importable.get(module)
+        if found is None:
+            # Asking costs a look at the disk.
+            found = self._importable[module] = _importable(module)
+        return found
+
+    def where(self, space: dict[str, Any]) -> str:
+        """The name of the importable module with these globals, else a token for them."""
+        name = space.get("__name__")
+        module = sys.modules.get(name) if isinstance(name, str) else None
+        if isinstance(name, str) and getattr(module, "__dict__", None) is space and self.importable(name):
+            return name
+        token = self._space_tokens.get(id(space))
+        if token is None:
+            token = self._space_tokens[id(space)] = self.token()
+            self._spaces[token] = space
+            self._at_home.add(token)
+        return token
+
+    def space(self, where: str) -> dict[str, object]:
+        """The globals for a place that `where` named, here or at the other end."""
+        # A token has a colon, a module name has none.
+        if ":" not in where:
+            return vars(import_module(where))
+        space = self._spaces.get(where)
+        if space is None:
+            space = self._spaces[where] = {"__builtins__": builtins}
+            self._space_tokens[id(space)] = where
+        return space
+
+    def add_globals(self, space: dict[str, object], values: dict[str, object]) -> None:
+        """Give a namespace the values it has not got; the user's own modules stay as they are."""
+        if self._space_tokens.get(id(space)) not in self._at_home:
+            for name, value in values.items():
+                space.setdefault(name, value)
+
+
+class _ActiveRegistry(threading.local):
+    registry: Registry
+
+
+_here = _ActiveRegistry()
+
+
+def here() -> Registry:
+    """The registry that is `active` in this thread."""
+    return _here.registry
+
+
+class active:
+    """While loading, tokens mean what this registry says. Nests: user code that loads may start a run of its own."""
+
+    __slots__ = ("_before", "_registry")
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def __enter__(self) -> None:
+        self._before = getattr(_here, "registry", None)
+        _here.registry = self._registry
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is None:
+            del _here.registry
+        else:
+            _here.registry = self._before
+
+
+def known(token: str) -> Thing:
+    """What a token means here; pickles call it."""
+    return _here.registry.known(token)
+
+
+def _task_fn(module: str, name: str) -> object:
+    return _find(import_module(module), name).fn
+
+
+def _find(found: Any, name: str) -> Any:
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+def _importable(name: str) -> bool:
+    """Whether a new process with our `sys.path` finds this very module: test runners load some under made-up names."""
+    top = name.partition(".")[0]
+    if top == _OURS:
+        return name in sys.modules
+    module = sys.modules.get(top)
+    # Inside its package a module may be made at run time; who imports the package makes it too.
+    if module is None or name not in sys.modules or top in ("__main__", "__mp_main__"):
+        return False
+    for finder in sys.meta_path:
+        spec = finder.find_spec(top, None)
+        if spec is None:
+            continue
+        if spec.has_location:
+            return _same_file(spec.origin, getattr(module, "__file__", None))
+        # A namespace package is its folders; what is built in or frozen has neither.
+        folders = spec.submodule_search_locations
+        return (
+            folders is None or spec.origin is not None or not set(folders).isdisjoint(getattr(module, "__path__", ()))
+        )
+    return False
+
+
+def _same_file(one: str | None, other: str | None) -> bool:
+    return one is not None and other is not None and os.path.realpath(one) == os.path.realpath(other)

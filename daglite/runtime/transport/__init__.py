@@ -1,0 +1,1 @@
+"""Bytes between processes: frames on sockets, shared memory, forwarded log records."""
