@@ -89,7 +89,7 @@ def inline_shape(stage: StreamStage) -> LoopShape:
     """The shape of the last segment of a stream whose items stay in the coordinator up to the ending."""
     links = stage.last.links
     saves = tuple(bool(link.saves) for link in links)
-    end: Literal["fold", "each"] = "fold" if stage.ending == "reduce" else "each"
+    end: Literal["fold", "each"] = "fold" if stage.sink == "reduce" else "each"
     first, ends, skips = _saves_items(stage, stage.last), stage.most is not None, skips_of(links)
     return LoopShape(saves, end, first, filters=filters_of(links), ends=ends, spreads=spreading(links), skips=skips)
 

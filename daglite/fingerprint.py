@@ -106,9 +106,9 @@ def _shape(stage: Stage, leaf: _Leaf) -> tuple[object, ...]:
             end = None if stage.end is None else _step(stage.end, leaf)
             initial = None if stage.initial is None else _operand(stage.initial, leaf, "`initial`")
             most = () if stage.most is None else (stage.most,)
-            ending = (stage.ending, end, initial, stage.ordered, *_combine(stage, leaf), *most)
+            sink = (stage.sink, end, initial, stage.ordered, *_combine(stage, leaf), *most)
             finish = () if stage.finish is None else ("finish", _step(stage.finish, leaf))
-            return ("stream", source, links, *ending, *finish)
+            return ("stream", source, links, *sink, *finish)
         case _:
             assert_never(stage)
 

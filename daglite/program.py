@@ -185,7 +185,7 @@ class StreamStage:
 
     source: Step | MappedSource
     segments: tuple[Segment, ...]
-    ending: EndKind
+    sink: EndKind
     end: Step | None
     initial: Operand | None
     ordered: bool
@@ -263,7 +263,7 @@ def _within(segments: tuple[Segment, ...]) -> Iterator[Step]:
 
 def is_beside(stage: Stage) -> bool:
     """Whether a stage is a stream that another pulls, and so does not run by itself."""
-    return isinstance(stage, StreamStage) and stage.ending == "beside"
+    return isinstance(stage, StreamStage) and stage.sink == "beside"
 
 
 def operands(stage: Stage) -> list[Operand]:

@@ -86,7 +86,7 @@ def rows(name: str, cluster: Cluster) -> Iterator[str]:
         shown = f"{room:,}" if room else "512 for each"
         yield (
             f"| {name} | {cluster.workers:,} | {1000 * cluster.item:g} ms | {shown} | {n / told.seconds:,.0f} "
-            f"| {told.used(cluster):.0%} | {n / told.chunks:,.0f} | {told.most_items:,} |"
+            f"| {told.used(cluster):.0%} | {n / told.work_items:,.0f} | {told.most_items:,} |"
         )
 
 

@@ -69,7 +69,7 @@ class Told:
 
     seconds: float = 0.0
     busy: float = 0.0
-    chunks: int = 0
+    work_items: int = 0
     deaths: int = 0
     most_items: int = 0
     most_bytes: int = 0
@@ -89,7 +89,7 @@ class _Event(NamedTuple):
     # "begin", "done" or "died" at a worker; "back": the worker is there again; "answer": a reply arrives.
     kind: str
     worker: int
-    reply: WorkResult | None
+    work_result: WorkResult | None
 
 
 @dataclass
@@ -110,7 +110,7 @@ class _Session:
         self._cluster, self._told = cluster, told
         self.workers = cluster.workers
         aim = max(CLUSTER_AIM, 2 * cluster.workers / cluster.rate)
-        self.pace = BatchPolicy(aim, aim / 8, 8 * 1024 * 1024, 1024 * 1024)
+        self.batch_policy = BatchPolicy(aim, aim / 8, 8 * 1024 * 1024, 1024 * 1024)
         self.codec = Codec("sim")
         self._random = random.Random(cluster.seed)
         self._numbers, self._order = count(), count()
@@ -131,8 +131,8 @@ class _Session:
     def _now(self) -> float:
         return time.perf_counter() - self._began + self._skipped
 
-    def _at(self, at: float, kind: str, worker: int, reply: WorkResult | None = None) -> None:
-        heapq.heappush(self._events, _Event(at, next(self._order), kind, worker, reply))
+    def _at(self, at: float, kind: str, worker: int, work_result: WorkResult | None = None) -> None:
+        heapq.heappush(self._events, _Event(at, next(self._order), kind, worker, work_result))
 
     def resumes(self, function: Function) -> bool:
         return False
@@ -153,16 +153,16 @@ class _Session:
     def most(self) -> None:
         return None
 
-    def submit(self, chunk: WorkItem) -> None:
+    def submit(self, work_item: WorkItem) -> None:
         self._skipped += self._cluster.client
         load, number = self._lightest()
         heapq.heappush(self._heap, (load + 1, number))
         worker, now = self._crew[number], self._now()
-        worker.queue.append(chunk)
+        worker.queue.append(work_item)
         self._free -= 1
         self._idle -= load == 0
-        self._items += chunk.items
-        self._bytes += self.codec.measure(chunk.segments)
+        self._items += work_item.items
+        self._bytes += self.codec.measure(work_item.segments)
         told = self._told
         told.most_items, told.most_bytes = max(told.most_items, self._items), max(told.most_bytes, self._bytes)
         self._scheduler_free = max(self._scheduler_free, now) + self._cluster.scheduler
@@ -178,24 +178,24 @@ class _Session:
     def flush(self) -> None: ...
 
     def ready(self, timeout: float | None) -> Sequence[WorkResult]:
-        replies: list[WorkResult] = []
+        work_results: list[WorkResult] = []
         until = float("inf") if timeout is None else self._now() + timeout
         while self._events:
             at, now = self._events[0].at, self._now()
             if at > now:
                 # With nothing under way the loop looks again and again until a worker is back: that is a wait as well.
-                if replies or (at > until and any([each.kind != "back" for each in self._events])):
+                if work_results or (at > until and any([each.kind != "back" for each in self._events])):
                     break
                 self._skipped += at - now
             event = heapq.heappop(self._events)
             if event.kind == "answer":
-                assert event.reply is not None
-                replies.append(event.reply)
+                assert event.work_result is not None
+                work_results.append(event.work_result)
             else:
                 self._happened(event)
-        if not replies and timeout:
+        if not work_results and timeout:
             self._skipped += max(0.0, until - self._now())
-        return replies
+        return work_results
 
     def _happened(self, event: _Event) -> None:
         worker = self._crew[event.worker]
@@ -209,9 +209,9 @@ class _Session:
                 heapq.heappush(self._heap, (0, event.worker))
             case "done":
                 worker.working = False
-                assert event.reply is not None
+                assert event.work_result is not None
                 self._left(event.worker)
-                self._answer(event.at, event.reply)
+                self._answer(event.at, event.work_result)
                 self._begin(event.at, event.worker)
             case _:
                 self._die(event.at, event.worker)
@@ -220,59 +220,61 @@ class _Session:
         worker, cluster = self._crew[number], self._cluster
         if worker.working or worker.down or not worker.queue:
             return
-        chunk = worker.queue[0]
-        slow = sum(self._random.random() < cluster.stragglers for _ in range(chunk.items)) if cluster.stragglers else 0
-        seconds = cluster.worker + cluster.item * (chunk.items + slow * (cluster.slow - 1))
-        seconds += cluster.merge * len(chunk.parts)
+        work_item = worker.queue[0]
+        slow = (
+            sum(self._random.random() < cluster.stragglers for _ in range(work_item.items)) if cluster.stragglers else 0
+        )
+        seconds = cluster.worker + cluster.item * (work_item.items + slow * (cluster.slow - 1))
+        seconds += cluster.merge * len(work_item.parts)
         worker.working = True
         left = self._random.expovariate(1 / cluster.life) if cluster.life else float("inf")
         if left < seconds:
             self._at(at + left, "died", number)
             return
         self._told.busy += seconds - cluster.worker
-        self._at(at + seconds, "done", number, self._done(chunk, number, seconds))
+        self._at(at + seconds, "done", number, self._done(work_item, number, seconds))
 
-    def _done(self, chunk: WorkItem, number: int, seconds: float) -> WorkResult:
+    def _done(self, work_item: WorkItem, number: int, seconds: float) -> WorkResult:
         """What a worker answers. A task gives its item, so that what was sent comes back; folds are done."""
         began = time.perf_counter()
-        reply = WorkResult(chunk.seq, "done", chunk.items, -1, seconds, chunk.segments, number + 1)
-        if chunk.kind == "combine":
-            reply = self._combined(chunk, number, reply)
-        elif self._chains[chunk.program].folds:
-            run = BatchRun(self._chains[chunk.program], self.codec, chunk.first)
-            error = run.go(*self.codec.unpack(chunk.segments))
+        work_result = WorkResult(work_item.seq, "done", work_item.items, -1, seconds, work_item.segments, number + 1)
+        if work_item.kind == "combine":
+            work_result = self._combined(work_item, number, work_result)
+        elif self._chains[work_item.program].folds:
+            run = BatchRun(self._chains[work_item.program], self.codec, work_item.first)
+            error = run.go(*self.codec.unpack(work_item.segments))
             assert error is None, error
-            reply = self._kept(chunk, number, run.cells, reply)
+            work_result = self._kept(work_item, number, run.cells, work_result)
         self._skipped -= time.perf_counter() - began
-        return reply
+        return work_result
 
-    def _combined(self, chunk: WorkItem, number: int, reply: WorkResult) -> WorkResult:
-        missing = [place for place, part in enumerate(chunk.parts) if part.ticket not in self._held]
+    def _combined(self, work_item: WorkItem, number: int, work_result: WorkResult) -> WorkResult:
+        missing = [place for place, part in enumerate(work_item.parts) if part.ticket not in self._held]
         if missing:
-            return WorkResult(chunk.seq, "lost", started=False, missing=missing)
+            return WorkResult(work_item.seq, "lost", started=False, missing=missing)
         self._told.merges += 1
-        self._told.roots += chunk.keep is None
-        (call, _, _), *_ = self._chains[chunk.program].calls
-        value, *others = [self.codec.restore(self._held.pop(part.ticket)[1]) for part in chunk.parts]
+        self._told.roots += work_item.keep is None
+        (call, _, _), *_ = self._chains[work_item.program].calls
+        value, *others = [self.codec.restore(self._held.pop(part.ticket)[1]) for part in work_item.parts]
         for other in others:
             value = call((value, other))
-        return self._kept(chunk, number, [self.codec.capture(value)], reply)
+        return self._kept(work_item, number, [self.codec.capture(value)], work_result)
 
-    def _kept(self, chunk: WorkItem, number: int, cells: list[object], reply: WorkResult) -> WorkResult:
+    def _kept(self, work_item: WorkItem, number: int, cells: list[object], work_result: WorkResult) -> WorkResult:
         """The last of the cells is a part, which may stay."""
         nbytes = self.codec.size(cells[-1])
-        if chunk.keep is None or nbytes < chunk.keep:
-            return reply._replace(segments=self.codec.pack(cells))
-        self._held[chunk.seq] = (number, cells.pop())
+        if work_item.keep is None or nbytes < work_item.keep:
+            return work_result._replace(segments=self.codec.pack(cells))
+        self._held[work_item.seq] = (number, cells.pop())
         self._told.most_held = max(self._told.most_held, len(self._held))
-        return reply._replace(segments=self.codec.pack(cells), held=PartialRef(chunk.seq, nbytes))
+        return work_result._replace(segments=self.codec.pack(cells), held=PartialRef(work_item.seq, nbytes))
 
     def _left(self, number: int) -> None:
         """The first chunk of a worker is over."""
         worker = self._crew[number]
-        chunk = worker.queue.popleft()
-        self._items -= chunk.items
-        self._bytes -= self.codec.measure(chunk.segments)
+        work_item = worker.queue.popleft()
+        self._items -= work_item.items
+        self._bytes -= self.codec.measure(work_item.segments)
         if not worker.down:
             self._free += 1
             self._idle += not worker.queue
@@ -285,15 +287,15 @@ class _Session:
         worker.down, worker.working = True, False
         self._held = {ticket: held for ticket, held in self._held.items() if held[0] != number}
         while worker.queue:
-            chunk = worker.queue[0]
+            work_item = worker.queue[0]
             self._left(number)
-            missing = [place for place, part in enumerate(chunk.parts) if part.ticket not in self._held]
-            self._answer(at, WorkResult(chunk.seq, "lost", worker=number + 1, missing=missing))
+            missing = [place for place, part in enumerate(work_item.parts) if part.ticket not in self._held]
+            self._answer(at, WorkResult(work_item.seq, "lost", worker=number + 1, missing=missing))
         self._at(at + self._cluster.restart, "back", number)
 
-    def _answer(self, at: float, reply: WorkResult) -> None:
-        self._told.chunks += 1
-        self._at(at + self._cluster.way, "answer", 0, reply)
+    def _answer(self, at: float, work_result: WorkResult) -> None:
+        self._told.work_items += 1
+        self._at(at + self._cluster.way, "answer", 0, work_result)
 
     def wake(self) -> None: ...
 
@@ -301,10 +303,10 @@ class _Session:
 
     def alert(self, other: Engine | None) -> None: ...
 
-    def patience(self, timeout: float | None) -> float | None:
+    def poll_timeout(self, timeout: float | None) -> float | None:
         return timeout
 
-    def listen(self, hear: WorkerListener | None) -> None: ...
+    def listen(self, listener: WorkerListener | None) -> None: ...
 
     def abandon(self) -> None:
         self._events.clear()

@@ -57,7 +57,7 @@ def _check_streams(node: Node) -> None:
                     raise ParameterError(
                         f"{node_text(node)}: '{binding.name}' is an `.iter()` stream, the only mapped parameter allowed"
                     )
-        case CompositeMapTaskNode(links=(), ending=None):
+        case CompositeMapTaskNode(links=(), sink=None):
             raise TaskError(f"{node_text(node)} does nothing with its items; please report this")
 
 
@@ -97,7 +97,7 @@ def _saves_of(node: Node) -> Iterator[tuple[Save, Call, tuple[str, ...]]]:
                 yield from ((save, node.source.call, ()) for save in node.source.saves)
             for link in node.links:
                 yield from ((save, link.call, items_of(link)) for save in link.saves)
-            match node.ending:
+            match node.sink:
                 case Fold() as fold:
                     yield from ((save, fold.call, (fold.accumulator, fold.item)) for save in fold.saves)
                 case Join() as join:

@@ -106,10 +106,10 @@ class _Lowering:
                 return node.call.function.returns
             case CompositeTaskNode():
                 return node.links[-1].call.function.returns
-            case CompositeMapTaskNode(ending=Fold(finish=Call())):
+            case CompositeMapTaskNode(sink=Fold(finish=Call())):
                 return after(node.links, self._type_before(node), self._items)
-            case CompositeMapTaskNode(ending=Join() | Fold() as ending):
-                return ending.call.function.returns
+            case CompositeMapTaskNode(sink=Join() | Fold() as sink):
+                return sink.call.function.returns
             case CompositeMapTaskNode():
                 return after(node.links, self._type_before(node), self._items)
             case SaveNode():
@@ -186,14 +186,14 @@ class _Lowering:
             before, name = after(head, before, self._items), ""
         segments = self._segments(name, parts, before)
         gives = after(parts, before, self._items)
-        return replace(self._stream(source, segments, "", node.ending or Collect(), gives), most=node.most)
+        return replace(self._stream(source, segments, "", node.sink or Collect(), gives), most=node.most)
 
     def _stream(
         self,
         source: Step | MappedSource,
         segments: tuple[Segment, ...],
         node: str | None,
-        ending: Ending,
+        sink: Ending,
         gives: str = "?",
     ) -> StreamStage:
         kind: EndKind
@@ -202,21 +202,21 @@ class _Lowering:
         ordered = True
         combine: CombineStep | None = None
         finish: Step | None = None
-        match ending:
+        match sink:
             case Collect():
                 kind = "collect"
             case PulledEnding():
                 kind = "beside"
             case Join():
-                kind, end = "join", self._step(node or "", ending.call, (ending.item,), ending.saves)
+                kind, end = "join", self._step(node or "", sink.call, (sink.item,), sink.saves)
             case Fold():
-                kind, ordered, initial = "reduce", ending.ordered, self._operand(ending.initial)
-                call = ending.call
-                if ending.finish is not None:
+                kind, ordered, initial = "reduce", sink.ordered, self._operand(sink.initial)
+                call = sink.call
+                if sink.finish is not None:
                     # The value is of the type of the items, whatever the accumulator is.
                     call = replace(call, function=replace(call.function, result=gives))
-                end = self._step(node or "", call, (ending.accumulator, ending.item), ending.saves)
-                finish = self._finish(ending, end.number)
+                end = self._step(node or "", call, (sink.accumulator, sink.item), sink.saves)
+                finish = self._finish(sink, end.number)
                 # A list lies in the coordinator already: there it is folded, too. So is what a filter lets pass:
                 # answers then tell item by item what came of it, and a part has no items.
                 links = segments[-1].links
@@ -225,10 +225,10 @@ class _Lowering:
                     or any(link.drops for link in links)
                     or any(link.function.here or link.function.loops for link in links)
                 )
-                here = here or (not links and ending.combine is not None and ending.combine.named)
-                combine = self._combine(ending, end.number, "coordinator" if here else "workers")
+                here = here or (not links and sink.combine is not None and sink.combine.named)
+                combine = self._combine(sink, end.number, "coordinator" if here else "workers")
             case _:
-                assert_never(ending)
+                assert_never(sink)
         stage = StreamStage(source, segments, kind, end, initial, ordered, self.limits, combine)
         return stage if finish is None else replace(stage, finish=finish)
 
@@ -327,7 +327,7 @@ def _pulled_before(parts: list[Link | OperationLink]) -> Iterator[int]:
     for at, part in enumerate(parts):
         if isinstance(part, Link):
             behind = behind or not part.call.function.here
-        elif isinstance(part.other, CompositeMapTaskNode) and isinstance(part.other.ending, PulledEnding):
+        elif isinstance(part.other, CompositeMapTaskNode) and isinstance(part.other.sink, PulledEnding):
             if behind:
                 yield at - start
                 start = at
@@ -357,7 +357,7 @@ def _remarks(root: Node) -> tuple[str, ...]:
     readers = consumers(root)
     found = []
     for node, count in readers.items():
-        if isinstance(node, CompositeMapTaskNode) and isinstance(node.ending, Collect) and count:
+        if isinstance(node, CompositeMapTaskNode) and isinstance(node.sink, Collect) and count:
             reason = f"shared by {count}" if count > 1 else "needed as a list"
             found.append(f"{node_text(node)}: {reason}, materialised")
         if isinstance(node, CompositeMapTaskNode):

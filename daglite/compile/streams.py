@@ -37,7 +37,7 @@ def open_stream(node: Node) -> CompositeMapTaskNode | None:
             return CompositeMapTaskNode(source, (_link(node),), None, node.most)
         case OperationNode():
             return CompositeMapTaskNode(Mapped((Binding("items", node.source),), "zip"), parts_of(node), None)
-        case CompositeMapTaskNode(ending=None):
+        case CompositeMapTaskNode(sink=None):
             return node
         case _:
             return None

@@ -123,7 +123,7 @@ def _names(stage: StreamStage, segment: Segment, shape: LoopShape, *, away: bool
             yield "mark", "says of an item how many values are sent back for it"
     elif shape.end == "fold" and stage.end is not None:
         yield "end", f"{stage.end.function.name} (step {stage.end.number}), whose value so far is value"
-    elif stage.ending == "beside":
+    elif stage.sink == "beside":
         yield "end", "hands one result to the zip that pulls it"
     elif shape.end != "yield":
         yield "end", "takes one result into the list"

@@ -220,7 +220,7 @@ class _StageRows:
                 joined = True
         if stage.end is not None:
             verb, limits = "join", []
-            if stage.ending == "reduce":
+            if stage.sink == "reduce":
                 verb, limits = "reduce", ["ordered" if stage.ordered else "unordered", *_combined(stage)]
             place: Place = "workers" if stage.folds_on_workers else "coordinator"
             yield self._row(stage.end, joined, place, verb, f"-> {stage.end.function.returns}", limits, stage)

@@ -272,7 +272,7 @@ class CompositeMapTaskNode(_ReprNode):
 
     source: IterNode | Mapped
     links: Sequence[Link | OperationLink]
-    ending: Ending | None
+    sink: Ending | None
     most: int | None = None
 
 

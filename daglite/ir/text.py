@@ -55,7 +55,7 @@ def node_text(node: Node) -> str:
         case CompositeMapTaskNode():
             names = [_link(link) for link in node.links]
             first = [f"iter {node.source.call.function.name}"] if isinstance(node.source, IterNode) else ["mapped"]
-            return _chain([*first, *names, *_ending_text(node.ending)])
+            return _chain([*first, *names, *_ending_text(node.sink)])
         case _:
             assert_never(node)
 
@@ -72,8 +72,8 @@ def _operation(of: OperationLink | OperationNode) -> str:
     return " ".join([of.kind, *told])
 
 
-def _ending_text(ending: Ending | None) -> list[str]:
-    match ending:
+def _ending_text(sink: Ending | None) -> list[str]:
+    match sink:
         case None:
             return []
         case Collect():
@@ -81,11 +81,11 @@ def _ending_text(ending: Ending | None) -> list[str]:
         case PulledEnding():
             return ["beside"]
         case Join():
-            return [f"join {ending.call.function.name}"]
+            return [f"join {sink.call.function.name}"]
         case Fold():
-            return [f"reduce {ending.call.function.name}"]
+            return [f"reduce {sink.call.function.name}"]
         case _:
-            assert_never(ending)
+            assert_never(sink)
 
 
 def _chain(parts: list[str]) -> str:

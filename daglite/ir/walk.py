@@ -53,7 +53,7 @@ _READS: dict[type, tuple[str, ...]] = {
     SaveNode: ("source",),
     TakeNode: ("source",),
     OperationNode: ("source", "call", "other"),
-    CompositeMapTaskNode: ("source", "links", "ending"),
+    CompositeMapTaskNode: ("source", "links", "sink"),
     CompositeTaskNode: ("first", "links"),
     Binding: ("argument",),
     Call: ("fixed", "bound"),

@@ -153,7 +153,7 @@ def _kinds(stage: StreamStage) -> dict[int, PartKind | None]:
     found |= {operation.step.number: "operation" for operation in stage.operations}
     if isinstance(stage.source, Step):
         found[stage.source.number] = "source"
-    if stage.end is not None and stage.ending == "reduce":
+    if stage.end is not None and stage.sink == "reduce":
         found[stage.end.number] = None if stage.folds_on_workers else "fold"
     return found
 

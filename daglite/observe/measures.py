@@ -308,7 +308,7 @@ class _StepRow:
             return self._row(position, "coordinator", None, out, None, sent, busy, idle, blocked)
         if self.step is not planned.end:
             return self._within(planned, position, shipped)
-        if planned.ending == "join":
+        if planned.sink == "join":
             # It gets all of them at once.
             came = end.arrived + max(0, stage.calls - clock.begun)
             return self._row(position, "coordinator", came, clock.returned, None, None, clock.seconds, None, None)

@@ -121,7 +121,7 @@ class Timeline:
                 return line + self._count(event.stage, event.at, event.items)
             case Delivered():
                 began = event.at - event.seconds
-                line = self._slice(COORDINATOR, "ending", event.stage, began, event.seconds, event.items)
+                line = self._slice(COORDINATOR, "sink", event.stage, began, event.seconds, event.items)
                 # Items are counted up to where they leave the first segment: behind it they are others.
                 return line if event.segment else line + self._count(event.stage, event.at, -event.items)
             case PartialsMerged():
@@ -292,8 +292,8 @@ def _part(stage: Stage, cat: str) -> str:
                 return stage.source.function.name if isinstance(stage.source, Step) else "mapped arguments"
             if cat == "merge" and stage.combine is not None:
                 return stage.combine.step.function.name
-            if cat == "ending":
-                return stage.end.function.name if stage.end is not None and stage.ending == "reduce" else "collect"
+            if cat == "sink":
+                return stage.end.function.name if stage.end is not None and stage.sink == "reduce" else "collect"
             return _joined([link.function.name for link in stage.links]) or _label(stage)
 
 

@@ -15,7 +15,7 @@ from benchmarks.simulated.__main__ import DASK, RAY, once, plan_of, same, total
 from benchmarks.simulated.engine import Cluster, Simulated
 from daglite import task
 from daglite.options import Limits
-from daglite.runtime.dataflow import tree_reduce as gathering
+from daglite.runtime.dataflow import tree_reduce as tree_reducer
 from daglite.runtime.dataflow.flow_control import FlowControl
 from daglite.runtime.scheduler import build_stages as routing
 from daglite.scaling import EngineCost, ItemLoad, most_workers
@@ -71,8 +71,8 @@ def test_parts_that_stay_with_workers_are_folded_in_order(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(routing, "FlowControl", Seen)
-        patch.setattr(gathering, "LEAST", least)
-        patch.setattr(gathering, "HOME", 0)
+        patch.setattr(tree_reducer, "LEAST", least)
+        patch.setattr(tree_reducer, "HOME", 0)
         plan = daglite.compile(fold, helper_thread=False, max_batch_size=batch)
         assert plan.run(runtime=simulated, worker_retries=100) == [-1, *range(n)]
     told = simulated.told
@@ -91,8 +91,8 @@ def test_only_roots_come_home() -> None:
     simulated = Simulated(replace(DASK, workers=10, item=0.05))
     fold = same.map(x=range(4000)).reduce(noted, initial=[], combine=joined)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gathering, "LEAST", 0)
-        patch.setattr(gathering, "HOME", 0)
+        patch.setattr(tree_reducer, "LEAST", 0)
+        patch.setattr(tree_reducer, "HOME", 0)
         assert daglite.compile(fold, helper_thread=False, max_batch_size=1).run(runtime=simulated) == [*range(4000)]
     told = simulated.told
     # A root for four parts of each worker.
@@ -101,8 +101,8 @@ def test_only_roots_come_home() -> None:
 
 
 def test_parts_do_not_pile_up_where_putting_them_together_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gathering, "LEAST", 0)
-    monkeypatch.setattr(gathering, "HOME", 0)
+    monkeypatch.setattr(tree_reducer, "LEAST", 0)
+    monkeypatch.setattr(tree_reducer, "HOME", 0)
     simulated = Simulated(replace(DASK, workers=8, item=0.001, merge=1.0))
     fold = same.map(x=range(3000)).reduce(noted, initial=[], combine=joined)
     assert daglite.compile(fold, helper_thread=False, max_batch_size=1).run(runtime=simulated) == [*range(3000)]
@@ -125,15 +125,15 @@ def test_a_second_of_waiting_takes_no_second() -> None:
 def test_an_engine_that_is_too_narrow_bounds_the_chunks_a_second() -> None:
     narrow = replace(IDEAL, workers=50, item=0.1, scheduler=0.02)
     told = once(narrow, 1000).told
-    assert told.chunks / told.seconds <= 1 / 0.02 * 1.01
+    assert told.work_items / told.seconds <= 1 / 0.02 * 1.01
     # It is answered with larger batches, as far as the window lets them.
-    assert 1000 / told.chunks > 5
+    assert 1000 / told.work_items > 5
 
 
 def test_more_room_makes_larger_batches_where_many_workers_have_little_to_do() -> None:
     many = replace(DASK, workers=300, item=0.0005)
     narrow, roomy = once(many, 300_000).told, once(many, 300_000, roomy=4 * 300 * 1700).told
-    assert 300_000 / roomy.chunks > 300_000 / narrow.chunks
+    assert 300_000 / roomy.work_items > 300_000 / narrow.work_items
     assert narrow.most_items <= 512 * 300
 
 

@@ -98,7 +98,7 @@ def test_stages_of_an_optimised_stream() -> None:
 
     assert isinstance(stage, StreamStage)
     assert isinstance(stage.source, Step)
-    assert (stage.source.node, stage.links[0].node, stage.ending) == ("CompositeMapTaskNode", "", "reduce")
+    assert (stage.source.node, stage.links[0].node, stage.sink) == ("CompositeMapTaskNode", "", "reduce")
     assert stage.end is not None
     assert stage.end.items == ("acc", "item")
     assert isinstance(stage.initial, Constant)
@@ -112,10 +112,10 @@ def test_stages_of_a_plain_stream() -> None:
     assert source.streamed
     assert isinstance(mapped, StreamStage)
     assert isinstance(mapped.source, MappedSource)
-    assert (mapped.source.sources, mapped.ending) == ((("x", StageResult(0)),), "collect")
+    assert (mapped.source.sources, mapped.sink) == ((("x", StageResult(0)),), "collect")
     assert isinstance(folded, StreamStage)
     assert isinstance(folded.source, MappedSource)
-    assert (folded.source.sources, folded.links, folded.ending) == ((("items", StageResult(1)),), (), "reduce")
+    assert (folded.source.sources, folded.links, folded.sink) == ((("items", StageResult(1)),), (), "reduce")
 
 
 def test_direct_call_of_a_generator_is_materialised() -> None:
@@ -315,8 +315,8 @@ def test_plain_plan_has_a_stage_for_each_operation() -> None:
     ("stream", "place"), [(rows.iter(n=2), "coordinator"), (rows.iter(n=2).then(double), "workers")]
 )
 def test_items_do_not_travel_to_be_counted(stream: Items[int], place: str) -> None:
-    for ending in (stream.count(), stream.sum(), stream.max()):
-        (stage,) = compile(ending).program.stages
+    for sink in (stream.count(), stream.sum(), stream.max()):
+        (stage,) = compile(sink).program.stages
         assert isinstance(stage, StreamStage)
         assert stage.combine is not None
         assert stage.combine.place == place

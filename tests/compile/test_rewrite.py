@@ -123,8 +123,8 @@ def test_rules_that_undo_each_other_are_stopped() -> None:
         return stream_collect(node, readers)
 
     def back(node: Node, readers: Readers) -> Node | None:
-        if isinstance(node, CompositeMapTaskNode) and node.ending is not None:
-            return replace(node, ending=None)
+        if isinstance(node, CompositeMapTaskNode) and node.sink is not None:
+            return replace(node, sink=None)
         return None
 
     with pytest.raises(TaskError, match=r"^rules 'there', 'back' do not come to rest"):

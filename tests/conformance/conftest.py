@@ -13,7 +13,7 @@ import pytest
 
 from daglite.options import Runtime
 from daglite.runtime import Dask, Inline, Processes, Ray, Threads
-from daglite.runtime.dataflow import tree_reduce as gathering
+from daglite.runtime.dataflow import tree_reduce as tree_reducer
 from tests.conformance.commands import dask_by_command
 from tests.runtime.auto.choosing import at
 
@@ -125,4 +125,4 @@ def cluster(request: pytest.FixtureRequest, engines: Engines) -> Runtime:
 @pytest.fixture
 def parts_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of some size stay with their workers, though these are few."""
-    monkeypatch.setattr(gathering, "HOME", 0)
+    monkeypatch.setattr(tree_reducer, "HOME", 0)

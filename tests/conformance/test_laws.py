@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 import daglite
 from daglite import task
 from daglite.options import Runtime
-from daglite.runtime.dataflow import tree_reduce as gathering
+from daglite.runtime.dataflow import tree_reduce as tree_reducer
 from tests.laws.describe import Graph
 from tests.laws.draw import graphs
 from tests.laws.test_runs import COMPILING, IN_PARTS, in_order
@@ -55,7 +55,7 @@ def test_law_15_a_fold_in_parts_is_the_fold(
     plan = daglite.compile(stream, **compiling)  # type: ignore[arg-type]  # names and values that `compile` knows
     with pytest.MonkeyPatch.context() as patch:
         if stays:
-            patch.setattr(gathering, "LEAST", 0)
-            patch.setattr(gathering, "HOME", 0)
+            patch.setattr(tree_reducer, "LEAST", 0)
+            patch.setattr(tree_reducer, "HOME", 0)
         found = plan.run(runtime=engine)
     assert found == functools.reduce(fold, range(n), type(initial)(initial))

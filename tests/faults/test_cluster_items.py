@@ -13,7 +13,7 @@ import pytest
 from daglite import DatasetStore, compile, task
 from daglite.exceptions import WorkerDiedError, failure_of
 from daglite.runtime import Dask
-from daglite.runtime.dataflow import tree_reduce as gathering
+from daglite.runtime.dataflow import tree_reduce as tree_reducer
 from daglite.runtime.dataflow.flow_control import FlowControl
 from tests.faults.clusters import Cluster
 from tests.faults.scripts import noted, starts
@@ -54,7 +54,7 @@ Padded = tuple[list[int], bytes]
 @pytest.fixture
 def parts_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of some size stay with their workers, though these are few."""
-    monkeypatch.setattr(gathering, "HOME", 0)
+    monkeypatch.setattr(tree_reducer, "HOME", 0)
 
 
 def listed(so_far: Padded, x: int) -> Padded:

@@ -165,7 +165,7 @@ def test_the_end_of_the_scheduler_is_told_in_bounded_time(doomed: Cluster) -> No
     killed: list[float] = []
 
     @task
-    def ending(n: int) -> Iterator[int]:
+    def sink(n: int) -> Iterator[int]:
         for number in range(n):
             if number == 20:
                 os.killpg(doomed.scheduler.pid, signal.SIGKILL)
@@ -173,7 +173,7 @@ def test_the_end_of_the_scheduler_is_told_in_bounded_time(doomed: Cluster) -> No
             yield number
 
     with pytest.raises(ExecutionError, match=r"the connection to the Dask scheduler at tcp://.* is lost"):
-        ending.iter(n=10_000).then(task(nap)).run(runtime=Dask(doomed.address))
+        sink.iter(n=10_000).then(task(nap)).run(runtime=Dask(doomed.address))
     assert time.monotonic() - killed[0] < 5
 
 

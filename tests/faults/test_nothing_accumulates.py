@@ -140,8 +140,8 @@ def grown_by(runs: Callable[[], None]) -> int:
 
 def test_runs_of_all_endings_leave_nothing(crew: RuntimeName, tmp_path: Path, nothing_left: None) -> None:
     def run(times: int) -> None:
-        for ending in islice(cycle(ENDINGS[crew]), times):
-            ending(str(tmp_path), crew)
+        for sink in islice(cycle(ENDINGS[crew]), times):
+            sink(str(tmp_path), crew)
 
     run(len(ENDINGS[crew]))
     assert grown_by(lambda: run(RUNS)) < 8 * MIB

@@ -30,7 +30,7 @@ MANY = settings(max_examples=EXAMPLES)
 FEW = settings(max_examples=max(10, EXAMPLES // 3))
 COMPILING = st.fixed_dictionaries(
     {"optimize": st.booleans()},
-    optional={"window": st.integers(1, 6), "batch": st.integers(1, 4), "helper_thread": st.booleans()},
+    optional={"max_in_flight": st.integers(1, 6), "max_batch_size": st.integers(1, 4), "helper_thread": st.booleans()},
 )
 WORKERS = st.integers(1, 3)
 # After so many items, those of each leg of a stream counted.

@@ -48,7 +48,7 @@ def test_a_trace_is_one_of_the_format(runtime: RuntimeName, tmp_path: Path) -> N
     events = trace["traceEvents"]
     assert {event["pid"] for event in events} == {os.getpid()}
     assert {event["ph"] for event in events} - {"C"} == {"M", "X", "b", "e", "i"}
-    assert {event["cat"] for event in events if event["ph"] == "X"} <= {"source", "task", "ending", "wait"}
+    assert {event["cat"] for event in events if event["ph"] == "X"} <= {"source", "task", "sink", "wait"}
     (end,) = [event["ts"] for event in events if event["name"] == "end"]
     # 60 items of 2 ms, on two workers at most.
     assert 60_000 < end <= most
@@ -157,7 +157,7 @@ def test_every_batch_is_in_its_lane(crew: RuntimeName, tmp_path: Path) -> None:
     assert sum(event["args"]["items"] for worker in workers for event in lanes[worker]) == 60
     assert {event["name"] for worker in workers for event in lanes[worker]} == {"square -> sleepy"}
     assert sum(event["args"]["items"] for event in lanes[SOURCE]) == 60
-    assert sum(event["args"]["items"] for event in lanes[COORDINATOR] if event["cat"] == "ending") == 60
+    assert sum(event["args"]["items"] for event in lanes[COORDINATOR] if event["cat"] == "sink") == 60
     # A worker does one batch at a time, and says itself when.
     for events in lanes.values():
         events.sort(key=lambda event: event["ts"])

@@ -15,7 +15,7 @@ import ray
 from daglite import compile, task
 from daglite.exceptions import ExecutionError, ParameterError, WorkerDiedError, failure_of
 from daglite.runtime import Ray
-from daglite.runtime.dataflow import tree_reduce as gathering
+from daglite.runtime.dataflow import tree_reduce as tree_reducer
 from daglite.runtime.engines.clusters import ray as engine
 from daglite.runtime.engines.clusters.transport import EngineLost
 from tests.faults.scripts import children_of, noted, starts
@@ -95,13 +95,13 @@ def test_a_head_that_is_silent_is_told_before_ray_ends_the_program(monkeypatch: 
     monkeypatch.setattr(engine, "_ASK", 0.01)
     monkeypatch.setattr(ray, "is_initialized", lambda: True)
     monkeypatch.setenv("RAY_gcs_rpc_server_reconnect_timeout_s", "0.4")
-    carrier = engine.RayTransport(lambda: closed.append("closed"))
+    transport = engine.RayTransport(lambda: closed.append("closed"))
     try:
-        (event,) = carrier.mail.take(20.0)
+        (event,) = transport.event_queue.take(20.0)
         assert isinstance(event, EngineLost)
         assert event.text.startswith("the head of the Ray cluster has not answered for 0.3 s")
     finally:
-        carrier.close()
+        transport.close()
         silent.set()
     assert closed == ["closed"]
 
@@ -120,11 +120,11 @@ def test_a_carrier_that_waits_for_an_answer_can_be_closed(monkeypatch: pytest.Mo
     monkeypatch.setattr(engine, "_processors", answer)
     monkeypatch.setattr(engine, "_ASK", 0.01)
     monkeypatch.setattr(ray, "is_initialized", lambda: True)
-    carrier = engine.RayTransport(lambda: None)
+    transport = engine.RayTransport(lambda: None)
     assert asked.wait(20.0)
-    carrier.close()
+    transport.close()
     silent.set()
-    assert carrier.mail.take(0.0) == []
+    assert transport.event_queue.take(0.0) == []
 
 
 def test_values_that_are_not_allowed_are_refused() -> None:
@@ -204,7 +204,7 @@ Padded = tuple[list[int], bytes]
 @pytest.fixture
 def parts_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of some size stay with their workers, though these are few."""
-    monkeypatch.setattr(gathering, "HOME", 0)
+    monkeypatch.setattr(tree_reducer, "HOME", 0)
 
 
 def listed(so_far: Padded, x: int) -> Padded:

@@ -27,7 +27,7 @@ __all__ = ["Costs", "calls_of", "costs_of"]
 class Costs(Counter[str]):
     """How often, or how many bytes.
 
-    `batches` and `replies`: messages to and from workers, `sent` and `received` what is in them. `sends`, `receives`:
+    `batches` and `work_results`: messages to and from workers, `sent` and `received` what is in them. `sends`, `receives`:
     calls of the kernel for them, `through_sockets` the bytes that these took and brought. `waits`: looks at all
     sockets, each a wake-up of the coordinator; `rings`: wake-ups of workers. `pickles`: calls of `pickle.dumps` in the
     coordinator, `largest` the bytes of the largest; `captures`: items pickled when they were yielded. `busiest`: items
@@ -73,13 +73,15 @@ def costs_of(run: Callable[[], object], patch: pytest.MonkeyPatch, *, seconds: f
             return note
 
         observe = BatchSizer.observe
-        patched.setattr(BatchSizer, "observe", lambda batcher, n, _, nbytes: observe(batcher, n, n * seconds, nbytes))
+        patched.setattr(
+            BatchSizer, "observe", lambda batch_sizer, n, _, nbytes: observe(batch_sizer, n, n * seconds, nbytes)
+        )
         around(FrameWriter, "push", pushed)
         served: Counter[int] = Counter()
 
-        def submitted(_: None, session: ProcessEngine, chunk: WorkItem) -> None:
-            (worker,) = [worker for worker in session._pool if chunk in worker.chunks]
-            served[worker.pid] += chunk.items
+        def submitted(_: None, session: ProcessEngine, work_item: WorkItem) -> None:
+            (worker,) = [worker for worker in session._pool if work_item in worker.work_items]
+            served[worker.pid] += work_item.items
             costs["busiest"] = max(served.values())
 
         around(ProcessEngine, "submit", submitted)

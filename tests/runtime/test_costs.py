@@ -72,9 +72,9 @@ def test_a_batch_costs_as_many_calls_whatever_its_size(monkeypatch: pytest.Monke
     launch, batches = Dispatcher._launch_batch, Counter[int]()
 
     def calls(n: int) -> int:
-        def launched(shipping: Dispatcher) -> None:
+        def launched(dispatcher: Dispatcher) -> None:
             batches[n] += 1
-            launch(shipping)
+            launch(dispatcher)
 
         monkeypatch.setattr(Dispatcher, "_launch_batch", launched)
         plan = daglite.compile(count.iter(n=n).then(double).reduce(add, initial=0))
@@ -179,9 +179,9 @@ def test_threads_and_processes_are_waited_for_in_one_look_at_the_sockets(monkeyp
     """One for each turn of the loop, although each engine is asked before it and behind it."""
     poll, turns = WorkerQueues.poll, list[float | None]()
 
-    def polled(boards: WorkerQueues, timeout: float | None) -> int:
+    def polled(worker_queues: WorkerQueues, timeout: float | None) -> int:
         turns.append(timeout)
-        return poll(boards, timeout)
+        return poll(worker_queues, timeout)
 
     monkeypatch.setattr(WorkerQueues, "poll", polled)
     costs = run(count.iter(n=200).then(on_threads).then(double).reduce(add, initial=0), monkeypatch)

@@ -47,7 +47,7 @@ class Case:
     items: int
     size: int
     steps: tuple[tuple[str, int, float], ...]
-    ending: str
+    sink: str
     compiling: dict[str, Any]
     running: RunOptions
     kept: bool
@@ -66,14 +66,14 @@ def drawn(rng: random.Random) -> Case:
     names = rng.choices(["shift", "scramble", "grow"], k=rng.randint(1, 4)) + ["refuse"] * (rng.random() < 0.15)
     steps = tuple((name, rng.randint(0, 2 * items), pause) for name in names)
     compiling: dict[str, Any] = {"optimize": rng.random() < 0.85, "helper_thread": rng.random() < 0.9}
-    compiling["window"] = rng.choice([None, None, 1, 4, 33])
-    compiling["batch"] = rng.choice([None, None, 1, 7])
+    compiling["max_in_flight"] = rng.choice([None, None, 1, 4, 33])
+    compiling["max_batch_size"] = rng.choice([None, None, 1, 7])
     running = RunOptions(workers=rng.randint(1, 3), start_method=rng.choice(["fork", "fork", "forkserver", "spawn"]))
     if rng.random() < 0.2:
         running["max_items_per_worker"] = rng.choice([max(1, items // 4), 100])
     size = rng.choice([0, 10, 10, 2000, 200_000 if items < 100 else 10])
-    ending = rng.choice(["collect", "reduce", "unordered", "join", "stream"])
-    return Case(rng.getrandbits(32), items, size, steps, ending, compiling, running, rng.random() < 0.3)
+    sink = rng.choice(["collect", "reduce", "unordered", "join", "stream"])
+    return Case(rng.getrandbits(32), items, size, steps, sink, compiling, running, rng.random() < 0.3)
 
 
 class Recorder:
@@ -95,13 +95,13 @@ def expected(case: Case) -> object:
             if name != "refuse":
                 value = STEPS[name](value, k)
         values.append(value)
-    match case.ending:
+    match case.sink:
         case "collect" | "stream":
             return values
         case "join":
             return len(values), values
         case _:
-            return functools.reduce(fold if case.ending == "reduce" else total, values, 1)
+            return functools.reduce(fold if case.sink == "reduce" else total, values, 1)
 
 
 def run(case: Case, marks: str) -> str | None:
@@ -118,14 +118,14 @@ def run(case: Case, marks: str) -> str | None:
     stream: Any = items.iter().save("{iteration_index}", save_store=store)
     for name, k, pause in case.steps:
         stream = stream.then(task(marked(STEPS[name], k, pause, marks), name=name))
-    if case.ending in ("reduce", "unordered"):
-        chosen = task(fold if case.ending == "reduce" else total, name="folded")
-        stream = stream.reduce(chosen, initial=1, ordered=case.ending == "reduce")
-    elif case.ending == "join":
+    if case.sink in ("reduce", "unordered"):
+        chosen = task(fold if case.sink == "reduce" else total, name="folded")
+        stream = stream.reduce(chosen, initial=1, ordered=case.sink == "reduce")
+    elif case.sink == "join":
         stream = stream.join(task(lambda values: (len(values), values), name="joined"))
     plan = compile(stream, **case.compiling)
     try:
-        result = list(plan.stream(**options(case))) if case.ending == "stream" else outcome(plan, case)
+        result = list(plan.stream(**options(case))) if case.sink == "stream" else outcome(plan, case)
     except Refused as error:
         facts = failure_of(error)
         if facts is None or facts.index != case.refused:
@@ -192,13 +192,13 @@ def leaving_nothing(report: Report, what: str) -> Iterator[None]:
 
 
 def many_runs(report: Report, runs: int, runtime: RuntimeName) -> None:
-    endings = ENDINGS[runtime]
+    sinks = ENDINGS[runtime]
     with tempfile.TemporaryDirectory() as folder:
-        for ending in endings:
-            ending(folder, runtime)
-        with leaving_nothing(report, f"{runs} runs of {len(endings)} endings on {runtime}"):
-            for ending in islice(cycle(endings), runs):
-                ending(folder, runtime)
+        for sink in sinks:
+            sink(folder, runtime)
+        with leaving_nothing(report, f"{runs} runs of {len(sinks)} endings on {runtime}"):
+            for sink in islice(cycle(sinks), runs):
+                sink(folder, runtime)
 
 
 def crashes(report: Report, times: int) -> None:

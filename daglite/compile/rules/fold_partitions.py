@@ -19,7 +19,7 @@ def fold_partitions(node: Node, readers: Readers) -> Node | None:
     a time limit, and nothing else may come in its place when it fails.
     """
     match node:
-        case CompositeMapTaskNode(ending=Fold(combine=CombineCall()), most=None, links=[Link() as rows, apart, *rest]):
+        case CompositeMapTaskNode(sink=Fold(combine=CombineCall()), most=None, links=[Link() as rows, apart, *rest]):
             site = rows.call.function.site
             if _opens(rows) and _takes_apart(apart) and all(_follows(part, site) for part in rest):
                 return replace(node, links=(replace(rows, flattens=True), *rest))

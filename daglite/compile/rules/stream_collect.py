@@ -18,4 +18,4 @@ def stream_collect(node: Node, readers: Readers) -> Node | None:
     readers ends here, once, as a list they share.
     """
     stream = open_stream(node)
-    return None if stream is None else replace(stream, ending=Collect())
+    return None if stream is None else replace(stream, sink=Collect())

@@ -20,5 +20,5 @@ def stream_join(node: Node, readers: Readers) -> Node | None:
     if isinstance(node, JoinNode) and readers(node.source) == 1 and not node.call.function.wants_worker:
         stream = open_stream(node.source)
         if stream is not None:
-            return replace(stream, ending=Join(node.call, node.item, node.saves))
+            return replace(stream, sink=Join(node.call, node.item, node.saves))
     return None

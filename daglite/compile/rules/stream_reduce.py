@@ -19,5 +19,5 @@ def stream_reduce(node: Node, readers: Readers) -> Node | None:
     if isinstance(node, ReduceNode) and readers(node.source) == 1:
         stream = open_stream(node.source)
         if stream is not None:
-            return replace(stream, ending=fold_of(node))
+            return replace(stream, sink=fold_of(node))
     return None

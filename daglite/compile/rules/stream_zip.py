@@ -56,11 +56,11 @@ def _open(other: Argument | None, readers: Readers) -> CompositeMapTaskNode | No
 
 
 def _pulled(stream: CompositeMapTaskNode) -> CompositeMapTaskNode:
-    return replace(stream, ending=PulledEnding())
+    return replace(stream, sink=PulledEnding())
 
 
 def _is_pulled(other: Argument | None) -> bool:
-    return isinstance(other, CompositeMapTaskNode) and isinstance(other.ending, PulledEnding)
+    return isinstance(other, CompositeMapTaskNode) and isinstance(other.sink, PulledEnding)
 
 
 def _depth(other: Argument | None) -> int:

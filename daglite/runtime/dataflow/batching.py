@@ -8,8 +8,8 @@ from daglite.runtime.engines.base import HERE, BatchPolicy
 _WAKE = 0.000125
 _PULL_AIM = 0.001
 # The longest wait for an answer between two pulls, in seconds; and which part of a slow source's time that may be.
-LONGEST_LULL = 0.001
-_LULL_SHARE = 1 / 40
+LONGEST_POLL_WAIT = 0.001
+_POLL_WAIT_SHARE = 1 / 40
 
 
 class BatchSizer:
@@ -21,10 +21,10 @@ class BatchSizer:
     coordinator is slower than its workers, and fewer messages are worth more than one that waits.
     """
 
-    __slots__ = ("_cheap", "_most", "_pace", "_seconds", "size")
+    __slots__ = ("_batch_policy", "_cheap", "_most", "_seconds", "size")
 
-    def __init__(self, most: int, cheap: int, pace: BatchPolicy = HERE) -> None:
-        self._pace = pace
+    def __init__(self, most: int, cheap: int, batch_policy: BatchPolicy = HERE) -> None:
+        self._batch_policy = batch_policy
         self._most = most
         self._cheap = cheap
         self._seconds: float | None = None
@@ -39,20 +39,20 @@ class BatchSizer:
         """A batch of `count` items came back after `seconds` of work; `nbytes` were its items and results."""
         if count <= 0:
             return
-        each, known, pace = seconds / count, self._seconds, self._pace
+        each, known, batch_policy = seconds / count, self._seconds, self._batch_policy
         # A slower item counts at once, a faster one slowly: the cost of a batch too large is borne by its neighbours.
         if known is not None and each < known:
             each = 0.5 * (known + each)
         self._seconds = each
-        wanted = pace.aim / each if each > 0 else self._cheap
+        wanted = batch_policy.aim / each if each > 0 else self._cheap
         if wanted > self._most:
-            wanted = max(self._most, min(self._cheap, wanted * (pace.cheap_aim / pace.aim)))
+            wanted = max(self._most, min(self._cheap, wanted * (batch_policy.cheap_aim / batch_policy.aim)))
         # To the nearest: a batch of one would be half empty where items take a little more than half of the time.
         wanted += 0.5
-        if nbytes > count * pace.alone_bytes:
+        if nbytes > count * batch_policy.alone_bytes:
             wanted = 1
         elif nbytes:
-            wanted = min(wanted, pace.most_bytes * count / nbytes)
+            wanted = min(wanted, batch_policy.most_bytes * count / nbytes)
         self.size = max(1, min(int(wanted), 2 * self.size))
 
 
@@ -73,11 +73,11 @@ class PullSizer:
             self.size = max(1, min(int(wanted), 2 * self.size))
 
     @property
-    def lull(self) -> float:
+    def poll_wait(self) -> float:
         """How many seconds an answer may be waited for before the next pull.
 
         A source that takes its time does not miss a fortieth of it, and the answer to a quick task is here by then:
         without the helper thread, which would have to be woken for it. Others are not waited for at all, as selectors
         wait for whole milliseconds at least: that may be as long as the source takes.
         """
-        return LONGEST_LULL if self.seconds * _LULL_SHARE >= LONGEST_LULL else 0.0
+        return LONGEST_POLL_WAIT if self.seconds * _POLL_WAIT_SHARE >= LONGEST_POLL_WAIT else 0.0

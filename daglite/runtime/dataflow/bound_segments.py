@@ -35,14 +35,14 @@ class BoundSegment(NamedTuple):
     savers: list[Saver | None]
 
 
-def front(source: Source, *, codec: ItemCodec | None, tally: StepTimer | None) -> Iterator[object]:
+def front(source: Source, *, codec: ItemCodec | None, timer: StepTimer | None) -> Iterator[object]:
     """The items of a source for an operation beside it: saved, and with a `codec` copied as they are yielded.
 
-    `tally` is a clock for all of that.
+    `timer` is a clock for all of that.
     """
     plain = source.saver is None and codec is None
     items = asked(source, source.items) if plain else _front(source, codec)
-    return items if tally is None else TimedItems(items, tally)
+    return items if timer is None else TimedItems(items, timer)
 
 
 def _front(source: Source, codec: ItemCodec | None) -> Iterator[object]:
@@ -83,14 +83,14 @@ def piped(
     codec: ItemCodec | None,
     *,
     copied_by: ItemCodec | None,
-    tally: StepTimer | None,
+    timer: StepTimer | None,
 ) -> Source:
     """What a pipe makes of the items of a source, as a source. With `copied_by` each is copied before it goes in.
 
-    `tally` is a clock for the items before.
+    `timer` is a clock for the items before.
     """
     step = segment.operations[-1].step
-    items = ChainedItems(front(source, codec=copied_by, tally=tally), pipe, source.close)
+    items = ChainedItems(front(source, codec=copied_by, timer=timer), pipe, source.close)
     return Source(items, name=step.function.name, number=step.number, saver=None, codec=codec)
 
 

@@ -59,7 +59,7 @@ class CoordinatorOps(NamedTuple):
     last: Step
     numbering: ItemNumbering
     known: IndexMap | None
-    tallies: tuple[StepTimer, ...] = ()
+    timers: tuple[StepTimer, ...] = ()
 
 
 def between(
@@ -80,24 +80,24 @@ def between(
     """
     numbering, last = ItemNumbering(), before
     operators: list[Operator] = []
-    tallies: list[StepTimer] = []
+    timers: list[StepTimer] = []
     counting = None if index_of is None else _NumberingOp(numbering, index_of)
     for planned, bound in (*pairs, *(() if following is None else ((following[0], following[1]._replace(links=[])),))):
         if bound.pipe is not None:
             operators += bound.pipe.operators
-            tallies += bound.pipe.tallies
+            timers += bound.pipe.timers
             last, gaps, counting = planned.operations[-1].step, False, _NumberingOp(numbering)
         if bound.links:
             # Only tasks here look at the index while an item goes through.
             operators += [] if counting is None else [counting]
             chain = StepChain(bound.links, loop, trials=trials)
-            tallies += chain.tallies
+            timers += chain.timers
             operators.append(_ApplyOp(chain, bound.savers, numbering))
             last, gaps = planned.links[-1], gaps or any(link.drops for link in bound.links)
             counting = None
     if most is not None:
         operators.append(_LimitOp(most))
-    return CoordinatorOps(OperatorChain(operators), last, numbering, IndexMap() if gaps else None, tuple(tallies))
+    return CoordinatorOps(OperatorChain(operators), last, numbering, IndexMap() if gaps else None, tuple(timers))
 
 
 def numbered(items: Iterator[object], numbering: ItemNumbering, known: IndexMap) -> Iterator[object]:

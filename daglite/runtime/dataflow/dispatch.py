@@ -33,25 +33,25 @@ class Dispatcher:
         self,
         *,
         source: Source,
-        board: WorkerQueue,
+        worker_queue: WorkerQueue,
         codec: ItemCodec,
         program: int,
         steps: Sequence[BoundStep],
         window: FlowControl,
-        batcher: BatchSizer,
+        batch_sizer: BatchSizer,
         merge: ReorderBuffer[list[object]],
-        verdict: FailurePolicy,
+        failure_policy: FailurePolicy,
         retries: int,
-        leg: int = 0,
-        gathering: TreeReducer | None = None,
+        executor: int = 0,
+        tree_reducer: TreeReducer | None = None,
     ) -> None:
-        """`leg` is its number on the route; `gathering` takes parts that stay with the workers."""
+        """`executor` is its number on the route; `tree_reducer` takes parts that stay with the workers."""
         # What came and is to be sent, behind cells that were: while it is asked, the source appends on its own thread
         # and counts them, so nothing is taken off before it is asked again.
         self._cells: list[object] = []
         self._taken = 0
         self._source = source
-        self._board = board
+        self._worker_queue = worker_queue
         self._codec = codec
         self._program = program
         self._steps = steps
@@ -60,21 +60,21 @@ class Dispatcher:
         # The steps whose results come back for each item; where workers fold, one part of the whole batch besides.
         self._results = [step for step in steps if step.tapped] + ([] if self._folds else [steps[-1]])
         self._window = window
-        self._blaming = FailureReporter(source, steps, codec, verdict, leg)
-        self._attempts = RedeliveryQueue(steps, codec, window, self._blaming, retries=retries)
-        self._opened = OpenResults(board.session.workers, window)
-        self._batcher = batcher
+        self._failure_reporter = FailureReporter(source, steps, codec, failure_policy, executor)
+        self._attempts = RedeliveryQueue(steps, codec, window, self._failure_reporter, retries=retries)
+        self._opened = OpenResults(worker_queue.engine.workers, window)
+        self._batch_sizer = batch_sizer
         self._merge = merge
-        self._verdict = verdict
-        self._leg = leg
-        self._gathering = gathering
-        if gathering is not None:
-            gathering.send_again = self._attempts.remake
+        self._failure_policy = failure_policy
+        self._executor = executor
+        self._tree_reducer = tree_reducer
+        if tree_reducer is not None:
+            tree_reducer.send_again = self._attempts.remake
         self._retired = False
         self._sent = source.count
         self._flights: set[InFlightBatch] = set()
 
-    def intake(self) -> list[object]:
+    def open_batch(self) -> list[object]:
         """Where the next items go; the source has not been asked for them yet."""
         if self._taken:
             del self._cells[: self._taken]
@@ -96,28 +96,30 @@ class Dispatcher:
 
     def wanted(self) -> int:
         """How many more items the workers could be given now."""
-        if self._gathering is not None and self._gathering.crowded:
+        if self._tree_reducer is not None and self._tree_reducer.crowded:
             return 0
-        return max(0, self._board.free() * self._batcher.size - self._left())
+        return max(0, self._worker_queue.free() * self._batch_sizer.size - self._left())
 
     def dispatch(self, *, hurry: bool) -> None:
         """Send full batches; with `hurry`, or when a worker is idle, also one that is not full."""
         if self._retired or not self.unsent():
             return
-        board, again, left = self._board, self._attempts, self._left()
+        worker_queue, again, left = self._worker_queue, self._attempts, self._left()
         if self._opened.begun:
             for one in self._opened.due():
                 if self._wants(one.flight.first):
                     self._resume(one)
-        while again.waiting and board.free() > 0 and self._may_begin(again.waiting[0].first):
-            self._launch(again.take(board.session.most()))
+        while again.waiting and worker_queue.free() > 0 and self._may_begin(again.waiting[0].first):
+            self._launch(again.take(worker_queue.engine.most()))
         if again.waiting or not self._may_begin(self._sent):
-            board.session.flush()
+            worker_queue.engine.flush()
             return
-        while left and board.free() > 0 and (left >= self._batcher.size or hurry or board.session.idle()):
+        while (
+            left and worker_queue.free() > 0 and (left >= self._batch_sizer.size or hurry or worker_queue.engine.idle())
+        ):
             self._launch_batch()
             left = self._left()
-        board.session.flush()
+        worker_queue.engine.flush()
 
     def passed_on(self, place: int) -> None:
         """A piece of the result of this item has gone on."""
@@ -126,7 +128,7 @@ class Dispatcher:
     def _may_begin(self, place: int) -> bool:
         """Whether an item is wanted now."""
         return (not self._opened.begun or self._opened.may_begin(place)) and (
-            self._verdict.error is None or self._wants(place)
+            self._failure_policy.error is None or self._wants(place)
         )
 
     def retire(self) -> None:
@@ -137,12 +139,12 @@ class Dispatcher:
         self._opened.begun.clear()
 
     def _wants(self, index: int) -> bool:
-        return self._verdict.wants(index, leg=self._leg)
+        return self._failure_policy.wants(index, executor=self._executor)
 
     def _size(self) -> int:
         """Items in the next batch: never more than its worker may still take."""
-        most = self._board.session.most()
-        return self._batcher.size if most is None else min(self._batcher.size, most)
+        most = self._worker_queue.engine.most()
+        return self._batch_sizer.size if most is None else min(self._batch_sizer.size, most)
 
     def _left(self) -> int:
         """How many items wait to be sent."""
@@ -161,7 +163,7 @@ class Dispatcher:
         plain = self._source.plain
         segments = self._codec.pack(cells, plain=plain)
         nbytes = self._codec.measure(segments)
-        while nbytes > self._board.session.pace.most_bytes and len(cells) > 1:
+        while nbytes > self._worker_queue.engine.batch_policy.most_bytes and len(cells) > 1:
             # Large items after small ones: half of them wait for the next batch.
             del cells[len(cells) // 2 :]
             segments = self._codec.pack(cells)
@@ -173,36 +175,38 @@ class Dispatcher:
         self._window.send(count, nbytes, 0 if plain else self._source.weigh(cells))
         self._flights.add(flight)
         notes = None if self._source.indices is None else self._notes(flight)
-        answered, light = partial(self._answered, flight), self._batcher.light
-        keep = None if self._gathering is None else self._gathering.keep
-        self._board.submit(self._program, flight.first, count, segments, answered, notes, light=light, keep=keep)
+        answered, light = partial(self._answered, flight), self._batch_sizer.light
+        keep = None if self._tree_reducer is None else self._tree_reducer.keep
+        self._worker_queue.submit(self._program, flight.first, count, segments, answered, notes, light=light, keep=keep)
 
     @property
     def _keep(self) -> int | None:
         """From how many bytes on a part stays with its worker."""
-        return None if self._gathering is None else self._gathering.keep
+        return None if self._tree_reducer is None else self._tree_reducer.keep
 
     def _notes(self, flight: InFlightBatch) -> BatchContext | None:
         """What the worker must know of a batch besides its items."""
-        indices, suspect = self._source.indices, flight.attempt > 1
-        if indices is None and not flight.spent and not suspect:
+        indices, quarantined = self._source.indices, flight.attempt > 1
+        if indices is None and not flight.failed_attempts and not quarantined:
             return None
         places = range(flight.first, flight.first + len(flight.cells))
-        return BatchContext(None if indices is None else [indices[place] for place in places], flight.spent, suspect)
+        return BatchContext(
+            None if indices is None else [indices[place] for place in places], flight.failed_attempts, quarantined
+        )
 
     def _launch(self, flight: InFlightBatch) -> None:
         """Send once more what a dead worker left."""
         self._flights.add(flight)
         cells = [self._codec.capture(SkipItems(flight.known)), *flight.cells] if flight.known else flight.cells
         segments, answered, notes = self._codec.pack(cells), partial(self._answered, flight), self._notes(flight)
-        if flight.attempt == 1 and not flight.spent:
+        if flight.attempt == 1 and not flight.failed_attempts:
             count = len(flight.cells)
-            self._board.submit(self._program, flight.first, count, segments, answered, notes, keep=self._keep)
-            self._board.session.flush()
+            self._worker_queue.submit(self._program, flight.first, count, segments, answered, notes, keep=self._keep)
+            self._worker_queue.engine.flush()
         else:
             # Under suspicion of killing its worker: it gets one of its own, so that nobody else is blamed.
             first, keep = flight.first, self._keep
-            self._board.queue(self._program, "batch", segments, answered, first=first, notes=notes, keep=keep)
+            self._worker_queue.queue(self._program, "batch", segments, answered, first=first, notes=notes, keep=keep)
 
     def _resume(self, one: OpenResult) -> None:
         """Ask for the next piece of a result."""
@@ -211,84 +215,98 @@ class Dispatcher:
         self._flights.add(flight)
         segments = self._codec.pack([self._codec.capture(ContinueResult())])
         answered, notes = partial(self._answered, flight), self._notes(flight)
-        self._board.resume(self._program, flight.first, segments, answered, one.worker, notes)
+        self._worker_queue.resume(self._program, flight.first, segments, answered, one.worker, notes)
 
-    def _answered(self, flight: InFlightBatch, reply: WorkResult) -> None:
+    def _answered(self, flight: InFlightBatch, work_result: WorkResult) -> None:
         self._flights.remove(flight)
         if self._retired:
             return
         begun = self._opened.begun.pop(flight.first, None) if self._opened.begun else None
-        if reply.kind == "lost":
-            self._attempts.lost(flight, reply)
+        if work_result.kind == "lost":
+            self._attempts.lost(flight, work_result)
             return
-        if reply.kind == "overdue":
-            self._attempts.overdue(flight, reply)
+        if work_result.kind == "overdue":
+            self._attempts.overdue(flight, work_result)
             return
-        gathering = self._gathering
-        if gathering is not None and gathering.lacks(flight.first):
-            self._made_again(flight, reply, gathering)
+        tree_reducer = self._tree_reducer
+        if tree_reducer is not None and tree_reducer.lacks(flight.first):
+            self._made_again(flight, work_result, tree_reducer)
             return
-        nbytes = self._codec.measure(reply.segments)
-        values, bad = self._codec.unpack(reply.segments)
+        nbytes = self._codec.measure(work_result.segments)
+        values, bad = self._codec.unpack(work_result.segments)
         if values and type(values[-1]) is ResultChunk and bad is None:
-            self._came_in_part(flight, begun, reply, values, nbytes)
+            self._came_in_part(flight, begun, work_result, values, nbytes)
             return
         # Of a part that stays with its worker the items are kept, should that one die.
-        self._window.arrive(len(flight.cells), flight.nbytes if reply.held is None else 0, nbytes)
+        self._window.arrive(len(flight.cells), flight.nbytes if work_result.held is None else 0, nbytes)
         # A part is as large for few items as for many: a smaller batch would not make it cheaper.
-        self._batcher.observe(reply.done, reply.seconds, flight.nbytes + (0 if self._folds else nbytes))
-        if reply.error is not None:
-            error, trace = reply.error
-            self._blaming.fail(flight, reply.done, error, reply, trace)
+        self._batch_sizer.observe(work_result.done, work_result.seconds, flight.nbytes + (0 if self._folds else nbytes))
+        if work_result.error is not None:
+            error, trace = work_result.error
+            self._failure_reporter.fail(flight, work_result.done, error, work_result, trace)
         marks = self._marks(values) if self._marked else None
-        if gathering is not None and reply.held is not None:
-            part = RemotePartial(reply.held, flight.first, flight.cells, flight.nbytes)
-            values.append(gathering.stay(part))
+        if tree_reducer is not None and work_result.held is not None:
+            part = RemotePartial(work_result.held, flight.first, flight.cells, flight.nbytes)
+            values.append(tree_reducer.stay(part))
         if bad is None:
-            self._merge.add(BatchResult(flight.first, reply.done, values, nbytes, marks, self._mishaps(flight, reply)))
+            self._merge.add(
+                BatchResult(
+                    flight.first, work_result.done, values, nbytes, marks, self._item_failures(flight, work_result)
+                )
+            )
             return
-        count = self._whole(flight, values, bad if marks is None else bad - 1, marks, reply)
+        count = self._whole(flight, values, bad if marks is None else bad - 1, marks, work_result)
         marks = None if marks is None else marks[:count]
-        mishaps = [each for each in self._mishaps(flight, reply) if each.place < flight.first + count]
-        self._merge.add(BatchResult(flight.first, count, values, nbytes, marks, mishaps))
+        item_failures = [each for each in self._item_failures(flight, work_result) if each.place < flight.first + count]
+        self._merge.add(BatchResult(flight.first, count, values, nbytes, marks, item_failures))
 
-    def _made_again(self, flight: InFlightBatch, reply: WorkResult, gathering: TreeReducer) -> None:
+    def _made_again(self, flight: InFlightBatch, work_result: WorkResult, tree_reducer: TreeReducer) -> None:
         """A part that was gone is there again; everything else that came of its items has gone on long ago."""
         self._window.arrive(0, 0, 0)
-        if reply.error is not None:
-            error, trace = reply.error
-            self._blaming.fail(flight, reply.done, error, reply, trace)
+        if work_result.error is not None:
+            error, trace = work_result.error
+            self._failure_reporter.fail(flight, work_result.done, error, work_result, trace)
             return
-        gathering.restore(flight.first, len(flight.cells), reply.held)
+        tree_reducer.restore(flight.first, len(flight.cells), work_result.held)
 
-    def _mishaps(self, flight: InFlightBatch, reply: WorkResult) -> Sequence[ItemFailure]:
+    def _item_failures(self, flight: InFlightBatch, work_result: WorkResult) -> Sequence[ItemFailure]:
         """What failed in a batch; of an item that began again to give the rest of its result it is known."""
-        return () if flight.known else reply.mishaps
+        return () if flight.known else work_result.item_failures
 
     def _came_in_part(
-        self, flight: InFlightBatch, begun: OpenResult | None, reply: WorkResult, values: list[object], nbytes: int
+        self,
+        flight: InFlightBatch,
+        begun: OpenResult | None,
+        work_result: WorkResult,
+        values: list[object],
+        nbytes: int,
     ) -> None:
         """A batch ended with the first piece of an item's result; or one more piece of it came."""
         piece = cast("ResultChunk", values.pop())
-        whole = reply.done - 1
+        whole = work_result.done - 1
         place, cells = flight.first + whole, flight.cells
         marks = self._marks(values) if self._marked else None
-        each, known = nbytes // reply.done, self._codec.weigh(cells[:whole])
+        each, known = nbytes // work_result.done, self._codec.weigh(cells[:whole])
         self._window.arrive(whole, known, nbytes)
-        self._batcher.observe(reply.done, reply.seconds, flight.nbytes + nbytes)
-        mishaps = self._mishaps(flight, reply)
+        self._batch_sizer.observe(work_result.done, work_result.seconds, flight.nbytes + nbytes)
+        item_failures = self._item_failures(flight, work_result)
         if whole:
-            marks, before = None if marks is None else marks[:whole], [one for one in mishaps if one.place < place]
+            marks, before = (
+                None if marks is None else marks[:whole],
+                [one for one in item_failures if one.place < place],
+            )
             self._merge.add(BatchResult(flight.first, whole, values, each * whole, marks, before))
-            mishaps = [one for one in mishaps if one.place == place]
+            item_failures = [one for one in item_failures if one.place == place]
         part: list[object] = [self._source.index_of(place), piece.items]
-        self._merge.add_part(BatchResult(place, 0, part, nbytes - each * whole, None, mishaps))
-        rest, left = cells[reply.done :], flight.nbytes - known
+        self._merge.add_part(BatchResult(place, 0, part, nbytes - each * whole, None, item_failures))
+        rest, left = cells[work_result.done :], flight.nbytes - known
         if rest:
             left, behind = self._codec.size(cells[whole]), left - self._codec.size(cells[whole])
             self._attempts.add(InFlightBatch(place + 1, rest, behind, flight.attempt))
         if begun is None:
-            begun = OpenResult(InFlightBatch(place, [cells[whole]], left, flight.attempt, flight.known), reply.worker)
+            begun = OpenResult(
+                InFlightBatch(place, [cells[whole]], left, flight.attempt, flight.known), work_result.worker
+            )
         begun.came(len(piece.items))
         self._opened.begun[place] = begun
 
@@ -297,18 +315,23 @@ class Dispatcher:
         return read_marks(cast("str", values.pop(0))) if values else None
 
     def _whole(
-        self, flight: InFlightBatch, values: list[object], bad: int, marks: Sequence[int] | None, reply: WorkResult
+        self,
+        flight: InFlightBatch,
+        values: list[object],
+        bad: int,
+        marks: Sequence[int] | None,
+        work_result: WorkResult,
     ) -> int:
         """Drop what could not be loaded and all behind it; returns how many items are whole."""
         stride, reason = len(self._results), reason_of(values[bad])
-        ends = [*itertools.accumulate([stride] * reply.done if marks is None else marks)]
+        ends = [*itertools.accumulate([stride] * work_result.done if marks is None else marks)]
         place = bisect.bisect_right(ends, bad)
-        part = place >= reply.done
+        part = place >= work_result.done
         # What is wrong with a part is said of its last item.
-        position = reply.done - 1 if part else place
+        position = work_result.done - 1 if part else place
         before = ends[position - 1] if position > 0 else 0
         step = self._steps[-1] if part else self._results[bad - before]
         del values[before:]
         error = TransferError(f"a result of task '{step.function.name}' cannot be loaded in the coordinator: {reason}")
-        self._blaming.fail(flight, position, error, reply._replace(step=step.number))
+        self._failure_reporter.fail(flight, position, error, work_result._replace(step=step.number))
         return position

@@ -117,7 +117,7 @@ class ExchangeBuffer:
             self._begun.discard(index)
         else:
             self._begun.add(index)
-            self._before.shipping.passed_on(place)
+            self._before.dispatcher.passed_on(place)
         return value
 
     def _over(self) -> bool:
@@ -148,11 +148,11 @@ class ExchangeSink:
     # Results of one turn.
     MOST: Final = 256
 
-    def __init__(self, outputs: ExchangeBuffer, ending: Sink, window: FlowControl, came: int = 0) -> None:
+    def __init__(self, outputs: ExchangeBuffer, sink: Sink, window: FlowControl, came: int = 0) -> None:
         self.outputs = outputs
         self.window = window
-        self.keeps = ending.keeps
-        self._ending = ending
+        self.keeps = sink.keeps
+        self._sink = sink
         self.count = came
 
     def deliver(self, room: int) -> int:
@@ -171,7 +171,7 @@ class ExchangeSink:
             # What came before an error goes on before it.
             if values:
                 first, self.count = self.count, self.count + len(values)
-                self._ending.take(range(first, self.count) if known is None else known, values, 0)
+                self._sink.take(range(first, self.count) if known is None else known, values, 0)
                 if self.keeps:
                     self.window.pull(len(values), 0)
         return len(values)

@@ -27,23 +27,23 @@ class FailureCounter:
         self._skipped: Counter[str] = Counter()
         self._first: ItemFailure | None = None
 
-    def add(self, mishap: ItemFailure) -> None:
+    def add(self, item_failure: ItemFailure) -> None:
         """An item failed; raises `TooManyFailuresError` when it is one too many."""
         self.count += 1
-        if mishap.skipped:
-            self._first = self._first or mishap
-            self._skipped[mishap.task] += 1
+        if item_failure.skipped:
+            self._first = self._first or item_failure
+            self._skipped[item_failure.task] += 1
         if self._most is not None and self.count > self._most:
             error = TooManyFailuresError(
-                f"more items failed than `max_failures={self._most}` allows; the last: {_told(mishap)}"
+                f"more items failed than `max_failures={self._most}` allows; the last: {_told(item_failure)}"
             )
-            raise blame(error, Failure(mishap.task, mishap.step, mishap.item))
+            raise blame(error, Failure(item_failure.task, item_failure.step, item_failure.item))
 
-    def add_below(self, place: int, mishaps: Iterable[ItemFailure]) -> None:
+    def add_below(self, place: int, item_failures: Iterable[ItemFailure]) -> None:
         """Add those of items before a place: what is behind it was not asked for."""
-        for mishap in mishaps:
-            if mishap.place < place:
-                self.add(mishap)
+        for item_failure in item_failures:
+            if item_failure.place < place:
+                self.add(item_failure)
 
     def close(self) -> None:
         """Say what was skipped."""
@@ -54,9 +54,9 @@ class FailureCounter:
         self._first = None
 
 
-def _told(mishap: ItemFailure) -> str:
-    where = "" if mishap.item is None else f", item {mishap.item}"
-    return f"task '{mishap.task}'{where}: {mishap.error}"
+def _told(item_failure: ItemFailure) -> str:
+    where = "" if item_failure.item is None else f", item {item_failure.item}"
+    return f"task '{item_failure.task}'{where}: {item_failure.error}"
 
 
 # How long, in seconds, items before a failed one may still fail themselves.
@@ -72,43 +72,43 @@ class FailurePolicy:
     earlier, and in the same leg that of a lower index.
     """
 
-    __slots__ = ("_deadline", "_ordered", "_wanted", "error", "index", "leg")
+    __slots__ = ("_deadline", "_ordered", "_wanted", "error", "executor", "index")
 
     def __init__(self, *, ordered: bool) -> None:
         self.error: BaseException | None = None
         self.index = -1
-        self.leg = 0
+        self.executor = 0
         # The first leg whose errors are anybody's business.
         self._wanted = 0
         self._ordered = ordered
         self._deadline = 0.0
 
-    def record(self, index: int, error: BaseException, now: float, *, leg: int = 0) -> None:
+    def record(self, index: int, error: BaseException, now: float, *, executor: int = 0) -> None:
         """An item of a leg failed, or (index -1) something that no other item can come before."""
         if index < 0:
-            leg = _BEFORE_ALL
-        if leg < self._wanted:
+            executor = _BEFORE_ALL
+        if executor < self._wanted:
             return
         if self.error is None:
             self._deadline = now + _GRACE
-        elif not self._ordered or not self._earlier(leg, index):
+        elif not self._ordered or not self._earlier(executor, index):
             return
-        self.leg, self.index, self.error = leg, index, error
+        self.executor, self.index, self.error = executor, index, error
 
-    def wants(self, index: int, *, leg: int = 0) -> bool:
+    def wants(self, index: int, *, executor: int = 0) -> bool:
         """Whether an item may still be sent: its failure, if any, would come before the one that is known."""
-        return self.error is None or (self._ordered and self._earlier(leg, index))
+        return self.error is None or (self._ordered and self._earlier(executor, index))
 
-    def drop(self, leg: int) -> None:
+    def drop(self, executor: int) -> None:
         """What the legs before this one do is not wanted any more, so their errors never happened."""
-        self._wanted = leg
-        if self.leg < leg:
-            self.error, self.index, self.leg = None, -1, leg
+        self._wanted = executor
+        if self.executor < executor:
+            self.error, self.index, self.executor = None, -1, executor
 
-    def _earlier(self, leg: int, index: int) -> bool:
-        return leg > self.leg or (leg == self.leg and index < self.index)
+    def _earlier(self, executor: int, index: int) -> bool:
+        return executor > self.executor or (executor == self.executor and index < self.index)
 
-    def patience(self, lowest_under_way: int | None, now: float) -> float:
+    def poll_timeout(self, lowest_under_way: int | None, now: float) -> float:
         """Seconds that the error may still wait for items before it; 0 when it is final.
 
         `lowest_under_way` is the first index in the leg of the error, or -1 when a later leg has anything to do.

@@ -1,7 +1,7 @@
 """The helper thread: keeps answers and folds flowing while the caller is stuck in the source.
 
 The source runs on the caller's thread, where its database handles, context variables and Ctrl-C work as expected.
-When one pull takes longer than `_PATIENCE`, the helper does the caller's other work until the caller is back: from
+When one pull takes longer than `_POLL_TIMEOUT`, the helper does the caller's other work until the caller is back: from
 `_LOOK` on at the latest, as it looks no more often than it must; each look takes the interpreter from the caller.
 """
 
@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from daglite.runtime.engines.base import THREAD_ROLE
 
-_PATIENCE = 0.002
+_POLL_TIMEOUT = 0.002
 _LOOK = 0.004
 _LONG = 0.05
 
@@ -28,7 +28,7 @@ class HelperThread:
         self._relieve = relieve
         self._wake = wake
         self._since: float | None = None
-        self._patience = _PATIENCE
+        self._poll_timeout = _POLL_TIMEOUT
         self._working = False
         self._closing = False
         # Locked while nobody has called it; a lock waits in C, where an event takes a hundred steps for each look.
@@ -41,7 +41,7 @@ class HelperThread:
     def enter(self, *, slow: bool) -> None:
         """The caller goes into the source; `slow`: it will be long, so the helper need not wait and see."""
         self._since = 0.0 if slow else time.monotonic()
-        self._patience = _LONG if slow else _PATIENCE
+        self._poll_timeout = _LONG if slow else _POLL_TIMEOUT
         if self._thread is None:
             thread = threading.Thread(target=self._context.run, args=(self._work,), name="daglite-helper", daemon=True)
             # At the end of the interpreter no thread can start: the run goes on without help.
@@ -87,11 +87,11 @@ class HelperThread:
         while not self._closing:
             since = self._since
             away = 0.0 if since is None else time.monotonic() - since
-            if away < _PATIENCE:
+            if away < _POLL_TIMEOUT:
                 self._bell.acquire(timeout=_LOOK - away)
                 continue
             self._working = True
-            busy = self._relieve(self._patience)
+            busy = self._relieve(self._poll_timeout)
             self._working = False
             if not busy:
-                self._bell.acquire(timeout=self._patience)
+                self._bell.acquire(timeout=self._poll_timeout)

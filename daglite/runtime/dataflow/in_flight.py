@@ -15,11 +15,11 @@ from daglite.runtime.kernel.retry import FailedAttempts
 class InFlightBatch:
     """Cells of consecutive items, from the place `first` on. `attempt` counts their starts from 1.
 
-    Of an item whose result comes in pieces `known` counts what has come; see `spread`. `spent` are the attempts at its
+    Of an item whose result comes in pieces `known` counts what has come; see `spread`. `failed_attempts` are the attempts at its
     only item that ended with their worker.
     """
 
-    __slots__ = ("attempt", "cells", "first", "known", "nbytes", "spent")
+    __slots__ = ("attempt", "cells", "failed_attempts", "first", "known", "nbytes")
 
     def __init__(
         self,
@@ -28,14 +28,14 @@ class InFlightBatch:
         nbytes: int,
         attempt: int = 1,
         known: int = 0,
-        spent: tuple[FailedAttempts, ...] = (),
+        failed_attempts: tuple[FailedAttempts, ...] = (),
     ) -> None:
         self.first = first
         self.cells = cells
         self.nbytes = nbytes
         self.attempt = attempt
         self.known = known
-        self.spent = spent
+        self.failed_attempts = failed_attempts
 
 
 # So many at a time for each worker, as each may hold what a user's generator holds, such as a file; and pieces of one

@@ -48,9 +48,9 @@ class GroupMember(Protocol):
 class StreamGroup:
     """The streams with workers, the one that is pulled by none of them last."""
 
-    def __init__(self, boards: WorkerQueues, *, helper_thread: bool) -> None:
+    def __init__(self, worker_queues: WorkerQueues, *, helper_thread: bool) -> None:
         self.lock = threading.Lock()
-        self.helper = HelperThread(self._relieve, boards.wake) if helper_thread else None
+        self.helper = HelperThread(self._relieve, worker_queues.wake) if helper_thread else None
         # Nothing is under way any more, because of this error.
         self.stopped: BaseException | None = None
         self._members: list[GroupMember] = []
@@ -117,8 +117,8 @@ class StreamScope:
     `flow` is its own, once it has one with workers; `share` the number of streams that share the bytes of a window.
     """
 
-    def __init__(self, company: StreamGroup, outer: StreamScope | None = None, *, share: int = 1) -> None:
-        self.company = company
+    def __init__(self, stream_group: StreamGroup, outer: StreamScope | None = None, *, share: int = 1) -> None:
+        self.stream_group = stream_group
         self.outer = outer
         self.share = share
         self.flow: ScopedStream | None = None
@@ -126,7 +126,7 @@ class StreamScope:
 
     def within(self) -> StreamScope:
         """The place of one that this stream pulls."""
-        return StreamScope(self.company, self, share=self.share)
+        return StreamScope(self.stream_group, self, share=self.share)
 
     def taken(self) -> int:
         """Places of a window that those who pull have taken, but for that of the item they ask for."""

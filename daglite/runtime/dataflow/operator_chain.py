@@ -14,10 +14,10 @@ DEEP = 40
 class OperatorChain:
     """Operators one behind the other: what one gives is fed to the next, item by item, as it is asked for."""
 
-    def __init__(self, operators: Sequence[Operator], tallies: Sequence[StepTimer] = ()) -> None:
-        """`tallies` are the clocks in the operators, where somebody asks for the time of each."""
+    def __init__(self, operators: Sequence[Operator], timers: Sequence[StepTimer] = ()) -> None:
+        """`timers` are the clocks in the operators, where somebody asks for the time of each."""
         self.operators = tuple(operators)
-        self.tallies = tuple(tallies)
+        self.timers = tuple(timers)
         # One alone need not be gone through.
         self._feed = self.operators[0].feed if len(self.operators) == 1 else self._feed_all
 

@@ -25,10 +25,10 @@ class SegmentPipeline:
 
     def __init__(
         self,
-        legs: Sequence[SegmentExecutor],
-        verdict: FailurePolicy,
+        executors: Sequence[SegmentExecutor],
+        failure_policy: FailurePolicy,
         *,
-        outlet: ExchangeSink | None = None,
+        exchange_sink: ExchangeSink | None = None,
         size: int | None = None,
         taken: Callable[[], int] | None = None,
     ) -> None:
@@ -36,8 +36,8 @@ class SegmentPipeline:
 
         Of these places so many are `taken` by streams that pull this one.
         """
-        self.first = legs[0]
-        self.last = legs[-1]
+        self.first = executors[0]
+        self.last = executors[-1]
         # Whether something moved between two legs: more may be possible without an answer.
         self.stirred = False
         # Whether operations have had enough of what the source and the first legs give.
@@ -46,42 +46,42 @@ class SegmentPipeline:
         self.asked = 0
         # The most items in flight in all legs together.
         self.peak = 0
-        self._legs = list(enumerate(legs))
-        self._count = len(legs)
-        self._verdict = verdict
-        self._outlet = outlet
+        self._executors = list(enumerate(executors))
+        self._count = len(executors)
+        self._failure_policy = failure_policy
+        self._exchange_sink = exchange_sink
         # One leg alone is bounded by its own window.
-        self._size = size if outlet is not None or len(legs) > 1 or taken is not None else None
+        self._size = size if exchange_sink is not None or len(executors) > 1 or taken is not None else None
         self._taken = taken or _nothing
 
     def dispatch(self, *, hurry: bool) -> None:
         """Give each leg what it has room for, and send it."""
         self.stirred = False
-        if self._outlet is not None:
-            self._leave(self._outlet)
-        for number, leg in reversed(self._legs):
-            if isinstance(leg.origin, ExchangeSource):
-                self._fill(number, leg, leg.origin)
-            leg.dispatch(hurry=hurry)
+        if self._exchange_sink is not None:
+            self._leave(self._exchange_sink)
+        for number, executor in reversed(self._executors):
+            if isinstance(executor.origin, ExchangeSource):
+                self._fill(number, executor, executor.origin)
+            executor.dispatch(hurry=hurry)
 
     def move(self) -> None:
         """Pass results on, and use the places that became free."""
-        if self._outlet is None:
+        if self._exchange_sink is None:
             self.last.deliver()
-        if self._outlet is not None or self._count > 1 or self.last.shipping.unsent():
+        if self._exchange_sink is not None or self._count > 1 or self.last.dispatcher.unsent():
             self.dispatch(hurry=False)
 
     def release(self, nbytes: float) -> None:
         """A consumer took one result."""
-        (self.last if self._outlet is None else self._outlet).window.release(1, nbytes)
+        (self.last if self._exchange_sink is None else self._exchange_sink).window.release(1, nbytes)
 
     def full(self) -> bool:
         """Whether the ending wants nothing more."""
-        return self.last.intake.left == 0
+        return self.last.writer.left == 0
 
     def busy(self) -> bool:
         """Whether anything is under way or waits to be sent."""
-        return any([leg.busy() for _, leg in self._legs])
+        return any([executor.busy() for _, executor in self._executors])
 
     def in_flight(self) -> int:
         """Items in all legs together."""
@@ -93,61 +93,61 @@ class SegmentPipeline:
             return 0
         room = self.first.window.room()
         if room:
-            room = min(room, self.first.shipping.wanted())
+            room = min(room, self.first.dispatcher.wanted())
         return room if self._size is None else max(0, min(room, self._shared(self._size, None)))
 
     def failing(self) -> bool:
         """Whether there is an error, or may be one: the source is at work."""
-        return self._verdict.error is not None or self.asked > 0
+        return self._failure_policy.error is not None or self.asked > 0
 
     def lowest(self) -> int | None:
         """What may still fail before the known error: see `Verdict.patience`."""
-        if self._outlet is not None and self._outlet.outputs.waiting():
+        if self._exchange_sink is not None and self._exchange_sink.outputs.waiting():
             return -1
-        for number, leg in reversed(self._legs):
-            if number == self._verdict.leg:
-                return leg.shipping.lowest()
-            if number > self._verdict.leg and (leg.shipping.busy() or _waiting(leg)):
+        for number, executor in reversed(self._executors):
+            if number == self._failure_policy.executor:
+                return executor.dispatcher.lowest()
+            if number > self._failure_policy.executor and (executor.dispatcher.busy() or _waiting(executor)):
                 return -1
         return None
 
     def over(self) -> bool:
         """Whether every result has gone on."""
-        return self.last.over() if self._outlet is None else self._outlet.outputs.finished
+        return self.last.over() if self._exchange_sink is None else self._exchange_sink.outputs.finished
 
     def retire(self) -> None:
         """Nobody wants what is under way."""
-        for _, leg in self._legs:
-            leg.shipping.retire()
+        for _, executor in self._executors:
+            executor.dispatcher.retire()
 
-    def _fill(self, number: int, leg: SegmentExecutor, inlet: ExchangeSource) -> None:
+    def _fill(self, number: int, executor: SegmentExecutor, exchange_source: ExchangeSource) -> None:
         """Give a leg as much of what the one before has ready as it has room for."""
-        if inlet.finished or not self._verdict.wants(inlet.count, leg=number):
+        if exchange_source.finished or not self._failure_policy.wants(exchange_source.count, executor=number):
             return
-        want = self._want(inlet.outputs, leg.window, leg.shipping.wanted())
+        want = self._want(exchange_source.outputs, executor.window, executor.dispatcher.wanted())
         if not want:
             return
-        count = inlet.count
+        count = exchange_source.count
         try:
-            inlet.pull(want, leg.shipping.intake(), leg.window.left(), watched=False)
+            exchange_source.pull(want, executor.dispatcher.open_batch(), executor.window.left(), watched=False)
         except Exception as error:
             # It comes after every item that came out before it.
-            self._verdict.record(inlet.count, error, time.monotonic(), leg=number)
+            self._failure_policy.record(exchange_source.count, error, time.monotonic(), executor=number)
         finally:
-            leg.window.pull(inlet.count - count, inlet.nbytes)
+            executor.window.pull(exchange_source.count - count, exchange_source.nbytes)
             self.peak = max(self.peak, self.in_flight())
-        self.stirred = self.stirred or inlet.count > count or inlet.finished
-        self._cut_before(number, inlet.outputs)
+        self.stirred = self.stirred or exchange_source.count > count or exchange_source.finished
+        self._cut_before(number, exchange_source.outputs)
 
-    def _leave(self, outlet: ExchangeSink) -> None:
+    def _leave(self, exchange_sink: ExchangeSink) -> None:
         """Pass on what comes out behind the last leg: all that is there, or what a consumer has room for."""
-        if outlet.outputs.finished:
+        if exchange_sink.outputs.finished:
             return
-        most = outlet.MOST
-        want = self._want(outlet.outputs, outlet.window, most) if outlet.keeps else most
-        if want and (outlet.deliver(want) or outlet.outputs.finished):
+        most = exchange_sink.MOST
+        want = self._want(exchange_sink.outputs, exchange_sink.window, most) if exchange_sink.keeps else most
+        if want and (exchange_sink.deliver(want) or exchange_sink.outputs.finished):
             self.stirred = True
-        self._cut_before(self._count, outlet.outputs)
+        self._cut_before(self._count, exchange_sink.outputs)
 
     def _want(self, outputs: ExchangeBuffer, window: FlowControl, most: int) -> int:
         """How many items may come out of these operations now."""
@@ -174,26 +174,26 @@ class SegmentPipeline:
         return free
 
     def _places(self) -> Iterator[tuple[FlowControl, ExchangeBuffer | None]]:
-        if self._outlet is not None:
-            yield self._outlet.window, self._outlet.outputs
-        for _, leg in reversed(self._legs):
-            yield leg.window, leg.origin.outputs if isinstance(leg.origin, ExchangeSource) else None
+        if self._exchange_sink is not None:
+            yield self._exchange_sink.window, self._exchange_sink.outputs
+        for _, executor in reversed(self._executors):
+            yield executor.window, executor.origin.outputs if isinstance(executor.origin, ExchangeSource) else None
 
     def _cut_before(self, number: int, outputs: ExchangeBuffer) -> None:
         """End everything in front of operations that have had enough, as if it had never been asked for."""
-        if not outputs.cut or not self._legs or self._legs[0][0] >= number:
+        if not outputs.cut or not self._executors or self._executors[0][0] >= number:
             return
         self.cut = self.stirred = True
-        for at, leg in self._legs:
+        for at, executor in self._executors:
             if at < number:
-                leg.shipping.retire()
-        self._legs = [(at, leg) for at, leg in self._legs if at >= number]
-        self._verdict.drop(number)
+                executor.dispatcher.retire()
+        self._executors = [(at, executor) for at, executor in self._executors if at >= number]
+        self._failure_policy.drop(number)
 
 
 def _nothing() -> int:
     return 0
 
 
-def _waiting(leg: SegmentExecutor) -> bool:
-    return isinstance(leg.origin, ExchangeSource) and leg.origin.outputs.waiting()
+def _waiting(executor: SegmentExecutor) -> bool:
+    return isinstance(executor.origin, ExchangeSource) and executor.origin.outputs.waiting()

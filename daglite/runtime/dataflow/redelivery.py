@@ -27,15 +27,15 @@ from daglite.runtime.serialization.batch_format import SerializedItem
 from daglite.runtime.serialization.codec import ItemCodec
 
 
-def spent_on(reply: WorkResult, function: Function) -> FailedAttempts | None:
+def spent_on(work_result: WorkResult, function: Function) -> FailedAttempts | None:
     """What an "overdue" reply says of the attempts at its item; None where it ends the run."""
     retry = function.retry
-    if reply.attempt <= function.retries and (retry is None or issubclass(TaskTimeoutError, retry.on)):
-        return FailedAttempts(reply.step, reply.attempt)
+    if work_result.attempt <= function.retries and (retry is None or issubclass(TaskTimeoutError, retry.on)):
+        return FailedAttempts(work_result.step, work_result.attempt)
     return (
         None
         if function.on_error == "raise"
-        else FailedAttempts(reply.step, reply.attempt, str(overdue(function, reply)))
+        else FailedAttempts(work_result.step, work_result.attempt, str(overdue(function, work_result)))
     )
 
 
@@ -44,18 +44,18 @@ def with_spent(before: tuple[FailedAttempts, ...], now: FailedAttempts | None) -
     return before if now is None else (*(one for one in before if one.step != now.step), now)
 
 
-def overdue(function: Function, reply: WorkResult) -> TaskTimeoutError:
+def overdue(function: Function, work_result: WorkResult) -> TaskTimeoutError:
     """The error for a call that took longer than its task allows."""
-    what = reply.hint or "its worker was killed"
+    what = work_result.hint or "its worker was killed"
     return TaskTimeoutError(f"task '{function.name}' took longer than its `timeout` of {function.timeout:g} s; {what}")
 
 
-def died(task: str, what: str, reply: WorkResult, attempt: int) -> WorkerDiedError:
+def died(task: str, what: str, work_result: WorkResult, attempt: int) -> WorkerDiedError:
     """The error for work whose worker ended under it too often."""
     times = "once" if attempt == 1 else f"{attempt} times"
-    hint = f"; {reply.hint}" if reply.hint else ""
+    hint = f"; {work_result.hint}" if work_result.hint else ""
     return WorkerDiedError(
-        f"the worker ended ({_exit_text(reply.exitcode)}) while it ran task '{task}' on {what}; started {times}{hint}"
+        f"the worker ended ({_exit_text(work_result.exitcode)}) while it ran task '{task}' on {what}; started {times}{hint}"
     )
 
 
@@ -71,29 +71,31 @@ def _exit_text(exitcode: int | None) -> str:
 
 
 class FailureReporter:
-    """Puts together what an error says of its item. `leg` is its number on the route."""
+    """Puts together what an error says of its item. `executor` is its number on the route."""
 
     def __init__(
-        self, source: Source, steps: Sequence[BoundStep], codec: ItemCodec, verdict: FailurePolicy, leg: int
+        self, source: Source, steps: Sequence[BoundStep], codec: ItemCodec, failure_policy: FailurePolicy, executor: int
     ) -> None:
         self._source = source
         self._steps = steps
         self._codec = codec
-        self._verdict = verdict
-        self._leg = leg
+        self._failure_policy = failure_policy
+        self._executor = executor
 
     def fail(
-        self, flight: InFlightBatch, position: int, error: BaseException, reply: WorkResult, trace: str = ""
+        self, flight: InFlightBatch, position: int, error: BaseException, work_result: WorkResult, trace: str = ""
     ) -> None:
         """The item at this position of a batch failed."""
-        step = self.step(reply.step) or self._steps[-1]
-        function, number = step.function, reply.step if reply.step >= 0 else step.number
-        attempt = max(flight.attempt, reply.attempt, attempts_of(function, error))
+        step = self.step(work_result.step) or self._steps[-1]
+        function, number = step.function, work_result.step if work_result.step >= 0 else step.number
+        attempt = max(flight.attempt, work_result.attempt, attempts_of(function, error))
         item, kept = self._shown(flight.cells[position])
         place = flight.first + position
         index = self._source.index_of(place)
-        facts = Failure(function.name, number, index, item, attempt, reply.worker, reply.exitcode, trace, kept)
-        self._verdict.record(place, blame(error, facts), time.monotonic(), leg=self._leg)
+        facts = Failure(
+            function.name, number, index, item, attempt, work_result.worker, work_result.exitcode, trace, kept
+        )
+        self._failure_policy.record(place, blame(error, facts), time.monotonic(), executor=self._executor)
 
     def step(self, number: int) -> BoundStep | None:
         """The step of that number, if it is one of this leg."""
@@ -131,7 +133,7 @@ class RedeliveryQueue:
         steps: Sequence[BoundStep],
         codec: ItemCodec,
         window: FlowControl,
-        blaming: FailureReporter,
+        failure_reporter: FailureReporter,
         *,
         retries: int,
     ) -> None:
@@ -141,7 +143,7 @@ class RedeliveryQueue:
         self._steps = steps
         self._codec = codec
         self._window = window
-        self._blaming = blaming
+        self._failure_reporter = failure_reporter
         self._retries = retries
 
     def take(self, most: int | None) -> InFlightBatch:
@@ -169,50 +171,60 @@ class RedeliveryQueue:
         self._window.split(2)
         self._split(0, [InFlightBatch(first, cells, 0) for first, cells in parts])
 
-    def overdue(self, flight: InFlightBatch, reply: WorkResult) -> None:
+    def overdue(self, flight: InFlightBatch, work_result: WorkResult) -> None:
         """One item took too long; the others in the batch are innocent, and results before it are gone."""
-        place, done = flight.first + reply.done, reply.done
-        function = self._blaming.function(reply.step)
+        place, done = flight.first + work_result.done, work_result.done
+        function = self._failure_reporter.function(work_result.step)
         assert function is not None, "only a step of its own has a time limit"
-        spent = spent_on(reply, function)
-        if spent is None:
-            self._blaming.fail(flight, done, overdue(function, reply), reply)
+        failed_attempts = spent_on(work_result, function)
+        if failed_attempts is None:
+            self._failure_reporter.fail(flight, done, overdue(function, work_result), work_result)
         # Of a result that came in pieces the item is alone.
-        late, at_it = with_spent(flight.spent, spent), flight.cells[done : done + 1]
+        late, at_it = with_spent(flight.failed_attempts, failed_attempts), flight.cells[done : done + 1]
         parts = [
             InFlightBatch(flight.first, flight.cells[:done], 0, flight.attempt),
             InFlightBatch(place, at_it, 0, flight.attempt, flight.known, late),
             InFlightBatch(place + 1, flight.cells[done + 1 :], 0, flight.attempt),
         ]
         # After an error that ends the run only what is before it matters.
-        self._split(flight.nbytes, parts[:1] if spent is None else parts)
+        self._split(flight.nbytes, parts[:1] if failed_attempts is None else parts)
 
-    def lost(self, flight: InFlightBatch, reply: WorkResult) -> None:
+    def lost(self, flight: InFlightBatch, work_result: WorkResult) -> None:
         """A worker died: what it had not begun goes out as it was, what it may have begun one by one."""
-        if not reply.started:
+        if not work_result.started:
             self.add(flight)
-        elif (spent := self._condemned(flight, reply)) is not None:
+        elif (failed_attempts := self._condemned(flight, work_result)) is not None:
             self._split(
-                flight.nbytes, [InFlightBatch(flight.first, flight.cells, 0, spent=with_spent(flight.spent, spent))]
+                flight.nbytes,
+                [
+                    InFlightBatch(
+                        flight.first,
+                        flight.cells,
+                        0,
+                        failed_attempts=with_spent(flight.failed_attempts, failed_attempts),
+                    )
+                ],
             )
         elif flight.attempt > self._retries or not all(step.function.retry_on_crash for step in self._steps):
             names = " -> ".join(step.function.name for step in self._steps)
-            self._blaming.fail(flight, 0, died(names, self._blaming.items(flight), reply, flight.attempt), reply)
+            self._failure_reporter.fail(
+                flight, 0, died(names, self._failure_reporter.items(flight), work_result, flight.attempt), work_result
+            )
         else:
             self._split(flight.nbytes, list(self._singly(flight)))
 
     def _singly(self, flight: InFlightBatch) -> Iterator[InFlightBatch]:
         """Under suspicion of having killed its worker, each item by itself."""
         for place, cell in enumerate(flight.cells, flight.first):
-            yield InFlightBatch(place, [cell], 0, flight.attempt + 1, flight.known, flight.spent)
+            yield InFlightBatch(place, [cell], 0, flight.attempt + 1, flight.known, flight.failed_attempts)
 
-    def _condemned(self, flight: InFlightBatch, reply: WorkResult) -> FailedAttempts | None:
+    def _condemned(self, flight: InFlightBatch, work_result: WorkResult) -> FailedAttempts | None:
         """That the item has failed for good, where its last start is over and the step at which it was goes on."""
-        function = self._blaming.function(reply.step)
+        function = self._failure_reporter.function(work_result.step)
         if function is None or flight.attempt <= max(1, self._retries) or function.on_error == "raise":
             return None
-        told = str(died(function.name, self._blaming.items(flight), reply, flight.attempt))
-        return FailedAttempts(reply.step, flight.attempt, told, died=True)
+        told = str(died(function.name, self._failure_reporter.items(flight), work_result, flight.attempt))
+        return FailedAttempts(work_result.step, flight.attempt, told, died=True)
 
     def _split(self, nbytes: int, parts: Sequence[InFlightBatch]) -> None:
         """The parts of a batch that was under way, in so many bytes, go out again, each by itself."""

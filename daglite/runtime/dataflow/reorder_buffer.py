@@ -15,7 +15,7 @@ class BatchResult(NamedTuple, Generic[V]):
     """Results of consecutive items: the first one's index, how many, the values, their bytes.
 
     `marks` says of each item how many of the values are its own; None: all have equally many. An entry of size 0 is a
-    part of what comes of the item `first`: its index, and the part. `mishaps` are those of the items that failed and
+    part of what comes of the item `first`: its index, and the part. `item_failures` are those of the items that failed and
     did not end the run.
     """
 
@@ -24,7 +24,7 @@ class BatchResult(NamedTuple, Generic[V]):
     values: V
     nbytes: int
     marks: Sequence[int] | None = None
-    mishaps: Sequence[ItemFailure] = ()
+    item_failures: Sequence[ItemFailure] = ()
 
 
 class ReorderBuffer(Generic[V]):

@@ -22,30 +22,30 @@ class SegmentExecutor:
         self,
         *,
         origin: Source,
-        shipping: Dispatcher,
+        dispatcher: Dispatcher,
         window: FlowControl,
         merge: ReorderBuffer[list[object]],
-        intake: ResultWriter,
-        gathering: TreeReducer | None = None,
+        writer: ResultWriter,
+        tree_reducer: TreeReducer | None = None,
     ) -> None:
         self.origin = origin
-        self.shipping = shipping
+        self.dispatcher = dispatcher
         self.window = window
-        self.intake = intake
+        self.writer = writer
         self._merge = merge
-        self._gathering = gathering
+        self._tree_reducer = tree_reducer
         self._pieces: Iterator[BatchResult[list[object]]] = iter(())
 
     def dispatch(self, *, hurry: bool) -> None:
         """Send what waits; with `hurry`, or when nothing comes after it, also a batch that is not full."""
-        self.shipping.dispatch(hurry=hurry or self.origin.finished)
+        self.dispatcher.dispatch(hurry=hurry or self.origin.finished)
 
     def deliver(self) -> None:
         """Pass on all results whose turn it is."""
-        for entry in () if self.intake.full else self._merge.take():
+        for entry in () if self.writer.full else self._merge.take():
             self._pass_on(entry)
-        if self._gathering is not None and self._through():
-            self._gathering.close()
+        if self._tree_reducer is not None and self._through():
+            self._tree_reducer.close()
 
     def draw(self) -> bool:
         """Pass on only the next few results, for a segment that has room for them; False when there are none."""
@@ -56,7 +56,7 @@ class SegmentExecutor:
             entry = next(self._merge.take(), None)
             if entry is None:
                 return False
-            self._pieces = self.intake.pieces(entry)
+            self._pieces = self.writer.pieces(entry)
 
     def over(self) -> bool:
         """Whether every item has come, and every result has been passed on; for a relay ask when nothing is left."""
@@ -64,15 +64,15 @@ class SegmentExecutor:
 
     def busy(self) -> bool:
         """Whether anything is under way or waits to be sent, or has not come home."""
-        return self.shipping.busy() or (self._gathering is not None and self._gathering.busy())
+        return self.dispatcher.busy() or (self._tree_reducer is not None and self._tree_reducer.busy())
 
     def _through(self) -> bool:
-        return self.origin.finished and not self.shipping.busy() and not len(self._merge)
+        return self.origin.finished and not self.dispatcher.busy() and not len(self._merge)
 
     def _pass_on(self, entry: BatchResult[list[object]]) -> None:
         """Pass results on, and give their places free."""
-        count = self.intake.take(entry)
-        if not self.intake.keeps:
+        count = self.writer.take(entry)
+        if not self.writer.keeps:
             self.window.release(entry.size, entry.nbytes)
         elif count < entry.size:
             # What was dropped on the way leaves now; the consumer takes the rest one by one.

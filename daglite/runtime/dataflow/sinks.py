@@ -93,7 +93,7 @@ class CombineSink:
     """Puts the parts that workers have folded together, neighbour to neighbour as they come.
 
     The part that holds the first item started from the initial value, so that it is in the value once. Where parts may
-    stay with their workers, `gathering` has them put together there, and what comes home is put together here.
+    stay with their workers, `tree_reducer` has them put together there, and what comes home is put together here.
     """
 
     keeps = False
@@ -104,7 +104,7 @@ class CombineSink:
         self.step = step
         # Whether there is a part in the value.
         self.begun = False
-        self.gathering: TreeReducer | None = None
+        self.tree_reducer: TreeReducer | None = None
 
     def go_on(self, value: object) -> None:
         """Begin with what has been folded elsewhere, the first item in it."""
@@ -112,10 +112,10 @@ class CombineSink:
 
     def take(self, indices: Sequence[int], values: Sequence[object], nbytes: int) -> None:
         for part in values:
-            if self.gathering is None:
+            if self.tree_reducer is None:
                 self.add(part)
             else:
-                self.gathering.add(part)
+                self.tree_reducer.add(part)
 
     def add(self, part: object) -> None:
         """The next part is here."""
@@ -191,21 +191,21 @@ class ResultWriter:
     def __init__(
         self,
         savers: Sequence[Saver | None],
-        ending: Sink,
+        sink: Sink,
         span: Callable[[int, int], Sequence[int]] | None = None,
         *,
         parts: bool = False,
         most: int | None = None,
-        ledger: FailureCounter | None = None,
+        failure_counter: FailureCounter | None = None,
     ) -> None:
         """`most` results are passed on, then it is `full`; there are marks then, as a filter stands before it."""
         self.left = most
-        self._ledger = ledger or FailureCounter(None)
+        self._failure_counter = failure_counter or FailureCounter(None)
         self._parts = parts
-        self.keeps = ending.keeps
+        self.keeps = sink.keeps
         self._stride = len(savers)
         self._savers = savers
-        self._ending = ending
+        self._sink = sink
         self._span = span
         self._plain = all(saver is None for saver in savers)
 
@@ -217,48 +217,48 @@ class ResultWriter:
     def take(self, entry: BatchResult[list[object]]) -> int:
         """Save, one item at a time in this order, and pass on the results; tells how many there were."""
         if not entry.size:
-            assert isinstance(self._ending, ExchangeQueue)
-            self._ledger.add_below(entry.first + 1, entry.mishaps)
+            assert isinstance(self._sink, ExchangeQueue)
+            self._failure_counter.add_below(entry.first + 1, entry.item_failures)
             index, value = entry.values
-            self._ending.part(cast("int", index), entry.first, value, entry.nbytes)
+            self._sink.part(cast("int", index), entry.first, value, entry.nbytes)
             return 0
-        first, size, values, nbytes, marks, mishaps = entry if self.left is None else self._cut(entry, self.left)
-        if mishaps:
-            self._ledger.add_below(first + size, mishaps)
+        first, size, values, nbytes, marks, item_failures = entry if self.left is None else self._cut(entry, self.left)
+        if item_failures:
+            self._failure_counter.add_below(first + size, item_failures)
         indices = range(first, first + size) if self._span is None else self._span(first, size)
         if not self._plain:
             self._save(indices, values, marks)
         stride = self._stride
         if self._parts:
-            self._ending.take(indices, values[size * stride :], nbytes)
+            self._sink.take(indices, values[size * stride :], nbytes)
             return size
         if marks is None:
             values = values[stride - 1 :: stride] if stride > 1 else values
         else:
             indices, values = _kept(indices, values, marks, stride)
         if values:
-            self._ending.take(indices, values, nbytes)
+            self._sink.take(indices, values, nbytes)
         return len(values)
 
     def pieces(self, entry: BatchResult[list[object]]) -> Iterator[BatchResult[list[object]]]:
         """The entry in parts that may be taken one by one: behind the last that is wanted nothing must be saved."""
-        if self._plain and not entry.mishaps:
+        if self._plain and not entry.item_failures:
             yield entry
             return
-        first, size, values, nbytes, marks, mishaps = entry
+        first, size, values, nbytes, marks, item_failures = entry
         each, end = nbytes // size, 0
         for place in range(size):
             start, end = end, end + (self._stride if marks is None else marks[place])
             one = None if marks is None else marks[place : place + 1]
-            here = [mishap for mishap in mishaps if mishap.place == first + place]
+            here = [item_failure for item_failure in item_failures if item_failure.place == first + place]
             yield BatchResult(
                 first + place, 1, values[start:end], each if place else nbytes - each * (size - 1), one, here
             )
 
     def go_on(self, folded: Sink) -> None:
         """Parts are added to what an ending of this process has folded."""
-        if isinstance(folded, FoldSink) and isinstance(self._ending, CombineSink):
-            self._ending.go_on(folded.value)
+        if isinstance(folded, FoldSink) and isinstance(self._sink, CombineSink):
+            self._sink.go_on(folded.value)
 
     def _cut(self, entry: BatchResult[list[object]], left: int) -> BatchResult[list[object]]:
         """The entry up to the last result that is wanted."""

@@ -203,7 +203,7 @@ class TreeReducer:
     def __init__(
         self,
         *,
-        board: WorkerQueue,
+        worker_queue: WorkerQueue,
         step: BoundStep,
         window: FlowControl,
         retries: int,
@@ -211,16 +211,16 @@ class TreeReducer:
         home: Callable[[object], None],
     ) -> None:
         """`home` takes the value of each group; raises `TransferError` when `combine` cannot be sent to a worker."""
-        session = board.session
-        self.keep = max(LEAST, int(HOME * session.pace.aim / session.workers))
+        engine = worker_queue.engine
+        self.keep = max(LEAST, int(HOME * engine.batch_policy.aim / engine.workers))
         self.send_again: Callable[[Sequence[tuple[int, Sequence[object]]]], None]
-        self._board = board
+        self._worker_queue = worker_queue
         self._step = step
-        self._program = session.install([step])
+        self._program = engine.install([step])
         self._window = window
         self._retries = retries
         self._most_bytes = nbytes // _SHARE
-        self._most_parts = max(_LEAST_GROUP, _PER_WORKER * session.workers)
+        self._most_parts = max(_LEAST_GROUP, _PER_WORKER * engine.workers)
         self._home = home
         self._groups: deque[_PartialGroup] = deque()
         self._open: _PartialGroup | None = None
@@ -293,46 +293,46 @@ class TreeReducer:
             parts = [node.part for node in merging.nodes]
             answered = partial(self._answered, group, merging)
             # One that may have ended its worker gets one of its own.
-            suspect = group.deaths[merging.range] > 0
+            quarantined = group.deaths[merging.range] > 0
             keep = None if merging.home else 0
-            self._board.combine(self._program, parts, answered, keep=keep, exclusive=suspect)
+            self._worker_queue.combine(self._program, parts, answered, keep=keep, exclusive=quarantined)
 
-    def _answered(self, group: _PartialGroup, merging: TreeMerge[PartialRef], reply: WorkResult) -> None:
-        if reply.kind == "lost":
-            self._lost(group, merging, reply)
+    def _answered(self, group: _PartialGroup, merging: TreeMerge[PartialRef], work_result: WorkResult) -> None:
+        if work_result.kind == "lost":
+            self._lost(group, merging, work_result)
             return
-        if reply.error is not None:
-            error, trace = reply.error
+        if work_result.error is not None:
+            error, trace = work_result.error
             attempt = attempts_of(self._step.function, error)
-            raise_blamed(error, self._failure(reply, attempt, trace))
+            raise_blamed(error, self._failure(work_result, attempt, trace))
         if not merging.home:
-            if reply.held is None:
+            if work_result.held is None:
                 raise ExecutionError("a worker could not keep the part of a fold; see its logs for the reason")
-            group.tree.done(merging, reply.held)
+            group.tree.done(merging, work_result.held)
             self._merge(group)
             return
         group.tree.arrived(merging)
-        (value,), bad = self._board.session.codec.unpack(reply.segments)
+        (value,), bad = self._worker_queue.engine.codec.unpack(work_result.segments)
         if bad is not None:
             text = f"a result of task '{self._step.function.name}' cannot be loaded in the coordinator"
-            raise_blamed(TransferError(f"{text}: {reason_of(value)}"), self._failure(reply, 1))
+            raise_blamed(TransferError(f"{text}: {reason_of(value)}"), self._failure(work_result, 1))
         group.root = [value]
         self._pass_on()
 
-    def _failure(self, reply: WorkResult, attempt: int, trace: str = "") -> Failure:
+    def _failure(self, work_result: WorkResult, attempt: int, trace: str = "") -> Failure:
         name, number = self._step.function.name, self._step.number
-        return Failure(name, number, None, None, attempt, reply.worker, reply.exitcode, trace)
+        return Failure(name, number, None, None, attempt, work_result.worker, work_result.exitcode, trace)
 
-    def _lost(self, group: _PartialGroup, merging: TreeMerge[PartialRef], reply: WorkResult) -> None:
+    def _lost(self, group: _PartialGroup, merging: TreeMerge[PartialRef], work_result: WorkResult) -> None:
         """Parts could not be put together: those that are gone are made again, then it is tried again."""
-        if reply.started:
+        if work_result.started:
             group.deaths[merging.range] += 1
             deaths = group.deaths[merging.range]
             if deaths > self._retries or group.deaths.total() > _DEATHS * self._retries:
                 first, end = merging.range
-                error = died(self._step.function.name, f"parts of {end - first} items", reply, deaths)
-                raise_blamed(error, self._failure(reply, deaths))
-        missing = group.tree.lost(merging, reply.missing)
+                error = died(self._step.function.name, f"parts of {end - first} items", work_result, deaths)
+                raise_blamed(error, self._failure(work_result, deaths))
+        missing = group.tree.lost(merging, work_result.missing)
         again = [part for first, end in missing for part in self._made_of(group, first, end)]
         if again:
             self.send_again(again)

@@ -55,7 +55,7 @@ class Engine(Protocol):
         ...
 
     @property
-    def pace(self) -> BatchPolicy:
+    def batch_policy(self) -> BatchPolicy:
         """How large batches should be."""
         ...
 
@@ -96,7 +96,7 @@ class Engine(Protocol):
         """Most items that a chunk may hold now; None when there is no limit."""
         ...
 
-    def submit(self, chunk: WorkItem) -> None:
+    def submit(self, work_item: WorkItem) -> None:
         """Choose a worker for a chunk; never blocks. Only when `free()` (for an exclusive chunk: `idle()`)."""
         ...
 
@@ -125,12 +125,12 @@ class Engine(Protocol):
         """From now on an answer that comes here ends a wait of the other session; None: of no other."""
         ...
 
-    def patience(self, timeout: float | None) -> float | None:
+    def poll_timeout(self, timeout: float | None) -> float | None:
         """How long a wait for all sessions may be, at most `timeout`, because of what this one must see to."""
         ...
 
-    def listen(self, hear: WorkerListener | None) -> None:
-        """Tell `hear` of each worker there is, and of each that starts or ends from now on; None: tell nobody."""
+    def listen(self, listener: WorkerListener | None) -> None:
+        """Tell `listener` of each worker there is, and of each that starts or ends from now on; None: tell nobody."""
         ...
 
     def abandon(self) -> None:

@@ -86,7 +86,7 @@ class ReusableEngine(EngineConfig):
         self._use = threading.Lock()
 
     @abstractmethod
-    def _session(self) -> Engine:
+    def _open(self) -> Engine:
         """A new session."""
 
     def __enter__(self) -> Self:
@@ -95,7 +95,7 @@ class ReusableEngine(EngineConfig):
             raise ParameterError(f"this `{name}` is in use by another `with` block; make one for each")
         self._entered = True
         self._owner = os.getpid()
-        self._kept = self._session()
+        self._kept = self._open()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -111,28 +111,28 @@ class ReusableEngine(EngineConfig):
         stranded = isinstance(self._kept, ProcessEngine) and self._kept.stranded
         if mine and not stranded and self._use.acquire(blocking=False):
             return self._lend()
-        return contextlib.closing(self._session())
+        return contextlib.closing(self._open())
 
     @contextlib.contextmanager
     def _lend(self) -> Iterator[Engine]:
         try:
             if self._kept is None:
-                self._kept = self._session()
-            session = self._kept
+                self._kept = self._open()
+            engine = self._kept
             try:
-                yield session
+                yield engine
             finally:
                 # If this does not go through (Ctrl-C), the workers are not fit for another run.
                 self._kept = None
                 try:
-                    session.recycle()
+                    engine.recycle()
                 except BaseException:
-                    session.close()
+                    engine.close()
                     raise
                 if self._entered:
-                    self._kept = session
+                    self._kept = engine
                 else:
-                    session.close()
+                    engine.close()
         finally:
             self._use.release()
 
@@ -180,7 +180,7 @@ class Processes(ReusableEngine):
     def __repr__(self) -> str:
         return f"Processes(workers={self._workers}, start_method={self._method!r})"
 
-    def _session(self) -> Engine:
+    def _open(self) -> Engine:
         return ProcessEngine(self._workers or usable_processors(), self._method, Codec("c", Arena()), self._most)
 
 
@@ -216,7 +216,7 @@ class Threads(ReusableEngine):
     def __repr__(self) -> str:
         return f"Threads(workers={self._workers})"
 
-    def _session(self) -> Engine:
+    def _open(self) -> Engine:
         return threads.ThreadEngine(self.most)
 
     @property
@@ -228,7 +228,7 @@ class Threads(ReusableEngine):
 class _IsolatedThreads(Threads):
     """Worker threads whose items and results are copied, so that they mean what they mean on processes."""
 
-    def _session(self) -> Engine:
+    def _open(self) -> Engine:
         return threads.ThreadEngine(self.most, CopyingCodec())
 
 
@@ -346,7 +346,7 @@ class Dask(ReusableEngine):
             return f"Dask({_public(self._target)!r})"
         return f"Dask(workers={self._workers})" if self._target is None else "Dask(client)"
 
-    def _session(self) -> Engine:
+    def _open(self) -> Engine:
         client, close = self._opened()
         try:
             return clusters.ClusterEngine(dask.DaskTransport(client, close))
@@ -396,7 +396,7 @@ class Ray(ReusableEngine):
     def __repr__(self) -> str:
         return f"Ray({_public(self._address)!r})" if self._address is not None else f"Ray(workers={self._workers})"
 
-    def _session(self) -> Engine:
+    def _open(self) -> Engine:
         close = ray.connected(self._address, self._workers)
         try:
             return clusters.ClusterEngine(ray.RayTransport(close))

@@ -19,14 +19,14 @@ Handler = Callable[[WorkResult], None]
 class WorkerQueue:
     """One engine shared by the stream that runs and the single calls beside it."""
 
-    def __init__(self, session: Engine) -> None:
-        self.session = session
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
         self._handlers: dict[int, Handler] = {}
         self._queue: deque[WorkItem] = deque()
 
     def free(self) -> int:
         """How many batches may be submitted now; none while something waits for a worker of its own."""
-        return 0 if self._queue else self.session.free()
+        return 0 if self._queue else self.engine.free()
 
     def submit(
         self,
@@ -42,7 +42,7 @@ class WorkerQueue:
     ) -> None:
         """Send a batch now; only when there is a `free()` place."""
         seq = self._number(handler)
-        self.session.submit(WorkItem(seq, program, "batch", segments, items, first, False, light, None, notes, keep))
+        self.engine.submit(WorkItem(seq, program, "batch", segments, items, first, False, light, None, notes, keep))
 
     def resume(
         self,
@@ -54,7 +54,7 @@ class WorkerQueue:
         notes: BatchContext | None = None,
     ) -> None:
         """Ask a worker to go on with what it has begun, whatever else it has to do."""
-        self.session.submit(
+        self.engine.submit(
             WorkItem(self._number(handler), program, "batch", segments, 1, first, worker=worker, notes=notes)
         )
 
@@ -96,20 +96,20 @@ class WorkerQueue:
         """As `poll`, but somebody else may end the wait."""
         if self._queue:
             self._launch()
-        replies = self.session.ready(timeout)
-        for reply in replies:
-            more = reply.kind == "piece"
-            handler = self._handlers[reply.seq] if more else self._handlers.pop(reply.seq)
-            handler(reply)
+        work_results = self.engine.ready(timeout)
+        for work_result in work_results:
+            more = work_result.kind == "piece"
+            handler = self._handlers[work_result.seq] if more else self._handlers.pop(work_result.seq)
+            handler(work_result)
         if self._queue:
             self._launch()
-        return len(replies)
+        return len(work_results)
 
     def abandon(self) -> None:
         """Nobody waits for anything any more."""
         self._queue.clear()
         self._handlers.clear()
-        self.session.abandon()
+        self.engine.abandon()
 
     def _number(self, handler: Handler) -> int:
         seq = next(_NUMBERS)
@@ -117,59 +117,59 @@ class WorkerQueue:
         return seq
 
     def _launch(self) -> None:
-        while self._queue and (self.session.idle() if self._queue[0].exclusive else self.session.free()):
-            self.session.submit(self._queue.popleft())
-            self.session.flush()
+        while self._queue and (self.engine.idle() if self._queue[0].exclusive else self.engine.free()):
+            self.engine.submit(self._queue.popleft())
+            self.engine.flush()
 
 
 class WorkerQueues:
     """All boards of a run, waited for together: whichever engine answers, the one loop that waits goes on."""
 
     def __init__(self) -> None:
-        self._boards: list[WorkerQueue] = []
+        self._worker_queues: list[WorkerQueue] = []
 
-    def add(self, board: WorkerQueue) -> None:
+    def add(self, worker_queue: WorkerQueue) -> None:
         """From now on wait for this one as well.
 
         The wait is that of one session, which answers elsewhere end: of one that attends to others, if there is any.
         """
-        self._boards.append(board)
-        self._boards.sort(key=lambda one: not one.session.attends)
-        for one in self._boards:
-            one.session.alert(None)
-        for other in self._boards[1:]:
-            other.session.alert(self._boards[0].session)
+        self._worker_queues.append(worker_queue)
+        self._worker_queues.sort(key=lambda one: not one.engine.attends)
+        for one in self._worker_queues:
+            one.engine.alert(None)
+        for other in self._worker_queues[1:]:
+            other.engine.alert(self._worker_queues[0].engine)
 
     @property
     def waiting(self) -> Engine:
         """The session in which whoever waits does so."""
-        return self._boards[0].session
+        return self._worker_queues[0].engine
 
     def poll(self, timeout: float | None) -> int:
         """Hand out the replies that are here; wait up to `timeout` seconds for one. Returns how many there were."""
-        if len(self._boards) == 1:
-            return self._boards[0].poll(timeout)
-        first, *others = self._boards
-        count = sum([board.poll(0.0) for board in others])
-        if count or (timeout is None and not any([board.waits for board in self._boards])):
+        if len(self._worker_queues) == 1:
+            return self._worker_queues[0].poll(timeout)
+        first, *others = self._worker_queues
+        count = sum([worker_queue.poll(0.0) for worker_queue in others])
+        if count or (timeout is None and not any([worker_queue.waits for worker_queue in self._worker_queues])):
             timeout = 0.0
-        for board in others if timeout != 0.0 else ():
-            timeout = board.session.patience(timeout)
+        for worker_queue in others if timeout != 0.0 else ():
+            timeout = worker_queue.engine.poll_timeout(timeout)
         # An answer that came to another board since it was asked ends this wait before it begins.
-        return count + first.wait(timeout) + sum([board.poll(0.0) for board in others])
+        return count + first.wait(timeout) + sum([worker_queue.poll(0.0) for worker_queue in others])
 
     def wake(self) -> None:
         """Make whoever waits look up; from any thread."""
-        for board in self._boards[:1]:
-            board.session.wake()
+        for worker_queue in self._worker_queues[:1]:
+            worker_queue.engine.wake()
 
     def abandon(self) -> None:
         """Nobody waits for anything any more."""
-        for board in self._boards:
-            board.abandon()
+        for worker_queue in self._worker_queues:
+            worker_queue.abandon()
 
     def close(self) -> None:
         """The sessions may go on to other runs: none knows the others any more."""
-        boards, self._boards = self._boards, []
-        for board in boards:
-            board.session.alert(None)
+        worker_queues, self._worker_queues = self._worker_queues, []
+        for worker_queue in worker_queues:
+            worker_queue.engine.alert(None)

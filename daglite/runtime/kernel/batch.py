@@ -81,8 +81,8 @@ class BatchRun:
                 bad = None if bad is None else bad - 1
         whole = self._items = items if bad is None else items[:bad]
         chain, notes, trials = self._chain, self._notes, self._chain.trials
-        if notes is not _NO_NOTES or trials.spent or trials.suspect:
-            trials.learn(notes.spent, suspect=notes.suspect)
+        if notes is not _NO_NOTES or trials.failed_attempts or trials.quarantined:
+            trials.learn(notes.failed_attempts, quarantined=notes.quarantined)
         taps = [self._tap] * chain.taps
         end: tuple[object, ...] = (self.cells.append, self._captured if self._opened is None else self._spread)
         if self._marks is not None:

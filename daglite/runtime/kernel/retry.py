@@ -108,20 +108,20 @@ class RetryTracker:
         self.portable = portable
         self.worker = worker
         self.announce = announce
-        self.mishaps: list[ItemFailure] = []
+        self.item_failures: list[ItemFailure] = []
         # What the coordinator knows of the item at work, by step; whether its worker may die of it.
-        self.spent: dict[int, FailedAttempts] = {}
-        self.suspect = False
+        self.failed_attempts: dict[int, FailedAttempts] = {}
+        self.quarantined = False
         # The number of the attempt under way.
         self.attempt = 1
         self._tell = tell
         # Seconds of waiting since somebody asked.
         self._slept = 0.0
 
-    def learn(self, spent: Iterable[FailedAttempts], *, suspect: bool) -> None:
+    def learn(self, failed_attempts: Iterable[FailedAttempts], *, quarantined: bool) -> None:
         """What is known of the item that comes next, and of that item only."""
-        self.spent = {one.step: one for one in spent}
-        self.suspect = suspect
+        self.failed_attempts = {one.step: one for one in failed_attempts}
+        self.quarantined = quarantined
 
     def wait(self, seconds: float) -> None:
         """Wait before the next attempt."""
@@ -142,23 +142,23 @@ class RetryTracker:
         seconds, self._slept = self._slept, 0.0
         return seconds
 
-    def take_mishaps(self, first: int = 0, end: int = sys.maxsize) -> list[ItemFailure]:
+    def take_item_failures(self, first: int = 0, end: int = sys.maxsize) -> list[ItemFailure]:
         """The items that failed since this was last asked, of those between these places."""
-        found = [one for one in self.mishaps if first <= one.place < end]
+        found = [one for one in self.item_failures if first <= one.place < end]
         if found:
-            self.mishaps = [one for one in self.mishaps if not first <= one.place < end]
+            self.item_failures = [one for one in self.item_failures if not first <= one.place < end]
         return found
 
-    def record(self, mishap: ItemFailure) -> None:
+    def record(self, item_failure: ItemFailure) -> None:
         """An item failed, and the run goes on."""
         if self._tell is not None:
-            self._tell(mishap)
+            self._tell(item_failure)
         else:
-            self.mishaps.append(mishap)
+            self.item_failures.append(item_failure)
 
 
 def tried(
-    step: RetryStep, call: Callable[..., Any], tally: StepTimer | None, trials: RetryTracker
+    step: RetryStep, call: Callable[..., Any], timer: StepTimer | None, trials: RetryTracker
 ) -> Callable[..., Any]:
     """The call with its retries, and with what becomes of an item at which it fails for good."""
     keeps = step.function.on_error == "keep"
@@ -167,7 +167,7 @@ def tried(
         if keeps and type(values[0]) is Failed:
             # It has failed before, and goes by.
             return values[0]
-        tries = _ItemRetries(step, values, trials, tally) if trials.spent or trials.suspect else None
+        tries = _ItemRetries(step, values, trials, timer) if trials.failed_attempts or trials.quarantined else None
         trials.attempt = 1
         if tries is not None:
             if tries.over:
@@ -180,7 +180,7 @@ def tried(
                     tries.over_well()
                 return value
             except Exception as error:
-                tries = tries or _ItemRetries(step, values, trials, tally)
+                tries = tries or _ItemRetries(step, values, trials, timer)
                 if not tries.again(error):
                     return tries.settled(error)
             trials.wait(tries.delay())
@@ -189,7 +189,7 @@ def tried(
 
 
 def awaiting_tries(
-    step: RetryStep, call: Callable[..., Any], tally: StepTimer | None, trials: RetryTracker
+    step: RetryStep, call: Callable[..., Any], timer: StepTimer | None, trials: RetryTracker
 ) -> Callable[..., Any]:
     """The same for a function whose value is awaited; the event loop goes on while it waits."""
     keeps = step.function.on_error == "keep"
@@ -204,7 +204,7 @@ def awaiting_tries(
     async def trying(*values: object) -> object:
         if keeps and type(values[0]) is Failed:
             return values[0]
-        tries = _ItemRetries(step, values, trials, tally) if trials.spent or trials.suspect else None
+        tries = _ItemRetries(step, values, trials, timer) if trials.failed_attempts or trials.quarantined else None
         trials.attempt = 1
         if tries is not None:
             if tries.over:
@@ -217,7 +217,7 @@ def awaiting_tries(
                     tries.over_well()
                 return value
             except Exception as error:
-                tries = tries or _ItemRetries(step, values, trials, tally)
+                tries = tries or _ItemRetries(step, values, trials, timer)
                 if not tries.again(error):
                     return tries.settled(error)
             await wait(tries.delay())
@@ -241,16 +241,16 @@ class _ItemRetries:
     """The attempts of a step at one item: made when the first has failed, or when others are known of."""
 
     def __init__(
-        self, step: RetryStep, values: Sequence[object], trials: RetryTracker, tally: StepTimer | None
+        self, step: RetryStep, values: Sequence[object], trials: RetryTracker, timer: StepTimer | None
     ) -> None:
         self._step = step
         self._values = values
         self._trials = trials
-        self._tally = tally
-        known = trials.spent.get(step.number)
+        self._timer = timer
+        known = trials.failed_attempts.get(step.number)
         self.attempts = 0 if known is None else known.attempts
         self.over = known if known is not None and known.reason else None
-        self._announced = trials.suspect and step.function.on_error != "raise"
+        self._announced = trials.quarantined and step.function.on_error != "raise"
         if self._announced and trials.announce is not None:
             # Should the worker not come back from here, this step is why.
             trials.announce(step.number, 0.0)
@@ -262,8 +262,8 @@ class _ItemRetries:
         wanted = function.retry is None or isinstance(error, function.retry.on)
         if self.attempts > function.retries or not wanted:
             return False
-        if self._tally is not None:
-            self._tally.repeated += 1
+        if self._timer is not None:
+            self._timer.repeated += 1
         return True
 
     def delay(self) -> float:
@@ -300,8 +300,8 @@ class _ItemRetries:
         self.over_well()
         skips, found = function.skips, at_work()
         index, place = (None, 0) if found is None else (found.item, found.place)
-        if self._tally is not None:
-            self._tally.failed += 1
+        if self._timer is not None:
+            self._timer.failed += 1
         self._trials.record(ItemFailure(place, step.number, function.name, index, text_of(error), skips))
         if skips:
             return False if step.filters else SKIPPED

@@ -74,19 +74,19 @@ class StepChain:
         self.folds = bool(steps) and steps[-1].starts is not None
         links = steps[:-1] if self.folds else steps
         # None, or one for each step.
-        self.tallies = tuple(StepTimer(step.number) for step in steps if step.clocked)
-        tallies = self.tallies or (None,) * len(steps)
+        self.timers = tuple(StepTimer(step.number) for step in steps if step.clocked)
+        timers = self.timers or (None,) * len(steps)
         # One flat tuple for the inner loop: the call, whether its result is tapped, its number.
         self.calls = tuple(
-            (_of_one_value(step, loop, announce, tally, trials), step.tapped, step.number)
-            for step, tally in zip(links, tallies, strict=False)
+            (_of_one_value(step, loop, announce, timer, trials), step.tapped, step.number)
+            for step, timer in zip(links, timers, strict=False)
         )
         # The calls alone; how many of their results are tapped; whether items may end on the way.
         self.functions = [call for call, _, _ in self.calls]
         self.taps = sum([tapped for _, tapped, _ in self.calls])
         self.marks = any([step.drops for step in self.steps])
         fold = bind_step(steps[-1], loop, announce, trials=trials) if self.folds else None
-        self._fold = None if fold is None else _clocked(fold, tallies[-1])
+        self._fold = None if fold is None else _clocked(fold, timers[-1])
 
     @functools.cached_property
     def loop(self) -> FusedLoop:
@@ -114,7 +114,7 @@ def bind_step(
     step: BoundStep,
     loop: PrivateLoop,
     announce: Callable[[int, float], None] | None = None,
-    tally: StepTimer | None = None,
+    timer: StepTimer | None = None,
     trials: RetryTracker | None = None,
 ) -> Callable[..., Any]:
     """A callable that takes the item (or items) and gives the step's value, with its retries.
@@ -129,7 +129,7 @@ def bind_step(
             finished = call
         case "async":
             if step.function.tries and inspect.iscoroutinefunction(step.function.fn):
-                awaited = awaiting_tries(step, _limited_await(step, call, announce), tally, trials or RetryTracker())
+                awaited = awaiting_tries(step, _limited_await(step, call, announce), timer, trials or RetryTracker())
                 return lambda *values: loop.run(awaited(*values))
             # A wrapper may have awaited already: then there is nothing left to await.
             finished = _then(call, lambda value: loop.run(_awaited(value)) if inspect.isawaitable(value) else value)
@@ -139,25 +139,25 @@ def bind_step(
             finished = _then(call, lambda value: list(loop.iterate(cast("AsyncIterator[object]", value))))
     # The limit is one for each attempt.
     limited = _limited(step, finished, announce)
-    return tried(step, limited, tally, trials or RetryTracker()) if step.function.tries else limited
+    return tried(step, limited, timer, trials or RetryTracker()) if step.function.tries else limited
 
 
 def _of_one_value(
     step: BoundStep,
     loop: PrivateLoop,
     announce: Callable[[int, float], None] | None,
-    tally: StepTimer | None,
+    timer: StepTimer | None,
     trials: RetryTracker,
 ) -> Callable[[Any], Any]:
     """The step as a function of the value before it: ignored, taken whole, or unpacked from a tuple."""
-    call = _clocked(bind_step(step, loop, announce, tally, trials), tally)
+    call = _clocked(bind_step(step, loop, announce, timer, trials), timer)
     if len(step.items) == 1:
         return call
     return (lambda values: call(*values)) if step.items else (lambda _: call())
 
 
-def _clocked(call: Callable[..., Any], tally: StepTimer | None) -> Callable[..., Any]:
-    return call if tally is None else timed(call, tally)
+def _clocked(call: Callable[..., Any], timer: StepTimer | None) -> Callable[..., Any]:
+    return call if timer is None else timed(call, timer)
 
 
 def _limited(

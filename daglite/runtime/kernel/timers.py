@@ -50,20 +50,20 @@ class TimerReading:
 class TimedItems:
     """An iterator whose time is counted: what the source of a stream without workers does."""
 
-    def __init__(self, items: Iterator[object], tally: StepTimer) -> None:
+    def __init__(self, items: Iterator[object], timer: StepTimer) -> None:
         self._items = items
-        self._tally = tally
+        self._timer = timer
 
     def __iter__(self) -> TimedItems:
         return self
 
     def __next__(self) -> object:
-        tally, began = self._tally, time.perf_counter()
+        timer, began = self._timer, time.perf_counter()
         try:
             item = next(self._items)
         finally:
-            tally.seconds += time.perf_counter() - began
-        tally.returned += 1
+            timer.seconds += time.perf_counter() - began
+        timer.returned += 1
         return item
 
     def close(self) -> None:
@@ -73,26 +73,26 @@ class TimedItems:
             close()
 
 
-def timed(call: Callable[..., Any], tally: StepTimer) -> Callable[..., Any]:
+def timed(call: Callable[..., Any], timer: StepTimer) -> Callable[..., Any]:
     """The call with a clock around it."""
     clock = time.perf_counter
 
     def clocked(*values: object) -> object:
-        tally.begun += 1
+        timer.begun += 1
         began = clock()
         try:
             value = call(*values)
         finally:
-            tally.seconds += clock() - began
-        tally.returned += 1
+            timer.seconds += clock() - began
+        timer.returned += 1
         return value
 
     return clocked
 
 
-def take_reading(began: float, tallies: Sequence[StepTimer]) -> TimerReading:
+def take_reading(began: float, timers: Sequence[StepTimer]) -> TimerReading:
     """Read the clocks and set them back."""
-    return TimerReading(began, tuple([tally.take() for tally in tallies]))
+    return TimerReading(began, tuple([timer.take() for timer in timers]))
 
 
 def pack_reading(reading: TimerReading) -> bytes:

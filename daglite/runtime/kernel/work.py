@@ -17,14 +17,14 @@ ResultKind = Literal["done", "failed", "piece", "lost", "overdue"]
 class BatchContext(NamedTuple):
     """What a worker must know of a batch besides its items, now and then.
 
-    `indices` are what its items are known by, where that is not their place in the stream. `spent` are attempts at its
-    only item that ended with their worker, `suspect` says that this one may do so as well. `single`: it is a call that
+    `indices` are what its items are known by, where that is not their place in the stream. `failed_attempts` are attempts at its
+    only item that ended with their worker, `quarantined` says that this one may do so as well. `single`: it is a call that
     has no item.
     """
 
     indices: Sequence[int] | None = None
-    spent: tuple[FailedAttempts, ...] = ()
-    suspect: bool = False
+    failed_attempts: tuple[FailedAttempts, ...] = ()
+    quarantined: bool = False
     single: bool = False
 
 
@@ -70,7 +70,7 @@ class WorkResult(NamedTuple):
     `step`, and its worker was killed. "lost" means that the worker ended: `started` tells whether it may have begun,
     `exitcode` how it ended, and `hint` why, as far as that is known; `step` is that at which it was, where it had been
     asked to tell. An "overdue" call was attempt number `attempt`. `reading` is there when the steps are clocked.
-    `mishaps` are items that failed without ending the run. `held` is a part that stays with the workers; where parts
+    `item_failures` are items that failed without ending the run. `held` is a part that stays with the workers; where parts
     could not be put together, `missing` are the numbers of those that are gone.
     """
 
@@ -86,7 +86,7 @@ class WorkResult(NamedTuple):
     error: tuple[BaseException, str] | None = None
     hint: str = ""
     reading: TimerReading | None = None
-    mishaps: Sequence[ItemFailure] = ()
+    item_failures: Sequence[ItemFailure] = ()
     attempt: int = 1
     held: PartialRef | None = None
     missing: Sequence[int] = ()

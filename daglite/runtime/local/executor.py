@@ -54,7 +54,7 @@ class LocalDriver:
         source: Source,
         chain: StepChain,
         savers: Sequence[Saver | None],
-        ending: Sink,
+        sink: Sink,
         codec: ItemCodec | None,
         *,
         watchful: bool,
@@ -67,19 +67,19 @@ class LocalDriver:
         A `watchful` flow returns after each item: someone may cancel the run. It is over after `most` results.
         """
         self.source = source
-        self.ending = ending
+        self.sink = sink
         self.copies = copies
         self.watchful = watchful
         self.calls = [call for call, _, _ in chain.calls]
         self.chain = chain
         saves = tuple(saver is not None for saver in savers)
         snaps = codec is not None and copies is None
-        filters, skips, kind = filters_of(chain.steps), skips_of(chain.steps), _end_of(ending)
+        filters, skips, kind = filters_of(chain.steps), skips_of(chain.steps), _end_of(sink)
         shape = LoopShape(saves, kind, source.saver is not None, snaps, copies is not None, filters, most is not None)
         shape = shape._replace(skips=skips, spreads=spreading(chain.steps))
         self._loop = flat_loop(shape)
         self.left = most
-        self._end = self._numbered(ending.one) if kind == "numbered" else None
+        self._end = self._numbered(sink.one) if kind == "numbered" else None
         self._saves = [self._numbered(saver) for saver in savers if saver is not None]
         self._snaps = self._snap if copies is None else (copies.item, copies.result)
         self._most = 1
@@ -90,7 +90,7 @@ class LocalDriver:
             return False
         most, began = self._most, time.perf_counter()
         count = self.take(islice(self.source.items, most))
-        if not self.ending.keeps and not self.watchful:
+        if not self.sink.keeps and not self.watchful:
             self._most = 2 * most if time.perf_counter() - began < _LOOK_UP else max(1, most // 2)
         return count == most and not self.full
 
@@ -101,13 +101,13 @@ class LocalDriver:
         end: Callable[..., Any] | None = None,
     ) -> int:
         """Take these items of the source through, with other `calls` and `end` if given; how many there were."""
-        ending = self.ending
+        sink = self.sink
         # Somebody may have put a clock around what the ending does.
-        one = end or self._end or ending.one
+        one = end or self._end or sink.one
         value, count = self._loop.run(
             items,
             self.source.count,
-            ending.value if isinstance(ending, FoldSink) else None,
+            sink.value if isinstance(sink, FoldSink) else None,
             self.calls if calls is None else calls,
             self._saves,
             self.source.saver,
@@ -115,8 +115,8 @@ class LocalDriver:
             one if self.left is None else (one, self._enough),
             failed=self._failed,
         )
-        if isinstance(ending, FoldSink):
-            ending.value = value
+        if isinstance(sink, FoldSink):
+            sink.value = value
         self.source.count += count
         return count
 
@@ -177,8 +177,8 @@ class LocalDriver:
         if place.kind == "result":
             step = self.chain.steps[place.step]
             raise_blamed(error, Failure(step.function.name, step.number, index, short_repr(item)))
-        if place.kind == "end" and isinstance(self.ending, FoldSink):
-            self.ending.blame(error, index, x)
+        if place.kind == "end" and isinstance(self.sink, FoldSink):
+            self.sink.blame(error, index, x)
         if place.kind in ("source", "item") and isinstance(error, Exception):
             blame(error, Failure(self.source.name, self.source.number))
         raise error
@@ -191,9 +191,9 @@ class LocalDriver:
         return self.source.at_work() if place.kind in ("source", "item") else None
 
 
-def _end_of(ending: Sink) -> Literal["fold", "each", "numbered", "yield"]:
-    if isinstance(ending, FoldSink):
+def _end_of(sink: Sink) -> Literal["fold", "each", "numbered", "yield"]:
+    if isinstance(sink, FoldSink):
         return "fold"
-    if isinstance(ending, IteratorSink):
+    if isinstance(sink, IteratorSink):
         return "yield"
-    return "numbered" if isinstance(ending, CollectSink) and ending.indices is not None else "each"
+    return "numbered" if isinstance(sink, CollectSink) and sink.indices is not None else "each"

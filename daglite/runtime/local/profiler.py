@@ -50,7 +50,7 @@ class SingleSegmentRunner:
         """`folds`: the fold moves, too, so that its time is that of a task."""
         self.over = inline.full
         self._inline = inline
-        self._watch = _Stopwatch(inline.calls, inline.ending.one if folds else None)
+        self._watch = _Stopwatch(inline.calls, inline.sink.one if folds else None)
         self._begun = self._nbytes = 0
         self._calls: Sequence[Callable[[Any], Any]] | None = None
         self._end: Callable[..., Any] | None = None
@@ -86,15 +86,15 @@ class MultiSegmentRunner:
         self._source = source
         self._sections = sections
         self._last = last
-        self._paces = [_ItemTiming(leg.flow, leg) for leg in sections.legs]
+        self._paces = [_ItemTiming(executor.flow, executor) for executor in sections.executors]
         if last.calls or folds:
-            self._paces.append(_ItemTiming(last, None, last.ending.one if folds else None))
+            self._paces.append(_ItemTiming(last, None, last.sink.one if folds else None))
         self._nbytes = 0
 
     def begin(self, *, timed: bool) -> None:
-        self._nbytes = sum([_copied(pace.flow) for pace in self._paces])
-        for pace in self._paces:
-            pace.begin(timed=timed)
+        self._nbytes = sum([_copied(batch_policy.flow) for batch_policy in self._paces])
+        for batch_policy in self._paces:
+            batch_policy.begin(timed=timed)
 
     def take(self, size: int) -> int:
         step, left = self._sections.step, size
@@ -104,16 +104,18 @@ class MultiSegmentRunner:
         return size - left
 
     def end(self, seconds: float, pauses: int, *, timed: bool) -> SliceStats:
-        counts = [pace.end() for pace in self._paces]
+        counts = [batch_policy.end() for batch_policy in self._paces]
         items = sum(counts)
-        for pace, count in zip(self._paces, counts, strict=True):
-            pace.rare = count * _RARE <= items
-        walls = [pace.wall * count for pace, count in zip(self._paces, counts, strict=True)]
-        processor = sum([pace.processor * count for pace, count in zip(self._paces, counts, strict=True)])
+        for batch_policy, count in zip(self._paces, counts, strict=True):
+            batch_policy.rare = count * _RARE <= items
+        walls = [batch_policy.wall * count for batch_policy, count in zip(self._paces, counts, strict=True)]
+        processor = sum(
+            [batch_policy.processor * count for batch_policy, count in zip(self._paces, counts, strict=True)]
+        )
         # Whoever waits is whoever takes longest.
         longest = counts[walls.index(max(walls))]
         pauses = pauses * items // longest if longest else 0
-        nbytes = sum([_copied(pace.flow) for pace in self._paces]) - self._nbytes
+        nbytes = sum([_copied(batch_policy.flow) for batch_policy in self._paces]) - self._nbytes
         return SliceStats(items, seconds, nbytes, bool(items), sum(walls), processor, pauses)
 
     def more(self) -> int | None:
@@ -121,25 +123,27 @@ class MultiSegmentRunner:
         if not more:
             # Of the last item of the source there may still be a lot.
             return None if self._sections.waiting else more
-        every = sum([pace.count() for pace in self._paces])
+        every = sum([batch_policy.count() for batch_policy in self._paces])
         return more * every // max(1, self._source.count)
 
     def _to_the_end(self, items: Iterator[object]) -> None:
-        pace = self._paces[-1]
-        timed = pace.flow is self._last and pace.timed
-        self._last.take(items, pace.watch.calls if timed else None, pace.watch.end if timed else None)
+        batch_policy = self._paces[-1]
+        timed = batch_policy.flow is self._last and batch_policy.timed
+        self._last.take(items, batch_policy.watch.calls if timed else None, batch_policy.watch.end if timed else None)
 
 
 class _ItemTiming:
     """What an item of one leg takes, in seconds on the clock and of the processor."""
 
-    def __init__(self, flow: LocalDriver, leg: LocalSegment | None, fold: Callable[..., Any] | None = None) -> None:
-        """`leg` is None for the last one, that goes to the ending."""
+    def __init__(
+        self, flow: LocalDriver, executor: LocalSegment | None, fold: Callable[..., Any] | None = None
+    ) -> None:
+        """`executor` is None for the last one, that goes to the ending."""
         self.flow = flow
-        self.watch = _Stopwatch(flow.calls, fold, spreads=leg is not None and leg.spreads)
+        self.watch = _Stopwatch(flow.calls, fold, spreads=executor is not None and executor.spreads)
         self.timed = self.rare = False
         self.wall = self.processor = 0.0
-        self._leg = leg
+        self._executor = executor
         self._begun = 0
         # Of items that were timed.
         self._items = self._walls = self._processors = 0.0
@@ -147,23 +151,23 @@ class _ItemTiming:
 
     def count(self) -> int:
         """How many items have come."""
-        return self.flow.source.count if self._leg is None else self._leg.count()
+        return self.flow.source.count if self._executor is None else self._executor.count()
 
     def begin(self, *, timed: bool) -> None:
         """Begin a slice."""
         self.watch.reset()
         self.timed = timed or self.rare or not self._items or self._alone
-        if self._leg is not None:
-            self._leg.calls = self.watch.calls if self.timed else None
+        if self._executor is not None:
+            self._executor.calls = self.watch.calls if self.timed else None
         self._begun = self.count()
 
     def end(self) -> int:
         """How many items have come in the slice."""
         count = self.count() - self._begun
-        if count and (self.timed if self._leg is None else self._leg.timed):
+        if count and (self.timed if self._executor is None else self._executor.timed):
             # Of the clock itself, which takes longer than some tasks.
-            spent = count * _clock_cost() * len(self.watch.calls)
-            self._learn(count, max(0.0, self.watch.wall - spent), self.watch.processor)
+            failed_attempts = count * _clock_cost() * len(self.watch.calls)
+            self._learn(count, max(0.0, self.watch.wall - failed_attempts), self.watch.processor)
         return count
 
     def _learn(self, count: int, wall: float, processor: float) -> None:

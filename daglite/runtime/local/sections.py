@@ -72,10 +72,10 @@ class LocalSegment:
 class WaitingItem:
     """Items in front of a leg; of those in a section so many have been let in as `ticks` are gone."""
 
-    __slots__ = ("chain", "items", "leg", "size", "ticks")
+    __slots__ = ("chain", "executor", "items", "size", "ticks")
 
-    def __init__(self, leg: int, items: Iterator[object]) -> None:
-        self.leg = leg
+    def __init__(self, executor: int, items: Iterator[object]) -> None:
+        self.executor = executor
         self.items = items
         self.chain: Iterator[object] | None = None
         self.size = 0
@@ -88,8 +88,10 @@ class Sections:
     `close_front` closes the source, when operations have seen enough.
     """
 
-    def __init__(self, items: Iterator[object], legs: Sequence[LocalSegment], close_front: Callable[[], None]) -> None:
-        self.legs = legs
+    def __init__(
+        self, items: Iterator[object], executors: Sequence[LocalSegment], close_front: Callable[[], None]
+    ) -> None:
+        self.executors = executors
         self.over = False
         # What waits, the nearest to the ending last.
         self.waiting = [WaitingItem(0, items)]
@@ -101,8 +103,8 @@ class Sections:
     def __iter__(self) -> Iterator[object]:
         while not self.over:
             last = self.waiting[-1]
-            if self._stop(last.leg) is None:
-                yield from self._pull(last.leg, len(self.legs), last.items)
+            if self._stop(last.executor) is None:
+                yield from self._pull(last.executor, len(self.executors), last.items)
                 self._leave()
             else:
                 self.step(_ALL, _never)
@@ -113,15 +115,15 @@ class Sections:
         What comes of them goes to the `end`, or one of them waits to be gone through.
         """
         last = self.waiting[-1]
-        stop, section = self._stop(last.leg), last.chain
+        stop, section = self._stop(last.executor), last.chain
         if section is None:
             last.size, last.ticks = size, repeat(True, _ALL)
             items = compress(islice(last.items, size), last.ticks)
             if stop is None:
-                end(self._pull(last.leg, len(self.legs), items))
+                end(self._pull(last.executor, len(self.executors), items))
                 return self._let_in(last)
             number, whole = stop
-            last.chain = section = self._pull(last.leg, number + (not whole), items, piped=whole)
+            last.chain = section = self._pull(last.executor, number + (not whole), items, piped=whole)
         item = next(section, _NOTHING)
         if item is _NOTHING:
             last.chain = None
@@ -132,11 +134,11 @@ class Sections:
 
     def _open(self, item: object, number: int, whole: bool) -> None:
         """What comes of one item waits in front of the next leg."""
-        leg = self.legs[number]
+        executor = self.executors[number]
         if not whole:
-            self.waiting.append(WaitingItem(number + 1, leg.pipe.some(iter((item,)))))
+            self.waiting.append(WaitingItem(number + 1, executor.pipe.some(iter((item,)))))
             return
-        parts = leg.pipe.some(leg.alone(item))
+        parts = executor.pipe.some(executor.alone(item))
         # At once: the item is copied by that, and the generator that gave it may go on before the rest is asked for.
         first = next(parts, _NOTHING)
         if first is not _NOTHING:
@@ -145,12 +147,12 @@ class Sections:
     @property
     def drained(self) -> bool:
         """Whether all items of the source have been taken, or nobody wants more of them."""
-        return not self.waiting or self.waiting[0].leg > 0
+        return not self.waiting or self.waiting[0].executor > 0
 
     def past(self, last: int) -> list[PriorOutput]:
         """What has come out of the operations behind each leg, for legs on workers that go on; `last` came of all."""
-        rest = {one.leg: one.items for one in self.waiting}
-        came = [*(leg.count() for leg in self.legs[1:]), last]
+        rest = {one.executor: one.items for one in self.waiting}
+        came = [*(executor.count() for executor in self.executors[1:]), last]
         return [PriorOutput(count, rest.get(number)) for number, count in enumerate(came, start=1)]
 
     def _let_in(self, last: WaitingItem) -> int:
@@ -162,13 +164,13 @@ class Sections:
     def _leave(self) -> None:
         """No more waits there: go on with what waits in front of that, or with what operations have kept."""
         self.waiting.pop()
-        enough = max([number for number, leg in enumerate(self.legs) if leg.pipe.done], default=-1)
+        enough = max([number for number, executor in enumerate(self.executors) if executor.pipe.done], default=-1)
         if enough >= self.finished:
             self._close_front()
-            self.waiting = [one for one in self.waiting if one.leg > enough]
+            self.waiting = [one for one in self.waiting if one.executor > enough]
             self.finished = enough
-        while not self.waiting and self.finished < len(self.legs):
-            left = self.legs[self.finished].pipe.finish()
+        while not self.waiting and self.finished < len(self.executors):
+            left = self.executors[self.finished].pipe.finish()
             self.finished += 1
             self.waiting.append(WaitingItem(self.finished, left))
         self.over = not self.waiting
@@ -177,11 +179,11 @@ class Sections:
         """What these legs make of items in front of the first; of the last one without the operations behind it."""
         if first == end == 0:
             # No loop of tasks stands here that would say who failed.
-            return asked(self.legs[0].flow.source, items)
-        for leg in self.legs[first:end]:
-            items = leg.through(items)
-            if piped or leg is not self.legs[end - 1]:
-                items = leg.pipe.some(items)
+            return asked(self.executors[0].flow.source, items)
+        for executor in self.executors[first:end]:
+            items = executor.through(items)
+            if piped or executor is not self.executors[end - 1]:
+                items = executor.pipe.some(items)
         return items
 
     def _stop(self, first: int) -> tuple[int, bool] | None:
@@ -192,12 +194,12 @@ class Sections:
 
     def _found_stop(self, first: int) -> tuple[int, bool] | None:
         depth = 0
-        for number in range(first, len(self.legs)):
-            leg = self.legs[number]
-            if leg.spreads:
+        for number in range(first, len(self.executors)):
+            executor = self.executors[number]
+            if executor.spreads:
                 return number, True
-            depth += leg.depth
-            if leg.apart or depth > DEEP:
+            depth += executor.depth
+            if executor.apart or depth > DEEP:
                 return number, False
         return None
 

@@ -35,13 +35,13 @@ class InlineGauge:
     in_flight = 0
     peak = 1
 
-    def __init__(self, source: Source, ledger: FailureCounter) -> None:
+    def __init__(self, source: Source, failure_counter: FailureCounter) -> None:
         self._source = source
-        self._ledger = ledger
+        self._failure_counter = failure_counter
 
     @property
     def failed(self) -> int:
-        return self._ledger.count
+        return self._failure_counter.count
 
     @property
     def pulled(self) -> int:
@@ -55,16 +55,16 @@ class InlineGauge:
 class WindowGauge:
     """The gauge of a stream through workers: how far the items of the source are, and what all legs hold."""
 
-    def __init__(self, route: SegmentPipeline, before: int, ledger: FailureCounter) -> None:
+    def __init__(self, pipeline: SegmentPipeline, before: int, failure_counter: FailureCounter) -> None:
         """`before`: items that were done before the stream had workers."""
-        self._ledger = ledger
-        self._route = route
-        self._window = route.first.window
+        self._failure_counter = failure_counter
+        self._pipeline = pipeline
+        self._window = pipeline.first.window
         self._before = before
 
     @property
     def failed(self) -> int:
-        return self._ledger.count
+        return self._failure_counter.count
 
     @property
     def pulled(self) -> int:
@@ -76,11 +76,11 @@ class WindowGauge:
 
     @property
     def in_flight(self) -> int:
-        return self._route.in_flight()
+        return self._pipeline.in_flight()
 
     @property
     def peak(self) -> int:
-        return max(self._window.peak, self._route.peak)
+        return max(self._window.peak, self._pipeline.peak)
 
 
 # The longest wait without a beat, in seconds.
@@ -108,8 +108,8 @@ class HeartbeatEngine:
         return self._inner.workers
 
     @property
-    def pace(self) -> BatchPolicy:
-        return self._inner.pace
+    def batch_policy(self) -> BatchPolicy:
+        return self._inner.batch_policy
 
     @property
     def codec(self) -> ItemCodec:
@@ -121,14 +121,14 @@ class HeartbeatEngine:
     def forget(self, program: int) -> None:
         self._inner.forget(program)
 
-    def submit(self, chunk: WorkItem) -> None:
-        self._inner.submit(chunk)
+    def submit(self, work_item: WorkItem) -> None:
+        self._inner.submit(work_item)
 
     def ready(self, timeout: float | None) -> Sequence[WorkResult]:
         """Whoever waits copes with a wait that ends early: so does each `wake`."""
-        replies = self._inner.ready(_LONGEST if timeout is None else min(timeout, _LONGEST))
+        work_results = self._inner.ready(_LONGEST if timeout is None else min(timeout, _LONGEST))
         self._watch.beat()
-        return replies
+        return work_results
 
     def wake(self) -> None:
         self._inner.wake()
@@ -143,11 +143,11 @@ class HeartbeatEngine:
     def alert(self, other: Engine | None) -> None:
         self._inner.alert(other)
 
-    def patience(self, timeout: float | None) -> float | None:
-        return self._inner.patience(timeout)
+    def poll_timeout(self, timeout: float | None) -> float | None:
+        return self._inner.poll_timeout(timeout)
 
-    def listen(self, hear: WorkerListener | None) -> None:
-        self._inner.listen(hear)
+    def listen(self, listener: WorkerListener | None) -> None:
+        self._inner.listen(listener)
 
     def abandon(self) -> None:
         self._inner.abandon()
@@ -162,7 +162,7 @@ class HeartbeatEngine:
 class _ObservedBatch(NamedTuple):
     """A chunk under way, when it was sent, and of a generator the attempt and its items so far."""
 
-    chunk: WorkItem
+    work_item: WorkItem
     stage: int
     sent: float
     attempt: int = 0
@@ -186,27 +186,27 @@ class ObservedEngine(HeartbeatEngine):
         self._stages[program] = self._watch.stage_of(first), self._watch.segment_of(first)
         return program
 
-    def submit(self, chunk: WorkItem) -> None:
-        now, (stage, segment) = time.perf_counter(), self._stages[chunk.program]
-        self._flights[chunk.seq] = _ObservedBatch(chunk, stage, now, segment=segment)
-        if chunk.kind == "combine":
+    def submit(self, work_item: WorkItem) -> None:
+        now, (stage, segment) = time.perf_counter(), self._stages[work_item.program]
+        self._flights[work_item.seq] = _ObservedBatch(work_item, stage, now, segment=segment)
+        if work_item.kind == "combine":
             # It has no items: what comes of it is told, when it is there.
-            self._inner.submit(chunk)
+            self._inner.submit(work_item)
             return
-        nbytes = self.codec.measure(chunk.segments)
-        self._inner.submit(chunk)
-        self._watch.emit(Sent(now, stage, chunk.seq, chunk.first, chunk.items, nbytes, segment))
+        nbytes = self.codec.measure(work_item.segments)
+        self._inner.submit(work_item)
+        self._watch.emit(Sent(now, stage, work_item.seq, work_item.first, work_item.items, nbytes, segment))
 
     def ready(self, timeout: float | None) -> Sequence[WorkResult]:
         began = time.perf_counter()
-        replies = super().ready(timeout)
+        work_results = super().ready(timeout)
         now = time.perf_counter()
         if self.waits_on is not None and timeout != 0.0:
             self._waited(now, now - began, *self.waits_on)
-        for reply in replies:
-            if reply.seq in self._flights:
-                self._tell(reply, now)
-        return replies
+        for work_result in work_results:
+            if work_result.seq in self._flights:
+                self._tell(work_result, now)
+        return work_results
 
     def _waited(self, now: float, seconds: float, stage: int, full: bool) -> None:
         if seconds <= _SHORT:
@@ -221,56 +221,75 @@ class ObservedEngine(HeartbeatEngine):
         super().abandon()
         self._flights.clear()
 
-    def _tell(self, reply: WorkResult, now: float) -> None:
-        flight = self._flights[reply.seq]
-        if reply.kind == "piece":
-            so_far = flight.items if reply.step == flight.attempt else 0
-            self._flights[reply.seq] = flight._replace(attempt=reply.step, items=so_far + reply.done)
+    def _tell(self, work_result: WorkResult, now: float) -> None:
+        flight = self._flights[work_result.seq]
+        if work_result.kind == "piece":
+            so_far = flight.items if work_result.step == flight.attempt else 0
+            self._flights[work_result.seq] = flight._replace(attempt=work_result.step, items=so_far + work_result.done)
             return
-        del self._flights[reply.seq]
-        chunk, stage = flight.chunk, flight.stage
-        if chunk.kind == "combine":
-            self._tell_merged(flight, reply, now)
+        del self._flights[work_result.seq]
+        work_item, stage = flight.work_item, flight.stage
+        if work_item.kind == "combine":
+            self._tell_merged(flight, work_result, now)
             return
-        if reply.kind in ("lost", "overdue"):
-            self._watch.emit(Lost(now, stage, reply.seq, chunk.first, chunk.items, reply.worker, reply.started))
+        if work_result.kind in ("lost", "overdue"):
+            self._watch.emit(
+                Lost(
+                    now,
+                    stage,
+                    work_result.seq,
+                    work_item.first,
+                    work_item.items,
+                    work_result.worker,
+                    work_result.started,
+                )
+            )
             return
-        done, reading = reply.done, reply.reading
+        done, reading = work_result.done, work_result.reading
         steps: tuple[StepTime, ...] = () if reading is None else reading.steps
-        if chunk.kind != "batch":
+        if work_item.kind != "batch":
             # A generator: it is not called for each item, so what it did is known from what came.
-            done += flight.items if reply.kind == "failed" or reply.step == flight.attempt else 0
-            steps = tuple([one._replace(seconds=reply.seconds, begun=1, returned=done) for one in steps])
+            done += flight.items if work_result.kind == "failed" or work_result.step == flight.attempt else 0
+            steps = tuple([one._replace(seconds=work_result.seconds, begun=1, returned=done) for one in steps])
         self._watch.emit(
             BatchCompleted(
                 now,
                 stage,
-                reply.seq,
-                chunk.first,
-                chunk.items,
+                work_result.seq,
+                work_item.first,
+                work_item.items,
                 done,
-                self.codec.measure(reply.segments),
-                reply.seconds,
+                self.codec.measure(work_result.segments),
+                work_result.seconds,
                 flight.sent,
-                reply.worker,
-                reply.kind == "failed",
+                work_result.worker,
+                work_result.kind == "failed",
                 None if reading is None else reading.began,
                 steps,
                 flight.segment,
             )
         )
 
-    def _tell_merged(self, flight: _ObservedBatch, reply: WorkResult, now: float) -> None:
-        if reply.kind == "lost":
+    def _tell_merged(self, flight: _ObservedBatch, work_result: WorkResult, now: float) -> None:
+        if work_result.kind == "lost":
             # It is done again, perhaps with other parts.
             return
-        parts, failed = flight.chunk.parts, reply.kind == "failed"
-        began = None if reply.reading is None else reply.reading.began
-        home = reply.held is None and not failed
+        parts, failed = flight.work_item.parts, work_result.kind == "failed"
+        began = None if work_result.reading is None else work_result.reading.began
+        home = work_result.held is None and not failed
         nbytes = sum([part.nbytes for part in parts])
         self._watch.emit(
             PartialsMerged(
-                now, flight.stage, len(parts), nbytes, reply.seconds, flight.sent, reply.worker, home, failed, began
+                now,
+                flight.stage,
+                len(parts),
+                nbytes,
+                work_result.seconds,
+                flight.sent,
+                work_result.worker,
+                home,
+                failed,
+                began,
             )
         )
 
@@ -310,9 +329,9 @@ class ObservedExchangeSink(ExchangeSink):
 class ObservedStream(StreamDriver):
     """Tells of items that come from the source, and whether a full window is what it waits for."""
 
-    def watch(self, watch: RunObservers, stage: int, tallies: Sequence[StepTimer]) -> None:
-        """Must be called before the first turn; `tallies` are those of tasks in the coordinator, between workers."""
-        self._watch, self._stage, self._tallies = watch, stage, tallies
+    def watch(self, watch: RunObservers, stage: int, timers: Sequence[StepTimer]) -> None:
+        """Must be called before the first turn; `timers` are those of tasks in the coordinator, between workers."""
+        self._watch, self._stage, self._timers = watch, stage, timers
         self._turned, self._turning = time.perf_counter(), False
 
     def advance(self) -> bool:
@@ -335,8 +354,8 @@ class ObservedStream(StreamDriver):
         try:
             super().close()
         finally:
-            tallies, self._tallies = self._tallies, ()
-            steps = tuple([tally.take() for tally in tallies])
+            timers, self._timers = self._timers, ()
+            steps = tuple([timer.take() for timer in timers])
             if steps:
                 # Their seconds lie here and there in the whole stream: no slice of time is theirs.
                 self._watch.called(self._stage, 0, 0.0, steps)
@@ -352,24 +371,24 @@ class ObservedStream(StreamDriver):
             self._watch.emit(Pulled(now, self._stage, first, items, nbytes, now - began, self._first.window.in_flight))
 
     def _exchange(self, timeout: float | None) -> None:
-        session = self._boards.waiting
-        if not isinstance(session, ObservedEngine) or self._pulling or not self._turning:
+        engine = self._worker_queues.waiting
+        if not isinstance(engine, ObservedEngine) or self._pulling or not self._turning:
             # The helper's wait: the coordinator is in the source, or with the consumer.
             super()._exchange(timeout)
             return
-        session.waits_on = self._stage, not self._source.finished and not self._first.window.room()
+        engine.waits_on = self._stage, not self._source.finished and not self._first.window.room()
         try:
             super()._exchange(timeout)
         finally:
-            session.waits_on = None
+            engine.waits_on = None
 
 
 class ObservedLocal(LocalDriver):
     """Tells from time to time what it has done."""
 
-    def watch(self, watch: RunObservers, stage: int, tallies: Sequence[StepTimer]) -> None:
-        """Must be called before the first turn; `tallies` are those of the source, the steps and the ending."""
-        self._watch, self._stage, self._tallies = watch, stage, tallies
+    def watch(self, watch: RunObservers, stage: int, timers: Sequence[StepTimer]) -> None:
+        """Must be called before the first turn; `timers` are those of the source, the steps and the ending."""
+        self._watch, self._stage, self._timers = watch, stage, timers
         self._seconds, self._told, self._last = 0.0, 0, time.perf_counter()
 
     def advance(self) -> bool:
@@ -394,7 +413,7 @@ class ObservedLocal(LocalDriver):
 
     def _tell(self, now: float) -> None:
         count = self.source.count
-        steps = tuple([tally.take() for tally in self._tallies])
+        steps = tuple([timer.take() for timer in self._timers])
         self._watch.called(self._stage, count - self._told, self._seconds, steps)
         self._told, self._seconds, self._last = count, 0.0, now
 
@@ -402,9 +421,9 @@ class ObservedLocal(LocalDriver):
 class ObservedAdaptive(AdaptiveDriver):
     """Tells of each slice that it runs itself; the flow that goes on with workers tells of the rest."""
 
-    def watch(self, watch: RunObservers, stage: int, tallies: Sequence[StepTimer]) -> None:
-        """Must be called before the first turn; `tallies` are those of the source, the steps and the ending."""
-        self._watch, self._stage, self._tallies = watch, stage, tallies
+    def watch(self, watch: RunObservers, stage: int, timers: Sequence[StepTimer]) -> None:
+        """Must be called before the first turn; `timers` are those of the source, the steps and the ending."""
+        self._watch, self._stage, self._timers = watch, stage, timers
 
     def advance(self) -> bool:
         if self._there is not None:
@@ -414,7 +433,7 @@ class ObservedAdaptive(AdaptiveDriver):
             return super().advance()
         finally:
             if self._there is None:
-                steps = tuple([tally.take() for tally in self._tallies])
+                steps = tuple([timer.take() for timer in self._timers])
                 seconds = time.perf_counter() - began
                 self._watch.called(self._stage, self._source.count - count, seconds, steps)
                 self._watch.beat()

@@ -18,8 +18,8 @@ from daglite.runtime.kernel.timers import StepTimer, TimedItems, timed
 class TimedOperator:
     """An operator with a clock. What stands in front of it has clocks of its own, so that time is taken off here."""
 
-    def __init__(self, inner: Operator, tally: StepTimer) -> None:
-        self.tally = tally
+    def __init__(self, inner: Operator, timer: StepTimer) -> None:
+        self.timer = timer
         self._inner = inner
 
     @property
@@ -27,7 +27,7 @@ class TimedOperator:
         return self._inner.done
 
     def feed(self, item: object) -> Iterable[object]:
-        self.tally.begun += 1
+        self.timer.begun += 1
         return self._counted(lambda: self._inner.feed(item))
 
     def finish(self) -> Iterable[object]:
@@ -35,27 +35,27 @@ class TimedOperator:
 
     def over(self, items: Iterator[object], enough: Enough) -> Iterator[object]:
         """See `pulling.Pulling`: where the operator has a way of its own, it keeps it."""
-        return TimedItems(over(self._inner, _CountedItems(items, self.tally), enough), self.tally)
+        return TimedItems(over(self._inner, _CountedItems(items, self.timer), enough), self.timer)
 
     def _counted(self, give: Callable[[], Iterable[object]]) -> Iterable[object]:
         began = time.perf_counter()
         try:
             given = give()
         finally:
-            self.tally.seconds += time.perf_counter() - began
+            self.timer.seconds += time.perf_counter() - began
         if type(given) is tuple:
-            self.tally.returned += len(given)
+            self.timer.returned += len(given)
             return given
         # Taken apart as it is asked for, and perhaps not to its end.
-        return TimedItems(iter(given), self.tally)
+        return TimedItems(iter(given), self.timer)
 
 
 class ExcludedItems:
     """What an operator pulls, from in front of it or beside: the time that it takes is not the operator's own."""
 
-    def __init__(self, items: Iterator[object], tally: StepTimer) -> None:
+    def __init__(self, items: Iterator[object], timer: StepTimer) -> None:
         self._items = items
-        self.tally = tally
+        self.timer = timer
 
     def __iter__(self) -> ExcludedItems:
         return self
@@ -65,7 +65,7 @@ class ExcludedItems:
         try:
             return next(self._items)
         finally:
-            self.tally.seconds -= time.perf_counter() - began
+            self.timer.seconds -= time.perf_counter() - began
 
     def close(self) -> None:
         """End the stream."""
@@ -79,11 +79,11 @@ class _CountedItems(ExcludedItems):
 
     def __next__(self) -> object:
         item = super().__next__()
-        self.tally.begun += 1
+        self.timer.begun += 1
         return item
 
 
-def timed_saver(saver: Keep, tally: StepTimer) -> Keep:
+def timed_saver(saver: Keep, timer: StepTimer) -> Keep:
     """A saver whose time is that of the step."""
 
     def save(index: int, value: object) -> None:
@@ -91,29 +91,29 @@ def timed_saver(saver: Keep, tally: StepTimer) -> Keep:
         try:
             saver(index, value)
         finally:
-            tally.seconds += time.perf_counter() - began
+            timer.seconds += time.perf_counter() - began
 
     return save
 
 
 def clocked(source: Source) -> StepTimer:
     """Put a clock around what a source gives."""
-    tally = StepTimer(source.number)
-    source.items = TimedItems(source.items, tally)
-    return tally
+    timer = StepTimer(source.number)
+    source.items = TimedItems(source.items, timer)
+    return timer
 
 
-def clocks(source: Source, chain: StepChain, ending: Sink, last: int, before: Sequence[StepTimer]) -> list[StepTimer]:
+def clocks(source: Source, chain: StepChain, sink: Sink, last: int, before: Sequence[StepTimer]) -> list[StepTimer]:
     """Put clocks around the source and the fold of a stream without workers; `last` is the number of its last step.
 
     What has one of those `before` needs none.
     """
-    tallies = list(chain.tallies)
-    if all(tally.step != source.number for tally in (*before, *tallies)):
-        tallies.insert(0, clocked(source))
-    if isinstance(ending, FoldSink):
+    timers = list(chain.timers)
+    if all(timer.step != source.number for timer in (*before, *timers)):
+        timers.insert(0, clocked(source))
+    if isinstance(sink, FoldSink):
         fold = StepTimer(last)
-        ending.one = timed(ending.one, fold)
+        sink.one = timed(sink.one, fold)
         if last != source.number:
-            tallies.append(fold)
-    return tallies
+            timers.append(fold)
+    return timers

@@ -58,20 +58,20 @@ def adaptive_flow(
     source: Source,
     segments: Sequence[BoundSegment],
     parts: Sequence[PlannedSegment],
-    ending: Sink,
+    sink: Sink,
     here: FoldSink | None,
     *,
     ordered: bool,
-    nest: StreamScope,
+    scope: StreamScope,
 ) -> AdaptiveDriver:
     """A flow in this process that may move to workers with all that it has.
 
     `here` folds what comes before the first item that a worker folds.
     """
     folds = parts[-1].steps[-1].starts is not None
-    legs, origin = _legs(context, stage, source, segments, parts)
-    last = _last(context, stage, origin, segments[-1], here or ending, folds=folds)
-    sections = Sections(source.items, legs, source.close) if legs else None
+    executors, origin = _executors(context, stage, source, segments, parts)
+    last = _last(context, stage, origin, segments[-1], here or sink, folds=folds)
+    sections = Sections(source.items, executors, source.close) if executors else None
     course: LocalRunner
     if sections is None:
         course = SingleSegmentRunner(last, folds=folds)
@@ -79,33 +79,33 @@ def adaptive_flow(
         course = MultiSegmentRunner(source, sections, last, folds=folds)
 
     def move(answer: Answer) -> StreamDriver | None:
-        board, going = context.crew(answer), list(parts)
+        worker_queue, going = context.crew(answer), list(parts)
         if sections is not None:
-            going[: len(legs)] = map(PlannedSegment.after, parts, sections.past(last.source.count))
+            going[: len(executors)] = map(PlannedSegment.after, parts, sections.past(last.source.count))
         try:
-            flow = stream_flow(context, stage, source, going, [board] * len(parts), ordered, last.ending, nest)
+            flow = stream_flow(context, stage, source, going, [worker_queue] * len(parts), ordered, last.sink, scope)
         except TransferError as error:
             _log.debug("%s", error)
             return None
-        source.use(board.session.codec)
+        source.use(worker_queue.engine.codec)
         if sections is not None:
             source.finished = sections.drained
-        parts[-1].intake.left = last.left
+        parts[-1].writer.left = last.left
         if folds and last.source.count:
             # Else the first part begins with the initial value.
-            parts[-1].intake.go_on(last.ending)
+            parts[-1].writer.go_on(last.sink)
         return flow
 
-    chains = [*(leg.flow.chain for leg in legs), last.chain]
-    before = [tally for part in parts for tally in part.tallies]
-    most = 1 if context.cancellable or ending.keeps else None
-    if nest.outer is not None and not context.cancellable and stage.limits.max_in_flight is None:
+    chains = [*(executor.flow.chain for executor in executors), last.chain]
+    before = [timer for part in parts for timer in part.timers]
+    most = 1 if context.cancellable or sink.keeps else None
+    if scope.outer is not None and not context.cancellable and stage.limits.max_in_flight is None:
         # Of what another pulls so many may wait for it, as they might behind workers.
         most = _PULLED
     return _flow(context, stage, source, course, last, move, chains, before, most)
 
 
-def _legs(
+def _executors(
     context: RunContext,
     stage: StreamStage,
     source: Source,
@@ -113,7 +113,7 @@ def _legs(
     parts: Sequence[PlannedSegment],
 ) -> tuple[list[LocalSegment], Source]:
     """The legs with operations behind them, and what comes out behind the last of these, as a source without items."""
-    legs, origin = list[LocalSegment](), source
+    executors, origin = list[LocalSegment](), source
     for number, part in enumerate(parts):
         if part.behind is None:
             break
@@ -125,10 +125,10 @@ def _legs(
         following = parts[number + 1].segment if number + 1 < len(parts) else len(segments)
         between = stage.segments[part.segment + 1 : following + 1]
         apart = any(operation.kind == "unbatch" for segment in between for operation in segment.operations)
-        legs.append(LocalSegment(flow, part.behind.pipe, spreads=links[-1].spreads, apart=apart))
+        executors.append(LocalSegment(flow, part.behind.pipe, spreads=links[-1].spreads, apart=apart))
         step = part.behind.last
         origin = Source(iter(()), name=step.function.name, number=step.number, saver=None, codec=context.codec)
-    return legs, origin
+    return executors, origin
 
 
 def _fresh(context: RunContext, stage: StreamStage, number: int) -> bool:
@@ -151,7 +151,7 @@ def _pulled(context: RunContext, operand: Operand | None) -> bool:
 
 
 def _last(
-    context: RunContext, stage: StreamStage, origin: Source, bound: BoundSegment, ending: Sink, *, folds: bool
+    context: RunContext, stage: StreamStage, origin: Source, bound: BoundSegment, sink: Sink, *, folds: bool
 ) -> LocalDriver:
     """What comes to the ending, through the tasks of the last segment.
 
@@ -159,14 +159,14 @@ def _last(
     """
     assert context.codec is not None
     _, links, savers = bound
-    watchful = context.cancellable or ending.keeps
+    watchful = context.cancellable or sink.keeps
     if not links and not folds:
         # Behind operations, which have had enough themselves when as many have come as are wanted.
-        return LocalDriver(origin, StepChain([], context.loop), [], ending, None, watchful=watchful)
+        return LocalDriver(origin, StepChain([], context.loop), [], sink, None, watchful=watchful)
     fresh = _fresh(context, stage, len(stage.segments) - 1)
     copies = ItemCopies(context.codec, origin, None if folds else links[-1], fresh=fresh)
     chain = StepChain(links, context.loop, trials=context.trials)
-    return LocalDriver(origin, chain, savers, ending, context.codec, watchful=watchful, copies=copies, most=stage.most)
+    return LocalDriver(origin, chain, savers, sink, context.codec, watchful=watchful, copies=copies, most=stage.most)
 
 
 def _flow(
@@ -186,11 +186,11 @@ def _flow(
         return AdaptiveDriver(source, course, context.choice(), move, most=most)
     steps = steps_of(stage)
     number = watch.stage_of(steps[0].number)
-    watch.opened(number, 0, 1, source.total, watched.InlineGauge(source, context.ledger))
-    tallies: list[StepTimer] = []
+    watch.opened(number, 0, 1, source.total, watched.InlineGauge(source, context.failure_counter))
+    timers: list[StepTimer] = []
     if watch.steps:
-        tallies = [*before, *(tally for chain in chains[:-1] for tally in chain.tallies)]
-        tallies += clocks.clocks(source, last.chain, last.ending, steps[-1].number, tallies)
+        timers = [*before, *(timer for chain in chains[:-1] for timer in chain.timers)]
+        timers += clocks.clocks(source, last.chain, last.sink, steps[-1].number, timers)
     flow = watched.ObservedAdaptive(source, course, context.choice(), move, most=most)
-    flow.watch(watch, number, tallies)
+    flow.watch(watch, number, timers)
     return flow

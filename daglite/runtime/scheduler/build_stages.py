@@ -55,12 +55,12 @@ class PlannedSegment(NamedTuple):
     """
 
     steps: Sequence[BoundStep]
-    intake: ResultWriter
+    writer: ResultWriter
     relay: ExchangeQueue | None = None
     behind: CoordinatorOps | None = None
     # Its number in the stream; clocks of tasks that run here, before and behind it.
     segment: int = 0
-    tallies: tuple[StepTimer, ...] = ()
+    timers: tuple[StepTimer, ...] = ()
     past: PriorOutput | None = None
 
     def after(self, past: PriorOutput) -> PlannedSegment:
@@ -73,67 +73,77 @@ def stream_flow(
     stage: StreamStage,
     source: Source,
     parts: Sequence[PlannedSegment],
-    boards: Sequence[WorkerQueue],
+    worker_queues: Sequence[WorkerQueue],
     ordered: bool,
-    ending: Sink,
-    nest: StreamScope,
+    sink: Sink,
+    scope: StreamScope,
 ) -> StreamDriver:
     """The flow of a source through these parts, on a board each; operations may stand behind the last one, too."""
     watch, told = context.watch, context.watch is not None and context.watch.batches
-    verdict = FailurePolicy(ordered=ordered)
+    failure_policy = FailurePolicy(ordered=ordered)
     inlets = sum(part.behind is not None for part in parts)
-    nbytes = stage.limits.max_in_flight_bytes // ((1 + inlets) * nest.share)
-    legs: list[SegmentExecutor] = []
+    nbytes = stage.limits.max_in_flight_bytes // ((1 + inlets) * scope.share)
+    executors: list[SegmentExecutor] = []
     origin: Source = source
-    outlet: ExchangeSink | None = None
-    for number, (part, board) in enumerate(zip(parts, boards, strict=True)):
+    exchange_sink: ExchangeSink | None = None
+    for number, (part, worker_queue) in enumerate(zip(parts, worker_queues, strict=True)):
         # Operations see items in the order of the source, whatever the ending says; but for those that do not mind.
         kept = ordered or (part.behind is not None and _minds_order(stage, number + 1))
         merge: ReorderBuffer[list[object]] = ReorderBuffer(ordered=kept, first=origin.count)
-        legs.append(_leg(context, stage, origin, part, board, merge, verdict, number, nbytes, ending))
+        executors.append(
+            _executor(context, stage, origin, part, worker_queue, merge, failure_policy, number, nbytes, sink)
+        )
         if part.behind is None or part.relay is None:
             continue
         came = 0 if part.past is None else part.past.came
-        outputs = ExchangeBuffer(legs[-1], part.relay, part.behind, lambda: route.failing(), part.past)
+        outputs = ExchangeBuffer(executors[-1], part.relay, part.behind, lambda: pipeline.failing(), part.past)
         if number + 1 < len(parts):
-            origin = ExchangeSource(outputs, part.behind, boards[number + 1].session.codec, came)
+            origin = ExchangeSource(outputs, part.behind, worker_queues[number + 1].engine.codec, came)
         else:
             kind = watched.ObservedExchangeSink if told else ExchangeSink
-            outlet = kind(outputs, ending, FlowControl(stage.limits.items(board.session.workers), nbytes), came)
-    taken = None if nest.outer is None else nest.taken
-    route = SegmentPipeline(legs, verdict, outlet=outlet, size=stage.limits.max_in_flight, taken=taken)
+            exchange_sink = kind(
+                outputs, sink, FlowControl(stage.limits.items(worker_queue.engine.workers), nbytes), came
+            )
+    taken = None if scope.outer is None else scope.taken
+    pipeline = SegmentPipeline(
+        executors, failure_policy, exchange_sink=exchange_sink, size=stage.limits.max_in_flight, taken=taken
+    )
     if watch is not None:
-        workers = sum({board: board.session.workers for board in boards}.values())
-        gauge = watched.WindowGauge(route, source.count, context.ledger)
-        size = stage.limits.max_in_flight or sum(leg.window.size for leg in legs)
+        workers = sum({worker_queue: worker_queue.engine.workers for worker_queue in worker_queues}.values())
+        gauge = watched.WindowGauge(pipeline, source.count, context.failure_counter)
+        size = stage.limits.max_in_flight or sum(executor.window.size for executor in executors)
         watch.opened(watch.stage_of(parts[0].steps[0].number), workers, size, source.total, gauge)
     flow = (watched.ObservedStream if told else StreamDriver)(
         source=source,
-        route=route,
-        verdict=verdict,
-        boards=context.boards,
-        nest=nest,
+        pipeline=pipeline,
+        failure_policy=failure_policy,
+        worker_queues=context.worker_queues,
+        scope=scope,
         # The streams that it pulls have the other places of a window of a given size.
-        most_asked=1 if nest.pulled and stage.limits.max_in_flight is not None else None,
+        most_asked=1 if scope.pulled and stage.limits.max_in_flight is not None else None,
         failed_beside=context.error_beside,
     )
     if watch is not None:
-        _watch(watch, flow, outlet, parts, len(stage.segments) - 1)
+        _watch(watch, flow, exchange_sink, parts, len(stage.segments) - 1)
     return flow
 
 
 def _watch(
-    watch: RunObservers, flow: StreamDriver, outlet: ExchangeSink | None, parts: Sequence[PlannedSegment], last: int
+    watch: RunObservers,
+    flow: StreamDriver,
+    exchange_sink: ExchangeSink | None,
+    parts: Sequence[PlannedSegment],
+    last: int,
 ) -> None:
     """Let the parts that tell of what they do know where they are."""
     number = watch.stage_of(parts[0].steps[0].number)
     for part in parts:
-        if isinstance(part.intake, watched.ObservedWriter):
-            part.intake.watch(watch, number, part.segment)
-    if isinstance(outlet, watched.ObservedExchangeSink):
-        outlet.watch(watch, number, last)
+        if isinstance(part.writer, watched.ObservedWriter):
+            part.writer.watch(watch, number, part.segment)
+    if isinstance(exchange_sink, watched.ObservedExchangeSink):
+        exchange_sink.watch(watch, number, last)
     if isinstance(flow, watched.ObservedStream):
-        flow.watch(watch, number, [tally for part in parts for tally in part.tallies])
+        flow.watch(watch, number, [timer for part in parts for timer in part.timers])
 
 
 def _minds_order(stage: StreamStage, number: int) -> bool:
@@ -149,66 +159,76 @@ def _minds_order(stage: StreamStage, number: int) -> bool:
     return False
 
 
-def _leg(
+def _executor(
     context: RunContext,
     stage: StreamStage,
     origin: Source,
     part: PlannedSegment,
-    board: WorkerQueue,
+    worker_queue: WorkerQueue,
     merge: ReorderBuffer[list[object]],
-    verdict: FailurePolicy,
+    failure_policy: FailurePolicy,
     number: int,
     nbytes: int,
-    ending: Sink,
+    sink: Sink,
 ) -> SegmentExecutor:
-    session = board.session
+    engine = worker_queue.engine
     *steps, last = part.steps
-    steps.append(replace(last, spreads=last.spreads and session.resumes(last.function)))
-    window = FlowControl(stage.limits.items(session.workers), nbytes, folds=steps[-1].starts is not None)
-    gathering = _gathering(context, board, steps, window, nbytes, ending) if part.relay is None else None
-    shipping = Dispatcher(
+    steps.append(replace(last, spreads=last.spreads and engine.resumes(last.function)))
+    window = FlowControl(stage.limits.items(engine.workers), nbytes, folds=steps[-1].starts is not None)
+    tree_reducer = _tree_reducer(context, worker_queue, steps, window, nbytes, sink) if part.relay is None else None
+    dispatcher = Dispatcher(
         source=origin,
-        board=board,
-        codec=session.codec,
-        program=session.install(steps),
+        worker_queue=worker_queue,
+        codec=engine.codec,
+        program=engine.install(steps),
         steps=steps,
         window=window,
-        batcher=BatchSizer(*stage.limits.batch_items(session.workers), session.pace),
+        batch_sizer=BatchSizer(*stage.limits.batch_items(engine.workers), engine.batch_policy),
         merge=merge,
-        verdict=verdict,
+        failure_policy=failure_policy,
         retries=context.retries,
-        leg=number,
-        gathering=gathering,
+        executor=number,
+        tree_reducer=tree_reducer,
     )
     return SegmentExecutor(
-        origin=origin, shipping=shipping, window=window, merge=merge, intake=part.intake, gathering=gathering
+        origin=origin, dispatcher=dispatcher, window=window, merge=merge, writer=part.writer, tree_reducer=tree_reducer
     )
 
 
-def _gathering(
-    context: RunContext, board: WorkerQueue, steps: Sequence[BoundStep], window: FlowControl, nbytes: int, ending: Sink
+def _tree_reducer(
+    context: RunContext,
+    worker_queue: WorkerQueue,
+    steps: Sequence[BoundStep],
+    window: FlowControl,
+    nbytes: int,
+    sink: Sink,
 ) -> TreeReducer | None:
     """What puts parts together on the workers, where they may stay there.
 
     Not where nothing may start twice: a part that stays can be lost.
     """
     again = context.retries > 0 and all(step.function.retry_on_crash for step in steps)
-    if not isinstance(ending, CombineSink) or not board.session.keeps or not again:
+    if not isinstance(sink, CombineSink) or not worker_queue.engine.keeps or not again:
         return None
     try:
-        ending.gathering = TreeReducer(
-            board=board, step=ending.step, window=window, retries=context.retries, nbytes=nbytes, home=ending.add
+        sink.tree_reducer = TreeReducer(
+            worker_queue=worker_queue,
+            step=sink.step,
+            window=window,
+            retries=context.retries,
+            nbytes=nbytes,
+            home=sink.add,
         )
     except TransferError as error:
         _log.debug("parts are put together in the coordinator: %s", error)
-    return ending.gathering
+    return sink.tree_reducer
 
 
 def open_parts(
     context: RunContext,
     stage: StreamStage,
     segments: Sequence[BoundSegment],
-    ending: Sink,
+    sink: Sink,
     source: Source,
     fold: BoundStep | None,
     codec: ItemCodec,
@@ -236,7 +256,7 @@ def open_parts(
             own = StepTimer(source.number)
         source = _behind_front(stage, source, front, codec, own)
     parts: list[PlannedSegment] = []
-    before = front.tallies if own is None else (own, *front.tallies)
+    before = front.timers if own is None else (own, *front.timers)
     span = span_of(source)
     for place, following in itertools.zip_longest(places, places[1:]):
         planned, bound = pairs[place]
@@ -257,17 +277,17 @@ def open_parts(
         steps, wanted = steps_and_savers(bound.links, bound.savers, fold if last else None)
         relay = None if last else ExchangeQueue()
         most, folds = (stage.most, fold is not None) if last else (None, False)
-        intake = open_intake(context, wanted, relay or ending, span, parts=folds, most=most)
-        tallies = (*before, *(() if behind is None else behind.tallies))
+        writer = open_intake(context, wanted, relay or sink, span, parts=folds, most=most)
+        timers = (*before, *(() if behind is None else behind.timers))
         before = ()
-        parts.append(PlannedSegment(steps, intake, relay, behind, place, tallies))
+        parts.append(PlannedSegment(steps, writer, relay, behind, place, timers))
         span = None if behind is None or behind.known is None else behind.known.span
     return source, parts
 
 
-def board_of(context: RunContext, segment: Segment) -> WorkerQueue:
+def worker_queue_of(context: RunContext, segment: Segment) -> WorkerQueue:
     """The workers of a segment."""
-    return context.board_at(segment.site, loops=segment.loops)
+    return context.worker_queue_at(segment.site, loops=segment.loops)
 
 
 def away(stage: StreamStage, fold: BoundStep | None) -> list[int]:
@@ -285,12 +305,12 @@ def _first(stage: StreamStage) -> Step:
 
 
 def _behind_front(
-    stage: StreamStage, source: Source, front: CoordinatorOps, codec: ItemCodec, tally: StepTimer | None
+    stage: StreamStage, source: Source, front: CoordinatorOps, codec: ItemCodec, timer: StepTimer | None
 ) -> Source:
-    """The source behind what stands on it in the coordinator; `tally` is its own clock."""
+    """The source behind what stands on it in the coordinator; `timer` is its own clock."""
     # A generator may use one object again and again; what comes from a list is what it is.
     copied_by = codec if isinstance(stage.source, Step) else None
-    through = ChainedItems(read(source, codec=copied_by, tally=tally), front.pipe, source.close)
+    through = ChainedItems(read(source, codec=copied_by, timer=timer), front.pipe, source.close)
     items: Iterator[object] = through
     if front.known is not None:
         items = ClosingIterator(numbered(through, front.numbering, front.known), through.close)
@@ -309,7 +329,7 @@ def span_of(source: Source) -> Callable[[int, int], Sequence[int]] | None:
 def open_intake(
     context: RunContext,
     wanted: Sequence[Saver | None],
-    ending: Sink,
+    sink: Sink,
     span: Callable[[int, int], Sequence[int]] | None,
     *,
     parts: bool,
@@ -317,7 +337,7 @@ def open_intake(
 ) -> ResultWriter:
     """What takes results in; see `ResultWriter`."""
     kind = watched.ObservedWriter if context.watch is not None and context.watch.batches else ResultWriter
-    return kind(wanted, ending, span, parts=parts, most=most, ledger=context.ledger)
+    return kind(wanted, sink, span, parts=parts, most=most, failure_counter=context.failure_counter)
 
 
 def steps_and_savers(
@@ -352,29 +372,29 @@ def bind_segments(context: RunContext, stage: StreamStage, places: Sequence[int]
 
 
 def _bound(context: RunContext, segment: Segment, loop: PrivateLoop) -> BoundSegment:
-    tallies: list[StepTimer] | None = [] if context.watch is not None and context.watch.steps else None
-    operators = [part for operation in segment.operations for part in _operators(context, operation, loop, tallies)]
+    timers: list[StepTimer] | None = [] if context.watch is not None and context.watch.steps else None
+    operators = [part for operation in segment.operations for part in _operators(context, operation, loop, timers)]
     links = [context.bind(link) for link in segment.links]
     savers = [context.book.open(link.saves, bound) for link, bound in zip(segment.links, links, strict=True)]
-    return BoundSegment(OperatorChain(operators, tallies or ()) if operators else None, links, savers)
+    return BoundSegment(OperatorChain(operators, timers or ()) if operators else None, links, savers)
 
 
 def _operators(
-    context: RunContext, operation: StreamOperation, loop: PrivateLoop, tallies: list[StepTimer] | None
+    context: RunContext, operation: StreamOperation, loop: PrivateLoop, timers: list[StepTimer] | None
 ) -> Iterator[Operator]:
-    """The operation, and what keeps what it gives; `tallies` takes their clock, where there is to be one."""
+    """The operation, and what keeps what it gives; `timers` takes their clock, where there is to be one."""
     step = context.bind(operation.step)
     ask: Callable[[object], object] | None = bind_step(step, loop) if operation.asked else None
     other = () if operation.other is None else cast("Iterable[object]", context.value(operation.other))
-    tally = None if tallies is None else StepTimer(step.number)
-    if tally is not None and isinstance(other, Iterator):
-        other = clocks.ExcludedItems(other, tally)
+    timer = None if timers is None else StepTimer(step.number)
+    if timer is not None and isinstance(other, Iterator):
+        other = clocks.ExcludedItems(other, timer)
     operator = operator_of(operation, ask, other)
     saver: Keep | None = context.book.open(operation.step.saves, step)
-    if tallies is not None and tally is not None:
-        tallies.append(tally)
-        operator = clocks.TimedOperator(operator, tally)
-        saver = None if saver is None else clocks.timed_saver(saver, tally)
+    if timers is not None and timer is not None:
+        timers.append(timer)
+        operator = clocks.TimedOperator(operator, timer)
+        saver = None if saver is None else clocks.timed_saver(saver, timer)
     yield operator
     if saver is not None:
         yield saving(saver)

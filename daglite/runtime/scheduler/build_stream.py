@@ -30,9 +30,9 @@ from daglite.runtime.scheduler.build_adaptive import adaptive_flow, begins_here
 from daglite.runtime.scheduler.build_stages import (
     away,
     bind_segments,
-    board_of,
     open_parts,
     stream_flow,
+    worker_queue_of,
 )
 from daglite.runtime.scheduler.context import RunContext
 from daglite.runtime.serialization.codec import ItemCodec
@@ -51,56 +51,56 @@ Driver: TypeAlias = StreamDriver | LocalDriver | AdaptiveDriver
 def open_flow(
     context: RunContext,
     stage: StreamStage,
-    ending: Sink,
+    sink: Sink,
     *,
     ordered: bool,
     fold: BoundStep | None = None,
     here: FoldSink | None = None,
-    nest: StreamScope | None = None,
+    scope: StreamScope | None = None,
 ) -> Driver:
     """The flow of a stream; without tasks on items, and without a `fold` there, there is nothing for workers to do.
 
-    `here` folds the items that come before the first of those that workers fold. `nest` is given where it is pulled.
+    `here` folds the items that come before the first of those that workers fold. `scope` is given where it is pulled.
     """
-    if nest is None:
-        company = StreamGroup(context.boards, helper_thread=stage.limits.helper_thread)
-        context.polling = company.lock
-        nest = StreamScope(company, share=1 + sum(1 for _ in context.all_beside(stage)))
-    with _beside(context, stage, nest):
-        return _open_flow(context, stage, ending, ordered, fold, here, nest)
+    if scope is None:
+        stream_group = StreamGroup(context.worker_queues, helper_thread=stage.limits.helper_thread)
+        context.polling = stream_group.lock
+        scope = StreamScope(stream_group, share=1 + sum(1 for _ in context.all_beside(stage)))
+    with _beside(context, stage, scope):
+        return _open_flow(context, stage, sink, ordered, fold, here, scope)
 
 
 @contextlib.contextmanager
-def _beside(context: RunContext, stage: StreamStage, nest: StreamScope) -> Iterator[None]:
+def _beside(context: RunContext, stage: StreamStage, scope: StreamScope) -> Iterator[None]:
     """What a stream pulls, opened before it; closed if it cannot be opened itself."""
     try:
         for number in context.beside_of(stage):
-            nest.pulled.append(_pulled(context, context.stream(number), nest.within()))
-            context.values[number] = nest.pulled[-1]
+            scope.pulled.append(_pulled(context, context.stream(number), scope.within()))
+            context.values[number] = scope.pulled[-1]
         yield
     except BaseException:
-        nest.close()
+        scope.close()
         raise
 
 
-def _pulled(context: RunContext, stage: StreamStage, nest: StreamScope) -> NestedStream | ClosingIterator:
+def _pulled(context: RunContext, stage: StreamStage, scope: StreamScope) -> NestedStream | ClosingIterator:
     """A stream that another pulls."""
     if (context.inline or not away(stage, None)) and context.watch is None and not context.cancellable:
-        with _beside(context, stage, nest):
-            return _pulled_here(context, stage, nest)
-    handover = OutputQueue()
-    flow = open_flow(context, stage, handover, ordered=True, nest=nest)
+        with _beside(context, stage, scope):
+            return _pulled_here(context, stage, scope)
+    output_queue = OutputQueue()
+    flow = open_flow(context, stage, output_queue, ordered=True, scope=scope)
 
     def check() -> None:
         error = context.error_beside()
         if error is not None:
             raise error
-        nest.check()
+        scope.check()
 
-    return NestedStream(flow, handover.waiting, check)
+    return NestedStream(flow, output_queue.waiting, check)
 
 
-def _pulled_here(context: RunContext, stage: StreamStage, nest: StreamScope) -> ClosingIterator:
+def _pulled_here(context: RunContext, stage: StreamStage, scope: StreamScope) -> ClosingIterator:
     """The same without workers, when nobody wants to be told: nothing but the items."""
     source, codec = _open_source(context, stage, context.codec)
     segments = _joined(bind_segments(context, stage))
@@ -109,14 +109,14 @@ def _pulled_here(context: RunContext, stage: StreamStage, nest: StreamScope) -> 
     if links:
         chain = StepChain(links, context.loop, trials=context.trials)
         source, codec = _flowing(context, source, chain, savers), None
-    source.beside = nest.pulled
-    items = front(source, codec=codec, tally=None)
+    source.beside = scope.pulled
+    items = front(source, codec=codec, timer=None)
     return ClosingIterator(
-        _ending(items if stage.most is None else itertools.islice(items, stage.most), source), source.end
+        _sink(items if stage.most is None else itertools.islice(items, stage.most), source), source.end
     )
 
 
-def _ending(items: Iterator[object], source: Source) -> Iterator[object]:
+def _sink(items: Iterator[object], source: Source) -> Iterator[object]:
     """The items of a source, which ends with them."""
     try:
         yield from items
@@ -127,33 +127,33 @@ def _ending(items: Iterator[object], source: Source) -> Iterator[object]:
 def _open_flow(
     context: RunContext,
     stage: StreamStage,
-    ending: Sink,
+    sink: Sink,
     ordered: bool,
     fold: BoundStep | None,
     here: FoldSink | None,
-    nest: StreamScope,
+    scope: StreamScope,
 ) -> Driver:
     places = [] if context.inline else away(stage, fold)
     segments = bind_segments(context, stage, places)
     adaptive = bool(places) and begins_here(context, stage, segments, fold)
     if places:
-        boards = [] if adaptive else [board_of(context, stage.segments[place]) for place in places]
-        codec: ItemCodec | None = boards[0].session.codec if boards else context.codec
+        worker_queues = [] if adaptive else [worker_queue_of(context, stage.segments[place]) for place in places]
+        codec: ItemCodec | None = worker_queues[0].engine.codec if worker_queues else context.codec
         assert codec is not None
         source, _ = _open_source(context, stage, codec)
-        source, parts = open_parts(context, stage, segments, ending, source, fold, codec)
-        source.beside = nest.pulled
+        source, parts = open_parts(context, stage, segments, sink, source, fold, codec)
+        source.beside = scope.pulled
         if adaptive:
-            return adaptive_flow(context, stage, source, segments, parts, ending, here, ordered=ordered, nest=nest)
-        return stream_flow(context, stage, source, parts, boards, ordered, ending, nest)
+            return adaptive_flow(context, stage, source, segments, parts, sink, here, ordered=ordered, scope=scope)
+        return stream_flow(context, stage, source, parts, worker_queues, ordered, sink, scope)
     source, codec = _open_source(context, stage, context.codec)
     segments = _joined(segments)
     links, savers = segments[-1].links, segments[-1].savers
-    tallies: list[StepTimer] | None = [] if context.watch is not None and context.watch.steps else None
-    source, codec = _before_last(context, stage, source, segments, codec, tallies, limited=bool(links))
-    source.beside = nest.pulled
+    timers: list[StepTimer] | None = [] if context.watch is not None and context.watch.steps else None
+    source, codec = _before_last(context, stage, source, segments, codec, timers, limited=bool(links))
+    source.beside = scope.pulled
     chain = StepChain(links, context.loop, trials=context.trials)
-    return _inline_flow(context, steps_of(stage), source, chain, savers, ending, codec, stage.most, tallies or ())
+    return _inline_flow(context, steps_of(stage), source, chain, savers, sink, codec, stage.most, timers or ())
 
 
 def _joined(segments: Sequence[BoundSegment]) -> list[BoundSegment]:
@@ -174,13 +174,13 @@ def _before_last(
     source: Source,
     segments: Sequence[BoundSegment],
     codec: ItemCodec | None,
-    tallies: list[StepTimer] | None,
+    timers: list[StepTimer] | None,
     *,
     limited: bool,
 ) -> tuple[Source, ItemCodec | None]:
     """What reaches the links of the last segment, as a source, with the codec that captures it.
 
-    `tallies` takes the clocks of what stands in front, when somebody listens.
+    `timers` takes the clocks of what stands in front, when somebody listens.
     """
     last, generated = len(segments) - 1, isinstance(stage.source, Step)
     operated = [segment for segment in stage.segments if segment.operations or segment is stage.segments[0]]
@@ -189,24 +189,24 @@ def _before_last(
         if number and deep:
             # Each would be pulled by the one behind it, and that is more calls inside one another than there may be.
             codec = codec if limited else None
-            return _in_sections(context, source, segments, operated, codec, tallies), codec
+            return _in_sections(context, source, segments, operated, codec, timers), codec
         if pipe is not None:
-            own = StepTimer(source.number) if tallies is not None and number == 0 and generated else None
-            if tallies is not None:
-                tallies += [*([] if own is None else [own]), *pipe.tallies]
+            own = StepTimer(source.number) if timers is not None and number == 0 and generated else None
+            if timers is not None:
+                timers += [*([] if own is None else [own]), *pipe.timers]
             # What nothing changes any more need not be captured.
             kept = codec if number < last or limited else None
             copied_by = codec if number == 0 and generated else None
-            source, codec = piped(source, planned, pipe, kept, copied_by=copied_by, tally=own), kept
+            source, codec = piped(source, planned, pipe, kept, copied_by=copied_by, timer=own), kept
         if number < last:
-            if tallies is not None and pipe is None and generated:
+            if timers is not None and pipe is None and generated:
                 # Mapped values are counted by the task that takes them.
-                tallies.append(clocks.clocked(source))
+                timers.append(clocks.clocked(source))
             if deep:
                 continue
             chain = StepChain(links, context.loop, trials=context.trials)
-            if tallies is not None:
-                tallies += chain.tallies
+            if timers is not None:
+                timers += chain.timers
             source = _flowing(context, source, chain, savers)
     return source, codec
 
@@ -217,22 +217,22 @@ def _in_sections(
     segments: Sequence[BoundSegment],
     planned: Sequence[Segment],
     codec: ItemCodec | None,
-    tallies: list[StepTimer] | None,
+    timers: list[StepTimer] | None,
 ) -> Source:
     """What reaches the links of the last of many segments, as a source; the operations of the first stand before it."""
-    legs, origin, step = list[LocalSegment](), source, planned[0].links[-1]
+    executors, origin, step = list[LocalSegment](), source, planned[0].links[-1]
     for number, (_, links, savers) in enumerate(segments[:-1], start=1):
         pipe, operations = segments[number].pipe, planned[number].operations
         assert pipe is not None, "only operations divide segments here"
         chain = StepChain(links, context.loop, trials=context.trials)
-        if tallies is not None:
-            tallies += [*chain.tallies, *pipe.tallies]
+        if timers is not None:
+            timers += [*chain.timers, *pipe.timers]
         apart = any(operation.kind == "unbatch" for operation in operations)
         flow = _results(context, origin, chain, savers)
-        legs.append(LocalSegment(flow, pipe, spreads=links[-1].spreads, apart=apart))
+        executors.append(LocalSegment(flow, pipe, spreads=links[-1].spreads, apart=apart))
         step = operations[-1].step
         origin = Source(iter(()), name=step.function.name, number=step.number, saver=None, codec=context.codec)
-    items = ClosingIterator(iter(Sections(source.items, legs, source.close)), source.close)
+    items = ClosingIterator(iter(Sections(source.items, executors, source.close)), source.close)
     return Source(items, name=step.function.name, number=step.number, saver=None, codec=codec)
 
 
@@ -257,13 +257,13 @@ def gapped(context: RunContext, stage: StreamStage) -> bool:
     return (before and not starts) or any(link.drops for link in links)
 
 
-def generator_flow(context: RunContext, step: Step, ending: Sink) -> Driver:
+def generator_flow(context: RunContext, step: Step, sink: Sink) -> Driver:
     """A generator drained in this process, for plans that are not optimised."""
     bound = context.bind(step)
     # What is drained on workers elsewhere is captured there; what never is, here.
     codec = context.codec if step.function.stays else None
     source = _generator(context, step, bound, context.book.open(step.saves, bound), codec)
-    return _inline_flow(context, [step], source, StepChain([], context.loop), [], ending, codec)
+    return _inline_flow(context, [step], source, StepChain([], context.loop), [], sink, codec)
 
 
 def _inline_flow(
@@ -272,19 +272,19 @@ def _inline_flow(
     source: Source,
     chain: StepChain,
     savers: Sequence[Saver | None],
-    ending: Sink,
+    sink: Sink,
     codec: ItemCodec | None,
     most: int | None = None,
     before: Sequence[StepTimer] = (),
 ) -> LocalDriver:
     watch = context.watch
     if watch is None:
-        return LocalDriver(source, chain, savers, ending, codec, watchful=context.cancellable, most=most)
+        return LocalDriver(source, chain, savers, sink, codec, watchful=context.cancellable, most=most)
     stage = watch.stage_of(steps[0].number)
-    watch.opened(stage, 0, 1, source.total, watched.InlineGauge(source, context.ledger))
-    tallies = clocks.clocks(source, chain, ending, steps[-1].number, before) if watch.steps else []
-    flow = watched.ObservedLocal(source, chain, savers, ending, codec, watchful=context.cancellable, most=most)
-    flow.watch(watch, stage, [*before, *tallies])
+    watch.opened(stage, 0, 1, source.total, watched.InlineGauge(source, context.failure_counter))
+    timers = clocks.clocks(source, chain, sink, steps[-1].number, before) if watch.steps else []
+    flow = watched.ObservedLocal(source, chain, savers, sink, codec, watchful=context.cancellable, most=most)
+    flow.watch(watch, stage, [*before, *timers])
     return flow
 
 

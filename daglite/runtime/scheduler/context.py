@@ -76,7 +76,7 @@ class RunContext:
         self.cancelled = threading.Event()
         self.retries = settings.worker_retries
         self.seed = settings.seed
-        self.ledger = FailureCounter(settings.max_failures)
+        self.failure_counter = FailureCounter(settings.max_failures)
         self.spots = spots_of(program)
         self.loop = PrivateLoop()
         # Folds may run on the helper thread, while the source waits in the other loop.
@@ -88,55 +88,55 @@ class RunContext:
         self.polling: AbstractContextManager[object] = contextlib.nullcontext()
         # Of streams kept as a list, by stage: the index of each item, where a filter has made gaps.
         self.indices: dict[int, Sequence[int]] = {}
-        self.calls = SingleCalls(self.retries, self.ledger)
+        self.calls = SingleCalls(self.retries, self.failure_counter)
         # All boards of the run, the one of its runtime, and those of the places that tasks ask for.
-        self.boards = WorkerQueues()
-        self._board: WorkerQueue | None = None
+        self.worker_queues = WorkerQueues()
+        self._worker_queue: WorkerQueue | None = None
         self._sites: dict[tuple[Placement, bool], WorkerQueue] = {}
         self._settings = settings
         self._leased = contextlib.ExitStack()
-        self._engine = engine_of(settings)
-        self.inline = isinstance(self._engine, Inline)
-        if inside_worker() and not self._engine.shares:
+        self._config = engine_of(settings)
+        self.inline = isinstance(self._config, Inline)
+        if inside_worker() and not self._config.shares:
             # A tree of processes would be nobody's: a run inside a task stays in its worker.
             _log.info("a run inside a worker runs inline")
             self.inline = True
-        self._auto = self._engine if isinstance(self._engine, Auto) and not self.inline else None
+        self._auto = self._config if isinstance(self._config, Auto) and not self.inline else None
         # Waiting work of a run that chooses, on threads of its own.
         self._threads: WorkerQueue | None = None
         # Captures the items of streams that need no worker, so that they mean the same as those that do.
-        self.codec: Codec | None = None if self.inline or self._engine.shares else Codec("c", LocalArena())
+        self.codec: Codec | None = None if self.inline or self._config.shares else Codec("c", LocalArena())
         # Of calls in this process.
         crossing = None if self.codec is None else portable(self.codec)
-        self.trials = RetryTracker(portable=crossing, tell=self.ledger.add)
+        self.trials = RetryTracker(portable=crossing, tell=self.failure_counter.add)
 
-    def board(self) -> WorkerQueue:
+    def worker_queue(self) -> WorkerQueue:
         """The engine, started when something first needs it."""
-        if self._board is None:
-            lease = self._engine.lease()
+        if self._worker_queue is None:
+            lease = self._config.lease()
             assert lease is not None, "an inline run has no board"
-            self._board = self._opened(lease)
-        return self._board
+            self._worker_queue = self._opened(lease)
+        return self._worker_queue
 
-    def board_at(self, site: Placement | None, *, loops: bool = False) -> WorkerQueue:
+    def worker_queue_at(self, site: Placement | None, *, loops: bool = False) -> WorkerQueue:
         """The workers where tasks ask to run: those of the run, if they are of this kind and as many.
 
         With `loops` they are coroutines.
         """
         if site is None or (inside_worker() and site.on == "processes"):
-            return self.board()
+            return self.worker_queue()
         key = site, loops
         if key not in self._sites:
-            board = None if loops else self._like(site)
-            self._sites[key] = board or self._opened(_lease_at(site, self._settings, loops=loops))
+            worker_queue = None if loops else self._like(site)
+            self._sites[key] = worker_queue or self._opened(_lease_at(site, self._settings, loops=loops))
         return self._sites[key]
 
     def _like(self, site: Placement) -> WorkerQueue | None:
         """The run's own workers, if they are what the site asks for."""
-        if self._engine.shares is (site.on == "processes"):
+        if self._config.shares is (site.on == "processes"):
             return None
-        board = self.board()
-        return board if site.workers in (None, board.session.workers) else None
+        worker_queue = self.worker_queue()
+        return worker_queue if site.workers in (None, worker_queue.engine.workers) else None
 
     def begins_here(self, functions: Iterable[Function], *, alone: bool = True) -> bool:
         """Whether tasks begin in this process because the run chooses for itself.
@@ -151,27 +151,27 @@ class RunContext:
     def choice(self) -> PlacementPolicy:
         """What decides where a stream of a run that chooses goes on."""
         assert self._auto is not None
-        return self._auto.choice(started=self._board is not None)
+        return self._auto.choice(started=self._worker_queue is not None)
 
     def crew(self, answer: Answer) -> WorkerQueue:
         """The workers of this kind, started when something first needs them."""
         if answer == "processes":
-            return self.board()
+            return self.worker_queue()
         if self._threads is None:
             assert self._auto is not None
             self._threads = self._opened(self._auto.threads.lease())
         return self._threads
 
     def _opened(self, lease: AbstractContextManager[Engine]) -> WorkerQueue:
-        session = self._leased.enter_context(lease)
+        engine = self._leased.enter_context(lease)
         if self.watch is not None:
             # A session that is kept for other runs must not go on telling of this one.
-            self._leased.callback(session.listen, None)
+            self._leased.callback(engine.listen, None)
             watching = watched.ObservedEngine if self.watch.batches else watched.HeartbeatEngine
-            session = watching(session, self.watch)
-        board = WorkerQueue(session)
-        self.boards.add(board)
-        return board
+            engine = watching(engine, self.watch)
+        worker_queue = WorkerQueue(engine)
+        self.worker_queues.add(worker_queue)
+        return worker_queue
 
     def error_beside(self) -> BaseException | None:
         """What ends the run whatever its stream is at: it was cancelled, or a single call has failed."""
@@ -179,7 +179,7 @@ class RunContext:
 
     def wake(self) -> None:
         """Make whoever waits for the engine look up; from any thread."""
-        self.boards.wake()
+        self.worker_queues.wake()
 
     def bind(self, step: Step) -> BoundStep:
         """A step with the values of its arguments."""
@@ -233,14 +233,14 @@ class RunContext:
     def close(self) -> None:
         """Give the engine back and close the loop."""
         try:
-            self.boards.close()
-            self._board = self._threads = None
+            self.worker_queues.close()
+            self._worker_queue = self._threads = None
             self._sites.clear()
             self._leased.close()
         finally:
             self.fold_loop.close()
             self.loop.close()
-            self.ledger.close()
+            self.failure_counter.close()
 
 
 def _lease_at(site: Placement, settings: RunSettings, *, loops: bool) -> AbstractContextManager[Engine]:

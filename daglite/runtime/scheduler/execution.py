@@ -118,22 +118,22 @@ class Execution:
             yield from values
             return
         self._run_below(last)
-        handover = OutputQueue()
+        output_queue = OutputQueue()
         self._begin(last)
-        flow = self._flow = open_flow(self._context, stage, handover, ordered=ordered)
+        flow = self._flow = open_flow(self._context, stage, output_queue, ordered=ordered)
         more = True
-        while more or handover.waiting:
-            while more and not handover.waiting:
+        while more or output_queue.waiting:
+            while more and not output_queue.waiting:
                 self._check()
                 try:
                     more = flow.advance()
                 except Exception:
                     # What came before it has its turn before it, and nothing else goes on meanwhile.
-                    while handover.waiting:
-                        yield handover.waiting.popleft()[0]
+                    while output_queue.waiting:
+                        yield output_queue.waiting.popleft()[0]
                     raise
-            if handover.waiting:
-                value, nbytes = handover.waiting.popleft()
+            if output_queue.waiting:
+                value, nbytes = output_queue.waiting.popleft()
                 flow.release(nbytes)
                 flow.rest()
                 yield value
@@ -170,7 +170,7 @@ class Execution:
                 self._begin(here)
                 self._finish(here, self._run_here(here, self._stages[here]))
             elif self._context.calls.under_way:
-                self._context.boards.poll(None)
+                self._context.worker_queues.poll(None)
             else:
                 return
 
@@ -240,18 +240,18 @@ class Execution:
                 self._start_call(number, stage)
 
     def _start_generator(self, number: int, stage: MaterialiseStage) -> None:
-        board = self._context.board_at(stage.step.function.site)
+        worker_queue = self._context.worker_queue_at(stage.step.function.site)
         step = self._context.bind(stage.step)
         saver = self._context.book.open(stage.step.saves, step)
         each, whole = (saver, None) if stage.streamed else (None, saver)
         done = partial(self._call_done, number, whole)
-        self._context.calls.generate(board, step, streamed=stage.streamed, saver=each, done=done)
+        self._context.calls.generate(worker_queue, step, streamed=stage.streamed, saver=each, done=done)
 
     def _start_call(self, number: int, stage: CallStage) -> None:
         first = stage.steps[0].function
-        board = self._context.board_at(first.site, loops=first.loops)
+        worker_queue = self._context.worker_queue_at(first.site, loops=first.loops)
         steps, saver = self._bound(stage)
-        self._context.calls.start(board, steps, partial(self._call_done, number, saver))
+        self._context.calls.start(worker_queue, steps, partial(self._call_done, number, saver))
 
     def _call_done(self, number: int, saver: Saver | None, value: object) -> None:
         if saver is not None:
@@ -285,7 +285,7 @@ class Execution:
                 saver = self._context.book.open(stage.step.saves, step)
                 return self._call_here([step], None, [saver])
             case StreamStage():
-                return self._fold(stage) if stage.ending == "reduce" else self._collect(stage, number)
+                return self._fold(stage) if stage.sink == "reduce" else self._collect(stage, number)
             case _:
                 assert_never(stage)
 
@@ -303,13 +303,11 @@ class Execution:
         step = self._context.bind(stage.end)
         saver = self._context.book.open(stage.end.saves, step)
         initial = _copied(self._context.value(stage.initial), stage.end)
-        ending, part = self._fold_ending(stage, step, initial)
+        sink, part = self._fold_ending(stage, step, initial)
         here = self._folding_here(step, initial) if part is not None and self._context.begins_here(()) else None
-        self._drive(open_flow(self._context, stage, ending, ordered=stage.ordered, fold=part, here=here))
+        self._drive(open_flow(self._context, stage, sink, ordered=stage.ordered, fold=part, here=here))
         # Where workers fold but none had anything to fold, it is what was folded here.
-        value = (
-            here.value if here is not None and isinstance(ending, CombineSink) and not ending.begun else ending.value
-        )
+        value = here.value if here is not None and isinstance(sink, CombineSink) and not sink.begun else sink.value
         if stage.finish is not None:
             value = self._finished(stage.finish, value)
         if saver is not None:
@@ -366,7 +364,7 @@ class Execution:
             return run_steps(chain, value, None, savers)
         finally:
             seconds = time.perf_counter() - began
-            watch.called(watch.stage_of(steps[0].number), 1, seconds, tuple([tally.take() for tally in chain.tallies]))
+            watch.called(watch.stage_of(steps[0].number), 1, seconds, tuple([timer.take() for timer in chain.timers]))
 
     def _drive(self, flow: Driver) -> None:
         self._flow = flow
@@ -374,7 +372,7 @@ class Execution:
             if isinstance(flow, LocalDriver) and self._context.calls.under_way:
                 # A stream without workers does not look after the calls beside it. Those that it pulls may have some.
                 with self._context.polling:
-                    self._context.boards.poll(0.0)
+                    self._context.worker_queues.poll(0.0)
             self._check()
         self._close_flow()
 

@@ -38,16 +38,16 @@ def replay(program: Program, failure: Failure) -> object:
 
 
 def _on_item(context: RunContext, steps: Sequence[Step], item: object, failure: Failure) -> object:
-    first, ending = steps[0], CollectSink()
+    first, sink = steps[0], CollectSink()
     indices = None if failure.index is None else [failure.index]
     source = Source(
         iter([item]), name=first.function.name, number=first.number, saver=None, codec=None, indices=indices
     )
     chain = StepChain([context.bind(step) for step in steps], context.loop, trials=context.trials)
-    LocalDriver(source, chain, [None] * len(steps), ending, None, watchful=False).advance()
-    if not ending.items:
+    LocalDriver(source, chain, [None] * len(steps), sink, None, watchful=False).advance()
+    if not sink.items:
         raise ExecutionError(f"the item was dropped before it came to task '{failure.task}', or by it, this time")
-    return ending.items[0]
+    return sink.items[0]
 
 
 def _steps_to(program: Program, failure: Failure, kept: ReplayRecord | None) -> tuple[Stage, list[Step]]:

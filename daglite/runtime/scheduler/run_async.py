@@ -22,7 +22,7 @@ else:
 
 
 # How long, in seconds, a cancelled run is waited for: what is in the user's own code cannot be interrupted.
-PATIENCE: Final = 2.0
+POLL_TIMEOUT: Final = 2.0
 
 _log = logging.getLogger("daglite")
 
@@ -75,7 +75,7 @@ def _outcome(execution: Execution) -> Outcome:
 async def _ended(done: asyncio.Event) -> None:
     """Wait for the end of a cancelled run, but not for long."""
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(POLL_TIMEOUT):
             await done.wait()
     except TimeoutError:
         _log.warning(

@@ -54,8 +54,8 @@ class ByValueReducer:
         """Asked by the pickler for everything but the plainest types, so the common answers come first."""
         kind = type(obj)
         if kind is FunctionType or issubclass(kind, type):
-            route = self.registry.routes.get(id(obj))
-            return self._route(obj) if route is None else route[1]
+            pipeline = self.registry.routes.get(id(obj))
+            return self._pipeline(obj) if pipeline is None else pipeline[1]
         if issubclass(kind, BaseException) and "tblib" in getattr(copyreg.dispatch_table.get(kind), "__module__", ""):
             # It comes with distributed, and registers one way for all exceptions there are, which brings tracebacks
             # along and loses attributes; the class knows better.
@@ -63,7 +63,7 @@ class ByValueReducer:
         special = _SPECIAL.get(kind)
         return NotImplemented if special is None else special(self.registry, obj)
 
-    def _route(self, thing: Thing) -> Any:
+    def _pipeline(self, thing: Thing) -> Any:
         registry = self.registry
         named = registry.by_name(thing)
         if named is not None:

@@ -59,8 +59,8 @@ class Registry:
 
     def token_of(self, thing: Thing) -> str | None:
         """The token of a thing that was published; None for others, those that go by name included."""
-        _, route = self.routes.get(id(thing), (None, None))
-        return str(route[1][0]) if isinstance(route, tuple) and route[0] is known else None
+        _, pipeline = self.routes.get(id(thing), (None, None))
+        return str(pipeline[1][0]) if isinstance(pipeline, tuple) and pipeline[0] is known else None
 
     def known(self, token: str) -> Thing:
         """The class or function of a token; raises `LookupError` saying why there is none."""

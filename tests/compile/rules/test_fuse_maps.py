@@ -95,12 +95,12 @@ def test_ended_stream_does_not_go_on() -> None:
 
 def test_stream_that_ends_early_does_not_go_on() -> None:
     """A task behind it would be given what comes in after the last item that is taken."""
-    ending = rewritten(double.map(x=[1, 2]).filter(odd).take(1), fuse_maps)
+    sink = rewritten(double.map(x=[1, 2]).filter(odd).take(1), fuse_maps)
 
-    assert isinstance(ending, CompositeMapTaskNode)
-    assert ending.most == 1
-    assert declines(fuse_maps, MapTaskNode(call(double.function), bound(x=ending), "zip"))
-    assert declines(fuse_maps, FilterNode(call(odd.function), ending, "x"))
+    assert isinstance(sink, CompositeMapTaskNode)
+    assert sink.most == 1
+    assert declines(fuse_maps, MapTaskNode(call(double.function), bound(x=sink), "zip"))
+    assert declines(fuse_maps, FilterNode(call(odd.function), sink, "x"))
 
 
 def test_law_then_then_is_one_walk() -> None:

@@ -37,8 +37,8 @@ def test_save_of_the_result_goes_along() -> None:
     composite = rewritten(rows.iter(n=2).join(total).save("sum", save_store=Memory()), stream_join)
 
     assert isinstance(composite, CompositeMapTaskNode)
-    assert isinstance(composite.ending, Join)
-    assert [save.key.text for save in composite.ending.saves] == ["sum"]
+    assert isinstance(composite.sink, Join)
+    assert [save.key.text for save in composite.sink.saves] == ["sum"]
 
 
 def test_items_with_two_consumers_stay() -> None:

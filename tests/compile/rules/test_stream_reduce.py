@@ -21,16 +21,16 @@ def test_fold_of_generator_ends_its_stream() -> None:
 
 
 def test_fold_of_map_ends_its_stream() -> None:
-    ending = Fold(call(fold.function), "acc", "item", Value(0), False, ())
-    wanted = CompositeMapTaskNode(Mapped(bound(x=[1]), "zip"), (Link(call(double.function), ("x",), ()),), ending)
+    sink = Fold(call(fold.function), "acc", "item", Value(0), False, ())
+    wanted = CompositeMapTaskNode(Mapped(bound(x=[1]), "zip"), (Link(call(double.function), ("x",), ()),), sink)
 
     assert same(rewritten(double.map(x=[1]).reduce(fold, initial=0, ordered=False), stream_reduce), wanted)
 
 
 def test_fold_of_open_composite_is_its_ending() -> None:
     source = IterNode(call(rows.function, *bound(n=2)))
-    ending = Fold(call(fold.function), "acc", "item", Value(0), True, ())
-    wanted = CompositeMapTaskNode(source, (Link(call(double.function), ("x",), ()),), ending)
+    sink = Fold(call(fold.function), "acc", "item", Value(0), True, ())
+    wanted = CompositeMapTaskNode(source, (Link(call(double.function), ("x",), ()),), sink)
 
     found = rewritten(rows.iter(n=2).then(double).reduce(fold, initial=0), stream_source, stream_reduce)
     assert same(found, wanted)
@@ -38,8 +38,8 @@ def test_fold_of_open_composite_is_its_ending() -> None:
 
 def test_combine_goes_along() -> None:
     together = CombineCall(call(pair.function), ("a", "b"), Value(0))
-    ending = Fold(call(fold.function), "acc", "item", Value(7), True, (), together)
-    wanted = CompositeMapTaskNode(IterNode(call(rows.function, *bound(n=2))), (), ending)
+    sink = Fold(call(fold.function), "acc", "item", Value(7), True, (), together)
+    wanted = CompositeMapTaskNode(IterNode(call(rows.function, *bound(n=2))), (), sink)
 
     pipeline: Any = rows.iter(n=2)
     assert same(rewritten(pipeline.reduce(fold, initial=7, combine=pair, empty=0), stream_reduce), wanted)
@@ -49,8 +49,8 @@ def test_save_of_the_result_goes_along() -> None:
     composite = rewritten(rows.iter(n=2).reduce(fold, initial=7).save("sum", save_store=Memory()), stream_reduce)
 
     assert isinstance(composite, CompositeMapTaskNode)
-    assert isinstance(composite.ending, Fold)
-    assert [save.key.text for save in composite.ending.saves] == ["sum"]
+    assert isinstance(composite.sink, Fold)
+    assert [save.key.text for save in composite.sink.saves] == ["sum"]
 
 
 def test_items_with_two_consumers_stay() -> None:

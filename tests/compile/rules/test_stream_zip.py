@@ -18,7 +18,7 @@ from tests.samples import double, pair, rows, shown, total
 
 def others(pipeline: Any) -> list[object]:
     """What the zips of a plan pull, as endings of their stages."""
-    return [stage.ending for stage in compile(pipeline).program.stages if isinstance(stage, StreamStage)]
+    return [stage.sink for stage in compile(pipeline).program.stages if isinstance(stage, StreamStage)]
 
 
 def test_other_stream_of_a_zip_is_pulled() -> None:

@@ -20,12 +20,12 @@ class Sent(NamedTuple):
 
     ticket: int
     spot: str
-    parcel: Sequence[bytes]
-    wish: JobOptions = PLAIN
+    message: Sequence[bytes]
+    job_options: JobOptions = PLAIN
 
     @property
     def job(self) -> ClusterJob:
-        return open_job(self.parcel)[0]
+        return open_job(self.message)[0]
 
 
 class Engine:
@@ -35,7 +35,7 @@ class Engine:
     rate = 1000.0
 
     def __init__(self, *spots: Endpoint) -> None:
-        self.mail = EventQueue()
+        self.event_queue = EventQueue()
         self.sent: list[Sent] = []
         self.cancelled: list[int] = []
         self.dropped: list[str] = []
@@ -47,8 +47,8 @@ class Engine:
     def spots(self) -> Sequence[Endpoint]:
         return self._spots
 
-    def send(self, ticket: int, spot: str, parcel: Sequence[bytes], wish: JobOptions = PLAIN) -> None:
-        self.sent.append(Sent(ticket, spot, parcel, wish))
+    def send(self, ticket: int, spot: str, message: Sequence[bytes], job_options: JobOptions = PLAIN) -> None:
+        self.sent.append(Sent(ticket, spot, message, job_options))
 
     def cancel(self, tickets: Collection[int]) -> None:
         self.cancelled += tickets
@@ -71,9 +71,9 @@ class Engine:
             self.parts[sent.ticket] = segments
             return True
 
-        parts = [self.parts[ticket] for ticket in sent.wish.parts]
-        self.mail.post(
-            JobFinished(sent.ticket, run_job(*sent.parcel, *parts, lent=JobResources(keep, self.marks.append)))
+        parts = [self.parts[ticket] for ticket in sent.job_options.parts]
+        self.event_queue.post(
+            JobFinished(sent.ticket, run_job(*sent.message, *parts, lent=JobResources(keep, self.marks.append)))
         )
 
 
@@ -85,9 +85,9 @@ def made(fn: Any, **options: Any) -> BoundStep:
     return BoundStep(0, describe(fn, **options), (), ("x",))
 
 
-def chunk(seq: int, program: int, session: ClusterEngine, *items: object, exclusive: bool = False) -> WorkItem:
+def work_item(seq: int, program: int, session: ClusterEngine, *items: object, exclusive: bool = False) -> WorkItem:
     return WorkItem(seq, program, "batch", session.codec.pack([*items]), len(items), exclusive=exclusive)
 
 
-def values(session: ClusterEngine, reply: WorkResult) -> list[object]:
-    return session.codec.unpack(reply.segments)[0]
+def values(session: ClusterEngine, work_result: WorkResult) -> list[object]:
+    return session.codec.unpack(work_result.segments)[0]

@@ -207,8 +207,8 @@ class Rumour:
 
 
 def test_a_worker_that_ends_while_it_is_greeted_is_none() -> None:
-    carrier = carriers.DaskTransport(Rumour(), lambda: None)  # type: ignore[arg-type]  # as much of a client as it needs
-    assert [(spot.name, spot.slots) for spot in carrier.spots()] == [("tcp://w:2", 2)]
+    transport = carriers.DaskTransport(Rumour(), lambda: None)  # type: ignore[arg-type]  # as much of a client as it needs
+    assert [(spot.name, spot.slots) for spot in transport.spots()] == [("tcp://w:2", 2)]
 
 
 class Deserted(Rumour):
@@ -249,22 +249,22 @@ class Sharing(Rumour):
 @pytest.mark.parametrize("by_us", [True, False])
 def test_a_wait_that_is_cancelled_leaves_no_other_without_an_answer(by_us: bool) -> None:
     client = Sharing()
-    carrier = carriers.DaskTransport(client, lambda: None)  # type: ignore[arg-type]  # as much of a client as it needs
+    transport = carriers.DaskTransport(client, lambda: None)  # type: ignore[arg-type]  # as much of a client as it needs
 
     async def two() -> None:
         for ticket in (1, 2):
-            carrier._start(ticket, carrier._carry(ticket, "tcp://w:2", [b"job"], PLAIN))
+            transport._start(ticket, transport._carry(ticket, "tcp://w:2", [b"job"], PLAIN))
         await asyncio.sleep(0.01)
         assert client.asked is not None
         if by_us:
-            carrier._cancel([1])
+            transport._cancel([1])
         else:
             client.asked.cancel()
         await asyncio.sleep(0.1)
 
     asyncio.run(two())
     lost: list[Event] = [JobFailed(n, "Dask cancelled the wait for worker tcp://w:2", lost=True) for n in (1, 2)]
-    assert carrier.mail.take(0.0) == ([JobFinished(2, [b"outcome"])] if by_us else lost)
+    assert transport.event_queue.take(0.0) == ([JobFinished(2, [b"outcome"])] if by_us else lost)
 
 
 def test_workers_that_could_do_nothing_for_us_are_named() -> None:

@@ -11,7 +11,7 @@ from daglite.runtime.engines.clusters.messages import PROCESS
 from daglite.runtime.engines.clusters.transport import Endpoint, JobFailed, NodeLeft
 from daglite.runtime.kernel.steps import BoundStep
 from daglite.runtime.kernel.work import BatchContext, PartialRef, WorkItem
-from tests.runtime.clusters.engine import ONE, TWO, Engine, chunk, made, values
+from tests.runtime.clusters.engine import ONE, TWO, Engine, made, values, work_item
 
 
 def folding(session: ClusterEngine) -> tuple[int, int]:
@@ -26,10 +26,10 @@ def held(session: ClusterEngine, engine: Engine, fold: int, *items: int) -> Part
     segments = session.codec.pack([*items])
     session.submit(WorkItem(items[0], fold, "batch", segments, len(items), items[0], keep=0))
     engine.work(engine.sent[-1])
-    (reply,) = session.ready(None)
-    assert (reply.kind, reply.done, values(session, reply)) == ("done", len(items), [])
-    assert reply.held is not None
-    return reply.held
+    (work_result,) = session.ready(None)
+    assert (work_result.kind, work_result.done, values(session, work_result)) == ("done", len(items), [])
+    assert work_result.held is not None
+    return work_result.held
 
 
 def test_parts_stay_and_are_put_together_where_most_of_them_are() -> None:
@@ -43,16 +43,16 @@ def test_parts_stay_and_are_put_together_where_most_of_them_are() -> None:
     assert [engine.sent[0].spot, engine.sent[2].spot] == ["one", "two"]
 
     session.submit(WorkItem(91, both, "combine", (), 0, keep=0, parts=parts))
-    assert (engine.sent[-1].spot, engine.sent[-1].wish.parts) == ("two", [part.ticket for part in parts])
+    assert (engine.sent[-1].spot, engine.sent[-1].job_options.parts) == ("two", [part.ticket for part in parts])
     engine.work(engine.sent[-1])
-    (reply,) = session.ready(None)
-    assert reply.held is not None
-    assert list(engine.parts) == [reply.held.ticket]
+    (work_result,) = session.ready(None)
+    assert work_result.held is not None
+    assert list(engine.parts) == [work_result.held.ticket]
 
-    session.submit(WorkItem(92, both, "combine", (), 0, parts=[reply.held]))
+    session.submit(WorkItem(92, both, "combine", (), 0, parts=[work_result.held]))
     engine.work(engine.sent[-1])
-    (reply,) = session.ready(None)
-    assert (reply.held, values(session, reply)) == (None, [">01234567891011"])
+    (work_result,) = session.ready(None)
+    assert (work_result.held, values(session, work_result)) == (None, [">01234567891011"])
     assert engine.parts == {}
 
 
@@ -62,8 +62,8 @@ def test_a_part_below_the_limit_comes_back() -> None:
     fold, _ = folding(session)
     session.submit(WorkItem(0, fold, "batch", session.codec.pack([7]), 1, 5, keep=1000))
     engine.work(engine.sent[0])
-    (reply,) = session.ready(None)
-    assert (reply.held, values(session, reply), engine.parts) == (None, ["7"], {})
+    (work_result,) = session.ready(None)
+    assert (work_result.held, values(session, work_result), engine.parts) == (None, ["7"], {})
 
 
 @pytest.mark.parametrize("leaves", ["one", "two"])
@@ -77,9 +77,9 @@ def test_a_worker_that_leaves_takes_its_parts_along(leaves: str) -> None:
     session.submit(WorkItem(91, both, "combine", (), 0, keep=0, parts=parts))
     assert engine.sent[-1].spot == "two"
 
-    engine.mail.post(NodeLeft(leaves))
-    replies = {reply.seq: reply for reply in session.ready(None)}
-    lost = replies[91]
+    engine.event_queue.post(NodeLeft(leaves))
+    work_results = {work_result.seq: work_result for work_result in session.ready(None)}
+    lost = work_results[91]
     # Where its own worker lives on it has only to be sent again.
     missing = [0] if leaves == "one" else [1, 2]
     assert (lost.kind, lost.started, list(lost.missing)) == ("lost", leaves == "two", missing)
@@ -98,9 +98,9 @@ def test_an_engine_that_has_lost_a_part_says_so() -> None:
     fold, both = folding(session)
     parts = [held(session, engine, fold, 0), held(session, engine, fold, 1)]
     session.submit(WorkItem(9, both, "combine", (), 0, keep=0, parts=parts))
-    engine.mail.post(JobFailed(engine.sent[-1].ticket, "an object is lost", lost=True, missing=True))
-    (reply,) = session.ready(None)
-    assert (reply.kind, reply.started, list(reply.missing)) == ("lost", False, [0, 1])
+    engine.event_queue.post(JobFailed(engine.sent[-1].ticket, "an object is lost", lost=True, missing=True))
+    (work_result,) = session.ready(None)
+    assert (work_result.kind, work_result.started, list(work_result.missing)) == ("lost", False, [0, 1])
     assert engine.parts == {}
 
 
@@ -112,13 +112,13 @@ def test_what_goes_wrong_in_putting_together_is_told() -> None:
     parts = [held(session, engine, fold, 0), held(session, engine, fold, 1)]
     session.submit(WorkItem(9, fails, "combine", (), 0, keep=0, parts=parts))
     engine.work(engine.sent[-1])
-    (reply,) = session.ready(None)
-    assert reply.error is not None
-    assert (reply.kind, reply.step, type(reply.error[0])) == ("failed", 3, TypeError)
+    (work_result,) = session.ready(None)
+    assert work_result.error is not None
+    assert (work_result.kind, work_result.step, type(work_result.error[0])) == ("failed", 3, TypeError)
     # They are there as before.
     session.submit(WorkItem(10, both, "combine", (), 0, parts=parts))
     engine.work(engine.sent[-1])
-    assert [values(session, reply) for reply in session.ready(None)] == [[">01"]]
+    assert [values(session, work_result) for work_result in session.ready(None)] == [[">01"]]
 
 
 def test_the_end_of_a_run_gives_all_parts_free() -> None:
@@ -136,14 +136,14 @@ def test_a_suspect_says_at_which_step_it_is() -> None:
     session = ClusterEngine(engine)
     first, last = made(lambda x: x), replace(made(lambda x: x, on_error="skip"), number=5)
     programs = session.install([first]), session.install([first, last])
-    for program, suspect in ((programs[0], True), (programs[1], False), (programs[1], True)):
-        notes = BatchContext(suspect=suspect)
-        session.submit(chunk(0, program, session, 1)._replace(notes=notes))
+    for program, quarantined in ((programs[0], True), (programs[1], False), (programs[1], True)):
+        notes = BatchContext(quarantined=quarantined)
+        session.submit(work_item(0, program, session, 1)._replace(notes=notes))
         engine.work(engine.sent[-1])
         assert len(session.ready(None)) == 1
-    assert [one.wish.marks for one in engine.sent] == [False, False, True]
+    assert [one.job_options.marks for one in engine.sent] == [False, False, True]
     assert engine.marks == [5, -1]
-    session.submit(chunk(1, programs[1], session, 1)._replace(notes=BatchContext(suspect=True)))
-    engine.mail.post(NodeLeft("one", {engine.sent[-1].ticket: 5}))
-    (reply,) = session.ready(None)
-    assert (reply.kind, reply.step) == ("lost", 5)
+    session.submit(work_item(1, programs[1], session, 1)._replace(notes=BatchContext(quarantined=True)))
+    engine.event_queue.post(NodeLeft("one", {engine.sent[-1].ticket: 5}))
+    (work_result,) = session.ready(None)
+    assert (work_result.kind, work_result.step) == ("lost", 5)

@@ -14,7 +14,7 @@ from daglite.runtime.kernel.work import WorkItem, WorkResult
 LONG = 0.004
 
 
-def reply(seq: int, seconds: float = LONG) -> WorkResult:
+def work_result(seq: int, seconds: float = LONG) -> WorkResult:
     return WorkResult(seq, "done", 1, seconds=seconds)
 
 
@@ -35,11 +35,11 @@ def test_a_reply_that_comes_alone_waits_for_its_neighbours(monkeypatch: pytest.M
 
     def meanwhile(seconds: float) -> None:
         slept.append(seconds)
-        desk.leave(reply(2))
-        desk.leave(reply(3))
+        desk.leave(work_result(2))
+        desk.leave(work_result(3))
 
     monkeypatch.setattr(time, "sleep", meanwhile)
-    desk.leave(reply(1))
+    desk.leave(work_result(1))
     assert [one.seq for one in desk.collect(None, 0.1)] == [1, 2, 3]
     # A tenth of what its work took.
     assert slept == [pytest.approx(LONG / 10)]
@@ -47,22 +47,22 @@ def test_a_reply_that_comes_alone_waits_for_its_neighbours(monkeypatch: pytest.M
 
 def test_replies_that_come_together_wait_for_nobody(sleeps: list[float]) -> None:
     desk = JobQueue()
-    desk.leave(reply(1))
-    desk.leave(reply(2))
+    desk.leave(work_result(1))
+    desk.leave(work_result(2))
     assert [one.seq for one in desk.collect(None, 0.1)] == [1, 2]
     assert sleeps == []
 
 
 def test_a_reply_to_quick_work_does_not_wait(sleeps: list[float]) -> None:
     desk = JobQueue()
-    desk.leave(reply(1, 0.0005))
+    desk.leave(work_result(1, 0.0005))
     assert len(desk.collect(None, 0.1)) == 1
     assert sleeps == []
 
 
 def test_a_reply_to_slow_work_does_not_wait_long(sleeps: list[float]) -> None:
     desk = JobQueue()
-    desk.leave(reply(1, 60.0))
+    desk.leave(work_result(1, 60.0))
     desk.collect(None, 0.1)
     assert sleeps == [0.0005]
 
@@ -136,10 +136,10 @@ def test_whoever_waits_elsewhere_is_woken_once_until_somebody_looks() -> None:
     desk, rings = JobQueue(), list[int]()
     desk.alert(lambda: rings.append(1))
     for seq in range(5):
-        desk.leave(reply(seq))
+        desk.leave(work_result(seq))
     assert len(rings) == 1
     assert len(desk.collect(0.0)) == 5
-    desk.leave(reply(6))
+    desk.leave(work_result(6))
     assert len(rings) == 2
 
 
@@ -150,16 +150,16 @@ def test_a_look_at_an_empty_desk_is_a_look() -> None:
     desk.leave(None)
     desk.collect(0.0)
     assert desk.collect(0.0) == []
-    desk.leave(reply(1))
+    desk.leave(work_result(1))
     assert len(rings) == 2
 
 
 def test_another_who_waits_is_woken_of_his_own() -> None:
     desk, rings = JobQueue(), list[str]()
     desk.alert(lambda: rings.append("one"))
-    desk.leave(reply(1))
+    desk.leave(work_result(1))
     desk.alert(lambda: rings.append("other"))
-    desk.leave(reply(2))
+    desk.leave(work_result(2))
     assert rings == ["one", "other"]
 
 

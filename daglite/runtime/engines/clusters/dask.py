@@ -116,14 +116,14 @@ class DaskTransport:
     rate = TOLLS["dask"].rate
 
     def __init__(self, client: Client, close: Callable[[], None]) -> None:
-        self.mail = EventQueue()
+        self.event_queue = EventQueue()
         self._client = client
         self._close = close
         self._address = client.scheduler.address
         self._names = f"daglite-{id(self):x}-{time.time_ns():x}"
         # Used by the thread of the loop only.
         self._carrying: dict[int, asyncio.Task[None]] = {}
-        self._gathering: set[asyncio.Task[list[_Done]]] = set()
+        self._tree_reducer: set[asyncio.Task[list[_Done]]] = set()
         self._here: dict[str, int] = {}
         # Parts that stay with the workers; those of jobs that nobody waits for any more; jobs that leave marks.
         self._parts: dict[int, Future[list[bytes]]] = {}
@@ -140,8 +140,8 @@ class DaskTransport:
     def spots(self) -> Sequence[Endpoint]:
         return self._spots
 
-    def send(self, ticket: int, spot: str, parcel: Parcel, wish: JobOptions = PLAIN) -> None:
-        self._soon(lambda: self._start(ticket, self._carry(ticket, spot, parcel, wish)))
+    def send(self, ticket: int, spot: str, message: Parcel, job_options: JobOptions = PLAIN) -> None:
+        self._soon(lambda: self._start(ticket, self._carry(ticket, spot, message, job_options)))
 
     def cancel(self, tickets: Collection[int]) -> None:
         if tickets:
@@ -236,16 +236,16 @@ class DaskTransport:
             if task is not None:
                 task.cancel()
 
-    async def _carry(self, ticket: int, spot: str, parcel: Parcel, wish: JobOptions) -> None:
+    async def _carry(self, ticket: int, spot: str, message: Parcel, job_options: JobOptions) -> None:
         name = f"{self._names}-{ticket}"
         future: Future[_Done] | None = None
         # What becomes of the part is known only when there is an outcome.
-        kept = [_part(name)] if wish.keeps else []
+        kept = [_part(name)] if job_options.keeps else []
         try:
-            parts = await self._sent_ahead(name, spot, parcel)
-            parts += [self._parts[one] for one in wish.parts]
-            job = partial(_work, name, self._client.id) if wish != PLAIN else _plain_work
-            if wish.marks:
+            parts = await self._sent_ahead(name, spot, message)
+            parts += [self._parts[one] for one in job_options.parts]
+            job = partial(_work, name, self._client.id) if job_options != PLAIN else _plain_work
+            if job_options.marks:
                 self._marking[ticket] = spot
             future = self._client.submit(job, *parts, key=name, workers=[spot], pure=False, retries=0)
             found = await asyncio.shield(self._gathered(future))
@@ -254,24 +254,26 @@ class DaskTransport:
                 if stays:
                     self._parts[ticket] = Future(_part(name), self._client)
                 kept.clear()
-                self.mail.post(JobFinished(ticket, outcome, await self._mark(ticket)))
+                self.event_queue.post(JobFinished(ticket, outcome, await self._mark(ticket)))
             elif future.status == "error":
                 raise await future.exception(asynchronous=True)
             elif self._client.status != "running":
-                self.mail.post(EngineLost(self._gone()))
+                self.event_queue.post(EngineLost(self._gone()))
             else:
                 # Nobody but Dask has cancelled it: as a rule because a part that it needs is gone.
-                text, missing = f"Dask cancelled it on worker {spot}", bool(wish.parts)
-                self.mail.post(JobFailed(ticket, text, lost=True, step=await self._mark(ticket), missing=missing))
+                text, missing = f"Dask cancelled it on worker {spot}", bool(job_options.parts)
+                self.event_queue.post(
+                    JobFailed(ticket, text, lost=True, step=await self._mark(ticket), missing=missing)
+                )
         except asyncio.CancelledError:
             # Ours, if nobody waits for this ticket any more; else somebody who shares the client has cancelled for all.
             if ticket in self._carrying:
-                self.mail.post(JobFailed(ticket, f"Dask cancelled the wait for worker {spot}", lost=True))
+                self.event_queue.post(JobFailed(ticket, f"Dask cancelled the wait for worker {spot}", lost=True))
             raise
         except Exception as error:
-            missing = bool(wish.parts) and isinstance(error, KeyError | CancelledError)
+            missing = bool(job_options.parts) and isinstance(error, KeyError | CancelledError)
             lost = missing or isinstance(error, KilledWorker | OSError)
-            self.mail.post(JobFailed(ticket, words_of(error), lost, await self._mark(ticket), missing))
+            self.event_queue.post(JobFailed(ticket, words_of(error), lost, await self._mark(ticket), missing))
         finally:
             self._carrying.pop(ticket, None)
             self._orphans.update(kept)
@@ -285,16 +287,16 @@ class DaskTransport:
         Jobs that end together are asked for together by Dask: to cancel one of these would cancel all of them, and
         where it has not begun all that come later.
         """
-        gathering = asyncio.ensure_future(self._client.gather([future], errors="skip", asynchronous=True))
-        self._gathering.add(gathering)
-        gathering.add_done_callback(self._gathered_all)
-        return gathering
+        tree_reducer = asyncio.ensure_future(self._client.gather([future], errors="skip", asynchronous=True))
+        self._tree_reducer.add(tree_reducer)
+        tree_reducer.add_done_callback(self._gathered_all)
+        return tree_reducer
 
-    def _gathered_all(self, gathering: asyncio.Task[list[_Done]]) -> None:
-        self._gathering.discard(gathering)
-        if not gathering.cancelled():
+    def _gathered_all(self, tree_reducer: asyncio.Task[list[_Done]]) -> None:
+        self._tree_reducer.discard(tree_reducer)
+        if not tree_reducer.cancelled():
             # Looked at, as nobody may wait for it any more.
-            gathering.exception()
+            tree_reducer.exception()
 
     async def _mark(self, ticket: int) -> int:
         """The step at which the worker of a job said that it was; -1 when it said nothing, or has gone on."""
@@ -328,11 +330,11 @@ class DaskTransport:
             # A worker has kept it in the name of this client, and only a future of it gives it up.
             Future(self._orphans.pop(), self._client)
 
-    async def _sent_ahead(self, name: str, spot: str, parcel: Parcel) -> list[object]:
+    async def _sent_ahead(self, name: str, spot: str, message: Parcel) -> list[object]:
         """The parcel, its large parts sent to the worker already where they are large together."""
-        if sum(map(len, parcel)) < _LARGE:
-            return [*parcel]
-        large = {f"{name}-{number}": part for number, part in enumerate(parcel) if len(part) >= _LARGE // 16}
+        if sum(map(len, message)) < _LARGE:
+            return [*message]
+        large = {f"{name}-{number}": part for number, part in enumerate(message) if len(part) >= _LARGE // 16}
         if self._direct:
             try:
                 sent = await asyncio.wait_for(self._scatter(large, spot, direct=True), _DIRECT)
@@ -342,7 +344,7 @@ class DaskTransport:
                 sent = await self._scatter(large, spot, direct=False)
         else:
             sent = await self._scatter(large, spot, direct=False)
-        return [sent.get(f"{name}-{number}", part) for number, part in enumerate(parcel)]
+        return [sent.get(f"{name}-{number}", part) for number, part in enumerate(message)]
 
     async def _scatter(self, parts: dict[str, bytes], spot: str, *, direct: bool) -> dict[str, Future[bytes]]:
         return await self._client.scatter(parts, workers=[spot], direct=direct, hash=False, asynchronous=True)
@@ -364,7 +366,7 @@ class DaskTransport:
                 asked = time.monotonic()
                 self._looking = asyncio.ensure_future(self._look())
         # Dask would try for half a minute to connect again, but what was under way would be gone all the same.
-        self.mail.post(EngineLost(self._gone()))
+        self.event_queue.post(EngineLost(self._gone()))
 
     async def _look(self) -> None:
         """See who is there."""
@@ -373,19 +375,19 @@ class DaskTransport:
         except asyncio.CancelledError:
             raise
         except BaseException:
-            self.mail.post(EngineLost(self._gone()))
+            self.event_queue.post(EngineLost(self._gone()))
             return
         for name in self._here.keys() - found.keys():
             del self._here[name]
             marked = [ticket for ticket, spot in self._marking.items() if spot == name]
-            self.mail.post(NodeLeft(name, {ticket: await self._mark(ticket) for ticket in marked}))
+            self.event_queue.post(NodeLeft(name, {ticket: await self._mark(ticket) for ticket in marked}))
         for name in found.keys() - self._here.keys():
             self._here[name] = found[name]
             self._client.subscribe_topic(name, self._noticed)
-            self.mail.post(NodeJoined(Endpoint(name, found[name])))
+            self.event_queue.post(NodeJoined(Endpoint(name, found[name])))
 
 
-def _work(name: str, client: str, *parcel: bytes | Parcel) -> _Done:
+def _work(name: str, client: str, *message: bytes | Parcel) -> _Done:
     """A job on a worker that may keep a part, or leave marks, in the name of the coordinator's client."""
     worker, key = get_worker(), _part(name)
     stays = False
@@ -395,12 +397,12 @@ def _work(name: str, client: str, *parcel: bytes | Parcel) -> _Done:
         stays = _on_loop(worker, _kept(worker, key, client, segments))
         return stays
 
-    return run_job(*parcel, lent=JobResources(keep, partial(_leave_mark, worker, _marker(name)))), stays
+    return run_job(*message, lent=JobResources(keep, partial(_leave_mark, worker, _marker(name)))), stays
 
 
-def _plain_work(*parcel: bytes) -> _Done:
+def _plain_work(*message: bytes) -> _Done:
     """Any other job."""
-    return run_job(*parcel), False
+    return run_job(*message), False
 
 
 async def _kept(worker: Worker, key: str, client: str, segments: list[bytes]) -> None:

@@ -52,16 +52,16 @@ class ClusterEngine:
     attends = False
     keeps = True
 
-    def __init__(self, carrier: Transport) -> None:
-        self._carrier = carrier
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
         self._numbered: dict[int, NodeState] = {}
         self._numbers = count()
         self._tickets = count()
-        self._places = {spot.name: self._place(spot) for spot in carrier.spots()}
+        self._places = {spot.name: self._place(spot) for spot in transport.spots()}
         self.workers = sum(place.spot.slots for place in self._places.values())
-        aim = max(CLUSTER_AIM, 2 * self.workers / carrier.rate)
-        self.pace = BatchPolicy(aim, aim / 8, _MOST_BYTES, _ALONE_BYTES)
-        self._hear: WorkerListener | None = None
+        aim = max(CLUSTER_AIM, 2 * self.workers / transport.rate)
+        self.batch_policy = BatchPolicy(aim, aim / 8, _MOST_BYTES, _ALONE_BYTES)
+        self._listener: WorkerListener | None = None
         # Since when there is no worker.
         self._alone: float | None = None
         self._begin()
@@ -108,82 +108,82 @@ class ClusterEngine:
         # worker, no chunk finds the one that has begun.
         return function.kind != "async_generator" and not any(each.spot.alone for each in self._places.values())
 
-    def submit(self, chunk: WorkItem) -> None:
-        if chunk.kind == "combine":
-            self._combine(chunk)
+    def submit(self, work_item: WorkItem) -> None:
+        if work_item.kind == "combine":
+            self._combine(work_item)
             return
-        if chunk.worker is not None:
-            able = [each for each in self._places.values() if each.number == chunk.worker]
+        if work_item.worker is not None:
+            able = [each for each in self._places.values() if each.number == work_item.worker]
         else:
             able = [each for each in self._places.values() if each.credits()]
-        if chunk.exclusive:
+        if work_item.exclusive:
             able = [each for each in able if self._takes_exclusive(each)]
         if not able:
-            self._lost.append(WorkResult(chunk.seq, "lost", worker=chunk.worker, started=False))
+            self._lost.append(WorkResult(work_item.seq, "lost", worker=work_item.worker, started=False))
             return
-        self._launch(RemoteJob(chunk, min(able, key=_load)))
+        self._launch(RemoteJob(work_item, min(able, key=_load)))
 
-    def _combine(self, chunk: WorkItem) -> None:
+    def _combine(self, work_item: WorkItem) -> None:
         """Put parts together at the place that has most of them."""
-        at = [self._held.get(part.ticket) for part in chunk.parts]
+        at = [self._held.get(part.ticket) for part in work_item.parts]
         here = [place for place in at if place is not None]
         able = [each for each in self._places.values() if each.credits()]
-        if chunk.exclusive:
+        if work_item.exclusive:
             able = [each for each in able if self._takes_exclusive(each)]
         if not able or len(here) < len(at):
             missing = [number for number, place in enumerate(at) if place is None]
-            self._lost.append(WorkResult(chunk.seq, "lost", started=False, missing=missing))
+            self._lost.append(WorkResult(work_item.seq, "lost", started=False, missing=missing))
             return
         having = {id(place): 0 for place in here}
-        for place, part in zip(here, chunk.parts, strict=True):
+        for place, part in zip(here, work_item.parts, strict=True):
             having[id(place)] += part.nbytes
-        self._launch(RemoteJob(chunk, min(able, key=lambda each: (-having.get(id(each), 0), _load(each))), here))
+        self._launch(RemoteJob(work_item, min(able, key=lambda each: (-having.get(id(each), 0), _load(each))), here))
 
     def _launch(self, flight: RemoteJob) -> None:
         place = flight.place
-        place.taken = flight.chunk.exclusive and self._suspicious and not place.spot.alone
+        place.taken = flight.work_item.exclusive and self._suspicious and not place.spot.alone
         self._send(flight)
 
     def flush(self) -> None:
         """Engines send what they are given."""
 
     def ready(self, timeout: float | None) -> Sequence[WorkResult]:
-        replies, self._lost = self._lost, []
-        for event in self._carrier.mail.take(0.0 if replies else self._wait(timeout)):
+        work_results, self._lost = self._lost, []
+        for event in self._transport.event_queue.take(0.0 if work_results else self._wait(timeout)):
             match event:
                 case JobFinished():
-                    self._arrived(event, replies)
+                    self._arrived(event, work_results)
                 case JobFailed():
-                    self._failed(event, replies)
+                    self._failed(event, work_results)
                 case NodeJoined(spot):
                     self._join(spot)
                 case NodeLeft(name, steps):
-                    self._leave(name, steps, replies)
+                    self._leave(name, steps, work_results)
                 case EngineLost(text):
                     raise ExecutionError(text)
         self._check_workers()
-        return replies
+        return work_results
 
     def wake(self) -> None:
-        self._carrier.mail.post(None)
+        self._transport.event_queue.post(None)
 
     def attend(self, fd: int, *, on: bool) -> None:
         raise AssertionError("it waits at a queue")
 
     def alert(self, other: Engine | None) -> None:
-        self._carrier.mail.alerted = None if other is None else other.wake
+        self._transport.event_queue.alerted = None if other is None else other.wake
 
-    def patience(self, timeout: float | None) -> float | None:
+    def poll_timeout(self, timeout: float | None) -> float | None:
         """Without workers somebody must look for how long that goes on."""
         return timeout if self._places else min(_PAUSE, _PAUSE if timeout is None else timeout)
 
-    def listen(self, hear: WorkerListener | None) -> None:
-        self._hear = hear
+    def listen(self, listener: WorkerListener | None) -> None:
+        self._listener = listener
         for place in self._places.values():
             self._tell(place, None)
 
     def abandon(self) -> None:
-        self._carrier.cancel(list(self._flights))
+        self._transport.cancel(list(self._flights))
         self._flights.clear()
         self._let_go(self._held)
         for place in self._places.values():
@@ -202,13 +202,13 @@ class ClusterEngine:
         try:
             self._end()
         finally:
-            self._carrier.close()
+            self._transport.close()
 
     def _end(self) -> None:
         self.abandon()
         if self._begun:
             self._begun = False
-            self._carrier.drop(self._run)
+            self._transport.drop(self._run)
 
     def _takes_exclusive(self, place: NodeState) -> bool:
         if place.taken:
@@ -231,30 +231,30 @@ class ClusterEngine:
         self._alone = self._alone or now
         if now - self._alone > _WITHOUT_WORKERS:
             raise ExecutionError(
-                f"all workers of the {self._carrier.engine} cluster have been gone for {_WITHOUT_WORKERS:g} s; "
+                f"all workers of the {self._transport.engine} cluster have been gone for {_WITHOUT_WORKERS:g} s; "
                 "see its logs for the reason"
             )
 
     def _send(self, flight: RemoteJob, outcome: JobOutcome | None = None) -> None:
         """Send a chunk; after the `outcome` "missing" with all that its worker lacks."""
-        chunk, place, ticket = flight.chunk, flight.place, next(self._tickets)
-        body: bytes | None = self._programs[chunk.program]
+        work_item, place, ticket = flight.work_item, flight.place, next(self._tickets)
+        body: bytes | None = self._programs[work_item.program]
         base = place.base() if outcome is None else outcome.have
-        if outcome is None and place.knows(chunk.program, len(body or b"")):
+        if outcome is None and place.knows(work_item.program, len(body or b"")):
             body = None
         else:
-            place.sent.add(chunk.program)
+            place.sent.add(work_item.program)
         process = None if place.spot.alone else place.spot.process
         job = ClusterJob(
-            self._run, chunk.program, chunk.kind, chunk.first, base, self.codec.definitions[base:], body,
-            dict(self._known), process, PROCESS, chunk.notes, chunk.keep,
+            self._run, work_item.program, work_item.kind, work_item.first, base, self.codec.definitions[base:], body,
+            dict(self._known), process, PROCESS, work_item.notes, work_item.keep,
         )  # fmt: skip
-        marks = chunk.program in self._guarded and chunk.notes is not None and chunk.notes.suspect
-        wish = JobOptions(chunk.keep is not None, marks, [part.ticket for part in chunk.parts])
+        marks = work_item.program in self._guarded and work_item.notes is not None and work_item.notes.quarantined
+        job_options = JobOptions(work_item.keep is not None, marks, [part.ticket for part in work_item.parts])
         self._flights[ticket] = flight
         place.tickets.append(ticket)
         self._begun = True
-        self._carrier.send(ticket, place.spot.name, pack_job(job, chunk.segments), wish)
+        self._transport.send(ticket, place.spot.name, pack_job(job, work_item.segments), job_options)
 
     def _taken_back(self, ticket: int) -> RemoteJob | None:
         """The flight of a ticket, which is answered for now; None for one that nobody waits for."""
@@ -263,34 +263,34 @@ class ClusterEngine:
             flight.place.tickets.remove(ticket)
         return flight
 
-    def _arrived(self, event: JobFinished, replies: list[WorkResult]) -> None:
+    def _arrived(self, event: JobFinished, work_results: list[WorkResult]) -> None:
         flight = self._taken_back(event.ticket)
         if flight is None:
-            self._carrier.release([event.ticket])
+            self._transport.release([event.ticket])
             return
-        outcome, segments = open_outcome(event.parcel)
+        outcome, segments = open_outcome(event.message)
         if outcome.kind == "missing":
             self._send(flight, outcome)
             return
         flight.place.taken = False
         if outcome.kind == "refused":
-            raise ExecutionError(f"a worker of the {self._carrier.engine} cluster refused a chunk: {outcome.text}")
+            raise ExecutionError(f"a worker of the {self._transport.engine} cluster refused a chunk: {outcome.text}")
         if outcome.kind == "stale":
             # Its process has ended, and the engine gave it to the one that came after it.
-            replies.append(self._lost_reply(flight, step=event.step))
+            work_results.append(self._lost_reply(flight, step=event.step))
             return
         self._learn(flight, outcome)
         held = self._holding(event.ticket, flight, outcome)
-        replies.append(self._reply(flight, outcome, writable(segments), held))
+        work_results.append(self._work_result(flight, outcome, writable(segments), held))
 
     def _holding(self, ticket: int, flight: RemoteJob, outcome: JobOutcome) -> PartialRef | None:
         """The part that stays with the worker, if one does; those that it was made of are not needed any more."""
-        self._let_go(part.ticket for part in flight.chunk.parts if outcome.kind == "done")
+        self._let_go(part.ticket for part in flight.work_item.parts if outcome.kind == "done")
         if outcome.kept:
             self._held[ticket] = flight.place
             return PartialRef(ticket, outcome.kept)
-        if flight.chunk.keep is not None:
-            self._carrier.release([ticket])
+        if flight.work_item.keep is not None:
+            self._transport.release([ticket])
         return None
 
     def _let_go(self, tickets: Iterable[int]) -> None:
@@ -298,10 +298,10 @@ class ClusterEngine:
         for ticket in found:
             self._held.pop(ticket, None)
         if found:
-            self._carrier.release(found)
+            self._transport.release(found)
 
     def _learn(self, flight: RemoteJob, outcome: JobOutcome) -> None:
-        place, program = flight.place, flight.chunk.program
+        place, program = flight.place, flight.work_item.program
         place.heard[outcome.process] = max(outcome.have, place.heard.get(outcome.process, 0))
         place.programs.setdefault(program, set()).add(outcome.process)
         known = self._known.get(outcome.owner, 0)
@@ -312,39 +312,39 @@ class ClusterEngine:
         for record in outcome.records:
             take_record(record)
 
-    def _reply(
+    def _work_result(
         self, flight: RemoteJob, outcome: JobOutcome, segments: Sequence[bytes | bytearray], held: PartialRef | None
     ) -> WorkResult:
         error = None if outcome.error is None else unpack_error(self.codec, outcome.error)
         hint = "the call goes on in its worker, which nothing can stop" if outcome.kind == "overdue" else ""
         return WorkResult(
-            flight.chunk.seq, _KINDS[outcome.kind], outcome.done, outcome.step, outcome.seconds, segments,
+            flight.work_item.seq, _KINDS[outcome.kind], outcome.done, outcome.step, outcome.seconds, segments,
             self._number(flight.place, outcome.pid),
-            error=error, hint=hint, reading=_read(outcome, self._ahead), mishaps=outcome.mishaps,
+            error=error, hint=hint, reading=_read(outcome, self._ahead), item_failures=outcome.item_failures,
             attempt=outcome.attempt, held=held,
         )  # fmt: skip
 
-    def _failed(self, event: JobFailed, replies: list[WorkResult]) -> None:
+    def _failed(self, event: JobFailed, work_results: list[WorkResult]) -> None:
         flight = self._taken_back(event.ticket)
         if flight is None:
             return
         flight.place.taken = False
         if not event.lost:
-            engine = self._carrier.engine
+            engine = self._transport.engine
             raise TransferError(f"{engine} could not run a chunk: {event.text}; is daglite installed on its workers?")
         if event.missing:
             # Which of them, the engine does not say.
-            self._let_go(part.ticket for part in flight.chunk.parts)
-            replies.append(_not_begun(flight, range(len(flight.at))))
+            self._let_go(part.ticket for part in flight.work_item.parts)
+            work_results.append(_not_begun(flight, range(len(flight.at))))
             return
-        replies.append(self._lost_reply(flight, event.text, event.step))
+        work_results.append(self._lost_reply(flight, event.text, event.step))
 
     def _lost_reply(self, flight: RemoteJob, hint: str = "", step: int = -1, missing: Sequence[int] = ()) -> WorkResult:
         """Any chunk may have begun, also one behind another: that one's outcome may be what was lost on the way."""
         self._suspicious = True
         spot = flight.place.spot
-        hint = hint or f"worker {spot.name} left the {self._carrier.engine} cluster"
-        return WorkResult(flight.chunk.seq, "lost", 0, step, worker=flight.place.number, hint=hint, missing=missing)
+        hint = hint or f"worker {spot.name} left the {self._transport.engine} cluster"
+        return WorkResult(flight.work_item.seq, "lost", 0, step, worker=flight.place.number, hint=hint, missing=missing)
 
     def _number(self, place: NodeState, pid: int) -> int:
         """What the loop calls this worker by."""
@@ -361,7 +361,7 @@ class ClusterEngine:
             self._places[spot.name] = self._place(spot)
             self._tell(self._places[spot.name], None)
 
-    def _leave(self, name: str, steps: Mapping[int, int], replies: list[WorkResult]) -> None:
+    def _leave(self, name: str, steps: Mapping[int, int], work_results: list[WorkResult]) -> None:
         place = self._places.pop(name, None)
         if place is None:
             return
@@ -370,15 +370,15 @@ class ClusterEngine:
             del self._numbered[place.number]
         # Also what needs a part that is gone.
         lost = {ticket: flight for ticket, flight in self._flights.items() if place in (flight.place, *flight.at)}
-        self._carrier.cancel(lost.keys())
+        self._transport.cancel(lost.keys())
         for ticket, flight in lost.items():
             self._taken_back(ticket)
             flight.place.taken = False
             missing = flight.gone(place)
             if flight.place is place:
-                replies.append(self._lost_reply(flight, step=steps.get(ticket, -1), missing=missing))
+                work_results.append(self._lost_reply(flight, step=steps.get(ticket, -1), missing=missing))
             else:
-                replies.append(_not_begun(flight, missing))
+                work_results.append(_not_begun(flight, missing))
         self._let_go(ticket for ticket, at in [*self._held.items()] if at is place)
 
     def _place(self, spot: Endpoint) -> NodeState:
@@ -388,13 +388,13 @@ class ClusterEngine:
         return place
 
     def _tell(self, place: NodeState, why: WorkerEndReason | None) -> None:
-        if self._hear is not None and place.number is not None:
-            self._hear(place.number, None, why)
+        if self._listener is not None and place.number is not None:
+            self._listener(place.number, None, why)
 
 
 def _not_begun(flight: RemoteJob, missing: Sequence[int]) -> WorkResult:
     """What could not be put together because parts are gone."""
-    return WorkResult(flight.chunk.seq, "lost", started=False, missing=missing)
+    return WorkResult(flight.work_item.seq, "lost", started=False, missing=missing)
 
 
 def _load(place: NodeState) -> float:

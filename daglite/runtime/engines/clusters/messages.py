@@ -75,7 +75,7 @@ class JobOutcome(NamedTuple):
     error: bytes | None = None
     reading: bytes | None = None
     text: str = ""
-    mishaps: Sequence[ItemFailure] = ()
+    item_failures: Sequence[ItemFailure] = ()
     attempt: int = 1
     kept: int = 0
 
@@ -90,14 +90,14 @@ def pack_outcome(outcome: JobOutcome, segments: Sequence[bytes] = ()) -> list[by
     return [pickle.dumps((STAMP, tuple(outcome))), *segments]
 
 
-def open_job(parcel: Parcel) -> tuple[ClusterJob, Sequence[bytes]]:
+def open_job(message: Parcel) -> tuple[ClusterJob, Sequence[bytes]]:
     """The reverse of `pack_job`; raises `ExecutionError` when the other side is of another make."""
-    return ClusterJob(*_opened(parcel[0])), parcel[1:]
+    return ClusterJob(*_opened(message[0])), message[1:]
 
 
-def open_outcome(parcel: Parcel) -> tuple[JobOutcome, Sequence[bytes]]:
+def open_outcome(message: Parcel) -> tuple[JobOutcome, Sequence[bytes]]:
     """The reverse of `pack_outcome`; raises `ExecutionError` when the other side is of another make."""
-    return JobOutcome(*_opened(parcel[0])), parcel[1:]
+    return JobOutcome(*_opened(message[0])), message[1:]
 
 
 def writable(segments: Sequence[bytes]) -> list[bytes | bytearray]:

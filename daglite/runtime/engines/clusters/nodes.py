@@ -49,8 +49,8 @@ class NodeState:
 class RemoteJob:
     """A chunk under way. `at` are the places of the parts that it is to put together."""
 
-    def __init__(self, chunk: WorkItem, place: NodeState, at: Sequence[NodeState] = ()) -> None:
-        self.chunk = chunk
+    def __init__(self, work_item: WorkItem, place: NodeState, at: Sequence[NodeState] = ()) -> None:
+        self.work_item = work_item
         self.place = place
         self.at = at
 

@@ -56,7 +56,7 @@ class RayTransport:
     rate = TOLLS["ray"].rate
 
     def __init__(self, close: Callable[[], None]) -> None:
-        self.mail = EventQueue()
+        self.event_queue = EventQueue()
         self._close = close
         # Our own retries are counted by the loop; it must know of each start.
         self._run = ray.remote(run_job).options(max_retries=0, num_cpus=1)
@@ -78,28 +78,28 @@ class RayTransport:
     def spots(self) -> Sequence[Endpoint]:
         return [Endpoint(_NAME, self._slots, alone=True)]
 
-    def send(self, ticket: int, spot: str, parcel: Parcel, wish: JobOptions = PLAIN) -> None:
+    def send(self, ticket: int, spot: str, message: Parcel, job_options: JobOptions = PLAIN) -> None:
         if not ray.is_initialized():
             # By itself Ray would start a cluster now.
             raise ExecutionError(_GONE)
         try:
-            parts = [ray.put(part) if len(part) >= _LARGE else part for part in parcel]
-            ref = self._run.remote(*parts) if wish == PLAIN else self._sent(ticket, parts, wish)
+            parts = [ray.put(part) if len(part) >= _LARGE else part for part in message]
+            ref = self._run.remote(*parts) if job_options == PLAIN else self._sent(ticket, parts, job_options)
         except RayError as error:
             raise ExecutionError(f"Ray takes no more work: {words_of(error)}") from error
         with self._lock:
             self._refs[ticket] = ref
         ref.future().add_done_callback(partial(self._done, ticket))
 
-    def _sent(self, ticket: int, parts: Sequence[object], wish: JobOptions) -> ray.ObjectRef[list[bytes]]:
+    def _sent(self, ticket: int, parts: Sequence[object], job_options: JobOptions) -> ray.ObjectRef[list[bytes]]:
         marks: ray.ActorHandle | None = None
-        if wish.marks:
+        if job_options.marks:
             self._marking.add(ticket)
             if self._marks is None:
                 self._marks = ray.remote(_StepMarks).options(num_cpus=0).remote()
             marks = self._marks
-        ref, part = self._work.remote(marks, ticket, *parts, *[self._parts[one] for one in wish.parts])
-        if wish.keeps:
+        ref, part = self._work.remote(marks, ticket, *parts, *[self._parts[one] for one in job_options.parts])
+        if job_options.keeps:
             self._parts[ticket] = part
         return ref
 
@@ -136,39 +136,39 @@ class RayTransport:
             if self._refs.pop(ticket, None) is None:
                 return
         try:
-            self.mail.post(JobFinished(ticket, future.result()))
+            self.event_queue.post(JobFinished(ticket, future.result()))
         except ObjectLostError as error:
-            self.mail.post(JobFailed(ticket, words_of(error), lost=True, missing=True))
+            self.event_queue.post(JobFailed(ticket, words_of(error), lost=True, missing=True))
         except Exception as error:
             failed = JobFailed(ticket, words_of(error), isinstance(error, _LOST))
             if ticket in self._marking and self._marks is not None:
                 # This thread is Ray's own, and must not wait.
                 self._marks.take.remote(ticket).future().add_done_callback(partial(self._told, failed))
             else:
-                self.mail.post(failed)
+                self.event_queue.post(failed)
 
     def _told(self, failed: JobFailed, mark: Future[int]) -> None:
         try:
-            self.mail.post(failed._replace(step=mark.result()))
+            self.event_queue.post(failed._replace(step=mark.result()))
         except Exception:
-            self.mail.post(failed)
+            self.event_queue.post(failed)
 
     def _watch(self) -> None:
-        patience = _patience()
+        poll_timeout = _poll_timeout()
         while not self._over.wait(_ASK):
             # Where the head is gone Ray answers to nobody, not even with an error.
             threading.Thread(target=self._ask, name="daglite-ray-ask", daemon=True).start()
             try:
-                slots, text = self._answers.get(timeout=patience), _GONE
+                slots, text = self._answers.get(timeout=poll_timeout), _GONE
             except Empty:
-                slots, text = None, _SILENT.format(patience)
+                slots, text = None, _SILENT.format(poll_timeout)
             if self._over.is_set():
                 return
             if slots is None:
-                self.mail.post(EngineLost(text))
+                self.event_queue.post(EngineLost(text))
                 return
             if bool(slots) is not bool(self._slots):
-                self.mail.post(NodeJoined(Endpoint(_NAME, slots, alone=True)) if slots else NodeLeft(_NAME))
+                self.event_queue.post(NodeJoined(Endpoint(_NAME, slots, alone=True)) if slots else NodeLeft(_NAME))
             self._slots = slots
 
     def _ask(self) -> None:
@@ -178,12 +178,12 @@ class RayTransport:
             self._answers.put(None)
 
 
-def _patience() -> float:
+def _poll_timeout() -> float:
     """For how long the head may be silent: Ray must not end the program before the run tells of it."""
     return _OUR_PART * float(os.environ.get(_RECONNECT, _RAY_WAITS))
 
 
-def _work(marks: ray.ActorHandle | None, ticket: int, *parcel: bytes | Parcel) -> tuple[list[bytes], list[bytes]]:
+def _work(marks: ray.ActorHandle | None, ticket: int, *message: bytes | Parcel) -> tuple[list[bytes], list[bytes]]:
     """A job that may keep a part, which Ray then keeps as its second result, or leave marks."""
     kept: list[bytes] = []
 
@@ -192,7 +192,7 @@ def _work(marks: ray.ActorHandle | None, ticket: int, *parcel: bytes | Parcel) -
         return True
 
     mark = None if marks is None else partial(_leave_mark, marks, ticket)
-    return run_job(*parcel, lent=JobResources(keep, mark)), kept
+    return run_job(*message, lent=JobResources(keep, mark)), kept
 
 
 def _leave_mark(marks: ray.ActorHandle, ticket: int, step: int) -> None:

@@ -44,7 +44,7 @@ class JobFinished(NamedTuple):
     """The outcome of a ticket; with `marks` also the `step` at which its worker was, -1 for none."""
 
     ticket: int
-    parcel: Parcel
+    message: Parcel
     step: int = -1
 
 
@@ -117,13 +117,13 @@ class Transport(Protocol):
     engine: str
     # How many chunks a second its coordinator side stands (docs/decisions/0022).
     rate: float
-    mail: EventQueue
+    event_queue: EventQueue
 
     def spots(self) -> Sequence[Endpoint]:
         """Where parcels can be sent now; changes come by mail."""
         ...
 
-    def send(self, ticket: int, spot: str, parcel: Parcel, wish: JobOptions = PLAIN) -> None:
+    def send(self, ticket: int, spot: str, message: Parcel, job_options: JobOptions = PLAIN) -> None:
         """Have `runner.run_job` called with the parcel, once; what comes of it is posted under the ticket.
 
         Raises `ExecutionError` when the engine is gone.

@@ -62,10 +62,10 @@ def drop_run(run: str) -> None:
     drop_round(run)
 
 
-def run_job(*parcel: bytes | Parcel, lent: JobResources = _NOTHING_LENT) -> list[bytes]:
+def run_job(*message: bytes | Parcel, lent: JobResources = _NOTHING_LENT) -> list[bytes]:
     """Do a job and pack what came of it; parts that are to be put together follow its head. Never raises."""
     try:
-        job, segments = open_job(cast("Parcel", parcel))
+        job, segments = open_job(cast("Parcel", message))
         found = round_of(job.run)
         if found is None or (job.process is not None and job.process != PROCESS):
             return pack_outcome(JobOutcome("stale", PROCESS, os.getpid()))
@@ -94,34 +94,34 @@ class _JobRun:
     def outcome(self, program: ClusterProgram, segments: Sequence[bytes]) -> list[bytes]:
         """What comes of it."""
         try:
-            bench = program.bench()
+            chain_runner = program.chain_runner()
         except TransferError as error:
             return self._packed("failed", [], error=error)
-        work = partial(self._do, program, bench, segments)
-        return self._within_limits(bench, work) if bench.limited else work()
+        work = partial(self._do, program, chain_runner, segments)
+        return self._within_limits(chain_runner, work) if chain_runner.limited else work()
 
-    def _do(self, program: ClusterProgram, bench: ChainRunner, segments: Sequence[bytes]) -> list[bytes]:
+    def _do(self, program: ClusterProgram, chain_runner: ChainRunner, segments: Sequence[bytes]) -> list[bytes]:
         # In the process of the coordinator records are where they should be.
         keep = self._records.append if self._job.home != PROCESS else None
-        bench.mark = self._lent.mark
+        chain_runner.mark = self._lent.mark
         with working_inside(), collect_records(keep, self._where):
             try:
                 match self._job.kind:
                     case "batch":
-                        return self._batch(bench, segments)
+                        return self._batch(chain_runner, segments)
                     case "combine":
-                        return self._combine(bench, cast("Sequence[Parcel]", segments))
+                        return self._combine(chain_runner, cast("Sequence[Parcel]", segments))
                     case _:
-                        return self._generate(bench)
+                        return self._generate(chain_runner)
             finally:
-                self._round.give_back(program, bench)
+                self._round.give_back(program, chain_runner)
 
-    def _within_limits(self, bench: ChainRunner, work: Callable[[], list[bytes]]) -> list[bytes]:
+    def _within_limits(self, chain_runner: ChainRunner, work: Callable[[], list[bytes]]) -> list[bytes]:
         """Work on a thread of its own; when a call of it is over its limit, answer without it.
 
         Nothing in Python can stop the call. It goes on, and its thread ends with it.
         """
-        bench.hear = self._announce
+        chain_runner.listener = self._announce
         made: list[list[bytes]] = []
         thread = threading.Thread(target=lambda: made.append(work()), name="daglite-limited", daemon=True)
         thread.start()
@@ -130,7 +130,7 @@ class _JobRun:
             if call is not None and now >= call[2]:
                 if self._run is not None:
                     self._run.forget_rest()
-                attempt = bench.trials.attempt
+                attempt = chain_runner.trials.attempt
                 return pack_outcome(
                     JobOutcome("overdue", PROCESS, os.getpid(), self._round.have, call[1], call[0], attempt=attempt)
                 )
@@ -144,10 +144,10 @@ class _JobRun:
     def _where(self) -> tuple[str, int | None]:
         return (self._task, None) if self._run is None else self._run.where()
 
-    def _batch(self, bench: ChainRunner, segments: Sequence[bytes]) -> list[bytes]:
+    def _batch(self, chain_runner: ChainRunner, segments: Sequence[bytes]) -> list[bytes]:
         codec, began, started = self._round.codec, time.time(), time.perf_counter()
         run = self._run = BatchRun(
-            bench.chain, codec, self._job.first, self._round.opened, self._job.program, self._job.notes
+            chain_runner.chain, codec, self._job.first, self._round.opened, self._job.program, self._job.notes
         )
         self._round.active.add(run)
         try:
@@ -157,8 +157,8 @@ class _JobRun:
             return pack_outcome(JobOutcome("stale", PROCESS, os.getpid()))
         finally:
             self._round.active.discard(run)
-        seconds = time.perf_counter() - started - bench.trials.slept()
-        kept = self._kept(run.cells[-1]) if error is None and bench.chain.folds and run.cells else 0
+        seconds = time.perf_counter() - started - chain_runner.trials.slept()
+        kept = self._kept(run.cells[-1]) if error is None and chain_runner.chain.folds and run.cells else 0
         if kept:
             run.cells.pop()
         packed = [bytes(one) for one in codec.pack(run.cells, plain=run.plain)]
@@ -171,7 +171,7 @@ class _JobRun:
             seconds=seconds,
             began=began,
             error=error,
-            bench=bench,
+            chain_runner=chain_runner,
             kept=kept,
         )
 
@@ -184,11 +184,11 @@ class _JobRun:
         nbytes = codec.measure(segments)
         return nbytes if nbytes >= least and keep(segments) else 0
 
-    def _combine(self, bench: ChainRunner, parts: Sequence[Parcel]) -> list[bytes]:
+    def _combine(self, chain_runner: ChainRunner, parts: Sequence[Parcel]) -> list[bytes]:
         """Put parts together, in this order."""
-        codec, step = self._round.codec, bench.chain.steps[0]
+        codec, step = self._round.codec, chain_runner.chain.steps[0]
         self._task = step.function.name
-        (call, _, _), *_ = bench.chain.calls
+        (call, _, _), *_ = chain_runner.chain.calls
         began, started, value, kept = time.time(), time.perf_counter(), None, 0
         packed: list[bytes] = []
         try:
@@ -203,12 +203,16 @@ class _JobRun:
             packed = [] if kept else [bytes(one) for one in codec.pack([cell])]
         except BaseException as error:
             seconds = time.perf_counter() - started
-            return self._packed("failed", [], step=step.number, seconds=seconds, began=began, error=error, bench=bench)
-        return self._packed("done", packed, seconds=time.perf_counter() - started, began=began, bench=bench, kept=kept)
+            return self._packed(
+                "failed", [], step=step.number, seconds=seconds, began=began, error=error, chain_runner=chain_runner
+            )
+        return self._packed(
+            "done", packed, seconds=time.perf_counter() - started, began=began, chain_runner=chain_runner, kept=kept
+        )
 
-    def _generate(self, bench: ChainRunner) -> list[bytes]:
+    def _generate(self, chain_runner: ChainRunner) -> list[bytes]:
         """Drain a generator: there is one answer to a job, so its items wait here until it is done."""
-        codec, step = self._round.codec, bench.chain.steps[0]
+        codec, step = self._round.codec, chain_runner.chain.steps[0]
         began, started = time.time(), time.perf_counter()
         cells: dict[int, list[object]] = {}
 
@@ -221,7 +225,7 @@ class _JobRun:
                 self._announce(step.number, step.function.timeout)
 
         streamed = self._job.kind == "stream"
-        end = drain(step, bench.loop, codec, keep, begin, streamed=streamed, trials=bench.trials)
+        end = drain(step, chain_runner.loop, codec, keep, begin, streamed=streamed, trials=chain_runner.trials)
         self._call = None
         keep(end.attempt, end.cells)
         found = cells[end.attempt]
@@ -234,7 +238,7 @@ class _JobRun:
             seconds=time.perf_counter() - started,
             began=began,
             error=end.error,
-            bench=bench,
+            chain_runner=chain_runner,
         )
 
     def _packed(
@@ -247,19 +251,19 @@ class _JobRun:
         seconds: float = 0.0,
         began: float = 0.0,
         error: BaseException | None = None,
-        bench: ChainRunner | None = None,
+        chain_runner: ChainRunner | None = None,
         kept: int = 0,
     ) -> list[bytes]:
         found = self._round
         body = None if error is None else pack_error(found.codec, error)
-        tallies = () if bench is None else bench.chain.tallies
-        reading = pack_reading(take_reading(began, tallies)) if tallies else None
+        timers = () if chain_runner is None else chain_runner.chain.timers
+        reading = pack_reading(take_reading(began, timers)) if timers else None
         # Last: the cells and the error may have needed more.
         base = self._job.known.get(found.owner, 0)
         definitions = found.own_definitions(base)
         outcome = JobOutcome(
             kind, PROCESS, os.getpid(), found.have, done, step, seconds, began, found.owner, base, definitions,
-            self._records, body, reading, mishaps=() if bench is None else bench.trials.take_mishaps(), kept=kept,
+            self._records, body, reading, item_failures=() if chain_runner is None else chain_runner.trials.take_item_failures(), kept=kept,
         )  # fmt: skip
         return pack_outcome(outcome, segments)
 

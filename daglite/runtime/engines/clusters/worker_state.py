@@ -32,12 +32,12 @@ class ChainRunner:
         self.chain = StepChain(steps, self.loop, self._announce, self.trials)
         self.limited = any(step.function.timeout is not None for step in steps)
         # Whoever keeps time limits puts a function of its own here.
-        self.hear: Callable[[int, float], None] = _nobody
+        self.listener: Callable[[int, float], None] = _nobody
         # Who is told of calls that may be the end of this process.
         self.mark: Callable[[int], None] | None = None
 
     def _announce(self, step: int, seconds: float) -> None:
-        self.hear(step, seconds)
+        self.listener(step, seconds)
 
     def _tell(self, step: int, seconds: float) -> None:
         if self.mark is not None:
@@ -63,7 +63,7 @@ class ClusterProgram:
         except BaseException as error:
             self.error = TransferError(f"a task cannot be loaded in a worker: {error!r}")
 
-    def bench(self) -> ChainRunner:
+    def chain_runner(self) -> ChainRunner:
         """A bench for one thread, which gives it back; raises `TransferError` when the program could not be loaded."""
         if self.error is not None:
             raise self.error
@@ -86,10 +86,10 @@ def _close_all(programs: list[ClusterProgram], opened: OpenIterators) -> None:
         program.close()
 
 
-def _close(bench: ChainRunner) -> None:
+def _close(chain_runner: ChainRunner) -> None:
     # An async generator of the user's own may raise when it is closed; nobody is left to hear it.
     with contextlib.suppress(Exception):
-        bench.loop.close()
+        chain_runner.loop.close()
 
 
 class RunState:
@@ -141,10 +141,10 @@ class RunState:
                 self._seen += 1
             return self._own[known:]
 
-    def give_back(self, program: ClusterProgram, bench: ChainRunner) -> None:
+    def give_back(self, program: ClusterProgram, chain_runner: ChainRunner) -> None:
         """A thread is done with a bench."""
-        bench.hear, bench.mark = _nobody, None
-        program.free.append(bench)
+        chain_runner.listener, chain_runner.mark = _nobody, None
+        program.free.append(chain_runner)
         if self.over:
             program.close()
 

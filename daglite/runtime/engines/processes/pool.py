@@ -49,14 +49,14 @@ class Abandonable(Protocol):
 _OPEN: weakref.WeakSet[Abandonable] = weakref.WeakSet()
 
 
-def strand_at_exit(session: Abandonable) -> None:
+def strand_at_exit(engine: Abandonable) -> None:
     """Have `session.strand()` called when the interpreter ends, if the session is still there."""
-    _OPEN.add(session)
+    _OPEN.add(engine)
 
 
 def _strand_all() -> None:
-    for session in list(_OPEN):
-        session.strand()
+    for engine in list(_OPEN):
+        engine.strand()
 
 
 # Later than what users have registered since, earlier than Python's own last steps.
@@ -73,7 +73,7 @@ class ProcessEngine:
     keeps = False
 
     def __init__(self, workers: int, method: StartMethod, codec: Codec, items_per_worker: int | None = None) -> None:
-        self.workers, self.pace, self.codec = workers, HERE, codec
+        self.workers, self.batch_policy, self.codec = workers, HERE, codec
         self._method: StartMethod = method
         self._items_per_worker = items_per_worker
         self._programs = ProgramTable()
@@ -87,7 +87,7 @@ class ProcessEngine:
         self._unsent: set[WorkerProcess] = set()
         self._settled: list[Frame] = []
         self._fund = BufferQuota()
-        self._hear: WorkerListener | None = None
+        self._listener: WorkerListener | None = None
         self._deaths = 0
         self._kills = memory_kills()
         self.stranded = False
@@ -130,31 +130,35 @@ class ProcessEngine:
         # One that is replaced after so many items would leave what it has begun.
         return self._items_per_worker is None
 
-    def submit(self, chunk: WorkItem) -> None:
-        worker = self._chosen(chunk)
+    def submit(self, work_item: WorkItem) -> None:
+        worker = self._chosen(work_item)
         if worker is None:
-            self._lost.append(WorkResult(chunk.seq, "lost", worker=chunk.worker, started=False))
+            self._lost.append(WorkResult(work_item.seq, "lost", worker=work_item.worker, started=False))
             return
         self._free = None
-        worker.give(chunk)
+        worker.give(work_item)
         self._unsent.add(worker)
-        if chunk.program not in worker.installed:
-            worker.installed.add(chunk.program)
+        if work_item.program not in worker.installed:
+            worker.installed.add(work_item.program)
             self._define(worker)
-            self._programs.send(chunk.program, worker)
+            self._programs.send(work_item.program, worker)
         self._define(worker)
         worker.lend()
-        segments = chunk.segments if chunk.notes is None else [*chunk.segments, pickle.dumps(chunk.notes)]
-        flag = int(chunk.kind == "stream" or chunk.notes is not None)
-        worker.writer.push(Frame(_FRAMES[chunk.kind], chunk.seq, chunk.first, chunk.program, flag, segments=segments))
+        segments = (
+            work_item.segments if work_item.notes is None else [*work_item.segments, pickle.dumps(work_item.notes)]
+        )
+        flag = int(work_item.kind == "stream" or work_item.notes is not None)
+        worker.writer.push(
+            Frame(_FRAMES[work_item.kind], work_item.seq, work_item.first, work_item.program, flag, segments=segments)
+        )
 
-    def _chosen(self, chunk: WorkItem) -> WorkerProcess | None:
+    def _chosen(self, work_item: WorkItem) -> WorkerProcess | None:
         """The worker that has least to do; for a light chunk one that is at work, as the others sleep."""
-        if chunk.worker is not None:
-            return next((worker for worker in self._pool if worker.pid == chunk.worker), None)
-        light, chosen = chunk.light, None
+        if work_item.worker is not None:
+            return next((worker for worker in self._pool if worker.pid == work_item.worker), None)
+        light, chosen = work_item.light, None
         for worker in self._pool:
-            if not worker.places or (worker.left is not None and worker.left < chunk.items):
+            if not worker.places or (worker.left is not None and worker.left < work_item.items):
                 continue
             if chosen is None or (worker.places < chosen.places if light else worker.places > chosen.places):
                 chosen = worker
@@ -166,28 +170,28 @@ class ProcessEngine:
 
     def ready(self, timeout: float | None) -> Sequence[WorkResult]:
         self._fill()
-        replies, self._lost = self._lost, []
+        work_results, self._lost = self._lost, []
         while self._settled:
             # Only now: what came with it has been handed out, and an item that failed has been shown.
             take_back(self.codec.arena, self._settled.pop())
-        for worker, what, events in self._waiting.select(0 if replies else self.patience(timeout)):
+        for worker, what, events in self._waiting.select(0 if work_results else self.poll_timeout(timeout)):
             if worker not in self._pool:
                 continue
             if what is worker.sock:
                 if events & selectors.EVENT_WRITE:
                     self._flush(worker)
-                if events & selectors.EVENT_READ and not self._receive(worker, replies):
-                    self._bury(worker, replies)
+                if events & selectors.EVENT_READ and not self._receive(worker, work_results):
+                    self._handle_dead_worker(worker, work_results)
             else:
                 # The process ended; what it still managed to send counts.
-                while self._receive(worker, replies, to_the_end=True):
+                while self._receive(worker, work_results, to_the_end=True):
                     pass
-                self._bury(worker, replies)
+                self._handle_dead_worker(worker, work_results)
         if self._deadlines:
-            self._end_overdue(replies)
+            self._end_overdue(work_results)
         if self._items_per_worker is not None:
             self._renew()
-        return replies
+        return work_results
 
     def wake(self) -> None:
         self._waiting.wake()
@@ -198,11 +202,11 @@ class ProcessEngine:
     def alert(self, other: Engine | None) -> None:
         self._waiting.alert(other)
 
-    def listen(self, hear: WorkerListener | None) -> None:
-        self._hear = hear
-        if hear is not None:
+    def listen(self, listener: WorkerListener | None) -> None:
+        self._listener = listener
+        if listener is not None:
             for worker in self._pool:
-                hear(worker.pid, None, None)
+                listener(worker.pid, None, None)
 
     def abandon(self) -> None:
         """Kill whoever is busy; `recycle` fills the pool again."""
@@ -263,7 +267,7 @@ class ProcessEngine:
         if self._pool and not self.stranded:
             self.close()
 
-    def patience(self, timeout: float | None) -> float | None:
+    def poll_timeout(self, timeout: float | None) -> float | None:
         """No longer than until the first call is overdue."""
         if not self._deadlines:
             return timeout
@@ -290,7 +294,7 @@ class ProcessEngine:
             events = selectors.EVENT_READ | (selectors.EVENT_WRITE if waits else 0)
             self._waiting.selector.modify(worker.sock, events, worker)
 
-    def _receive(self, worker: WorkerProcess, replies: list[WorkResult], *, to_the_end: bool = False) -> bool:
+    def _receive(self, worker: WorkerProcess, work_results: list[WorkResult], *, to_the_end: bool = False) -> bool:
         """Read what is there. False at the end of the socket, or with `to_the_end` when nothing more is there."""
         try:
             frames = worker.reader.read(worker.sock)
@@ -299,10 +303,10 @@ class ProcessEngine:
         except (EOFError, OSError):
             return False
         for frame in frames:
-            self._take(worker, frame, replies)
+            self._take(worker, frame, work_results)
         return True
 
-    def _take(self, worker: WorkerProcess, frame: Frame, replies: list[WorkResult]) -> None:
+    def _take(self, worker: WorkerProcess, frame: Frame, work_results: list[WorkResult]) -> None:
         kind = _KINDS.get(frame.kind)
         if kind is not None:
             if kind != "piece":
@@ -316,9 +320,9 @@ class ProcessEngine:
             if kind == "failed":
                 segments, error = segments[:-1], unpack_error(self.codec, bytes(segments[-1]))
             told = frame.at, frame.step, frame.seconds
-            mishaps, worker.mishaps, worker.step = worker.mishaps, (), -1
-            replies.append(
-                WorkResult(frame.seq, kind, *told, segments, worker.pid, True, None, error, "", reading, mishaps)
+            item_failures, worker.item_failures, worker.step = worker.item_failures, (), -1
+            work_results.append(
+                WorkResult(frame.seq, kind, *told, segments, worker.pid, True, None, error, "", reading, item_failures)
             )
         elif frame.kind is Kind.SETTLE:
             self._settled.append(frame)
@@ -331,7 +335,7 @@ class ProcessEngine:
         elif frame.kind is Kind.LOG:
             take_record(bytes(frame.segments[0]))
         elif frame.kind is Kind.MISHAPS:
-            worker.mishaps = pickle.loads(frame.segments[0])
+            worker.item_failures = pickle.loads(frame.segments[0])
         elif frame.kind is Kind.START:
             worker.position, worker.step, worker.attempt = frame.at, frame.step, frame.number
             if frame.step >= 0 and frame.seconds:
@@ -339,7 +343,7 @@ class ProcessEngine:
             else:
                 self._deadlines.pop(worker, None)
 
-    def _end_overdue(self, replies: list[WorkResult]) -> None:
+    def _end_overdue(self, work_results: list[WorkResult]) -> None:
         """Kill workers whose call takes longer than its task's limit; nothing in Python could stop the call."""
         now = time.monotonic()
         for worker in [worker for worker, deadline in self._deadlines.items() if deadline <= now]:
@@ -347,15 +351,15 @@ class ProcessEngine:
             told = WorkResult(
                 first.seq, "overdue", worker.position, worker.step, worker=worker.pid, attempt=worker.attempt
             )
-            replies.append(told)
-            self._replace(worker, replies, begun=False, why="overdue")
+            work_results.append(told)
+            self._replace(worker, work_results, begun=False, why="overdue")
 
-    def _bury(self, worker: WorkerProcess, replies: list[WorkResult]) -> None:
+    def _handle_dead_worker(self, worker: WorkerProcess, work_results: list[WorkResult]) -> None:
         """A worker is dead: its chunks are lost, another takes its place."""
         self._deaths += 1
         hint = "" if worker.ended() else "it had closed its connection, so it was killed"
         # One that ended before it was up has not begun anything: no item is to blame.
-        exitcode = self._replace(worker, replies, begun=worker.ready, hint=hint)
+        exitcode = self._replace(worker, work_results, begun=worker.ready, hint=hint)
         if self._deaths > max(10, 3 * self.workers):
             raise ExecutionError(
                 f"{self._deaths} workers in a row ended without finishing an item (the last: exit code {exitcode}); "
@@ -365,7 +369,7 @@ class ProcessEngine:
     def _replace(
         self,
         worker: WorkerProcess,
-        replies: list[WorkResult],
+        work_results: list[WorkResult],
         *,
         begun: bool,
         hint: str = "",
@@ -374,11 +378,11 @@ class ProcessEngine:
         exitcode = self._remove(worker, why)
         if exitcode == -signal.SIGKILL:
             hint = hint or memory_hint(self._kills, memory_kills())
-        for position, chunk in enumerate(worker.chunks):
+        for position, work_item in enumerate(worker.work_items):
             started = begun and position == 0
             step = worker.step if started else -1
-            lost = WorkResult(chunk.seq, "lost", 0, step, 0.0, (), worker.pid, started, exitcode, hint=hint)
-            replies.append(lost)
+            lost = WorkResult(work_item.seq, "lost", 0, step, 0.0, (), worker.pid, started, exitcode, hint=hint)
+            work_results.append(lost)
         self._fill()
         return exitcode
 
@@ -399,8 +403,8 @@ class ProcessEngine:
                     self._waiting.selector.unregister(watched)
             worker.kill()
             exitcode = worker.reap()
-        if why is not None and self._hear is not None:
-            self._hear(worker.pid, exitcode, why)
+        if why is not None and self._listener is not None:
+            self._listener(worker.pid, exitcode, why)
         return exitcode
 
     def _fill(self) -> None:
@@ -431,5 +435,5 @@ class ProcessEngine:
             self._waiting.selector.register(worker.process.sentinel, selectors.EVENT_READ, worker)
             if self._lost_thread():
                 worker.kill()
-        if self._hear is not None:
-            self._hear(worker.pid, None, None)
+        if self._listener is not None:
+            self._listener(worker.pid, None, None)

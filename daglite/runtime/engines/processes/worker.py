@@ -8,7 +8,7 @@ Frames in:   DEFINE(body)  FORGET(seq=program)  RESET  STOP
              LEND(number=descriptors of new blocks, step=1: there are no more, blocks, sizes of new ones)
 Frames out:  READY  DEFINE(body)  DONE(seq, at=how many items, seconds, cells)  LOG(record)
              FAIL(seq, at=how many items, step, seconds, cells + error)  PIECE(seq, at=how many, step=attempt, cells)
-             With number=1 in DONE and FAIL the last segment is what the clocks of the steps say (see `tally`).
+             With number=1 in DONE and FAIL the last segment is what the clocks of the steps say (see `timer`).
              MISHAPS(seq, items that failed without ending the run), before the answer to their batch
              START(at=position in the batch, step or -1, seconds=time limit, number=attempt), around calls with a time
              limit; without one (seconds=0) before calls that may be the end of this worker
@@ -140,7 +140,7 @@ def _flush() -> None:
 
 def _read_clocks(chain: StepChain, started: float) -> list[bytes]:
     """The last segment of an answer where the steps are clocked."""
-    return [pack_reading(take_reading(started, chain.tallies))] if chain.tallies else []
+    return [pack_reading(take_reading(started, chain.timers))] if chain.timers else []
 
 
 def _new_codec(arena: Arena) -> Codec:
@@ -292,8 +292,8 @@ class _Worker:
         self._run = None
         _flush()
         clocks = _read_clocks(chain, started)
-        if self._trials.mishaps:
-            self._send(Frame(Kind.MISHAPS, frame.seq, segments=[pickle.dumps(self._trials.take_mishaps())]))
+        if self._trials.item_failures:
+            self._send(Frame(Kind.MISHAPS, frame.seq, segments=[pickle.dumps(self._trials.take_item_failures())]))
         if error is not None:
             self._fail(frame.seq, run.step, run.cells, seconds, error, run.done, clocks)
         else:

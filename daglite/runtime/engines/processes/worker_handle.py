@@ -129,7 +129,7 @@ class WorkerProcess:
             self.writer.push(Frame(Kind.BELL), [bell.fd])
         # What it was given and has not answered, oldest first: only the oldest can have begun. And how many more chunks
         # it may be given.
-        self.chunks: deque[WorkItem] = deque()
+        self.work_items: deque[WorkItem] = deque()
         self.places = _CREDITS
         self.installed: set[int] = set()
         # Whether it has said that it is up.
@@ -144,25 +144,25 @@ class WorkerProcess:
         self.step = -1
         self.attempt = 1
         # Items of the batch it answers next that failed without ending the run.
-        self.mishaps: Sequence[ItemFailure] = ()
+        self.item_failures: Sequence[ItemFailure] = ()
 
     @property
     def busy(self) -> bool:
         """Whether it has anything to answer."""
-        return bool(self.chunks)
+        return bool(self.work_items)
 
-    def give(self, chunk: WorkItem) -> None:
+    def give(self, work_item: WorkItem) -> None:
         """A chunk is on its way."""
-        self.chunks.append(chunk)
+        self.work_items.append(work_item)
         if self.left is not None:
-            self.left -= chunk.items
+            self.left -= work_item.items
         self._count_places()
 
     def answered(self) -> WorkItem:
         """The oldest chunk, which it has no more."""
-        chunk = self.chunks.popleft()
+        work_item = self.work_items.popleft()
         self._count_places()
-        return chunk
+        return work_item
 
     def lend(self) -> None:
         """Blocks for large results go with what is sent next."""
@@ -178,8 +178,10 @@ class WorkerProcess:
         self.told = 0
 
     def _count_places(self) -> None:
-        chunks = self.chunks
-        self.places = 0 if self.left == 0 or (chunks and chunks[-1].exclusive) else max(0, _CREDITS - len(chunks))
+        work_items = self.work_items
+        self.places = (
+            0 if self.left == 0 or (work_items and work_items[-1].exclusive) else max(0, _CREDITS - len(work_items))
+        )
 
     def kill(self) -> None:
         """End it at once; harmless when it has ended."""

@@ -94,30 +94,36 @@ class AsyncWorker:
 
     async def _take(self, job: ThreadJob) -> None:
         async with self._gate:
-            reply = await self._answer(job)
+            work_result = await self._answer(job)
         if not self._dismissed:
-            self._desk.leave(reply)
+            self._desk.leave(work_result)
 
     async def _answer(self, job: ThreadJob) -> WorkResult:
-        chunk, worker, began = job.chunk, self.thread.native_id, time.perf_counter()
+        work_item, worker, began = job.work_item, self.thread.native_id, time.perf_counter()
         try:
             steps, trials = self._steps_of(job.program)
-            found = _AsyncBatchRun(steps, self._codec, chunk.first, chunk.notes)
-            error = await found.go(self._codec.unpack(chunk.segments)[0])
+            found = _AsyncBatchRun(steps, self._codec, work_item.first, work_item.notes)
+            error = await found.go(self._codec.unpack(work_item.segments)[0])
         except BaseException as raised:
             if self._dismissed:
                 raise
             # Whatever it is, the coordinator waits for a reply.
-            return WorkResult(chunk.seq, "failed", worker=worker, error=share_error(raised))
+            return WorkResult(work_item.seq, "failed", worker=worker, error=share_error(raised))
         if self._dismissed and error is not None:
             raise error
         seconds, cells = time.perf_counter() - began, found.cells()
-        tallies = [tally for _, _, tally in found.steps if tally is not None]
-        reading = take_reading(began, tallies) if tallies else None
+        timers = [timer for _, _, timer in found.steps if timer is not None]
+        reading = take_reading(began, timers) if timers else None
         # Other chunks of the program are under way on this loop.
-        mishaps = trials.take_mishaps(chunk.first, chunk.first + chunk.items)
-        reply = WorkResult(chunk.seq, "done", found.done, -1, seconds, cells, worker, reading=reading, mishaps=mishaps)
-        return reply if error is None else reply._replace(kind="failed", step=found.step, error=share_error(error))
+        item_failures = trials.take_item_failures(work_item.first, work_item.first + work_item.items)
+        work_result = WorkResult(
+            work_item.seq, "done", found.done, -1, seconds, cells, worker, reading=reading, item_failures=item_failures
+        )
+        return (
+            work_result
+            if error is None
+            else work_result._replace(kind="failed", step=found.step, error=share_error(error))
+        )
 
     def _steps_of(self, program: ThreadProgram) -> tuple[list[Step], RetryTracker]:
         found = self._prepared.get(program.number)
@@ -186,10 +192,10 @@ class _AsyncBatchRun:
 
 
 def _ready(step: BoundStep, trials: RetryTracker) -> Step:
-    tally = StepTimer(step.number) if step.clocked else None
+    timer = StepTimer(step.number) if step.clocked else None
     call = _limited(step, _called(step))
-    tried = awaiting_tries(step, call, tally, trials) if step.function.tries else call
-    return step, tried if tally is None else _clocked(tried, tally), tally
+    tried = awaiting_tries(step, call, timer, trials) if step.function.tries else call
+    return step, tried if timer is None else _clocked(tried, timer), timer
 
 
 def _called(step: BoundStep) -> Callable[[Any], Awaitable[object]]:
@@ -228,15 +234,15 @@ def _limited(step: BoundStep, call: Callable[[Any], Awaitable[object]]) -> Calla
     return limited
 
 
-def _clocked(call: Callable[[Any], Awaitable[object]], tally: StepTimer) -> Callable[[Any], Awaitable[object]]:
+def _clocked(call: Callable[[Any], Awaitable[object]], timer: StepTimer) -> Callable[[Any], Awaitable[object]]:
     async def clocked(value: Any) -> object:
-        tally.begun += 1
+        timer.begun += 1
         began = time.perf_counter()
         try:
             given = await call(value)
         finally:
-            tally.seconds += time.perf_counter() - began
-        tally.returned += 1
+            timer.seconds += time.perf_counter() - began
+        timer.returned += 1
         return given
 
     return clocked

@@ -39,7 +39,7 @@ _log = logging.getLogger("daglite")
 class InProcessEngine(ABC):
     """Workers in this process; see `executor.Session`."""
 
-    pace = HERE
+    batch_policy = HERE
     attends = False
     keeps = False
 
@@ -53,7 +53,7 @@ class InProcessEngine(ABC):
         self._under_way = 0
         self._exclusive: set[int] = set()
         self._open = True
-        self._hear: WorkerListener | None = None
+        self._listener: WorkerListener | None = None
         self._alerted: Engine | None = None
         MARKING.begin()
 
@@ -99,11 +99,11 @@ class InProcessEngine(ABC):
     def most(self) -> None:
         return None
 
-    def submit(self, chunk: WorkItem) -> None:
-        job = ThreadJob(chunk, self._programs[chunk.program])
+    def submit(self, work_item: WorkItem) -> None:
+        job = ThreadJob(work_item, self._programs[work_item.program])
         self._under_way += 1
-        if chunk.exclusive:
-            self._exclusive.add(chunk.seq)
+        if work_item.exclusive:
+            self._exclusive.add(work_item.seq)
         self._begin(job)
 
     def flush(self) -> None:
@@ -112,12 +112,12 @@ class InProcessEngine(ABC):
 
     def ready(self, timeout: float | None) -> Sequence[WorkResult]:
         # Whoever gives a time is wanted elsewhere then: a slow source, or a caller that comes back.
-        replies = self._desk.collect(self.patience(timeout), 0.0 if timeout else self._linger())
-        for reply in replies:
-            if reply.kind != "piece":
+        work_results = self._desk.collect(self.poll_timeout(timeout), 0.0 if timeout else self._linger())
+        for work_result in work_results:
+            if work_result.kind != "piece":
                 self._under_way -= 1
-                self._exclusive.discard(reply.seq)
-        return replies
+                self._exclusive.discard(work_result.seq)
+        return work_results
 
     def _linger(self) -> float:
         """For which part of its own time a reply that comes alone waits for others, and one wake-up serves all.
@@ -128,7 +128,7 @@ class InProcessEngine(ABC):
         return _LINGER if crowded else 0.0
 
     def wake(self) -> None:
-        self._desk.replies.put(None)
+        self._desk.work_results.put(None)
 
     def attend(self, fd: int, *, on: bool) -> None:
         raise AssertionError("it waits at a lock")
@@ -137,17 +137,17 @@ class InProcessEngine(ABC):
         self._alerted = other
         self._desk.alert(None if other is None else other.wake)
 
-    def patience(self, timeout: float | None) -> float | None:
+    def poll_timeout(self, timeout: float | None) -> float | None:
         return timeout
 
-    def listen(self, hear: WorkerListener | None) -> None:
-        self._hear = hear
+    def listen(self, listener: WorkerListener | None) -> None:
+        self._listener = listener
         for thread in self._threads():
             self._tell_of(thread)
 
     def _tell_of(self, thread: threading.Thread) -> None:
-        if self._hear is not None and thread.native_id is not None:
-            self._hear(thread.native_id, None, None)
+        if self._listener is not None and thread.native_id is not None:
+            self._listener(thread.native_id, None, None)
 
     def abandon(self) -> None:
         """Dismiss everybody if anything is under way: whoever is not in a call is gone at once."""
@@ -220,12 +220,12 @@ class ThreadEngine(InProcessEngine):
         return function.kind != "async_generator"
 
     def ready(self, timeout: float | None) -> Sequence[WorkResult]:
-        replies = super().ready(timeout)
+        work_results = super().ready(timeout)
         if self._timed:
             self._tell_late_calls()
-        return replies
+        return work_results
 
-    def patience(self, timeout: float | None) -> float | None:
+    def poll_timeout(self, timeout: float | None) -> float | None:
         """No longer than until the first call is late."""
         if not self._timed:
             return timeout

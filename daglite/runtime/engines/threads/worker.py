@@ -52,7 +52,7 @@ class ThreadProgram(NamedTuple):
 class ThreadJob(NamedTuple):
     """A chunk and its program."""
 
-    chunk: WorkItem
+    work_item: WorkItem
     program: ThreadProgram
 
 
@@ -83,7 +83,7 @@ class JobQueue:
     """Shared by the coordinator and its threads. None among the replies wakes the coordinator for nothing."""
 
     def __init__(self) -> None:
-        self.replies: SimpleQueue[WorkResult | None] = SimpleQueue()
+        self.work_results: SimpleQueue[WorkResult | None] = SimpleQueue()
         # Wakes whoever waits elsewhere for what comes here; whether it has, since somebody looked here.
         self._alerted: Callable[[], None] | None = None
         self._rung = False
@@ -92,9 +92,9 @@ class JobQueue:
         # A stream that is collected as garbage may close its session from any thread, even from inside this lock.
         self._lock = threading.RLock()
 
-    def leave(self, reply: WorkResult | None) -> None:
+    def leave(self, work_result: WorkResult | None) -> None:
         """A thread leaves its reply; None: makes the coordinator look up."""
-        self.replies.put(reply)
+        self.work_results.put(work_result)
         # Read once: the coordinator may change it.
         alerted = self._alerted
         if alerted is not None and not self._rung:
@@ -112,7 +112,7 @@ class JobQueue:
         """
         # Before the look, so that whoever comes behind it rings.
         self._rung = False
-        queue = self.replies
+        queue = self.work_results
         if timeout == 0.0 and queue.empty():
             return []
         try:
@@ -124,7 +124,7 @@ class JobQueue:
             if seconds >= _SHORTEST_LINGER:
                 time.sleep(seconds)
         found += [queue.get() for _ in range(queue.qsize())]
-        return [reply for reply in found if reply is not None]
+        return [work_result for work_result in found if work_result is not None]
 
     def give(self, job: ThreadJob, *, wait: bool) -> bool:
         """Hand a job to an idle thread; where there is none, let it `wait` for the first that is done, or False."""
@@ -227,12 +227,12 @@ class WorkerThread:
         self.number = threading.get_native_id()
         mark_records_of_this_thread(self._where)
         while (job := self._next()) is not None:
-            reply = self._answer(job)
+            work_result = self._answer(job)
             if self._dismissed:
                 break
-            self._desk.leave(reply)
+            self._desk.leave(work_result)
             # While it sleeps it must not keep items in flight.
-            del job, reply
+            del job, work_result
         self._prepared.clear()
         # An async generator of the user's own may raise when it is closed; nobody is left to hear it.
         with contextlib.suppress(Exception):
@@ -249,25 +249,27 @@ class WorkerThread:
         return None
 
     def _answer(self, job: ThreadJob) -> WorkResult:
-        chunk = job.chunk
+        work_item = job.work_item
         try:
             chain, context = self._prepared.get(job.program.number) or self._prepare(job.program)
-            run = self._batch if chunk.kind == "batch" else self._generate
-            return context.run(run, chunk, chain)
+            run = self._batch if work_item.kind == "batch" else self._generate
+            return context.run(run, work_item, chain)
         except BaseException as error:
             # Whatever it is, the coordinator waits for a reply.
-            return self._failed(chunk, error)
+            return self._failed(work_item, error)
 
     def _prepare(self, program: ThreadProgram) -> tuple[StepChain, contextvars.Context]:
         chain = StepChain(program.steps, self._loop, self._announce, self._trials)
         found = self._prepared[program.number] = chain, program.context.copy()
         return found
 
-    def _batch(self, chunk: WorkItem, chain: StepChain) -> WorkResult:
-        self._single = chunk.exclusive
+    def _batch(self, work_item: WorkItem, chain: StepChain) -> WorkResult:
+        self._single = work_item.exclusive
         started = time.perf_counter()
-        run = self._run = BatchRun(chain, self._codec, chunk.first, self._opened, chunk.program, chunk.notes)
-        items, bad = self._codec.unpack(chunk.segments)
+        run = self._run = BatchRun(
+            chain, self._codec, work_item.first, self._opened, work_item.program, work_item.notes
+        )
+        items, bad = self._codec.unpack(work_item.segments)
         self._items = items
         if self._dismissed:
             items.clear()
@@ -278,31 +280,41 @@ class WorkerThread:
         if self._copy:
             end_copy(error)
         seconds = time.perf_counter() - started - self._trials.slept()
-        reading = take_reading(started, chain.tallies) if chain.tallies else None
+        reading = take_reading(started, chain.timers) if chain.timers else None
         if error is not None:
-            reply = self._failed(chunk, error, run.done, run.step, run.cells, seconds, reading)
+            work_result = self._failed(work_item, error, run.done, run.step, run.cells, seconds, reading)
         else:
-            reply = WorkResult(chunk.seq, "done", run.done, -1, seconds, run.cells, self.number, reading=reading)
-        return reply._replace(mishaps=self._trials.take_mishaps()) if self._trials.mishaps else reply
+            work_result = WorkResult(
+                work_item.seq, "done", run.done, -1, seconds, run.cells, self.number, reading=reading
+            )
+        return (
+            work_result._replace(item_failures=self._trials.take_item_failures())
+            if self._trials.item_failures
+            else work_result
+        )
 
     def _pause(self, seconds: float) -> None:
         """Wait before another attempt; a worker that is dismissed makes none."""
         if self._end.wait(seconds):
             raise _Dismissed
 
-    def _generate(self, chunk: WorkItem, chain: StepChain) -> WorkResult:
+    def _generate(self, work_item: WorkItem, chain: StepChain) -> WorkResult:
         step = chain.steps[0]
-        send, begin = partial(self._send_piece, chunk.seq), partial(self._begin, step)
+        send, begin = partial(self._send_piece, work_item.seq), partial(self._begin, step)
         started = time.perf_counter()
-        end = drain(step, self._loop, self._codec, send, begin, streamed=chunk.kind == "stream", trials=self._trials)
+        end = drain(
+            step, self._loop, self._codec, send, begin, streamed=work_item.kind == "stream", trials=self._trials
+        )
         if self._copy:
             end_copy(end.error)
         self._call_over()
         seconds, worker = time.perf_counter() - started, self.number
-        reading = take_reading(started, chain.tallies) if chain.tallies else None
+        reading = take_reading(started, chain.timers) if chain.timers else None
         if end.error is not None:
-            return self._failed(chunk, end.error, len(end.cells), step.number, end.cells, seconds, reading)
-        return WorkResult(chunk.seq, "done", len(end.cells), end.attempt, seconds, end.cells, worker, reading=reading)
+            return self._failed(work_item, end.error, len(end.cells), step.number, end.cells, seconds, reading)
+        return WorkResult(
+            work_item.seq, "done", len(end.cells), end.attempt, seconds, end.cells, worker, reading=reading
+        )
 
     def _begin(self, step: BoundStep) -> None:
         """An attempt at a generator begins."""
@@ -319,7 +331,7 @@ class WorkerThread:
 
     def _failed(
         self,
-        chunk: WorkItem,
+        work_item: WorkItem,
         error: BaseException,
         done: int = 0,
         step: int = -1,
@@ -328,7 +340,7 @@ class WorkerThread:
         reading: TimerReading | None = None,
     ) -> WorkResult:
         worker, told = self.number, share_error(error)
-        return WorkResult(chunk.seq, "failed", done, step, seconds, cells, worker, error=told, reading=reading)
+        return WorkResult(work_item.seq, "failed", done, step, seconds, cells, worker, error=told, reading=reading)
 
     def _where(self) -> tuple[str, int | None]:
         """The task at work, and the index of its item if there is one."""

@@ -20,97 +20,99 @@ class BatcherMachine(RuleBasedStateMachine):
 
     @initialize(most=st.integers(1, 256))
     def start(self, most: int) -> None:
-        self.batcher = BatchSizer(most, 2 * most)
+        self.batch_sizer = BatchSizer(most, 2 * most)
         self.most = most
-        self.before = self.batcher.size
+        self.before = self.batch_sizer.size
 
     @rule(data=st.data(), seconds=SECONDS, each=st.integers(0, 2 * ALONE_BYTES))
     def observe(self, data: st.DataObject, seconds: float, each: int) -> None:
-        count = data.draw(st.integers(1, self.batcher.size))
-        self.before = self.batcher.size
-        self.batcher.observe(count, seconds, count * each)
+        count = data.draw(st.integers(1, self.batch_sizer.size))
+        self.before = self.batch_sizer.size
+        self.batch_sizer.observe(count, seconds, count * each)
         if each > ALONE_BYTES:
-            assert self.batcher.size == 1
-        assert self.batcher.size == 1 or self.batcher.size * each <= MOST_BYTES
-        assert self.batcher.size == 1 or (self.batcher.size - 0.5) * (seconds / count) <= AIM * 1.001
-        assert self.batcher.size <= self.most or (self.batcher.size - 0.5) * (seconds / count) <= CHEAP_AIM * 1.001
+            assert self.batch_sizer.size == 1
+        assert self.batch_sizer.size == 1 or self.batch_sizer.size * each <= MOST_BYTES
+        assert self.batch_sizer.size == 1 or (self.batch_sizer.size - 0.5) * (seconds / count) <= AIM * 1.001
+        assert (
+            self.batch_sizer.size <= self.most or (self.batch_sizer.size - 0.5) * (seconds / count) <= CHEAP_AIM * 1.001
+        )
 
     @rule()
     def observe_nothing(self) -> None:
         """An answer without a single finished item tells nothing."""
-        self.before = self.batcher.size
-        self.batcher.observe(0, 1.0, 100)
-        assert self.batcher.size == self.before
+        self.before = self.batch_sizer.size
+        self.batch_sizer.observe(0, 1.0, 100)
+        assert self.batch_sizer.size == self.before
 
     @invariant()
     def size_is_allowed_and_grows_by_doubling(self) -> None:
-        assert 1 <= self.batcher.size <= 2 * self.most
-        assert self.batcher.size <= max(2 * self.before, 1)
+        assert 1 <= self.batch_sizer.size <= 2 * self.most
+        assert self.batch_sizer.size <= max(2 * self.before, 1)
 
 
 TestBatcher = BatcherMachine.TestCase
 
 
 def test_only_cheap_items_fill_a_batch_that_leaves_no_room_for_another() -> None:
-    batcher = BatchSizer(256, 512)
+    batch_sizer = BatchSizer(256, 512)
     for _ in range(20):
-        batcher.observe(batcher.size, 4e-7 * batcher.size, 8 * batcher.size)
-    assert batcher.size == 512
+        batch_sizer.observe(batch_sizer.size, 4e-7 * batch_sizer.size, 8 * batch_sizer.size)
+    assert batch_sizer.size == 512
 
     for _ in range(20):
-        batcher.observe(batcher.size, 2e-6 * batcher.size, 8 * batcher.size)
-    assert batcher.size == 256
+        batch_sizer.observe(batch_sizer.size, 2e-6 * batch_sizer.size, 8 * batch_sizer.size)
+    assert batch_sizer.size == 256
 
 
 def test_batches_start_with_one_item_and_double_while_items_are_cheap() -> None:
-    batcher = BatchSizer(100, 100)
-    sizes = [batcher.size]
+    batch_sizer = BatchSizer(100, 100)
+    sizes = [batch_sizer.size]
     for _ in range(8):
-        batcher.observe(batcher.size, 1e-6 * batcher.size, 8 * batcher.size)
-        sizes.append(batcher.size)
+        batch_sizer.observe(batch_sizer.size, 1e-6 * batch_sizer.size, 8 * batch_sizer.size)
+        sizes.append(batch_sizer.size)
 
     assert sizes == [1, 2, 4, 8, 16, 32, 64, 100, 100]
 
 
 @pytest.mark.parametrize(("seconds", "light"), [(1e-7, True), (2.4e-7, True), (2.6e-7, False), (1e-3, False)])
 def test_a_batch_is_light_when_it_is_done_before_another_worker_would_be_awake(seconds: float, light: bool) -> None:
-    batcher = BatchSizer(256, 512)
-    assert not batcher.light, "nothing is known yet"
+    batch_sizer = BatchSizer(256, 512)
+    assert not batch_sizer.light, "nothing is known yet"
     for _ in range(20):
-        batcher.observe(batcher.size, seconds * batcher.size, 8 * batcher.size)
+        batch_sizer.observe(batch_sizer.size, seconds * batch_sizer.size, 8 * batch_sizer.size)
 
-    assert batcher.light is light
+    assert batch_sizer.light is light
 
 
 def test_one_slow_item_shrinks_batches_at_once() -> None:
-    batcher = BatchSizer(100, 100)
+    batch_sizer = BatchSizer(100, 100)
     for _ in range(8):
-        batcher.observe(batcher.size, 0.0, 0)
-    batcher.observe(1, 0.001, 8)
+        batch_sizer.observe(batch_sizer.size, 0.0, 0)
+    batch_sizer.observe(1, 0.001, 8)
 
-    assert batcher.size == 2
+    assert batch_sizer.size == 2
 
 
 def test_cheap_items_after_a_slow_one_bring_batches_back() -> None:
     """One slow item among cheap ones does not leave batches small for good."""
-    batcher = BatchSizer(64, 64)
-    batcher.observe(1, 1.0, 8)
-    assert batcher.size == 1
+    batch_sizer = BatchSizer(64, 64)
+    batch_sizer.observe(1, 1.0, 8)
+    assert batch_sizer.size == 1
     for _ in range(40):
-        batcher.observe(batcher.size, 1e-6 * batcher.size, 8 * batcher.size)
+        batch_sizer.observe(batch_sizer.size, 1e-6 * batch_sizer.size, 8 * batch_sizer.size)
 
-    assert batcher.size == 64
+    assert batch_sizer.size == 64
 
 
 @pytest.mark.parametrize(
     ("seconds", "expected"), [(0.002, 1), (0.0014, 1), (0.0013, 2), (0.001, 2), (0.0001, 20), (0.0, 50)]
 )
 def test_batches_settle_at_two_milliseconds_of_work(seconds: float, expected: int) -> None:
-    batcher = BatchSizer(50, 50)
+    batch_sizer = BatchSizer(50, 50)
     for _ in range(20):
-        batcher.observe(batcher.size, seconds * batcher.size, 0)
+        batch_sizer.observe(batch_sizer.size, seconds * batch_sizer.size, 0)
 
-    assert batcher.size == expected
+    assert batch_sizer.size == expected
 
 
 @given(st.lists(st.tuples(st.integers(0, 1000), SECONDS), max_size=30))
@@ -135,9 +137,9 @@ def test_a_slow_source_is_asked_for_one_item_at_a_time() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "lull"), [(0.0, 0.0), (0.001, 0.0), (0.02, 0.0), (0.05, 0.001), (3.0, 0.001)])
-def test_only_a_slow_source_leaves_time_for_answers(seconds: float, lull: float) -> None:
+def test_only_a_slow_source_leaves_time_for_answers(seconds: float, poll_wait: float) -> None:
     """A selector waits for whole milliseconds: before a pull of one millisecond that would be half of the time."""
     pulls = PullSizer()
     pulls.observe(1, seconds)
 
-    assert pulls.lull == lull
+    assert pulls.poll_wait == poll_wait

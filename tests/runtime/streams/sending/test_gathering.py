@@ -11,7 +11,7 @@ import pytest
 
 from daglite.exceptions import ExecutionError, WorkerDiedError, failure_of
 from daglite.functions import describe
-from daglite.runtime.dataflow import tree_reduce as gathering
+from daglite.runtime.dataflow import tree_reduce as tree_reducer
 from daglite.runtime.dataflow.flow_control import FlowControl
 from daglite.runtime.dataflow.tree_reduce import RemotePartial, TreeReducer
 from daglite.runtime.engines.base import HERE
@@ -40,13 +40,18 @@ class Bench:
         self.codec = Codec("t")
         self.values: dict[int, list[int]] = {}
         self.window = FlowControl(100, nbytes, folds=True)
-        session = SimpleNamespace(workers=workers, pace=HERE, codec=self.codec, install=lambda steps: 0)
-        board: Any = SimpleNamespace(session=session, combine=self._combine)
+        session = SimpleNamespace(workers=workers, batch_policy=HERE, codec=self.codec, install=lambda steps: 0)
+        worker_queue: Any = SimpleNamespace(engine=session, combine=self._combine)
         step = BoundStep(4, describe(lambda a, b: a + b, name="both"), (), ("a", "b"))
-        self.gathering = TreeReducer(
-            board=board, step=step, window=self.window, retries=retries, nbytes=nbytes, home=self.home.append
+        self.tree_reducer = TreeReducer(
+            worker_queue=worker_queue,
+            step=step,
+            window=self.window,
+            retries=retries,
+            nbytes=nbytes,
+            home=self.home.append,
         )
-        self.gathering.send_again = self.again.extend
+        self.tree_reducer.send_again = self.again.extend
 
     def _combine(
         self,
@@ -71,7 +76,7 @@ class Bench:
         self.window.pull(count, 0)
         self.window.send(count, nbytes, 0)
         self.window.arrive(count, 0, 0)
-        self.gathering.add(self.gathering.stay(RemotePartial(self.held(values), first, values, nbytes)))
+        self.tree_reducer.add(self.tree_reducer.stay(RemotePartial(self.held(values), first, values, nbytes)))
         self.window.release(count, 0)
 
     def answer(self, number: int = 0) -> None:
@@ -89,143 +94,146 @@ class Bench:
 
 
 def test_a_group_comes_home_as_one() -> None:
-    bench = Bench()
+    chain_runner = Bench()
     for place in range(20):
-        bench.stay(place)
-    assert [len(merge.parts) for merge in bench.merges] == [8, 8]
-    assert bench.gathering.busy()
-    bench.gathering.close()
-    bench.answer(1)
-    bench.answer(0)
-    (last,) = bench.merges
+        chain_runner.stay(place)
+    assert [len(merge.parts) for merge in chain_runner.merges] == [8, 8]
+    assert chain_runner.tree_reducer.busy()
+    chain_runner.tree_reducer.close()
+    chain_runner.answer(1)
+    chain_runner.answer(0)
+    (last,) = chain_runner.merges
     assert (len(last.parts), last.keep) == (6, None)
-    bench.answer()
-    assert bench.home == [[*range(20)]]
-    assert not bench.gathering.busy()
+    chain_runner.answer()
+    assert chain_runner.home == [[*range(20)]]
+    assert not chain_runner.tree_reducer.busy()
 
 
 def test_a_group_closes_at_so_many_parts_or_bytes() -> None:
-    for bench, parts in ((Bench(), 32), (Bench(workers=20), 80), (Bench(nbytes=400), 13)):
+    for chain_runner, parts in ((Bench(), 32), (Bench(workers=20), 80), (Bench(nbytes=400), 13)):
         for place in range(200):
-            bench.stay(place)
-            bench.answer_all()
-            if bench.home:
+            chain_runner.stay(place)
+            chain_runner.answer_all()
+            if chain_runner.home:
                 break
-        assert bench.home == [[*range(parts)]]
+        assert chain_runner.home == [[*range(parts)]]
         # The bytes of what it was made of are free again.
-        assert bench.window.nbytes == 0
+        assert chain_runner.window.nbytes == 0
 
 
 def test_groups_come_home_in_order_and_not_too_many_wait() -> None:
-    bench = Bench(nbytes=400)
+    chain_runner = Bench(nbytes=400)
     for place in range(4 * 13):
-        assert bench.gathering.crowded is (place >= 3 * 13 + 1)
-        bench.stay(place)
-    while len(bench.merges) > 1:
+        assert chain_runner.tree_reducer.crowded is (place >= 3 * 13 + 1)
+        chain_runner.stay(place)
+    while len(chain_runner.merges) > 1:
         # The latest first.
-        bench.answer(len(bench.merges) - 1)
-    assert bench.home == []
-    bench.answer_all()
-    assert bench.home == [[*range(first, first + 13)] for first in range(0, 52, 13)]
-    assert not bench.gathering.crowded
+        chain_runner.answer(len(chain_runner.merges) - 1)
+    assert chain_runner.home == []
+    chain_runner.answer_all()
+    assert chain_runner.home == [[*range(first, first + 13)] for first in range(0, 52, 13)]
+    assert not chain_runner.tree_reducer.crowded
 
 
 def test_not_too_many_wait_for_their_turn() -> None:
     """Behind an item that takes long; what is made of them takes room at the workers."""
-    bench = Bench()
-    parts = [bench.gathering.stay(RemotePartial(bench.held([place]), place, [place], 8)) for place in range(33)]
-    assert bench.gathering.crowded
-    bench.gathering.add(parts[0])
-    assert not bench.gathering.crowded
+    chain_runner = Bench()
+    parts = [
+        chain_runner.tree_reducer.stay(RemotePartial(chain_runner.held([place]), place, [place], 8))
+        for place in range(33)
+    ]
+    assert chain_runner.tree_reducer.crowded
+    chain_runner.tree_reducer.add(parts[0])
+    assert not chain_runner.tree_reducer.crowded
 
 
 def test_a_part_that_is_here_waits_for_those_before_it() -> None:
-    bench = Bench()
-    assert bench.gathering.keep == gathering.LEAST
-    bench.gathering.add("first")
-    assert bench.home == ["first"]
-    bench.stay(0)
+    chain_runner = Bench()
+    assert chain_runner.tree_reducer.keep == tree_reducer.LEAST
+    chain_runner.tree_reducer.add("first")
+    assert chain_runner.home == ["first"]
+    chain_runner.stay(0)
     # From now on small ones stay as well.
-    assert bench.gathering.keep == 0
-    bench.gathering.add("second")
-    bench.stay(1)
-    bench.gathering.close()
-    bench.answer(1)
-    assert bench.home == ["first"]
-    bench.answer(0)
-    assert bench.home == ["first", [0], "second", [1]]
+    assert chain_runner.tree_reducer.keep == 0
+    chain_runner.tree_reducer.add("second")
+    chain_runner.stay(1)
+    chain_runner.tree_reducer.close()
+    chain_runner.answer(1)
+    assert chain_runner.home == ["first"]
+    chain_runner.answer(0)
+    assert chain_runner.home == ["first", [0], "second", [1]]
 
 
 def test_what_is_lost_is_made_again_from_its_items() -> None:
-    bench = Bench()
+    chain_runner = Bench()
     for first in range(0, 24, 3):
-        bench.stay(first, 3)
-    (merge,) = bench.merges
+        chain_runner.stay(first, 3)
+    (merge,) = chain_runner.merges
     merge.answer(WorkResult(0, "lost", missing=[1, 7]))
-    assert bench.again == [(3, [3, 4, 5]), (21, [21, 22, 23])]
-    bench.gathering.close()
-    assert [bench.gathering.lacks(place) for place in (2, 3, 5, 6, 23)] == [False, True, True, False, True]
-    bench.merges.clear()
+    assert chain_runner.again == [(3, [3, 4, 5]), (21, [21, 22, 23])]
+    chain_runner.tree_reducer.close()
+    assert [chain_runner.tree_reducer.lacks(place) for place in (2, 3, 5, 6, 23)] == [False, True, True, False, True]
+    chain_runner.merges.clear()
     # It died once more, and came back item by item.
     for place in (4, 3, 23, 5, 22, 21):
-        bench.gathering.restore(place, 1, bench.held([place]))
-    assert not bench.gathering.lacks(4)
+        chain_runner.tree_reducer.restore(place, 1, chain_runner.held([place]))
+    assert not chain_runner.tree_reducer.lacks(4)
     # Nothing else of its batch is sent again when one of these is lost.
-    bench.answer(0)
-    (last,) = bench.merges
-    bench.again.clear()
+    chain_runner.answer(0)
+    (last,) = chain_runner.merges
+    chain_runner.again.clear()
     assert len(last.parts) == 5
     last.answer(WorkResult(0, "lost", missing=[3]))
-    assert bench.again == [(22, [22])]
-    bench.answer_all()
-    assert bench.home == [[*range(24)]]
+    assert chain_runner.again == [(22, [22])]
+    chain_runner.answer_all()
+    assert chain_runner.home == [[*range(24)]]
 
 
 def test_a_merge_whose_workers_die_is_alone_with_the_next_and_given_up_in_the_end() -> None:
-    bench = Bench(retries=2)
+    chain_runner = Bench(retries=2)
     for place in range(8):
-        bench.stay(place)
-    assert not bench.merges[0].exclusive
+        chain_runner.stay(place)
+    assert not chain_runner.merges[0].exclusive
     for _ in range(2):
-        bench.merges.pop().answer(WorkResult(0, "lost"))
-        assert bench.merges[0].exclusive
+        chain_runner.merges.pop().answer(WorkResult(0, "lost"))
+        assert chain_runner.merges[0].exclusive
     # One that could not begin is no reason to suspect it.
-    bench.merges.pop().answer(WorkResult(0, "lost", started=False))
+    chain_runner.merges.pop().answer(WorkResult(0, "lost", started=False))
     with pytest.raises(WorkerDiedError, match="it ran task 'both' on parts of 8 items; started 3 times") as caught:
-        bench.merges.pop().answer(WorkResult(0, "lost"))
+        chain_runner.merges.pop().answer(WorkResult(0, "lost"))
     facts = failure_of(caught.value)
     assert facts is not None
     assert (facts.task, facts.step, facts.attempt) == ("both", 4, 3)
 
 
-def keep_dying(bench: Bench, chance: random.Random) -> None:
+def keep_dying(chain_runner: Bench, chance: random.Random) -> None:
     """Whatever is put together ends its worker with all its parts, which are made again as others."""
     while True:
-        merge = bench.merges.pop(0)
-        lost = sorted(value for part in merge.parts for value in bench.values[part.ticket])
-        bench.deaths += 1
+        merge = chain_runner.merges.pop(0)
+        lost = sorted(value for part in merge.parts for value in chain_runner.values[part.ticket])
+        chain_runner.deaths += 1
         merge.answer(WorkResult(0, "lost", missing=range(len(merge.parts))))
         while lost:
             count = min(len(lost), chance.randint(1, 3))
-            bench.gathering.restore(lost[0], count, bench.held(lost[:count]))
+            chain_runner.tree_reducer.restore(lost[0], count, chain_runner.held(lost[:count]))
             del lost[:count]
 
 
 def test_deaths_are_bounded_though_each_takes_other_parts() -> None:
     """No range of items dies twice here, so that none of them is given up for itself."""
-    bench = Bench(retries=1)
+    chain_runner = Bench(retries=1)
     for place in range(32):
-        bench.stay(place)
+        chain_runner.stay(place)
     with pytest.raises(WorkerDiedError, match=r"it ran task 'both' on parts of \d+ items; started once"):
-        keep_dying(bench, random.Random(3))
-    assert bench.deaths == 11
+        keep_dying(chain_runner, random.Random(3))
+    assert chain_runner.deaths == 11
 
 
 def test_what_goes_wrong_is_told() -> None:
-    bench = Bench()
+    chain_runner = Bench()
     for place in range(8):
-        bench.stay(place)
-    (merge,) = bench.merges
+        chain_runner.stay(place)
+    (merge,) = chain_runner.merges
     with pytest.raises(ZeroDivisionError, match="by zero") as caught:
         merge.answer(WorkResult(0, "failed", error=(ZeroDivisionError("by zero"), "the traceback"), worker=3))
     facts = failure_of(caught.value)
@@ -234,4 +242,4 @@ def test_what_goes_wrong_is_told() -> None:
     with pytest.raises(ExecutionError, match="a worker could not keep the part of a fold"):
         merge.answer(WorkResult(0, "done"))
     with pytest.raises(ExecutionError, match="a worker could not keep the part of a fold"):
-        bench.gathering.restore(0, 1, None)
+        chain_runner.tree_reducer.restore(0, 1, None)
