@@ -29,15 +29,15 @@ from daglite.records import record
 
 __all__ = [
     "BatchCompleted",
-    "Heartbeat",
     "CompletedLocally",
     "Delivered",
     "Detail",
     "Event",
     "Gauge",
+    "Heartbeat",
     "Lost",
-    "PartialsMerged",
     "Observer",
+    "PartialsMerged",
     "Progress",
     "Pulled",
     "RunEnded",

@@ -77,7 +77,7 @@ def test_plan_of_an_iterator_cannot_be_pickled() -> None:
     ):
         pickle.dumps(plan)
     assert plan.fingerprint is None
-    assert "iter from_iterable(items=<Once>)" in plan.explain()
+    assert "iter from_iterable(items=<SinglePass>)" in plan.explain()
 
 
 def test_plan_of_values_can_be_pickled() -> None:

@@ -23,7 +23,7 @@ from daglite.observe.report import Report
 from daglite.observe.timeline import Timeline
 from daglite.run_options import RunOptions
 
-__all__ = ["ProgressReporter", "ProgressLine", "Logging", "Report", "Timeline", "observers_of"]
+__all__ = ["Logging", "ProgressLine", "ProgressReporter", "Report", "Timeline", "observers_of"]
 
 
 def observers_of(options: RunOptions, *, shown: bool) -> list[Observer]:

@@ -208,7 +208,7 @@ def test_only_the_first_item_of_a_class_needs_dill(here: Codec, monkeypatch: pyt
     own = local_class()
     here.capture(own(0))
     # From here on the slow pickler would be an error.
-    monkeypatch.setattr("daglite.runtime.serialization.dill_fallback.Thorough.dump", None)
+    monkeypatch.setattr("daglite.runtime.serialization.dill_fallback.DillPickler.dump", None)
     assert all(isinstance(here.capture(own(i)), SerializedItem) for i in range(100))
     assert len(here.definitions) == 1
 
@@ -329,7 +329,7 @@ def test_an_interrupt_where_a_pickler_is_made_is_told_alone(monkeypatch: pytest.
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt("now")
 
-    monkeypatch.setattr(wire, "_Parts", interrupted)
+    monkeypatch.setattr(wire, "_ChunkedFile", interrupted)
     with pytest.raises(KeyboardInterrupt, match="now") as caught:
         Codec("c").dumps([1])
     assert caught.value.__context__ is None
