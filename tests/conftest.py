@@ -33,7 +33,8 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-POLL_TIMEOUT = 1.0
+# Long: a busy machine may take its time, and only a test that fails waits for the end of it.
+PATIENCE = 30.0
 PROC = Path("/proc")
 # These may live as long as the interpreter: the fork server and the tracker of shared resources, of both families.
 FAMILIES = ("multiprocess", "multiprocessing")
@@ -74,7 +75,7 @@ def nothing_left(no_process_left: None) -> Iterator[None]:
 
 def settled(look: Callable[[], dict[str, str]], known: dict[str, str]) -> list[str]:
     """What `look` still finds beside the `known` after some patience."""
-    until = time.monotonic() + POLL_TIMEOUT
+    until = time.monotonic() + PATIENCE
     while (left := [text for key, text in look().items() if key not in known]) and time.monotonic() < until:
         time.sleep(0.01)
     return left
