@@ -10,8 +10,10 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from statistics import median
 
 from benchmarks.catalogue import MODULES, workload
+from benchmarks.pairs import WORSE, in_pairs
 from benchmarks.picture import picture
 from benchmarks.published import publish
 from benchmarks.results import Machine, Report, Table, table_of
@@ -50,6 +52,18 @@ def measure(names: Sequence[str], rounds: int, quick: bool) -> Report:
     return report
 
 
+def compare(names: Sequence[str], other: Path, pairs: int, quick: bool) -> int:
+    """Print how many times as good each row of daglite is here as in the other checkout; 1 when a row is worse."""
+    facts, worse = Facts(calibrated()), False
+    print(f"median of {pairs} pairs, this checkout / the other one (above 1: better here)", flush=True)
+    with probing(facts) as here, probing(facts, other) as there:
+        for row in in_pairs(names, here, there, pairs, quick, _say):
+            _say("")
+            print(row.text, flush=True)
+            worse = worse or not row.ratios or median(row.ratios) < WORSE
+    return 1 if worse else 0
+
+
 def _measured(name: str, report: Report, probe: Probe) -> Table:
     found = workload(name)
     return table_of(found, in_turns(found, report.rounds, report.quick, probe, _say))
@@ -72,6 +86,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--json", type=Path, default=BUILD / "benchmarks.json", help="where the results go")
     made.add_argument("--picture", type=Path, default=BUILD / "benchmarks.svg", help="where the picture goes")
     made.add_argument("--read", type=Path, help="do not measure: show and draw the results in this file")
+    made.add_argument("--against", type=Path, metavar="CHECKOUT", help="compare with another checkout, pair by pair")
     made.add_argument("--publish", action="store_true", help="put results and picture into the docs as well")
     return made
 
@@ -79,6 +94,9 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; 1 when daglite fails somewhere."""
     given = parser().parse_args(arguments)
+    if given.against is not None:
+        pairs = given.rounds if given.rounds is not None else 1 if given.quick else 9
+        return compare(given.only or list(MODULES), given.against.resolve(), pairs, given.quick)
     if given.read is not None:
         report = Report.from_json(given.read.read_text(encoding="utf-8"))
         print("\n\n".join([heading(report), *map(table_text, report.tables)]))

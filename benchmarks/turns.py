@@ -45,23 +45,24 @@ def in_turns(workload: Workload, rounds: int, quick: bool, probe: Probe, told: C
 
 
 @contextmanager
-def probing(facts: Facts) -> Iterator[Probe]:
-    """A probe that starts processes; they find their modules compiled in a folder that is there for so long."""
+def probing(facts: Facts, root: Path = ROOT) -> Iterator[Probe]:
+    """A probe that starts processes of the checkout at `root`, with a folder of their own for compiled modules."""
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-        environment |= {"PYTHONPYCACHEPREFIX": folder, "PYTHONPATH": str(ROOT), "TMPDIR": folder}
+        environment |= {"PYTHONPYCACHEPREFIX": folder, "PYTHONPATH": str(root), "TMPDIR": folder}
 
         def probe(workload: Workload, entry: Entry, items: int) -> Sample | str:
-            return _probe([workload.name, entry.name, str(items), str(facts.spins)], environment)
+            return _probe([workload.name, entry.name, str(items), str(facts.spins)], environment, root)
 
         yield probe
 
 
-def _probe(arguments: list[str], environment: dict[str, str]) -> Sample | str:
+def _probe(arguments: list[str], environment: dict[str, str], root: Path) -> Sample | str:
     """In a session of its own, so that all of it can be ended when it hangs."""
     with subprocess.Popen(
         [sys.executable, "-m", "benchmarks.probe", *arguments],
         env=environment,
+        cwd=root,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,

@@ -67,7 +67,7 @@ def test_a_thousand_workers_want_chunks_of_a_second(engine: str, least: float) -
 @given(
     workers=st.integers(1, 5000),
     engine=st.sampled_from(sorted(TOLLS)),
-    max_in_flight=st.sampled_from([None, 100, 10**6]),
+    window=st.sampled_from([None, 100, 10**6]),
     here=st.sampled_from([0.0, 1e-6, 1e-3]),
 )
 def test_the_least_item_is_where_the_workers_are_just_busy(

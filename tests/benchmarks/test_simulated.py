@@ -51,7 +51,7 @@ def joined(one: list[int], other: list[int]) -> list[int]:
 @given(
     workers=st.integers(1, 30),
     n=st.integers(0, 1500),
-    max_batch_size=st.integers(1, 9),
+    batch=st.integers(1, 9),
     least=st.sampled_from([0, 300, 10**9]),
     life=st.sampled_from([0.0, 0.5, 3.0]),
     seed=st.integers(0, 5),

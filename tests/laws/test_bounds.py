@@ -65,27 +65,27 @@ def work(slow: Slow) -> Any:
 
 @SOME
 @given(
-    n=st.integers(0, 40), max_in_flight=st.integers(1, 7), slow=SLOW, ordered=st.booleans(), workers=st.integers(1, 3),
-    max_batch_size=st.none() | st.integers(1, 8), saved=st.booleans(), helper=st.booleans(), runtime=WITH_WORKERS,
+    n=st.integers(0, 40), window=st.integers(1, 7), slow=SLOW, ordered=st.booleans(), workers=st.integers(1, 3),
+    batch=st.none() | st.integers(1, 8), saved=st.booleans(), helper=st.booleans(), runtime=WITH_WORKERS,
 )  # fmt: skip
 @example(
     n=40,
-    max_in_flight=1,
+    window=1,
     slow="first item",
     ordered=True,
     workers=2,
-    max_batch_size=None,
+    batch=None,
     saved=True,
     helper=True,
     runtime="processes",
 )
 @example(
     n=40,
-    max_in_flight=5,
+    window=5,
     slow="first item",
     ordered=False,
     workers=2,
-    max_batch_size=None,
+    batch=None,
     saved=False,
     helper=True,
     runtime="threads",
@@ -123,8 +123,8 @@ def test_law_9_never_more_than_the_window_alive(
 
 @SOME
 @given(
-    n=st.integers(0, 40), max_in_flight=st.integers(1, 7), slow=SLOW, ordered=st.booleans(), workers=st.integers(1, 3),
-    max_batch_size=st.none() | st.integers(1, 8), saved=st.booleans(), helper=st.booleans(),
+    n=st.integers(0, 40), window=st.integers(1, 7), slow=SLOW, ordered=st.booleans(), workers=st.integers(1, 3),
+    batch=st.none() | st.integers(1, 8), saved=st.booleans(), helper=st.booleans(),
 )  # fmt: skip
 def test_law_9_holds_where_workers_fold(
     n: int, window: int, slow: Slow, ordered: bool, workers: int, batch: int | None, saved: bool, helper: bool
@@ -154,7 +154,7 @@ def test_law_9_holds_where_workers_fold(
 
 
 @SOME
-@given(n=st.integers(0, 40), max_in_flight=st.integers(1, 7), slow=SLOW, runtime=RUNTIMES, ordered=st.booleans())
+@given(n=st.integers(0, 40), window=st.integers(1, 7), slow=SLOW, runtime=RUNTIMES, ordered=st.booleans())
 def test_law_9_a_consumer_pulls_the_source(n: int, window: int, slow: Slow, runtime: Any, ordered: bool) -> None:
     """Of a streamed plan: calls of `next` minus items handed out are at most `window`."""
     gauge = Gauge()
@@ -170,13 +170,13 @@ def test_law_9_a_consumer_pulls_the_source(n: int, window: int, slow: Slow, runt
 
 @SOME
 @given(
-    n=st.integers(0, 30), more=st.integers(0, 3), max_in_flight=st.integers(1, 7), slow=SLOW, workers=st.integers(1, 3),
+    n=st.integers(0, 30), more=st.integers(0, 3), window=st.integers(1, 7), slow=SLOW, workers=st.integers(1, 3),
     tasks=st.tuples(*[st.booleans()] * 3), helper=st.booleans(), runtime=RUNTIMES,
 )  # fmt: skip
 @example(
     n=30,
     more=0,
-    max_in_flight=1,
+    window=1,
     slow="first item",
     workers=2,
     tasks=(True, True, True),
@@ -184,7 +184,7 @@ def test_law_9_a_consumer_pulls_the_source(n: int, window: int, slow: Slow, runt
     runtime="processes",
 )
 @example(
-    n=30, more=0, max_in_flight=4, slow="fold", workers=3, tasks=(True, True, True), helper=True, runtime="threads"
+    n=30, more=0, window=4, slow="fold", workers=3, tasks=(True, True, True), helper=True, runtime="threads"
 )
 def test_law_9_holds_for_each_of_two_streams_side_by_side(
     n: int,
@@ -223,7 +223,7 @@ def test_law_9_holds_for_each_of_two_streams_side_by_side(
 
 
 @SOME
-@given(n=st.integers(0, 20), max_in_flight=st.none() | st.integers(1, 5), optimize=st.booleans())
+@given(n=st.integers(0, 20), window=st.none() | st.integers(1, 5), optimize=st.booleans())
 def test_law_9_inline_one_item_is_alive(n: int, window: int | None, optimize: bool) -> None:
     """In one process the guide's word is literal: never more than one item at a time (when optimised)."""
     gauge = Gauge()
@@ -268,7 +268,7 @@ def test_law_9_the_default_window_is_what_explain_prints(runtime: RuntimeName) -
 
 
 @FEW
-@given(n=st.integers(0, 20), runtime=RUNTIMES, then=st.booleans(), max_in_flight=st.none() | st.integers(1, 5))
+@given(n=st.integers(0, 20), runtime=RUNTIMES, then=st.booleans(), window=st.none() | st.integers(1, 5))
 def test_law_10_an_item_is_saved_before_the_next_is_asked_for(
     n: int, runtime: Any, then: bool, window: int | None
 ) -> None:
@@ -294,7 +294,7 @@ def len_of(items: list[object]) -> int:
 
 
 @FEW
-@given(n=st.integers(0, 20), runtime=RUNTIMES, optimize=st.booleans(), max_in_flight=st.none() | st.integers(1, 5))
+@given(n=st.integers(0, 20), runtime=RUNTIMES, optimize=st.booleans(), window=st.none() | st.integers(1, 5))
 def test_law_10_an_item_is_saved_before_it_is_dispatched(
     n: int, runtime: Any, optimize: bool, window: int | None
 ) -> None:
