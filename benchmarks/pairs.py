@@ -33,7 +33,8 @@ class PairedRow(NamedTuple):
             return f"{self.workload:<16}{self.entry:<24}{self.problem}"
         middle = median(self.ratios)
         marked = "   worse" if middle < WORSE else ""
-        return f"{self.workload:<16}{self.entry:<24}{middle:6.3f}   {min(self.ratios):.3f} to {max(self.ratios):.3f}{marked}"
+        spread = f"{min(self.ratios):.3f} to {max(self.ratios):.3f}"
+        return f"{self.workload:<16}{self.entry:<24}{middle:6.3f}   {spread}{marked}"
 
 
 def in_pairs(
