@@ -103,9 +103,12 @@ def settings_of(options: RunOptions) -> RunSettings:
     """Validate the options of a run; raises `ParameterError` for unknown names and values that are not allowed."""
     known = RunOptions.__annotations__
     for name in options:
-        name = RENAMED.get(name, name)
-        if name in COMPILE_OPTIONS:
-            raise ParameterError(f"'{name}' is an option of compile: write `daglite.compile(..., {name}=...).run()`")
+        now = RENAMED.get(name, name)
+        if now in COMPILE_OPTIONS:
+            renamed = f", now called '{now}'" if now != name else ""
+            raise ParameterError(
+                f"'{name}' is an option of compile{renamed}: write `daglite.compile(..., {now}=...).run()`"
+            )
         if name not in known:
             meant = "; did you mean 'workers'?" if name in _WORKERS_ELSEWHERE else suggest(name, known)
             raise ParameterError(f"unknown option '{name}'; known: {', '.join(known)}{meant}")

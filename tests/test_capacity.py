@@ -71,9 +71,9 @@ def test_a_thousand_workers_want_chunks_of_a_second(engine: str, least: float) -
     here=st.sampled_from([0.0, 1e-6, 1e-3]),
 )
 def test_the_least_item_is_where_the_workers_are_just_busy(
-    workers: int, engine: str, window: int | None, here: float
+    workers: int, engine: str, max_in_flight: int | None, here: float
 ) -> None:
-    toll, limits = TOLLS[engine], Limits(max_in_flight=window)
+    toll, limits = TOLLS[engine], Limits(max_in_flight=max_in_flight)
     least = least_item(workers, toll, limits, here)
     for factor, busy in ((1.01, True), (0.99, False)):
         load = ItemLoad(here + toll.item, least * factor)

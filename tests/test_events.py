@@ -127,7 +127,7 @@ def test_without_observers_the_plain_parts_run(monkeypatch: pytest.MonkeyPatch) 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a watched part was made")
 
-    for name in ("BeatingSession", "WatchedFlow", "WatchedIntake", "WatchedInline"):
+    for name in ("HeartbeatEngine", "ObservedStream", "ObservedWriter", "ObservedLocal"):
         monkeypatch.setattr(watched, name, refuse)
 
     assert FOLDED.run(workers=1) == SUM
@@ -327,7 +327,7 @@ def test_a_kept_pool_tells_each_run_its_own() -> None:
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"observers": 5}, r"`observers` must be a list of objects with a method `notice\(event\)`; got 5"),
+        ({"observers": 5}, r"`observers` must be a list of objects with a method `on_event\(event\)`; got 5"),
         ({"observers": [5]}, r"`observers` must be a list"),
         ({"observers": [Recorder]}, r"takes objects, and 'Recorder' is a class: make one, `Recorder\(\)`"),
         ({"progress": "yes"}, r"`progress` must be True, False, None or a function of one argument; got 'yes'"),

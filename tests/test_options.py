@@ -64,7 +64,8 @@ def test_store_is_not_part_of_the_settings() -> None:
         ({"worker": 2}, r"^unknown option 'worker'; known: runtime, workers, .*; did you mean 'workers'\?$"),
         (
             {"window": 8},
-            r"^'window' is an option of compile: write `daglite\.compile\(\.\.\., max_in_flight=\.\.\.\)\.run",
+            r"^'window' is an option of compile, now called 'max_in_flight': "
+            r"write `daglite\.compile\(\.\.\., max_in_flight=\.\.\.\)\.run",
         ),
         ({"colour": 2}, r"^unknown option 'colour'; known: runtime, workers, start_method, worker_retries, [a-z_, ]+$"),
     ],
@@ -91,7 +92,7 @@ def test_the_class_of_a_store_is_no_store() -> None:
         one(n=1).save("key", save_store=cast("Any", daglite.DatasetStore))
 
 
-@pytest.mark.parametrize("name", ["window", "batch", "window_bytes"])
+@pytest.mark.parametrize("name", ["max_in_flight", "max_batch_size", "max_in_flight_bytes"])
 @pytest.mark.parametrize("value", [0, -1, 1.5, True, "8"])
 def test_wrong_limits_of_compile_are_refused(name: str, value: object) -> None:
     with pytest.raises(ParameterError, match=rf"^`{name}` must be a whole number >= 1; got {value!r}$"):

@@ -341,7 +341,7 @@ def test_compile_shows_its_signature_and_docs() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"windw": 3}, r"^`compile` has no option 'windw'; it has optimize, window, .*; did you mean 'window'\?$"),
+        ({"max_in_fligth": 3}, r"^`compile` has no option 'max_in_fligth'; it has .*; did you mean 'max_in_flight'\?$"),
         ({"workers": 3}, r"^'workers' is an option of a run: write `compile\(\.\.\.\)\.run\(workers=\.\.\.\)`$"),
     ],
 )

@@ -120,7 +120,7 @@ def printed_window(entry: Entry) -> int:
     """The window that daglite's plan prints, in items."""
     job = ahead_job(1, Facts(1))
     text = daglite.compile(by_daglite.pipeline(job), max_in_flight=entry.window).explain()
-    found = re.search(r"window <= (\d+) items?( per worker)?", text)
+    found = re.search(r"in flight <= (\d+) items?( per worker)?", text)
     assert found is not None, text
     return int(found[1]) * (entry.workers if found[2] else 1)
 

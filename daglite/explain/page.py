@@ -7,10 +7,9 @@ from html import escape
 
 from daglite.explain.fold import Line, RowGap, folded
 from daglite.explain.picture import picture
-from daglite.explain.table import Table, bytes_text
+from daglite.explain.table import Table, limits_text
 from daglite.explain.text import notes
 from daglite.program import Firing
-from daglite.short_repr import counted
 
 _STYLE = """\
 :root { color-scheme: light dark; --ink: #1f2328; --paper: #ffffff; --line: #d0d7de; --soft: #f6f8fa; }
@@ -114,18 +113,9 @@ def _not_fused(table: Table) -> Iterator[str]:
 
 
 def _limits(table: Table) -> Iterator[str]:
-    limits, found = table.limits, table.fingerprint
-    window = (
-        f"{limits.per_worker} items per worker"
-        if limits.max_in_flight is None
-        else counted(limits.max_in_flight, "item")
-    )
-    helper = "go on, on a helper thread" if limits.helper_thread else "wait"
+    found = table.fingerprint
     yield "<dl>"
-    yield f"<dt>window</dt><dd>at most {window} in flight between source and ending</dd>"
-    yield f"<dt>bytes</dt><dd>at most {bytes_text(limits.max_in_flight_bytes)} of items and results in flight</dd>"
-    yield f"<dt>batch</dt><dd>at most {counted(limits.max_batch_size, 'item')} in one message</dd>"
-    yield f"<dt>stuck source</dt><dd>results and folds {helper}</dd>"
+    yield from (f"<dt>{name}</dt><dd>{meaning}</dd>" for name, meaning in limits_text(table.limits))
     if found is not None and found.digest:
         yield f"<dt>fingerprint</dt><dd><code>{found.digest}</code></dd>"
     yield "</dl>"

@@ -9,7 +9,7 @@ from typing import get_args
 from daglite.explain.columns import wrapped
 from daglite.explain.fold import Line, RowGap, folded
 from daglite.explain.graph import Arrow, arrows
-from daglite.explain.table import Table, window_text
+from daglite.explain.table import Table, in_flight_text
 from daglite.program import Place
 
 # Everything is drawn in the colour of the text around it, and two hues that stand out on white and on black.
@@ -63,7 +63,7 @@ class _Box:
 def picture(table: Table) -> str:
     """The drawing with a line of text above it: data flows down, in a lane for the coordinator and one for workers."""
     kind = "optimised" if table.optimised else "not optimised"
-    head = f"<b>{escape(table.title)}</b> · {kind} · window ≤ {escape(window_text(table.limits))}"
+    head = f"<b>{escape(table.title)}</b> · {kind} · in flight ≤ {escape(in_flight_text(table.limits))}"
     return "\n".join([f'<div class="daglite-plan"><style>{STYLE}</style>', f"<p>{head}</p>", _svg(table), "</div>"])
 
 

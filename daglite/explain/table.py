@@ -155,14 +155,25 @@ def _once(stage: Stage) -> Iterator[str]:
         )
 
 
-def window_text(limits: Limits) -> str:
-    """The most items and bytes in flight in a stream."""
-    items = (
-        f"{limits.per_worker} items per worker"
-        if limits.max_in_flight is None
-        else counted(limits.max_in_flight, "item")
-    )
-    return f"{items}, {bytes_text(limits.max_in_flight_bytes)}"
+def in_flight_text(limits: Limits) -> str:
+    """Return the largest number of items and of bytes in flight in a stream."""
+    return f"{items_text(limits)}, {bytes_text(limits.max_in_flight_bytes)}"
+
+
+def items_text(limits: Limits) -> str:
+    """Return the largest number of items in flight in a stream."""
+    most = limits.max_in_flight
+    return f"{limits.per_worker} items per worker" if most is None else counted(most, "item")
+
+
+def limits_text(limits: Limits) -> list[tuple[str, str]]:
+    """Return the options of compile that bound a stream, each by its name with its meaning."""
+    return [
+        ("max in flight", f"{items_text(limits)} between source and sink"),
+        ("max in flight bytes", f"{bytes_text(limits.max_in_flight_bytes)} of items and results"),
+        ("max batch size", f"{counted(limits.max_batch_size, 'item')} in one message"),
+        ("helper thread", f"results and folds {'go on' if limits.helper_thread else 'wait'} while the source waits"),
+    ]
 
 
 def batch_text(limits: Limits) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from daglite.explain.columns import MOST, WIDTH, TableLine, columns, wrapped
 from daglite.explain.fold import Line, RowGap, folded
-from daglite.explain.table import Table, window_text
+from daglite.explain.table import Table, in_flight_text
 
 # How many streams that were not fused are named.
 _MOST_NAMED = 8
@@ -21,15 +21,15 @@ def text(table: Table) -> str:
 def head(table: Table) -> str:
     """The first line: one line always, so that programs can take it off, and no wider than a table may be.
 
-    Where there is too little room the words of the window go first, then the title, which its last step tells too.
+    Where there is too little room the words of the bound go first, then the title, which its last step tells too.
     """
     found = table.fingerprint
     name = found.digest[:8] if found is not None and found.digest else "(no fingerprint)"
     kind = "optimised" if table.optimised else "not optimised"
-    window = f"window <= {window_text(table.limits)}"
-    short = window.replace(" items per worker", "/worker")
-    for gap in ("   ", "  "):
-        for told in (window, short):
+    bound = f"in flight <= {in_flight_text(table.limits)}"
+    short = bound.replace(" items per worker", "/worker")
+    for told in (bound, short):
+        for gap in ("   ", "  "):
             if len(line := gap.join((f"plan {name}", table.title, kind, told))) <= MOST:
                 return line
     room = MOST - len("  ".join((f"plan {name}", "", kind, short)))

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from daglite.explain.columns import WIDTH, wrapped
-from daglite.explain.table import Table, batch_text, bytes_text
+from daglite.explain.table import Table, limits_text
 from daglite.explain.text import head, notes, step_lines
 from daglite.program import Firing
-from daglite.short_repr import counted
 
 
 def verbose(table: Table) -> str:
@@ -52,19 +51,11 @@ def _streams(table: Table) -> Iterator[str]:
 
 
 def _limits(table: Table) -> Iterator[str]:
-    limits, found = table.limits, table.fingerprint
-    window = (
-        f"{limits.per_worker} items per worker"
-        if limits.max_in_flight is None
-        else counted(limits.max_in_flight, "item")
-    )
-    helper = "go on, on a helper thread," if limits.helper_thread else "wait"
+    found = table.fingerprint
     yield ""
     yield "limits:"
-    yield f"  window: at most {window} in flight between source and ending"
-    yield f"  bytes:  at most {bytes_text(limits.max_in_flight_bytes)} of items and results in flight"
-    yield f"  {batch_text(limits)}: at most {counted(limits.max_batch_size, 'item')} in one message"
-    yield f"  results and folds {helper} while the source is stuck"
+    for name, meaning in limits_text(table.limits):
+        yield f"  {name + ':':20} {meaning}"
     if found is not None and found.digest:
         yield f"fingerprint: {found.digest}"
     yield from notes(table)

@@ -117,7 +117,7 @@ def _unseen(where: str, stage: StreamStage, engine: str, workers: int) -> str:
     least, roomy = least_item(workers, toll, stage.limits), least_item(workers, toll, _ROOMY)
     names = [_named(part) for part in _tasks_here(stage)]
     told = f", and {workers:,} times the time of {' and '.join(names)} here" if names else ""
-    room = f"; with more `window` and `batch`: {seconds_text(roomy)}" if roomy < 0.8 * least else ""
+    room = f"; with more `max_in_flight` and `max_batch_size`: {seconds_text(roomy)}" if roomy < 0.8 * least else ""
     return (
         f"coordinator: {where}it is the bottleneck of {counted(workers, 'worker')} ({engine}) unless an item takes "
         f"them {seconds_text(least)}{told}{room}"

@@ -37,8 +37,8 @@ class StepReport:
 
     `busy`: seconds in its calls, of all workers together. `waiting`: of a source, seconds in which it was not asked
     because all workers had enough to do; of the first of the tasks that run as one, seconds in which workers had
-    nothing to do. `blocked`: seconds in which a source was not asked because the window was full. `nbytes`: what its
-    items or results took on their way between processes. `repeated`: attempts after one that raised.
+    nothing to do. `blocked`: seconds in which a source was not asked because the in-flight limit was reached.
+    `nbytes`: what its items or results took on their way between processes. `repeated`: attempts after one that raised.
     `failed`: items at which it failed for good, while the run went on.
     """
 
@@ -60,7 +60,7 @@ class StepReport:
 
 @record(eq=True)
 class StreamReport:
-    """One stream: its workers (0: it stayed in the coordinator), its window, the most items in flight at one time.
+    """One stream: its workers (0: it stayed in the coordinator), the most items that may be in flight, and that were.
 
     `lost` counts items whose worker died under them or behind them in a batch. Of its `seconds` the coordinator was at
     work for `busy` (None where there are no workers), and its workers, all together, for `work`.
@@ -68,7 +68,7 @@ class StreamReport:
 
     stage: int
     workers: int
-    window: int
+    max_in_flight: int
     peak: int
     batches: int
     sent: int
@@ -156,7 +156,7 @@ class StageTotals:
     done: int = 0
     work: float = 0.0
     calls: int = 0
-    on_window: float = 0.0
+    on_in_flight: float = 0.0
     on_workers: float = 0.0
     on_consumer: float = 0.0
     lost: int = 0
@@ -202,7 +202,7 @@ class StageTotals:
         seconds = event.seconds + event.short
         match event.on:
             case "max_in_flight":
-                self.on_window += seconds
+                self.on_in_flight += seconds
             case "workers":
                 self.on_workers += seconds
             case "consumer":
@@ -215,7 +215,7 @@ class StageTotals:
     @property
     def busy(self) -> float | None:
         """Seconds in which the coordinator did not wait, with workers beside it."""
-        rest = self.on_window + self.on_workers + self.on_consumer
+        rest = self.on_in_flight + self.on_workers + self.on_consumer
         return max(0.0, self.flowing - rest) if self.workers else None
 
     @property
@@ -303,7 +303,7 @@ class _StepRow:
             if _fronted(planned):
                 # What was pulled then has come through what stands beside it.
                 busy, out = clock.seconds, clock.returned
-            idle, blocked = (stage.on_workers, stage.on_window) if shipped else (None, None)
+            idle, blocked = (stage.on_workers, stage.on_in_flight) if shipped else (None, None)
             sent = stage.sent_bytes if shipped else None
             return self._row(position, "coordinator", None, out, None, sent, busy, idle, blocked)
         if self.step is not planned.end:

@@ -80,10 +80,11 @@ def _worker(worker: WorkerReport) -> tuple[str, ...]:
 def _stream(stream: StreamReport, blocked: float) -> str:
     if not stream.workers:
         return f"stream {stream.stage}: in the coordinator, one item in flight at a time"
-    window = f"{stream.peak:,} of {counted(stream.window, 'item')} in flight at most"
+    in_flight = f"{stream.peak:,} of {counted(stream.max_in_flight, 'item')} in flight at most"
     workers, batches = counted(stream.workers, "worker"), counted(stream.batches, "batch", "batches")
     moved = f"{bytes_text(stream.sent)} to {workers}, {bytes_text(stream.back)} back"
-    return f"stream {stream.stage}: {window}; {batches}, {moved}; blocked {seconds_text(blocked)} by a full window"
+    waits = f"blocked {seconds_text(blocked)} by the in-flight limit"
+    return f"stream {stream.stage}: {in_flight}; {batches}, {moved}; {waits}"
 
 
 def _shortened(rows: Iterator[tuple[str, ...]] | Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:

@@ -40,7 +40,7 @@ SOURCE, COORDINATOR = 1, 2
 _FURTHER, BESIDE = 2**23, 2**30
 # Times are written with one digit behind the point: what ends and what begins may overlap by so many seconds.
 _ROUNDED = 1e-7
-_WAITS = {"window": "waits: the window is full", "workers": "waits for workers"}
+_WAITS = {"max_in_flight": "waits: in-flight limit reached", "workers": "waits for workers"}
 # A pull without items is worth telling when it took so long, in seconds.
 _LONG = 0.0001
 # How many steps of a batch are told.

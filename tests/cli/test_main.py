@@ -72,8 +72,8 @@ def test_options_of_compile_are_passed_on(capsys: Capture) -> None:
     assert main(["explain", "shop:pipeline", "--max-batch-size", "3", "--no-helper-thread", "-f", "json"]) == 0
     limits = json.loads(capsys.readouterr().out)["limits"]
 
-    assert "not optimised   window <= 9 items, 77 bytes" in plain
-    assert (limits["batch"], limits["helper_thread"]) == (3, False)
+    assert "not optimised   in flight <= 9 items, 77 bytes" in plain
+    assert (limits["max_batch_size"], limits["helper_thread"]) == (3, False)
 
 
 @pytest.mark.parametrize(

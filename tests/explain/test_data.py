@@ -52,7 +52,7 @@ def test_schema_is_one() -> None:
         (["steps", 0, "where"], "worker", "'worker' is not one of"),
         (["steps", 0, "step"], "0", "'0' is not of type 'integer'"),
         (["fingerprint"], "abc", "'abc' does not match"),
-        (["limits", "batch"], 0, "less than the minimum"),
+        (["limits", "max_batch_size"], 0, "less than the minimum"),
         (["rules", 0, "first"], {}, "'before' is a required property"),
         (["news"], 1, "'news' was unexpected"),
     ],
@@ -109,7 +109,7 @@ def test_long_plan_is_told_whole() -> None:
 def test_limits_and_the_missing_fingerprint_are_data() -> None:
     plan = json.loads(compile(one(n=object()), max_in_flight=7).explain("json"))
 
-    assert plan["limits"]["window"] == 7
-    assert plan["limits"]["window_per_worker"] is None
+    assert plan["limits"]["max_in_flight"] == 7
+    assert plan["limits"]["max_in_flight_per_worker"] is None
     assert plan["fingerprint"] is None
     assert plan["no_fingerprint"].startswith("argument 'n' of task 'one'")

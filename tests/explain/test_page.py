@@ -97,7 +97,7 @@ def test_page_tells_laws_remarks_and_limits() -> None:
 
     assert ".then(f).then(g)" in text
     assert "iter lines -> collect: shared by 3, materialised" in text
-    assert "at most 9 items alive" in text
+    assert "max in flight9 items between source and sink" in text
 
 
 def test_page_of_5000_steps_is_one_page() -> None:

@@ -77,10 +77,10 @@ def test_limits_are_told_in_words() -> None:
         "verbose"
     )
 
-    assert "  window: at most 7 items alive between source and ending" in text
-    assert "  bytes:  at most 1000 bytes of items and results alive" in text
-    assert "  batch <= 3: at most 3 items in one message" in text
-    assert "  results and folds wait while the source is stuck" in text
+    assert "  max in flight:       7 items between source and sink" in text
+    assert "  max in flight bytes: 1000 bytes of items and results" in text
+    assert "  max batch size:      3 items in one message" in text
+    assert "  helper thread:       results and folds wait while the source waits" in text
 
 
 def test_whole_fingerprint_or_its_reason_is_told() -> None:

@@ -262,7 +262,7 @@ def test_law_9_the_default_window_is_what_explain_prints(runtime: RuntimeName) -
         return x
 
     plan = daglite.compile(counting(gauge, "nothing").iter(n=3000).then(late).reduce(add, initial=0))
-    assert "window <= 512 items per worker" in plan.explain()
+    assert "in flight <= 512 items per worker" in plan.explain()
     assert plan.run(runtime=runtime, workers=2) == 3000 * 2999 // 2
     assert max(gauge.alive) <= 1024
 

@@ -43,7 +43,7 @@ pipeline
     "await": "await plan.run_async(workers=2)",
     "threads": "plan.run(runtime='threads', workers=2)",
     "quick": "orders.iter(n=5).then(priced).run(workers=2)",
-    "bars": "from daglite.observe.bars import Bars\nplan.run(workers=2, progress=Bars())",
+    "bars": "from daglite.observe.bars import ProgressBars\nplan.run(workers=2, progress=ProgressBars())",
     "stream": """
 with daglite.compile(orders.iter(n=10_000).then(priced)).stream(workers=2) as items:
     print(next(items), next(items), next(items))

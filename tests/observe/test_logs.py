@@ -19,11 +19,11 @@ def test_a_run_is_logged_from_its_beginning_to_its_end(runtime: RuntimeName, cap
         count_up.iter(n=4).then(square).reduce(fold, initial=0).run(runtime=runtime, workers=1, observers=[Logging()])
 
     told = [re.sub(r"[\d.]+ [mu]?s\b", "TIME", record.getMessage()) for record in caplog.records]
-    told = [re.sub(r"\d alive", "N alive", text) for text in told if not text.startswith("a run inside")]
+    told = [re.sub(r"\d in flight", "N in flight", text) for text in told if not text.startswith("a run inside")]
     assert told == [
         f"a run begins: ReduceFuture[int], {runtime}, 1 stage",
         "stage 0 begins: count_up -> square -> fold",
-        "stage 0 ends after TIME: 4 items, N alive at most",
+        "stage 0 ends after TIME: 4 items, N in flight at most",
         "the run is done after TIME",
     ]
 

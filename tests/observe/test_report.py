@@ -91,7 +91,7 @@ def test_batches_and_bytes_agree(crew: RuntimeName) -> None:
     assert sum(worker.items for worker in report.workers) == 60
     assert report.steps[0].nbytes == stream.sent > 0
     assert report.steps[2].nbytes == stream.back > 0
-    assert 1 <= stream.peak <= stream.window
+    assert 1 <= stream.peak <= stream.max_in_flight
 
 
 def test_a_window_that_blocks_is_seen() -> None:
@@ -101,7 +101,7 @@ def test_a_window_that_blocks_is_seen() -> None:
     source = report.steps[0]
     assert source.blocked is not None
     assert source.blocked > 0.05
-    assert report.streams[0].peak == report.streams[0].window == 1
+    assert report.streams[0].peak == report.streams[0].max_in_flight == 1
 
 
 def test_deaths_and_what_they_cost_are_counted(tmp_path: Path) -> None:
@@ -200,7 +200,9 @@ def test_the_page_shows_the_table_of_explain() -> None:
     assert rows[2].startswith(" 2 +  workers      then sleepy(")
     assert rows[3].startswith(" 3 +  coordinator  reduce fold(initial=0)")
     told = " ".join(line.strip() for line in lines)
-    assert re.search(r"stream 0: \d+ of 512 items alive at most; .* back; blocked [\d.]+ \w?s by a full window", told)
+    assert re.search(
+        r"stream 0: \d+ of 512 items in flight at most; .* back; blocked [\d.]+ \w?s by the in-flight limit", told
+    )
     assert ["worker", "batches", "items", "busy", "waiting"] in [line.split() for line in lines]
     assert max(map(len, lines)) <= 80
 

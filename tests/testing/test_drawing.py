@@ -44,7 +44,7 @@ def test_every_kind_is_drawn() -> None:
     words += " .join( .sum( .count() ordered=False combine= append pair( plus(x= from_iterable( .iter_partitions("
     words += " .window( .group_by( .enumerate() .take_while( .zip( .min( .max( .for_each("
 
-    @settings(max_examples=300, derandomize=True, database=None)
+    @settings(max_examples=1000, derandomize=True, database=None)
     @given(pipelines())
     def draw(drawn: DrawnPipeline[object]) -> None:
         counts.update(["all", *(word for word in words.split() if word in repr(drawn))])

@@ -12,4 +12,4 @@ compile(double(x=1), optimise=False)
 # pyright  No parameter named "optimise"  [reportCallIssue]
 # pyrefly  Unexpected keyword argument `optimise` in function `daglite.compile.compile`  [unexpected-keyword]
 # ty       Argument `optimise` does not match any known parameter of function `compile`  [unknown-argument]
-# python   ParameterError: `compile` has no option 'optimise'; it has optimize, window, batch, window_bytes, helper_thread, check_types; did you mean 'optimize'?
+# python   ParameterError: `compile` has no option 'optimise'; it has optimize, max_in_flight, max_batch_size, max_in_flight_bytes, helper_thread, check_types; did you mean 'optimize'?

@@ -6,11 +6,11 @@ from typing import assert_type
 
 from hypothesis import strategies as st
 
-from daglite.testing import Drawn, Stream, check_combine, check_fold, check_task
+from daglite.testing import DrawnPipeline, Stream, check_combine, check_fold, check_task
 from tests.typing.shop import add, double, tally
 
 
-def expected(drawn: Drawn[list[int], Stream]) -> None:
+def expected(drawn: DrawnPipeline[list[int], Stream]) -> None:
     assert_type(drawn.expected, list[int])
     assert_type(drawn.future.run(), list[int])
 

@@ -1,4 +1,4 @@
-"""Run with an observer that cannot notice."""
+"""Run with an observer without on_event."""
 
 from __future__ import annotations
 
@@ -11,4 +11,4 @@ double(x=1).run(observers=[5])
 # pyright  Argument of type "list[int]" cannot be assigned to parameter "observers" of type "Sequence[Observer]" in function "run"  [reportArgumentType]
 # pyrefly  Argument `list[int]` is not assignable to parameter `observers` with type `Sequence[Observer]` in function `daglite.futures.values.Future.run`  [bad-argument-type]
 # ty       Argument to bound method `Future.run` is incorrect: Expected `Sequence[Observer]`, found `list[int]`  [invalid-argument-type]
-# python   ParameterError: `observers` must be a list of objects with a method `notice(event)`; got [5]
+# python   ParameterError: `observers` must be a list of objects with a method `on_event(event)`; got [5]
