@@ -54,14 +54,13 @@ IMPORTS: dict[str, str] = {
     "runtime.serialization": "codegen exceptions failed functions runtime.transport",
     "runtime.kernel": "codegen events exceptions failed functions program runtime.serialization runtime.transport "
     "task_context",
-    "runtime.engines": "exceptions failed functions options run_options runtime.kernel runtime.serialization "
+    "runtime.engines": "events exceptions failed functions options run_options runtime.kernel runtime.serialization "
     "runtime.transport scaling task_context",
-    "runtime.dataflow": "exceptions functions keys options program runtime.engines runtime.kernel "
+    "runtime.dataflow": "events exceptions functions keys options program runtime.engines runtime.kernel "
     "runtime.serialization task_context",
-    "runtime.local": "codegen exceptions runtime.dataflow runtime.engines runtime.kernel runtime.serialization "
+    "runtime.local": "codegen events exceptions runtime.dataflow runtime.engines runtime.kernel runtime.serialization "
     "runtime.transport task_context",
-    "runtime.metrics": "events program runtime.dataflow runtime.engines runtime.kernel runtime.local "
-    "runtime.serialization",
+    "runtime.metrics": "events program runtime.dataflow runtime.engines runtime.kernel runtime.local",
     "runtime.scheduler": "events exceptions functions options program run_options runtime.dataflow runtime.engines "
     "runtime.kernel runtime.local runtime.metrics runtime.serialization task_context",
     "runtime": "runtime.engines",

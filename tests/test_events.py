@@ -34,7 +34,7 @@ from daglite.exceptions import ParameterError
 from daglite.options import RuntimeName
 from daglite.program import steps_of
 from daglite.runtime.kernel.work import WorkResult
-from daglite.runtime.metrics import instrumented as watched
+from daglite.runtime.metrics import observers
 from tests.observe.recording import (
     Recorder,
     count_up,
@@ -121,18 +121,18 @@ def test_repeated_attempts_are_counted(runtime: RuntimeName) -> None:
     assert sum(one.begun for one in times if one.step == 0) == 3
 
 
-def test_without_observers_the_plain_parts_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody who does not listen pays: none of the watched parts is even made."""
+def test_without_observers_there_are_no_recorders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run without observers pays nothing: none of the recorders is even made."""
 
     def refuse(*_: object, **__: object) -> None:
-        raise AssertionError("a watched part was made")
+        raise AssertionError("a recorder was made")
 
-    for name in ("HeartbeatEngine", "ObservedStream", "ObservedWriter", "ObservedLocal"):
-        monkeypatch.setattr(watched, name, refuse)
+    for name in ("RunObservers", "BatchRecorder", "LocalRecorder", "StreamGauge"):
+        monkeypatch.setattr(observers, name, refuse)
 
     assert FOLDED.run(workers=1) == SUM
     assert FOLDED.run(runtime="inline") == SUM
-    with pytest.raises(AssertionError, match="a watched part was made"):
+    with pytest.raises(AssertionError, match="a recorder was made"):
         FOLDED.run(workers=1, observers=[Recorder("stages")])
 
 

@@ -20,6 +20,7 @@ import daglite
 from daglite import Future, task
 from daglite.runtime.dataflow.batching import BatchSizer, PullSizer
 from daglite.runtime.dataflow.dispatch import Dispatcher
+from daglite.runtime.engines.batch_recorder import WaitReason
 from daglite.runtime.engines.threads.pool import ThreadEngine
 from daglite.runtime.engines.worker_queues import WorkerQueues
 from daglite.runtime.kernel.work import WorkResult
@@ -179,9 +180,9 @@ def test_threads_and_processes_are_waited_for_in_one_look_at_the_sockets(monkeyp
     """One for each turn of the loop, although each engine is asked before it and behind it."""
     poll, turns = WorkerQueues.poll, list[float | None]()
 
-    def polled(worker_queues: WorkerQueues, timeout: float | None) -> int:
+    def polled(worker_queues: WorkerQueues, timeout: float | None, reason: WaitReason | None = None) -> int:
         turns.append(timeout)
-        return poll(worker_queues, timeout)
+        return poll(worker_queues, timeout, reason)
 
     monkeypatch.setattr(WorkerQueues, "poll", polled)
     costs = run(count.iter(n=200).then(on_threads).then(double).reduce(add, initial=0), monkeypatch)

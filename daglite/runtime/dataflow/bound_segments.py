@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from daglite.exceptions import Failure
-from daglite.lazy import lazy
 from daglite.program import Segment
 from daglite.runtime.dataflow.operator_chain import ChainedItems, OperatorChain
 from daglite.runtime.dataflow.saves import Saver
@@ -18,11 +17,6 @@ from daglite.runtime.kernel.timers import StepTimer, TimedItems
 from daglite.runtime.serialization.batch_format import SCALARS
 from daglite.runtime.serialization.codec import ItemCodec
 from daglite.task_context import CurrentCall, registered
-
-if TYPE_CHECKING:
-    from daglite.runtime.metrics import timed_operators as clocks
-else:
-    clocks = lazy("daglite.runtime.metrics.timed_operators")
 
 
 class BoundSegment(NamedTuple):

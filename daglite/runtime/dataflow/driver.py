@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
+from daglite.lazy import lazy
 from daglite.options import MIB
 from daglite.runtime.dataflow.batching import LONGEST_POLL_WAIT, PullSizer
 from daglite.runtime.dataflow.failure_policy import FailurePolicy
@@ -21,11 +23,20 @@ from daglite.runtime.dataflow.pipeline import SegmentPipeline
 from daglite.runtime.dataflow.source import Source
 from daglite.runtime.engines.worker_queues import WorkerQueues
 from daglite.runtime.kernel.errors import Cancelled
+from daglite.runtime.kernel.timers import StepTimer
+
+if TYPE_CHECKING:
+    import daglite.events as events
+    from daglite.runtime.engines.batch_recorder import WaitReason
+else:
+    events = lazy("daglite.events")
 
 _SLOW_SOURCE = 0.001
 _LONGEST_PULLED_POLL_WAIT = 0.05
 # Bytes of one pull, which count when it ends.
 _MOST_PULLED = 4 * MIB
+# A longer time between two turns, in seconds, is reported as a wait for the consumer.
+_CONSUMER_WAIT = 0.001
 
 _log = logging.getLogger("daglite")
 
@@ -43,10 +54,14 @@ class StreamDriver:
         scope: StreamScope,
         failed_beside: Callable[[], BaseException | None],
         most_asked: int | None = None,
+        emit: Callable[[events.Event], None] | None = None,
+        stage: int = 0,
+        timers: Sequence[StepTimer] = (),
     ) -> None:
         """`failed_beside` gives what ends the run from beside the stream: a single call that failed, or its user.
 
-        No more than `most_asked` items are asked for at once.
+        No more than `most_asked` items are asked for at once. `emit` takes the events of the stream, which carry the
+        number of its `stage`; `timers` are those of the tasks that run in the coordinator, read at the end.
         """
         self._source = source
         self._pipeline = pipeline
@@ -65,11 +80,24 @@ class StreamDriver:
         self._pulling = False
         self._cut = False
         self._closed = False
+        self._emit = emit
+        self._stage = stage
+        self._timers = timers
+        self._turn_ended = time.perf_counter()
         scope.flow = self
         self._stream_group.join(self)
 
     def advance(self) -> bool:
         """One turn, on the caller's thread; False when the stream is over. Raises the error that ends it."""
+        if self._emit is None:
+            return self._turn()
+        self._report_consumer(self._emit)
+        try:
+            return self._turn()
+        finally:
+            self._turn_ended = time.perf_counter()
+
+    def _turn(self) -> bool:
         if self._helper is not None:
             self._helper.leave()
         with self._lock:
@@ -78,7 +106,8 @@ class StreamDriver:
             if self._stream_group.stopped is not None:
                 raise self._stream_group.stopped
             self._pipeline.dispatch(hurry=False)
-            self._exchange(self._poll_wait() if self._demand() else None)
+            reason = None if self._emit is None else self._wait_reason()
+            self._exchange(self._poll_wait() if self._demand() else None, reason)
             want = self._pipeline.asked = self._demand()
             if not want and self._over():
                 return False
@@ -104,6 +133,18 @@ class StreamDriver:
             self._pipeline.release(nbytes)
 
     def close(self) -> None:
+        """End the stream and close its source."""
+        if self._emit is not None:
+            self._report_consumer(self._emit)
+        try:
+            self._close()
+        finally:
+            if self._emit is not None and self._timers:
+                # Their seconds lie anywhere in the whole stream: no slice of time is theirs.
+                steps, self._timers = tuple([timer.take() for timer in self._timers]), ()
+                self._emit(events.CompletedLocally(time.perf_counter(), self._stage, 0, 0.0, steps))
+
+    def _close(self) -> None:
         """Stop the helper, then close the source; what is under way is left to the end of the engine.
 
         One that others pull leaves the helper to them.
@@ -150,7 +191,7 @@ class StreamDriver:
     def _pull(self, want: int, cells: list[object]) -> None:
         if self._helper is not None:
             self._helper.enter(slow=self._pull_size.seconds > _SLOW_SOURCE)
-        before, started = self._source.count, time.perf_counter()
+        before, nbytes, started = self._source.count, self._source.nbytes, time.perf_counter()
         try:
             self._pulling = True
             self._source.pull(
@@ -174,7 +215,23 @@ class StreamDriver:
             got = self._source.count - before
             self._first.window.pull(got, self._source.nbytes)
             self._pipeline.asked = 0
-            self._pull_size.observe(got, time.perf_counter() - started)
+            now = time.perf_counter()
+            self._pull_size.observe(got, now - started)
+            if self._emit is not None:
+                nbytes, in_flight = self._source.nbytes - nbytes, self._first.window.in_flight
+                self._emit(events.Pulled(now, self._stage, before, got, nbytes, now - started, in_flight))
+
+    def _wait_reason(self) -> WaitReason:
+        """Return what the coordinator waits for, should it wait now."""
+        full = not self._source.finished and not self._first.window.room()
+        return self._stage, "max_in_flight" if full else "workers"
+
+    def _report_consumer(self, emit: Callable[[events.Event], None]) -> None:
+        """Report the time since the last turn, in which a consumer may have had items."""
+        now = time.perf_counter()
+        if now - self._turn_ended > _CONSUMER_WAIT:
+            emit(events.Waited(now, self._stage, "consumer", now - self._turn_ended))
+        self._turn_ended = now
 
     # What the company asks of each, under the lock.
 
@@ -231,7 +288,7 @@ class StreamDriver:
                 self._source.name,
             )
 
-    def _exchange(self, timeout: float | None) -> None:
+    def _exchange(self, timeout: float | None, reason: WaitReason | None = None) -> None:
         """Take answers, waiting for them if need be, pass results on, and use the places that became free."""
         if self._failure_policy.error is not None:
             timeout = self._failure_policy.poll_timeout(self._pipeline.lowest(), time.monotonic())
@@ -240,7 +297,7 @@ class StreamDriver:
         others = self._stream_group.others(self)
         for other in others:
             timeout = _shorter(timeout, other.send())
-        self._worker_queues.poll(timeout)
+        self._worker_queues.poll(timeout, reason)
         for other in others:
             other.pass_on()
         self._pipeline.move()

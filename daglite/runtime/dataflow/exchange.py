@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from daglite.runtime.dataflow.coordinator_ops import CoordinatorOps
 from daglite.runtime.dataflow.flow_control import FlowControl
-from daglite.runtime.dataflow.segment import SegmentExecutor
+from daglite.runtime.dataflow.segment import DeliveryHook, SegmentExecutor
 from daglite.runtime.dataflow.sinks import ExchangeQueue, Sink
 from daglite.runtime.dataflow.source import Source
 from daglite.runtime.serialization.codec import ItemCodec
@@ -148,18 +148,27 @@ class ExchangeSink:
     # Results of one turn.
     MOST: Final = 256
 
-    def __init__(self, outputs: ExchangeBuffer, sink: Sink, window: FlowControl, came: int = 0) -> None:
+    def __init__(
+        self,
+        outputs: ExchangeBuffer,
+        sink: Sink,
+        window: FlowControl,
+        came: int = 0,
+        on_delivered: DeliveryHook | None = None,
+    ) -> None:
         self.outputs = outputs
         self.window = window
         self.keeps = sink.keeps
         self._sink = sink
-        self.count = came
+        self._count = came
+        self._on_delivered = on_delivered
 
     def deliver(self, room: int) -> int:
         """Pass on up to `room` results, as long as there are any; how many it were."""
         outputs, values = self.outputs, list[object]()
         known: list[int] | None = [] if outputs.gaps else None
-        until = time.perf_counter() + _LONGEST
+        first, began = self._count, time.perf_counter()
+        until = began + _LONGEST
         try:
             for value in islice(outputs, room):
                 values.append(value)
@@ -170,8 +179,10 @@ class ExchangeSink:
         finally:
             # What came before an error goes on before it.
             if values:
-                first, self.count = self.count, self.count + len(values)
-                self._sink.take(range(first, self.count) if known is None else known, values, 0)
+                self._count += len(values)
+                self._sink.take(range(first, self._count) if known is None else known, values, 0)
                 if self.keeps:
                     self.window.pull(len(values), 0)
+                if self._on_delivered is not None:
+                    self._on_delivered(first, len(values), 0, began)
         return len(values)

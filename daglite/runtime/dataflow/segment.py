@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 from daglite.runtime.dataflow.dispatch import Dispatcher
 from daglite.runtime.dataflow.flow_control import FlowControl
@@ -10,6 +12,9 @@ from daglite.runtime.dataflow.reorder_buffer import BatchResult, ReorderBuffer
 from daglite.runtime.dataflow.sinks import ResultWriter
 from daglite.runtime.dataflow.source import Source
 from daglite.runtime.dataflow.tree_reduce import TreeReducer
+
+# Takes the first index of results that were passed on, how many items and bytes, and when that began.
+DeliveryHook: TypeAlias = Callable[[int, int, int, float], None]
 
 
 class SegmentExecutor:
@@ -27,6 +32,7 @@ class SegmentExecutor:
         merge: ReorderBuffer[list[object]],
         writer: ResultWriter,
         tree_reducer: TreeReducer | None = None,
+        on_delivered: DeliveryHook | None = None,
     ) -> None:
         self.origin = origin
         self.dispatcher = dispatcher
@@ -34,6 +40,7 @@ class SegmentExecutor:
         self.writer = writer
         self._merge = merge
         self._tree_reducer = tree_reducer
+        self._on_delivered = on_delivered
         self._pieces: Iterator[BatchResult[list[object]]] = iter(())
 
     def dispatch(self, *, hurry: bool) -> None:
@@ -71,7 +78,10 @@ class SegmentExecutor:
 
     def _pass_on(self, entry: BatchResult[list[object]]) -> None:
         """Pass results on, and give their places free."""
+        began = 0.0 if self._on_delivered is None else time.perf_counter()
         count = self.writer.take(entry)
+        if self._on_delivered is not None:
+            self._on_delivered(entry.first, entry.size, entry.nbytes, began)
         if not self.writer.keeps:
             self.window.release(entry.size, entry.nbytes)
         elif count < entry.size:

@@ -216,7 +216,7 @@ class TreeReducer:
         self.send_again: Callable[[Sequence[tuple[int, Sequence[object]]]], None]
         self._worker_queue = worker_queue
         self._step = step
-        self._program = engine.install([step])
+        self._program = worker_queue.install([step])
         self._window = window
         self._retries = retries
         self._most_bytes = nbytes // _SHARE

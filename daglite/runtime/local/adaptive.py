@@ -6,11 +6,15 @@ import logging
 import resource
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from daglite.runtime.dataflow.driver import StreamDriver
 from daglite.runtime.dataflow.source import Source
 from daglite.runtime.engines.cost_model import Answer, NextSlice, PlacementPolicy, SliceStats
 from daglite.runtime.local.profiler import LocalRunner
+
+if TYPE_CHECKING:
+    from daglite.runtime.local.recorder import LocalRecorder
 
 # Between two looks at the clock: so many items at most, and about so many seconds.
 _PIECE_ITEMS = 512
@@ -33,16 +37,19 @@ class AdaptiveDriver:
         move: Callable[[Answer], StreamDriver | None],
         *,
         most: int | None = None,
+        recorder: LocalRecorder | None = None,
     ) -> None:
         """`move` gives the flow that goes on, or None when it cannot be had.
 
         A turn takes no more than `most` items: someone may cancel the run, or what comes out waits for a consumer.
+        `recorder` reports each slice to observers.
         """
         self._source = source
         self._course = course
         self._choice = choice
         self._move = move
         self._most = most
+        self._recorder = recorder
         self._piece = 1
         self._answer: Answer = "stay"
         self._there: StreamDriver | None = None
@@ -54,6 +61,9 @@ class AdaptiveDriver:
             self._go()
         if self._there is not None:
             return self._there.advance()
+        return self._turn() if self._recorder is None else self._recorder.turn(self._turn)
+
+    def _turn(self) -> bool:
         part = self._choice.next()
         self._answer = self._choice.observe(self._run(part), self._course.more())
         return not self._course.over

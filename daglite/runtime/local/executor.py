@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from types import FrameType
-from typing import Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from daglite.codegen import LineAction, LoopShape, filters_of, skips_of, spreading
 from daglite.exceptions import Failure, ReplayRecord
@@ -19,6 +19,9 @@ from daglite.runtime.kernel.steps import BoundStep, StepChain
 from daglite.runtime.local.item_copies import ItemCopies
 from daglite.runtime.serialization.codec import ItemCodec
 from daglite.task_context import CurrentCall, registered
+
+if TYPE_CHECKING:
+    from daglite.runtime.local.recorder import LocalRecorder
 
 # About how long, in seconds, a loop goes on before it returns.
 _LOOK_UP = 0.01
@@ -60,11 +63,13 @@ class LocalDriver:
         watchful: bool,
         copies: ItemCopies | None = None,
         most: int | None = None,
+        recorder: LocalRecorder | None = None,
     ) -> None:
         """`codec` is given when items are captured at yield all the same, as on runtimes that cross processes; `copies`
         when results are, too.
 
         A `watchful` flow returns after each item: someone may cancel the run. It is over after `most` results.
+        `recorder` reports each turn to observers.
         """
         self.source = source
         self.sink = sink
@@ -83,9 +88,13 @@ class LocalDriver:
         self._saves = [self._numbered(saver) for saver in savers if saver is not None]
         self._snaps = self._snap if copies is None else (copies.item, copies.result)
         self._most = 1
+        self._recorder = recorder
 
     def advance(self) -> bool:
         """Take items through, one after the other; False when there are no more."""
+        return self._turn() if self._recorder is None else self._recorder.turn(self._turn)
+
+    def _turn(self) -> bool:
         if self.full:
             return False
         most, began = self._most, time.perf_counter()
@@ -155,7 +164,11 @@ class LocalDriver:
 
     def close(self) -> None:
         """Close the source, and what is pulled beside it."""
-        self.source.end()
+        try:
+            self.source.end()
+        finally:
+            if self._recorder is not None:
+                self._recorder.close()
 
     def _numbered(self, take: Callable[..., object]) -> Callable[..., object]:
         """`take(index, value)` for a loop that counts the items of its source, whatever they are known by."""

@@ -7,11 +7,12 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from daglite.events import (
     CompletedLocally,
+    Delivered,
     Event,
-    Gauge,
     Heartbeat,
     Observer,
     RunEnded,
@@ -24,9 +25,19 @@ from daglite.events import (
     WorkerStarted,
 )
 from daglite.program import Program, StreamStage, steps_of
-from daglite.runtime.engines.base import WorkerEndReason
+from daglite.runtime.dataflow.failure_policy import FailureCounter
+from daglite.runtime.dataflow.pipeline import SegmentPipeline
+from daglite.runtime.dataflow.segment import DeliveryHook
+from daglite.runtime.dataflow.source import Source
+from daglite.runtime.engines.base import Engine, WorkerEndReason
+from daglite.runtime.engines.batch_recorder import BatchRecorder, Emit
+from daglite.runtime.kernel.timers import StepTimer
+from daglite.runtime.local.recorder import LocalRecorder
+from daglite.runtime.metrics.gauges import StreamGauge
 
-_BEAT = 0.1
+# The shortest time between two heartbeats, and between two reports of a stream without workers, in seconds.
+_HEARTBEAT = 0.1
+_LOCAL_INTERVAL = 0.01
 
 _log = logging.getLogger("daglite")
 
@@ -67,6 +78,24 @@ class RunObservers:
                         "an observer raised at %s and is told nothing more: %r", type(event).__name__, observer
                     )
 
+    @property
+    def emit_batches(self) -> Emit | None:
+        """The hook for events of batches, if an observer asks for them."""
+        return self.emit if self.batches else None
+
+    def batch_recorder(self, engine: Engine) -> BatchRecorder:
+        """Return what emits the events of the batches of an engine."""
+        return BatchRecorder(
+            engine, self.emit_batches, self.heartbeat, lambda step: (self.stage_of(step), self.segment_of(step))
+        )
+
+    def local_recorder(
+        self, stage: int, source: Source, timers: Sequence[StepTimer], *, interval: float = _LOCAL_INTERVAL
+    ) -> LocalRecorder:
+        """Return what reports a stream that runs in this process."""
+        report = partial(self.completed_locally, stage)
+        return LocalRecorder(source, timers, report, self.heartbeat, interval=interval)
+
     def stage_of(self, step: int) -> int:
         """The stage that a step belongs to."""
         return self._stages[step]
@@ -103,11 +132,29 @@ class RunObservers:
     def stage_ended(self, stage: int) -> None:
         self.emit(StageEnded(time.perf_counter(), stage))
 
-    def opened(self, stage: int, workers: int, window: int, length: int | None, gauge: Gauge) -> None:
-        """A stream begins to flow."""
-        self.emit(StreamOpened(time.perf_counter(), stage, workers, window, length, gauge))
+    def opened(
+        self,
+        stage: int,
+        source: Source,
+        failure_counter: FailureCounter,
+        workers: int = 0,
+        size: int = 1,
+        pipeline: SegmentPipeline | None = None,
+    ) -> None:
+        """Report a stream that begins, with at most `size` items in flight."""
+        gauge = StreamGauge(source, failure_counter, pipeline)
+        self.emit(StreamOpened(time.perf_counter(), stage, workers, size, source.total, gauge))
 
-    def called(self, stage: int, items: int, seconds: float, steps: tuple[StepTime, ...]) -> None:
+    def delivery_hook(self, stage: int, segment: int) -> DeliveryHook | None:
+        """Return what reports results that go on from a segment, if an observer asks for it."""
+
+        def delivered(first: int, items: int, nbytes: int, began: float) -> None:
+            now = time.perf_counter()
+            self.emit(Delivered(now, stage, first, items, nbytes, now - began, segment))
+
+        return delivered if self.batches else None
+
+    def completed_locally(self, stage: int, items: int, seconds: float, steps: tuple[StepTime, ...]) -> None:
         """The coordinator ran tasks itself."""
         if self.batches:
             self.emit(CompletedLocally(time.perf_counter(), stage, items, seconds, steps))
@@ -117,9 +164,9 @@ class RunObservers:
         at = time.perf_counter()
         self.emit(WorkerStarted(at, worker) if why is None else WorkerEnded(at, worker, exitcode, why))
 
-    def beat(self) -> None:
+    def heartbeat(self) -> None:
         """A turn of the run is over."""
         now = time.perf_counter()
-        if now - self._beaten >= _BEAT:
+        if now - self._beaten >= _HEARTBEAT:
             self._beaten = now
             self.emit(Heartbeat(now))

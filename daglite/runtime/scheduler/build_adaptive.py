@@ -27,9 +27,9 @@ from daglite.runtime.scheduler.build_stages import PlannedSegment, stream_flow
 from daglite.runtime.scheduler.context import RunContext
 
 if TYPE_CHECKING:
-    from daglite.runtime.metrics import instrumented as watched, timed_operators as clocks
+    import daglite.runtime.dataflow.timed_operators as timed_operators
 else:
-    clocks, watched = lazy("daglite.runtime.metrics.timed_operators"), lazy("daglite.runtime.metrics.instrumented")
+    timed_operators = lazy("daglite.runtime.dataflow.timed_operators")
 
 
 # Operations that give each item on once, alone or in something new.
@@ -186,11 +186,10 @@ def _flow(
         return AdaptiveDriver(source, course, context.choice(), move, most=most)
     steps = steps_of(stage)
     number = watch.stage_of(steps[0].number)
-    watch.opened(number, 0, 1, source.total, watched.InlineGauge(source, context.failure_counter))
+    watch.opened(number, source, context.failure_counter)
     timers: list[StepTimer] = []
     if watch.steps:
         timers = [*before, *(timer for chain in chains[:-1] for timer in chain.timers)]
-        timers += clocks.clocks(source, last.chain, last.sink, steps[-1].number, timers)
-    flow = watched.ObservedAdaptive(source, course, context.choice(), move, most=most)
-    flow.watch(watch, number, timers)
-    return flow
+        timers += timed_operators.time_stream(source, last.chain, last.sink, steps[-1].number, timers)
+    recorder = watch.local_recorder(number, source, timers, interval=0.0)
+    return AdaptiveDriver(source, course, context.choice(), move, most=most, recorder=recorder)

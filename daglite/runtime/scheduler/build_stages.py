@@ -37,11 +37,9 @@ from daglite.runtime.scheduler.context import RunContext
 from daglite.runtime.serialization.codec import ItemCodec
 
 if TYPE_CHECKING:
-    from daglite.runtime.metrics import instrumented as watched, timed_operators as clocks
-    from daglite.runtime.metrics.observers import RunObservers
+    import daglite.runtime.dataflow.timed_operators as timed_operators
 else:
-    watched = lazy("daglite.runtime.metrics.instrumented")
-    clocks = lazy("daglite.runtime.metrics.timed_operators")
+    timed_operators = lazy("daglite.runtime.dataflow.timed_operators")
 
 
 _log = logging.getLogger("daglite")
@@ -79,7 +77,8 @@ def stream_flow(
     scope: StreamScope,
 ) -> StreamDriver:
     """The flow of a source through these parts, on a board each; operations may stand behind the last one, too."""
-    watch, told = context.watch, context.watch is not None and context.watch.batches
+    watch = context.watch
+    stage_number = 0 if watch is None else watch.stage_of(parts[0].steps[0].number)
     failure_policy = FailurePolicy(ordered=ordered)
     inlets = sum(part.behind is not None for part in parts)
     nbytes = stage.limits.max_in_flight_bytes // ((1 + inlets) * scope.share)
@@ -91,7 +90,9 @@ def stream_flow(
         kept = ordered or (part.behind is not None and _minds_order(stage, number + 1))
         merge: ReorderBuffer[list[object]] = ReorderBuffer(ordered=kept, first=origin.count)
         executors.append(
-            _executor(context, stage, origin, part, worker_queue, merge, failure_policy, number, nbytes, sink)
+            _executor(
+                context, stage, origin, part, worker_queue, merge, failure_policy, number, nbytes, sink, stage_number
+            )
         )
         if part.behind is None or part.relay is None:
             continue
@@ -100,9 +101,12 @@ def stream_flow(
         if number + 1 < len(parts):
             origin = ExchangeSource(outputs, part.behind, worker_queues[number + 1].engine.codec, came)
         else:
-            kind = watched.ObservedExchangeSink if told else ExchangeSink
-            exchange_sink = kind(
-                outputs, sink, FlowControl(stage.limits.items(worker_queue.engine.workers), nbytes), came
+            exchange_sink = ExchangeSink(
+                outputs,
+                sink,
+                FlowControl(stage.limits.items(worker_queue.engine.workers), nbytes),
+                came,
+                None if watch is None else watch.delivery_hook(stage_number, len(stage.segments) - 1),
             )
     taken = None if scope.outer is None else scope.taken
     pipeline = SegmentPipeline(
@@ -110,10 +114,9 @@ def stream_flow(
     )
     if watch is not None:
         workers = sum({worker_queue: worker_queue.engine.workers for worker_queue in worker_queues}.values())
-        gauge = watched.WindowGauge(pipeline, source.count, context.failure_counter)
         size = stage.limits.max_in_flight or sum(executor.window.size for executor in executors)
-        watch.opened(watch.stage_of(parts[0].steps[0].number), workers, size, source.total, gauge)
-    flow = (watched.ObservedStream if told else StreamDriver)(
+        watch.opened(stage_number, source, context.failure_counter, workers, size, pipeline)
+    return StreamDriver(
         source=source,
         pipeline=pipeline,
         failure_policy=failure_policy,
@@ -122,28 +125,10 @@ def stream_flow(
         # The streams that it pulls have the other places of a window of a given size.
         most_asked=1 if scope.pulled and stage.limits.max_in_flight is not None else None,
         failed_beside=context.error_beside,
+        emit=None if watch is None else watch.emit_batches,
+        stage=stage_number,
+        timers=[timer for part in parts for timer in part.timers],
     )
-    if watch is not None:
-        _watch(watch, flow, exchange_sink, parts, len(stage.segments) - 1)
-    return flow
-
-
-def _watch(
-    watch: RunObservers,
-    flow: StreamDriver,
-    exchange_sink: ExchangeSink | None,
-    parts: Sequence[PlannedSegment],
-    last: int,
-) -> None:
-    """Let the parts that tell of what they do know where they are."""
-    number = watch.stage_of(parts[0].steps[0].number)
-    for part in parts:
-        if isinstance(part.writer, watched.ObservedWriter):
-            part.writer.watch(watch, number, part.segment)
-    if isinstance(exchange_sink, watched.ObservedExchangeSink):
-        exchange_sink.watch(watch, number, last)
-    if isinstance(flow, watched.ObservedStream):
-        flow.watch(watch, number, [timer for part in parts for timer in part.timers])
 
 
 def _minds_order(stage: StreamStage, number: int) -> bool:
@@ -170,6 +155,7 @@ def _executor(
     number: int,
     nbytes: int,
     sink: Sink,
+    stage_number: int,
 ) -> SegmentExecutor:
     engine = worker_queue.engine
     *steps, last = part.steps
@@ -180,7 +166,7 @@ def _executor(
         source=origin,
         worker_queue=worker_queue,
         codec=engine.codec,
-        program=engine.install(steps),
+        program=worker_queue.install(steps),
         steps=steps,
         window=window,
         batch_sizer=BatchSizer(*stage.limits.batch_items(engine.workers), engine.batch_policy),
@@ -191,7 +177,13 @@ def _executor(
         tree_reducer=tree_reducer,
     )
     return SegmentExecutor(
-        origin=origin, dispatcher=dispatcher, window=window, merge=merge, writer=part.writer, tree_reducer=tree_reducer
+        origin=origin,
+        dispatcher=dispatcher,
+        window=window,
+        merge=merge,
+        writer=part.writer,
+        tree_reducer=tree_reducer,
+        on_delivered=None if context.watch is None else context.watch.delivery_hook(stage_number, part.segment),
     )
 
 
@@ -277,7 +269,9 @@ def open_parts(
         steps, wanted = steps_and_savers(bound.links, bound.savers, fold if last else None)
         relay = None if last else ExchangeQueue()
         most, folds = (stage.most, fold is not None) if last else (None, False)
-        writer = open_intake(context, wanted, relay or sink, span, parts=folds, most=most)
+        writer = ResultWriter(
+            wanted, relay or sink, span, parts=folds, most=most, failure_counter=context.failure_counter
+        )
         timers = (*before, *(() if behind is None else behind.timers))
         before = ()
         parts.append(PlannedSegment(steps, writer, relay, behind, place, timers))
@@ -324,20 +318,6 @@ def span_of(source: Source) -> Callable[[int, int], Sequence[int]] | None:
     if indices is None or isinstance(indices, IndexMap):
         return None if indices is None else indices.span
     return lambda first, size: [indices[place] for place in range(first, first + size)]
-
-
-def open_intake(
-    context: RunContext,
-    wanted: Sequence[Saver | None],
-    sink: Sink,
-    span: Callable[[int, int], Sequence[int]] | None,
-    *,
-    parts: bool,
-    most: int | None,
-) -> ResultWriter:
-    """What takes results in; see `ResultWriter`."""
-    kind = watched.ObservedWriter if context.watch is not None and context.watch.batches else ResultWriter
-    return kind(wanted, sink, span, parts=parts, most=most, failure_counter=context.failure_counter)
 
 
 def steps_and_savers(
@@ -388,13 +368,13 @@ def _operators(
     other = () if operation.other is None else cast("Iterable[object]", context.value(operation.other))
     timer = None if timers is None else StepTimer(step.number)
     if timer is not None and isinstance(other, Iterator):
-        other = clocks.ExcludedItems(other, timer)
+        other = timed_operators.ExcludedItems(other, timer)
     operator = operator_of(operation, ask, other)
     saver: Keep | None = context.book.open(operation.step.saves, step)
     if timers is not None and timer is not None:
         timers.append(timer)
-        operator = clocks.TimedOperator(operator, timer)
-        saver = None if saver is None else clocks.timed_saver(saver, timer)
+        operator = timed_operators.TimedOperator(operator, timer)
+        saver = None if saver is None else timed_operators.timed_saver(saver, timer)
     yield operator
     if saver is not None:
         yield saving(saver)

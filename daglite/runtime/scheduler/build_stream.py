@@ -38,9 +38,9 @@ from daglite.runtime.scheduler.context import RunContext
 from daglite.runtime.serialization.codec import ItemCodec
 
 if TYPE_CHECKING:
-    from daglite.runtime.metrics import instrumented as watched, timed_operators as clocks
+    import daglite.runtime.dataflow.timed_operators as timed_operators
 else:
-    clocks, watched = lazy("daglite.runtime.metrics.timed_operators"), lazy("daglite.runtime.metrics.instrumented")
+    timed_operators = lazy("daglite.runtime.dataflow.timed_operators")
 
 
 _log = logging.getLogger("daglite")
@@ -201,7 +201,7 @@ def _before_last(
         if number < last:
             if timers is not None and pipe is None and generated:
                 # Mapped values are counted by the task that takes them.
-                timers.append(clocks.clocked(source))
+                timers.append(timed_operators.time_source(source))
             if deep:
                 continue
             chain = StepChain(links, context.loop, trials=context.trials)
@@ -281,11 +281,10 @@ def _inline_flow(
     if watch is None:
         return LocalDriver(source, chain, savers, sink, codec, watchful=context.cancellable, most=most)
     stage = watch.stage_of(steps[0].number)
-    watch.opened(stage, 0, 1, source.total, watched.InlineGauge(source, context.failure_counter))
-    timers = clocks.clocks(source, chain, sink, steps[-1].number, before) if watch.steps else []
-    flow = watched.ObservedLocal(source, chain, savers, sink, codec, watchful=context.cancellable, most=most)
-    flow.watch(watch, stage, [*before, *timers])
-    return flow
+    watch.opened(stage, source, context.failure_counter)
+    timers = timed_operators.time_stream(source, chain, sink, steps[-1].number, before) if watch.steps else []
+    recorder = watch.local_recorder(stage, source, [*before, *timers])
+    return LocalDriver(source, chain, savers, sink, codec, watchful=context.cancellable, most=most, recorder=recorder)
 
 
 def _open_source(context: RunContext, stage: StreamStage, codec: ItemCodec | None) -> tuple[Source, ItemCodec | None]:

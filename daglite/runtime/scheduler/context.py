@@ -43,13 +43,9 @@ from daglite.runtime.serialization.pickler import Codec
 
 if TYPE_CHECKING:
     from daglite.runtime.engines.threads import async_pool as coroutines
-    from daglite.runtime.metrics import instrumented as watched
     from daglite.runtime.metrics.observers import RunObservers
 else:
-    coroutines, watched = (
-        lazy("daglite.runtime.engines.threads.async_pool"),
-        lazy("daglite.runtime.metrics.instrumented"),
-    )
+    coroutines = lazy("daglite.runtime.engines.threads.async_pool")
 
 
 # Most async calls under way on an event loop, where the task does not say.
@@ -165,11 +161,10 @@ class RunContext:
     def _opened(self, lease: AbstractContextManager[Engine]) -> WorkerQueue:
         engine = self._leased.enter_context(lease)
         if self.watch is not None:
-            # A session that is kept for other runs must not go on telling of this one.
+            # An engine that is kept for other runs must not report to the observers of this one.
             self._leased.callback(engine.listen, None)
-            watching = watched.ObservedEngine if self.watch.batches else watched.HeartbeatEngine
-            engine = watching(engine, self.watch)
-        worker_queue = WorkerQueue(engine)
+            engine.listen(self.watch.worker)
+        worker_queue = WorkerQueue(engine, None if self.watch is None else self.watch.batch_recorder(engine))
         self.worker_queues.add(worker_queue)
         return worker_queue
 

@@ -364,7 +364,9 @@ class Execution:
             return run_steps(chain, value, None, savers)
         finally:
             seconds = time.perf_counter() - began
-            watch.called(watch.stage_of(steps[0].number), 1, seconds, tuple([timer.take() for timer in chain.timers]))
+            watch.completed_locally(
+                watch.stage_of(steps[0].number), 1, seconds, tuple([timer.take() for timer in chain.timers])
+            )
 
     def _drive(self, flow: Driver) -> None:
         self._flow = flow

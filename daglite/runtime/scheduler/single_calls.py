@@ -62,7 +62,7 @@ class _SingleCall:
         self._attempt = 1
         self._timeouts = 0
         self._failed_attempts: tuple[FailedAttempts, ...] = ()
-        self._program = worker_queue.engine.install(steps)
+        self._program = worker_queue.install(steps)
         calls.under_way += 1
 
     def send(self) -> None:

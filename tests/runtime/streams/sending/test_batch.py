@@ -136,7 +136,7 @@ def test_a_slow_source_is_asked_for_one_item_at_a_time() -> None:
     assert (pull.size, pull.seconds) == (1, 0.01)
 
 
-@pytest.mark.parametrize(("seconds", "lull"), [(0.0, 0.0), (0.001, 0.0), (0.02, 0.0), (0.05, 0.001), (3.0, 0.001)])
+@pytest.mark.parametrize(("seconds", "poll_wait"), [(0.0, 0.0), (0.001, 0.0), (0.02, 0.0), (0.05, 0.001), (3.0, 0.001)])
 def test_only_a_slow_source_leaves_time_for_answers(seconds: float, poll_wait: float) -> None:
     """A selector waits for whole milliseconds: before a pull of one millisecond that would be half of the time."""
     pulls = PullSizer()

@@ -40,8 +40,8 @@ class Bench:
         self.codec = Codec("t")
         self.values: dict[int, list[int]] = {}
         self.window = FlowControl(100, nbytes, folds=True)
-        session = SimpleNamespace(workers=workers, batch_policy=HERE, codec=self.codec, install=lambda steps: 0)
-        worker_queue: Any = SimpleNamespace(engine=session, combine=self._combine)
+        session = SimpleNamespace(workers=workers, batch_policy=HERE, codec=self.codec)
+        worker_queue: Any = SimpleNamespace(engine=session, install=lambda steps: 0, combine=self._combine)
         step = BoundStep(4, describe(lambda a, b: a + b, name="both"), (), ("a", "b"))
         self.tree_reducer = TreeReducer(
             worker_queue=worker_queue,

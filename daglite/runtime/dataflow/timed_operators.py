@@ -1,6 +1,6 @@
-"""Clocks around sources, operations and folds: what goes in, what comes out, and the seconds between.
+"""Timers around sources, operators and folds: items in, items out, and the seconds between.
 
-Only where an observer asks for the time of each step.
+Used only where an observer asks for the time of each step.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from daglite.runtime.kernel.timers import StepTimer, TimedItems, timed
 
 
 class TimedOperator:
-    """An operator with a clock. What stands in front of it has clocks of its own, so that time is taken off here."""
+    """An operator with a timer. The time of what it pulls is taken off: those before it have timers of their own."""
 
     def __init__(self, inner: Operator, timer: StepTimer) -> None:
         self.timer = timer
@@ -28,34 +28,36 @@ class TimedOperator:
 
     def feed(self, item: object) -> Iterable[object]:
         self.timer.begun += 1
-        return self._counted(lambda: self._inner.feed(item))
+        return self._timed(lambda: self._inner.feed(item))
 
     def finish(self) -> Iterable[object]:
-        return self._counted(self._inner.finish)
+        return self._timed(self._inner.finish)
 
     def over(self, items: Iterator[object], enough: Enough) -> Iterator[object]:
-        """See `pulling.Pulling`: where the operator has a way of its own, it keeps it."""
-        return TimedItems(over(self._inner, _CountedItems(items, self.timer), enough), self.timer)
+        """See `PullOperator`: the operator keeps its own way, if it has one."""
+        return TimedItems(over(self._inner, ExcludedItems(items, self.timer, counted=True), enough), self.timer)
 
-    def _counted(self, give: Callable[[], Iterable[object]]) -> Iterable[object]:
+    def _timed(self, call: Callable[[], Iterable[object]]) -> Iterable[object]:
         began = time.perf_counter()
         try:
-            given = give()
+            outputs = call()
         finally:
             self.timer.seconds += time.perf_counter() - began
-        if type(given) is tuple:
-            self.timer.returned += len(given)
-            return given
-        # Taken apart as it is asked for, and perhaps not to its end.
-        return TimedItems(iter(given), self.timer)
+        if type(outputs) is tuple:
+            self.timer.returned += len(outputs)
+            return outputs
+        # Iterated later, and perhaps not to the end.
+        return TimedItems(iter(outputs), self.timer)
 
 
 class ExcludedItems:
-    """What an operator pulls, from in front of it or beside: the time that it takes is not the operator's own."""
+    """Items that an operator pulls: the time that they take is not the operator's own."""
 
-    def __init__(self, items: Iterator[object], timer: StepTimer) -> None:
+    def __init__(self, items: Iterator[object], timer: StepTimer, *, counted: bool = False) -> None:
+        """`counted` items are inputs of the operator; others belong to a stream beside it."""
         self._items = items
-        self.timer = timer
+        self._timer = timer
+        self._counted = counted
 
     def __iter__(self) -> ExcludedItems:
         return self
@@ -63,9 +65,11 @@ class ExcludedItems:
     def __next__(self) -> object:
         began = time.perf_counter()
         try:
-            return next(self._items)
+            item = next(self._items)
         finally:
-            self.timer.seconds -= time.perf_counter() - began
+            self._timer.seconds -= time.perf_counter() - began
+        self._timer.begun += self._counted
+        return item
 
     def close(self) -> None:
         """End the stream."""
@@ -74,17 +78,8 @@ class ExcludedItems:
             close()
 
 
-class _CountedItems(ExcludedItems):
-    """Items on their way into an operator that pulls them, which are counted."""
-
-    def __next__(self) -> object:
-        item = super().__next__()
-        self.timer.begun += 1
-        return item
-
-
 def timed_saver(saver: Keep, timer: StepTimer) -> Keep:
-    """A saver whose time is that of the step."""
+    """Return the saver with its time added to that of the step."""
 
     def save(index: int, value: object) -> None:
         began = time.perf_counter()
@@ -96,21 +91,23 @@ def timed_saver(saver: Keep, timer: StepTimer) -> Keep:
     return save
 
 
-def clocked(source: Source) -> StepTimer:
-    """Put a clock around what a source gives."""
+def time_source(source: Source) -> StepTimer:
+    """Put a timer around the items of a source."""
     timer = StepTimer(source.number)
     source.items = TimedItems(source.items, timer)
     return timer
 
 
-def clocks(source: Source, chain: StepChain, sink: Sink, last: int, before: Sequence[StepTimer]) -> list[StepTimer]:
-    """Put clocks around the source and the fold of a stream without workers; `last` is the number of its last step.
+def time_stream(
+    source: Source, chain: StepChain, sink: Sink, last: int, before: Sequence[StepTimer]
+) -> list[StepTimer]:
+    """Put timers around the source and the fold of a stream without workers; `last` is the number of its last step.
 
-    What has one of those `before` needs none.
+    Steps with a timer in `before` get no other.
     """
     timers = list(chain.timers)
     if all(timer.step != source.number for timer in (*before, *timers)):
-        timers.insert(0, clocked(source))
+        timers.insert(0, time_source(source))
     if isinstance(sink, FoldSink):
         fold = StepTimer(last)
         sink.one = timed(sink.one, fold)
