@@ -128,6 +128,26 @@ def test_single_calls_and_generators_on_workers_are_started_again(tmp_path: Path
     assert len(store.list_keys()) == 1000
 
 
+def test_a_generator_that_fails_after_its_worker_died_saves_no_item_under_a_wrong_index(tmp_path: Path) -> None:
+    """The items of a new attempt count from 0, also when it fails before it has sent any."""
+
+    @task
+    def items(n: int, folder: str) -> Iterator[int]:
+        for i in range(n):
+            yield i
+            if i == 2 and not first_time(Path(folder), "generator"):
+                raise ValueError("at 2")
+        time.sleep(0.2)
+        yield n
+        sigkill()
+
+    store = DatasetStore(tmp_path / "store")
+    plain = compile(items.iter(n=10, folder=str(tmp_path)).save("{iteration_index}", save_store=store), optimize=False)
+    with pytest.raises(ValueError, match="at 2"):
+        plain.run(workers=1)
+    assert sorted(map(int, store.list_keys())) == list(range(11))
+
+
 def test_unordered_folds_see_each_item_once_although_workers_die(tmp_path: Path) -> None:
     def fragile(x: int, folder: str) -> int:
         if x % 50 == 7 and first_time(Path(folder), str(x)):

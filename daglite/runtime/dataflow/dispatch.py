@@ -13,7 +13,7 @@ from daglite.runtime.dataflow.batching import BatchSizer
 from daglite.runtime.dataflow.failure_policy import FailurePolicy
 from daglite.runtime.dataflow.flow_control import FlowControl
 from daglite.runtime.dataflow.in_flight import InFlightBatch, OpenResult, OpenResults
-from daglite.runtime.dataflow.redelivery import FailureReporter, RedeliveryQueue
+from daglite.runtime.dataflow.redelivery import RedeliveryQueue
 from daglite.runtime.dataflow.reorder_buffer import BatchResult, ReorderBuffer
 from daglite.runtime.dataflow.source import Source
 from daglite.runtime.dataflow.tree_reduce import RemotePartial, TreeReducer
@@ -60,8 +60,9 @@ class Dispatcher:
         # The steps whose results come back for each item; where workers fold, one part of the whole batch besides.
         self._results = [step for step in steps if step.tapped] + ([] if self._folds else [steps[-1]])
         self._window = window
-        self._failure_reporter = FailureReporter(source, steps, codec, failure_policy, executor)
-        self._attempts = RedeliveryQueue(steps, codec, window, self._failure_reporter, retries=retries)
+        self._redelivery = RedeliveryQueue(
+            source, steps, codec, window, failure_policy, retries=retries, executor=executor
+        )
         self._opened = OpenResults(worker_queue.engine.workers, window)
         self._batch_sizer = batch_sizer
         self._merge = merge
@@ -69,7 +70,7 @@ class Dispatcher:
         self._executor = executor
         self._tree_reducer = tree_reducer
         if tree_reducer is not None:
-            tree_reducer.send_again = self._attempts.remake
+            tree_reducer.send_again = self._redelivery.restore_partials
         self._retired = False
         self._sent = source.count
         self._flights: set[InFlightBatch] = set()
@@ -83,7 +84,7 @@ class Dispatcher:
 
     def lowest(self) -> int | None:
         """The index of the first item that is under way or waits to be sent."""
-        waiting = [*self._opened.begun, *(flight.first for flight in (*self._flights, *self._attempts.waiting))]
+        waiting = [*self._opened.begun, *(flight.first for flight in (*self._flights, *self._redelivery.waiting))]
         return min([*waiting, self._sent] if self._left() else waiting, default=None)
 
     def busy(self) -> bool:
@@ -92,7 +93,7 @@ class Dispatcher:
 
     def unsent(self) -> bool:
         """Whether anything waits to be sent."""
-        return len(self._cells) > self._taken or bool(self._attempts.waiting or self._opened.begun)
+        return len(self._cells) > self._taken or bool(self._redelivery.waiting or self._opened.begun)
 
     def wanted(self) -> int:
         """How many more items the workers could be given now."""
@@ -104,7 +105,7 @@ class Dispatcher:
         """Send full batches; with `hurry`, or when a worker is idle, also one that is not full."""
         if self._retired or not self.unsent():
             return
-        worker_queue, again, left = self._worker_queue, self._attempts, self._left()
+        worker_queue, again, left = self._worker_queue, self._redelivery, self._left()
         if self._opened.begun:
             for one in self._opened.due():
                 if self._wants(one.flight.first):
@@ -135,7 +136,7 @@ class Dispatcher:
         """Nobody wants what is under way: its answers are not taken in, and nothing is sent again."""
         self._retired = True
         self._drop(0, len(self._cells))
-        self._attempts.waiting.clear()
+        self._redelivery.waiting.clear()
         self._opened.begun.clear()
 
     def _wants(self, index: int) -> bool:
@@ -222,11 +223,8 @@ class Dispatcher:
         if self._retired:
             return
         begun = self._opened.begun.pop(flight.first, None) if self._opened.begun else None
-        if work_result.kind == "lost":
-            self._attempts.lost(flight, work_result)
-            return
-        if work_result.kind == "overdue":
-            self._attempts.overdue(flight, work_result)
+        if work_result.kind in ("lost", "overdue"):
+            self._redelivery.redeliver(flight, work_result)
             return
         tree_reducer = self._tree_reducer
         if tree_reducer is not None and tree_reducer.lacks(flight.first):
@@ -243,7 +241,7 @@ class Dispatcher:
         self._batch_sizer.observe(work_result.done, work_result.seconds, flight.nbytes + (0 if self._folds else nbytes))
         if work_result.error is not None:
             error, trace = work_result.error
-            self._failure_reporter.fail(flight, work_result.done, error, work_result, trace)
+            self._redelivery.fail(flight, work_result.done, error, work_result, trace)
         marks = self._marks(values) if self._marked else None
         if tree_reducer is not None and work_result.held is not None:
             part = RemotePartial(work_result.held, flight.first, flight.cells, flight.nbytes)
@@ -265,7 +263,7 @@ class Dispatcher:
         self._window.arrive(0, 0, 0)
         if work_result.error is not None:
             error, trace = work_result.error
-            self._failure_reporter.fail(flight, work_result.done, error, work_result, trace)
+            self._redelivery.fail(flight, work_result.done, error, work_result, trace)
             return
         tree_reducer.restore(flight.first, len(flight.cells), work_result.held)
 
@@ -302,7 +300,7 @@ class Dispatcher:
         rest, left = cells[work_result.done :], flight.nbytes - known
         if rest:
             left, behind = self._codec.size(cells[whole]), left - self._codec.size(cells[whole])
-            self._attempts.add(InFlightBatch(place + 1, rest, behind, flight.attempt))
+            self._redelivery.add(InFlightBatch(place + 1, rest, behind, flight.attempt))
         if begun is None:
             begun = OpenResult(
                 InFlightBatch(place, [cells[whole]], left, flight.attempt, flight.known), work_result.worker
@@ -333,5 +331,5 @@ class Dispatcher:
         step = self._steps[-1] if part else self._results[bad - before]
         del values[before:]
         error = TransferError(f"a result of task '{step.function.name}' cannot be loaded in the coordinator: {reason}")
-        self._failure_reporter.fail(flight, position, error, work_result._replace(step=step.number))
+        self._redelivery.fail(flight, position, error, work_result._replace(step=step.number))
         return position

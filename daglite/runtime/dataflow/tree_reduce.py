@@ -27,7 +27,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from daglite.exceptions import ExecutionError, Failure, TransferError
 from daglite.runtime.dataflow.flow_control import FlowControl
-from daglite.runtime.dataflow.redelivery import died
+from daglite.runtime.dataflow.redelivery import worker_died
 from daglite.runtime.engines.worker_queues import WorkerQueue
 from daglite.runtime.kernel.errors import attempts_of, raise_blamed
 from daglite.runtime.kernel.steps import BoundStep
@@ -330,7 +330,7 @@ class TreeReducer:
             deaths = group.deaths[merging.range]
             if deaths > self._retries or group.deaths.total() > _DEATHS * self._retries:
                 first, end = merging.range
-                error = died(self._step.function.name, f"parts of {end - first} items", work_result, deaths)
+                error = worker_died(self._step.function.name, f"parts of {end - first} items", work_result, deaths)
                 raise_blamed(error, self._failure(work_result, deaths))
         missing = group.tree.lost(merging, work_result.missing)
         again = [part for first, end in missing for part in self._made_of(group, first, end)]

@@ -140,7 +140,7 @@ class RunContext:
         Not those with a time limit, which only workers can keep, and not while workers do something else: who works
         here cannot look after them. `alone`: nothing else could run at the same time.
         """
-        busy = self.calls.under_way
+        busy = self.calls.in_flight
         limited = any(f.timeout is not None or (f.site is not None and not f.here) for f in functions)
         return self._auto is not None and alone and not busy and not limited
 

@@ -33,6 +33,7 @@ from daglite.runtime.dataflow.sinks import CollectSink, CombineSink, FoldSink, O
 from daglite.runtime.kernel.errors import advise, raise_blamed
 from daglite.runtime.kernel.neutral_element import empty_of
 from daglite.runtime.kernel.steps import BoundStep, StepChain, bind_step
+from daglite.runtime.kernel.work import WorkKind
 from daglite.runtime.local.executor import LocalDriver, run_steps
 from daglite.runtime.local.item_copies import copied_result
 from daglite.runtime.scheduler.build_stream import Driver, gapped, generator_flow, open_flow
@@ -169,7 +170,7 @@ class Execution:
             if here is not None:
                 self._begin(here)
                 self._finish(here, self._run_here(here, self._stages[here]))
-            elif self._context.calls.under_way:
+            elif self._context.calls.in_flight:
                 self._context.worker_queues.poll(None)
             else:
                 return
@@ -245,7 +246,8 @@ class Execution:
         saver = self._context.book.open(stage.step.saves, step)
         each, whole = (saver, None) if stage.streamed else (None, saver)
         done = partial(self._call_done, number, whole)
-        self._context.calls.generate(worker_queue, step, streamed=stage.streamed, saver=each, done=done)
+        kind: WorkKind = "stream" if stage.streamed else "generate"
+        self._context.calls.start(worker_queue, [step], done, kind=kind, saver=each)
 
     def _start_call(self, number: int, stage: CallStage) -> None:
         first = stage.steps[0].function
@@ -371,7 +373,7 @@ class Execution:
     def _drive(self, flow: Driver) -> None:
         self._flow = flow
         while flow.advance():
-            if isinstance(flow, LocalDriver) and self._context.calls.under_way:
+            if isinstance(flow, LocalDriver) and self._context.calls.in_flight:
                 # A stream without workers does not look after the calls beside it. Those that it pulls may have some.
                 with self._context.polling:
                     self._context.worker_queues.poll(0.0)

@@ -1,164 +1,134 @@
-"""Single calls on workers: they run side by side, each on a worker of its own."""
+"""Single calls and generators on workers: they run side by side, each on a worker of its own.
+
+send --work item--> worker --result--> done(value) | error | lost or overdue: sent again, see `redelivery`
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from daglite.exceptions import Failure, TransferError
+from daglite.exceptions import TransferError
 from daglite.runtime.dataflow.failure_policy import FailureCounter
-from daglite.runtime.dataflow.redelivery import died, overdue, spent_on, with_spent
+from daglite.runtime.dataflow.in_flight import InFlightBatch
+from daglite.runtime.dataflow.redelivery import RedeliveryPolicy
 from daglite.runtime.dataflow.saves import Saver
 from daglite.runtime.engines.worker_queues import WorkerQueue
-from daglite.runtime.kernel.errors import attempts_of, blame
-from daglite.runtime.kernel.retry import FailedAttempts
 from daglite.runtime.kernel.steps import BoundStep
 from daglite.runtime.kernel.work import BatchContext, WorkKind, WorkResult
 from daglite.runtime.serialization.batch_format import reason_of
-from daglite.runtime.serialization.codec import ItemCodec
-
-Done = Callable[[object], None]
 
 
 class SingleCalls:
-    """Sends calls and generators to workers; their values come back through `done`, errors are kept in `error`."""
+    """The calls of a run that are in flight. `error` is the first that one of them raised."""
 
     def __init__(self, retries: int, failure_counter: FailureCounter) -> None:
         self.error: BaseException | None = None
-        self.under_way = 0
-        self._retries = retries
-        self._failure_counter = failure_counter
+        self.in_flight = 0
+        self.retries = retries
+        self.failure_counter = failure_counter
 
-    def start(self, worker_queue: WorkerQueue, steps: Sequence[BoundStep], done: Done) -> None:
-        """Call a chain once; `done` gets the last value."""
-        _SingleCall(self, worker_queue, steps, "batch", None, done).send()
-
-    def generate(
-        self, worker_queue: WorkerQueue, step: BoundStep, *, streamed: bool, saver: Saver | None, done: Done
+    def start(
+        self,
+        worker_queue: WorkerQueue,
+        steps: Sequence[BoundStep],
+        done: Callable[[object], None],
+        *,
+        kind: WorkKind = "batch",
+        saver: Saver | None = None,
     ) -> None:
-        """Drain a generator on a worker; `done` gets the list of its items, `saver` each item as it arrives."""
-        _SingleCall(self, worker_queue, [step], "stream" if streamed else "generate", saver, done).send()
+        """Call a chain of steps once; `done` gets the last value.
+
+        For the kinds "generate" and "stream" the one step is a generator: `done` gets the list of its items, `saver`
+        each item as it arrives.
+        """
+        self.in_flight += 1
+        _SingleCall(self, worker_queue, steps, done, kind, saver).send()
 
 
 class _SingleCall:
-    """One call under way."""
+    """One call in flight, as a batch of one item."""
 
     def __init__(
         self,
         calls: SingleCalls,
         worker_queue: WorkerQueue,
         steps: Sequence[BoundStep],
+        done: Callable[[object], None],
         kind: WorkKind,
         saver: Saver | None,
-        done: Done,
     ) -> None:
-        self._calls, self._worker_queue, self._steps = calls, worker_queue, steps
-        self._codec: ItemCodec = worker_queue.engine.codec
-        self._kind: WorkKind = kind
-        self._saver, self._done = saver, done
-        self._items: list[object] = []
-        self._round: tuple[int, int] = (0, 0)
-        self._rounds = 0
-        self._saved = 0
-        self._attempt = 1
-        self._timeouts = 0
-        self._failed_attempts: tuple[FailedAttempts, ...] = ()
+        self._calls = calls
+        self._worker_queue = worker_queue
+        self._codec = worker_queue.engine.codec
         self._program = worker_queue.install(steps)
-        calls.under_way += 1
+        self._redelivery = RedeliveryPolicy(steps, calls.retries)
+        self._done = done
+        self._kind: WorkKind = kind
+        self._saver = saver
+        self._batch = InFlightBatch(0, [None], 0)
+        # The items of this attempt, the attempts that the worker has made, and the items that are saved.
+        self._items: list[object] = []
+        self._worker_attempt = 0
+        self._saved = 0
 
     def send(self) -> None:
-        cells = [] if self._kind != "batch" else [None]
-        # A generator is told nothing.
-        notes = (
-            BatchContext(None, self._failed_attempts, self._attempt > 1, single=True) if self._kind == "batch" else None
-        )
-        self._worker_queue.queue(self._program, self._kind, self._codec.pack(cells), self._answered, notes=notes)
+        batch, cells, context = self._batch, list[object](), None
+        if self._kind == "batch":
+            # A generator has no item, and its worker needs no context.
+            cells, context = [None], BatchContext(None, batch.failed_attempts, batch.attempt > 1, single=True)
+        self._worker_queue.queue(self._program, self._kind, self._codec.pack(cells), self._handle, notes=context)
 
-    def _answered(self, work_result: WorkResult) -> None:
+    def _handle(self, result: WorkResult) -> None:
         try:
-            self._take(work_result)
+            if result.kind in ("lost", "overdue"):
+                self._redeliver(result)
+            else:
+                self._take(result)
         except BaseException as error:
             if self._calls.error is None:
                 self._calls.error = error
 
-    def _take(self, work_result: WorkResult) -> None:
-        if work_result.kind == "lost":
-            self._lost(work_result)
-            return
-        if work_result.kind == "overdue":
-            self._overdue(work_result)
-            return
-        for item_failure in work_result.item_failures:
-            self._calls._failure_counter.add(item_failure)
-        self._keep(work_result)
-        if work_result.error is not None:
-            error, trace = work_result.error
+    def _redeliver(self, result: WorkResult) -> None:
+        if self._kind != "batch":
+            # The worker of a generator counts its own attempts only: those that ended with a worker are counted here.
+            result = result._replace(attempt=1 + sum(one.attempts for one in self._batch.failed_attempts))
+        redelivery = self._redelivery.decide(self._batch, result, lambda: "a single call")
+        if redelivery.error is not None:
+            raise self._redelivery.blame(self._batch, redelivery.error, result)
+        (self._batch,) = redelivery.batches
+        # The items of the attempt that is over are not part of the next one.
+        self._items.clear()
+        self._worker_attempt = 0
+        self.send()
+
+    def _take(self, result: WorkResult) -> None:
+        for item_failure in result.item_failures:
+            self._calls.failure_counter.add(item_failure)
+        self._keep(result)
+        if result.error is not None:
+            error, trace = result.error
             if self._kind == "stream" and isinstance(error.__cause__, SystemExit | KeyboardInterrupt | GeneratorExit):
-                # The source's own exits are the user's, wherever the source runs.
+                # A source that exits does so for the user, in whichever process it runs.
                 raise error.__cause__
-            raise self._blamed(error, work_result, trace)
-        if work_result.kind == "done":
-            self._calls.under_way -= 1
+            raise self._redelivery.blame(self._batch, error, result, trace)
+        if result.kind == "done":
+            self._calls.in_flight -= 1
             self._worker_queue.engine.forget(self._program)
             self._done(self._items if self._kind != "batch" else self._items[0])
 
-    def _lost(self, work_result: WorkResult) -> None:
-        """The worker died: the call starts again, or goes on as one that has failed, or ends the run."""
-        functions = [step.function for step in self._steps]
-        again = self._attempt <= self._calls._retries and all(function.retry_on_crash for function in functions)
-        if not again and work_result.started:
-            at = next((step for step in self._steps if step.number == work_result.step), None)
-            # At the first start nobody asked which step it is, and without another one nobody will know.
-            if at is None or at.function.on_error == "raise" or self._attempt == 1:
-                names = " -> ".join(function.name for function in functions)
-                raise self._blamed(died(names, "a single call", work_result, self._attempt), work_result)
-            told = str(died(at.function.name, "a single call", work_result, self._attempt))
-            self._failed_attempts = with_spent(
-                self._failed_attempts, FailedAttempts(work_result.step, self._attempt, told, died=True)
-            )
-            self._attempt = 0
-        self._attempt += 1
-        self._rounds += 1
-        self.send()
-
-    def _overdue(self, work_result: WorkResult) -> None:
-        """The call took too long: there is another attempt, or what its task makes of errors, or the run ends."""
-        step = next(step for step in self._steps if step.number == work_result.step)
-        self._timeouts += 1
-        if self._kind != "batch":
-            # A generator counts its attempts itself, and loses count with its worker.
-            work_result = work_result._replace(attempt=self._timeouts)
-        failed_attempts = spent_on(work_result, step.function)
-        if failed_attempts is None:
-            raise self._blamed(overdue(step.function, work_result), work_result)
-        self._failed_attempts = with_spent(self._failed_attempts, failed_attempts)
-        # The items of the attempt that is over are not part of the next one.
-        self._rounds += 1
-        self.send()
-
-    def _keep(self, work_result: WorkResult) -> None:
-        """Take the items of a piece in; a new attempt starts from nothing, but saves nothing twice."""
-        attempt = 0 if work_result.kind == "failed" else work_result.step
-        if work_result.kind != "failed" and self._round != (self._rounds, attempt):
-            self._round = (self._rounds, attempt)
+    def _keep(self, result: WorkResult) -> None:
+        """Keep the values of a result; a new attempt begins with no items, but saves none twice."""
+        if result.kind != "failed" and result.step != self._worker_attempt:
+            self._worker_attempt = result.step
             self._items.clear()
-        values, bad = self._codec.unpack(work_result.segments)
+        values, bad = self._codec.unpack(result.segments)
         for place, value in enumerate(values):
             if place == bad:
-                name, reason = self._steps[-1].function.name, reason_of(value)
-                raise self._blamed(
-                    TransferError(f"a result of task '{name}' cannot be loaded in the coordinator: {reason}"),
-                    work_result,
-                )
+                name, reason = self._redelivery.steps[-1].function.name, reason_of(value)
+                error = TransferError(f"a result of task '{name}' cannot be loaded in the coordinator: {reason}")
+                raise self._redelivery.blame(self._batch, error, result)
             index = len(self._items)
             self._items.append(value)
             if self._saver is not None and index >= self._saved:
                 self._saver(index, value)
                 self._saved = index + 1
-
-    def _blamed(self, error: BaseException, work_result: WorkResult, trace: str = "") -> BaseException:
-        step = next((step for step in self._steps if step.number == work_result.step), self._steps[-1])
-        attempt = max(self._attempt, work_result.attempt, attempts_of(step.function, error))
-        facts = Failure(
-            step.function.name, step.number, None, None, attempt, work_result.worker, work_result.exitcode, trace
-        )
-        return blame(error, facts)
