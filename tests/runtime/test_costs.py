@@ -149,7 +149,7 @@ def test_a_slow_source_sends_each_item_at_once(monkeypatch: pytest.MonkeyPatch) 
 
 def test_many_threads_wake_the_coordinator_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """Their answers wait for one another a moment: no look for each of them."""
-    ready, sleep, looks, waits = ThreadEngine.ready, time.sleep, list[int](), list[float]()
+    ready, sleep, looks, waits = ThreadEngine.poll, time.sleep, list[int](), list[float]()
 
     @task
     def nap(x: int) -> int:
@@ -166,7 +166,7 @@ def test_many_threads_wake_the_coordinator_together(monkeypatch: pytest.MonkeyPa
         sleep(seconds)
 
     plan = daglite.compile(count.iter(n=640).then(nap))
-    monkeypatch.setattr(ThreadEngine, "ready", looking)
+    monkeypatch.setattr(ThreadEngine, "poll", looking)
     monkeypatch.setattr(time, "sleep", sleeping)
     plan.run(runtime="threads", workers=32)
     assert sum(looks) == 640

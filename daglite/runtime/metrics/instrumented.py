@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from daglite.events import BatchCompleted, Delivered, Lost, PartialsMerged, Pulled, Sent, StepTime, Waited
 from daglite.runtime.dataflow.driver import StreamDriver
@@ -19,7 +19,7 @@ from daglite.runtime.dataflow.pipeline import SegmentPipeline
 from daglite.runtime.dataflow.reorder_buffer import BatchResult
 from daglite.runtime.dataflow.sinks import ResultWriter
 from daglite.runtime.dataflow.source import Source
-from daglite.runtime.engines.base import BatchPolicy, Engine, WorkerListener
+from daglite.runtime.engines.base import BatchPolicy, CombiningEngine, Engine, ObservableEngine
 from daglite.runtime.kernel.steps import BoundStep
 from daglite.runtime.kernel.timers import StepTimer
 from daglite.runtime.kernel.work import WorkItem, WorkResult
@@ -99,9 +99,14 @@ class HeartbeatEngine:
     def __init__(self, inner: Engine, watch: RunObservers) -> None:
         self._inner = inner
         self._watch = watch
-        self.free, self.idle, self.most, self.flush = inner.free, inner.idle, inner.most, inner.flush
-        self.resumes, self.keeps = inner.resumes, inner.keeps
-        inner.listen(watch.worker)
+        self.credits, self.has_idle_worker = inner.credits, inner.has_idle_worker
+        self.max_items, self.flush = inner.max_items, inner.flush
+        if isinstance(inner, ObservableEngine):
+            inner.listen(watch.worker)
+
+    def __getattr__(self, name: str) -> Any:
+        # The optional protocols of `engines.base`, as far as the engine has them.
+        return getattr(self._inner, name)
 
     @property
     def workers(self) -> int:
@@ -118,42 +123,23 @@ class HeartbeatEngine:
     def install(self, steps: Sequence[BoundStep]) -> int:
         return self._inner.install(steps)
 
-    def forget(self, program: int) -> None:
-        self._inner.forget(program)
+    def uninstall(self, program: int) -> None:
+        self._inner.uninstall(program)
 
     def submit(self, work_item: WorkItem) -> None:
         self._inner.submit(work_item)
 
-    def ready(self, timeout: float | None) -> Sequence[WorkResult]:
+    def poll(self, timeout: float | None) -> Sequence[WorkResult]:
         """Whoever waits copes with a wait that ends early: so does each `wake`."""
-        work_results = self._inner.ready(_LONGEST if timeout is None else min(timeout, _LONGEST))
+        work_results = self._inner.poll(_LONGEST if timeout is None else min(timeout, _LONGEST))
         self._watch.beat()
         return work_results
 
     def wake(self) -> None:
         self._inner.wake()
 
-    @property
-    def attends(self) -> bool:
-        return self._inner.attends
-
-    def attend(self, fd: int, *, on: bool) -> None:
-        self._inner.attend(fd, on=on)
-
-    def alert(self, other: Engine | None) -> None:
-        self._inner.alert(other)
-
-    def poll_timeout(self, timeout: float | None) -> float | None:
-        return self._inner.poll_timeout(timeout)
-
-    def listen(self, listener: WorkerListener | None) -> None:
-        self._inner.listen(listener)
-
-    def abandon(self) -> None:
-        self._inner.abandon()
-
-    def recycle(self) -> None:
-        self._inner.recycle()
+    def cancel(self) -> None:
+        self._inner.cancel()
 
     def close(self) -> None:
         self._inner.close()
@@ -179,6 +165,8 @@ class ObservedEngine(HeartbeatEngine):
         self._short = 0.0
         self._stages: dict[int, tuple[int, int]] = {}
         self._flights: dict[int, _ObservedBatch] = {}
+        if isinstance(inner, CombiningEngine):
+            self.combine = self._combine
 
     def install(self, steps: Sequence[BoundStep]) -> int:
         program = self._inner.install(steps)
@@ -189,17 +177,19 @@ class ObservedEngine(HeartbeatEngine):
     def submit(self, work_item: WorkItem) -> None:
         now, (stage, segment) = time.perf_counter(), self._stages[work_item.program]
         self._flights[work_item.seq] = _ObservedBatch(work_item, stage, now, segment=segment)
-        if work_item.kind == "combine":
-            # It has no items: what comes of it is told, when it is there.
-            self._inner.submit(work_item)
-            return
         nbytes = self.codec.measure(work_item.segments)
         self._inner.submit(work_item)
         self._watch.emit(Sent(now, stage, work_item.seq, work_item.first, work_item.items, nbytes, segment))
 
-    def ready(self, timeout: float | None) -> Sequence[WorkResult]:
+    def _combine(self, work_item: WorkItem) -> None:
+        # It has no items: what comes of it is told, when it is there.
+        now, (stage, segment) = time.perf_counter(), self._stages[work_item.program]
+        self._flights[work_item.seq] = _ObservedBatch(work_item, stage, now, segment=segment)
+        cast("CombiningEngine", self._inner).combine(work_item)
+
+    def poll(self, timeout: float | None) -> Sequence[WorkResult]:
         began = time.perf_counter()
-        work_results = super().ready(timeout)
+        work_results = super().poll(timeout)
         now = time.perf_counter()
         if self.waits_on is not None and timeout != 0.0:
             self._waited(now, now - began, *self.waits_on)
@@ -217,8 +207,8 @@ class ObservedEngine(HeartbeatEngine):
         self._watch.emit(Waited(now, stage, "max_in_flight" if full else "workers", seconds, self._short))
         self._short = 0.0
 
-    def abandon(self) -> None:
-        super().abandon()
+    def cancel(self) -> None:
+        super().cancel()
         self._flights.clear()
 
     def _tell(self, work_result: WorkResult, now: float) -> None:
@@ -371,7 +361,7 @@ class ObservedStream(StreamDriver):
             self._watch.emit(Pulled(now, self._stage, first, items, nbytes, now - began, self._first.window.in_flight))
 
     def _exchange(self, timeout: float | None) -> None:
-        engine = self._worker_queues.waiting
+        engine = self._worker_queues.primary
         if not isinstance(engine, ObservedEngine) or self._pulling or not self._turning:
             # The helper's wait: the coordinator is in the source, or with the consumer.
             super()._exchange(timeout)

@@ -71,7 +71,9 @@ class _SingleCall:
         notes = (
             BatchContext(None, self._failed_attempts, self._attempt > 1, single=True) if self._kind == "batch" else None
         )
-        self._worker_queue.queue(self._program, self._kind, self._codec.pack(cells), self._answered, notes=notes)
+        self._worker_queue.submit_exclusive(
+            self._program, self._kind, self._codec.pack(cells), self._answered, notes=notes
+        )
 
     def _answered(self, work_result: WorkResult) -> None:
         try:
@@ -98,7 +100,7 @@ class _SingleCall:
             raise self._blamed(error, work_result, trace)
         if work_result.kind == "done":
             self._calls.under_way -= 1
-            self._worker_queue.engine.forget(self._program)
+            self._worker_queue.engine.uninstall(self._program)
             self._done(self._items if self._kind != "batch" else self._items[0])
 
     def _lost(self, work_result: WorkResult) -> None:

@@ -26,7 +26,7 @@ def held(session: ClusterEngine, engine: Engine, fold: int, *items: int) -> Part
     segments = session.codec.pack([*items])
     session.submit(WorkItem(items[0], fold, "batch", segments, len(items), items[0], keep=0))
     engine.work(engine.sent[-1])
-    (work_result,) = session.ready(None)
+    (work_result,) = session.poll(None)
     assert (work_result.kind, work_result.done, values(session, work_result)) == ("done", len(items), [])
     assert work_result.held is not None
     return work_result.held
@@ -42,16 +42,16 @@ def test_parts_stay_and_are_put_together_where_most_of_them_are() -> None:
     parts.append(held(session, engine, fold, *range(2, 12)))
     assert [engine.sent[0].spot, engine.sent[2].spot] == ["one", "two"]
 
-    session.submit(WorkItem(91, both, "combine", (), 0, keep=0, parts=parts))
+    session.combine(WorkItem(91, both, "combine", (), 0, keep=0, parts=parts))
     assert (engine.sent[-1].spot, engine.sent[-1].job_options.parts) == ("two", [part.ticket for part in parts])
     engine.work(engine.sent[-1])
-    (work_result,) = session.ready(None)
+    (work_result,) = session.poll(None)
     assert work_result.held is not None
     assert list(engine.parts) == [work_result.held.ticket]
 
-    session.submit(WorkItem(92, both, "combine", (), 0, parts=[work_result.held]))
+    session.combine(WorkItem(92, both, "combine", (), 0, parts=[work_result.held]))
     engine.work(engine.sent[-1])
-    (work_result,) = session.ready(None)
+    (work_result,) = session.poll(None)
     assert (work_result.held, values(session, work_result)) == (None, [">01234567891011"])
     assert engine.parts == {}
 
@@ -62,7 +62,7 @@ def test_a_part_below_the_limit_comes_back() -> None:
     fold, _ = folding(session)
     session.submit(WorkItem(0, fold, "batch", session.codec.pack([7]), 1, 5, keep=1000))
     engine.work(engine.sent[0])
-    (work_result,) = session.ready(None)
+    (work_result,) = session.poll(None)
     assert (work_result.held, values(session, work_result), engine.parts) == (None, ["7"], {})
 
 
@@ -74,11 +74,11 @@ def test_a_worker_that_leaves_takes_its_parts_along(leaves: str) -> None:
     parts = [held(session, engine, fold, 0)]
     session.submit(WorkItem(90, fold, "batch", session.codec.pack([0]), 1))
     parts += [held(session, engine, fold, 1), held(session, engine, fold, 2)]
-    session.submit(WorkItem(91, both, "combine", (), 0, keep=0, parts=parts))
+    session.combine(WorkItem(91, both, "combine", (), 0, keep=0, parts=parts))
     assert engine.sent[-1].spot == "two"
 
     engine.event_queue.post(NodeLeft(leaves))
-    work_results = {work_result.seq: work_result for work_result in session.ready(None)}
+    work_results = {work_result.seq: work_result for work_result in session.poll(None)}
     lost = work_results[91]
     # Where its own worker lives on it has only to be sent again.
     missing = [0] if leaves == "one" else [1, 2]
@@ -87,8 +87,8 @@ def test_a_worker_that_leaves_takes_its_parts_along(leaves: str) -> None:
     left = [part.ticket for number, part in enumerate(parts) if number not in missing]
     assert list(engine.parts) == left
 
-    session.submit(WorkItem(92, both, "combine", (), 0, keep=0, parts=parts))
-    (again,) = session.ready(None)
+    session.combine(WorkItem(92, both, "combine", (), 0, keep=0, parts=parts))
+    (again,) = session.poll(None)
     assert (again.kind, again.started, list(again.missing)) == ("lost", False, missing)
 
 
@@ -97,9 +97,9 @@ def test_an_engine_that_has_lost_a_part_says_so() -> None:
     session = ClusterEngine(engine)
     fold, both = folding(session)
     parts = [held(session, engine, fold, 0), held(session, engine, fold, 1)]
-    session.submit(WorkItem(9, both, "combine", (), 0, keep=0, parts=parts))
+    session.combine(WorkItem(9, both, "combine", (), 0, keep=0, parts=parts))
     engine.event_queue.post(JobFailed(engine.sent[-1].ticket, "an object is lost", lost=True, missing=True))
-    (work_result,) = session.ready(None)
+    (work_result,) = session.poll(None)
     assert (work_result.kind, work_result.started, list(work_result.missing)) == ("lost", False, [0, 1])
     assert engine.parts == {}
 
@@ -110,15 +110,15 @@ def test_what_goes_wrong_in_putting_together_is_told() -> None:
     fold, both = folding(session)
     fails = session.install([BoundStep(3, describe(lambda a, b: a // b, name="fails"), (), ("a", "b"))])
     parts = [held(session, engine, fold, 0), held(session, engine, fold, 1)]
-    session.submit(WorkItem(9, fails, "combine", (), 0, keep=0, parts=parts))
+    session.combine(WorkItem(9, fails, "combine", (), 0, keep=0, parts=parts))
     engine.work(engine.sent[-1])
-    (work_result,) = session.ready(None)
+    (work_result,) = session.poll(None)
     assert work_result.error is not None
     assert (work_result.kind, work_result.step, type(work_result.error[0])) == ("failed", 3, TypeError)
     # They are there as before.
-    session.submit(WorkItem(10, both, "combine", (), 0, parts=parts))
+    session.combine(WorkItem(10, both, "combine", (), 0, parts=parts))
     engine.work(engine.sent[-1])
-    assert [values(session, work_result) for work_result in session.ready(None)] == [[">01"]]
+    assert [values(session, work_result) for work_result in session.poll(None)] == [[">01"]]
 
 
 def test_the_end_of_a_run_gives_all_parts_free() -> None:
@@ -126,7 +126,7 @@ def test_the_end_of_a_run_gives_all_parts_free() -> None:
     session = ClusterEngine(engine)
     fold, _ = folding(session)
     held(session, engine, fold, 0)
-    session.recycle()
+    session.reset()
     assert engine.parts == {}
 
 
@@ -140,10 +140,10 @@ def test_a_suspect_says_at_which_step_it_is() -> None:
         notes = BatchContext(quarantined=quarantined)
         session.submit(work_item(0, program, session, 1)._replace(notes=notes))
         engine.work(engine.sent[-1])
-        assert len(session.ready(None)) == 1
+        assert len(session.poll(None)) == 1
     assert [one.job_options.marks for one in engine.sent] == [False, False, True]
     assert engine.marks == [5, -1]
     session.submit(work_item(1, programs[1], session, 1)._replace(notes=BatchContext(quarantined=True)))
     engine.event_queue.post(NodeLeft("one", {engine.sent[-1].ticket: 5}))
-    (work_result,) = session.ready(None)
+    (work_result,) = session.poll(None)
     assert (work_result.kind, work_result.step) == ("lost", 5)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
 
 from daglite.exceptions import ExecutionError, TransferError
 from daglite.functions import Function
 from daglite.records import replace
-from daglite.runtime.engines.base import BatchPolicy, Engine, WorkerEndReason, WorkerListener
+from daglite.runtime.engines.base import BatchPolicy, WorkerEndReason, WorkerListener
 from daglite.runtime.engines.clusters.messages import PROCESS, ClusterJob, JobOutcome, open_outcome, pack_job, writable
 from daglite.runtime.engines.clusters.nodes import NodeState, RemoteJob
 from daglite.runtime.engines.clusters.transport import (
@@ -48,9 +48,6 @@ _KINDS: dict[str, ResultKind] = {"done": "done", "failed": "failed", "overdue": 
 
 class ClusterEngine:
     """Workers of a cluster; see `executor.Session`."""
-
-    attends = False
-    keeps = True
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -91,27 +88,24 @@ class ClusterEngine:
             self._guarded.add(program)
         return program
 
-    def forget(self, program: int) -> None:
+    def uninstall(self, program: int) -> None:
         self._programs.pop(program, None)
 
-    def free(self) -> int:
+    def credits(self) -> int:
         return sum([place.credits() for place in self._places.values()])
 
-    def idle(self) -> bool:
+    def has_idle_worker(self) -> bool:
         return any(self._takes_exclusive(place) for place in self._places.values())
 
-    def most(self) -> None:
+    def max_items(self) -> None:
         return None
 
-    def resumes(self, function: Function) -> bool:
+    def can_resume(self, function: Function) -> bool:
         # An async generator belongs to the event loop of the thread that began it; and where the engine chooses the
         # worker, no chunk finds the one that has begun.
         return function.kind != "async_generator" and not any(each.spot.alone for each in self._places.values())
 
     def submit(self, work_item: WorkItem) -> None:
-        if work_item.kind == "combine":
-            self._combine(work_item)
-            return
         if work_item.worker is not None:
             able = [each for each in self._places.values() if each.number == work_item.worker]
         else:
@@ -123,8 +117,7 @@ class ClusterEngine:
             return
         self._launch(RemoteJob(work_item, min(able, key=_load)))
 
-    def _combine(self, work_item: WorkItem) -> None:
-        """Put parts together at the place that has most of them."""
+    def combine(self, work_item: WorkItem) -> None:
         at = [self._held.get(part.ticket) for part in work_item.parts]
         here = [place for place in at if place is not None]
         able = [each for each in self._places.values() if each.credits()]
@@ -147,7 +140,7 @@ class ClusterEngine:
     def flush(self) -> None:
         """Engines send what they are given."""
 
-    def ready(self, timeout: float | None) -> Sequence[WorkResult]:
+    def poll(self, timeout: float | None) -> Sequence[WorkResult]:
         work_results, self._lost = self._lost, []
         for event in self._transport.event_queue.take(0.0 if work_results else self._wait(timeout)):
             match event:
@@ -167,11 +160,8 @@ class ClusterEngine:
     def wake(self) -> None:
         self._transport.event_queue.post(None)
 
-    def attend(self, fd: int, *, on: bool) -> None:
-        raise AssertionError("it waits at a queue")
-
-    def alert(self, other: Engine | None) -> None:
-        self._transport.event_queue.alerted = None if other is None else other.wake
+    def notify(self, callback: Callable[[], None] | None) -> None:
+        self._transport.event_queue.alerted = callback
 
     def poll_timeout(self, timeout: float | None) -> float | None:
         """Without workers somebody must look for how long that goes on."""
@@ -182,7 +172,7 @@ class ClusterEngine:
         for place in self._places.values():
             self._tell(place, None)
 
-    def abandon(self) -> None:
+    def cancel(self) -> None:
         self._transport.cancel(list(self._flights))
         self._flights.clear()
         self._let_go(self._held)
@@ -190,7 +180,7 @@ class ClusterEngine:
             place.tickets.clear()
             place.taken = False
 
-    def recycle(self) -> None:
+    def reset(self) -> None:
         self._end()
         for place in self._places.values():
             place.heard.clear()
@@ -205,7 +195,7 @@ class ClusterEngine:
             self._transport.close()
 
     def _end(self) -> None:
-        self.abandon()
+        self.cancel()
         if self._begun:
             self._begun = False
             self._transport.drop(self._run)

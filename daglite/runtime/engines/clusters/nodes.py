@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from daglite.runtime.engines.base import CREDITS
 from daglite.runtime.engines.clusters.transport import Endpoint
 from daglite.runtime.kernel.work import WorkItem
 
-# Two batches for each slot: one under way, one waiting behind it.
-_CREDITS = 2
 # A program of this size at most goes with every chunk until its worker has answered to one.
 _SMALL = 64 * 1024
 
@@ -33,7 +32,7 @@ class NodeState:
 
     def credits(self) -> int:
         """How many more chunks it may be given."""
-        return 0 if self.taken else max(0, _CREDITS * self.spot.slots - len(self.tickets))
+        return 0 if self.taken else max(0, CREDITS * self.spot.slots - len(self.tickets))
 
     def base(self) -> int:
         """How many definitions every process here is known to have."""
