@@ -1,12 +1,13 @@
-# `make demo` shows the library at work; `make test` is the whole gate. Both make their own environment (.venv) first.
-# Others, for daily work: lint format types unit laws soak bench docs test-all clean.
+# `make demo` runs an example; `make test` checks the code in at most five minutes, `make test-full` with everything that
+# there is. Each target makes its own environment (.venv) first. For daily work: quick lint format types laws soak bench
+# docs test-pythons clean.
 
 VENV ?= .venv
 # The first Python on the path that runs and is new enough; PYTHON=... chooses another.
-PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+PYTHON ?= $(shell for p in python3 python3.15 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done; true)
-# What `make test-all` goes through; PYTHONS="..." chooses others.
-PYTHONS ?= $(shell for v in 3.11 3.12 3.13 3.14; do \
+# The interpreters of `make test-pythons`; PYTHONS="..." chooses others.
+PYTHONS ?= $(shell for v in 3.11 3.12 3.13 3.14 3.15; do \
 	for p in python$$v $${PYENV_ROOT:-$$HOME/.pyenv}/versions/$$v.*/bin/python; do \
 	$$p -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "'$$v'")' 2>/dev/null && echo $$p && break; done; done; true)
 
@@ -17,16 +18,33 @@ PEERS = $(VENV)/.installed-bench
 SITE = $(VENV)/.installed-docs
 # Pyright brings its own node (the extra `nodejs`); one that lies around on the machine must not change the answer.
 PYRIGHT = PYRIGHT_PYTHON_GLOBAL_NODE=0 PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/python -m pyright
-# Repeatable here: the gate draws the same examples each time. `make laws` searches.
+# Tests draw the same examples each time; `make laws` searches with others.
 export HYPOTHESIS_PROFILE ?= ci
+# Processes that run tests side by side: most tests wait for workers, so there are more of them than processors.
+JOBS ?= 4
+PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
 
-.PHONY: demo test test-ray test-cuts test-ray-cuts test-all lint format types unit laws soak bench docs clean venv
+.PHONY: bench clean demo docs format laws lint mypy quick soak test test-cuts test-full test-pythons test-ray \
+	test-ray-cuts test-rest types venv
 .NOTPARALLEL:
 
 demo: $(CORE)
 	$(BIN)/python examples/census.py
 
-test: lint types unit
+# For every change: the tests that start few processes, in less than a minute.
+quick: lint
+	$(PYTEST) tests/unit tests/test_architecture.py
+
+# For every commit. `tests/conftest.py` says which tests are left to `make test-full`.
+test: lint mypy
+	$(PYTEST) -m "not full"
+
+# Everything: what `make test` does and what it leaves out.
+test-full: test test-rest
+
+test-rest: types
+	$(PYTEST) -m full
+	$(MAKE) --no-print-directory test-ray
 
 lint: $(DEV)
 	$(BIN)/ruff check .
@@ -36,16 +54,15 @@ format: $(DEV)
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-# Mypy looks twice, without the plugin and with it.
-types: $(DEV)
+mypy: $(DEV)
 	$(BIN)/mypy
+
+# Mypy again with the plugin of daglite, then the other checkers.
+types: mypy
 	sed 's/^\[tool\.mypy\]$$/&\nplugins = ["daglite.mypy_plugin"]/' pyproject.toml > .mypy-plugin.toml
 	$(BIN)/mypy --config-file .mypy-plugin.toml --cache-dir .mypy_cache/plugin
 	$(PYRIGHT) --pythonpath $(BIN)/python
 	MYPYPATH=stubs $(BIN)/python -m mypy.stubtest --ignore-missing-stub multiprocess dill
-
-unit: $(DEV)
-	$(BIN)/python -m pytest
 
 # Ray takes more room than all else together, so it has an environment of its own. No `ray stop`: it ends every Ray here.
 test-ray: $(VENV)-ray/.installed
@@ -84,7 +101,7 @@ bench: $(PEERS)
 docs: $(SITE)
 	$(BIN)/python -m website
 
-test-all:
+test-pythons:
 	@test -n "$(strip $(PYTHONS))" || { echo 'no Python >= 3.11 found; give PYTHONS="..."' >&2; exit 1; }
 	@for python in $(PYTHONS); do \
 		version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])') || exit 1; \

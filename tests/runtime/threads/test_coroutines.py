@@ -7,7 +7,6 @@ import contextvars
 import logging
 import os
 import threading
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -206,16 +205,15 @@ def test_run_that_ends_early_cancels_what_is_under_way(nothing_left: None) -> No
             return x
         begun.set()
         try:
-            await asyncio.sleep(60)
+            await asyncio.sleep(3600)
         finally:
             ended.set()
         return x
 
-    began = time.monotonic()
     with compile(rows.iter(n=4).then(waits)).stream(runtime="threads") as items:
         assert next(items) == 0
-    assert ended.wait(30)
-    assert time.monotonic() - began < 30
+    # The coroutines are cancelled, not waited for: they would sleep for an hour.
+    assert ended.wait(60)
 
 
 def test_report_knows_what_async_tasks_did() -> None:
