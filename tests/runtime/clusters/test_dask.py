@@ -267,6 +267,23 @@ def test_a_wait_that_is_cancelled_leaves_no_other_without_an_answer(by_us: bool)
     assert transport.event_queue.take(0.0) == ([JobFinished(2, [b"outcome"])] if by_us else lost)
 
 
+class Forgetting(Sharing):
+    """A client whose scheduler has removed a worker that large inputs are sent to."""
+
+    async def scatter(self, *_: object, **__: object) -> None:
+        raise KeyError("tcp://w:1")
+
+
+def test_a_job_whose_worker_leaves_before_its_inputs_arrive_is_lost() -> None:
+    """It is sent again: only an error of the job itself shows that no worker can run it."""
+    transport = carriers.DaskTransport(Forgetting(), lambda: None)  # type: ignore[arg-type]  # as much of a client as it needs
+    asyncio.run(transport._carry(1, "tcp://w:1", [bytes(2_000_000)], PLAIN))
+    (event,) = transport.event_queue.take(0.0)
+    assert event == JobFailed(1, "KeyError: 'tcp://w:1'", lost=True)
+    # The next worker may be reached past the scheduler, as before.
+    assert transport._direct
+
+
 def test_workers_that_could_do_nothing_for_us_are_named() -> None:
     assert spot_of("tcp://w:1", 3, (STAMP, PROCESS, 7)) == ("tcp://w:1", 3, False, PROCESS, 7)
     with pytest.raises(ExecutionError, match="worker tcp://w:1 has daglite 9 on Python 2, the coordinator daglite 0"):

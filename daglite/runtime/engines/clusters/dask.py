@@ -272,7 +272,10 @@ class DaskTransport:
             raise
         except Exception as error:
             missing = bool(job_options.parts) and isinstance(error, KeyError | CancelledError)
-            lost = missing or isinstance(error, KilledWorker | OSError)
+            # Only an error of the job itself shows that its worker cannot run it. Any other one is of the way there and
+            # back, such as the KeyError by which a scheduler tells that it knows no such worker any more.
+            job_failed = future is not None and future.status == "error"
+            lost = missing or not job_failed or isinstance(error, KilledWorker | OSError)
             self.event_queue.post(JobFailed(ticket, words_of(error), lost, await self._mark(ticket), missing))
         finally:
             self._carrying.pop(ticket, None)
@@ -335,16 +338,18 @@ class DaskTransport:
         if sum(map(len, message)) < _LARGE:
             return [*message]
         large = {f"{name}-{number}": part for number, part in enumerate(message) if len(part) >= _LARGE // 16}
-        if self._direct:
-            try:
-                sent = await asyncio.wait_for(self._scatter(large, spot, direct=True), _DIRECT)
-            except Exception:
-                # The workers cannot be reached from here, only their scheduler.
-                self._direct = False
-                sent = await self._scatter(large, spot, direct=False)
-        else:
+        sent = await self._scatter_past_scheduler(large, spot) if self._direct else None
+        if sent is None:
             sent = await self._scatter(large, spot, direct=False)
+            # The worker is there, but only its scheduler can reach it.
+            self._direct = False
         return [sent.get(f"{name}-{number}", part) for number, part in enumerate(message)]
+
+    async def _scatter_past_scheduler(self, parts: dict[str, bytes], spot: str) -> dict[str, Future[bytes]] | None:
+        try:
+            return await asyncio.wait_for(self._scatter(parts, spot, direct=True), _DIRECT)
+        except Exception:
+            return None
 
     async def _scatter(self, parts: dict[str, bytes], spot: str, *, direct: bool) -> dict[str, Future[bytes]]:
         return await self._client.scatter(parts, workers=[spot], direct=direct, hash=False, asynchronous=True)
