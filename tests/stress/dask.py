@@ -1,6 +1,6 @@
 """Repeat small runs on a local Dask cluster while workers die; fail at the first run that misses its deadline.
 
-    python -m tests.stress.dask --repeats 500 --deadline 120 --seed 1
+    python -m tests.stress.dask --repeats 500 --deadline 300 --seed 1
 
 Each repeat draws a scenario, an order and a batch size, and often kills a worker from outside at a random moment. All
 repeats share one cluster and one client, so that a fault in one run can harm the next. A missed deadline prints
@@ -18,6 +18,7 @@ import gc
 import os
 import random
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -25,17 +26,21 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Self
 
 import distributed
 
 from daglite import compile, task
 from daglite.runtime import Dask
 from daglite.runtime.dataflow import tree_reduce
+from daglite.runtime.engines.clusters import engine
 from daglite.runtime.engines.clusters.engine import ClusterEngine
+from tests.conformance.commands import Commands
 from tests.faults.clusters import states_at, states_of
 
 WORKERS = 3
+# Seconds after which the state of a repeat is printed, though it may go on.
+SLOW = 20.0
 # More bytes than the least that stays with the workers.
 PAD = bytes(300_000)
 Padded = tuple[list[int], bytes]
@@ -146,27 +151,55 @@ SCENARIOS: tuple[Callable[[Case], None], ...] = (
 )  # fmt: skip
 
 
-def kill_one(client: distributed.Client, delay: float, draw: random.Random) -> None:
-    """Kill a worker after `delay` seconds."""
-    time.sleep(delay)
-    with contextlib.suppress(Exception):
-        pids = sorted(client.run(os.getpid, on_error="ignore").values())
-        os.kill(draw.choice(pids), signal.SIGKILL)
+class Workers:
+    """A scheduler and workers without nannies, which fail for good when their worker dies at its start.
+
+    A thread starts another worker for each that has died.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._commands = Commands(folder)
+        self._ended = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
+
+    def __enter__(self) -> Self:
+        self.address = self._commands.scheduler()
+        self._keeper.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._keeper.join()
+        self._commands.end()
+
+    def kill_one(self, draw: random.Random, delay: float) -> None:
+        """Kill a worker after `delay` seconds."""
+        time.sleep(delay)
+        if running := self._running():
+            draw.choice(running).kill()
+
+    def _running(self) -> list[subprocess.Popen[bytes]]:
+        return [process for process in self._commands.running[1:] if process.poll() is None]
+
+    def _keep(self) -> None:
+        while not self._ended.wait(0.2):
+            for _ in range(WORKERS - len(self._running())):
+                self._commands.worker(self.address, "--no-nanny")
 
 
 def print_state(client: distributed.Client) -> None:
     """Print what this process, the scheduler and the workers know of a run that does not end."""
     faulthandler.dump_traceback(all_threads=True)
-    loop = client.loop.asyncio_loop  # type: ignore[attr-defined]  # tornado's loop is one of asyncio
-    for job in asyncio.all_tasks(loop):
-        print("task of the loop:", job)
-    print("futures of the client:", {key: state.status for key, state in client.futures.items()})
-    print("references of the client:", dict(client.refcount))
-    for engine in [found for found in gc.get_objects() if isinstance(found, ClusterEngine)]:
-        print("engine:", {name: value for name, value in vars(engine).items() if name != "codec"})
-        for name, value in vars(engine).items():
-            if hasattr(value, "event_queue"):
-                print(f"its {name}:", vars(value))
+    for job in asyncio.all_tasks(client.loop.asyncio_loop):
+        print("task of the loop:")
+        job.print_stack(file=sys.stdout)
+    print("futures of the client:", {key: state.status for key, state in vars(client)["futures"].items()})
+    for found in gc.get_objects():
+        if isinstance(found, ClusterEngine):
+            print("engine:", {name: value for name, value in vars(found).items() if name != "codec"})
+            for name, value in vars(found).items():
+                if hasattr(value, "event_queue"):
+                    print(f"its {name}:", vars(value))
     for what, ask in (("scheduler", lambda: client.run_on_scheduler(states_of)),
                       ("workers", lambda: client.run(states_at, on_error="return"))):  # fmt: skip
         asking = threading.Thread(target=lambda ask=ask, what=what: print(what, ask()), daemon=True)
@@ -175,7 +208,7 @@ def print_state(client: distributed.Client) -> None:
     sys.stdout.flush()
 
 
-def repeat(client: distributed.Client, number: int, seed: int, deadline: float) -> str:
+def repeat(client: distributed.Client, workers: Workers, number: int, seed: int, deadline: float) -> str:
     """Do one repeat; returns the name of its scenario, with "+kill" where a worker was killed from outside."""
     draw = random.Random(f"{seed}-{number}")
     scenario = draw.choice(SCENARIOS)
@@ -185,7 +218,7 @@ def repeat(client: distributed.Client, number: int, seed: int, deadline: float) 
         case = Case(client, folder, draw)
         if draw.random() < 0.4:
             name += "+kill"
-            threading.Thread(target=kill_one, args=(client, draw.uniform(0.0, 0.4), draw), daemon=True).start()
+            threading.Thread(target=workers.kill_one, args=(draw, draw.uniform(0.0, 0.4)), daemon=True).start()
 
         def go() -> None:
             try:
@@ -196,7 +229,12 @@ def repeat(client: distributed.Client, number: int, seed: int, deadline: float) 
 
         running = threading.Thread(target=go, name="repeat", daemon=True)
         running.start()
-        running.join(deadline)
+        # Most take less than a second.
+        running.join(min(SLOW, deadline))
+        if not outcome:
+            print(f"repeat {number} ({name}, seed {seed}, {vars(case)}) is slow")
+            print_state(client)
+            running.join(deadline)
         if not outcome:
             print(f"repeat {number} ({name}, seed {seed}, {vars(case)}) has not ended after {deadline:g} s")
             print_state(client)
@@ -211,22 +249,25 @@ def main() -> None:
     """Do the repeats, and print how many there were of each scenario and how long the longest took."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=500)
-    parser.add_argument("--deadline", type=float, default=120.0, help="seconds that one repeat may take")
+    parser.add_argument("--deadline", type=float, default=300.0, help="seconds that one repeat may take")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
-    # Partial results of some size stay with the workers, though these are few.
+    # Partials of some size stay with the workers, though these are few.
     tree_reduce.HOME = 0
+    # All workers may be dead at once, and on a busy machine others take a while to start. The deadline limits that.
+    engine._WITHOUT_WORKERS = given.deadline
     seen: Counter[str] = Counter()
     longest = 0.0
     began = time.monotonic()
     with (
-        distributed.LocalCluster(n_workers=WORKERS, threads_per_worker=1, dashboard_address=None) as cluster,
-        distributed.Client(cluster, set_as_default=False) as client,
+        tempfile.TemporaryDirectory() as folder,
+        Workers(Path(folder)) as workers,
+        distributed.Client(workers.address, set_as_default=False) as client,
     ):
         for number in range(given.repeats):
-            client.wait_for_workers(2, timeout=120)
+            client.wait_for_workers(2, timeout=given.deadline)
             start = time.monotonic()
-            seen[repeat(client, number, given.seed, given.deadline)] += 1
+            seen[repeat(client, workers, number, given.seed, given.deadline)] += 1
             longest = max(longest, time.monotonic() - start)
             if (number + 1) % 25 == 0:
                 print(

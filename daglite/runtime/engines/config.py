@@ -357,9 +357,9 @@ class Dask(ReusableEngine):
     def _opened(self) -> tuple[dask.Client, Callable[[], None]]:
         """A client, and how to give back what was opened for it."""
         if self._target is None:
-            return dask.local_cluster(self._workers or usable_processors())
+            return dask.start_local_cluster(self._workers or usable_processors())
         if isinstance(self._target, str):
-            client = dask.connected(self._target)
+            client = dask.connect(self._target)
             return client, client.close
         return self._target, _nothing
 
@@ -397,7 +397,7 @@ class Ray(ReusableEngine):
         return f"Ray({_public(self._address)!r})" if self._address is not None else f"Ray(workers={self._workers})"
 
     def _create(self) -> ResettableEngine:
-        close = ray.connected(self._address, self._workers)
+        close = ray.connect(self._address, self._workers)
         try:
             return clusters.ClusterEngine(ray.RayTransport(close))
         except BaseException:
