@@ -17,8 +17,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import NamedTuple
 
-from daglite.functions import Function
-from daglite.runtime.engines.base import BatchPolicy, Engine, WorkerListener
+from daglite.runtime.engines.base import BatchPolicy, Engine
 from daglite.runtime.engines.config import EngineConfig
 from daglite.runtime.kernel.batch import BatchRun
 from daglite.runtime.kernel.event_loop import PrivateLoop
@@ -100,11 +99,8 @@ class _Worker:
     down: bool = False
 
 
-class _Session:
-    """See `executor.Session`: the loop notices no difference."""
-
-    attends = False
-    keeps = True
+class _SimulatedEngine:
+    """Implements `Engine` with simulated workers and time."""
 
     def __init__(self, cluster: Cluster, told: Told) -> None:
         self._cluster, self._told = cluster, told
@@ -134,23 +130,20 @@ class _Session:
     def _at(self, at: float, kind: str, worker: int, work_result: WorkResult | None = None) -> None:
         heapq.heappush(self._events, _Event(at, next(self._order), kind, worker, work_result))
 
-    def resumes(self, function: Function) -> bool:
-        return False
-
     def install(self, steps: Sequence[BoundStep]) -> int:
         program = next(self._numbers)
         self._chains[program] = StepChain(steps, PrivateLoop())
         return program
 
-    def forget(self, program: int) -> None: ...
+    def uninstall(self, program: int) -> None: ...
 
-    def free(self) -> int:
+    def credits(self) -> int:
         return self._free
 
-    def idle(self) -> bool:
+    def has_idle_worker(self) -> bool:
         return self._idle > 0
 
-    def most(self) -> None:
+    def max_items(self) -> None:
         return None
 
     def submit(self, work_item: WorkItem) -> None:
@@ -168,6 +161,9 @@ class _Session:
         self._scheduler_free = max(self._scheduler_free, now) + self._cluster.scheduler
         self._at(self._scheduler_free + self._cluster.way, "begin", number)
 
+    def combine(self, work_item: WorkItem) -> None:
+        self.submit(work_item)
+
     def _lightest(self) -> tuple[int, int]:
         while True:
             load, number = heapq.heappop(self._heap)
@@ -177,7 +173,7 @@ class _Session:
 
     def flush(self) -> None: ...
 
-    def ready(self, timeout: float | None) -> Sequence[WorkResult]:
+    def poll(self, timeout: float | None) -> Sequence[WorkResult]:
         work_results: list[WorkResult] = []
         until = float("inf") if timeout is None else self._now() + timeout
         while self._events:
@@ -299,19 +295,8 @@ class _Session:
 
     def wake(self) -> None: ...
 
-    def attend(self, fd: int, *, on: bool) -> None: ...
-
-    def alert(self, other: Engine | None) -> None: ...
-
-    def poll_timeout(self, timeout: float | None) -> float | None:
-        return timeout
-
-    def listen(self, listener: WorkerListener | None) -> None: ...
-
-    def abandon(self) -> None:
+    def cancel(self) -> None:
         self._events.clear()
-
-    def recycle(self) -> None: ...
 
     def close(self) -> None:
         self._told.seconds = self._now()
@@ -326,12 +311,12 @@ class Simulated(EngineConfig):
         self.cluster = cluster
         self.told = Told()
 
-    def lease(self) -> contextlib.AbstractContextManager[Engine]:
+    def open(self) -> contextlib.AbstractContextManager[Engine]:
         return self._open()
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[Engine]:
-        session = _Session(self.cluster, self.told)
+        session = _SimulatedEngine(self.cluster, self.told)
         try:
             yield session
         finally:

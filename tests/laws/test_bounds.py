@@ -183,9 +183,7 @@ def test_law_9_a_consumer_pulls_the_source(n: int, window: int, slow: Slow, runt
     helper=True,
     runtime="processes",
 )
-@example(
-    n=30, more=0, window=4, slow="fold", workers=3, tasks=(True, True, True), helper=True, runtime="threads"
-)
+@example(n=30, more=0, window=4, slow="fold", workers=3, tasks=(True, True, True), helper=True, runtime="threads")
 def test_law_9_holds_for_each_of_two_streams_side_by_side(
     n: int,
     more: int,

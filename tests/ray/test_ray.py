@@ -92,7 +92,7 @@ def test_a_head_that_is_silent_is_told_before_ray_ends_the_program(monkeypatch: 
     silent, closed = threading.Event(), list[str]()
     answers = iter([2])
     monkeypatch.setattr(engine, "_processors", lambda: next(answers, None) or silent.wait())
-    monkeypatch.setattr(engine, "_ASK", 0.01)
+    monkeypatch.setattr(engine, "_ASK_INTERVAL", 0.01)
     monkeypatch.setattr(ray, "is_initialized", lambda: True)
     monkeypatch.setenv("RAY_gcs_rpc_server_reconnect_timeout_s", "0.4")
     transport = engine.RayTransport(lambda: closed.append("closed"))
@@ -118,7 +118,7 @@ def test_a_carrier_that_waits_for_an_answer_can_be_closed(monkeypatch: pytest.Mo
         return 2
 
     monkeypatch.setattr(engine, "_processors", answer)
-    monkeypatch.setattr(engine, "_ASK", 0.01)
+    monkeypatch.setattr(engine, "_ASK_INTERVAL", 0.01)
     monkeypatch.setattr(ray, "is_initialized", lambda: True)
     transport = engine.RayTransport(lambda: None)
     assert asked.wait(20.0)

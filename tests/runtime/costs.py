@@ -17,6 +17,7 @@ import pytest
 from daglite.runtime.dataflow.batching import BatchSizer
 from daglite.runtime.engines.processes.eventfd import EventFd
 from daglite.runtime.engines.processes.pool import ProcessEngine
+from daglite.runtime.engines.processes.selector import WorkerSelector
 from daglite.runtime.kernel.work import WorkItem
 from daglite.runtime.serialization.pickler import Codec
 from daglite.runtime.transport.frames import Frame, FrameReader, FrameWriter
@@ -28,8 +29,9 @@ class Costs(Counter[str]):
     """How often, or how many bytes.
 
     `batches` and `work_results`: messages to and from workers, `sent` and `received` what is in them. `sends`, `receives`:
-    calls of the kernel for them, `through_sockets` the bytes that these took and brought. `waits`: looks at all
-    sockets, each a wake-up of the coordinator; `rings`: wake-ups of workers. `pickles`: calls of `pickle.dumps` in the
+    calls of the kernel for them, `through_sockets` the bytes that these took and brought. `waits`: waits for workers,
+    each a wake-up of the coordinator, however often a brief one looks at the sockets before it sleeps; `sleeps`: looks
+    at sockets that may block; `rings`: wake-ups of workers. `pickles`: calls of `pickle.dumps` in the
     coordinator, `largest` the bytes of the largest; `captures`: items pickled when they were yielded. `busiest`: items
     that went to the worker with most of them.
     """
@@ -62,6 +64,9 @@ def costs_of(run: Callable[[], object], patch: pytest.MonkeyPatch, *, seconds: f
             costs["pickles"] += 1
             costs["largest"] = max(costs["largest"], len(data))
 
+        def slept(_: object, __: object, timeout: float | None) -> None:
+            costs["sleeps"] += timeout != 0
+
         def count(what: str) -> Callable[..., None]:
             return lambda *_: costs.update({what: 1})
 
@@ -91,7 +96,8 @@ def costs_of(run: Callable[[], object], patch: pytest.MonkeyPatch, *, seconds: f
         for name in ("recv_into", "recvmsg_into"):
             around(socket.socket, name, moved("receives"))
         around(EventFd, "ring", count("rings"))
-        around(selectors.DefaultSelector, "select", count("waits"))
+        around(WorkerSelector, "select", count("waits"))
+        around(selectors.DefaultSelector, "select", slept)
         around(pickle, "dumps", pickled)
         around(Codec, "capture", count("captures"))
         run()

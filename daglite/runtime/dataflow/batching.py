@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daglite.runtime.engines.base import HERE, BatchPolicy
+from daglite.runtime.engines.base import LOCAL_BATCH_POLICY, BatchPolicy
 
 # About what it takes, in seconds, to wake a worker and to share a processor with one more.
 _WAKE = 0.000125
@@ -23,7 +23,7 @@ class BatchSizer:
 
     __slots__ = ("_batch_policy", "_cheap", "_most", "_seconds", "size")
 
-    def __init__(self, most: int, cheap: int, batch_policy: BatchPolicy = HERE) -> None:
+    def __init__(self, most: int, cheap: int, batch_policy: BatchPolicy = LOCAL_BATCH_POLICY) -> None:
         self._batch_policy = batch_policy
         self._most = most
         self._cheap = cheap

@@ -99,7 +99,7 @@ class Dispatcher:
         """How many more items the workers could be given now."""
         if self._tree_reducer is not None and self._tree_reducer.crowded:
             return 0
-        return max(0, self._worker_queue.free() * self._batch_sizer.size - self._left())
+        return max(0, self._worker_queue.credits() * self._batch_sizer.size - self._left())
 
     def dispatch(self, *, hurry: bool) -> None:
         """Send full batches; with `hurry`, or when a worker is idle, also one that is not full."""
@@ -110,13 +110,15 @@ class Dispatcher:
             for one in self._opened.due():
                 if self._wants(one.flight.first):
                     self._resume(one)
-        while again.waiting and worker_queue.free() > 0 and self._may_begin(again.waiting[0].first):
-            self._launch(again.take(worker_queue.engine.most()))
+        while again.waiting and worker_queue.credits() > 0 and self._may_begin(again.waiting[0].first):
+            self._launch(again.take(worker_queue.engine.max_items()))
         if again.waiting or not self._may_begin(self._sent):
             worker_queue.engine.flush()
             return
         while (
-            left and worker_queue.free() > 0 and (left >= self._batch_sizer.size or hurry or worker_queue.engine.idle())
+            left
+            and worker_queue.credits() > 0
+            and (left >= self._batch_sizer.size or hurry or worker_queue.engine.has_idle_worker())
         ):
             self._launch_batch()
             left = self._left()
@@ -144,7 +146,7 @@ class Dispatcher:
 
     def _size(self) -> int:
         """Items in the next batch: never more than its worker may still take."""
-        most = self._worker_queue.engine.most()
+        most = self._worker_queue.engine.max_items()
         return self._batch_sizer.size if most is None else min(self._batch_sizer.size, most)
 
     def _left(self) -> int:
@@ -207,7 +209,9 @@ class Dispatcher:
         else:
             # Under suspicion of killing its worker: it gets one of its own, so that nobody else is blamed.
             first, keep = flight.first, self._keep
-            self._worker_queue.queue(self._program, "batch", segments, answered, first=first, notes=notes, keep=keep)
+            self._worker_queue.submit_exclusive(
+                self._program, "batch", segments, answered, first=first, notes=notes, keep=keep
+            )
 
     def _resume(self, one: OpenResult) -> None:
         """Ask for the next piece of a result."""

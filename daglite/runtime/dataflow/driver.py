@@ -278,7 +278,7 @@ class StreamDriver:
         error = self._failure_policy.error
         if error is not None and not self._failure_policy.poll_timeout(self._pipeline.lowest(), time.monotonic()):
             self._stopped, self._stream_group.stopped = True, error
-            self._worker_queues.abandon()
+            self._worker_queues.cancel()
             if not self._pulling or isinstance(error, Cancelled):
                 return
             _log.error(

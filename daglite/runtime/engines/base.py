@@ -1,28 +1,37 @@
-"""What an engine is: it carries opaque chunks to workers and brings back replies, and knows nothing else.
+"""The engine protocol: an engine sends work items to workers and returns their results.
 
-Window, order, retries, saves and the shape of errors belong to the coordinator's loop.
+Flow control, order, redelivery, saves and error reports belong to the coordinator's loop, not to an engine.
+
+    coordinator --submit, flush--> engine --> workers
+    coordinator <-----poll-------- engine <-- workers
+
+`Engine` is what every engine implements. The protocols below it are optional: `WorkerQueue` and the scheduler look for
+them with `isinstance`, once for each engine.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple, Protocol, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from daglite.functions import Function
 from daglite.runtime.kernel.steps import BoundStep
 from daglite.runtime.kernel.work import WorkItem, WorkResult
 from daglite.runtime.serialization.codec import ItemCodec
 
-# How a worker came to its end before the run did: its own death, a time limit, or all the items that it may take.
+# Why a worker ended before the run did: it died, a call exceeded its time limit, or it had taken all its items.
 WorkerEndReason = Literal["died", "overdue", "renewed"]
-# Whoever wants to know of workers: told of one with its exit code and why it ended, or, with None and None, began.
+# Called with the id of a worker, its exit code and why it ended; with None and None when the worker starts.
 WorkerListener: TypeAlias = Callable[[int, int | None, WorkerEndReason | None], None]
+
+# Work items that a worker holds at most: one runs, one waits behind it, so the worker never waits for the coordinator.
+CREDITS = 2
 
 
 class _ThreadRole(threading.local):
-    """`helping` is True on the helper thread of a stream: the caller may be anywhere in the user's code, holding any
-    lock, so nothing may be forked from there.
+    """`helping` is True on the helper thread of a stream. Another thread may then be anywhere in the user's code and
+    hold any lock, so the helper thread must not fork.
     """
 
     helping = False
@@ -32,8 +41,10 @@ THREAD_ROLE = _ThreadRole()
 
 
 class BatchPolicy(NamedTuple):
-    """What suits an engine: seconds of work in a batch, the same where items are cheap, most bytes of a batch, and the
-    bytes of an item that travels alone.
+    """The batch sizes that suit an engine.
+
+    `aim` is seconds of work in a batch, `cheap_aim` the same where items are cheap, `most_bytes` the largest batch in
+    bytes, and `alone_bytes` the size from which an item has a batch of its own.
     """
 
     aim: float
@@ -42,8 +53,8 @@ class BatchPolicy(NamedTuple):
     alone_bytes: int
 
 
-# Of workers on this machine.
-HERE = BatchPolicy(0.002, 0.00025, 256 * 1024, 64 * 1024)
+# For workers on this machine.
+LOCAL_BATCH_POLICY = BatchPolicy(0.002, 0.00025, 256 * 1024, 64 * 1024)
 
 
 class Engine(Protocol):
@@ -51,96 +62,135 @@ class Engine(Protocol):
 
     @property
     def workers(self) -> int:
-        """How many workers there are."""
+        """The number of workers."""
         ...
 
     @property
     def batch_policy(self) -> BatchPolicy:
-        """How large batches should be."""
+        """The batch sizes that suit this engine."""
         ...
 
     @property
     def codec(self) -> ItemCodec:
-        """What makes the cells of chunks, and reads those of replies."""
-        ...
-
-    @property
-    def keeps(self) -> bool:
-        """Whether parts of folds may stay with the workers, and be put together there."""
-        ...
-
-    def resumes(self, function: Function) -> bool:
-        """Whether a worker can go on with what this function has begun in an earlier chunk."""
+        """The codec that packs the items of work items and unpacks those of results."""
         ...
 
     def install(self, steps: Sequence[BoundStep]) -> int:
-        """Make a program known and number it; it reaches each worker once, before the first chunk that needs it.
+        """Register a program and return its number. Each worker receives it once, before the first work item for it.
 
-        Raises `TransferError` when something of it cannot reach a worker.
+        Raises `TransferError` when a part of the program cannot be sent to a worker.
         """
         ...
 
-    def forget(self, program: int) -> None:
-        """The program is not needed any more."""
+    def uninstall(self, program: int) -> None:
+        """Release a program that no further work item uses."""
         ...
 
-    def free(self) -> int:
-        """How many more chunks may be submitted now."""
+    def credits(self) -> int:
+        """Return how many work items may be submitted now."""
         ...
 
-    def idle(self) -> bool:
-        """Whether a worker has nothing to do."""
+    def has_idle_worker(self) -> bool:
+        """Return whether a worker has nothing to do."""
         ...
 
-    def most(self) -> int | None:
-        """Most items that a chunk may hold now; None when there is no limit."""
+    def max_items(self) -> int | None:
+        """Return how many items a work item may hold now; None means no limit."""
         ...
 
     def submit(self, work_item: WorkItem) -> None:
-        """Choose a worker for a chunk; never blocks. Only when `free()` (for an exclusive chunk: `idle()`)."""
+        """Assign a work item to a worker without blocking.
+
+        Requires `credits() > 0`, or `has_idle_worker()` for an exclusive work item.
+        """
         ...
 
     def flush(self) -> None:
-        """Send what was submitted: several chunks for one worker wake it once."""
+        """Send what was submitted: a worker that has several new work items is woken once."""
         ...
 
-    def ready(self, timeout: float | None) -> Sequence[WorkResult]:
-        """Replies that are here, waiting up to `timeout` seconds (None: until there is one, or `wake`)."""
+    def poll(self, timeout: float | None) -> Sequence[WorkResult]:
+        """Return the results that are there. Wait for the first up to `timeout` seconds, or without limit if None.
+
+        A call of `wake` ends the wait; then the sequence may be empty.
+        """
         ...
 
     def wake(self) -> None:
-        """Make a `ready` that waits in another thread return."""
+        """End a `poll` that waits in another thread."""
         ...
 
-    @property
-    def attends(self) -> bool:
-        """Whether its wait can also be ended by what `attend` is given."""
-        ...
-
-    def attend(self, fd: int, *, on: bool) -> None:
-        """End a wait here also when there is something to be read at `fd`, or no more."""
-        ...
-
-    def alert(self, other: Engine | None) -> None:
-        """From now on an answer that comes here ends a wait of the other session; None: of no other."""
-        ...
-
-    def poll_timeout(self, timeout: float | None) -> float | None:
-        """How long a wait for all sessions may be, at most `timeout`, because of what this one must see to."""
-        ...
-
-    def listen(self, listener: WorkerListener | None) -> None:
-        """Tell `listener` of each worker there is, and of each that starts or ends from now on; None: tell nobody."""
-        ...
-
-    def abandon(self) -> None:
-        """Stop what is under way; no reply to it will come."""
-        ...
-
-    def recycle(self) -> None:
-        """Make the engine fit for another run: nothing of this one is left in it."""
+    def cancel(self) -> None:
+        """Stop the work in flight. Its results are not returned."""
         ...
 
     def close(self) -> None:
         """End the engine and everything it started."""
+        ...
+
+
+@runtime_checkable
+class ResettableEngine(Engine, Protocol):
+    """An engine that can serve several runs, one after the other."""
+
+    def reset(self) -> None:
+        """Drop everything that belongs to the last run, and replace workers that are still busy."""
+        ...
+
+
+@runtime_checkable
+class ObservableEngine(Protocol):
+    """An engine that reports when its workers start and end."""
+
+    def listen(self, listener: WorkerListener | None) -> None:
+        """Report each present worker to `listener`, and from now on each that starts or ends; None ends the reports."""
+        ...
+
+
+@runtime_checkable
+class ResumableEngine(Protocol):
+    """An engine whose workers can continue a result that they began in an earlier work item."""
+
+    def can_resume(self, function: Function) -> bool:
+        """Return whether a worker can continue a result of this function."""
+        ...
+
+
+@runtime_checkable
+class CombiningEngine(Protocol):
+    """An engine whose workers can keep the partials of a fold (`WorkItem.keep`) and combine them."""
+
+    def combine(self, work_item: WorkItem) -> None:
+        """Submit a work item of kind "combine" to the worker that has most of its partials."""
+        ...
+
+
+@runtime_checkable
+class SelectorEngine(Protocol):
+    """An engine that waits for file descriptors. Its wait can include those of other engines."""
+
+    def fileno(self) -> int:
+        """Return a file descriptor that is readable when `poll` has something to read."""
+        ...
+
+    def watch(self, fd: int, *, on: bool) -> None:
+        """End each wait also when `fd` is readable; with `on=False` no longer."""
+        ...
+
+
+@runtime_checkable
+class NotifyingEngine(Protocol):
+    """An engine that waits for a queue in this process, and can report what arrives there."""
+
+    def notify(self, callback: Callable[[], None] | None) -> None:
+        """Call `callback` from now on when a result arrives, from any thread; None ends the calls."""
+        ...
+
+
+@runtime_checkable
+class TimedEngine(Protocol):
+    """An engine that must be polled at certain times, also when no result arrives."""
+
+    def poll_timeout(self, timeout: float | None) -> float | None:
+        """Return how long a wait may be, at most `timeout` seconds, before this engine must be polled."""
         ...

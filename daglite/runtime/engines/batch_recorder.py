@@ -1,7 +1,7 @@
 """Events of the batches that go to one engine and come back. Used only in runs that have observers.
 
 worker queue --submit--> recorder --> engine      Sent
-worker queue <--ready--- recorder <-- engine      Waited, then BatchCompleted, PartialsMerged or Lost
+worker queue <--poll---- recorder <-- engine      Waited, then BatchCompleted, PartialsMerged or Lost
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class _SentBatch:
 
 
 class BatchRecorder:
-    """Submits to an engine and collects its results on behalf of a worker queue, and emits an event for each batch."""
+    """Emits an event for each batch that a worker queue submits to an engine, and polls the engine on its behalf."""
 
     def __init__(
         self,
@@ -67,32 +67,28 @@ class BatchRecorder:
         """Remember that a program begins with this step."""
         self._programs[program] = self._locate(step)
 
-    def abandon(self) -> None:
+    def cancel(self) -> None:
         """Forget the batches in flight."""
         self._sent.clear()
 
-    def submit(self, work_item: WorkItem) -> None:
-        """Submit a work item to the engine."""
+    def submitting(self, work_item: WorkItem) -> None:
+        """Record a work item that is about to be submitted."""
         if self._emit is None:
-            self._engine.submit(work_item)
             return
         now, (stage, segment) = time.perf_counter(), self._programs[work_item.program]
         self._sent[work_item.seq] = _SentBatch(work_item, stage, segment, now)
-        if work_item.kind == "combine":
-            # It has no items: only its result is an event.
-            self._engine.submit(work_item)
-            return
-        nbytes = self._engine.codec.measure(work_item.segments)
-        self._engine.submit(work_item)
-        self._emit(events.Sent(now, stage, work_item.seq, work_item.first, work_item.items, nbytes, segment))
+        if work_item.kind != "combine":
+            # One that combines partials has no items: only its result is an event.
+            nbytes = self._engine.codec.measure(work_item.segments)
+            self._emit(events.Sent(now, stage, work_item.seq, work_item.first, work_item.items, nbytes, segment))
 
-    def ready(self, timeout: float | None, reason: WaitReason | None = None) -> Sequence[WorkResult]:
+    def poll(self, timeout: float | None, reason: WaitReason | None = None) -> Sequence[WorkResult]:
         """Return the results of the engine. A wait may end early, so that heartbeats go on.
 
         `reason` is why the coordinator waits, where the wait is to be reported.
         """
         began = time.perf_counter()
-        work_results = self._engine.ready(_LONGEST_WAIT if timeout is None else min(timeout, _LONGEST_WAIT))
+        work_results = self._engine.poll(_LONGEST_WAIT if timeout is None else min(timeout, _LONGEST_WAIT))
         self._heartbeat()
         if self._emit is None:
             return work_results

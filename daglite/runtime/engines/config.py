@@ -17,7 +17,7 @@ from daglite.exceptions import ParameterError
 from daglite.lazy import lazy
 from daglite.options import Runtime, RuntimeName, StartMethod, check_count, check_start_method, is_cluster
 from daglite.run_options import RunSettings
-from daglite.runtime.engines.base import Engine
+from daglite.runtime.engines.base import Engine, ResettableEngine
 from daglite.runtime.engines.cost_model import PlacementOptions, PlacementPolicy
 from daglite.runtime.engines.processes.pool import ProcessEngine
 from daglite.runtime.engines.processes.worker_handle import choose_method, usable_processors
@@ -58,8 +58,8 @@ class EngineConfig(Runtime):
     options: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
-    def lease(self) -> AbstractContextManager[Engine] | None:
-        """A session for one run, ended or given back on leaving; None when items run in the coordinator."""
+    def open(self) -> AbstractContextManager[Engine] | None:
+        """Open an engine for one run, closed or kept on leaving; None when items run in the coordinator."""
 
 
 class Inline(EngineConfig):
@@ -68,7 +68,7 @@ class Inline(EngineConfig):
     Items are shared, not copied; time limits are not kept.
     """
 
-    def lease(self) -> None:
+    def open(self) -> None:
         return None
 
     def __repr__(self) -> str:
@@ -79,14 +79,14 @@ class ReusableEngine(EngineConfig):
     """An engine whose sessions may be kept for many runs, as a context manager."""
 
     def __init__(self) -> None:
-        self._kept: Engine | None = None
+        self._kept: ResettableEngine | None = None
         self._entered = False
         self._owner = os.getpid()
         # Held by the run that uses the kept workers.
         self._use = threading.Lock()
 
     @abstractmethod
-    def _open(self) -> Engine:
+    def _create(self) -> ResettableEngine:
         """A new session."""
 
     def __enter__(self) -> Self:
@@ -95,7 +95,7 @@ class ReusableEngine(EngineConfig):
             raise ParameterError(f"this `{name}` is in use by another `with` block; make one for each")
         self._entered = True
         self._owner = os.getpid()
-        self._kept = self._open()
+        self._kept = self._create()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -104,20 +104,20 @@ class ReusableEngine(EngineConfig):
         if kept is not None:
             kept.close()
 
-    def lease(self) -> AbstractContextManager[Engine]:
+    def open(self) -> AbstractContextManager[Engine]:
         # A process that the user forked has a copy of this object, but the workers are not its own.
         mine = self._entered and self._owner == os.getpid()
         # In an exit handler that runs late the kept workers have been ended, and nobody would end others.
         stranded = isinstance(self._kept, ProcessEngine) and self._kept.stranded
         if mine and not stranded and self._use.acquire(blocking=False):
             return self._lend()
-        return contextlib.closing(self._open())
+        return contextlib.closing(self._create())
 
     @contextlib.contextmanager
     def _lend(self) -> Iterator[Engine]:
         try:
             if self._kept is None:
-                self._kept = self._open()
+                self._kept = self._create()
             engine = self._kept
             try:
                 yield engine
@@ -125,7 +125,7 @@ class ReusableEngine(EngineConfig):
                 # If this does not go through (Ctrl-C), the workers are not fit for another run.
                 self._kept = None
                 try:
-                    engine.recycle()
+                    engine.reset()
                 except BaseException:
                     engine.close()
                     raise
@@ -180,7 +180,7 @@ class Processes(ReusableEngine):
     def __repr__(self) -> str:
         return f"Processes(workers={self._workers}, start_method={self._method!r})"
 
-    def _open(self) -> Engine:
+    def _create(self) -> ResettableEngine:
         return ProcessEngine(self._workers or usable_processors(), self._method, Codec("c", Arena()), self._most)
 
 
@@ -216,7 +216,7 @@ class Threads(ReusableEngine):
     def __repr__(self) -> str:
         return f"Threads(workers={self._workers})"
 
-    def _open(self) -> Engine:
+    def _create(self) -> ResettableEngine:
         return threads.ThreadEngine(self.most)
 
     @property
@@ -228,7 +228,7 @@ class Threads(ReusableEngine):
 class _IsolatedThreads(Threads):
     """Worker threads whose items and results are copied, so that they mean what they mean on processes."""
 
-    def _open(self) -> Engine:
+    def _create(self) -> ResettableEngine:
         return threads.ThreadEngine(self.most, CopyingCodec())
 
 
@@ -346,7 +346,7 @@ class Dask(ReusableEngine):
             return f"Dask({_public(self._target)!r})"
         return f"Dask(workers={self._workers})" if self._target is None else "Dask(client)"
 
-    def _open(self) -> Engine:
+    def _create(self) -> ResettableEngine:
         client, close = self._opened()
         try:
             return clusters.ClusterEngine(dask.DaskTransport(client, close))
@@ -357,9 +357,9 @@ class Dask(ReusableEngine):
     def _opened(self) -> tuple[dask.Client, Callable[[], None]]:
         """A client, and how to give back what was opened for it."""
         if self._target is None:
-            return dask.local_cluster(self._workers or usable_processors())
+            return dask.start_local_cluster(self._workers or usable_processors())
         if isinstance(self._target, str):
-            client = dask.connected(self._target)
+            client = dask.connect(self._target)
             return client, client.close
         return self._target, _nothing
 
@@ -396,8 +396,8 @@ class Ray(ReusableEngine):
     def __repr__(self) -> str:
         return f"Ray({_public(self._address)!r})" if self._address is not None else f"Ray(workers={self._workers})"
 
-    def _open(self) -> Engine:
-        close = ray.connected(self._address, self._workers)
+    def _create(self) -> ResettableEngine:
+        close = ray.connect(self._address, self._workers)
         try:
             return clusters.ClusterEngine(ray.RayTransport(close))
         except BaseException:

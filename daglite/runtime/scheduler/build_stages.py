@@ -29,6 +29,7 @@ from daglite.runtime.dataflow.segment import SegmentExecutor
 from daglite.runtime.dataflow.sinks import CombineSink, ExchangeQueue, ResultWriter, Sink
 from daglite.runtime.dataflow.source import Source
 from daglite.runtime.dataflow.tree_reduce import TreeReducer
+from daglite.runtime.engines.base import ResumableEngine
 from daglite.runtime.engines.worker_queues import WorkerQueue
 from daglite.runtime.kernel.event_loop import PrivateLoop
 from daglite.runtime.kernel.steps import BoundStep, bind_step
@@ -159,7 +160,8 @@ def _executor(
 ) -> SegmentExecutor:
     engine = worker_queue.engine
     *steps, last = part.steps
-    steps.append(replace(last, spreads=last.spreads and engine.resumes(last.function)))
+    resumable = isinstance(engine, ResumableEngine) and engine.can_resume(last.function)
+    steps.append(replace(last, spreads=last.spreads and resumable))
     window = FlowControl(stage.limits.items(engine.workers), nbytes, folds=steps[-1].starts is not None)
     tree_reducer = _tree_reducer(context, worker_queue, steps, window, nbytes, sink) if part.relay is None else None
     dispatcher = Dispatcher(
@@ -200,7 +202,7 @@ def _tree_reducer(
     Not where nothing may start twice: a part that stays can be lost.
     """
     again = context.retries > 0 and all(step.function.retry_on_crash for step in steps)
-    if not isinstance(sink, CombineSink) or not worker_queue.engine.keeps or not again:
+    if not isinstance(sink, CombineSink) or worker_queue.combiner is None or not again:
         return None
     try:
         sink.tree_reducer = TreeReducer(

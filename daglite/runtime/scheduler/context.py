@@ -27,7 +27,7 @@ from daglite.program import (
 from daglite.run_options import RunSettings
 from daglite.runtime.dataflow.failure_policy import FailureCounter
 from daglite.runtime.dataflow.saves import SaveBook
-from daglite.runtime.engines.base import Engine
+from daglite.runtime.engines.base import Engine, ObservableEngine
 from daglite.runtime.engines.config import Auto, Inline, Processes, Threads, engine_of
 from daglite.runtime.engines.cost_model import Answer, PlacementPolicy
 from daglite.runtime.engines.processes.worker import inside_worker
@@ -109,7 +109,7 @@ class RunContext:
     def worker_queue(self) -> WorkerQueue:
         """The engine, started when something first needs it."""
         if self._worker_queue is None:
-            lease = self._config.lease()
+            lease = self._config.open()
             assert lease is not None, "an inline run has no board"
             self._worker_queue = self._opened(lease)
         return self._worker_queue
@@ -155,15 +155,16 @@ class RunContext:
             return self.worker_queue()
         if self._threads is None:
             assert self._auto is not None
-            self._threads = self._opened(self._auto.threads.lease())
+            self._threads = self._opened(self._auto.threads.open())
         return self._threads
 
     def _opened(self, lease: AbstractContextManager[Engine]) -> WorkerQueue:
         engine = self._leased.enter_context(lease)
         if self.watch is not None:
-            # An engine that is kept for other runs must not report to the observers of this one.
-            self._leased.callback(engine.listen, None)
-            engine.listen(self.watch.worker)
+            if isinstance(engine, ObservableEngine):
+                # An engine that is kept for other runs must not report to this one any more.
+                self._leased.callback(engine.listen, None)
+                engine.listen(self.watch.worker)
         worker_queue = WorkerQueue(engine, None if self.watch is None else self.watch.batch_recorder(engine))
         self.worker_queues.add(worker_queue)
         return worker_queue
@@ -242,5 +243,5 @@ def _lease_at(site: Placement, settings: RunSettings, *, loops: bool) -> Abstrac
     if loops:
         return contextlib.closing(coroutines.AsyncEngine(site.workers or _COROUTINES))
     if site.on == "threads":
-        return Threads(site.workers).lease()
-    return Processes(site.workers, start_method=settings.start_method).lease()
+        return Threads(site.workers).open()
+    return Processes(site.workers, start_method=settings.start_method).open()

@@ -76,7 +76,9 @@ class _SingleCall:
         if self._kind == "batch":
             # A generator has no item, and its worker needs no context.
             cells, context = [None], BatchContext(None, batch.failed_attempts, batch.attempt > 1, single=True)
-        self._worker_queue.queue(self._program, self._kind, self._codec.pack(cells), self._handle, notes=context)
+        self._worker_queue.submit_exclusive(
+            self._program, self._kind, self._codec.pack(cells), self._handle, notes=context
+        )
 
     def _handle(self, result: WorkResult) -> None:
         try:
@@ -113,7 +115,7 @@ class _SingleCall:
             raise self._redelivery.blame(self._batch, error, result, trace)
         if result.kind == "done":
             self._calls.in_flight -= 1
-            self._worker_queue.engine.forget(self._program)
+            self._worker_queue.engine.uninstall(self._program)
             self._done(self._items if self._kind != "batch" else self._items[0])
 
     def _keep(self, result: WorkResult) -> None:

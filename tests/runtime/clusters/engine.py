@@ -1,4 +1,4 @@
-"""An engine that does what a test tells it and nothing else."""
+"""A transport whose jobs end when a test says so."""
 
 from __future__ import annotations
 
@@ -7,48 +7,45 @@ from typing import Any, NamedTuple
 
 from daglite.functions import describe
 from daglite.runtime.engines.clusters.engine import ClusterEngine
-from daglite.runtime.engines.clusters.messages import PROCESS, ClusterJob, open_job
+from daglite.runtime.engines.clusters.messages import PROCESS, ClusterJob, unpack_job
 from daglite.runtime.engines.clusters.transport import PLAIN, Endpoint, EventQueue, JobFinished, JobOptions
 from daglite.runtime.engines.clusters.worker import JobResources, run_job
-from daglite.runtime.engines.clusters.worker_state import drop_round
+from daglite.runtime.engines.clusters.worker_state import drop_run
 from daglite.runtime.kernel.steps import BoundStep
 from daglite.runtime.kernel.work import WorkItem, WorkResult
 
 
 class Sent(NamedTuple):
-    """A parcel under way."""
+    """A job in flight."""
 
     ticket: int
-    spot: str
+    endpoint: str
     message: Sequence[bytes]
     job_options: JobOptions = PLAIN
 
     @property
     def job(self) -> ClusterJob:
-        return open_job(self.message)[0]
+        return unpack_job(self.message)[0]
 
 
-class Engine:
-    """Keeps what it is sent until the test says what comes of it."""
+class FakeTransport:
+    """Keeps the jobs that it is sent until the test has one done, or posts another event."""
 
-    engine = "Test"
+    name = "Test"
     rate = 1000.0
 
-    def __init__(self, *spots: Endpoint) -> None:
+    def __init__(self, *endpoints: Endpoint) -> None:
         self.event_queue = EventQueue()
         self.sent: list[Sent] = []
         self.cancelled: list[int] = []
         self.dropped: list[str] = []
         self.parts: dict[int, list[bytes]] = {}
-        self.marks: list[int] = []
+        self.steps: list[int] = []
         self.closed = 0
-        self._spots = spots
+        self.endpoints: Sequence[Endpoint] = endpoints
 
-    def spots(self) -> Sequence[Endpoint]:
-        return self._spots
-
-    def send(self, ticket: int, spot: str, message: Sequence[bytes], job_options: JobOptions = PLAIN) -> None:
-        self.sent.append(Sent(ticket, spot, message, job_options))
+    def send(self, ticket: int, endpoint: str, message: Sequence[bytes], job_options: JobOptions = PLAIN) -> None:
+        self.sent.append(Sent(ticket, endpoint, message, job_options))
 
     def cancel(self, tickets: Collection[int]) -> None:
         self.cancelled += tickets
@@ -59,7 +56,7 @@ class Engine:
 
     def drop(self, run: str) -> None:
         self.dropped.append(run)
-        drop_round(run)
+        drop_run(run)
 
     def close(self) -> None:
         self.closed += 1
@@ -71,9 +68,9 @@ class Engine:
             self.parts[sent.ticket] = segments
             return True
 
-        parts = [self.parts[ticket] for ticket in sent.job_options.parts]
+        parts = [self.parts[ticket] for ticket in sent.job_options.partials]
         self.event_queue.post(
-            JobFinished(sent.ticket, run_job(*sent.message, *parts, lent=JobResources(keep, self.marks.append)))
+            JobFinished(sent.ticket, run_job(*sent.message, *parts, resources=JobResources(keep, self.steps.append)))
         )
 
 
@@ -85,9 +82,9 @@ def made(fn: Any, **options: Any) -> BoundStep:
     return BoundStep(0, describe(fn, **options), (), ("x",))
 
 
-def work_item(seq: int, program: int, session: ClusterEngine, *items: object, exclusive: bool = False) -> WorkItem:
-    return WorkItem(seq, program, "batch", session.codec.pack([*items]), len(items), exclusive=exclusive)
+def work_item(seq: int, program: int, engine: ClusterEngine, *items: object, exclusive: bool = False) -> WorkItem:
+    return WorkItem(seq, program, "batch", engine.codec.pack([*items]), len(items), exclusive=exclusive)
 
 
-def values(session: ClusterEngine, work_result: WorkResult) -> list[object]:
-    return session.codec.unpack(work_result.segments)[0]
+def values(engine: ClusterEngine, work_result: WorkResult) -> list[object]:
+    return engine.codec.unpack(work_result.segments)[0]

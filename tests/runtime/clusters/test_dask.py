@@ -7,7 +7,7 @@ import importlib.util
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,9 +22,9 @@ from daglite.exceptions import ExecutionError, ParameterError, TooManyFailuresEr
 from daglite.run_options import RunOptions
 from daglite.runtime import Dask
 from daglite.runtime.engines.clusters import dask as carriers
-from daglite.runtime.engines.clusters.dask import spot_of
+from daglite.runtime.engines.clusters.dask import endpoint_of
 from daglite.runtime.engines.clusters.messages import PROCESS, STAMP
-from daglite.runtime.engines.clusters.transport import PLAIN, Event, JobFailed, JobFinished
+from daglite.runtime.engines.clusters.transport import Event, JobFailed, JobFinished
 from tests.conformance.commands import Commands, dask_by_command
 from tests.tasks import double
 
@@ -108,7 +108,7 @@ def tasks_of(dask_scheduler: distributed.Scheduler) -> int:
 
 
 def rounds() -> int:
-    return len(importlib.import_module("daglite.runtime.engines.clusters.worker_state")._ROUNDS)
+    return len(importlib.import_module("daglite.runtime.engines.clusters.worker_state")._RUNS)
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +181,7 @@ def test_a_scheduler_that_is_not_there_is_told() -> None:
 
 
 def test_a_cluster_without_workers_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(carriers, "_FIRST", 0.2)
+    monkeypatch.setattr(carriers, "_FIRST_WORKER", 0.2)
     commands = Commands(tmp_path)
     try:
         with pytest.raises(ExecutionError, match="has no workers; start some and try again"):
@@ -197,7 +197,9 @@ class Rumour:
 
     def __init__(self) -> None:
         self.scheduler = SimpleNamespace(address="tcp://s:1")
-        self.loop = SimpleNamespace(add_callback=lambda call: None)
+        # Calls for the event loop: the first is the transport's own and starts its watchers.
+        self.calls: list[Callable[[], object]] = []
+        self.loop = SimpleNamespace(add_callback=self.calls.append)
 
     def nthreads(self) -> dict[str, int]:
         return {"tcp://w:1": 1, "tcp://w:2": 2}
@@ -208,7 +210,7 @@ class Rumour:
 
 def test_a_worker_that_ends_while_it_is_greeted_is_none() -> None:
     transport = carriers.DaskTransport(Rumour(), lambda: None)  # type: ignore[arg-type]  # as much of a client as it needs
-    assert [(spot.name, spot.slots) for spot in transport.spots()] == [("tcp://w:2", 2)]
+    assert [(endpoint.name, endpoint.slots) for endpoint in transport.endpoints] == [("tcp://w:2", 2)]
 
 
 class Deserted(Rumour):
@@ -236,6 +238,11 @@ class Sharing(Rumour):
     def submit(self, *_: object, **__: object) -> object:
         return SimpleNamespace(done=lambda: True, status="finished")
 
+    def run_calls(self) -> None:
+        for call in self.calls[1:]:
+            call()
+        del self.calls[1:]
+
     async def gather(self, *_: object, **__: object) -> list[object]:
         if self.asked is None:
             self.asked = asyncio.ensure_future(self.answer())
@@ -252,12 +259,14 @@ def test_a_wait_that_is_cancelled_leaves_no_other_without_an_answer(by_us: bool)
     transport = carriers.DaskTransport(client, lambda: None)  # type: ignore[arg-type]  # as much of a client as it needs
 
     async def two() -> None:
-        for ticket in (1, 2):
-            transport._start(ticket, transport._carry(ticket, "tcp://w:2", [b"job"], PLAIN))
+        transport.send(1, "tcp://w:2", [b"job"])
+        transport.send(2, "tcp://w:2", [b"job"])
+        client.run_calls()
         await asyncio.sleep(0.01)
         assert client.asked is not None
         if by_us:
-            transport._cancel([1])
+            transport.cancel([1])
+            client.run_calls()
         else:
             client.asked.cancel()
         await asyncio.sleep(0.1)
@@ -267,9 +276,33 @@ def test_a_wait_that_is_cancelled_leaves_no_other_without_an_answer(by_us: bool)
     assert transport.event_queue.take(0.0) == ([JobFinished(2, [b"outcome"])] if by_us else lost)
 
 
+class Forgetting(Sharing):
+    """A client whose scheduler has removed a worker that large inputs are sent to."""
+
+    async def scatter(self, *_: object, **__: object) -> None:
+        raise KeyError("tcp://w:1")
+
+
+def test_a_job_whose_worker_leaves_before_its_inputs_arrive_is_lost() -> None:
+    """It is sent again: only an error of the job itself shows that no worker can run it."""
+    client = Forgetting()
+    transport = carriers.DaskTransport(client, lambda: None)  # type: ignore[arg-type]  # as much of a client as it needs
+
+    async def one() -> None:
+        transport.send(1, "tcp://w:1", [bytes(2_000_000)])
+        client.run_calls()
+        await asyncio.sleep(0.05)
+
+    asyncio.run(one())
+    (event,) = transport.event_queue.take(0.0)
+    assert event == JobFailed(1, "KeyError: 'tcp://w:1'", lost=True)
+    # The next worker may be reached past the scheduler, as before.
+    assert transport._direct
+
+
 def test_workers_that_could_do_nothing_for_us_are_named() -> None:
-    assert spot_of("tcp://w:1", 3, (STAMP, PROCESS, 7)) == ("tcp://w:1", 3, False, PROCESS, 7)
+    assert endpoint_of("tcp://w:1", 3, (STAMP, PROCESS, 7)) == ("tcp://w:1", 3, False, PROCESS, 7)
     with pytest.raises(ExecutionError, match="worker tcp://w:1 has daglite 9 on Python 2, the coordinator daglite 0"):
-        spot_of("tcp://w:1", 1, ("daglite 9 on Python 2", "x", 7))
+        endpoint_of("tcp://w:1", 1, ("daglite 9 on Python 2", "x", 7))
     with pytest.raises(ExecutionError, match="worker tcp://w:1 cannot run daglite: ModuleNotFoundError: No module"):
-        spot_of("tcp://w:1", 1, ModuleNotFoundError("No module named 'daglite'"))
+        endpoint_of("tcp://w:1", 1, ModuleNotFoundError("No module named 'daglite'"))

@@ -101,7 +101,7 @@ def lingers(workers: int, under_way: int, timeout: float | None) -> list[float]:
         for seq in range(under_way):
             session.submit(WorkItem(seq, program, "batch", ()))
         session._desk = asked
-        session.ready(timeout)
+        session.poll(timeout)
     finally:
         session.close()
     return asked.linger

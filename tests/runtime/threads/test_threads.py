@@ -91,7 +91,7 @@ def test_no_more_threads_than_asked_for_and_only_as_many_as_needed(nothing_left:
     assert len(set(count.iter(n=300).then(thread_of).run(runtime="threads", workers=3))) <= 3
     assert len(set(count.iter(n=2).then(thread_of).run(runtime="threads", workers=30))) <= 2
     processors = len(os.sched_getaffinity(0))
-    lease = Threads().lease()
+    lease = Threads().open()
     with lease as session:
         assert session.workers == min(32, processors + 4)
 

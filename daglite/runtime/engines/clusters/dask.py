@@ -1,10 +1,13 @@
-"""Dask as an engine: each parcel is a task of its own, for one worker. The only file that imports Dask.
+"""Run jobs on a Dask cluster. The only module that imports Dask.
 
-Everything waits on the event loop of the client, in its thread; the coordinator's thread only leaves word there.
+    coordinator's thread           event loop of the client, in its own thread             cluster
+    send, cancel, release -------> _carry: scatter large inputs, submit, gather <--------> scheduler <--> workers
+    event queue <----------------- JobFinished, JobFailed                                    |
+    event queue <----------------- NodeJoined, NodeLeft: _watch_nodes, each second <---------+
+    event queue <----------------- EngineLost: _watch_connection
 
-What a worker of Dask says of itself, and whether it can be one of ours.
-
-Workers of a cluster of our own, started without the script that started them.
+Each job is a Dask task for one worker. A partial that stays with the workers is data of the scheduler, under the key
+of its job and "-part"; the step that a worker reports is a Dask variable, under the key and "-step".
 """
 
 from __future__ import annotations
@@ -14,34 +17,319 @@ import contextlib
 import multiprocessing.spawn
 import threading
 import time
-from collections.abc import Callable, Collection, Coroutine, Sequence
-from concurrent.futures import CancelledError
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
 from distributed import Client as Client, Future, KilledWorker, LocalCluster, Variable, Worker, get_worker
 
 from daglite.exceptions import ExecutionError
-from daglite.runtime.engines.clusters.messages import STAMP, Parcel
+from daglite.runtime.engines.clusters.messages import STAMP, Message
 from daglite.runtime.engines.clusters.transport import (
     PLAIN,
     Endpoint,
     EngineLost,
+    Event,
     EventQueue,
     JobFailed,
     JobFinished,
     JobOptions,
     NodeJoined,
     NodeLeft,
-    words_of,
+    error_line,
 )
-from daglite.runtime.engines.clusters.worker import JobResources, drop_run, hello, run_job
+from daglite.runtime.engines.clusters.worker import JobResources, hello, run_job
+from daglite.runtime.engines.clusters.worker_state import drop_run
 from daglite.scaling import TOLLS
 
+# Seconds between two checks of the connection, and between two questions for the workers; most seconds for an answer.
+_CHECK_INTERVAL, _NODES_INTERVAL, _NODES_TIMEOUT = 0.2, 1.0, 30.0
+# Seconds to wait for a first worker.
+_FIRST_WORKER = 30.0
+# Messages from this size on are sent to their worker directly, not through the scheduler.
+_LARGE = 1024 * 1024
+# Seconds that a first direct message may take, and the end of a run.
+_DIRECT_TIMEOUT, _CLOSE_TIMEOUT = 10.0, 5.0
+# Seconds that a worker waits until the scheduler has a step or a partial, and the coordinator for a step.
+_REPORT_TIMEOUT, _READ_TIMEOUT = 5.0, 1.0
+# The result of a Dask task: the packed outcome, and whether a partial stays with the worker.
+_TaskResult: TypeAlias = tuple[list[bytes], bool]
 
-def spot_of(name: str, threads: int, answer: object) -> Endpoint:
-    """The spot of a worker by what it says of itself; raises `ExecutionError` when it could not do anything for us."""
-    match answer:
+
+class DaskTransport:
+    """The tasks of a Dask client; see `Transport`. Methods with an underscore run on the client's event loop."""
+
+    name = "Dask"
+    rate = TOLLS["dask"].rate
+
+    def __init__(self, client: Client, close: Callable[[], None]) -> None:
+        self.event_queue = EventQueue()
+        self._client = client
+        self._close_client = close
+        self._lost = (
+            f"the connection to the Dask scheduler at {client.scheduler.address} is lost; "
+            "what it had under way is lost with it"
+        )
+        self._prefix = f"daglite-{id(self):x}-{time.time_ns():x}"
+        self._carrying: dict[int, asyncio.Task[None]] = {}
+        self._gathers: set[asyncio.Task[list[_TaskResult]]] = set()
+        # Partials with the workers, by ticket; keys of partials that a cancelled job may have left or may still leave.
+        self._partials: dict[int, Future[list[bytes]]] = {}
+        self._abandoned: set[str] = set()
+        # The endpoints of jobs that report their steps, and the steps that were read.
+        self._reporting: dict[int, str] = {}
+        self._steps: dict[int, asyncio.Task[int]] = {}
+        # Whether workers can be reached without the scheduler, as far as is known.
+        self._direct = True
+        self._watchers: list[asyncio.Task[None]] = []
+        self._node_left = asyncio.Event()
+        self.endpoints: Sequence[Endpoint] = self._greet_workers()
+        self._nodes = {endpoint.name for endpoint in self.endpoints}
+        self._call_soon(self._start_watching)
+
+    def send(self, ticket: int, endpoint: str, message: Message, job_options: JobOptions = PLAIN) -> None:
+        def start() -> None:
+            self._carrying[ticket] = asyncio.ensure_future(self._carry(ticket, endpoint, message, job_options))
+
+        self._call_soon(start)
+
+    def cancel(self, tickets: Collection[int]) -> None:
+        def cancel() -> None:
+            for ticket in found:
+                if (task := self._carrying.pop(ticket, None)) is not None:
+                    task.cancel()
+
+        if found := list(tickets):
+            self._call_soon(cancel)
+
+    def release(self, tickets: Collection[int]) -> None:
+        def release() -> None:
+            for ticket in found:
+                self._partials.pop(ticket, None)
+
+        found = list(tickets)
+        with contextlib.suppress(ExecutionError):
+            self._call_soon(release)
+
+    def drop(self, run: str) -> None:
+        def tell_workers() -> None:
+            with contextlib.suppress(Exception):
+                self._client.run(drop_run, run, on_error="ignore")
+
+        if self._client.status != "running":
+            return
+        # All workers are told, and one of them may be frozen.
+        telling = threading.Thread(target=tell_workers, name="daglite-drop", daemon=True)
+        telling.start()
+        telling.join(_CLOSE_TIMEOUT)
+        # From now on no worker keeps anything for this run.
+        with contextlib.suppress(ExecutionError):
+            self._call_soon(self._forget_run)
+
+    def close(self) -> None:
+        async def end() -> None:
+            tasks = [*self._carrying.values(), *self._watchers]
+            self._carrying.clear()
+            for task in tasks:
+                task.cancel()
+            await asyncio.sleep(0)
+
+        if self._client.status not in ("closed", "closing"):
+            _run_on(self._client.loop.asyncio_loop, end(), _CLOSE_TIMEOUT)
+        self._close_client()
+
+    def _call_soon(self, call: Callable[[], object]) -> None:
+        """Have a call made on the client's event loop; raises `ExecutionError` when the client is closed."""
+        if self._client.status in ("closed", "closing"):
+            raise ExecutionError(self._lost)
+        self._client.loop.add_callback(call)
+
+    def _greet_workers(self) -> list[Endpoint]:
+        """Return the workers, in the coordinator's thread; raises `ExecutionError` for one that cannot run daglite."""
+        deadline = time.monotonic() + _FIRST_WORKER
+        while True:
+            try:
+                threads = self._client.nthreads()
+            except OSError as error:
+                # After the half minute for which Dask tries to connect again.
+                raise ExecutionError(self._lost) from error
+            greetings = self._greetings(list(threads)) if threads else {}
+            # A worker that has ended since is none; one that restarts is there in the next turn.
+            found = {name: greeting for name, greeting in greetings.items() if not isinstance(greeting, OSError)}
+            if found:
+                return [endpoint_of(name, threads[name], greeting) for name, greeting in found.items()]
+            if time.monotonic() > deadline:
+                raise ExecutionError(
+                    f"the Dask cluster at {self._client.scheduler.address} has no workers; start some and try again"
+                )
+            time.sleep(0.05)
+
+    def _greetings(self, names: Sequence[str]) -> Mapping[str, object]:
+        try:
+            return self._client.run(hello, on_error="return", workers=names)
+        except OSError:
+            # All of them have ended, or their scheduler; which, the next question tells.
+            return {}
+        except Exception as error:
+            where = f"the workers of the Dask cluster at {self._client.scheduler.address}"
+            raise ExecutionError(f"{where} do not answer: {error_line(error)}") from error
+
+    async def _carry(self, ticket: int, endpoint: str, message: Message, job_options: JobOptions) -> None:
+        """Run a job and post what comes of it: one event, unless the job is cancelled by `cancel`."""
+        event: Event | None = None
+        if job_options.reports_step:
+            self._reporting[ticket] = endpoint
+        try:
+            event = await self._run_job(ticket, endpoint, message, job_options)
+        except asyncio.CancelledError:
+            # When the ticket is still known, another user of the client has cancelled the wait of all jobs.
+            if ticket in self._carrying:
+                event = JobFailed(ticket, f"Dask cancelled the wait for worker {endpoint}", lost=True)
+            raise
+        except Exception as error:
+            # The way to the worker or back has failed. A scheduler tells by a `KeyError` that it knows no such worker.
+            event = JobFailed(ticket, error_line(error), lost=True, step=await self._reported_step(ticket))
+        finally:
+            if job_options.keeps_partial and not isinstance(event, JobFinished):
+                self._abandoned.add(_partial_key(self._key(ticket)))
+            if event is not None and self._carrying.pop(ticket, None) is not None:
+                self.event_queue.post(event)
+
+    async def _run_job(self, ticket: int, endpoint: str, message: Message, job_options: JobOptions) -> Event:
+        key = self._key(ticket)
+        inputs = await self._send_ahead(key, endpoint, message)
+        if ticket not in self._carrying:
+            # Python 3.11's `wait_for` drops a cancellation that comes together with its result.
+            raise asyncio.CancelledError
+        inputs += [self._partials[one] for one in job_options.partials]
+        task = partial(_run_task, key, self._client.id)
+        future: Future[_TaskResult] = self._client.submit(
+            task, *inputs, key=key, workers=[endpoint], pure=False, retries=0
+        )
+        try:
+            found = await self._gather(future)
+            step = await self._reported_step(ticket)
+            if found:
+                outcome, stays = found[0]
+                if stays:
+                    self._partials[ticket] = Future(_partial_key(key), self._client)
+                return JobFinished(ticket, outcome, step)
+            if future.status == "error":
+                error = await future.exception(asynchronous=True)
+                return JobFailed(ticket, error_line(error), isinstance(error, KilledWorker | OSError), step)
+            if self._client.status != "running":
+                return EngineLost(self._lost)
+            # The scheduler has cancelled it: as a rule because a partial that it needs is gone.
+            text, partials_lost = f"Dask cancelled it on worker {endpoint}", bool(job_options.partials)
+            return JobFailed(ticket, text, lost=True, step=step, partials_lost=partials_lost)
+        finally:
+            if not future.done():
+                with contextlib.suppress(Exception):
+                    await self._client.cancel([future], asynchronous=True, force=True)
+
+    async def _gather(self, future: Future[_TaskResult]) -> list[_TaskResult]:
+        """Wait for a task and return its result, or an empty list when there is none.
+
+        Dask asks for tasks that end together in one request. To cancel the wait for one would cancel the request for
+        all, and all later ones where it has not begun: those jobs would never end. So nothing cancels this request.
+        """
+        gathering = asyncio.ensure_future(self._client.gather([future], errors="skip", asynchronous=True))
+        self._gathers.add(gathering)
+        gathering.add_done_callback(self._gathers.discard)
+        return await asyncio.shield(gathering)
+
+    async def _send_ahead(self, key: str, endpoint: str, message: Message) -> list[object]:
+        """Return the inputs of a task. Large ones are sent to the worker now, and a future takes their place."""
+        if sum(map(len, message)) < _LARGE:
+            return [*message]
+        large = {f"{key}-{number}": part for number, part in enumerate(message) if len(part) >= _LARGE // 16}
+        scatter = partial(self._client.scatter, large, workers=[endpoint], hash=False, asynchronous=True)
+        sent: Mapping[str, object] | None = None
+        if self._direct:
+            with contextlib.suppress(Exception):
+                sent = await asyncio.wait_for(scatter(direct=True), _DIRECT_TIMEOUT)
+        if sent is None:
+            sent = await scatter(direct=False)
+            # The worker is there, but only its scheduler can reach it.
+            self._direct = False
+        return [sent.get(f"{key}-{number}", part) for number, part in enumerate(message)]
+
+    async def _reported_step(self, ticket: int) -> int:
+        """Return the step that the worker of a job has reported, -1 when it reported none or has gone on."""
+        if ticket not in self._reporting:
+            return -1
+        # Read once: a lost job and the departure of its worker both ask for it.
+        if ticket not in self._steps:
+            self._steps[ticket] = asyncio.ensure_future(self._read_step(ticket))
+        return await asyncio.shield(self._steps[ticket])
+
+    async def _read_step(self, ticket: int) -> int:
+        variable = Variable(_step_key(self._key(ticket)), client=self._client)
+        try:
+            return int(
+                await asyncio.wait_for(variable.get(timeout=_READ_TIMEOUT, asynchronous=True), 2 * _READ_TIMEOUT)
+            )
+        except Exception:
+            return -1
+        finally:
+            with contextlib.suppress(Exception):
+                variable.delete()
+
+    def _forget_run(self) -> None:
+        self._reporting.clear()
+        self._steps.clear()
+        self._partials.clear()
+        while self._abandoned:
+            # A worker has kept it in the name of this client: a future that is created and dropped releases it.
+            Future(self._abandoned.pop(), self._client)
+
+    def _start_watching(self) -> None:
+        for watch in (self._watch_connection(), self._watch_nodes()):
+            self._watchers.append(asyncio.ensure_future(watch))
+
+    async def _watch_connection(self) -> None:
+        while self._client.status == "running":
+            await asyncio.sleep(_CHECK_INTERVAL)
+        # Dask tries to connect again for half a minute, but what was under way is gone all the same.
+        self.event_queue.post(EngineLost(self._lost))
+
+    async def _watch_nodes(self) -> None:
+        """Compare the workers with those that are known, each second and whenever one leaves."""
+        for name in self._nodes:
+            self._client.subscribe_topic(name, self._on_worker_event)
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._node_left.wait(), _NODES_INTERVAL)
+            self._node_left.clear()
+            try:
+                found = await asyncio.wait_for(self._client.nthreads(asynchronous=True), _NODES_TIMEOUT)
+            except Exception:
+                self.event_queue.post(EngineLost(self._lost))
+                return
+            for name in self._nodes - found.keys():
+                self._nodes.remove(name)
+                reporting = [ticket for ticket, endpoint in self._reporting.items() if endpoint == name]
+                self.event_queue.post(NodeLeft(name, {one: await self._reported_step(one) for one in reporting}))
+            for name in found.keys() - self._nodes:
+                self._nodes.add(name)
+                self._client.subscribe_topic(name, self._on_worker_event)
+                self.event_queue.post(NodeJoined(Endpoint(name, found[name])))
+
+    def _on_worker_event(self, event: tuple[float, object]) -> None:
+        match event:
+            case (_, {"action": "remove-worker"}):
+                # The topic does not say which worker: the next comparison does.
+                self._node_left.set()
+            case _:
+                pass
+
+    def _key(self, ticket: int) -> str:
+        return f"{self._prefix}-{ticket}"
+
+
+def endpoint_of(name: str, threads: int, greeting: object) -> Endpoint:
+    """Return the endpoint of a worker by its answer to `hello`; raises `ExecutionError` when it cannot run daglite."""
+    match greeting:
         case (stamp, str(process), int(pid)) if stamp == STAMP:
             return Endpoint(name, threads, process=process, pid=pid)
         case (stamp, _, _):
@@ -50,416 +338,111 @@ def spot_of(name: str, threads: int, answer: object) -> Endpoint:
             )
         case BaseException():
             raise ExecutionError(
-                f"Dask worker {name} cannot run daglite: {words_of(answer)}; install daglite on the workers"
+                f"Dask worker {name} cannot run daglite: {error_line(greeting)}; install daglite on the workers"
             )
         case _:
-            raise ExecutionError(f"Dask worker {name} gave {answer!r} when it was greeted")
+            raise ExecutionError(f"Dask worker {name} gave {greeting!r} when it was greeted")
 
 
-_WORKER = "Dask Worker process"
-
-
-class MainImportGuard:
-    """While a cluster of our own is open, its workers do not import `__main__` again: what is of it goes by value.
-
-    So scripts need no `if __name__ == "__main__"` guard.
-    """
-
-    def __init__(self) -> None:
-        self._open = 0
-        self._lock = threading.Lock()
-        self._below = multiprocessing.spawn.get_preparation_data
-
-    def begin(self) -> None:
-        """One more cluster is open."""
-        with self._lock:
-            self._open += 1
-            if self._open == 1:
-                self._below = multiprocessing.spawn.get_preparation_data
-                multiprocessing.spawn.get_preparation_data = self._without_main
-
-    def end(self) -> None:
-        """One less."""
-        with self._lock:
-            self._open -= 1
-            if not self._open:
-                multiprocessing.spawn.get_preparation_data = self._below
-
-    def _without_main(self, name: str) -> dict[str, Any]:
-        data = self._below(name)
-        if name.startswith(_WORKER):
-            data.pop("init_main_from_name", None)
-            data.pop("init_main_from_path", None)
-        return data
-
-
-UNGUARDED = MainImportGuard()
-
-# How often, in seconds, the connection is looked at; how often it is asked who is there; how long an answer may take.
-_LOOK, _ASK, _ANSWER = 0.2, 1.0, 30.0
-# How long, in seconds, to wait for a first worker.
-_FIRST = 30.0
-# Parcels from this size on go to their worker past the scheduler.
-_LARGE = 1024 * 1024
-# How long, in seconds, a first parcel may take past the scheduler, and the end of a run.
-_DIRECT, _END = 10.0, 5.0
-# What a worker returns: an outcome, and whether a part of it stays.
-_Done: TypeAlias = tuple[list[bytes], bool]
-# How long, in seconds, a worker and a coordinator wait for the scheduler to take or give a mark.
-_MARK, _READ = 5.0, 1.0
-
-
-class DaskTransport:
-    """Tasks of a client; see `carrier.Carrier`."""
-
-    engine = "Dask"
-    rate = TOLLS["dask"].rate
-
-    def __init__(self, client: Client, close: Callable[[], None]) -> None:
-        self.event_queue = EventQueue()
-        self._client = client
-        self._close = close
-        self._address = client.scheduler.address
-        self._names = f"daglite-{id(self):x}-{time.time_ns():x}"
-        # Used by the thread of the loop only.
-        self._carrying: dict[int, asyncio.Task[None]] = {}
-        self._tree_reducer: set[asyncio.Task[list[_Done]]] = set()
-        self._here: dict[str, int] = {}
-        # Parts that stay with the workers; those of jobs that nobody waits for any more; jobs that leave marks.
-        self._parts: dict[int, Future[list[bytes]]] = {}
-        self._orphans: set[str] = set()
-        self._marking: dict[int, str] = {}
-        self._marks: dict[int, asyncio.Task[int]] = {}
-        self._direct = True
-        self._watching: asyncio.Task[None] | None = None
-        self._looking: asyncio.Task[None] | None = None
-        self._spots = self._greet()
-        self._here = {spot.name: spot.slots for spot in self._spots}
-        self._soon(self._begin)
-
-    def spots(self) -> Sequence[Endpoint]:
-        return self._spots
-
-    def send(self, ticket: int, spot: str, message: Parcel, job_options: JobOptions = PLAIN) -> None:
-        self._soon(lambda: self._start(ticket, self._carry(ticket, spot, message, job_options)))
-
-    def cancel(self, tickets: Collection[int]) -> None:
-        if tickets:
-            found = list(tickets)
-            self._soon(lambda: self._cancel(found))
-
-    def release(self, tickets: Collection[int]) -> None:
-        found = list(tickets)
-        with contextlib.suppress(ExecutionError):
-            self._soon(lambda: self._release(found))
-
-    def drop(self, run: str) -> None:
-        if self._client.status != "running":
-            return
-        # It goes to all workers, and one of them may be frozen.
-        telling = threading.Thread(target=self._tell_all, args=(run,), name="daglite-drop", daemon=True)
-        telling.start()
-        telling.join(_END)
-        # From now on no worker keeps anything for it.
-        with contextlib.suppress(ExecutionError):
-            self._soon(self._forget)
-
-    def close(self) -> None:
-        done = threading.Event()
-
-        async def end() -> None:
-            for task in (*self._carrying.values(), self._watching, self._looking):
-                if task is not None:
-                    task.cancel()
-            await asyncio.sleep(0)
-            done.set()
-
-        with contextlib.suppress(ExecutionError):
-            self._soon(lambda: asyncio.ensure_future(end()))
-            done.wait(_END)
-        self._close()
-
-    def _soon(self, call: Callable[[], object]) -> None:
-        """Have something done by the thread of the loop."""
-        if self._client.status in ("closed", "closing"):
-            raise ExecutionError(self._gone())
-        self._client.loop.add_callback(call)
-
-    def _gone(self) -> str:
-        return f"the connection to the Dask scheduler at {self._address} is lost; what it had under way is lost with it"
-
-    def _tell_all(self, run: str) -> None:
-        with contextlib.suppress(Exception):
-            self._client.run(drop_run, run, on_error="ignore")
-
-    def _greet(self) -> list[Endpoint]:
-        """The workers there are; raises `ExecutionError` for one that could not do anything for us."""
-        until = time.monotonic() + _FIRST
-        while True:
-            try:
-                threads = self._client.nthreads()
-            except OSError as error:
-                # After the half minute for which Dask tries to come back to it.
-                raise ExecutionError(self._gone()) from error
-            found = self._answers(list(threads)) if threads else {}
-            # One that has ended since it was counted, or is at its end, is none; it may come back.
-            here = {name: answer for name, answer in found.items() if not isinstance(answer, OSError)}
-            if here:
-                return [spot_of(name, threads[name], answer) for name, answer in here.items()]
-            if time.monotonic() > until:
-                raise ExecutionError(f"the Dask cluster at {self._address} has no workers; start some and try again")
-            time.sleep(0.05)
-
-    def _answers(self, names: list[str]) -> dict[str, object]:
-        try:
-            return self._client.run(hello, on_error="return", workers=names)
-        except OSError:
-            # All of them, or their scheduler; which, is asked next.
-            return {}
-        except Exception as error:
-            where = f"the workers of the Dask cluster at {self._address}"
-            raise ExecutionError(f"{where} do not answer: {words_of(error)}") from error
-
-    # On the loop.
-
-    def _begin(self) -> None:
-        for name in self._here:
-            self._client.subscribe_topic(name, self._noticed)
-        self._watching = asyncio.ensure_future(self._watch())
-
-    def _start(self, ticket: int, work: Coroutine[Any, Any, None]) -> None:
-        self._carrying[ticket] = asyncio.ensure_future(work)
-
-    def _cancel(self, tickets: Sequence[int]) -> None:
-        for ticket in tickets:
-            task = self._carrying.pop(ticket, None)
-            if task is not None:
-                task.cancel()
-
-    async def _carry(self, ticket: int, spot: str, message: Parcel, job_options: JobOptions) -> None:
-        name = f"{self._names}-{ticket}"
-        future: Future[_Done] | None = None
-        # What becomes of the part is known only when there is an outcome.
-        kept = [_part(name)] if job_options.keeps else []
-        try:
-            parts = await self._sent_ahead(name, spot, message)
-            parts += [self._parts[one] for one in job_options.parts]
-            job = partial(_work, name, self._client.id) if job_options != PLAIN else _plain_work
-            if job_options.marks:
-                self._marking[ticket] = spot
-            future = self._client.submit(job, *parts, key=name, workers=[spot], pure=False, retries=0)
-            found = await asyncio.shield(self._gathered(future))
-            if found:
-                outcome, stays = found[0]
-                if stays:
-                    self._parts[ticket] = Future(_part(name), self._client)
-                kept.clear()
-                self.event_queue.post(JobFinished(ticket, outcome, await self._mark(ticket)))
-            elif future.status == "error":
-                raise await future.exception(asynchronous=True)
-            elif self._client.status != "running":
-                self.event_queue.post(EngineLost(self._gone()))
-            else:
-                # Nobody but Dask has cancelled it: as a rule because a part that it needs is gone.
-                text, missing = f"Dask cancelled it on worker {spot}", bool(job_options.parts)
-                self.event_queue.post(
-                    JobFailed(ticket, text, lost=True, step=await self._mark(ticket), missing=missing)
-                )
-        except asyncio.CancelledError:
-            # Ours, if nobody waits for this ticket any more; else somebody who shares the client has cancelled for all.
-            if ticket in self._carrying:
-                self.event_queue.post(JobFailed(ticket, f"Dask cancelled the wait for worker {spot}", lost=True))
-            raise
-        except Exception as error:
-            missing = bool(job_options.parts) and isinstance(error, KeyError | CancelledError)
-            lost = missing or isinstance(error, KilledWorker | OSError)
-            self.event_queue.post(JobFailed(ticket, words_of(error), lost, await self._mark(ticket), missing))
-        finally:
-            self._carrying.pop(ticket, None)
-            self._orphans.update(kept)
-            if future is not None and not future.done():
-                with contextlib.suppress(Exception):
-                    await self._client.cancel([future], asynchronous=True, force=True)
-
-    def _gathered(self, future: Future[_Done]) -> asyncio.Task[list[_Done]]:
-        """What comes of a job, asked for on a task of its own, which is never cancelled.
-
-        Jobs that end together are asked for together by Dask: to cancel one of these would cancel all of them, and
-        where it has not begun all that come later.
-        """
-        tree_reducer = asyncio.ensure_future(self._client.gather([future], errors="skip", asynchronous=True))
-        self._tree_reducer.add(tree_reducer)
-        tree_reducer.add_done_callback(self._gathered_all)
-        return tree_reducer
-
-    def _gathered_all(self, tree_reducer: asyncio.Task[list[_Done]]) -> None:
-        self._tree_reducer.discard(tree_reducer)
-        if not tree_reducer.cancelled():
-            # Looked at, as nobody may wait for it any more.
-            tree_reducer.exception()
-
-    async def _mark(self, ticket: int) -> int:
-        """The step at which the worker of a job said that it was; -1 when it said nothing, or has gone on."""
-        if ticket not in self._marking:
-            return -1
-        # Asked once, whoever is first: the job that has ended without an outcome, or the look at who is there.
-        if ticket not in self._marks:
-            self._marks[ticket] = asyncio.ensure_future(self._read_mark(ticket))
-        return await asyncio.shield(self._marks[ticket])
-
-    async def _read_mark(self, ticket: int) -> int:
-        variable = Variable(_marker(f"{self._names}-{ticket}"), client=self._client)
-        try:
-            return int(await asyncio.wait_for(variable.get(timeout=_READ, asynchronous=True), 2 * _READ))
-        except Exception:
-            return -1
-        finally:
-            with contextlib.suppress(Exception):
-                variable.delete()
-
-    def _release(self, tickets: Sequence[int]) -> None:
-        for ticket in tickets:
-            self._parts.pop(ticket, None)
-
-    def _forget(self) -> None:
-        """A run is over."""
-        self._marking.clear()
-        self._marks.clear()
-        self._parts.clear()
-        while self._orphans:
-            # A worker has kept it in the name of this client, and only a future of it gives it up.
-            Future(self._orphans.pop(), self._client)
-
-    async def _sent_ahead(self, name: str, spot: str, message: Parcel) -> list[object]:
-        """The parcel, its large parts sent to the worker already where they are large together."""
-        if sum(map(len, message)) < _LARGE:
-            return [*message]
-        large = {f"{name}-{number}": part for number, part in enumerate(message) if len(part) >= _LARGE // 16}
-        if self._direct:
-            try:
-                sent = await asyncio.wait_for(self._scatter(large, spot, direct=True), _DIRECT)
-            except Exception:
-                # The workers cannot be reached from here, only their scheduler.
-                self._direct = False
-                sent = await self._scatter(large, spot, direct=False)
-        else:
-            sent = await self._scatter(large, spot, direct=False)
-        return [sent.get(f"{name}-{number}", part) for number, part in enumerate(message)]
-
-    async def _scatter(self, parts: dict[str, bytes], spot: str, *, direct: bool) -> dict[str, Future[bytes]]:
-        return await self._client.scatter(parts, workers=[spot], direct=direct, hash=False, asynchronous=True)
-
-    def _noticed(self, event: tuple[float, object]) -> None:
-        """Something happened to a worker."""
-        match event:
-            case (_, {"action": "remove-worker"}):
-                # Only that there is something to see: the topic does not say whose it is.
-                self._looking = asyncio.ensure_future(self._look())
-            case _:
-                pass
-
-    async def _watch(self) -> None:
-        asked = time.monotonic()
-        while self._client.status == "running":
-            await asyncio.sleep(_LOOK)
-            if time.monotonic() - asked >= _ASK and (self._looking is None or self._looking.done()):
-                asked = time.monotonic()
-                self._looking = asyncio.ensure_future(self._look())
-        # Dask would try for half a minute to connect again, but what was under way would be gone all the same.
-        self.event_queue.post(EngineLost(self._gone()))
-
-    async def _look(self) -> None:
-        """See who is there."""
-        try:
-            found = await asyncio.wait_for(self._client.nthreads(asynchronous=True), _ANSWER)
-        except asyncio.CancelledError:
-            raise
-        except BaseException:
-            self.event_queue.post(EngineLost(self._gone()))
-            return
-        for name in self._here.keys() - found.keys():
-            del self._here[name]
-            marked = [ticket for ticket, spot in self._marking.items() if spot == name]
-            self.event_queue.post(NodeLeft(name, {ticket: await self._mark(ticket) for ticket in marked}))
-        for name in found.keys() - self._here.keys():
-            self._here[name] = found[name]
-            self._client.subscribe_topic(name, self._noticed)
-            self.event_queue.post(NodeJoined(Endpoint(name, found[name])))
-
-
-def _work(name: str, client: str, *message: bytes | Parcel) -> _Done:
-    """A job on a worker that may keep a part, or leave marks, in the name of the coordinator's client."""
-    worker, key = get_worker(), _part(name)
+def _run_task(key: str, client: str, *message: bytes | Message) -> _TaskResult:
+    """Run a job on a worker. It may keep a partial and report steps, in the name of the coordinator's client."""
+    worker = get_worker()
+    loop = worker.loop.asyncio_loop
     stays = False
 
     def keep(segments: list[bytes]) -> bool:
         nonlocal stays
-        stays = _on_loop(worker, _kept(worker, key, client, segments))
+        stays = _run_on(loop, _keep_partial(worker, _partial_key(key), client, segments), _REPORT_TIMEOUT)
         return stays
 
-    return run_job(*message, lent=JobResources(keep, partial(_leave_mark, worker, _marker(name)))), stays
+    def report(step: int) -> None:
+        _run_on(loop, worker.scheduler.variable_set(name=_step_key(key), data=step), _REPORT_TIMEOUT)
+
+    return run_job(*message, resources=JobResources(keep, report)), stays
 
 
-def _plain_work(*message: bytes) -> _Done:
-    """Any other job."""
-    return run_job(*message), False
-
-
-async def _kept(worker: Worker, key: str, client: str, segments: list[bytes]) -> None:
-    """Let Dask keep a part here: it moves it to where it is needed, and to the disk when memory is short."""
+async def _keep_partial(worker: Worker, key: str, client: str, segments: list[bytes]) -> None:
+    """Let Dask keep a partial here: it moves it to where it is needed, and to the disk when memory is short."""
     worker.update_data(data={key: segments})
     nbytes = {key: sum(map(len, segments))}
     await worker.scheduler.update_data(who_has={key: [worker.address]}, nbytes=nbytes, client=client)
 
 
-def _leave_mark(worker: Worker, name: str, step: int) -> None:
-    async def mark() -> None:
-        await worker.scheduler.variable_set(name=name, data=step)
-
-    _on_loop(worker, mark())
-
-
-def _on_loop(worker: Worker, work: Coroutine[Any, Any, None]) -> bool:
-    """Have something done on the loop of the worker, and wait for it; tells whether it was."""
-    doing = asyncio.run_coroutine_threadsafe(work, worker.loop.asyncio_loop)
+def _run_on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, object], timeout: float) -> bool:
+    """Run a coroutine on the event loop of another thread; return whether it ended within `timeout` seconds."""
+    running = asyncio.run_coroutine_threadsafe(work, loop)
     try:
-        doing.result(_MARK)
+        running.result(timeout)
     except Exception:
-        doing.cancel()
+        running.cancel()
         return False
     return True
 
 
-def _part(name: str) -> str:
-    return f"{name}-part"
+def _partial_key(key: str) -> str:
+    return f"{key}-part"
 
 
-def _marker(name: str) -> str:
-    return f"{name}-mark"
+def _step_key(key: str) -> str:
+    return f"{key}-step"
 
 
-def connected(address: str) -> Client:
-    """A client of our own for the scheduler at this address."""
+def connect(address: str) -> Client:
+    """Return a new client for the scheduler at an address; raises `ExecutionError` when it does not answer."""
     try:
         return Client(address, set_as_default=False)
     except (OSError, TimeoutError) as error:
-        raise ExecutionError(f"no Dask scheduler answers at {address}: {words_of(error)}") from error
+        raise ExecutionError(f"no Dask scheduler answers at {address}: {error_line(error)}") from error
 
 
-def local_cluster(workers: int) -> tuple[Client, Callable[[], None]]:
-    """A cluster of our own on this machine, its client, and how to end both."""
+def start_local_cluster(workers: int) -> tuple[Client, Callable[[], None]]:
+    """Start a cluster on this machine; return its client, and a function that ends both."""
     with contextlib.ExitStack() as undo:
-        UNGUARDED.begin()
-        undo.callback(UNGUARDED.end)
+        undo.enter_context(_workers_without_main())
         cluster = LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
             host="127.0.0.1",
             dashboard_address=None,
-            # There is a small server even without a dashboard; not at the port that others would want.
+            # There is a small HTTP server even without a dashboard; any free port will do.
             scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
         )
         undo.callback(cluster.close)
         client = Client(cluster, set_as_default=False)
         undo.callback(client.close)
         return client, undo.pop_all().close
+
+
+_WORKER_NAME = "Dask Worker process"
+_local_clusters = 0
+_preparation_data = multiprocessing.spawn.get_preparation_data
+_patch_lock = threading.Lock()
+
+
+@contextlib.contextmanager
+def _workers_without_main() -> Iterator[None]:
+    """Start Dask workers that do not import `__main__` again, as its functions are sent by value.
+
+    So scripts need no `if __name__ == "__main__"` guard. Clusters may overlap: the last one to end removes the patch.
+    """
+    global _local_clusters, _preparation_data
+    with _patch_lock:
+        _local_clusters += 1
+        if _local_clusters == 1:
+            _preparation_data = multiprocessing.spawn.get_preparation_data
+            multiprocessing.spawn.get_preparation_data = _data_without_main
+    try:
+        yield
+    finally:
+        with _patch_lock:
+            _local_clusters -= 1
+            if not _local_clusters:
+                multiprocessing.spawn.get_preparation_data = _preparation_data
+
+
+def _data_without_main(name: str) -> dict[str, Any]:
+    data = _preparation_data(name)
+    if name.startswith(_WORKER_NAME):
+        data.pop("init_main_from_name", None)
+        data.pop("init_main_from_path", None)
+    return data

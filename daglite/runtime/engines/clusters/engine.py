@@ -1,21 +1,25 @@
-"""The engine as the loop sees it: who has which chunk, what its worker knows, and what is lost when one leaves.
+"""The engine of a cluster: it assigns work items to nodes as jobs, and turns events into work results.
 
-The loop counts how often an item was started, and may promise that nothing starts twice. So a chunk is given to one
-worker process, by name, and an engine that would start it again elsewhere must not: see docs/decisions/0022.
+    WorkerQueue --WorkItem--> ClusterEngine --ClusterJob--> Transport ~~ network ~~ worker.run_job
+    WorkerQueue <--WorkResult-- ClusterEngine <--events: JobOutcome, nodes that join or leave-- Transport
+
+The coordinator's loop counts how often an item was started, and may promise that nothing starts twice. So a job is for
+one worker process, by name, and a cluster that would start it again elsewhere must not: see docs/decisions/0022.
 """
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
+from typing import cast
 
 from daglite.exceptions import ExecutionError, TransferError
 from daglite.functions import Function
 from daglite.records import replace
-from daglite.runtime.engines.base import BatchPolicy, Engine, WorkerEndReason, WorkerListener
-from daglite.runtime.engines.clusters.messages import PROCESS, ClusterJob, JobOutcome, open_outcome, pack_job, writable
+from daglite.runtime.engines.base import BatchPolicy, WorkerEndReason, WorkerListener
+from daglite.runtime.engines.clusters.messages import PROCESS, ClusterJob, JobOutcome, pack, unpack_outcome, writable
 from daglite.runtime.engines.clusters.nodes import NodeState, RemoteJob
 from daglite.runtime.engines.clusters.transport import (
     Endpoint,
@@ -29,379 +33,359 @@ from daglite.runtime.engines.clusters.transport import (
 )
 from daglite.runtime.kernel.program_bytes import pack_steps
 from daglite.runtime.kernel.steps import BoundStep
-from daglite.runtime.kernel.timers import TimerReading, unpack_reading
+from daglite.runtime.kernel.timers import unpack_reading
 from daglite.runtime.kernel.work import PartialRef, ResultKind, WorkItem, WorkResult
 from daglite.runtime.serialization.exceptions import unpack_error
 from daglite.runtime.serialization.pickler import Codec
 from daglite.runtime.transport.log_forwarding import take_record
 from daglite.scaling import CLUSTER_AIM
 
-# How long, in seconds, a run goes on without any worker; engines start others in the place of dead ones.
-_WITHOUT_WORKERS = 30.0
-_PAUSE = 0.05
-# From one number of a worker to the next, where machines have processes with the same id.
-_NEXT = 1 << 32
-# Chunks of at least so many seconds, and bytes, so that the engine's own work is little beside them.
+# Seconds that a run goes on without any worker: clusters replace dead workers. Meanwhile, seconds between two checks.
+_WITHOUT_WORKERS, _CHECK_INTERVAL = 30.0, 0.05
+# The distance between the ids of workers on machines that use the same process id.
+_ID_STEP = 1 << 32
+# Largest batch in bytes, and the size from which an item has a job of its own.
 _MOST_BYTES, _ALONE_BYTES = 8 * 1024 * 1024, 1024 * 1024
-_KINDS: dict[str, ResultKind] = {"done": "done", "failed": "failed", "overdue": "overdue"}
 
 
 class ClusterEngine:
-    """Workers of a cluster; see `executor.Session`."""
-
-    attends = False
-    keeps = True
+    """The workers of a cluster; see `base.Engine`."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._numbered: dict[int, NodeState] = {}
-        self._numbers = count()
-        self._tickets = count()
-        self._places = {spot.name: self._place(spot) for spot in transport.spots()}
-        self.workers = sum(place.spot.slots for place in self._places.values())
+        self._worker_ids: dict[int, NodeState] = {}
+        self._program_numbers = count()
+        self._ticket_numbers = count()
+        self._nodes: dict[str, NodeState] = {}
+        self._listener: WorkerListener | None = None
+        for endpoint in transport.endpoints:
+            self._add_node(endpoint)
+        self.workers = sum(node.endpoint.slots for node in self._nodes.values())
+        # Batches so large that the library's own cost for a job is small beside them.
         aim = max(CLUSTER_AIM, 2 * self.workers / transport.rate)
         self.batch_policy = BatchPolicy(aim, aim / 8, _MOST_BYTES, _ALONE_BYTES)
-        self._listener: WorkerListener | None = None
-        # Since when there is no worker.
-        self._alone: float | None = None
-        self._begin()
+        self._no_workers_since: float | None = None
+        self._begin_run()
 
-    def _begin(self) -> None:
-        """A run begins: nothing of the one before is known."""
+    def _begin_run(self) -> None:
         self._run = uuid.uuid4().hex
         self.codec = Codec(f"c{self._run[:16]}")
         self._programs: dict[int, bytes] = {}
-        self._flights: dict[int, RemoteJob] = {}
-        # Where the parts are that stay with the workers, by their tickets.
-        self._held: dict[int, NodeState] = {}
-        # Programs that have something to say when their item ends its worker.
-        self._guarded: set[int] = set()
-        # How many definitions of each worker are known.
-        self._known: dict[str, int] = {}
-        self._lost: list[WorkResult] = []
-        # Whether any chunk may have brought its worker down: from now on suspects are alone in theirs.
-        self._suspicious = False
-        self._begun = False
-        self._ahead = time.time() - time.perf_counter()
+        self._jobs: dict[int, RemoteJob] = {}
+        # The nodes of the partials that stay with the workers, by ticket.
+        self._partials: dict[int, NodeState] = {}
+        # Programs whose workers report the step, as a step of theirs may handle the death of its worker.
+        self._guarded_programs: set[int] = set()
+        # The number of definitions that were received from each worker.
+        self._received: dict[str, int] = {}
+        # Results that the next `poll` returns.
+        self._results: list[WorkResult] = []
+        # Whether a job has been lost: from then on an exclusive work item has its node to itself.
+        self._loss_seen = False
+        self._job_sent = False
+        # What the time of day is ahead of the clock that measures steps; measured once, so that batches do not overlap.
+        self._clock_offset = time.time() - time.perf_counter()
 
     def install(self, steps: Sequence[BoundStep]) -> int:
-        program = next(self._numbers)
+        program = next(self._program_numbers)
         self._programs[program] = pack_steps(self.codec, steps)
         if any(step.function.on_error != "raise" for step in steps):
-            self._guarded.add(program)
+            self._guarded_programs.add(program)
         return program
 
-    def forget(self, program: int) -> None:
+    def uninstall(self, program: int) -> None:
         self._programs.pop(program, None)
 
-    def free(self) -> int:
-        return sum([place.credits() for place in self._places.values()])
+    def credits(self) -> int:
+        return sum([node.credits() for node in self._nodes.values()])
 
-    def idle(self) -> bool:
-        return any(self._takes_exclusive(place) for place in self._places.values())
+    def has_idle_worker(self) -> bool:
+        return any(self._takes_exclusive(node) for node in self._nodes.values())
 
-    def most(self) -> None:
+    def max_items(self) -> None:
         return None
 
-    def resumes(self, function: Function) -> bool:
-        # An async generator belongs to the event loop of the thread that began it; and where the engine chooses the
-        # worker, no chunk finds the one that has begun.
-        return function.kind != "async_generator" and not any(each.spot.alone for each in self._places.values())
+    def can_resume(self, function: Function) -> bool:
+        # An async generator belongs to the event loop of the thread that began it; and where the cluster chooses the
+        # process, no job reaches the one that has begun.
+        return function.kind != "async_generator" and not any(each.endpoint.pooled for each in self._nodes.values())
 
     def submit(self, work_item: WorkItem) -> None:
-        if work_item.kind == "combine":
-            self._combine(work_item)
-            return
-        if work_item.worker is not None:
-            able = [each for each in self._places.values() if each.number == work_item.worker]
+        if work_item.worker is None:
+            able = self._nodes_for(work_item)
         else:
-            able = [each for each in self._places.values() if each.credits()]
-        if work_item.exclusive:
-            able = [each for each in able if self._takes_exclusive(each)]
-        if not able:
-            self._lost.append(WorkResult(work_item.seq, "lost", worker=work_item.worker, started=False))
-            return
-        self._launch(RemoteJob(work_item, min(able, key=_load)))
+            able = [node for node in self._nodes.values() if node.worker_id == work_item.worker]
+        if able:
+            self._start(RemoteJob(work_item, min(able, key=lambda node: node.load)))
+        else:
+            self._results.append(WorkResult(work_item.seq, "lost", worker=work_item.worker, started=False))
 
-    def _combine(self, work_item: WorkItem) -> None:
-        """Put parts together at the place that has most of them."""
-        at = [self._held.get(part.ticket) for part in work_item.parts]
-        here = [place for place in at if place is not None]
-        able = [each for each in self._places.values() if each.credits()]
-        if work_item.exclusive:
-            able = [each for each in able if self._takes_exclusive(each)]
-        if not able or len(here) < len(at):
-            missing = [number for number, place in enumerate(at) if place is None]
-            self._lost.append(WorkResult(work_item.seq, "lost", started=False, missing=missing))
+    def combine(self, work_item: WorkItem) -> None:
+        found = [self._partials.get(part.ticket) for part in work_item.parts]
+        able = self._nodes_for(work_item)
+        missing = [number for number, node in enumerate(found) if node is None]
+        if missing or not able:
+            self._results.append(WorkResult(work_item.seq, "lost", started=False, missing=missing))
             return
-        having = {id(place): 0 for place in here}
-        for place, part in zip(here, work_item.parts, strict=True):
-            having[id(place)] += part.nbytes
-        self._launch(RemoteJob(work_item, min(able, key=lambda each: (-having.get(id(each), 0), _load(each))), here))
-
-    def _launch(self, flight: RemoteJob) -> None:
-        place = flight.place
-        place.taken = flight.work_item.exclusive and self._suspicious and not place.spot.alone
-        self._send(flight)
+        nodes = cast("list[NodeState]", found)
+        nbytes = {id(node): 0 for node in able}
+        for node, part in zip(nodes, work_item.parts, strict=True):
+            if id(node) in nbytes:
+                nbytes[id(node)] += part.nbytes
+        self._start(RemoteJob(work_item, min(able, key=lambda node: (-nbytes[id(node)], node.load)), nodes))
 
     def flush(self) -> None:
-        """Engines send what they are given."""
+        """Do nothing: jobs are sent at once."""
 
-    def ready(self, timeout: float | None) -> Sequence[WorkResult]:
-        work_results, self._lost = self._lost, []
-        for event in self._transport.event_queue.take(0.0 if work_results else self._wait(timeout)):
+    def poll(self, timeout: float | None) -> Sequence[WorkResult]:
+        if self._results:
+            timeout = 0.0
+        elif not self._nodes:
+            # A worker may join even when no job is in flight.
+            timeout = _CHECK_INTERVAL
+        for event in self._transport.event_queue.take(timeout):
             match event:
                 case JobFinished():
-                    self._arrived(event, work_results)
+                    self._on_finished(event)
                 case JobFailed():
-                    self._failed(event, work_results)
-                case NodeJoined(spot):
-                    self._join(spot)
+                    self._on_failed(event)
+                case NodeJoined(endpoint):
+                    if endpoint.name not in self._nodes:
+                        self._report(self._add_node(endpoint), None)
                 case NodeLeft(name, steps):
-                    self._leave(name, steps, work_results)
+                    self._on_node_left(name, steps)
                 case EngineLost(text):
                     raise ExecutionError(text)
         self._check_workers()
-        return work_results
+        results, self._results = self._results, []
+        return results
 
     def wake(self) -> None:
         self._transport.event_queue.post(None)
 
-    def attend(self, fd: int, *, on: bool) -> None:
-        raise AssertionError("it waits at a queue")
-
-    def alert(self, other: Engine | None) -> None:
-        self._transport.event_queue.alerted = None if other is None else other.wake
+    def notify(self, callback: Callable[[], None] | None) -> None:
+        self._transport.event_queue.on_post = callback
 
     def poll_timeout(self, timeout: float | None) -> float | None:
-        """Without workers somebody must look for how long that goes on."""
-        return timeout if self._places else min(_PAUSE, _PAUSE if timeout is None else timeout)
+        if self._nodes:
+            return timeout
+        return _CHECK_INTERVAL if timeout is None else min(_CHECK_INTERVAL, timeout)
 
     def listen(self, listener: WorkerListener | None) -> None:
         self._listener = listener
-        for place in self._places.values():
-            self._tell(place, None)
+        for node in self._nodes.values():
+            self._report(node, None)
 
-    def abandon(self) -> None:
-        self._transport.cancel(list(self._flights))
-        self._flights.clear()
-        self._let_go(self._held)
-        for place in self._places.values():
-            place.tickets.clear()
-            place.taken = False
+    def cancel(self) -> None:
+        self._transport.cancel(list(self._jobs))
+        self._jobs.clear()
+        self._results.clear()
+        self._release(self._partials)
+        for node in self._nodes.values():
+            node.tickets.clear()
+            node.reserved = False
 
-    def recycle(self) -> None:
-        self._end()
-        for place in self._places.values():
-            place.heard.clear()
-            place.programs.clear()
-            place.sent.clear()
-        self._begin()
+    def reset(self) -> None:
+        self._end_run()
+        for node in self._nodes.values():
+            node.forget_run()
+        self._begin_run()
 
     def close(self) -> None:
         try:
-            self._end()
+            self._end_run()
         finally:
             self._transport.close()
 
-    def _end(self) -> None:
-        self.abandon()
-        if self._begun:
-            self._begun = False
+    def _end_run(self) -> None:
+        self.cancel()
+        if self._job_sent:
+            self._job_sent = False
             self._transport.drop(self._run)
 
-    def _takes_exclusive(self, place: NodeState) -> bool:
-        if place.taken:
-            return False
-        if self._suspicious and not place.spot.alone:
-            return not place.tickets
-        return len(place.tickets) < place.spot.slots
+    def _nodes_for(self, work_item: WorkItem) -> list[NodeState]:
+        able = [node for node in self._nodes.values() if node.credits()]
+        return [node for node in able if self._takes_exclusive(node)] if work_item.exclusive else able
 
-    def _wait(self, timeout: float | None) -> float | None:
-        """Without workers there is something to wait for even if nothing is under way."""
-        if self._places:
-            return timeout
-        return _PAUSE if timeout is None else max(timeout, _PAUSE)
+    def _takes_exclusive(self, node: NodeState) -> bool:
+        if node.reserved:
+            return False
+        if self._loss_seen and not node.endpoint.pooled:
+            return not node.tickets
+        return len(node.tickets) < node.endpoint.slots
 
     def _check_workers(self) -> None:
-        if self._places:
-            self._alone = None
+        if self._nodes:
+            self._no_workers_since = None
             return
         now = time.monotonic()
-        self._alone = self._alone or now
-        if now - self._alone > _WITHOUT_WORKERS:
+        self._no_workers_since = self._no_workers_since or now
+        if now - self._no_workers_since > _WITHOUT_WORKERS:
             raise ExecutionError(
-                f"all workers of the {self._transport.engine} cluster have been gone for {_WITHOUT_WORKERS:g} s; "
+                f"all workers of the {self._transport.name} cluster have been gone for {_WITHOUT_WORKERS:g} s; "
                 "see its logs for the reason"
             )
 
-    def _send(self, flight: RemoteJob, outcome: JobOutcome | None = None) -> None:
-        """Send a chunk; after the `outcome` "missing" with all that its worker lacks."""
-        work_item, place, ticket = flight.work_item, flight.place, next(self._tickets)
-        body: bytes | None = self._programs[work_item.program]
-        base = place.base() if outcome is None else outcome.have
-        if outcome is None and place.knows(work_item.program, len(body or b"")):
-            body = None
-        else:
-            place.sent.add(work_item.program)
-        process = None if place.spot.alone else place.spot.process
-        job = ClusterJob(
-            self._run, work_item.program, work_item.kind, work_item.first, base, self.codec.definitions[base:], body,
-            dict(self._known), process, PROCESS, work_item.notes, work_item.keep,
+    def _start(self, job: RemoteJob) -> None:
+        job.node.reserved = job.work_item.exclusive and self._loss_seen and not job.node.endpoint.pooled
+        program = job.work_item.program
+        whole = not job.node.has_program(program, len(self._programs[program]))
+        self._send(job, job.node.first_unknown(), with_program=whole)
+
+    def _send(self, job: RemoteJob, base: int, *, with_program: bool) -> None:
+        """Send a job with the definitions from number `base` on."""
+        work_item, node, ticket = job.work_item, job.node, next(self._ticket_numbers)
+        if with_program:
+            node.sent_programs.add(work_item.program)
+        message = ClusterJob(
+            self._run, work_item.program, work_item.kind, work_item.first, base, self.codec.definitions[base:],
+            self._programs[work_item.program] if with_program else None, dict(self._received),
+            None if node.endpoint.pooled else node.endpoint.process, PROCESS, work_item.notes, work_item.keep,
         )  # fmt: skip
-        marks = work_item.program in self._guarded and work_item.notes is not None and work_item.notes.quarantined
-        job_options = JobOptions(work_item.keep is not None, marks, [part.ticket for part in work_item.parts])
-        self._flights[ticket] = flight
-        place.tickets.append(ticket)
-        self._begun = True
-        self._transport.send(ticket, place.spot.name, pack_job(job, work_item.segments), job_options)
+        quarantined = work_item.notes is not None and work_item.notes.quarantined
+        job_options = JobOptions(
+            work_item.keep is not None,
+            quarantined and work_item.program in self._guarded_programs,
+            [part.ticket for part in work_item.parts],
+        )
+        self._jobs[ticket] = job
+        node.tickets.add(ticket)
+        self._job_sent = True
+        self._transport.send(ticket, node.endpoint.name, pack(message, work_item.segments), job_options)
 
-    def _taken_back(self, ticket: int) -> RemoteJob | None:
-        """The flight of a ticket, which is answered for now; None for one that nobody waits for."""
-        flight = self._flights.pop(ticket, None)
-        if flight is not None:
-            flight.place.tickets.remove(ticket)
-        return flight
+    def _take_job(self, ticket: int) -> RemoteJob | None:
+        """Remove a job that is in flight no more; None when it was cancelled."""
+        job = self._jobs.pop(ticket, None)
+        if job is not None:
+            job.node.tickets.remove(ticket)
+        return job
 
-    def _arrived(self, event: JobFinished, work_results: list[WorkResult]) -> None:
-        flight = self._taken_back(event.ticket)
-        if flight is None:
+    def _on_finished(self, event: JobFinished) -> None:
+        job = self._take_job(event.ticket)
+        if job is None:
             self._transport.release([event.ticket])
             return
-        outcome, segments = open_outcome(event.message)
+        outcome, payload = unpack_outcome(event.message)
         if outcome.kind == "missing":
-            self._send(flight, outcome)
+            self._send(job, outcome.have, with_program=True)
             return
-        flight.place.taken = False
+        job.node.reserved = False
         if outcome.kind == "refused":
-            raise ExecutionError(f"a worker of the {self._transport.engine} cluster refused a chunk: {outcome.text}")
+            raise ExecutionError(f"a worker of the {self._transport.name} cluster refused a job: {outcome.text}")
         if outcome.kind == "stale":
-            # Its process has ended, and the engine gave it to the one that came after it.
-            work_results.append(self._lost_reply(flight, step=event.step))
+            # Its process has ended, and the cluster gave it to another one at the same address.
+            self._add_lost(job, step=event.step)
             return
-        self._learn(flight, outcome)
-        held = self._holding(event.ticket, flight, outcome)
-        work_results.append(self._work_result(flight, outcome, writable(segments), held))
+        self._note_what_worker_has(job, outcome)
+        self._add_result(event.ticket, job, outcome, payload)
 
-    def _holding(self, ticket: int, flight: RemoteJob, outcome: JobOutcome) -> PartialRef | None:
-        """The part that stays with the worker, if one does; those that it was made of are not needed any more."""
-        self._let_go(part.ticket for part in flight.work_item.parts if outcome.kind == "done")
-        if outcome.kept:
-            self._held[ticket] = flight.place
-            return PartialRef(ticket, outcome.kept)
-        if flight.work_item.keep is not None:
+    def _add_result(self, ticket: int, job: RemoteJob, outcome: JobOutcome, payload: Sequence[bytes]) -> None:
+        work_item, reading, partial = job.work_item, None, None
+        if outcome.kind == "done":
+            self._release(part.ticket for part in work_item.parts)
+        if outcome.partial_bytes:
+            self._partials[ticket] = job.node
+            partial = PartialRef(ticket, outcome.partial_bytes)
+        elif work_item.keep is not None:
             self._transport.release([ticket])
-        return None
+        if outcome.reading is not None:
+            reading = replace(unpack_reading(outcome.reading), began=outcome.began - self._clock_offset)
+        hint = "the call goes on in its worker, which nothing can stop" if outcome.kind == "overdue" else ""
+        self._results.append(
+            WorkResult(
+                work_item.seq, cast("ResultKind", outcome.kind), outcome.completed, outcome.step, outcome.seconds,
+                writable(payload), self._worker_id(job.node, outcome.pid),
+                error=None if outcome.error is None else unpack_error(self.codec, outcome.error), hint=hint,
+                reading=reading, item_failures=outcome.item_failures, attempt=outcome.attempt, held=partial,
+            )
+        )  # fmt: skip
 
-    def _let_go(self, tickets: Iterable[int]) -> None:
-        found = list(tickets)
-        for ticket in found:
-            self._held.pop(ticket, None)
-        if found:
-            self._transport.release(found)
-
-    def _learn(self, flight: RemoteJob, outcome: JobOutcome) -> None:
-        place, program = flight.place, flight.work_item.program
-        place.heard[outcome.process] = max(outcome.have, place.heard.get(outcome.process, 0))
-        place.programs.setdefault(program, set()).add(outcome.process)
-        known = self._known.get(outcome.owner, 0)
-        for body in outcome.definitions[known - outcome.base :]:
+    def _note_what_worker_has(self, job: RemoteJob, outcome: JobOutcome) -> None:
+        node, process = job.node, outcome.process
+        node.known_definitions[process] = max(outcome.have, node.known_definitions.get(process, 0))
+        node.programs.setdefault(job.work_item.program, set()).add(process)
+        received = self._received.get(outcome.owner, 0)
+        for body in outcome.definitions[received - outcome.base :]:
             self.codec.learn(body)
         if outcome.owner and outcome.definitions:
-            self._known[outcome.owner] = max(known, outcome.base + len(outcome.definitions))
+            self._received[outcome.owner] = max(received, outcome.base + len(outcome.definitions))
         for record in outcome.records:
             take_record(record)
 
-    def _work_result(
-        self, flight: RemoteJob, outcome: JobOutcome, segments: Sequence[bytes | bytearray], held: PartialRef | None
-    ) -> WorkResult:
-        error = None if outcome.error is None else unpack_error(self.codec, outcome.error)
-        hint = "the call goes on in its worker, which nothing can stop" if outcome.kind == "overdue" else ""
-        return WorkResult(
-            flight.work_item.seq, _KINDS[outcome.kind], outcome.done, outcome.step, outcome.seconds, segments,
-            self._number(flight.place, outcome.pid),
-            error=error, hint=hint, reading=_read(outcome, self._ahead), item_failures=outcome.item_failures,
-            attempt=outcome.attempt, held=held,
-        )  # fmt: skip
-
-    def _failed(self, event: JobFailed, work_results: list[WorkResult]) -> None:
-        flight = self._taken_back(event.ticket)
-        if flight is None:
+    def _on_failed(self, event: JobFailed) -> None:
+        job = self._take_job(event.ticket)
+        if job is None:
             return
-        flight.place.taken = False
+        job.node.reserved = False
         if not event.lost:
-            engine = self._transport.engine
-            raise TransferError(f"{engine} could not run a chunk: {event.text}; is daglite installed on its workers?")
-        if event.missing:
-            # Which of them, the engine does not say.
-            self._let_go(part.ticket for part in flight.work_item.parts)
-            work_results.append(_not_begun(flight, range(len(flight.at))))
+            name = self._transport.name
+            raise TransferError(f"{name} could not run a job: {event.text}; is daglite installed on its workers?")
+        if event.partials_lost:
+            # The cluster does not tell which of them.
+            self._release(part.ticket for part in job.work_item.parts)
+            self._add_not_started(job, range(len(job.partial_nodes)))
+        else:
+            self._add_lost(job, event.text, event.step)
+
+    def _on_node_left(self, name: str, steps: Mapping[int, int]) -> None:
+        node = self._nodes.pop(name, None)
+        if node is None:
             return
-        work_results.append(self._lost_reply(flight, event.text, event.step))
-
-    def _lost_reply(self, flight: RemoteJob, hint: str = "", step: int = -1, missing: Sequence[int] = ()) -> WorkResult:
-        """Any chunk may have begun, also one behind another: that one's outcome may be what was lost on the way."""
-        self._suspicious = True
-        spot = flight.place.spot
-        hint = hint or f"worker {spot.name} left the {self._transport.engine} cluster"
-        return WorkResult(flight.work_item.seq, "lost", 0, step, worker=flight.place.number, hint=hint, missing=missing)
-
-    def _number(self, place: NodeState, pid: int) -> int:
-        """What the loop calls this worker by."""
-        if place.spot.alone:
-            return pid
-        while place.number is None:
-            if self._numbered.setdefault(pid, place) is place:
-                place.number = pid
-            pid += _NEXT
-        return place.number
-
-    def _join(self, spot: Endpoint) -> None:
-        if spot.name not in self._places:
-            self._places[spot.name] = self._place(spot)
-            self._tell(self._places[spot.name], None)
-
-    def _leave(self, name: str, steps: Mapping[int, int], work_results: list[WorkResult]) -> None:
-        place = self._places.pop(name, None)
-        if place is None:
-            return
-        self._tell(place, "died")
-        if place.number is not None:
-            del self._numbered[place.number]
-        # Also what needs a part that is gone.
-        lost = {ticket: flight for ticket, flight in self._flights.items() if place in (flight.place, *flight.at)}
+        self._report(node, "died")
+        if node.worker_id is not None:
+            del self._worker_ids[node.worker_id]
+        # Also jobs elsewhere that need a partial of this node.
+        lost = {ticket: job for ticket, job in self._jobs.items() if node in (job.node, *job.partial_nodes)}
         self._transport.cancel(lost.keys())
-        for ticket, flight in lost.items():
-            self._taken_back(ticket)
-            flight.place.taken = False
-            missing = flight.gone(place)
-            if flight.place is place:
-                work_results.append(self._lost_reply(flight, step=steps.get(ticket, -1), missing=missing))
+        for ticket, job in lost.items():
+            self._take_job(ticket)
+            job.node.reserved = False
+            missing = [number for number, each in enumerate(job.partial_nodes) if each is node]
+            if job.node is node:
+                self._add_lost(job, step=steps.get(ticket, -1), missing=missing)
             else:
-                work_results.append(_not_begun(flight, missing))
-        self._let_go(ticket for ticket, at in [*self._held.items()] if at is place)
+                self._add_not_started(job, missing)
+        self._release([ticket for ticket, each in self._partials.items() if each is node])
 
-    def _place(self, spot: Endpoint) -> NodeState:
-        place = NodeState(spot)
-        if spot.pid is not None:
-            self._number(place, spot.pid)
-        return place
+    def _add_lost(self, job: RemoteJob, hint: str = "", step: int = -1, missing: Sequence[int] = ()) -> None:
+        """Add the result of a job that was lost with its worker. It may have started.
 
-    def _tell(self, place: NodeState, why: WorkerEndReason | None) -> None:
-        if self._listener is not None and place.number is not None:
-            self._listener(place.number, None, why)
+        That holds also for a job that waited behind another: the outcome of that one may have been lost on the way.
+        """
+        self._loss_seen = True
+        hint = hint or f"worker {job.node.endpoint.name} left the {self._transport.name} cluster"
+        self._results.append(
+            WorkResult(job.work_item.seq, "lost", 0, step, worker=job.node.worker_id, hint=hint, missing=missing)
+        )
 
+    def _add_not_started(self, job: RemoteJob, missing: Sequence[int]) -> None:
+        """Add the result of a combination that could not start because partials are gone."""
+        self._results.append(WorkResult(job.work_item.seq, "lost", started=False, missing=missing))
 
-def _not_begun(flight: RemoteJob, missing: Sequence[int]) -> WorkResult:
-    """What could not be put together because parts are gone."""
-    return WorkResult(flight.work_item.seq, "lost", started=False, missing=missing)
+    def _release(self, tickets: Iterable[int]) -> None:
+        """Delete partials that are needed no more."""
+        found = list(tickets)
+        for ticket in found:
+            self._partials.pop(ticket, None)
+        if found:
+            self._transport.release(found)
 
+    def _add_node(self, endpoint: Endpoint) -> NodeState:
+        node = self._nodes[endpoint.name] = NodeState(endpoint)
+        if endpoint.pid is not None:
+            self._worker_id(node, endpoint.pid)
+        return node
 
-def _load(place: NodeState) -> float:
-    return len(place.tickets) / place.spot.slots
+    def _worker_id(self, node: NodeState, pid: int) -> int:
+        """Return the id by which the coordinator's loop knows a worker: its process id, unless another has the same."""
+        if node.endpoint.pooled:
+            return pid
+        while node.worker_id is None:
+            if self._worker_ids.setdefault(pid, node) is node:
+                node.worker_id = pid
+            pid += _ID_STEP
+        return node.worker_id
 
-
-def _read(outcome: JobOutcome, ahead: float) -> TimerReading | None:
-    """What the clocks say; their beginning in the time of this machine, which the time of day is so far `ahead` of."""
-    reading = outcome.reading
-    return None if reading is None else replace(unpack_reading(reading), began=outcome.began - ahead)
+    def _report(self, node: NodeState, why: WorkerEndReason | None) -> None:
+        if self._listener is not None and node.worker_id is not None:
+            self._listener(node.worker_id, None, why)

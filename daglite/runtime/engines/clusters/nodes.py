@@ -1,59 +1,67 @@
-"""What a session knows of the places that it sends chunks to, and of each chunk under way. Pure bookkeeping."""
+"""The bookkeeping of a cluster engine: what each node knows and has to do, and where each job runs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from daglite.runtime.engines.base import CREDITS
 from daglite.runtime.engines.clusters.transport import Endpoint
 from daglite.runtime.kernel.work import WorkItem
 
-# Two batches for each slot: one under way, one waiting behind it.
-_CREDITS = 2
-# A program of this size at most goes with every chunk until its worker has answered to one.
-_SMALL = 64 * 1024
+# A program of at most this many bytes is sent with every job until its worker has answered one.
+_SMALL_PROGRAM = 64 * 1024
 
 
 class NodeState:
-    """A spot as the session sees it. `heard` are the processes that answered, with the definitions they know."""
+    """An endpoint with its jobs, and what its processes are known to have.
 
-    def __init__(self, spot: Endpoint) -> None:
-        self.spot = spot
-        self.tickets: list[int] = []
-        self.heard: dict[str, int] = {}
+    `known_definitions` counts the coordinator's definitions that each process has; `programs` has the processes that
+    have each program. A `reserved` node runs a quarantined item and takes nothing else.
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self.tickets: set[int] = set()
+        self.reserved = False
+        # The id by which the coordinator's loop knows the worker; unknown until its process id is.
+        self.worker_id: int | None = None
+        self.forget_run()
+
+    def forget_run(self) -> None:
+        """Assume that the processes know nothing of the next run."""
+        self.known_definitions: dict[str, int] = {}
         self.programs: dict[int, set[str]] = {}
-        self.sent: set[int] = set()
-        self.taken = False
-        # What the loop calls it by: the process id, as long as no other machine has the same.
-        self.number: int | None = None
+        self.sent_programs: set[int] = set()
 
     @property
-    def width(self) -> int:
-        """How many processes there are."""
-        return self.spot.slots if self.spot.alone else 1
+    def _processes(self) -> int:
+        return self.endpoint.slots if self.endpoint.pooled else 1
+
+    @property
+    def load(self) -> float:
+        """Jobs per slot."""
+        return len(self.tickets) / self.endpoint.slots
 
     def credits(self) -> int:
-        """How many more chunks it may be given."""
-        return 0 if self.taken else max(0, _CREDITS * self.spot.slots - len(self.tickets))
+        """Return how many more jobs it may be given."""
+        return 0 if self.reserved else max(0, CREDITS * self.endpoint.slots - len(self.tickets))
 
-    def base(self) -> int:
-        """How many definitions every process here is known to have."""
-        return min(self.heard.values()) if len(self.heard) >= self.width else 0
+    def first_unknown(self) -> int:
+        """Return the number of the first definition that some process here may lack."""
+        known = self.known_definitions.values()
+        return min(known) if len(known) >= self._processes else 0
 
-    def knows(self, program: int, size: int) -> bool:
-        """Whether a program need not be sent: if that is wrong, the worker says so."""
-        if len(self.programs.get(program, ())) >= self.width:
+    def has_program(self, program: int, size: int) -> bool:
+        """Return whether a program need not be sent. When that is wrong, the worker asks for it."""
+        if len(self.programs.get(program, ())) >= self._processes:
             return True
-        return size > _SMALL and program in self.sent
+        return size > _SMALL_PROGRAM and program in self.sent_programs
 
 
 class RemoteJob:
-    """A chunk under way. `at` are the places of the parts that it is to put together."""
+    """A work item at a node. `partial_nodes` are the nodes of the partials that it combines."""
 
-    def __init__(self, work_item: WorkItem, place: NodeState, at: Sequence[NodeState] = ()) -> None:
+    def __init__(self, work_item: WorkItem, node: NodeState, partial_nodes: Sequence[NodeState] = ()) -> None:
         self.work_item = work_item
-        self.place = place
-        self.at = at
-
-    def gone(self, place: NodeState) -> list[int]:
-        """The numbers of the parts that are gone with a place."""
-        return [number for number, one in enumerate(self.at) if one is place]
+        self.node = node
+        self.partial_nodes = partial_nodes

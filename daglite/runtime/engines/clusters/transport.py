@@ -1,4 +1,8 @@
-"""What an engine must do for a session: carry parcels to workers and bring back what comes of them."""
+"""The protocol between the cluster engine and a cluster library: jobs go to endpoints, events come back in a queue.
+
+ClusterEngine --send(ticket, endpoint, message)--> Transport ~~ network ~~ worker.run_job
+ClusterEngine <-- JobFinished, JobFailed, NodeJoined, NodeLeft, EngineLost -- EventQueue <-- Transport
+"""
 
 from __future__ import annotations
 
@@ -7,74 +11,75 @@ from queue import Empty, SimpleQueue
 from types import MappingProxyType
 from typing import NamedTuple, Protocol, TypeAlias
 
-from daglite.runtime.engines.clusters.messages import Parcel
+from daglite.runtime.engines.clusters.messages import Message
 
 
 class Endpoint(NamedTuple):
-    """Where parcels can be sent: a worker process, or all of an engine that chooses among them for itself.
+    """An address for jobs: one worker process with `slots` threads, or a pool of `slots` worker processes.
 
-    `slots` jobs run there at once. `alone`: a job whose process dies is lost with nobody beside it, and each process
-    has one slot. `process` is its name of `parcels.PROCESS`, where that is known.
+    In a pool the cluster chooses the process of each job, and a process that dies takes one job with it. `process`
+    is the name of the one process (`messages.PROCESS`) and `pid` its process id, where they are known.
     """
 
     name: str
     slots: int
-    alone: bool = False
+    pooled: bool = False
     process: str | None = None
     pid: int | None = None
 
 
 class JobOptions(NamedTuple):
-    """What a parcel needs of its engine besides.
+    """The services of the transport that a job needs.
 
-    A part that comes of it may stay with the workers (`keeps`); its worker will say at which step it is (`marks`); it
-    works on the `parts` that came of these tickets.
+    `keeps_partial`: its partial may stay with the workers. `reports_step`: its worker reports the step that it runs, so
+    that the step is known when the worker dies. `partials`: the tickets of the partials that it combines.
     """
 
-    keeps: bool = False
-    marks: bool = False
-    parts: Sequence[int] = ()
+    keeps_partial: bool = False
+    reports_step: bool = False
+    partials: Sequence[int] = ()
 
 
 PLAIN = JobOptions()
-_NO_STEPS: Mapping[int, int] = MappingProxyType({})
 
 
 class JobFinished(NamedTuple):
-    """The outcome of a ticket; with `marks` also the `step` at which its worker was, -1 for none."""
+    """A job has returned an outcome. `step` is the last step that its worker reported, -1 for none."""
 
     ticket: int
-    message: Parcel
+    message: Message
     step: int = -1
 
 
 class JobFailed(NamedTuple):
-    """The engine could not bring an outcome: `lost` when the process that had it is gone, `missing` when it could not
-    even begin because a part that it needs is gone. `step` as in `JobFinished`.
+    """A job has returned no outcome.
+
+    `lost`: the worker or its connection is gone; otherwise no worker can run it. `partials_lost`: the job did not start
+    because a partial that it needs is gone. `step` as in `JobFinished`.
     """
 
     ticket: int
     text: str
     lost: bool
     step: int = -1
-    missing: bool = False
+    partials_lost: bool = False
 
 
 class NodeJoined(NamedTuple):
-    """A worker is there that was not."""
+    """There is a new endpoint."""
 
-    spot: Endpoint
+    endpoint: Endpoint
 
 
 class NodeLeft(NamedTuple):
-    """A worker is gone, with all that it had; `steps` are those at which it was with tickets that asked for marks."""
+    """An endpoint is gone, with its jobs and partials. `steps` has the last reported step of jobs, by ticket."""
 
     name: str
-    steps: Mapping[int, int] = _NO_STEPS
+    steps: Mapping[int, int] = MappingProxyType({})
 
 
 class EngineLost(NamedTuple):
-    """The engine itself is gone."""
+    """The connection to the cluster is gone."""
 
     text: str
 
@@ -83,71 +88,69 @@ Event: TypeAlias = JobFinished | JobFailed | NodeJoined | NodeLeft | EngineLost
 
 
 class EventQueue:
-    """Events on their way from the engine's threads to the coordinator."""
+    """The events of a transport: any thread posts, the coordinator takes."""
 
     def __init__(self) -> None:
         self._queue: SimpleQueue[Event | None] = SimpleQueue()
-        # Wakes whoever waits elsewhere for what comes here.
-        self.alerted: Callable[[], None] | None = None
+        # Called after each post, when the coordinator waits elsewhere.
+        self.on_post: Callable[[], None] | None = None
 
     def post(self, event: Event | None) -> None:
-        """Leave an event; None wakes whoever waits, for nothing."""
+        """Add an event; None only ends a wait."""
         self._queue.put(event)
         # Read once: the coordinator may change it.
-        alerted = self.alerted
-        if alerted is not None:
-            alerted()
+        on_post = self.on_post
+        if on_post is not None:
+            on_post()
 
     def take(self, timeout: float | None) -> list[Event]:
-        """The events that are here, waiting up to `timeout` seconds (None: until there is one)."""
+        """Remove and return all events; wait for the first up to `timeout` seconds, or without limit if None."""
         if timeout == 0.0 and self._queue.empty():
             return []
         try:
             found = [self._queue.get(timeout=timeout)]
         except Empty:
             return []
-        # Nobody else takes from it.
+        # There is no other consumer.
         found += [self._queue.get() for _ in range(self._queue.qsize())]
         return [event for event in found if event is not None]
 
 
 class Transport(Protocol):
-    """An engine. All calls come from one thread at a time; none of them waits long."""
+    """The connection to a cluster. All calls come from one thread at a time and return soon."""
 
-    engine: str
-    # How many chunks a second its coordinator side stands (docs/decisions/0022).
+    # The name of the cluster library, for error messages.
+    name: str
+    # Jobs per second that the coordinator side of the library sustains (docs/decisions/0022).
     rate: float
     event_queue: EventQueue
+    # The endpoints at the start; later ones are events.
+    endpoints: Sequence[Endpoint]
 
-    def spots(self) -> Sequence[Endpoint]:
-        """Where parcels can be sent now; changes come by mail."""
-        ...
+    def send(self, ticket: int, endpoint: str, message: Message, job_options: JobOptions = PLAIN) -> None:
+        """Call `worker.run_job` with the message, once, at an endpoint; its outcome is posted under the ticket.
 
-    def send(self, ticket: int, spot: str, message: Parcel, job_options: JobOptions = PLAIN) -> None:
-        """Have `runner.run_job` called with the parcel, once; what comes of it is posted under the ticket.
-
-        Raises `ExecutionError` when the engine is gone.
+        Raises `ExecutionError` when the cluster is gone.
         """
         ...
 
     def cancel(self, tickets: Collection[int]) -> None:
-        """Nobody waits for these any more; those that have not begun must not begin."""
+        """Discard the outcomes of these jobs; those that have not started do not start."""
         ...
 
     def release(self, tickets: Collection[int]) -> None:
-        """Nobody needs the parts any more that stayed with the workers under these tickets."""
+        """Delete the partials that jobs with these tickets left with the workers."""
         ...
 
     def drop(self, run: str) -> None:
-        """Make the workers forget a run, and end what they do for it after the item they are at."""
+        """Make the workers forget a run, and end its jobs after the item that they are at."""
         ...
 
     def close(self) -> None:
-        """Give back whatever was opened for this carrier, and nothing else."""
+        """Close whatever was opened for this transport, and nothing else."""
         ...
 
 
-def words_of(error: BaseException) -> str:
-    """What went wrong, in one line."""
-    lines = f"{type(error).__name__}: {error}".splitlines()
-    return lines[0][:500]
+def error_line(error: BaseException) -> str:
+    """Return an error as one line of at most 500 characters."""
+    return f"{type(error).__name__}: {error}".splitlines()[0][:500]

@@ -19,14 +19,14 @@ from daglite.runtime.engines.clusters.messages import (
     STAMP,
     ClusterJob,
     JobOutcome,
+    Message,
     OutcomeKind,
-    Parcel,
-    open_job,
-    pack_outcome,
+    pack,
+    unpack_job,
     writable,
 )
-from daglite.runtime.engines.clusters.transport import words_of
-from daglite.runtime.engines.clusters.worker_state import ChainRunner, ClusterProgram, RunState, drop_round, round_of
+from daglite.runtime.engines.clusters.transport import error_line
+from daglite.runtime.engines.clusters.worker_state import ChainRunner, ClusterProgram, RunState, state_of
 from daglite.runtime.engines.processes.worker import working_inside
 from daglite.runtime.kernel.batch import BatchRun, drain, unsendable
 from daglite.runtime.kernel.steps import BoundStep
@@ -46,10 +46,10 @@ class JobResources(NamedTuple):
     """
 
     keep: Callable[[list[bytes]], bool] | None = None
-    mark: Callable[[int], None] | None = None
+    report_step: Callable[[int], None] | None = None
 
 
-_NOTHING_LENT = JobResources()
+_NO_RESOURCES = JobResources()
 
 
 def hello() -> tuple[str, str, int]:
@@ -57,33 +57,28 @@ def hello() -> tuple[str, str, int]:
     return STAMP, PROCESS, os.getpid()
 
 
-def drop_run(run: str) -> None:
-    """A run is over."""
-    drop_round(run)
-
-
-def run_job(*message: bytes | Parcel, lent: JobResources = _NOTHING_LENT) -> list[bytes]:
+def run_job(*message: bytes | Message, resources: JobResources = _NO_RESOURCES) -> list[bytes]:
     """Do a job and pack what came of it; parts that are to be put together follow its head. Never raises."""
     try:
-        job, segments = open_job(cast("Parcel", message))
-        found = round_of(job.run)
+        job, segments = unpack_job(cast("Message", message))
+        found = state_of(job.run)
         if found is None or (job.process is not None and job.process != PROCESS):
-            return pack_outcome(JobOutcome("stale", PROCESS, os.getpid()))
-        program = found.take_in(job)
+            return pack(JobOutcome("stale", PROCESS, os.getpid()))
+        program = found.load(job)
         if program is None:
-            return pack_outcome(JobOutcome("missing", PROCESS, os.getpid(), found.have))
-        return _JobRun(found, job, lent).outcome(program, segments)
+            return pack(JobOutcome("missing", PROCESS, os.getpid(), found.have))
+        return _JobRun(found, job, resources).outcome(program, segments)
     except BaseException as error:
-        return pack_outcome(JobOutcome("refused", PROCESS, os.getpid(), text=words_of(error)))
+        return pack(JobOutcome("refused", PROCESS, os.getpid(), text=error_line(error)))
 
 
 class _JobRun:
     """One job under way."""
 
-    def __init__(self, found: RunState, job: ClusterJob, lent: JobResources) -> None:
-        self._round = found
+    def __init__(self, found: RunState, job: ClusterJob, resources: JobResources) -> None:
+        self._state = found
         self._job = job
-        self._lent = lent
+        self._resources = resources
         self._run: BatchRun | None = None
         # What runs where there is no batch.
         self._task = ""
@@ -94,7 +89,7 @@ class _JobRun:
     def outcome(self, program: ClusterProgram, segments: Sequence[bytes]) -> list[bytes]:
         """What comes of it."""
         try:
-            chain_runner = program.chain_runner()
+            chain_runner = program.acquire()
         except TransferError as error:
             return self._packed("failed", [], error=error)
         work = partial(self._do, program, chain_runner, segments)
@@ -102,26 +97,26 @@ class _JobRun:
 
     def _do(self, program: ClusterProgram, chain_runner: ChainRunner, segments: Sequence[bytes]) -> list[bytes]:
         # In the process of the coordinator records are where they should be.
-        keep = self._records.append if self._job.home != PROCESS else None
-        chain_runner.mark = self._lent.mark
+        keep = self._records.append if self._job.coordinator != PROCESS else None
+        chain_runner.report_step = self._resources.report_step
         with working_inside(), collect_records(keep, self._where):
             try:
                 match self._job.kind:
                     case "batch":
                         return self._batch(chain_runner, segments)
                     case "combine":
-                        return self._combine(chain_runner, cast("Sequence[Parcel]", segments))
+                        return self._combine(chain_runner, cast("Sequence[Message]", segments))
                     case _:
                         return self._generate(chain_runner)
             finally:
-                self._round.give_back(program, chain_runner)
+                self._state.release(program, chain_runner)
 
     def _within_limits(self, chain_runner: ChainRunner, work: Callable[[], list[bytes]]) -> list[bytes]:
         """Work on a thread of its own; when a call of it is over its limit, answer without it.
 
         Nothing in Python can stop the call. It goes on, and its thread ends with it.
         """
-        chain_runner.listener = self._announce
+        chain_runner.on_limited_step = self._announce
         made: list[list[bytes]] = []
         thread = threading.Thread(target=lambda: made.append(work()), name="daglite-limited", daemon=True)
         thread.start()
@@ -131,8 +126,8 @@ class _JobRun:
                 if self._run is not None:
                     self._run.forget_rest()
                 attempt = chain_runner.trials.attempt
-                return pack_outcome(
-                    JobOutcome("overdue", PROCESS, os.getpid(), self._round.have, call[1], call[0], attempt=attempt)
+                return pack(
+                    JobOutcome("overdue", PROCESS, os.getpid(), self._state.have, call[1], call[0], attempt=attempt)
                 )
             thread.join(_LOOK if call is None else min(_LOOK, call[2] - now))
         return made[0]
@@ -145,18 +140,18 @@ class _JobRun:
         return (self._task, None) if self._run is None else self._run.where()
 
     def _batch(self, chain_runner: ChainRunner, segments: Sequence[bytes]) -> list[bytes]:
-        codec, began, started = self._round.codec, time.time(), time.perf_counter()
+        codec, began, started = self._state.codec, time.time(), time.perf_counter()
         run = self._run = BatchRun(
-            chain_runner.chain, codec, self._job.first, self._round.opened, self._job.program, self._job.notes
+            chain_runner.chain, codec, self._job.first_index, self._state.opened, self._job.program, self._job.context
         )
-        self._round.active.add(run)
+        self._state.active.add(run)
         try:
             error = run.go(*codec.unpack(writable(segments)))
         except LookupError:
             # It is to go on with what this process has given up: the round was forgotten meanwhile.
-            return pack_outcome(JobOutcome("stale", PROCESS, os.getpid()))
+            return pack(JobOutcome("stale", PROCESS, os.getpid()))
         finally:
-            self._round.active.discard(run)
+            self._state.active.discard(run)
         seconds = time.perf_counter() - started - chain_runner.trials.slept()
         kept = self._kept(run.cells[-1]) if error is None and chain_runner.chain.folds and run.cells else 0
         if kept:
@@ -177,16 +172,16 @@ class _JobRun:
 
     def _kept(self, cell: object) -> int:
         """The bytes of a part, if it stays here; 0 when it goes back."""
-        least, keep, codec = self._job.keep, self._lent.keep, self._round.codec
-        if least is None or keep is None or self._round.over:
+        least, keep, codec = self._job.partial_threshold, self._resources.keep, self._state.codec
+        if least is None or keep is None or self._state.over:
             return 0
         segments = [bytes(one) for one in codec.pack([cell])]
         nbytes = codec.measure(segments)
         return nbytes if nbytes >= least and keep(segments) else 0
 
-    def _combine(self, chain_runner: ChainRunner, parts: Sequence[Parcel]) -> list[bytes]:
+    def _combine(self, chain_runner: ChainRunner, parts: Sequence[Message]) -> list[bytes]:
         """Put parts together, in this order."""
-        codec, step = self._round.codec, chain_runner.chain.steps[0]
+        codec, step = self._state.codec, chain_runner.chain.steps[0]
         self._task = step.function.name
         (call, _, _), *_ = chain_runner.chain.calls
         began, started, value, kept = time.time(), time.perf_counter(), None, 0
@@ -198,7 +193,7 @@ class _JobRun:
                 if bad is not None:
                     raise TransferError(f"a part of the fold cannot be loaded in a worker: {reason_of(one)}")
                 value = call((value, one)) if number else one
-            cell = _captured(self._round.codec.capture, step, value)
+            cell = _captured(self._state.codec.capture, step, value)
             kept = self._kept(cell)
             packed = [] if kept else [bytes(one) for one in codec.pack([cell])]
         except BaseException as error:
@@ -212,7 +207,7 @@ class _JobRun:
 
     def _generate(self, chain_runner: ChainRunner) -> list[bytes]:
         """Drain a generator: there is one answer to a job, so its items wait here until it is done."""
-        codec, step = self._round.codec, chain_runner.chain.steps[0]
+        codec, step = self._state.codec, chain_runner.chain.steps[0]
         began, started = time.time(), time.perf_counter()
         cells: dict[int, list[object]] = {}
 
@@ -254,18 +249,19 @@ class _JobRun:
         chain_runner: ChainRunner | None = None,
         kept: int = 0,
     ) -> list[bytes]:
-        found = self._round
+        found = self._state
         body = None if error is None else pack_error(found.codec, error)
         timers = () if chain_runner is None else chain_runner.chain.timers
         reading = pack_reading(take_reading(began, timers)) if timers else None
         # Last: the cells and the error may have needed more.
         base = self._job.known.get(found.owner, 0)
         definitions = found.own_definitions(base)
+        item_failures = () if chain_runner is None else chain_runner.trials.take_item_failures()
         outcome = JobOutcome(
             kind, PROCESS, os.getpid(), found.have, done, step, seconds, began, found.owner, base, definitions,
-            self._records, body, reading, item_failures=() if chain_runner is None else chain_runner.trials.take_item_failures(), kept=kept,
+            self._records, body, reading, item_failures=item_failures, partial_bytes=kept,
         )  # fmt: skip
-        return pack_outcome(outcome, segments)
+        return pack(outcome, segments)
 
 
 def _captured(capture: Callable[[object], object], step: BoundStep, value: object) -> object:

@@ -1,4 +1,7 @@
-"""What a worker process of a cluster knows of each run: its endpoint for values, its programs, what it does for it."""
+"""What a worker process of a cluster has of each run: a codec, the programs, and the batches that are running.
+
+run_job --> state_of(run) --> RunState --> ClusterProgram --> ChainRunner: the chain that a thread calls
+"""
 
 from __future__ import annotations
 
@@ -18,172 +21,168 @@ from daglite.runtime.kernel.retry import RetryTracker, portable
 from daglite.runtime.kernel.steps import BoundStep, StepChain
 from daglite.runtime.serialization.pickler import Codec
 
-# A coordinator that dies cannot say that its run is over. What is given up here too early comes again.
-_MOST_ROUNDS = 8
-_MOST_PROGRAMS = 64
+# A coordinator that dies cannot tell that its run is over. What is dropped here too early is sent again.
+_MAX_RUNS, _MAX_PROGRAMS, _MAX_ENDED_RUNS = 8, 64, 64
 
 
 class ChainRunner:
-    """A chain ready to be called by one thread at a time, with its event loop."""
+    """A chain that one thread at a time may call, with its event loop."""
 
     def __init__(self, steps: list[BoundStep], codec: Codec) -> None:
         self.loop = PrivateLoop()
-        self.trials = RetryTracker(portable=portable(codec), worker=os.getpid, announce=self._tell)
+        self.trials = RetryTracker(portable=portable(codec), worker=os.getpid, announce=self._report)
         self.chain = StepChain(steps, self.loop, self._announce, self.trials)
         self.limited = any(step.function.timeout is not None for step in steps)
-        # Whoever keeps time limits puts a function of its own here.
-        self.listener: Callable[[int, float], None] = _nobody
-        # Who is told of calls that may be the end of this process.
-        self.mark: Callable[[int], None] | None = None
+        # Set for a job: called with each step that has a time limit, and with each that may end this process.
+        self.on_limited_step: Callable[[int, float], None] | None = None
+        self.report_step: Callable[[int], None] | None = None
+
+    def close(self) -> None:
+        """Close the event loop. An async generator of the user's own may raise then: nothing waits for it."""
+        with contextlib.suppress(Exception):
+            self.loop.close()
 
     def _announce(self, step: int, seconds: float) -> None:
-        self.listener(step, seconds)
+        if self.on_limited_step is not None:
+            self.on_limited_step(step, seconds)
 
-    def _tell(self, step: int, seconds: float) -> None:
-        if self.mark is not None:
-            self.mark(step)
-
-
-def _nobody(step: int, seconds: float) -> None:
-    """Nobody keeps time limits."""
+    def _report(self, step: int, seconds: float) -> None:
+        if self.report_step is not None:
+            self.report_step(step)
 
 
 class ClusterProgram:
-    """Steps, and the benches that are free."""
+    """The steps of a program, with the chain runners that no thread uses."""
 
     def __init__(self, codec: Codec, body: bytes) -> None:
         self._codec = codec
-        self.steps: list[BoundStep] = []
-        self.error: BaseException | None = None
-        self.free: list[ChainRunner] = []
+        self._steps: list[BoundStep] = []
+        self._error: BaseException | None = None
+        self._free: list[ChainRunner] = []
         try:
-            self.steps = unpack_steps(codec, body)
+            self._steps = unpack_steps(codec, body)
         except TransferError as error:
-            self.error = error
+            self._error = error
         except BaseException as error:
-            self.error = TransferError(f"a task cannot be loaded in a worker: {error!r}")
+            self._error = TransferError(f"a task cannot be loaded in a worker: {error!r}")
 
-    def chain_runner(self) -> ChainRunner:
-        """A bench for one thread, which gives it back; raises `TransferError` when the program could not be loaded."""
-        if self.error is not None:
-            raise self.error
+    def acquire(self) -> ChainRunner:
+        """Return a chain runner for one thread; raises `TransferError` when the program could not be loaded."""
+        if self._error is not None:
+            raise self._error
         try:
-            return self.free.pop()
+            return self._free.pop()
         except IndexError:
-            return ChainRunner(self.steps, self._codec)
+            return ChainRunner(self._steps, self._codec)
+
+    def release(self, chain_runner: ChainRunner) -> None:
+        """Take a chain runner back."""
+        chain_runner.on_limited_step = chain_runner.report_step = None
+        self._free.append(chain_runner)
 
     def close(self) -> None:
-        """Close the loops of benches that are free."""
-        while self.free:
-            _close(self.free.pop())
-
-
-def _close_all(programs: list[ClusterProgram], opened: OpenIterators) -> None:
-    # The user's `finally` may raise, and nobody is there to hear it.
-    with contextlib.suppress(Exception):
-        opened.forget()
-    for program in programs:
-        program.close()
-
-
-def _close(chain_runner: ChainRunner) -> None:
-    # An async generator of the user's own may raise when it is closed; nobody is left to hear it.
-    with contextlib.suppress(Exception):
-        chain_runner.loop.close()
+        """Close the chain runners that are free."""
+        while self._free:
+            self._free.pop().close()
 
 
 class RunState:
-    """One run, as this process knows it; any of its threads may ask."""
+    """One run in this process. Any thread may use it."""
 
     def __init__(self) -> None:
         self.owner = f"w{os.getpid()}-{os.urandom(8).hex()}"
         self.codec = Codec(self.owner)
         self.active: set[BatchRun] = set()
-        # What is left of results that are sent in pieces.
+        # The rest of results that are sent in several chunks.
         self.opened = OpenIterators()
-        # How many of the coordinator's definitions are known here.
+        # The number of the coordinator's definitions that are known here.
         self.have = 0
         self.over = False
-        # By id, and kept, so that no other object can have it.
-        self._learned: dict[int, bytes] = {}
+        # By id, and kept, so that no other object can have the id.
+        self._received: dict[int, bytes] = {}
         self._own: list[bytes] = []
-        self._seen = 0
+        self._scanned = 0
         self._programs: OrderedDict[int, ClusterProgram] = OrderedDict()
         self._lock = threading.Lock()
 
-    def take_in(self, job: ClusterJob) -> ClusterProgram | None:
-        """Learn what a job brings, and find its program; None when something is missing."""
+    def load(self, job: ClusterJob) -> ClusterProgram | None:
+        """Load what a job brings and return its program; None when the program or definitions are missing."""
         with self._lock:
             if job.base > self.have:
                 return None
             for body in job.definitions[self.have - job.base :]:
-                # What cannot be loaded here shows when an item needs it, with the item's index.
+                # An item that needs a definition that cannot be loaded here fails, with its index.
                 with contextlib.suppress(Exception):
                     self.codec.learn(body)
-                self._learned[id(body)] = body
+                self._received[id(body)] = body
                 self.have += 1
             if job.program not in self._programs and job.body is not None:
                 self._programs[job.program] = ClusterProgram(self.codec, job.body)
-                if len(self._programs) > _MOST_PROGRAMS:
+                if len(self._programs) > _MAX_PROGRAMS:
                     self._programs.popitem(last=False)
             found = self._programs.get(job.program)
             if found is not None:
                 self._programs.move_to_end(job.program)
             return found
 
-    def own_definitions(self, known: int) -> list[bytes]:
-        """What this process defined itself, from number `known` on."""
+    def own_definitions(self, first: int) -> list[bytes]:
+        """Return what this process defined itself, from number `first` on."""
         with self._lock:
             definitions = self.codec.definitions
-            while self._seen < len(definitions):
-                if id(definitions[self._seen]) not in self._learned:
-                    self._own.append(definitions[self._seen])
-                self._seen += 1
-            return self._own[known:]
+            while self._scanned < len(definitions):
+                if id(definitions[self._scanned]) not in self._received:
+                    self._own.append(definitions[self._scanned])
+                self._scanned += 1
+            return self._own[first:]
 
-    def give_back(self, program: ClusterProgram, chain_runner: ChainRunner) -> None:
-        """A thread is done with a bench."""
-        chain_runner.listener, chain_runner.mark = _nobody, None
-        program.free.append(chain_runner)
+    def release(self, program: ClusterProgram, chain_runner: ChainRunner) -> None:
+        """Take a chain runner back from a thread."""
+        program.release(chain_runner)
         if self.over:
             program.close()
 
     def end(self) -> None:
-        """Whatever goes on for it ends after the item it is at."""
+        """End the jobs of the run after the item that they are at."""
         self.over = True
         for run in list(self.active):
             run.forget_rest()
-        programs = list(self._programs.values())
-        # Not on the thread of the engine, which has other things to do, and an event loop of its own.
-        threading.Thread(target=_close_all, args=(programs, self.opened), name="daglite-drop", daemon=True).start()
+        # The thread of the cluster library has other work, and an event loop of its own.
+        threading.Thread(target=self._close, name="daglite-drop", daemon=True).start()
+
+    def _close(self) -> None:
+        # The `finally` of a user's generator may raise: nothing waits for it.
+        with contextlib.suppress(Exception):
+            self.opened.forget()
+        for program in list(self._programs.values()):
+            program.close()
 
 
-_ROUNDS: OrderedDict[str, RunState] = OrderedDict()
-# Runs that are over: a job of theirs that comes late must not begin.
-_OVER: OrderedDict[str, None] = OrderedDict()
+_RUNS: OrderedDict[str, RunState] = OrderedDict()
+# Runs that have ended: a job of theirs that arrives late must not begin.
+_ENDED: OrderedDict[str, None] = OrderedDict()
 _LOCK = threading.Lock()
 
 
-def round_of(run: str) -> RunState | None:
-    """What is known of a run; None when it is over."""
+def state_of(run: str) -> RunState | None:
+    """Return the state of a run, new when there is none; None when the run has ended."""
     with _LOCK:
-        if run in _OVER:
+        if run in _ENDED:
             return None
-        found = _ROUNDS.get(run)
+        found = _RUNS.get(run)
         if found is None:
-            found = _ROUNDS[run] = RunState()
-            if len(_ROUNDS) > _MOST_ROUNDS:
-                _ROUNDS.popitem(last=False)
-        _ROUNDS.move_to_end(run)
+            found = _RUNS[run] = RunState()
+            if len(_RUNS) > _MAX_RUNS:
+                _RUNS.popitem(last=False)
+        _RUNS.move_to_end(run)
         return found
 
 
-def drop_round(run: str) -> None:
-    """A run is over: forget it, and end what is done for it."""
+def drop_run(run: str) -> None:
+    """Forget a run that has ended, and end its jobs."""
     with _LOCK:
-        found = _ROUNDS.pop(run, None)
-        _OVER[run] = None
-        if len(_OVER) > _MOST_ROUNDS * _MOST_ROUNDS:
-            _OVER.popitem(last=False)
+        found = _RUNS.pop(run, None)
+        _ENDED[run] = None
+        if len(_ENDED) > _MAX_ENDED_RUNS:
+            _ENDED.popitem(last=False)
     if found is not None:
         found.end()

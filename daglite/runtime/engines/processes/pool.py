@@ -23,7 +23,7 @@ from typing import Protocol
 from daglite.exceptions import ExecutionError
 from daglite.functions import Function
 from daglite.options import StartMethod
-from daglite.runtime.engines.base import HERE, THREAD_ROLE, Engine, WorkerEndReason, WorkerListener
+from daglite.runtime.engines.base import LOCAL_BATCH_POLICY, THREAD_ROLE, WorkerEndReason, WorkerListener
 from daglite.runtime.engines.processes.oom import memory_hint, memory_kills
 from daglite.runtime.engines.processes.programs import ProgramTable
 from daglite.runtime.engines.processes.selector import WorkerSelector
@@ -69,11 +69,8 @@ _FRAMES = {"batch": Kind.BATCH, "generate": Kind.GENERATE, "stream": Kind.GENERA
 class ProcessEngine:
     """A pool of worker processes; see `executor.Session`."""
 
-    attends = True
-    keeps = False
-
     def __init__(self, workers: int, method: StartMethod, codec: Codec, items_per_worker: int | None = None) -> None:
-        self.workers, self.batch_policy, self.codec = workers, HERE, codec
+        self.workers, self.batch_policy, self.codec = workers, LOCAL_BATCH_POLICY, codec
         self._method: StartMethod = method
         self._items_per_worker = items_per_worker
         self._programs = ProgramTable()
@@ -104,7 +101,7 @@ class ProcessEngine:
     def install(self, steps: Sequence[BoundStep]) -> int:
         return self._programs.add(self.codec, steps)
 
-    def forget(self, program: int) -> None:
+    def uninstall(self, program: int) -> None:
         self._programs.forget(program)
         for worker in self._pool:
             if program in worker.installed:
@@ -113,20 +110,20 @@ class ProcessEngine:
                 self._flush(worker)
         self._programs.tidy(self._pool)
 
-    def free(self) -> int:
+    def credits(self) -> int:
         if self._free is None:
             self._free = sum([worker.places for worker in self._pool])
         return self._free
 
-    def idle(self) -> bool:
+    def has_idle_worker(self) -> bool:
         return any(not worker.busy and worker.left != 0 for worker in self._pool)
 
-    def most(self) -> int | None:
+    def max_items(self) -> int | None:
         if self._items_per_worker is None:
             return None
         return max((worker.left or 0 for worker in self._pool if worker.places), default=1)
 
-    def resumes(self, function: Function) -> bool:
+    def can_resume(self, function: Function) -> bool:
         # One that is replaced after so many items would leave what it has begun.
         return self._items_per_worker is None
 
@@ -168,7 +165,7 @@ class ProcessEngine:
         while self._unsent:
             self._flush(self._unsent.pop())
 
-    def ready(self, timeout: float | None) -> Sequence[WorkResult]:
+    def poll(self, timeout: float | None) -> Sequence[WorkResult]:
         self._fill()
         work_results, self._lost = self._lost, []
         while self._settled:
@@ -196,11 +193,11 @@ class ProcessEngine:
     def wake(self) -> None:
         self._waiting.wake()
 
-    def attend(self, fd: int, *, on: bool) -> None:
-        self._waiting.attend(fd, on=on)
+    def fileno(self) -> int:
+        return self._waiting.fileno()
 
-    def alert(self, other: Engine | None) -> None:
-        self._waiting.alert(other)
+    def watch(self, fd: int, *, on: bool) -> None:
+        self._waiting.watch(fd, on=on)
 
     def listen(self, listener: WorkerListener | None) -> None:
         self._listener = listener
@@ -208,14 +205,14 @@ class ProcessEngine:
             for worker in self._pool:
                 listener(worker.pid, None, None)
 
-    def abandon(self) -> None:
-        """Kill whoever is busy; `recycle` fills the pool again."""
+    def cancel(self) -> None:
+        """Kill whoever is busy; `reset` fills the pool again."""
         for worker in [worker for worker in self._pool if worker.busy]:
             self._remove(worker)
 
-    def recycle(self) -> None:
+    def reset(self) -> None:
         """Make the pool fit for another run: whoever is still busy is replaced."""
-        self.abandon()
+        self.cancel()
         self._programs.clear()
         self._lost.clear()
         self._settled.clear()

@@ -10,7 +10,6 @@ import time
 from collections.abc import Sequence
 from typing import cast
 
-from daglite.runtime.engines.base import Engine
 from daglite.runtime.engines.processes.worker_handle import WorkerProcess
 
 # Stands where a worker would: another session has something to be read.
@@ -33,8 +32,8 @@ class WorkerSelector:
             self._in, self._out = socket.socketpair()
             # From here on `close` sees to them.
             undo.pop_all()
-        # The session whose wait answers here end.
-        self._alerted: Engine | None = None
+        # Of `DefaultSelector` where it is one; `select` and `poll` have none.
+        self._fd: int = getattr(self.selector, "fileno", lambda: -1)()
         # Whether the last brief wait ended at once.
         self._brisk = False
         self._in.setblocking(False)
@@ -82,25 +81,22 @@ class WorkerSelector:
             while len(self._out.recv(_MANY)) == _MANY:
                 pass
 
-    def attend(self, fd: int, *, on: bool) -> None:
-        """See `executor.Session`."""
+    def fileno(self) -> int:
+        """Return one file descriptor for everything that is waited for here; -1 once it is closed."""
+        return self._fd
+
+    def watch(self, fd: int, *, on: bool) -> None:
+        """End each wait also when `fd` is readable; with `on=False` no longer."""
         if on:
             self.selector.register(fd, selectors.EVENT_READ, _ELSEWHERE)
-        else:
+            return
+        # One of the two may be closed already.
+        with contextlib.suppress(KeyError, ValueError, RuntimeError):
             self.selector.unregister(fd)
-
-    def alert(self, other: Engine | None) -> None:
-        """See `executor.Session`: what is waited for here is one file descriptor, at which others can wait."""
-        before, self._alerted = self._alerted, other
-        if before is not None:
-            # It may be closed already.
-            with contextlib.suppress(KeyError, ValueError, RuntimeError):
-                before.attend(self.selector.fileno(), on=False)
-        if other is not None:
-            other.attend(self.selector.fileno(), on=True)
 
     def close(self) -> None:
         """Give everything back."""
+        self._fd = -1
         self.selector.close()
         self._in.close()
         self._out.close()

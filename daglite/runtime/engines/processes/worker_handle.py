@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from daglite.exceptions import ExecutionError
 from daglite.lazy import lazy
 from daglite.options import StartMethod
+from daglite.runtime.engines.base import CREDITS
 from daglite.runtime.engines.processes.eventfd import EventFd
 from daglite.runtime.engines.processes.fork import fork
 from daglite.runtime.engines.processes.worker import worker_main
@@ -41,9 +42,6 @@ else:
     # multiprocess takes longer to import than a forked worker to start and end.
     started = lazy("daglite.runtime.engines.processes.start")
 
-
-# Two batches for each worker: one under way, one waiting behind it.
-_CREDITS = 2
 
 # One start at a time in this process: a worker forked by another thread would inherit the ends meant for this one.
 _STARTING = threading.RLock()
@@ -130,7 +128,7 @@ class WorkerProcess:
         # What it was given and has not answered, oldest first: only the oldest can have begun. And how many more chunks
         # it may be given.
         self.work_items: deque[WorkItem] = deque()
-        self.places = _CREDITS
+        self.places = CREDITS
         self.installed: set[int] = set()
         # Whether it has said that it is up.
         self.ready = False
@@ -180,7 +178,7 @@ class WorkerProcess:
     def _count_places(self) -> None:
         work_items = self.work_items
         self.places = (
-            0 if self.left == 0 or (work_items and work_items[-1].exclusive) else max(0, _CREDITS - len(work_items))
+            0 if self.left == 0 or (work_items and work_items[-1].exclusive) else max(0, CREDITS - len(work_items))
         )
 
     def kill(self) -> None:

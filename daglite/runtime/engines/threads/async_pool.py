@@ -16,7 +16,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from daglite.exceptions import TaskTimeoutError, TransferError
-from daglite.functions import Function
 from daglite.lazy import lazy
 from daglite.runtime.engines.threads.fork_guard import loop_of_tasks_begins, until_a_copy_waits
 from daglite.runtime.engines.threads.pool import InProcessEngine
@@ -255,9 +254,6 @@ class AsyncEngine(InProcessEngine):
         super().__init__(workers, ReferenceCodec())
         self._house: AsyncWorker | None = None
         self._leaving: list[AsyncWorker] = []
-
-    def resumes(self, function: Function) -> bool:
-        return False
 
     def _begin(self, job: ThreadJob) -> None:
         if self._house is None:

@@ -13,12 +13,12 @@ import logging
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 
 from daglite.exceptions import ExecutionError
 from daglite.functions import Function
-from daglite.runtime.engines.base import HERE, Engine, WorkerListener
+from daglite.runtime.engines.base import CREDITS, LOCAL_BATCH_POLICY, WorkerListener
 from daglite.runtime.engines.threads.worker import JobQueue, ThreadJob, ThreadProgram, WorkerThread
 from daglite.runtime.kernel.chunked_results import OpenIterators
 from daglite.runtime.kernel.steps import BoundStep
@@ -26,8 +26,6 @@ from daglite.runtime.kernel.work import WorkItem, WorkResult
 from daglite.runtime.serialization.codec import ReferenceCodec
 from daglite.runtime.transport.log_forwarding import MARKING
 
-# Two batches for each worker: one under way, one waiting.
-_CREDITS = 2
 # For which part of its own time a reply waits for others where at least so many workers answer.
 _LINGER, _CROWD = 0.1, 12
 # How long, in seconds, the end of a run waits for calls that are still going on.
@@ -39,9 +37,7 @@ _log = logging.getLogger("daglite")
 class InProcessEngine(ABC):
     """Workers in this process; see `executor.Session`."""
 
-    batch_policy = HERE
-    attends = False
-    keeps = False
+    batch_policy = LOCAL_BATCH_POLICY
 
     def __init__(self, workers: int, codec: ReferenceCodec) -> None:
         self.workers = workers
@@ -54,12 +50,8 @@ class InProcessEngine(ABC):
         self._exclusive: set[int] = set()
         self._open = True
         self._listener: WorkerListener | None = None
-        self._alerted: Engine | None = None
+        self._callback: Callable[[], None] | None = None
         MARKING.begin()
-
-    @abstractmethod
-    def resumes(self, function: Function) -> bool:
-        """See `executor.Session`."""
 
     @abstractmethod
     def _begin(self, job: ThreadJob) -> None:
@@ -86,17 +78,17 @@ class InProcessEngine(ABC):
         self._programs[number] = ThreadProgram(number, tuple(steps), contextvars.copy_context())
         return number
 
-    def forget(self, program: int) -> None:
+    def uninstall(self, program: int) -> None:
         self._programs.pop(program, None)
 
-    def free(self) -> int:
+    def credits(self) -> int:
         shared = self._under_way - len(self._exclusive)
-        return max(0, _CREDITS * (self.workers - len(self._exclusive)) - shared)
+        return max(0, CREDITS * (self.workers - len(self._exclusive)) - shared)
 
-    def idle(self) -> bool:
+    def has_idle_worker(self) -> bool:
         return self._under_way < self.workers
 
-    def most(self) -> None:
+    def max_items(self) -> None:
         return None
 
     def submit(self, work_item: WorkItem) -> None:
@@ -110,7 +102,7 @@ class InProcessEngine(ABC):
         """Workers have what was submitted."""
         return None
 
-    def ready(self, timeout: float | None) -> Sequence[WorkResult]:
+    def poll(self, timeout: float | None) -> Sequence[WorkResult]:
         # Whoever gives a time is wanted elsewhere then: a slow source, or a caller that comes back.
         work_results = self._desk.collect(self.poll_timeout(timeout), 0.0 if timeout else self._linger())
         for work_result in work_results:
@@ -130,12 +122,9 @@ class InProcessEngine(ABC):
     def wake(self) -> None:
         self._desk.work_results.put(None)
 
-    def attend(self, fd: int, *, on: bool) -> None:
-        raise AssertionError("it waits at a lock")
-
-    def alert(self, other: Engine | None) -> None:
-        self._alerted = other
-        self._desk.alert(None if other is None else other.wake)
+    def notify(self, callback: Callable[[], None] | None) -> None:
+        self._callback = callback
+        self._desk.alert(callback)
 
     def poll_timeout(self, timeout: float | None) -> float | None:
         return timeout
@@ -149,14 +138,14 @@ class InProcessEngine(ABC):
         if self._listener is not None and thread.native_id is not None:
             self._listener(thread.native_id, None, None)
 
-    def abandon(self) -> None:
+    def cancel(self) -> None:
         """Dismiss everybody if anything is under way: whoever is not in a call is gone at once."""
         if self._under_way:
             self._dismiss()
 
-    def recycle(self) -> None:
+    def reset(self) -> None:
         """Make the session fit for another run, with new workers in the place of those that were busy."""
-        self.abandon()
+        self.cancel()
         self._see_off()
         self._programs.clear()
 
@@ -178,7 +167,7 @@ class InProcessEngine(ABC):
         self._send_away()
         # Late replies go to the old desk, where nobody looks.
         self._desk = JobQueue()
-        self.alert(self._alerted)
+        self.notify(self._callback)
         self._under_way = 0
         self._exclusive.clear()
 
@@ -209,18 +198,18 @@ class ThreadEngine(InProcessEngine):
         self._timed = self._timed or any(step.function.timeout is not None for step in steps)
         return super().install(steps)
 
-    def forget(self, program: int) -> None:
+    def uninstall(self, program: int) -> None:
         self._opened.forget(program)
-        super().forget(program)
+        super().uninstall(program)
         for worker in self._crew:
             worker.forget(program)
 
-    def resumes(self, function: Function) -> bool:
+    def can_resume(self, function: Function) -> bool:
         # An async generator belongs to the event loop of the thread that began it.
         return function.kind != "async_generator"
 
-    def ready(self, timeout: float | None) -> Sequence[WorkResult]:
-        work_results = super().ready(timeout)
+    def poll(self, timeout: float | None) -> Sequence[WorkResult]:
+        work_results = super().poll(timeout)
         if self._timed:
             self._tell_late_calls()
         return work_results
@@ -235,8 +224,8 @@ class ThreadEngine(InProcessEngine):
         left = min(max(0.0, min(deadlines) - time.monotonic()), threading.TIMEOUT_MAX)
         return left if timeout is None else min(left, timeout)
 
-    def recycle(self) -> None:
-        super().recycle()
+    def reset(self) -> None:
+        super().reset()
         self._opened.forget()
         self._timed = False
         for worker in self._crew:

@@ -14,7 +14,7 @@ from daglite.functions import describe
 from daglite.runtime.dataflow import tree_reduce as tree_reducer
 from daglite.runtime.dataflow.flow_control import FlowControl
 from daglite.runtime.dataflow.tree_reduce import RemotePartial, TreeReducer
-from daglite.runtime.engines.base import HERE
+from daglite.runtime.engines.base import LOCAL_BATCH_POLICY
 from daglite.runtime.kernel.steps import BoundStep
 from daglite.runtime.kernel.work import PartialRef, WorkResult
 from daglite.runtime.serialization.pickler import Codec
@@ -40,7 +40,7 @@ class Bench:
         self.codec = Codec("t")
         self.values: dict[int, list[int]] = {}
         self.window = FlowControl(100, nbytes, folds=True)
-        session = SimpleNamespace(workers=workers, batch_policy=HERE, codec=self.codec)
+        session = SimpleNamespace(workers=workers, batch_policy=LOCAL_BATCH_POLICY, codec=self.codec)
         worker_queue: Any = SimpleNamespace(engine=session, install=lambda steps: 0, combine=self._combine)
         step = BoundStep(4, describe(lambda a, b: a + b, name="both"), (), ("a", "b"))
         self.tree_reducer = TreeReducer(

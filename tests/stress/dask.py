@@ -1,0 +1,282 @@
+"""Repeat small runs on a local Dask cluster while workers die; fail at the first run that misses its deadline.
+
+    python -m tests.stress.dask --repeats 500 --deadline 300 --seed 1
+
+Each repeat draws a scenario, an order and a batch size, and often kills a worker from outside at a random moment. All
+repeats share one cluster and one client, so that a fault in one run can harm the next. A missed deadline prints
+the stacks of all threads, the tasks of the client's event loop, the jobs of the engine, and what the scheduler and
+the workers know of every key. The exit code is 1 for a missed deadline or a wrong result.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import faulthandler
+import gc
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Self
+
+import distributed
+
+from daglite import compile, task
+from daglite.runtime import Dask
+from daglite.runtime.dataflow import tree_reduce
+from daglite.runtime.engines.clusters import engine
+from daglite.runtime.engines.clusters.engine import ClusterEngine
+from tests.conformance.commands import Commands
+from tests.faults.clusters import states_at, states_of
+
+WORKERS = 3
+# Seconds after which the state of a repeat is printed, though it may go on.
+SLOW = 20.0
+# More bytes than the least that stays with the workers.
+PAD = bytes(300_000)
+Padded = tuple[list[int], bytes]
+
+
+@task
+def count(n: int) -> Iterator[int]:
+    yield from range(n)
+
+
+@task
+def blocks(n: int) -> Iterator[bytes]:
+    for x in range(n):
+        yield bytes([x % 256]) * 200_000
+
+
+def die_once(folder: str, x: int, at: int) -> None:
+    """Kill this worker at item `at`, the first time that it is seen."""
+    if x == at:
+        with contextlib.suppress(FileExistsError):
+            Path(folder, str(x)).touch(exist_ok=False)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def work(x: int, folder: str, at: int) -> int:
+    die_once(folder, x, at)
+    time.sleep(0.001)
+    return 2 * x
+
+
+def weigh(block: bytes, folder: str, at: int) -> int:
+    die_once(folder, block[0], at)
+    return len(block)
+
+
+def deadly(x: int, at: int) -> int:
+    if x == at:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return x
+
+
+def listed(so_far: Padded, x: int) -> Padded:
+    return [*so_far[0], x], so_far[1]
+
+
+class Case:
+    """One repeat: a scenario with its draws. Each scenario raises `AssertionError` for a wrong result."""
+
+    def __init__(self, client: distributed.Client, folder: str, draw: random.Random) -> None:
+        self.runtime = Dask(client)
+        self.folder = folder
+        self.at = draw.choice([-1, 3, 17, 40])
+        self.ordered = draw.random() < 0.5
+        self.batch = draw.choice([1, 2, 5])
+
+    def plain(self) -> None:
+        plan = compile(count.iter(n=120).then(task(work), folder=self.folder, at=self.at), max_batch_size=self.batch)
+        with plan.stream(runtime=self.runtime, ordered=self.ordered) as items:
+            found = list(items)
+        assert (found if self.ordered else sorted(found)) == [*range(0, 240, 2)]
+
+    def early(self) -> None:
+        plan = compile(count.iter(n=500).then(task(work), folder=self.folder, at=self.at), max_batch_size=self.batch)
+        with plan.stream(runtime=self.runtime) as items:
+            assert [next(items) for _ in range(self.batch)] == [*range(0, 2 * self.batch, 2)]
+        # What the abandoned run has left must not harm the next one.
+        assert count.iter(n=20).then(task(work), folder=self.folder, at=-1).run(runtime=self.runtime)[-1] == 38
+
+    def failing(self) -> None:
+        with contextlib.suppress(ZeroDivisionError):
+            count.iter(n=50).then(task(lambda x: 1 // (x - 30))).run(runtime=self.runtime)
+            raise AssertionError("no error")
+        assert count.iter(n=20).then(task(work), folder=self.folder, at=-1).run(runtime=self.runtime)[-1] == 38
+
+    def large(self) -> None:
+        items = blocks.iter(n=48).then(task(weigh), folder=self.folder, at=self.at)
+        assert compile(items, max_batch_size=8).run(runtime=self.runtime) == [200_000] * 48
+
+    def partials(self) -> None:
+        start: Padded = ([-1], PAD)
+        items = count.iter(n=60).then(task(work), folder=self.folder, at=self.at)
+        fold = items.reduce(task(listed), initial=start, combine=lambda a, b: (a[0] + b[0], a[1]), empty=([], PAD))
+        assert compile(fold, max_batch_size=1).run(runtime=self.runtime)[0] == [-1, *range(0, 120, 2)]
+
+    def skipped(self) -> None:
+        items = count.iter(n=9).then(task(deadly, on_error="skip"), at=4)
+        assert items.run(runtime=self.runtime) == [0, 1, 2, 3, 5, 6, 7, 8]
+
+    def two_at_once(self) -> None:
+        failures: list[BaseException] = []
+
+        def beside() -> None:
+            try:
+                self.plain()
+            except BaseException as error:
+                failures.append(error)
+
+        thread = threading.Thread(target=beside, daemon=True)
+        thread.start()
+        self.early()
+        thread.join()
+        for error in failures:
+            raise error
+
+
+SCENARIOS: tuple[Callable[[Case], None], ...] = (
+    Case.plain, Case.early, Case.failing, Case.large, Case.partials, Case.skipped, Case.two_at_once,
+)  # fmt: skip
+
+
+class Workers:
+    """A scheduler and workers without nannies, which fail for good when their worker dies at its start.
+
+    A thread starts another worker for each that has died.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._commands = Commands(folder)
+        self._ended = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
+
+    def __enter__(self) -> Self:
+        self.address = self._commands.scheduler()
+        self._keeper.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._keeper.join()
+        self._commands.end()
+
+    def kill_one(self, draw: random.Random, delay: float) -> None:
+        """Kill a worker after `delay` seconds."""
+        time.sleep(delay)
+        if running := self._running():
+            draw.choice(running).kill()
+
+    def _running(self) -> list[subprocess.Popen[bytes]]:
+        return [process for process in self._commands.running[1:] if process.poll() is None]
+
+    def _keep(self) -> None:
+        while not self._ended.wait(0.2):
+            for _ in range(WORKERS - len(self._running())):
+                self._commands.worker(self.address, "--no-nanny")
+
+
+def print_state(client: distributed.Client) -> None:
+    """Print what this process, the scheduler and the workers know of a run that does not end."""
+    faulthandler.dump_traceback(all_threads=True)
+    for job in asyncio.all_tasks(client.loop.asyncio_loop):
+        print("task of the loop:")
+        job.print_stack(file=sys.stdout)
+    print("futures of the client:", {key: state.status for key, state in vars(client)["futures"].items()})
+    for found in gc.get_objects():
+        if isinstance(found, ClusterEngine):
+            print("engine:", {name: value for name, value in vars(found).items() if name != "codec"})
+            for name, value in vars(found).items():
+                if hasattr(value, "event_queue"):
+                    print(f"its {name}:", vars(value))
+    for what, ask in (("scheduler", lambda: client.run_on_scheduler(states_of)),
+                      ("workers", lambda: client.run(states_at, on_error="return"))):  # fmt: skip
+        asking = threading.Thread(target=lambda ask=ask, what=what: print(what, ask()), daemon=True)
+        asking.start()
+        asking.join(40)
+    sys.stdout.flush()
+
+
+def repeat(client: distributed.Client, workers: Workers, number: int, seed: int, deadline: float) -> str:
+    """Do one repeat; returns the name of its scenario, with "+kill" where a worker was killed from outside."""
+    draw = random.Random(f"{seed}-{number}")
+    scenario = draw.choice(SCENARIOS)
+    name = scenario.__name__
+    outcome: list[BaseException | None] = []
+    with tempfile.TemporaryDirectory() as folder:
+        case = Case(client, folder, draw)
+        if draw.random() < 0.4:
+            name += "+kill"
+            threading.Thread(target=workers.kill_one, args=(draw, draw.uniform(0.0, 0.4)), daemon=True).start()
+
+        def go() -> None:
+            try:
+                scenario(case)
+                outcome.append(None)
+            except BaseException as error:
+                outcome.append(error)
+
+        running = threading.Thread(target=go, name="repeat", daemon=True)
+        running.start()
+        # Most take less than a second.
+        running.join(min(SLOW, deadline))
+        if not outcome:
+            print(f"repeat {number} ({name}, seed {seed}, {vars(case)}) is slow")
+            print_state(client)
+            running.join(deadline)
+        if not outcome:
+            print(f"repeat {number} ({name}, seed {seed}, {vars(case)}) has not ended after {deadline:g} s")
+            print_state(client)
+            os._exit(1)
+    if outcome[0] is not None:
+        print(f"repeat {number} ({name}, seed {seed}, {vars(case)}) failed")
+        raise outcome[0]
+    return name
+
+
+def main() -> None:
+    """Do the repeats, and print how many there were of each scenario and how long the longest took."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=500)
+    parser.add_argument("--deadline", type=float, default=300.0, help="seconds that one repeat may take")
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    # Partials of some size stay with the workers, though these are few.
+    tree_reduce.HOME = 0
+    # All workers may be dead at once, and on a busy machine others take a while to start. The deadline limits that.
+    engine._WITHOUT_WORKERS = given.deadline
+    seen: Counter[str] = Counter()
+    longest = 0.0
+    began = time.monotonic()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Workers(Path(folder)) as workers,
+        distributed.Client(workers.address, set_as_default=False) as client,
+    ):
+        for number in range(given.repeats):
+            client.wait_for_workers(2, timeout=given.deadline)
+            start = time.monotonic()
+            seen[repeat(client, workers, number, given.seed, given.deadline)] += 1
+            longest = max(longest, time.monotonic() - start)
+            if (number + 1) % 25 == 0:
+                print(
+                    f"{number + 1} repeats in {time.monotonic() - began:.0f} s, the longest {longest:.1f} s", flush=True
+                )
+    print(
+        f"{sum(seen.values())} repeats, none missed its deadline of {given.deadline:g} s: {dict(sorted(seen.items()))}"
+    )
+
+
+if __name__ == "__main__":
+    main()
