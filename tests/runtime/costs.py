@@ -95,7 +95,7 @@ def costs_of(run: Callable[[], object], patch: pytest.MonkeyPatch, *, seconds: f
             around(socket.socket, name, moved("sends"))
         for name in ("recv_into", "recvmsg_into"):
             around(socket.socket, name, moved("receives"))
-        around(EventFd, "ring", count("rings"))
+        around(EventFd, "notify", count("rings"))
         around(WorkerSelector, "select", count("waits"))
         around(selectors.DefaultSelector, "select", slept)
         around(pickle, "dumps", pickled)

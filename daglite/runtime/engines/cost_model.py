@@ -1,8 +1,10 @@
-"""Whether a stream that runs in this process should go on elsewhere. Pure arithmetic: measurements in, an answer out.
+"""Decides whether a stream that runs in this process moves to workers. Pure arithmetic: measurements in, answer out.
 
-A stream costs the same time in the coordinator wherever its tasks run: source, saves, fold. What can be gained is the
-time of its tasks, and what it takes is the start of workers and a little for each item. How many items are still to
-come is often unknown; then it is taken to be as many as there were, and more while there were few.
+    SliceStats of each slice --observe--> PlacementPolicy --> "stay", "threads" or "processes"
+
+Source, saves and fold of a stream take the same time in the coordinator wherever its tasks run. A move saves time of
+the tasks, and costs the start of the workers and some time for each item. The number of items to come is often unknown;
+then the policy assumes as many as there were, and more while there were few.
 """
 
 from __future__ import annotations
@@ -13,33 +15,33 @@ from daglite.records import record
 
 Answer = Literal["stay", "threads", "processes"]
 
-# What another place costs for each item and for each message, and the work that one message carries at least.
+# Seconds that workers cost for each item and for each message, and the least work of one message in seconds.
 _ITEM = {"processes": 0.45e-6, "threads": 0.6e-6}
 _MESSAGE = {"processes": 60e-6, "threads": 40e-6}
 _WORK_OF_A_MESSAGE = 0.002
-# Large buffers to a worker and back, bytes in a second.
+# Bytes per second of large buffers to a worker and back.
 _TRANSPORT = 3e9
-# So much less time, at least, for a move.
+# A stream moves when an item then takes at most this share of the time that it takes now.
 _GAIN = 0.85
-# Tasks wait when no more than this share of their time is processor time, and they gave the processor up so often.
+# Tasks wait when at most this share of their time is processor time, and they yield the processor this often per item.
 _BUSY_SHARE = 0.25
 _PAUSES = 0.5
-# An unknown rest is as long as what was, and this much longer, in seconds of work.
+# An unknown rest is as long as what was, plus this many seconds of work.
 _OPTIMISM = 0.02
-# From here on, in seconds for each item with everything, a look at the clock costs nothing.
+# From this many seconds for each item on, the cost of reading the clock can be ignored.
 _SLOW = 50e-6
-# How long a slice is, in seconds, and how many items one that is measured has when items are cheap.
-_LONG = 0.005
+# Seconds of a slice, and the items of a timed slice where items are cheap.
+_SLICE_SECONDS = 0.005
 _MEASURED_ITEMS = 8
-# A first item may have been slow because it was the first: one that took less, in seconds, does not count.
+# A first item that took less than this many seconds is ignored: it may have been slow because it was the first.
 _FIRST = 0.01
-# The memory of what items cost, in seconds.
+# Seconds of work after which older measurements count half.
 _MEMORY = 0.2
 
 
 @record
 class PlacementOptions:
-    """What a run could have: workers of each kind, processors, the seconds that processes take to start."""
+    """The workers of each kind that a run could have, the processors, and the seconds that processes take to start."""
 
     processes: int
     threads: int
@@ -48,7 +50,7 @@ class PlacementOptions:
 
 
 class NextSlice(NamedTuple):
-    """The next slice: for how many seconds and items it goes on at most, and whether its tasks are timed."""
+    """The next slice: its largest number of seconds and of items, and whether its tasks are timed."""
 
     seconds: float
     items: int
@@ -56,8 +58,9 @@ class NextSlice(NamedTuple):
 
 
 class SliceStats(NamedTuple):
-    """What a slice was: its items and seconds, bytes of large items and results, and if it was timed the seconds in
-    tasks, the processor time of them, and how often this thread gave its processor up.
+    """The measurements of a slice: items, seconds, and bytes of large items and results.
+
+    If it was timed, also the seconds in tasks, their processor time, and how often this thread yielded the processor.
     """
 
     items: int
@@ -70,37 +73,37 @@ class SliceStats(NamedTuple):
 
 
 class PlacementPolicy:
-    """Looks at one slice after the other. `more` is how many items are left, None when nobody knows."""
+    """Decides after each slice of one stream where it goes on."""
 
     def __init__(self, places: PlacementOptions) -> None:
         self._places = places
         self._open = {"threads", "processes"}
-        # All items, and the seconds of their tasks; then what is remembered: of all slices, and of the timed ones.
+        # The number of all items; then weighted sums: of all slices, and of the timed ones.
         self._count = 0
         self._items = self._seconds = self._bytes = 0.0
         self._timed_items = self._wall = self._cpu = self._pauses = 0.0
-        self._turn = False
+        self._timed = False
 
     def next(self) -> NextSlice:
-        """How the next slice is to be run: short while little is known, timed when that costs nothing."""
+        """Return how to run the next slice: short while little is known, timed where that costs nothing."""
         if not self._timed_items:
-            return NextSlice(_LONG, 1, timed=True)
+            return NextSlice(_SLICE_SECONDS, 1, timed=True)
         if self._seconds > _SLOW * self._items:
-            return NextSlice(_LONG, max(1, self._count), timed=True)
-        self._turn = not self._turn
-        return NextSlice(_LONG, _MEASURED_ITEMS if self._turn else 1_000_000, timed=self._turn)
+            return NextSlice(_SLICE_SECONDS, max(1, self._count), timed=True)
+        self._timed = not self._timed
+        return NextSlice(_SLICE_SECONDS, _MEASURED_ITEMS if self._timed else 1_000_000, timed=self._timed)
 
     def close(self, answer: Answer) -> None:
-        """That place cannot be had."""
+        """Rule out workers that cannot be started."""
         self._open.discard(answer)
 
     def observe(self, seen: SliceStats, more: int | None) -> Answer:
-        """Take a slice in, and say where the stream should go on."""
-        self._remember(seen)
+        """Add a slice and return where the stream goes on. `more`: the number of items left, None if unknown."""
+        self._add(seen)
         if not self._timed_items or more == 0 or (self._count == 1 and seen.seconds < _FIRST):
             return "stay"
         whole = self._seconds / self._items
-        # Timed ones may have been the slow ones by chance: no task takes longer than everything did.
+        # The timed slices may have been slow by chance: tasks take no longer than everything together.
         task = min(self._wall / self._timed_items, whole)
         if not task:
             return "stay"
@@ -115,7 +118,7 @@ class PlacementPolicy:
         return best
 
     def describe(self) -> str:
-        """What was seen, for the log."""
+        """Return the measurements as a text for the log."""
         each = self._wall / self._timed_items if self._timed_items else 0.0
         return f"{self._count} items, {1e6 * each:.3g} us of tasks each, {self._share:.0%} of it processor time"
 
@@ -124,24 +127,24 @@ class PlacementPolicy:
         return min(1.0, self._cpu / self._wall) if self._wall else 1.0
 
     def _candidates(self) -> tuple[Answer, ...]:
-        """Threads are for tasks that wait: for others they are no faster, and nothing goes back from there."""
+        """Return the kinds of workers to consider. Threads are faster only for tasks that wait, and never left."""
         waits = self._share <= _BUSY_SHARE and self._pauses >= _PAUSES * self._timed_items
         places: tuple[Answer, ...] = ("threads", "processes") if waits else ("processes",)
         return tuple(place for place in places if place in self._open)
 
     def _each(self, place: Answer, whole: float, task: float) -> float:
-        """Seconds for each item there: whatever is the narrowest, the coordinator, the workers or the processors."""
-        there, places = max(0.0, whole - task), self._places
+        """Return the seconds for each item there, of the slowest: the coordinator, the workers or the processors."""
+        rest, places = max(0.0, whole - task), self._places
         trip = _ITEM[place] + _MESSAGE[place] * min(1.0, task / _WORK_OF_A_MESSAGE)
         if place == "threads":
             # Python code of several threads takes turns.
-            return max(task / places.threads, there + trip + self._share * task)
+            return max(task / places.threads, rest + trip + self._share * task)
         trip += self._bytes / self._items / _TRANSPORT
-        # Work that waits for a processor here would wait for it there.
+        # A task that waits for a processor here would wait for it in a process, too.
         busy = self._share * task if "threads" in self._candidates() else task
-        return max(there + trip, task / places.processes, (there + trip + busy) / places.processors)
+        return max(rest + trip, task / places.processes, (rest + trip + busy) / places.processors)
 
-    def _remember(self, seen: SliceStats) -> None:
+    def _add(self, seen: SliceStats) -> None:
         if self._count == 1:
             self._fade(0.0)
         elif self._seconds > _MEMORY:
@@ -157,7 +160,7 @@ class PlacementPolicy:
             self._pauses += seen.pauses
 
     def _fade(self, share: float) -> None:
-        """Keep only this share of what is remembered."""
+        """Multiply the weighted sums by this share."""
         self._items, self._seconds, self._bytes = share * self._items, share * self._seconds, share * self._bytes
         self._timed_items, self._wall = share * self._timed_items, share * self._wall
         self._cpu, self._pauses = share * self._cpu, share * self._pauses

@@ -14,7 +14,7 @@ from daglite.runtime.engines.processes.eventfd import EventFd, EventFdReader
 
 @pytest.fixture
 def ends() -> Iterator[tuple[EventFd, EventFdReader, socket.socket]]:
-    bell = EventFd.hung()
+    bell = EventFd.create()
     assert bell is not None
     ours, theirs = socket.socketpair()
     with ours, theirs:
@@ -26,15 +26,15 @@ def test_a_ring_before_the_sleep_is_not_lost(
     ends: tuple[EventFd, EventFdReader, socket.socket], nothing_left: None
 ) -> None:
     bell, post, _ = ends
-    bell.ring()
-    bell.ring()
+    bell.notify()
+    bell.notify()
     post.sleep()
     # Both are heard at once: the next sleep lasts until the next ring.
     rung: list[bool] = []
 
     def ring() -> None:
         rung.append(True)
-        bell.ring()
+        bell.notify()
 
     later = threading.Timer(0.05, ring)
     later.start()
@@ -65,11 +65,11 @@ def test_where_there_are_no_event_counters_there_is_no_bell(monkeypatch: pytest.
         raise OSError("no event counters here")
 
     monkeypatch.setattr(os, "eventfd", refuse)
-    assert EventFd.hung() is None
+    assert EventFd.create() is None
 
 
 def test_closing_twice_is_harmless() -> None:
-    bell = EventFd.hung()
+    bell = EventFd.create()
     assert bell is not None
     bell.close()
     bell.close()

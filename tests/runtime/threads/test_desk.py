@@ -100,7 +100,7 @@ def lingers(workers: int, under_way: int, timeout: float | None) -> list[float]:
         program = session.install(())
         for seq in range(under_way):
             session.submit(WorkItem(seq, program, "batch", ()))
-        session._desk = asked
+        session._job_queue = asked
         session.poll(timeout)
     finally:
         session.close()

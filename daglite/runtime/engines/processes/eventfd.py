@@ -1,4 +1,4 @@
-"""A bell beside a socket: who waits for frames sleeps at the bell, and who has sent some rings it.
+"""An event counter beside a worker's socket: the worker sleeps at it, and the coordinator notifies it after a send.
 
 A process that is woken by a socket is put on the processor of the one that wrote to it, because the kernel expects the
 writer to go to sleep. A coordinator does not sleep: it has other workers to feed, and would share its processor with
@@ -14,42 +14,42 @@ import socket
 
 
 class EventFd:
-    """The sender's end: `fd` goes to the other side, once."""
+    """The coordinator's end. The descriptor `fd` is sent to the worker, once."""
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
 
     @classmethod
-    def hung(cls) -> EventFd | None:
-        """A new bell; None on systems without event counters."""
+    def create(cls) -> EventFd | None:
+        """Return a new event counter; None on systems that have none."""
         try:
             return cls(os.eventfd(0))
         except (AttributeError, OSError):
             return None
 
-    def ring(self) -> None:
-        """Wake whoever sleeps at it, or will next."""
+    def notify(self) -> None:
+        """Wake the worker; one that is awake does not sleep the next time."""
         os.eventfd_write(self.fd, 1)
 
     def close(self) -> None:
-        """Give the descriptor back; closing twice is harmless."""
+        """Close the descriptor; a second call does nothing."""
         fd, self.fd = self.fd, -1
         if fd >= 0:
             os.close(fd)
 
 
 class EventFdReader:
-    """The receiver's end."""
+    """The worker's end."""
 
     def __init__(self, fd: int, sock: socket.socket) -> None:
         self._fd = fd
         self._poll = select.poll()
         self._poll.register(fd, select.POLLIN)
-        # Nothing but the end of the other side: what it sends must not wake us.
+        # Only the end of the connection: data in the socket must not wake the worker.
         self._poll.register(sock, 0)
 
     def sleep(self) -> None:
-        """Return when it has been rung since the last time, or the other side is gone."""
+        """Return when the worker has been notified since the last call, or when the coordinator is gone."""
         for fd, _ in self._poll.poll():
             if fd == self._fd:
                 os.eventfd_read(fd)

@@ -1,9 +1,8 @@
-"""A child forked from this process, which has all that this process has. No library is needed for it.
+"""Forks worker processes, and ends copies of a worker that a task forks. Needs no library.
 
-What becomes of a copy of a worker that a task forks: it does what the task wants of it, and never answers for it.
-
-Two processes that write into one socket would mix their frames, and an item would have two results. So a copy gives up
-the socket at once, its records go to its own standard error, and when the task's function returns in it, it ends there.
+A copy of a worker runs the rest of the task's function, but must not send results: two processes that write to one
+socket would mix their frames, and an item would have two results. So a copy closes the socket at once, its log records
+go to its own standard error, and it ends when the task's function returns (`end_copy`).
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import NoReturn
 
 
 def end_copy(error: BaseException | None) -> NoReturn:
-    """End this copy as a script would end: silently, with the code of a `SystemExit`, or with a traceback."""
+    """End this copy as a script ends: silently, with the code of a `SystemExit`, or with a traceback."""
     code = 0
     if isinstance(error, SystemExit) and isinstance(error.code, int | None):
         code = error.code or 0
@@ -29,12 +28,12 @@ def end_copy(error: BaseException | None) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()
-    # Not `sys.exit`, for the same reasons as in a worker.
+    # Not `sys.exit`: the coordinator's open generators and `atexit` handlers must not run here.
     os._exit(code & 0xFF)
 
 
 class ForkedProcess:
-    """A forked child. `sentinel` is a descriptor that becomes readable when the child has ended."""
+    """A forked child. `sentinel` is a file descriptor that is readable once the child has ended."""
 
     def __init__(self, pid: int, sentinel: int) -> None:
         self.pid = pid
@@ -44,7 +43,7 @@ class ForkedProcess:
 
     @property
     def exitcode(self) -> int | None:
-        """Its exit code, negative for a signal; None while it runs, or when somebody else has waited for it."""
+        """The exit code, negative for a signal; None while it runs, or when the program has waited for it itself."""
         self._wait(os.WNOHANG)
         return self._exitcode
 
@@ -59,14 +58,14 @@ class ForkedProcess:
         self._wait(0)
 
     def close(self) -> None:
-        """Give the descriptor back."""
+        """Close the sentinel."""
         if not self._closed:
             self._closed = True
             os.close(self.sentinel)
 
     def _wait(self, flags: int) -> None:
         if self._exitcode is None and not self._closed:
-            # When the user ignores SIGCHLD, or waits for whatever child ends, there is nobody left to wait for.
+            # Where the program ignores SIGCHLD, or waits for all of its children, there is no such child any more.
             with contextlib.suppress(ChildProcessError):
                 pid, status = os.waitpid(self.pid, flags)
                 if pid == self.pid:
@@ -76,37 +75,37 @@ class ForkedProcess:
 def fork(target: Callable[[], NoReturn]) -> ForkedProcess:
     """Run `target` in a forked child, with an empty standard input."""
     for stream in (sys.stdout, sys.stderr):
-        # What is in their buffers would be printed twice.
+        # The child would print what is in their buffers again.
         with contextlib.suppress(Exception):
             stream.flush()
-    # A pipe whose other end only the child holds tells of its end as well, but a process that the child starts may hold
-    # it too.
-    ours, theirs = (-1, -1) if _PIDFD else os.pipe()
+    # Without pidfds, the end of a pipe that only the child holds shows its end. But a process that the child starts may
+    # hold it too.
+    ours, theirs = (-1, -1) if _HAS_PIDFD else os.pipe()
     pid = os.fork()
     if pid == 0:
-        _be_child(target, ours)
-    if not _PIDFD:
-        os.close(theirs)
-        return ForkedProcess(pid, ours)
-    return ForkedProcess(pid, _pidfd(pid))
+        _run_child(target, ours)
+    if _HAS_PIDFD:
+        return ForkedProcess(pid, _pidfd(pid))
+    os.close(theirs)
+    return ForkedProcess(pid, ours)
 
 
-def _be_child(target: Callable[[], NoReturn], unused: int) -> NoReturn:
+def _run_child(target: Callable[[], NoReturn], unused: int) -> NoReturn:
     try:
         if unused >= 0:
             os.close(unused)
-        _empty_input()
+        _empty_stdin()
         target()
     finally:
         os._exit(1)
 
 
-def _empty_input() -> None:
-    """Two processes that read from one terminal or pipe would each get a part of it."""
+def _empty_stdin() -> None:
+    """Read from /dev/null: two processes that read from one terminal or pipe would each get a part of it."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stdin.close()
     with contextlib.suppress(OSError):
-        # Also where `sys.stdin` is None, or somebody has put another object there: children of tasks read from 0.
+        # Also where `sys.stdin` is None or another object: child processes of tasks read from descriptor 0.
         empty = os.open(os.devnull, os.O_RDONLY)
         if empty != 0:
             os.dup2(empty, 0)
@@ -118,14 +117,14 @@ def _pidfd(pid: int) -> int:
     try:
         return os.pidfd_open(pid)
     except ProcessLookupError:
-        # It has ended already, and nobody needs to wait for it: a pipe without a writer is readable too.
+        # It has ended, and the system has reaped it: a pipe without a writer is readable too.
         ours, theirs = os.pipe()
         os.close(theirs)
         return ours
 
 
 def _has_pidfd() -> bool:
-    """Linux has them since 5.3; some sandboxes refuse them."""
+    """Return whether there are pidfds: Linux has them since 5.3, some sandboxes refuse them."""
     try:
         os.close(os.pidfd_open(os.getpid()))
     except (AttributeError, OSError):
@@ -133,4 +132,4 @@ def _has_pidfd() -> bool:
     return True
 
 
-_PIDFD = _has_pidfd()
+_HAS_PIDFD = _has_pidfd()

@@ -1,7 +1,7 @@
-"""Whether the kernel's out-of-memory killer was at work: a worker that it ended looks like any other SIGKILL.
+"""Tells whether the kernel's out-of-memory killer ended a worker; its exit code is that of any other SIGKILL.
 
-The kernel counts its kills, for each memory cgroup and for the whole system, before it sends the signal. So a counter
-that rose by the time a worker is found dead tells that memory ran out, and one that did not tells that it did not.
+The kernel counts its kills, for each memory cgroup and for the whole system, before it sends the signal. So if a
+counter has risen by the time a worker is found dead, memory ran out; if none has, it did not.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ _CGROUPS = "/sys/fs/cgroup"
 
 
 class MemoryKills(NamedTuple):
-    """How many processes the killer has ended so far; None where this system does not tell."""
+    """How many processes the killer has ended so far; None where the system does not count them."""
 
     group: int | None
     system: int | None
 
 
 def memory_kills(proc: str = _PROC, cgroups: str = _CGROUPS) -> MemoryKills:
-    """The counters of this process's memory cgroup, which its workers share, and of the system; never raises."""
+    """Read the counters of this process's memory cgroup, which its workers share, and of the system. Never raises."""
     try:
         files = _group_files(_read(os.path.join(proc, "self", "cgroup")))
     except (OSError, ValueError):
@@ -33,7 +33,7 @@ def memory_kills(proc: str = _PROC, cgroups: str = _CGROUPS) -> MemoryKills:
 
 
 def memory_hint(before: MemoryKills, now: MemoryKills) -> str:
-    """What to say about a worker that got SIGKILL, from the counters at the start of the run and now."""
+    """Return a hint on a worker that got SIGKILL, from the counters at the start of the run and now."""
     what = ""
     if group := _risen(before.group, now.group):
         what = f"{_processes(group)} of this memory cgroup"
@@ -50,7 +50,7 @@ def memory_hint(before: MemoryKills, now: MemoryKills) -> str:
 
 
 def _group_files(text: str) -> list[str]:
-    """Where the counter of a process may be found, from its `/proc/<pid>/cgroup`; the likeliest first.
+    """Return the files that may hold the counter of a process, from its `/proc/<pid>/cgroup`; the likeliest first.
 
     A line is `number:controllers:/path`; version 2 has number 0 and names no controller. In a container the path may
     be the host's, while the mount shows only what lies below it: then the counter is at the top.
@@ -71,7 +71,7 @@ def _read(file: str) -> str:
 
 
 def _counted(file: str) -> int | None:
-    """The number behind `oom_kill` in a file of one counter a line."""
+    """Return the number after `oom_kill` in a file of one counter a line."""
     try:
         lines = _read(file).splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""A child started as a new Python, or by the fork server. The only file that imports multiprocess."""
+"""Starts worker processes with a new interpreter, or by the fork server. The only file that imports multiprocess."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from multiprocess.process import BaseProcess
 from daglite.exceptions import ExecutionError
 
 _NAME = "daglite-worker"
-# The exit code of a process whose code nobody knows.
+# The exit code of a process whose code is not known.
 _UNKNOWN = 255
-# How often a start is tried, and seconds between the tries.
-_TRIES = 10
+# How many times a start is tried, and the seconds between the attempts.
+_ATTEMPTS = 10
 _PAUSE = 0.01
 
 
 class StartedProcess:
-    """A process of multiprocess. `sentinel` is a descriptor that becomes readable when it has ended."""
+    """A process of multiprocess. `sentinel` is a file descriptor that is readable once it has ended."""
 
     def __init__(self, process: BaseProcess) -> None:
         assert process.pid is not None
@@ -35,7 +35,7 @@ class StartedProcess:
 
     @property
     def exitcode(self) -> int | None:
-        """Its exit code, negative for a signal; None while it runs, or when somebody else has waited for it."""
+        """The exit code, negative for a signal; None while it runs, or when the program has waited for it itself."""
         return self._process.exitcode
 
     def kill(self) -> None:
@@ -47,16 +47,16 @@ class StartedProcess:
         self._process.join()
 
     def close(self) -> None:
-        """Give its descriptors back."""
+        """Close its file descriptors."""
         if self._process.exitcode is None:
-            # For multiprocess it would still run, for ever. It has a public name for this nowhere.
+            # multiprocess would take it for a running process, and has no public name to change that.
             cast("Any", self._process)._popen.returncode = _UNKNOWN
         self._process.close()
 
 
 def prepare(method: Literal["forkserver", "spawn"]) -> None:
-    """Start the servants that a start by this method needs."""
-    # It starts a process of its own, and unblocks SIGINT when it has: so it goes first.
+    """Start the helper processes that this start method needs."""
+    # First, as it starts a process and then unblocks SIGINT.
     resource_tracker.ensure_running()
     if method == "forkserver":
         multiprocess.get_context(method).set_forkserver_preload(["daglite.runtime.engines.processes.worker"])
@@ -65,30 +65,30 @@ def prepare(method: Literal["forkserver", "spawn"]) -> None:
 def start(
     method: Literal["forkserver", "spawn"], target: Callable[..., object], arguments: tuple[object, ...]
 ) -> StartedProcess:
-    """Run `target(*arguments)` in a new process; raises `ExecutionError` when it ends each time before it is up."""
+    """Run `target(*arguments)` in a new process; raise `ExecutionError` when each attempt ends before it is up."""
     reason = ""
-    for _ in range(_TRIES):
+    for _ in range(_ATTEMPTS):
         process = multiprocess.get_context(method).Process(target=target, args=arguments, name=_NAME, daemon=True)
         try:
             process.start()
         except (ConnectionError, EOFError) as error:
-            # The child ended before it had been told what it is for, or the fork server did: try another.
+            # The child or the fork server ended before the child had received its arguments: try again.
             reason = f"{type(error).__name__}: {error}"
             _reap_child_of(error)
             time.sleep(_PAUSE)
             continue
         # When the interpreter ends, multiprocess ends its children and waits for them, while the run of a daemon
-        # thread may replace them: it would wait for the new ones. The pool sees to ours.
+        # thread may replace them: it would wait for the new ones. The pool ends the workers itself.
         vars(multiprocess.process)["_children"].discard(process)
         return StartedProcess(process)
     raise ExecutionError(
-        f"a worker could not be started by '{method}' in {_TRIES} tries (the last: {reason}); "
+        f"a worker could not be started by '{method}' in {_ATTEMPTS} tries (the last: {reason}); "
         "is there enough memory, and can workers start here?"
     )
 
 
 def _reap_child_of(error: BaseException) -> None:
-    """Wait for the child of a start that failed half-way: multiprocess has forgotten it."""
+    """Wait for the child of a start that failed half-way: multiprocess does not."""
     trace = error.__traceback__
     while trace is not None:
         launching = trace.tb_frame.f_locals.get("self")
@@ -105,7 +105,7 @@ _preparation_data = spawn.get_preparation_data
 
 
 def _without_main(name: str) -> dict[str, Any]:
-    """What a started process does first, without importing `__main__` again: everything of it goes by value instead.
+    """Return the preparation data of a process without `__main__`: workers do not import it, its objects go by value.
 
     So scripts need no `if __name__ == "__main__"` guard, and stdin and `python -c` work.
     """
@@ -120,16 +120,16 @@ spawn.get_preparation_data = _without_main
 
 
 def _forget_server() -> None:
-    """In a child that somebody has forked: the fork server is its parent's, and it needs one of its own.
+    """Drop the fork server in a forked child: it belongs to the parent, and the child needs one of its own.
 
-    multiprocess would wait for the process of its parent, and fail.
+    multiprocess would wait for the parent's server process, and fail.
     """
     server = forkserver._forkserver
     if server._forkserver_alive_fd is not None:
         with contextlib.suppress(OSError):
             os.close(server._forkserver_alive_fd)
     server._forkserver_alive_fd = server._forkserver_pid = server._forkserver_address = None
-    # Another thread may have held it.
+    # Another thread may have held the lock.
     server._lock = threading.Lock()
 
 

@@ -1,8 +1,8 @@
-"""One worker process, seen from the coordinator: how it is started, and its two sockets.
+"""A worker process as the coordinator sees it: how it is started, its sockets and its work items.
 
     coordinator                                   worker
     FrameWriter -> non-blocking socket  ------>   blocking socket -> worker loop
-    FrameReader <- non-blocking socket  <------   replies
+    FrameReader <- non-blocking socket  <------   results
     guard socket (nothing is ever sent) ------    SIGIO when it closes
 
 Each worker holds only its own two ends, so that an end that closes is seen on the other side.
@@ -20,7 +20,7 @@ import weakref
 from collections import deque
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from daglite.exceptions import ExecutionError
 from daglite.lazy import lazy
@@ -37,23 +37,28 @@ from daglite.runtime.transport.result_buffers import ResultBufferPool
 from daglite.runtime.transport.shared_memory import Arena
 
 if TYPE_CHECKING:
-    import daglite.runtime.engines.processes.start as started
+    import daglite.runtime.engines.processes.start as start
+    from daglite.runtime.engines.processes.fork import ForkedProcess
 else:
     # multiprocess takes longer to import than a forked worker to start and end.
-    started = lazy("daglite.runtime.engines.processes.start")
+    start = lazy("daglite.runtime.engines.processes.start")
 
+
+# Its `pid`, and its `sentinel`, which is readable once it has ended.
+ChildProcess: TypeAlias = "ForkedProcess | start.StartedProcess"
+_StartMethod: TypeAlias = Literal["fork", "forkserver", "spawn"]
 
 # One start at a time in this process: a worker forked by another thread would inherit the ends meant for this one.
-_STARTING = threading.RLock()
+_START_LOCK = threading.RLock()
 
-# Between the end of a process's socket and its own, in seconds.
-_LAST_BREATH = 0.2
+# From the end of a worker's socket to the end of its process, in seconds at most.
+_END_DELAY = 0.2
 
-# What is opened at most while a process is started: pipes, sockets of the fork server, a program's streams.
-_DESCRIPTORS_OF_A_START = 16
+# Descriptors that a start opens at most: pipes, sockets of the fork server, a program's streams.
+_START_DESCRIPTORS = 16
 
-# The coordinator's ends of all runs of this process. A forked child, whoever forks it, closes its copies first
-# thing: otherwise nobody would ever see these ends close.
+# The coordinator's ends of all runs of this process. Every forked child, also one that the user's code forks, closes
+# its copies at once: otherwise a worker would never see them close.
 _OUR_ENDS: weakref.WeakSet[socket.socket | EventFd] = weakref.WeakSet()
 
 
@@ -66,14 +71,14 @@ os.register_at_fork(after_in_child=_close_inherited_ends)
 
 
 def usable_processors() -> int:
-    """How many processors this process may use."""
+    """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def choose_method(asked: StartMethod) -> Literal["fork", "forkserver", "spawn"]:
-    """The start method: fork only while the operating system counts one thread.
+def choose_method(asked: StartMethod) -> _StartMethod:
+    """Return the start method to use; for "auto" fork only while the operating system counts one thread.
 
-    A forked child keeps every lock that another thread held, for ever, so with threads the fork server is used.
+    A forked child keeps every lock that another thread held, for ever, so with threads it is the fork server.
     """
     if asked != "auto":
         return asked
@@ -89,106 +94,92 @@ def _thread_count() -> int:
         return threading.active_count()
 
 
-class ChildProcess(Protocol):
-    """A process that was started here; see `forked` and `started`."""
-
-    pid: int
-    sentinel: int
-
-    @property
-    def exitcode(self) -> int | None: ...
-    def kill(self) -> None: ...
-    def join(self) -> None: ...
-    def close(self) -> None: ...
-
-
 class WorkerProcess:
-    """A worker and what it was given."""
+    """A worker process and the work items that it has."""
 
     def __init__(
         self,
         process: ChildProcess,
         sock: socket.socket,
         guard: socket.socket,
-        bell: EventFd | None,
-        left: int | None = None,
+        event_fd: EventFd | None,
+        items_left: int | None = None,
     ) -> None:
-        """`left`: how many items it may take (None: any number)."""
+        """`items_left`: how many items it may take (None: any number)."""
         self.process = process
         self.sock = sock
         self.guard = guard
-        self.bell = bell
+        self.event_fd = event_fd
+        self.items_left = items_left
         self.pid = process.pid
-        # Has blocks for its large results.
-        self.lender = ResultBufferPool()
-        self.reader = FrameReader(self.lender)
+        # Blocks for its large results.
+        self.result_buffers = ResultBufferPool()
+        self.reader = FrameReader(self.result_buffers)
         self.writer = FrameWriter()
-        if bell is not None:
-            self.writer.push(Frame(Kind.BELL), [bell.fd])
-        # What it was given and has not answered, oldest first: only the oldest can have begun. And how many more chunks
-        # it may be given.
+        if event_fd is not None:
+            self.writer.push(Frame(Kind.BELL), [event_fd.fd])
+        # Work items without a result, oldest first: only the oldest can have started. And how many more it may have.
         self.work_items: deque[WorkItem] = deque()
-        self.places = CREDITS
+        self.credits = CREDITS
+        # Programs, and the number of definitions, that it has been sent.
         self.installed: set[int] = set()
-        # Whether it has said that it is up.
+        self._definitions = 0
+        # Whether it has said that it is up; whether its socket is watched for room to write.
         self.ready = False
-        # Whether its socket is watched for room to write.
-        self.waits = False
-        # How many definitions it has been told; how many items it may still take.
-        self.told = 0
-        self.left = left
-        # Where in its batch the call is that it told of, at which step, and at which attempt.
+        self.write_pending = False
+        # The last call that it announced: its position in the batch, its step and its attempt.
         self.position = 0
         self.step = -1
         self.attempt = 1
-        # Items of the batch it answers next that failed without ending the run.
+        # Items of its current batch that failed without ending the run.
         self.item_failures: Sequence[ItemFailure] = ()
 
-    @property
-    def busy(self) -> bool:
-        """Whether it has anything to answer."""
-        return bool(self.work_items)
-
-    def give(self, work_item: WorkItem) -> None:
-        """A chunk is on its way."""
+    def assign(self, work_item: WorkItem) -> None:
+        """Add a work item."""
         self.work_items.append(work_item)
-        if self.left is not None:
-            self.left -= work_item.items
-        self._count_places()
+        if self.items_left is not None:
+            self.items_left -= work_item.items
+        self._count_credits()
 
-    def answered(self) -> WorkItem:
-        """The oldest chunk, which it has no more."""
+    def complete(self) -> WorkItem:
+        """Remove and return the oldest work item."""
         work_item = self.work_items.popleft()
-        self._count_places()
+        self._count_credits()
         return work_item
 
-    def lend(self) -> None:
-        """Blocks for large results go with what is sent next."""
-        if (offer := self.lender.offer()) is not None:
+    def _count_credits(self) -> None:
+        work_items = self.work_items
+        full = self.items_left == 0 or (work_items and work_items[-1].exclusive)
+        self.credits = 0 if full else max(0, CREDITS - len(work_items))
+
+    def push_definitions(self, definitions: Sequence[bytes]) -> None:
+        """Queue the definitions that it has not been sent yet: the next frame may need them."""
+        if self._definitions < len(definitions):
+            for body in definitions[self._definitions :]:
+                self.writer.push(Frame(Kind.DEFINE, segments=[body]))
+            self._definitions = len(definitions)
+
+    def push_buffers(self) -> None:
+        """Queue blocks for large results, if it needs any."""
+        if (offer := self.result_buffers.offer()) is not None:
             self.writer.push(*offer)
 
     def reset(self, arena: Arena | None) -> None:
-        """Another run begins, whose large items are in this arena; of the last one nothing is known any more."""
-        self.lender.close()
+        """Make it drop the last run; `arena` holds the large items of the next one."""
+        self.result_buffers.close()
         self.writer.arena = arena
         self.writer.push(Frame(Kind.RESET))
         self.installed.clear()
-        self.told = 0
-
-    def _count_places(self) -> None:
-        work_items = self.work_items
-        self.places = (
-            0 if self.left == 0 or (work_items and work_items[-1].exclusive) else max(0, CREDITS - len(work_items))
-        )
+        self._definitions = 0
 
     def kill(self) -> None:
-        """End it at once; harmless when it has ended."""
+        """Send SIGKILL; harmless when it has ended."""
         with contextlib.suppress(OSError, ValueError):
             self.process.kill()
 
-    def ended(self) -> bool:
-        """Whether it has ended; its socket may close a moment before."""
-        until = time.monotonic() + _LAST_BREATH
+    def has_ended(self) -> bool:
+        """Return whether the process has ended. Its socket may close a moment earlier, so wait a moment for it."""
+        until = time.monotonic() + _END_DELAY
         while self.process.exitcode is None:
             try:
                 os.kill(self.pid, 0)
@@ -200,70 +191,71 @@ class WorkerProcess:
         return True
 
     def reap(self) -> int | None:
-        """Wait for its end and close what belongs to it; the exit code, negative for a signal.
+        """Wait for its end and close what belongs to it; return the exit code, negative for a signal.
 
-        None when somebody else waited for it first: a program that ignores SIGCHLD, or that waits for all its children.
+        None when the program has waited for it already: it ignores SIGCHLD, or waits for all of its children.
         """
         self.process.join()
         exitcode = self.process.exitcode
-        self.process.close()
-        self.sock.close()
-        self.guard.close()
-        if self.bell is not None:
-            self.bell.close()
-        self.lender.close()
+        for resource in (self.process, self.sock, self.guard, self.event_fd, self.result_buffers):
+            if resource is not None:
+                resource.close()
         return exitcode
 
 
-def start_worker(asked: StartMethod, workers: int, left: int | None = None) -> WorkerProcess:
-    """Start one of `workers` processes, which may take `left` items (None: any number); it is not waited for."""
+def start_worker(asked: StartMethod, workers: int, items_left: int | None = None) -> WorkerProcess:
+    """Start one of `workers` processes, which may take `items_left` items (None: any number); do not wait for it.
+
+    Raises `ExecutionError` when this Python cannot start one this way.
+    """
     method = choose_method(asked)
     try:
-        return _started(method, workers, left)
+        return _start(method, workers, items_left)
     except RuntimeError as error:
-        # Python 3.12 and later refuse it in exit handlers, and there is no way to ask before.
+        # Python 3.12 and later refuse to fork in exit handlers, and there is no way to ask before.
         if method != "fork" or "shutdown" not in str(error):
             raise
         if asked != "auto":
             raise ExecutionError(
                 "this Python does not fork while the interpreter ends; use `start_method` 'auto' or 'forkserver'"
             ) from error
-        return _started("forkserver", workers, left)
+        return _start("forkserver", workers, items_left)
 
 
-def _started(method: Literal["fork", "forkserver", "spawn"], workers: int, left: int | None) -> WorkerProcess:
+def _start(method: _StartMethod, workers: int, items_left: int | None) -> WorkerProcess:
     if method != "fork":
-        started.prepare(method)
-    with _STARTING, contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
-        sock, their_sock = socket.socketpair()
-        ours.enter_context(sock)
-        theirs.enter_context(their_sock)
-        guard, their_guard = socket.socketpair()
-        ours.enter_context(guard)
-        theirs.enter_context(their_guard)
-        bell = EventFd.hung()
-        if bell is not None:
-            ours.callback(bell.close)
-            _OUR_ENDS.add(bell)
-        _OUR_ENDS.update((sock, guard))
+        start.prepare(method)
+    with _START_LOCK, contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
+
+        def connect() -> tuple[socket.socket, socket.socket]:
+            our_end, their_end = socket.socketpair()
+            _OUR_ENDS.add(our_end)
+            return ours.enter_context(our_end), theirs.enter_context(their_end)
+
+        sock, their_sock = connect()
+        guard, their_guard = connect()
+        event_fd = EventFd.create()
+        if event_fd is not None:
+            ours.callback(event_fd.close)
+            _OUR_ENDS.add(event_fd)
         _check_descriptors(sock)
         sock.setblocking(False)
-        threads = max(1, usable_processors() // workers)
-        arguments = their_sock, their_guard, threads, report_settings()
+        arguments = their_sock, their_guard, max(1, usable_processors() // workers), report_settings()
         with interrupts_blocked():
+            process: ChildProcess
             if method == "fork":
-                process: ChildProcess = fork(partial(worker_main, *arguments))
+                process = fork(partial(worker_main, *arguments))
             else:
-                process = started.start(method, worker_main, arguments)
+                process = start.start(method, worker_main, arguments)
             ours.callback(_discard, process)
-        worker = WorkerProcess(process, sock, guard, bell, left)
-        # A Ctrl-C that was held back during the start has come by now, and has ended what was started.
+        worker = WorkerProcess(process, sock, guard, event_fd, items_left)
+        # A Ctrl-C that was blocked during the start has been raised by now, and has ended what was started.
         ours.pop_all()
         return worker
 
 
 def _discard(process: ChildProcess) -> None:
-    """End a process that nobody will know."""
+    """End a process that has not become a worker."""
     process.kill()
     process.join()
     process.close()
@@ -272,11 +264,12 @@ def _discard(process: ChildProcess) -> None:
 def _check_descriptors(end: socket.socket) -> None:
     """Raise `OSError` now when a start would run out of file descriptors.
 
-    Half-way through, multiprocess would leave some of them open, and its fork server would end with a traceback.
+    If that happened during the start, multiprocess would leave some of them open, and its fork server would end with a
+    traceback.
     """
     spare: list[int] = []
     try:
-        while len(spare) < _DESCRIPTORS_OF_A_START:
+        while len(spare) < _START_DESCRIPTORS:
             spare.append(os.dup(end.fileno()))
     finally:
         for number in spare:
@@ -285,10 +278,10 @@ def _check_descriptors(end: socket.socket) -> None:
 
 @contextlib.contextmanager
 def interrupts_blocked() -> Iterator[None]:
-    """Hold a Ctrl-C back.
+    """Block SIGINT in this thread; a Ctrl-C is raised at the end of the block.
 
-    A child started meanwhile inherits this, and cannot be interrupted before it is ready; and a worker is known to
-    its pool, or reaped, before the interrupt goes its way.
+    A child that is started in the block inherits this, so it cannot be interrupted before it is ready; and a worker is
+    known to its pool, or reaped, before the interrupt is raised.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

@@ -1,8 +1,6 @@
-"""The engine for `async def` tasks on threads: coroutines on one event loop, which has a thread of its own.
+"""The engine of `async def` tasks on threads: one event loop in a thread of its own, and coroutines on it.
 
-A worker here is a coroutine that takes a chunk, item after item; so many as there are workers are under way at once.
-
-An event loop in a thread of its own, and the coroutines on it: each takes a chunk, item after item.
+Each coroutine takes one work item, item after item. At most `workers` of them run at once.
 """
 
 from __future__ import annotations
@@ -17,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from daglite.exceptions import TaskTimeoutError, TransferError
 from daglite.lazy import lazy
-from daglite.runtime.engines.threads.fork_guard import loop_of_tasks_begins, until_a_copy_waits
+from daglite.runtime.engines.threads.fork_guard import end_copy_at_await, guard_this_thread
 from daglite.runtime.engines.threads.pool import InProcessEngine
 from daglite.runtime.engines.threads.worker import JobQueue, ThreadJob, ThreadProgram
 from daglite.runtime.kernel.batch import unsendable
@@ -38,33 +36,36 @@ else:
     asyncio = lazy("asyncio")
 
 
-# The task at work and the index of its item.
-_AT: contextvars.ContextVar[tuple[str, int | None]] = contextvars.ContextVar("daglite_at", default=("", None))
+# The task that runs, and the index of its item.
+_CURRENT_TASK: contextvars.ContextVar[tuple[str, int | None]] = contextvars.ContextVar(
+    "daglite_current_task", default=("", None)
+)
 
+# A step, its coroutine function of the value before it, and its timer.
 Step = tuple[BoundStep, Callable[[Any], Awaitable[object]], StepTimer | None]
 
 
 class AsyncWorker:
     """An event loop in a thread of its own, and the coroutines on it."""
 
-    def __init__(self, workers: int, desk: JobQueue, codec: ReferenceCodec) -> None:
+    def __init__(self, workers: int, job_queue: JobQueue, codec: ReferenceCodec) -> None:
         self._workers = workers
-        self._desk = desk
+        self._job_queue = job_queue
         self._codec = codec
         self._dismissed = False
-        self._up = threading.Event()
+        self._started = threading.Event()
         self._prepared: dict[int, tuple[list[Step], RetryTracker]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.thread = threading.Thread(target=self._work, name="daglite-loop", daemon=True)
         self.thread.start()
-        self._up.wait()
+        self._started.wait()
 
     def begin(self, job: ThreadJob) -> None:
-        """Take a job as soon as a worker is free."""
+        """Run a job as soon as fewer than `workers` run; from any thread."""
         self._loop.call_soon_threadsafe(self._start, job)
 
     def dismiss(self) -> None:
-        """Cancel everything, without replies; from any thread."""
+        """Cancel all jobs, without results; from any thread."""
         self._dismissed = True
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._end.set)
@@ -72,59 +73,57 @@ class AsyncWorker:
     # In the thread.
 
     def _work(self) -> None:
-        loop_of_tasks_begins()
-        mark_records_of_this_thread(_AT.get)
-        # What a user's coroutine raises when it is cancelled concerns nobody any more.
+        guard_this_thread()
+        mark_records_of_this_thread(_CURRENT_TASK.get)
+        # The run is over: what a user's coroutine raises when it is cancelled is not reported.
         with contextlib.suppress(BaseException):
-            asyncio.run(self._live())
+            asyncio.run(self._serve())
 
-    async def _live(self) -> None:
+    async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._gate = asyncio.Semaphore(self._workers)
+        self._limit = asyncio.Semaphore(self._workers)
         self._end = asyncio.Event()
-        self._up.set()
+        self._started.set()
         await self._end.wait()
 
     def _start(self, job: ThreadJob) -> None:
         task = self._loop.create_task(self._take(job), context=job.program.context.copy())
-        # The loop itself holds tasks only weakly.
+        # The event loop holds tasks only weakly.
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _take(self, job: ThreadJob) -> None:
-        async with self._gate:
-            work_result = await self._answer(job)
+        async with self._limit:
+            work_result = await self._run(job)
         if not self._dismissed:
-            self._desk.leave(work_result)
+            self._job_queue.leave(work_result)
 
-    async def _answer(self, job: ThreadJob) -> WorkResult:
+    async def _run(self, job: ThreadJob) -> WorkResult:
         work_item, worker, began = job.work_item, self.thread.native_id, time.perf_counter()
         try:
-            steps, trials = self._steps_of(job.program)
-            found = _AsyncBatchRun(steps, self._codec, work_item.first, work_item.notes)
-            error = await found.go(self._codec.unpack(work_item.segments)[0])
+            steps, trials = self._prepare(job.program)
+            run = _AsyncBatchRun(steps, self._codec, work_item.first, work_item.notes)
+            error = await run.go(self._codec.unpack(work_item.segments)[0])
         except BaseException as raised:
             if self._dismissed:
                 raise
-            # Whatever it is, the coordinator waits for a reply.
+            # The coordinator waits for a result, whatever the error is.
             return WorkResult(work_item.seq, "failed", worker=worker, error=share_error(raised))
         if self._dismissed and error is not None:
             raise error
-        seconds, cells = time.perf_counter() - began, found.cells()
-        timers = [timer for _, _, timer in found.steps if timer is not None]
+        seconds, cells = time.perf_counter() - began, run.cells()
+        timers = [timer for _, _, timer in steps if timer is not None]
         reading = take_reading(began, timers) if timers else None
-        # Other chunks of the program are under way on this loop.
+        # Other batches of the program run on this event loop.
         item_failures = trials.take_item_failures(work_item.first, work_item.first + work_item.items)
         work_result = WorkResult(
-            work_item.seq, "done", found.done, -1, seconds, cells, worker, reading=reading, item_failures=item_failures
+            work_item.seq, "done", run.done, -1, seconds, cells, worker, reading=reading, item_failures=item_failures
         )
-        return (
-            work_result
-            if error is None
-            else work_result._replace(kind="failed", step=found.step, error=share_error(error))
-        )
+        if error is None:
+            return work_result
+        return work_result._replace(kind="failed", step=run.step, error=share_error(error))
 
-    def _steps_of(self, program: ThreadProgram) -> tuple[list[Step], RetryTracker]:
+    def _prepare(self, program: ThreadProgram) -> tuple[list[Step], RetryTracker]:
         found = self._prepared.get(program.number)
         if found is None:
             trials = RetryTracker(worker=lambda: self.thread.native_id)
@@ -133,10 +132,10 @@ class AsyncWorker:
 
 
 class _AsyncBatchRun:
-    """One pass over a batch; `work.BatchRun` is the same for plain functions."""
+    """Runs the steps on a batch; `kernel.batch.BatchRun` does the same for plain functions."""
 
     def __init__(self, steps: Sequence[Step], codec: ReferenceCodec, first: int, notes: BatchContext | None) -> None:
-        self.steps = steps
+        self._steps = steps
         self.done = 0
         self.step = -1
         self._codec = codec
@@ -146,12 +145,12 @@ class _AsyncBatchRun:
         self._marks: list[int] = []
 
     def cells(self) -> list[object]:
-        """What goes back: the results, behind their marks where some may have been dropped."""
-        filters = any(step.drops for step, _, _ in self.steps)
+        """Return the results, after their marks where some may have been dropped."""
+        filters = any(step.drops for step, _, _ in self._steps)
         return [written_marks(self._marks), *self._cells] if filters else self._cells
 
     async def go(self, items: Sequence[object]) -> BaseException | None:
-        """Take the items through; the error that ended it early, if any."""
+        """Run the steps on the items; return the error that ended it early, if any."""
         for item in items:
             own: list[object] = []
             try:
@@ -164,11 +163,11 @@ class _AsyncBatchRun:
         return None
 
     async def _take(self, value: object, own: list[object]) -> None:
-        for step, call, _ in self.steps:
+        for step, call, _ in self._steps:
             self.step = step.number
             name, indices = step.function.name, self._notes.indices
             index = self._first + self.done if indices is None else indices[self.done]
-            _AT.set((name, index))
+            _CURRENT_TASK.set((name, index))
             item = None if self._notes.single else index
             NOW.set(CurrentCall(name, step.seed, step.spot, item, self._first + self.done))
             given = await call(value)
@@ -183,7 +182,7 @@ class _AsyncBatchRun:
         own.append(value)
 
     def _kept(self, step: BoundStep, value: object) -> object:
-        """Taken now: the next task may change the value it is given."""
+        """Copy a saved value at once: the next task may change it."""
         try:
             return self._codec.keep(value)
         except TransferError as error:
@@ -198,18 +197,18 @@ def _ready(step: BoundStep, trials: RetryTracker) -> Step:
 
 
 def _called(step: BoundStep) -> Callable[[Any], Awaitable[object]]:
-    """The step as a coroutine function of the value before it; an async generator gives the list of its items."""
+    """Return the step as a coroutine function of the value before it; an async generator gives a list of its items."""
     fill = filled(step)
 
     async def awaited(value: Any) -> object:
         made = fill(value) if len(step.items) == 1 else fill(*value) if step.items else fill()
         if step.function.kind == "async_generator":
             return [item async for item in cast("AsyncIterator[object]", made)]
-        # A wrapper may have awaited already: then there is nothing left to await.
+        # A wrapper may have awaited it already.
         return await made if inspect.isawaitable(made) else made
 
     async def called(value: Any) -> object:
-        return await until_a_copy_waits(step.function.name, awaited(value))
+        return await end_copy_at_await(step.function.name, awaited(value))
 
     return called
 
@@ -247,33 +246,15 @@ def _clocked(call: Callable[[Any], Awaitable[object]], timer: StepTimer) -> Call
     return clocked
 
 
-class AsyncEngine(InProcessEngine):
-    """Up to `workers` coroutines at once."""
+class AsyncEngine(InProcessEngine[AsyncWorker]):
+    """An engine of up to `workers` coroutines on one event loop."""
+
+    _late = "an async task does not let itself be cancelled"
 
     def __init__(self, workers: int) -> None:
         super().__init__(workers, ReferenceCodec())
-        self._house: AsyncWorker | None = None
-        self._leaving: list[AsyncWorker] = []
 
     def _begin(self, job: ThreadJob) -> None:
-        if self._house is None:
-            self._house = AsyncWorker(self.workers, self._desk, self.codec)
-            self._tell_of(self._house.thread)
-        self._house.begin(job)
-
-    def _threads(self) -> list[threading.Thread]:
-        return [] if self._house is None else [self._house.thread]
-
-    def _send_away(self) -> None:
-        """Cancel what is under way, with the loop it runs on."""
-        house, self._house = self._house, None
-        if house is not None:
-            house.dismiss()
-            self._leaving.append(house)
-
-    def _leave(self) -> list[threading.Thread]:
-        leaving, self._leaving = self._leaving, []
-        return [house.thread for house in leaving]
-
-    def _late(self, count: int) -> str:
-        return "an async task does not let itself be cancelled"
+        if not self._pool:
+            self._add(AsyncWorker(self.workers, self._job_queue, self.codec))
+        self._pool[0].begin(job)

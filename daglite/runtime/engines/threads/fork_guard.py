@@ -1,7 +1,7 @@
-"""What becomes of a copy of this process that a coroutine forks: it goes on until it would wait, and ends there.
+"""Ends a copy of this process that a coroutine has forked, at the first await in the copy.
 
-The event loop stays with the parent. Its selector is one and the same in both processes, and in the copy every other
-coroutine on the loop would go on a second time.
+The event loop stays with the parent: both processes share its selector, and in the copy every other coroutine on the
+loop would run a second time.
 """
 
 from __future__ import annotations
@@ -14,33 +14,33 @@ from typing import Any
 
 from daglite.runtime.engines.processes.fork import end_copy
 
-# In a thread with an event loop of tasks: whether this is a copy.
-_here = threading.local()
+# `copied`, set in guarded threads only: whether the current process is a copy.
+_guarded = threading.local()
 
 
-def loop_of_tasks_begins() -> None:
-    """From now on copies that this thread forks are known as such."""
-    _here.copied = False
+def guard_this_thread() -> None:
+    """Recognise copies of the process that this thread forks from now on."""
+    _guarded.copied = False
 
 
 @types.coroutine
-def until_a_copy_waits(task: str, coroutine: Coroutine[Any, Any, object]) -> Generator[Any, None, object]:
-    """A coroutine of a task; a copy of the process that it forks ends with it, or where it would wait."""
+def end_copy_at_await(task: str, coroutine: Coroutine[Any, Any, object]) -> Generator[Any, None, object]:
+    """Await a coroutine of a task. A copy of the process that it forks ends with it, or where it would wait."""
     thrown: BaseException | None = None
     while True:
         try:
             wanted = coroutine.send(None) if thrown is None else coroutine.throw(thrown)
         except StopIteration as end:
-            if _here.copied:
+            if _guarded.copied:
                 end_copy(None)
             return end.value
         except BaseException as error:
-            if _here.copied:
+            if _guarded.copied:
                 end_copy(error)
             raise
         finally:
             thrown = None
-        if _here.copied:
+        if _guarded.copied:
             end_copy(
                 RuntimeError(
                     f"task '{task}' forked, and the copy cannot await anything: the event loop is that of its parent; "
@@ -53,9 +53,9 @@ def until_a_copy_waits(task: str, coroutine: Coroutine[Any, Any, object]) -> Gen
             thrown = error
 
 
-def _mark() -> None:
-    if hasattr(_here, "copied"):
-        _here.copied = True
+def _mark_copy() -> None:
+    if hasattr(_guarded, "copied"):
+        _guarded.copied = True
 
 
-os.register_at_fork(after_in_child=_mark)
+os.register_at_fork(after_in_child=_mark_copy)
