@@ -191,7 +191,7 @@ def test_a_cluster_without_workers_is_told(tmp_path: Path, monkeypatch: pytest.M
 
 
 class Rumour:
-    """A client that counts two workers, one of which ends before it can be greeted."""
+    """A client of three workers: one leaves after its answer, one ends before it."""
 
     status = "running"
 
@@ -204,11 +204,12 @@ class Rumour:
     def nthreads(self) -> dict[str, int]:
         return {"tcp://w:1": 1, "tcp://w:2": 2}
 
-    def run(self, function: object, **options: object) -> dict[str, object]:
-        return {"tcp://w:1": OSError("it has just ended"), "tcp://w:2": (STAMP, PROCESS, 7)}
+    def run(self, function: object, *, on_error: str) -> dict[str, object]:
+        """Greet all workers: one that is named and has left since would take half a minute."""
+        return {"tcp://w:0": (STAMP, PROCESS, 6), "tcp://w:1": OSError("just ended"), "tcp://w:2": (STAMP, PROCESS, 7)}
 
 
-def test_a_worker_that_ends_while_it_is_greeted_is_none() -> None:
+def test_workers_that_leave_while_they_are_greeted_are_none() -> None:
     transport = carriers.DaskTransport(Rumour(), lambda: None)  # type: ignore[arg-type]  # as much of a client as it needs
     assert [(endpoint.name, endpoint.slots) for endpoint in transport.endpoints] == [("tcp://w:2", 2)]
 
