@@ -177,6 +177,16 @@ def print_state(client: distributed.Client) -> None:
     sys.stdout.flush()
 
 
+def tasks_left(client: distributed.Client) -> list[str]:
+    """Return what runs on the event loop of the client for a transport, half a minute after the last run."""
+    until = time.monotonic() + 30
+    while left := [text for text in map(repr, asyncio.all_tasks(client.loop.asyncio_loop)) if "DaskTransport" in text]:
+        if time.monotonic() > until:
+            break
+        time.sleep(0.1)
+    return left
+
+
 def repeat(
     client: distributed.Client, workers: list[subprocess.Popen[bytes]], number: int, seed: int, deadline: float
 ) -> str:
@@ -249,6 +259,7 @@ def main() -> None:
                     if (number + 1) % 25 == 0:
                         taken = time.monotonic() - began
                         print(f"{number + 1} repeats in {taken:.0f} s, the longest {longest:.1f} s", flush=True)
+                assert not (left := tasks_left(client)), f"the event loop still runs {left}"
         finally:
             commands.end()
     print(f"{given.repeats} repeats, none missed its deadline of {given.deadline:g} s: {dict(sorted(seen.items()))}")

@@ -226,6 +226,35 @@ def test_a_scheduler_that_ends_while_it_is_asked_is_told() -> None:
         carriers.DaskTransport(Deserted(), lambda: None)  # type: ignore[arg-type]  # as much of a client as it needs
 
 
+class Watched(Rumour):
+    """A client whose workers stay."""
+
+    def subscribe_topic(self, *_: object) -> None: ...
+
+    async def nthreads_later(self) -> dict[str, int]:
+        return {"tcp://w:2": 2}
+
+    def nthreads(self, *, asynchronous: bool = False) -> Any:
+        return self.nthreads_later() if asynchronous else {"tcp://w:2": 2}
+
+
+def test_a_transport_that_ends_as_a_worker_leaves_watches_no_more() -> None:
+    client = Watched()
+    transport = carriers.DaskTransport(client, lambda: None)  # type: ignore[arg-type]  # as much of a client as it needs
+
+    async def watch() -> set[asyncio.Task[None]]:
+        (start,) = client.calls
+        start()
+        await asyncio.sleep(0.01)
+        transport._on_worker_event((0.0, {"action": "remove-worker"}))
+        for watcher in transport._watchers:
+            watcher.cancel()
+        _, watching = await asyncio.wait(transport._watchers, timeout=0.2)
+        return watching
+
+    assert asyncio.run(watch()) == set()
+
+
 class Sharing(Rumour):
     """A client that asks for all that ends together at once, as Dask's does: who cancels one question cancels all."""
 

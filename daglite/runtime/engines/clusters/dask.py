@@ -198,9 +198,6 @@ class DaskTransport:
     async def _run_job(self, ticket: int, endpoint: str, message: Message, job_options: JobOptions) -> Event:
         key = self._key(ticket)
         inputs = await self._send_ahead(key, endpoint, message)
-        if ticket not in self._carrying:
-            # Python 3.11's `wait_for` drops a cancellation that comes together with its result.
-            raise asyncio.CancelledError
         inputs += [self._partials[one] for one in job_options.partials]
         task = partial(_run_task, key, self._client.id)
         future: Future[_TaskResult] = self._client.submit(
@@ -247,7 +244,8 @@ class DaskTransport:
         sent: Mapping[str, object] | None = None
         if self._direct:
             with contextlib.suppress(Exception):
-                sent = await asyncio.wait_for(scatter(direct=True), _DIRECT_TIMEOUT)
+                async with asyncio.timeout(_DIRECT_TIMEOUT):
+                    sent = await scatter(direct=True)
         if sent is None:
             sent = await scatter(direct=False)
             # The worker is there, but only its scheduler can reach it.
@@ -298,11 +296,14 @@ class DaskTransport:
         for name in self._nodes:
             self._client.subscribe_topic(name, self._on_worker_event)
         while True:
+            # Not `wait_for`: in Python 3.11 it drops a cancellation that comes together with what it waits for.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._node_left.wait(), _NODES_INTERVAL)
+                async with asyncio.timeout(_NODES_INTERVAL):
+                    await self._node_left.wait()
             self._node_left.clear()
             try:
-                found = await asyncio.wait_for(self._client.nthreads(asynchronous=True), _NODES_TIMEOUT)
+                async with asyncio.timeout(_NODES_TIMEOUT):
+                    found = await self._client.nthreads(asynchronous=True)
             except Exception:
                 self.event_queue.post(EngineLost(self._lost))
                 return
