@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,10 +35,14 @@ class Commands:
         # What stands before the next command: where it runs, if not here.
         self.prefix: list[str] = []
         self.running: list[subprocess.Popen[bytes]] = []
+        self._logs = 0
+        self._ended = threading.Event()
+        self._keeper: threading.Thread | None = None
 
     def start(self, module: str, *arguments: str, path: str = str(ROOT), **environment: str) -> subprocess.Popen[bytes]:
         """Start a module as a command; `path` is where it finds modules beside those that are installed."""
-        log = self.folder / f"log{len(self.running)}.txt"
+        log = self.folder / f"log{self._logs}.txt"
+        self._logs += 1
         with log.open("wb") as out:
             self.running.append(
                 subprocess.Popen(
@@ -53,6 +58,9 @@ class Commands:
 
     def end(self) -> None:
         """Kill them, with all they have started."""
+        self._ended.set()
+        if self._keeper is not None:
+            self._keeper.join()
         for process in self.running:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -77,6 +85,27 @@ class Commands:
         return self.start("distributed.cli.dask_worker", address, "--host", host, "--no-dashboard",
                           "--nthreads", "1", "--memory-limit", "0", *options, path=path)  # fmt: skip
 
+    def keep_workers(self, address: str, count: int) -> list[subprocess.Popen[bytes]]:
+        """Start workers of Dask, and another one for each that dies; returns the list of those that run.
+
+        Dask's nannies do that too. But one whose worker dies within moments of its start starts no other, and on a busy
+        machine a test that kills workers is left with none.
+        """
+        kept: list[subprocess.Popen[bytes]] = []
+
+        def keep() -> None:
+            while not self._ended.wait(0.1):
+                for process in [one for one in kept if one.poll() is not None]:
+                    # Its id may be another's from now on.
+                    self.running.remove(process)
+                    kept.remove(process)
+                    kept.append(self.worker(address, "--no-nanny"))
+
+        kept += [self.worker(address, "--no-nanny") for _ in range(count)]
+        self._keeper = threading.Thread(target=keep, name="keeper", daemon=True)
+        self._keeper.start()
+        return kept
+
 
 @contextlib.contextmanager
 def dask_by_command(folder: str, *, workers: int) -> Iterator[str]:
@@ -84,8 +113,7 @@ def dask_by_command(folder: str, *, workers: int) -> Iterator[str]:
     commands = Commands(Path(folder))
     try:
         address = commands.scheduler()
-        for _ in range(workers):
-            commands.worker(address)
+        commands.keep_workers(address, workers)
         with distributed.Client(address, set_as_default=False) as client:
             client.wait_for_workers(workers, timeout=_PATIENCE)
         yield address

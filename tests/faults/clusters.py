@@ -19,8 +19,7 @@ class Cluster:
         self.commands = commands
         self.address = commands.scheduler()
         self.scheduler = commands.running[-1]
-        for _ in range(workers):
-            commands.worker(self.address)
+        commands.keep_workers(self.address, workers)
         self.client = distributed.Client(self.address, set_as_default=False)
         self.client.wait_for_workers(workers, timeout=30)
 

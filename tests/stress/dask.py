@@ -26,7 +26,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Self
 
 import distributed
 
@@ -151,40 +150,10 @@ SCENARIOS: tuple[Callable[[Case], None], ...] = (
 )  # fmt: skip
 
 
-class Workers:
-    """A scheduler and workers without nannies, which fail for good when their worker dies at its start.
-
-    A thread starts another worker for each that has died.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._commands = Commands(folder)
-        self._ended = threading.Event()
-        self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
-
-    def __enter__(self) -> Self:
-        self.address = self._commands.scheduler()
-        self._keeper.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._keeper.join()
-        self._commands.end()
-
-    def kill_one(self, draw: random.Random, delay: float) -> None:
-        """Kill a worker after `delay` seconds."""
-        time.sleep(delay)
-        if running := self._running():
-            draw.choice(running).kill()
-
-    def _running(self) -> list[subprocess.Popen[bytes]]:
-        return [process for process in self._commands.running[1:] if process.poll() is None]
-
-    def _keep(self) -> None:
-        while not self._ended.wait(0.2):
-            for _ in range(WORKERS - len(self._running())):
-                self._commands.worker(self.address, "--no-nanny")
+def kill_one(workers: list[subprocess.Popen[bytes]], draw: random.Random, delay: float) -> None:
+    """Kill a worker after `delay` seconds."""
+    time.sleep(delay)
+    draw.choice(workers).kill()
 
 
 def print_state(client: distributed.Client) -> None:
@@ -208,7 +177,19 @@ def print_state(client: distributed.Client) -> None:
     sys.stdout.flush()
 
 
-def repeat(client: distributed.Client, workers: Workers, number: int, seed: int, deadline: float) -> str:
+def tasks_left(client: distributed.Client) -> list[str]:
+    """Return what runs on the event loop of the client for a transport, half a minute after the last run."""
+    until = time.monotonic() + 30
+    while left := [text for text in map(repr, asyncio.all_tasks(client.loop.asyncio_loop)) if "DaskTransport" in text]:
+        if time.monotonic() > until:
+            break
+        time.sleep(0.1)
+    return left
+
+
+def repeat(
+    client: distributed.Client, workers: list[subprocess.Popen[bytes]], number: int, seed: int, deadline: float
+) -> str:
     """Do one repeat; returns the name of its scenario, with "+kill" where a worker was killed from outside."""
     draw = random.Random(f"{seed}-{number}")
     scenario = draw.choice(SCENARIOS)
@@ -216,9 +197,11 @@ def repeat(client: distributed.Client, workers: Workers, number: int, seed: int,
     outcome: list[BaseException | None] = []
     with tempfile.TemporaryDirectory() as folder:
         case = Case(client, folder, draw)
+        killing: threading.Thread | None = None
         if draw.random() < 0.4:
             name += "+kill"
-            threading.Thread(target=workers.kill_one, args=(draw, draw.uniform(0.0, 0.4)), daemon=True).start()
+            killing = threading.Thread(target=kill_one, args=(workers, draw, draw.uniform(0.0, 0.4)), daemon=True)
+            killing.start()
 
         def go() -> None:
             try:
@@ -239,6 +222,9 @@ def repeat(client: distributed.Client, workers: Workers, number: int, seed: int,
             print(f"repeat {number} ({name}, seed {seed}, {vars(case)}) has not ended after {deadline:g} s")
             print_state(client)
             os._exit(1)
+    if killing is not None:
+        # In the next repeat it might be one kill too many.
+        killing.join()
     if outcome[0] is not None:
         print(f"repeat {number} ({name}, seed {seed}, {vars(case)}) failed")
         raise outcome[0]
@@ -259,23 +245,24 @@ def main() -> None:
     seen: Counter[str] = Counter()
     longest = 0.0
     began = time.monotonic()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Workers(Path(folder)) as workers,
-        distributed.Client(workers.address, set_as_default=False) as client,
-    ):
-        for number in range(given.repeats):
-            client.wait_for_workers(2, timeout=given.deadline)
-            start = time.monotonic()
-            seen[repeat(client, workers, number, given.seed, given.deadline)] += 1
-            longest = max(longest, time.monotonic() - start)
-            if (number + 1) % 25 == 0:
-                print(
-                    f"{number + 1} repeats in {time.monotonic() - began:.0f} s, the longest {longest:.1f} s", flush=True
-                )
-    print(
-        f"{sum(seen.values())} repeats, none missed its deadline of {given.deadline:g} s: {dict(sorted(seen.items()))}"
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        commands = Commands(Path(folder))
+        try:
+            address = commands.scheduler()
+            workers = commands.keep_workers(address, WORKERS)
+            with distributed.Client(address, set_as_default=False) as client:
+                for number in range(given.repeats):
+                    client.wait_for_workers(2, timeout=given.deadline)
+                    start = time.monotonic()
+                    seen[repeat(client, workers, number, given.seed, given.deadline)] += 1
+                    longest = max(longest, time.monotonic() - start)
+                    if (number + 1) % 25 == 0:
+                        taken = time.monotonic() - began
+                        print(f"{number + 1} repeats in {taken:.0f} s, the longest {longest:.1f} s", flush=True)
+                assert not (left := tasks_left(client)), f"the event loop still runs {left}"
+        finally:
+            commands.end()
+    print(f"{given.repeats} repeats, none missed its deadline of {given.deadline:g} s: {dict(sorted(seen.items()))}")
 
 
 if __name__ == "__main__":

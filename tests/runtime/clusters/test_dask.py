@@ -191,7 +191,7 @@ def test_a_cluster_without_workers_is_told(tmp_path: Path, monkeypatch: pytest.M
 
 
 class Rumour:
-    """A client that counts two workers, one of which ends before it can be greeted."""
+    """A client of three workers: one leaves after its answer, one ends before it."""
 
     status = "running"
 
@@ -204,11 +204,12 @@ class Rumour:
     def nthreads(self) -> dict[str, int]:
         return {"tcp://w:1": 1, "tcp://w:2": 2}
 
-    def run(self, function: object, **options: object) -> dict[str, object]:
-        return {"tcp://w:1": OSError("it has just ended"), "tcp://w:2": (STAMP, PROCESS, 7)}
+    def run(self, function: object, *, on_error: str) -> dict[str, object]:
+        """Greet all workers: one that is named and has left since would take half a minute."""
+        return {"tcp://w:0": (STAMP, PROCESS, 6), "tcp://w:1": OSError("just ended"), "tcp://w:2": (STAMP, PROCESS, 7)}
 
 
-def test_a_worker_that_ends_while_it_is_greeted_is_none() -> None:
+def test_workers_that_leave_while_they_are_greeted_are_none() -> None:
     transport = carriers.DaskTransport(Rumour(), lambda: None)  # type: ignore[arg-type]  # as much of a client as it needs
     assert [(endpoint.name, endpoint.slots) for endpoint in transport.endpoints] == [("tcp://w:2", 2)]
 
@@ -223,6 +224,35 @@ class Deserted(Rumour):
 def test_a_scheduler_that_ends_while_it_is_asked_is_told() -> None:
     with pytest.raises(ExecutionError, match=r"^the connection to the Dask scheduler at tcp://s:1 is lost; "):
         carriers.DaskTransport(Deserted(), lambda: None)  # type: ignore[arg-type]  # as much of a client as it needs
+
+
+class Watched(Rumour):
+    """A client whose workers stay."""
+
+    def subscribe_topic(self, *_: object) -> None: ...
+
+    async def nthreads_later(self) -> dict[str, int]:
+        return {"tcp://w:2": 2}
+
+    def nthreads(self, *, asynchronous: bool = False) -> Any:
+        return self.nthreads_later() if asynchronous else {"tcp://w:2": 2}
+
+
+def test_a_transport_that_ends_as_a_worker_leaves_watches_no_more() -> None:
+    client = Watched()
+    transport = carriers.DaskTransport(client, lambda: None)  # type: ignore[arg-type]  # as much of a client as it needs
+
+    async def watch() -> set[asyncio.Task[None]]:
+        (start,) = client.calls
+        start()
+        await asyncio.sleep(0.01)
+        transport._on_worker_event((0.0, {"action": "remove-worker"}))
+        for watcher in transport._watchers:
+            watcher.cancel()
+        _, watching = await asyncio.wait(transport._watchers, timeout=0.2)
+        return watching
+
+    assert asyncio.run(watch()) == set()
 
 
 class Sharing(Rumour):

@@ -66,9 +66,9 @@ class DaskTransport:
         self.event_queue = EventQueue()
         self._client = client
         self._close_client = close
+        self._address = client.scheduler.address
         self._lost = (
-            f"the connection to the Dask scheduler at {client.scheduler.address} is lost; "
-            "what it had under way is lost with it"
+            f"the connection to the Dask scheduler at {self._address} is lost; what it had under way is lost with it"
         )
         self._prefix = f"daglite-{id(self):x}-{time.time_ns():x}"
         self._carrying: dict[int, asyncio.Task[None]] = {}
@@ -148,31 +148,31 @@ class DaskTransport:
         """Return the workers, in the coordinator's thread; raises `ExecutionError` for one that cannot run daglite."""
         deadline = time.monotonic() + _FIRST_WORKER
         while True:
+            # All workers, none by name: to reach one by name that has left since takes Dask half a minute.
+            try:
+                greetings = self._client.run(hello, on_error="return")
+            except OSError:
+                # All workers have left, or the scheduler is gone.
+                greetings = {}
+            except Exception as error:
+                raise ExecutionError(
+                    f"the workers of the Dask cluster at {self._address} do not answer: {error_line(error)}"
+                ) from error
             try:
                 threads = self._client.nthreads()
             except OSError as error:
                 # After the half minute for which Dask tries to connect again.
                 raise ExecutionError(self._lost) from error
-            greetings = self._greetings(list(threads)) if threads else {}
-            # A worker that has ended since is none; one that restarts is there in the next turn.
-            found = {name: greeting for name, greeting in greetings.items() if not isinstance(greeting, OSError)}
+            found = [
+                endpoint_of(name, threads[name], greeting)
+                for name, greeting in greetings.items()
+                if name in threads and not isinstance(greeting, OSError)
+            ]
             if found:
-                return [endpoint_of(name, threads[name], greeting) for name, greeting in found.items()]
+                return found
             if time.monotonic() > deadline:
-                raise ExecutionError(
-                    f"the Dask cluster at {self._client.scheduler.address} has no workers; start some and try again"
-                )
+                raise ExecutionError(f"the Dask cluster at {self._address} has no workers; start some and try again")
             time.sleep(0.05)
-
-    def _greetings(self, names: Sequence[str]) -> Mapping[str, object]:
-        try:
-            return self._client.run(hello, on_error="return", workers=names)
-        except OSError:
-            # All of them have ended, or their scheduler; which, the next question tells.
-            return {}
-        except Exception as error:
-            where = f"the workers of the Dask cluster at {self._client.scheduler.address}"
-            raise ExecutionError(f"{where} do not answer: {error_line(error)}") from error
 
     async def _carry(self, ticket: int, endpoint: str, message: Message, job_options: JobOptions) -> None:
         """Run a job and post what comes of it: one event, unless the job is cancelled by `cancel`."""
@@ -198,9 +198,6 @@ class DaskTransport:
     async def _run_job(self, ticket: int, endpoint: str, message: Message, job_options: JobOptions) -> Event:
         key = self._key(ticket)
         inputs = await self._send_ahead(key, endpoint, message)
-        if ticket not in self._carrying:
-            # Python 3.11's `wait_for` drops a cancellation that comes together with its result.
-            raise asyncio.CancelledError
         inputs += [self._partials[one] for one in job_options.partials]
         task = partial(_run_task, key, self._client.id)
         future: Future[_TaskResult] = self._client.submit(
@@ -247,7 +244,8 @@ class DaskTransport:
         sent: Mapping[str, object] | None = None
         if self._direct:
             with contextlib.suppress(Exception):
-                sent = await asyncio.wait_for(scatter(direct=True), _DIRECT_TIMEOUT)
+                async with asyncio.timeout(_DIRECT_TIMEOUT):
+                    sent = await scatter(direct=True)
         if sent is None:
             sent = await scatter(direct=False)
             # The worker is there, but only its scheduler can reach it.
@@ -298,11 +296,14 @@ class DaskTransport:
         for name in self._nodes:
             self._client.subscribe_topic(name, self._on_worker_event)
         while True:
+            # Not `wait_for`: in Python 3.11 it drops a cancellation that comes together with what it waits for.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._node_left.wait(), _NODES_INTERVAL)
+                async with asyncio.timeout(_NODES_INTERVAL):
+                    await self._node_left.wait()
             self._node_left.clear()
             try:
-                found = await asyncio.wait_for(self._client.nthreads(asynchronous=True), _NODES_TIMEOUT)
+                async with asyncio.timeout(_NODES_TIMEOUT):
+                    found = await self._client.nthreads(asynchronous=True)
             except Exception:
                 self.event_queue.post(EngineLost(self._lost))
                 return
