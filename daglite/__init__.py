@@ -1,19 +1,42 @@
-"""daglite: typed lazy streams of tasks, compiled to a plan you can read, run on every core with bounded memory.
+"""Run typed, lazy streams of tasks on processes, threads or a cluster, with bounded memory.
 
-The map of the house, in the direction in which data flows:
+A task is a function with the decorator `@task`. Calling a task, or its methods `.iter` and `.map`, gives a future: a
+step of a pipeline that has not run. Futures have methods that add steps. `compile` turns a future into a plan, which
+can be read before it runs.
 
-    tasks, futures   what users hold: typed builders            binding      arguments meet parameters
-    ir               frozen nodes, walks over them              functions    a user's function as data
-    compile          check, rewrite (rules), lower              program      flat steps, data only
-    plan, explain    the compiled result and its text           loop         a stream's loop as text
-    runtime          one loop, many engines                     cli          the command line
-    datasets, keys   where saves go                             tokens       what makes two things the same
-    options          frozen option records                      exceptions   the tree of errors
-    events           what happens in a run, as records          observe      report, progress, timeline
-    retry, failed    trying again, and items that failed        here         which item a task is at
-    operations       what operations on streams mean            folding      what the named folds mean
-    partitions       one generator, called for each partition   reading      what `from_iterable` reads
-    testing          what a pipeline asks of tasks, checked      capacity     how many workers are busy
+    >>> from collections.abc import Iterator
+    >>> from daglite import compile, task
+    >>> @task
+    ... def numbers(n: int) -> Iterator[int]:
+    ...     yield from range(n)
+    >>> @task
+    ... def square(x: int) -> int:
+    ...     return x * x
+    >>> @task
+    ... def add(total: int, x: int) -> int:
+    ...     return total + x
+    >>> plan = compile(numbers.iter(n=10).then(square).reduce(add, initial=0))
+    >>> plan.run(runtime="threads", workers=2)
+    285
+
+Build a pipeline
+    task, Task, StreamTask        functions as tasks: `.iter`, `.map`, `.partial`, `.with_options`
+    from_iterable, ref            an iterable as a stream; a future typed as its value
+    IterFuture, MapTaskFuture     streams: `.then`, `.filter`, `.batch`, `.join`, `.reduce`, `.save`, ...
+    TaskFuture, ReduceFuture      single values: `.then`, `.save`
+    Retry, Failed, item_seed      retries, items that failed, reproducible random numbers
+    DatasetStore                  the store of saves, a folder of files
+Compile and run it
+    compile                       the options of a plan: `max_in_flight`, `max_batch_size`, ...
+    Plan                          `.explain()`, `.run()`, `.run_async()`, `.stream()`, `.replay(failure)`
+    run_options.RunOptions        the options of a run: `runtime`, `workers`, `store`, `progress`, ...
+    runtime                       engines with options: `Processes`, `Threads`, `Inline`, `Dask`, `Ray`
+    exceptions                    every error, and `failure_of(error)`: task, item, attempt, worker
+Watch and test it
+    events, observe               what happens in a run, and `Report`, `Timeline`, `Logging`
+    testing                       checks of tasks and random pipelines, with Hypothesis
+    mypy_plugin                   checks of pipelines that plain types cannot express
+    python -m daglite --help      the command line: explain, run, timeline, doctor
 """
 
 from __future__ import annotations
@@ -36,9 +59,8 @@ else:
     import daglite.compile
     from daglite.lazy import lazy
 
-    # Loaded with the first run, or when something of it is asked for: it brings multiprocess and dill.
+    # Loaded at the first run, because it imports multiprocess and dill; the others with the first observer.
     runtime = lazy("daglite.runtime")
-    # Loaded when somebody listens to a run.
     events, observe = lazy("daglite.events"), lazy("daglite.observe")
 
 __version__ = "0.1.0"

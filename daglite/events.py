@@ -1,29 +1,30 @@
-"""What observers are told of a run: frozen records, in the order in which things happen.
+"""The events of a run, as frozen records in the order in which things happen.
 
     RunStarted
-      StageStarted            a stage: single calls, or a stream with its source, its tasks and its ending
-        StreamOpened          its window, its workers, and a gauge that can be read while it runs
-          Pulled              items came from the source                        batches
-          Sent    Answered    a batch went to a worker, and came back           batches
-          Lost                a worker ended with a batch of its own                batches
-          Merged              a worker of a cluster put parts of a fold together    batches
-          Delivered           results were folded, collected or handed over     batches
-          Waited              the coordinator had to wait, and for what         batches
-        Called                the coordinator ran tasks itself                  batches
+      StageStarted              a stage: single calls, or a stream with its source, its tasks and its sink
+        StreamOpened            bounds and workers of the stream, and a gauge that can be read while it runs
+          Pulled                items came from the source                                     batches
+          Sent, BatchCompleted  a batch went to a worker; its results came back                batches
+          Lost                  a worker ended while it held a batch                           batches
+          PartialsMerged        a worker of a cluster merged partial results of a fold         batches
+          Delivered             results were folded, collected or handed to the consumer       batches
+          Waited                the coordinator had to wait, and for what                      batches
+        CompletedLocally        the coordinator ran tasks itself                               batches
       StageEnded
     RunEnded
-    WorkerStarted, WorkerEnded          at any time
-    Beat                                some times a second
+    WorkerStarted, WorkerEnded  at any time
+    Heartbeat                   some times a second
 
-Those marked "batches" come once for each batch, never for each item, and only to observers whose `detail` asks for
-them. All times are in seconds: `at` on the clock of `time.perf_counter`, at the end of what is told. What comes with
-each batch is a named tuple, which is the cheapest record there is.
+Events marked "batches" come once for each batch, never for each item, and only to observers whose `detail` is not
+"stages"; they are named tuples, the cheapest records. All times are in seconds. `at` is the time of the event on the
+clock of `time.perf_counter`; an event that took time is reported at its end.
 """
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
+from daglite.lazy import renamed
 from daglite.program import Program
 from daglite.records import record
 
@@ -56,20 +57,33 @@ Detail = Literal["stages", "batches", "steps"]
 
 
 class Observer(Protocol):
-    """Whoever is told of a run: any object with this method, given to `plan.run(observers=[...])`.
+    """An object that receives the events of a run: anything with this method, in `plan.run(observers=[...])`.
 
-    It is called by one thread at a time, not always the same; the run waits for it. What it raises is logged, and it
-    is told nothing more. With an attribute `detail` it says what it needs: "stages" (costs nothing), "batches" (the
-    default; some microseconds for each batch) or "steps" (the time of each step as well, which costs each item a
-    fraction of a microsecond).
+    One thread at a time calls it, not always the same one, and the run waits for it. An exception that it raises is
+    logged, and the observer receives nothing more. The optional attribute `detail` selects the events: "stages" (no
+    cost), "batches" (the default; some microseconds for each batch) or "steps" (also the time of each step, at a
+    fraction of a microsecond for each item).
+
+    >>> from daglite import events, task
+    >>> class PrintStages:
+    ...     detail = "stages"
+    ...     def on_event(self, event: events.Event, /) -> None:
+    ...         if isinstance(event, events.StageStarted):
+    ...             print("stage", event.stage)
+    >>> @task
+    ... def double(x: int) -> int:
+    ...     return x * 2
+    >>> double.map(x=[1, 2]).run(runtime="inline", observers=[PrintStages()])
+    stage 0
+    [2, 4]
     """
 
     def on_event(self, event: Event, /) -> None:
-        """Something happened."""
+        """Receive one event."""
 
 
 class Gauge(Protocol):
-    """Counts of one stream, to be read at any time and from any thread."""
+    """Counts of one stream, readable at any time and from any thread."""
 
     @property
     def pulled(self) -> int:
@@ -78,28 +92,30 @@ class Gauge(Protocol):
 
     @property
     def done(self) -> int:
-        """Items that were folded, collected or handed over."""
+        """Items that were folded, collected or handed to the consumer."""
         ...
 
     @property
     def in_flight(self) -> int:
-        """Items in between."""
+        """Items between source and sink."""
         ...
 
     @property
     def peak(self) -> int:
-        """The most items that were in flight at one time."""
+        """The largest number of items that were in flight at one time."""
         ...
 
     @property
     def failed(self) -> int:
-        """Items of the run that have failed while it went on."""
+        """Items of the run that failed without ending it."""
         ...
 
 
 class StepTime(NamedTuple):
-    """One step's part in a batch: seconds in its calls, calls begun and returned, attempts that were repeated, and
-    items that failed for good without ending the run.
+    """The share of one step in a batch.
+
+    `seconds` in its calls; calls `begun` and `returned`; attempts `repeated`; items that `failed` at their last
+    attempt without ending the run.
     """
 
     step: int
@@ -112,12 +128,12 @@ class StepTime(NamedTuple):
 
 @record(eq=True)
 class Progress:
-    """How far a run is: what a function given as `progress` is called with.
+    """The state of a run, as given to the function of the option `progress`.
 
-    `task` is the last task of the stage that runs, `done` how many of its `total` items (None: not known) are done,
-    `in flight` how many of a `window` are under way. `rate` is items a second over the last seconds, `left` the seconds
-    that are left at this rate. `deaths` counts workers that died, `failed` items that failed while the run went on. The
-    last call of a run has `ended`.
+    `task` is the last task of the stage that runs; `done` of its `total` items are done (None: unknown), `in_flight`
+    of at most `max_in_flight` are in flight. `rate` is in items per second, over the last seconds; `left` estimates
+    the remaining seconds from it. `deaths` counts workers that died, `failed` items that failed without ending the
+    run. The last call of a run has `ended`.
     """
 
     stage: int
@@ -137,7 +153,7 @@ class Progress:
 
 @record
 class RunStarted:
-    """A run begins; `runtime` is its name ("processes") or the object that was given."""
+    """A run begins; `runtime` is its name ("processes") or the `repr` of the given object."""
 
     at: float
     program: Program
@@ -146,7 +162,7 @@ class RunStarted:
 
 @record
 class RunEnded:
-    """The run is over and nothing of it is left; `error` is what it raises."""
+    """The run is over and all its workers have ended; `error` is the exception that it raises."""
 
     at: float
     error: BaseException | None
@@ -154,7 +170,7 @@ class RunEnded:
 
 @record
 class StageStarted:
-    """A stage begins; its number counts the stages of the program."""
+    """A stage begins; `stage` counts the stages of the program from 0."""
 
     at: float
     stage: int
@@ -162,7 +178,7 @@ class StageStarted:
 
 @record
 class StageEnded:
-    """A stage is done. One that fails has no end of its own: the run ends."""
+    """A stage is complete. A stage that fails has no such event: the run ends."""
 
     at: float
     stage: int
@@ -170,9 +186,9 @@ class StageEnded:
 
 @record
 class StreamOpened:
-    """A stream begins to flow, with a window of so many items, through so many workers (0: it stays where it is).
+    """A stream begins, through `workers` workers (0: in the coordinator), with at most `max_in_flight` items in flight.
 
-    `length` is how many items will come, where that is known.
+    `length` is the number of items to come, where it is known.
     """
 
     at: float
@@ -184,9 +200,9 @@ class StreamOpened:
 
 
 class Pulled(NamedTuple):
-    """The source gave items, the first with index `first`, in `seconds`, saves and capture included.
+    """The source gave `items` items, the first with index `first`, in `seconds`, saves and serialization included.
 
-    `nbytes` counts those that are not small values; `in flight` is how many items are in flight now.
+    `nbytes` counts items that are not small values. `in_flight` is the number of items in flight afterwards.
     """
 
     at: float
@@ -199,9 +215,9 @@ class Pulled(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """A batch (or a single call, or a generator) was given to the engine; `batch` is its number.
+    """A batch, a single call or a generator was given to the engine; `batch` is its number.
 
-    `segment` counts the parts of a stream that goes to workers several times.
+    `segment` is the part of the stream that it belongs to.
     """
 
     at: float
@@ -214,10 +230,10 @@ class Sent(NamedTuple):
 
 
 class BatchCompleted(NamedTuple):
-    """A batch came back, `done` of its items done, after `seconds` of work.
+    """A batch came back after `seconds` of work, with `done` of its items completed.
 
-    `sent` is when it was given to the engine. With detail "steps", `began` is when its worker began with it and `steps`
-    what each step did; else None and (). `failed` tells whether an item of it raised an exception.
+    `sent` is the time at which the engine got it; `failed` tells whether one of its items raised. With detail "steps",
+    `began` is the time at which its worker began and `steps` has the share of each step; otherwise None and ().
     """
 
     at: float
@@ -237,11 +253,11 @@ class BatchCompleted(NamedTuple):
 
 
 class PartialsMerged(NamedTuple):
-    """A worker of a cluster has put parts of a fold together, of `nbytes` in all, in `seconds`.
+    """A worker of a cluster merged `parts` partial results of a fold, of `nbytes` in all, in `seconds`.
 
-    Large parts stay with the workers of a cluster until they are put together; `home` tells whether the result came
-    from there. `sent` is when it was given to the engine, `began` when its worker began, with detail "steps". `failed`:
-    it raised an exception. One whose worker died is told when it has been done again.
+    Large partial results stay with the workers of a cluster until they are merged; `returned` tells whether the merged
+    one came to the coordinator. `sent`, `began` and `failed` as in `BatchCompleted`. A merge whose worker died is
+    reported when it has been repeated.
     """
 
     at: float
@@ -251,14 +267,15 @@ class PartialsMerged(NamedTuple):
     seconds: float
     sent: float
     worker: int | None
-    home: bool
+    returned: bool
     failed: bool
     began: float | None
 
 
 class Delivered(NamedTuple):
-    """Results were saved and folded, collected or handed over, in `seconds`; or, where they are not of the last
-    `segment`, went on to the next one.
+    """Results were saved and folded, collected or handed to the consumer, in `seconds`.
+
+    Results of a `segment` that is not the last one went on to the next segment.
     """
 
     at: float
@@ -271,10 +288,10 @@ class Delivered(NamedTuple):
 
 
 class CompletedLocally(NamedTuple):
-    """The coordinator ran tasks itself: a single call, or items of a stream without workers, from source to ending.
+    """The coordinator ran tasks itself: a single call, or items of a stream without workers, from source to sink.
 
-    `seconds` may be the sum of several turns, the last of which ends now. Of tasks here and there between those of
-    workers only the `steps` are told, at the end of the stream: `items` and `seconds` are 0.
+    `seconds` may be the sum of several intervals, the last of which ends now. Of coordinator tasks between those of
+    workers only `steps` is reported, at the end of the stream, with 0 `items` and `seconds`.
     """
 
     at: float
@@ -285,10 +302,10 @@ class CompletedLocally(NamedTuple):
 
 
 class Waited(NamedTuple):
-    """The coordinator had nothing to do for `seconds`: the window was full, all workers had enough to do, or the
-    consumer of a stream was busy with an item.
+    """The coordinator was idle for `seconds`.
 
-    `short` are the seconds of waits before this one that were too short to be told one by one.
+    `on` is the reason: the limit of items in flight was reached, all workers had enough work, or the consumer of a
+    stream was busy with an item. `short` are the seconds of earlier waits that were too short for an event each.
     """
 
     at: float
@@ -300,7 +317,7 @@ class Waited(NamedTuple):
 
 @record
 class Lost:
-    """A batch has no answer because its worker died or was killed; items that may still run are sent again."""
+    """A batch has no result because its worker died or was killed; items that may still run are sent again."""
 
     at: float
     stage: int
@@ -313,14 +330,14 @@ class Lost:
 
 @record
 class Heartbeat:
-    """Nothing happened; the run goes on. At most ten a second, none while the caller alone can go on."""
+    """The run goes on without another event. At most ten a second; none while the caller holds an item of `stream`."""
 
     at: float
 
 
 @record
 class WorkerStarted:
-    """There is a worker: its process id, or the system's id of its thread."""
+    """A worker started; `worker` is its process id, or the system's id of its thread."""
 
     at: float
     worker: int
@@ -328,7 +345,7 @@ class WorkerStarted:
 
 @record
 class WorkerEnded:
-    """A worker ended before the run: it died, was killed over a time limit, or had done all it may."""
+    """A worker ended before the run: it died, was killed over a time limit, or reached `max_items_per_worker`."""
 
     at: float
     worker: int
@@ -355,16 +372,13 @@ Event: TypeAlias = (
     | WorkerEnded
 )
 
-# Events by their former names.
-_RENAMED = {
-    "Answered": "BatchCompleted",
-    "Beat": "Heartbeat",
-    "Called": "CompletedLocally",
-    "Merged": "PartialsMerged",
-}
-
-
-def __getattr__(name: str) -> object:
-    """Raise `AttributeError`, which tells the new name of an event that was renamed."""
-    now = f"; it is now called '{_RENAMED[name]}'" if name in _RENAMED else ""
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}{now}")
+if not TYPE_CHECKING:
+    __getattr__ = renamed(
+        __name__,
+        {
+            "Answered": "BatchCompleted",
+            "Beat": "Heartbeat",
+            "Called": "CompletedLocally",
+            "Merged": "PartialsMerged",
+        },
+    )

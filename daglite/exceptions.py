@@ -1,4 +1,4 @@
-"""Every error daglite raises, and the facts behind a failed run.
+"""Every error that daglite raises, and the facts of a failed run.
 
     DagliteError
     ├── TaskError                 a task or a pipeline put together wrongly
@@ -8,10 +8,10 @@
         ├── WorkerDiedError       a worker ended while it held items
         ├── TaskTimeoutError      an item over its time limit (also a TimeoutError)
         ├── TransferError         a value that cannot be pickled or unpickled
-        ├── TaskFailedError       a task's own exception that could not travel
+        ├── TaskFailedError       a task's own exception that cannot be serialized
         └── TooManyFailuresError  more items failed than `max_failures` allows
 
-A task's exception that can travel is raised as itself, with its own type; `failure_of` gives the facts daglite knows.
+A task's own exception is raised as itself, with its own type, where it can be serialized. `failure_of` gives the facts.
 """
 
 from __future__ import annotations
@@ -44,65 +44,65 @@ __all__ = [
 ]
 
 
-# An item larger than this, in bytes, is not kept with its failure.
+# The largest item, in bytes, that is kept with its failure.
 MOST_KEPT = 1024 * 1024
 
 
 class DagliteError(Exception):
-    """Root of every error that daglite itself raises."""
+    """The base class of every error that daglite itself raises."""
 
 
 class TaskError(DagliteError):
-    """A task or a pipeline was put together wrongly; raised before anything runs."""
+    """A task or a pipeline is built wrongly; raised before anything runs."""
 
 
 class ParameterError(TaskError):
-    """A parameter or an option has an unknown name, is missing, is bound twice, or has a value that is not allowed."""
+    """A parameter or an option is unknown, missing or bound twice, or its value is not allowed."""
 
 
 class DatasetError(DagliteError):
-    """A store could not be used as asked: a bad key, a key written twice by one run, or a key that is not there."""
+    """A store refuses a request: an illegal key, a key that one run writes twice, or a key without a value."""
 
 
 class ExecutionError(DagliteError):
-    """A run could not go on, for a reason that is not an exception raised by the user's own code."""
+    """A run cannot go on, for another reason than an exception of the user's code."""
 
 
 class WorkerDiedError(ExecutionError):
-    """A worker process ended (signal, exit code, out of memory) while it held work."""
+    """A worker process ended (by a signal, an exit code, out of memory) while it held items."""
 
 
 class TaskTimeoutError(ExecutionError, TimeoutError):
-    """An item ran longer than its task's time limit."""
+    """A call took longer than the `timeout` of its task."""
 
 
 class TransferError(ExecutionError):
-    """A task, an item or a result could not be pickled or unpickled."""
+    """A task, an item or a result cannot be pickled or unpickled."""
 
 
 class TaskFailedError(ExecutionError):
     """A task failed with an exception that cannot be raised as itself in the coordinator.
 
-    Either it could not travel (then the message holds its type name, its arguments and its traceback as text), or it is
-    one that would be mistaken for the coordinator's own (`SystemExit`, `KeyboardInterrupt`, `GeneratorExit`,
-    `StopIteration`; then it is the `__cause__`).
+    Either it cannot be serialized (the message has its type, its arguments and its traceback as text), or Python would
+    mistake it for one of the coordinator's own (`SystemExit`, `KeyboardInterrupt`, `GeneratorExit`, `StopIteration`;
+    then it is the `__cause__`).
     """
 
 
 class TooManyFailuresError(ExecutionError):
-    """More items failed than the `max_failures` of the run allows."""
+    """More items failed than the option `max_failures` of the run allows."""
 
 
 class ReplayRecord:
-    """The item of a failure as it entered step number `step`, for another run of it; `seed` is that of the run.
+    """The item of a failure as it entered step number `step`, with the `seed` of its run: the input of `Plan.replay`.
 
-    Where the failure travels, an item goes along that plain pickle can take, in `MOST_KEPT` bytes.
+    Pickling the record keeps the item if `pickle` can write it in `MOST_KEPT` bytes.
     """
 
     __slots__ = ("_item", "missing", "seed", "step")
 
     def __init__(self, step: int, item: object, seed: int = 0, missing: str = "") -> None:
-        """`missing`: why there is no item."""
+        """Keep `item`; `missing` is the reason why there is none."""
         self.step = step
         self.seed = seed
         self.missing = missing
@@ -110,7 +110,7 @@ class ReplayRecord:
 
     @property
     def item(self) -> object:
-        """The item; raises `TransferError` when it could not be kept."""
+        """The item; raises `TransferError` when it was not kept."""
         if self.missing:
             raise TransferError(f"the item was not kept: {self.missing}")
         return self._item
@@ -138,12 +138,13 @@ def _kept(step: int, data: bytes, seed: int, missing: str) -> ReplayRecord:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What daglite knows about a failed run; see `failure_of`.
+    """The facts of a failed run; see `failure_of`.
 
-    `index` counts items from 0; it is None where no item was at work (the source itself, a single call). `item` is a
-    cut `repr`. `attempt` counts from 1. `worker` is the process id of the worker, on threads the system's id of the
-    thread, None for the coordinator. `exitcode` is set when a worker died: negative for a signal. `traceback` is the
-    text of the traceback in the worker, empty in the coordinator. `kept` holds the item for `Plan.replay`.
+    `task` is the name of the task and `step` its number in the plan. `index` counts the items of the source from 0;
+    None where the source itself or a single call failed. `item` is a shortened `repr`. `attempt` counts from 1.
+    `worker` is the process id of the worker, on threads the system's id of the thread, None for the coordinator.
+    `exitcode` is set when a worker died: negative for a signal. `traceback` is the text of the traceback in the worker,
+    empty in the coordinator. `kept` holds the item for `Plan.replay`.
     """
 
     task: str
@@ -161,7 +162,7 @@ _ATTRIBUTE = "__daglite_failure__"
 
 
 def failure_of(error: BaseException) -> Failure | None:
-    """Return the facts of a failed run, or None when daglite knows nothing about `error`.
+    """Return the facts of a failed run; None for an exception that no run has raised.
 
     >>> failure_of(ValueError("not from a run")) is None
     True
@@ -171,6 +172,6 @@ def failure_of(error: BaseException) -> Failure | None:
 
 
 def attach_failure(error: BaseException, failure: Failure) -> None:
-    """Remember `failure` on `error`; the first one wins, because it is nearest to the cause."""
+    """Attach `failure` to `error`, unless it has one: the first is nearest to the cause."""
     if failure_of(error) is None:
         setattr(error, _ATTRIBUTE, failure)

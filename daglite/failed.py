@@ -1,4 +1,4 @@
-"""Failed: an item at which a task failed, as a value that goes on in the place of a result."""
+"""Failed: an item at which a task failed, as a value in the place of its result."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from daglite.exceptions import Failure, ReplayRecord, TransferError
 T_co = TypeVar("T_co", covariant=True, default=Any)
 
 _HEAP_TYPE = 1 << 9
-_MOST_LINKS = 16
+_MOST_CAUSES = 16
 
 
 class Failed(Generic[T_co]):
     """An item at which a task failed, with its `error` and the facts of the `failure`.
 
-    `item` is what the task was given: a tuple where several parameters are mapped, None for a single call of which
-    nothing was passed on. The error is the user's own where it can travel, else a `TaskFailedError` that tells of it;
-    its traceback is a text in `failure.traceback`, because the real one would keep all that the task held. Two are
-    equal when task, index and error are.
+    `item` is the input of the task: a tuple where several parameters are mapped, None for a single call without an
+    item. `error` is the exception itself where it can be serialized, else a `TaskFailedError` that describes it. Its
+    traceback is a text, `failure.traceback`, because a traceback object would keep everything that the task held. Two
+    are equal when their tasks, indices and errors are.
 
     >>> failed = Failed("x", ValueError("no number"), Failure("price", index=3))
     >>> failed
@@ -45,7 +45,7 @@ class Failed(Generic[T_co]):
 
     @property
     def error(self) -> Exception:
-        """What the task raised."""
+        """The exception that the task raised."""
         return self._error
 
     @property
@@ -55,12 +55,12 @@ class Failed(Generic[T_co]):
 
     @property
     def item(self) -> T_co:
-        """What the task was given; raises `TransferError` when it could not be kept."""
-        return self._kept.item  # type: ignore[return-value]  # what the constructor was given
+        """The input of the task; raises `TransferError` when it was not kept."""
+        return self._kept.item  # type: ignore[return-value]  # the constructor's `item`
 
     @property
     def kept(self) -> bool:
-        """Whether the item is there: one that cannot be pickled stays in its worker."""
+        """Whether `item` is available: an item that cannot be pickled stays in its worker."""
         return not self._kept.missing
 
     @property
@@ -92,7 +92,7 @@ class Failed(Generic[T_co]):
     def __reduce__(self) -> tuple[object, ...]:
         kept = self._kept
         item = None if kept.missing else kept.item
-        # The item goes along once.
+        # The item is pickled once.
         failure = replace(self.failure, kept=None)
         return _failed, (item, _rows(self.error), failure, kept.seed, kept.missing)
 
@@ -100,26 +100,25 @@ class Failed(Generic[T_co]):
         return self.task, self.index, type(self.error).__qualname__, _text_of(self.error)
 
     def without_item(self, reason: str) -> Failed[Any]:
-        """The same for an item that cannot be kept."""
+        """Return a copy without the item; `reason` says why it cannot be kept."""
         return Failed(None, self.error, self.failure, seed=self._kept.seed, missing=reason)
 
     def with_error(self, error: Exception) -> Failed[T_co]:
-        """The same with an error that tells of one that cannot travel."""
+        """Return a copy with `error` in the place of an exception that cannot be serialized."""
         kept = self._kept
-        # Where there is none nobody can ask for it.
         item: Any = None if kept.missing else self.item
         return Failed(item, error, self.failure, seed=kept.seed, missing=kept.missing)
 
 
 def _failed(item: object, rows: tuple[Any, ...], failure: Failure, seed: int, missing: str) -> Failed[Any]:
-    errors = [_revived(*row[:3]) for row in rows]
+    errors = [_restored(*row[:3]) for row in rows]
     for error, (_, _, _, suppress, cause, context) in zip(errors, rows, strict=True):
         set_on(
             error,
             __cause__=None if cause is None else errors[cause],
             __context__=None if context is None else errors[context],
         )
-        # Last: setting a cause sets it too.
+        # Last, because setting a cause sets it too.
         set_on(error, __suppress_context__=suppress)
     first = errors[0]
     if not isinstance(first, Exception):
@@ -128,32 +127,36 @@ def _failed(item: object, rows: tuple[Any, ...], failure: Failure, seed: int, mi
 
 
 def chain_of(error: BaseException) -> list[BaseException]:
-    """The error with its causes and contexts, each once, as far as they go on."""
+    """Return the error with its causes and contexts, each once, up to a limit."""
     found = [error]
     # The list grows while it is walked.
     for each in found:
         for near in (each.__cause__, each.__context__):
-            if near is not None and len(found) < _MOST_LINKS and all(near is not one for one in found):
+            if near is not None and len(found) < _MOST_CAUSES and all(near is not one for one in found):
                 found.append(near)
     return found
 
 
 def _rows(error: Exception) -> tuple[tuple[object, ...], ...]:
-    """The chain of errors in parts that pickle can take; causes and contexts are named by their places."""
+    """Return the chain of errors in a form that pickle can write; causes and contexts are indices into the chain."""
     chain = chain_of(error)
-    places = {id(one): place for place, one in enumerate(chain)}
-    near = [(one.__suppress_context__, places.get(id(one.__cause__)), places.get(id(one.__context__))) for one in chain]
-    return tuple([(*_parts(one), *links) for one, links in zip(chain, near, strict=True)])
+    indices = {id(one): index for index, one in enumerate(chain)}
+    return tuple(
+        [
+            (*_fields(one), one.__suppress_context__, indices.get(id(one.__cause__)), indices.get(id(one.__context__)))
+            for one in chain
+        ]
+    )
 
 
-def _parts(error: BaseException) -> tuple[object, object, object]:
+def _fields(error: BaseException) -> tuple[object, object, object]:
     if isinstance(error, BaseExceptionGroup) or not pickles_by_default(type(error)):
-        # `args` once more: a constructor that makes a text of its arguments would make it twice.
+        # With `args`, as a constructor that formats its arguments would format them twice.
         return error, error.args, getattr(error, "__notes__", None)
     return type(error), error.args, vars(error)
 
 
-def _revived(first: Any, args: tuple[Any, ...], state: Any) -> BaseException:
+def _restored(first: Any, args: tuple[Any, ...], state: Any) -> BaseException:
     if isinstance(first, BaseException):
         set_on(first, args=args, **({"__notes__": state} if state is not None else {}))
         return first
@@ -161,7 +164,7 @@ def _revived(first: Any, args: tuple[Any, ...], state: Any) -> BaseException:
 
 
 def rebuilt(cls: type[Any], args: tuple[Any, ...], state: dict[str, object]) -> BaseException:
-    """An exception without the user's constructor, but with that of Python, which keeps some attributes hidden."""
+    """Return an exception made by the constructor of its built-in base, which has hidden attributes, not by its own."""
     built_in: Any = next(base for base in cls.__mro__ if not base.__flags__ & _HEAP_TYPE)
     error: BaseException = built_in.__new__(cls, *args)
     built_in.__init__(error, *args)
@@ -171,13 +174,13 @@ def rebuilt(cls: type[Any], args: tuple[Any, ...], state: dict[str, object]) -> 
 
 
 def pickles_by_default(cls: type[BaseException]) -> bool:
-    """Whether the user said nothing about pickling; who did is not overruled."""
+    """Return whether no class of the user's defines how the exception is pickled."""
     written = ("__reduce__", "__reduce_ex__", "__getstate__", "__setstate__", "__getnewargs__", "__getnewargs_ex__")
     return not any(name in vars(base) for base in cls.__mro__ if base.__flags__ & _HEAP_TYPE for name in written)
 
 
 def set_on(error: BaseException, **values: object) -> None:
-    """Set attributes of an exception, also where its class forbids it."""
+    """Set attributes of an exception, even where its class refuses it."""
     for name, value in values.items():
         BaseException.__setattr__(error, name, value)
 

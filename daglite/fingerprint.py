@@ -1,8 +1,8 @@
-"""When two programs are the same, and the fingerprint that says so across processes."""
+"""The equality of programs, and the fingerprint that expresses it across processes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import assert_never
 
 from daglite.functions import Function
@@ -20,10 +20,12 @@ from daglite.program import (
     Step,
     StreamOperation,
     StreamStage,
-    steps_of,
 )
 from daglite.records import record
 from daglite.tokens import UnstableValue, same_function, same_value, token
+
+# Return the entry of a shape for a function, an argument or a save; the text describes the leaf for messages.
+_Leaf = Callable[[object, str], object]
 
 
 @record(eq=True)
@@ -35,82 +37,59 @@ class Fingerprint:
 
 
 def fingerprint(program: Program) -> Fingerprint:
-    """Hash structure, code, closure values and arguments; never worker counts, windows, stores or identities."""
+    """Hash structure, code, closure values and arguments; not limits, workers, stores or identities."""
     try:
-        return Fingerprint(token([_shape(stage, _printed) for stage in program.stages]))
+        return Fingerprint(token([_shape(stage, _token_of_leaf) for stage in program.stages]))
     except UnstableValue as reason:
-        return Fingerprint(None, _of_an_argument(program) or str(reason))
-
-
-def _of_an_argument(program: Program) -> str | None:
-    """The reason in names that users know, when it is an argument that has no token."""
-    for stage in program.stages:
-        for task, name, operand in _arguments(stage):
-            try:
-                token(operand.value if isinstance(operand, Constant) else None)
-            except UnstableValue as reason:
-                return f"argument '{name}' of task '{task}': {reason}"
-    return None
-
-
-def _arguments(stage: Stage) -> Iterator[tuple[str, str, Operand]]:
-    """Every argument with the names of its task and parameter."""
-    for step in steps_of(stage):
-        yield from ((step.function.name, name, operand) for name, operand in step.arguments)
-        if isinstance(stage, StreamStage) and step is stage.end and stage.initial is not None:
-            yield step.function.name, "initial", stage.initial
-    if isinstance(stage, StreamStage) and isinstance(stage.source, MappedSource):
-        first = steps_of(stage)[0].function.name
-        yield from ((first, name, operand) for name, operand in stage.source.sources)
-    if isinstance(stage, StreamStage) and stage.combine is not None:
-        step, empty = stage.combine.step, stage.combine.empty
-        yield from ((step.function.name, name, operand) for name, operand in step.arguments)
-        if empty is not None:
-            yield step.function.name, "empty", empty
+        return Fingerprint(None, str(reason))
 
 
 def same_program(left: Program, right: Program) -> bool:
-    """Whether two programs have the same steps, functions, arguments, sharing, title and limits.
+    """Return whether two programs have the same steps, functions, arguments, sharing, title and limits.
 
     Stages are numbered in data order, so equal sharing shows as equal numbers.
     """
     if (left.title, left.optimised, left.limits) != (right.title, right.optimised, right.limits):
         return False
-    mine: list[object] = []
-    theirs: list[object] = []
-    # The shapes hold nothing of a leaf but its place; the leaves stand beside them, in the same order.
-    if [_shape(stage, lambda leaf, _: mine.append(leaf)) for stage in left.stages] != [
-        _shape(stage, lambda leaf, _: theirs.append(leaf)) for stage in right.stages
-    ]:
-        return False
-    return len(mine) == len(theirs) and all(map(_same_leaf, mine, theirs))
-
-
-# Gives what stands in a shape for a function, an argument or a save; the text says where it is.
-_Leaf = Callable[[object, str], object]
+    # The shapes show the places of leaves only; the leaves are compared in the same order.
+    left_leaves: list[object] = []
+    right_leaves: list[object] = []
+    left_shape = [_shape(stage, lambda leaf, _: left_leaves.append(leaf)) for stage in left.stages]
+    right_shape = [_shape(stage, lambda leaf, _: right_leaves.append(leaf)) for stage in right.stages]
+    return left_shape == right_shape and all(map(_same_leaf, left_leaves, right_leaves))
 
 
 def _shape(stage: Stage, leaf: _Leaf) -> tuple[object, ...]:
-    """A stage as plain tuples, with `leaf(x)` in place of each function, argument value and save."""
+    """Return a stage as plain tuples, with `leaf(x)` in the place of each function, argument value and save."""
     match stage:
         case CallStage():
             return ("call", stage.place, *(_step(step, leaf) for step in stage.steps))
         case MaterialiseStage():
             return ("materialise", stage.streamed, _step(stage.step, leaf))
         case StreamStage():
-            source = _step(stage.source, leaf) if isinstance(stage.source, Step) else _mapped(stage.source, leaf)
-            # A stream without operations has the shape that it had before there were any.
-            links: object = tuple(_step(link, leaf) for link in stage.links)
-            if stage.operations:
-                links = tuple(_segment(segment, leaf) for segment in stage.segments)
-            end = None if stage.end is None else _step(stage.end, leaf)
-            initial = None if stage.initial is None else _operand(stage.initial, leaf, "`initial`")
-            most = () if stage.most is None else (stage.most,)
-            sink = (stage.sink, end, initial, stage.ordered, *_combine(stage, leaf), *most)
-            finish = () if stage.finish is None else ("finish", _step(stage.finish, leaf))
-            return ("stream", source, links, *sink, *finish)
+            return _stream(stage, leaf)
         case _:
             assert_never(stage)
+
+
+def _stream(stage: StreamStage, leaf: _Leaf) -> tuple[object, ...]:
+    if isinstance(stage.source, Step):
+        source = _step(stage.source, leaf)
+    else:
+        source = _mapped(stage.source, leaf, (*stage.links, *((stage.end,) if stage.end else ())))
+    # A stream without operations has the shape that it had before there were operations.
+    links: object = tuple(_step(link, leaf) for link in stage.links)
+    if stage.operations:
+        links = tuple(_segment(segment, leaf) for segment in stage.segments)
+    end = initial = None
+    if stage.end is not None:
+        end = _step(stage.end, leaf)
+        if stage.initial is not None:
+            initial = _operand(stage.initial, leaf, f"argument 'initial' of task '{stage.end.function.name}'")
+    most = () if stage.most is None else (stage.most,)
+    sink = (stage.sink, end, initial, stage.ordered, *_combine(stage, leaf), *most)
+    finish = () if stage.finish is None else ("finish", _step(stage.finish, leaf))
+    return ("stream", source, links, *sink, *finish)
 
 
 def _segment(segment: Segment, leaf: _Leaf) -> tuple[object, ...]:
@@ -127,31 +106,33 @@ def _combine(stage: StreamStage, leaf: _Leaf) -> tuple[object, ...]:
     combine = stage.combine
     if combine is None:
         return ()
-    empty = None if combine.empty is None else _operand(combine.empty, leaf, "`empty`")
+    task = combine.step.function.name
+    empty = None if combine.empty is None else _operand(combine.empty, leaf, f"argument 'empty' of task '{task}'")
     return ("combine", _step(combine.step, leaf), empty, combine.place)
 
 
 def _step(step: Step, leaf: _Leaf) -> tuple[object, ...]:
-    # Bindings have no order of their own: `t.partial(a=1)(b=2)` is `t(b=2, a=1)`.
     task = f"task '{step.function.name}'"
+    # Bindings have no order of their own: `t.partial(a=1)(b=2)` is `t(b=2, a=1)`.
     arguments = tuple(
         (name, _operand(operand, leaf, f"argument '{name}' of {task}"))
-        for name, operand in sorted(step.arguments, key=_name)
+        for name, operand in sorted(step.arguments, key=lambda argument: argument[0])
     )
     saves = tuple(leaf(save, f"a save of {task}") for save in step.saves)
     kind: tuple[object, ...] = ("filter",) if step.filters else () if step.limit is None else ("first", step.limit)
     if step.flattens:
         kind = (*kind, "taken apart")
     if step.function.site is not None:
-        # Where it runs, but not on how many workers.
+        # The engine, but not the number of its workers.
         kind = (*kind, ("on", step.function.site.on))
     return (*kind, leaf(step.function, task), arguments, step.items, saves)
 
 
-def _mapped(source: MappedSource, leaf: _Leaf) -> tuple[object, ...]:
-    # Here the order counts: it is the order of the product.
+def _mapped(source: MappedSource, leaf: _Leaf, steps: tuple[Step, ...]) -> tuple[object, ...]:
     limit = () if source.limit is None else (source.limit,)
-    pairs = tuple((name, _operand(o, leaf, f"mapped argument '{name}'")) for name, o in source.sources)
+    task = f" of task '{steps[0].function.name}'" if steps else ""
+    # In the order of the arguments, which is that of a product.
+    pairs = tuple((name, _operand(operand, leaf, f"argument '{name}'{task}")) for name, operand in source.sources)
     return (source.mode, pairs, *limit)
 
 
@@ -161,12 +142,8 @@ def _operand(operand: Operand, leaf: _Leaf, where: str) -> object:
     return ("value", leaf(operand, where))
 
 
-def _name(argument: tuple[str, Operand]) -> str:
-    return argument[0]
-
-
-def _printed(leaf: object, where: str) -> object:
-    """The token of a leaf; raises `UnstableValue`, saying where it stands."""
+def _token_of_leaf(leaf: object, where: str) -> object:
+    """Return the token of a leaf; raise `UnstableValue`, which names the leaf."""
     if isinstance(leaf, Save):
         return leaf.key.text
     try:

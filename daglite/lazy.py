@@ -1,13 +1,15 @@
-"""Modules that load when they are first used: `import daglite` stays cheap. The only place where loading waits."""
+"""Module attributes that are looked up late: modules that load at their first use, and names that were renamed."""
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable, Mapping
 from types import ModuleType
+from typing import NoReturn
 
 
-class _Lazy(ModuleType):
-    """Stands for a module; asking it for an attribute imports it."""
+class _LazyModule(ModuleType):
+    """A stand-in for a module, which imports the module when an attribute is read."""
 
     def __getattr__(self, name: str) -> object:
         found: object = getattr(importlib.import_module(self.__name__), name)
@@ -15,11 +17,29 @@ class _Lazy(ModuleType):
 
 
 def lazy(name: str) -> ModuleType:
-    """The module `name`, imported when something of it is first used.
+    """Return the module `name`, which is imported at its first use, so that `import daglite` stays cheap.
 
-    Type checkers cannot see through it; import the module under `TYPE_CHECKING` beside it.
+    Type checkers cannot follow it: import the module under `TYPE_CHECKING` as well.
 
     >>> lazy("math").sqrt(9.0)
     3.0
     """
-    return _Lazy(name)
+    return _LazyModule(name)
+
+
+def renamed(module: str, names: Mapping[str, str]) -> Callable[[str], NoReturn]:
+    """Return a `__getattr__` for `module`, whose `AttributeError` gives the new name of what was renamed.
+
+    `names` maps former names to present ones. Assign the result outside `TYPE_CHECKING`: a type checker would take a
+    module with a `__getattr__` for one that has every name.
+
+    >>> renamed("shop", {"Cart": "Basket"})("Cart")
+    Traceback (most recent call last):
+    AttributeError: module 'shop' has no attribute 'Cart'; it is now called 'Basket'
+    """
+
+    def missing(name: str) -> NoReturn:
+        now = f"; it is now called '{names[name]}'" if name in names else ""
+        raise AttributeError(f"module {module!r} has no attribute {name!r}{now}")
+
+    return missing

@@ -178,8 +178,9 @@ class Plan(Generic[R_co]):
         settings, store = settings_of(options), store_of(options.get("store"), "store")
         if store is None and _saves_by_default(self.program):
             store = DatasetStore(_DEFAULT_FOLDER)
-        shown = _may_show()
-        observers = observe.observers_of(options, shown=shown) if shown or _OBSERVED & options.keys() else ()
+        interactive = _is_interactive()
+        wanted = interactive or not _OBSERVED.isdisjoint(options)
+        observers = observe.observers_of(options, interactive=interactive) if wanted else ()
         return runs.Execution(self.program, settings, store, cancellable=cancellable, observers=observers)
 
 
@@ -257,11 +258,11 @@ def _saves_by_default(program: Program) -> bool:
     return any(save.store is None for stage in program.stages for step in steps_of(stage) for save in step.saves)
 
 
-def _may_show() -> bool:
-    """Whether progress might be shown without being asked for: on a terminal, or in a notebook."""
+def _is_interactive() -> bool:
+    """Return whether a run shows its progress by default: on a terminal, or in a notebook."""
     try:
         shown = sys.stderr.isatty() or ("ipykernel" in sys.modules and cell.in_notebook())
         return shown and not worker.inside_worker()
     except (AttributeError, ValueError):
-        # There is no error output, or it is closed.
+        # Standard error is missing or closed.
         return False

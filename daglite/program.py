@@ -1,6 +1,7 @@
-"""What compile makes and a runtime runs: flat numbered steps, data only, picklable, without reference to the ir.
+"""The program: the result of compile and the input of a runtime. Flat numbered steps, plain data, picklable.
 
-A program is a tuple of stages in an order in which they may run; a stage is one step or several that run as one.
+A program is a tuple of stages in a valid order of execution; a stage is one step, or several that run as one. It has no
+reference to the ir.
 """
 
 from __future__ import annotations
@@ -15,26 +16,26 @@ from daglite.records import record
 
 Place = Literal["coordinator", "workers"]
 MapMode = Literal["zip", "product"]
-# A stream that ends "beside" is pulled, item by item, by the stage that reads it.
-EndKind = Literal["collect", "beside", "join", "reduce"]
+# The sink "pulled" hands items to the stage that reads them, one by one, as it asks for them.
+SinkKind = Literal["collect", "pulled", "join", "reduce"]
 
 
 @record
 class Constant:
-    """An argument known at compile time, held by reference."""
+    """An argument that is known at compile time, held by reference."""
 
     value: object
 
 
 @record(eq=True)
 class StageResult:
-    """An argument that is the value of an earlier stage: of a list the first `limit`, where there is such a number."""
+    """An argument that is the value of an earlier stage; of a list the first `limit` items (None: all)."""
 
     stage: int
     limit: int | None = None
 
     def first(self, count: int) -> StageResult:
-        """The head of the list that it is."""
+        """Return the operand limited to its first `count` items."""
         return StageResult(self.stage, count if self.limit is None else min(count, self.limit))
 
 
@@ -43,13 +44,13 @@ Operand: TypeAlias = Constant | StageResult
 
 @record
 class Step:
-    """One task in its place.
+    """A call of one task, numbered in data order.
 
-    `arguments` are bound before the stage starts; `items` are the parameters that each item (or the value before it)
-    fills: for a fold the accumulator and the item. `node` names the ir node that stands on this line of `explain`.
-    `passes` is the text of the type of the items that a filter lets pass; None where the step is no filter. Of a
-    generator that is a source no more than `limit` items are asked for. What one that `spreads` gives for an item is
-    taken apart next, so that it may come in pieces; the items of one that `flattens` go to the next step one by one.
+    `arguments` are bound before the stage starts; `items` are the parameters filled by each item, or by the value of
+    the step before (of a fold: the accumulator and the item). `node` names the ir node that begins here, for `explain`.
+    `passes` is the type of the items that pass a filter, as text; None for other steps. A source is asked for at most
+    `limit` items. The result of a step that `spreads` is unbatched next, so that it may arrive in chunks; the items of
+    one that `flattens` go to the next step one by one.
     """
 
     number: int
@@ -65,17 +66,17 @@ class Step:
 
     @property
     def filters(self) -> bool:
-        """Whether the step lets items pass or drops them."""
+        """Whether the step is a filter."""
         return self.passes is not None
 
     @property
     def drops(self) -> bool:
-        """Whether items may end here: it is a filter, or skips those at which it fails."""
+        """Whether the step may drop items: it is a filter, or skips items at which it fails."""
         return self.filters or self.function.skips
 
     @property
     def gives(self) -> str:
-        """The text of the type of what goes on from here."""
+        """The type of the step's output items, as text."""
         if self.passes is not None:
             return self.passes
         return self.function.result if self.flattens else self.function.returns
@@ -83,7 +84,7 @@ class Step:
 
 @record
 class CallStage:
-    """Single calls, each taking the value of the one before; the saves are those of the last."""
+    """Single calls, each of which takes the value of the one before; saves belong to the last one."""
 
     place: Place
     steps: tuple[Step, ...]
@@ -91,10 +92,10 @@ class CallStage:
 
 @record
 class MaterialiseStage:
-    """A generator run on a worker, its items sent back in pieces and kept as a list; or in the coordinator.
+    """A generator that runs to its end on a worker or in the coordinator, and gives a list.
 
-    `streamed` is true for `.iter()` in a plan that is not optimised: its saves are one for each item, and its retries
-    end with the first item; false for a direct call, whose saves hold the whole list.
+    `streamed` is true for `.iter()` in a plan that is not optimised: it saves each item, and retries only before the
+    first item. It is false for a direct call, which saves the whole list.
     """
 
     step: Step
@@ -102,15 +103,13 @@ class MaterialiseStage:
 
     @property
     def place(self) -> Place:
-        """Where it runs."""
+        """Where the generator runs."""
         return "coordinator" if self.step.function.stays or self.step.function.here else "workers"
 
 
 @record
 class MappedSource:
-    """Mapped arguments as a source of items: single values, or tuples when there are several sources; the first `limit`
-    of them, where there is such a number.
-    """
+    """Mapped arguments as a source of items, of tuples where there are several; `limit` bounds their number."""
 
     sources: tuple[tuple[str, Operand], ...]
     mode: MapMode
@@ -119,11 +118,11 @@ class MappedSource:
 
 @record
 class CombineStep:
-    """How a fold may be done in parts: `step` puts two accumulators together, in the coordinator.
+    """The combination of partial results of a fold: `step` merges two accumulators, in the coordinator.
 
-    `place` tells where the fold runs. On workers the part of a batch starts from `empty` (None: the runtime looks for
-    it), that of the first one from the fold's initial value. `step` has the number of the fold. A `named` fold is one
-    of daglite's own.
+    `place` is where the fold runs. On workers the partial result of the first batch starts from the initial value of
+    the fold, each other one from `empty` (None: the runtime finds it). `step` has the number of the fold. `named`: the
+    fold is one of daglite's own, such as `.sum()`.
     """
 
     step: Step
@@ -134,12 +133,12 @@ class CombineStep:
 
 @record
 class StreamOperation:
-    """What makes a new stream of the items that come, in order and in the coordinator, looking at more than one.
+    """An operation on several items of a stream, such as `.batch`, in order and in the coordinator.
 
-    `step` holds its number, its name and its saves. Its function is the user's where it is `asked` about each item (a
-    condition, a key), else a plain account of what the operation means. `gives` is the text of the type of what comes
-    out. `numbers` are its whole numbers by name, and `zip` reads `other` beside: a list, or a
-    stream that ends "beside".
+    `step` has its number, its name and its saves. The function of the step is the user's where the operation calls one
+    for each item (a condition, a key), else a plain definition of the operation. `gives` is the type of its output
+    items, as text. `numbers` are its whole numbers by name. `other` is the second input of `zip`: a list, or a stream
+    with the sink "pulled".
     """
 
     kind: OperationKind
@@ -150,14 +149,15 @@ class StreamOperation:
 
     @property
     def asked(self) -> bool:
-        """Whether the function of the step is a task that is called with each item."""
+        """Whether the operation calls a task for each item."""
         return bool(self.step.items)
 
 
 @record
 class Segment:
-    """A part of a stream: operations on the items that come in, in this order, then tasks on each item of what they
-    give. Items are numbered from 0 where they leave an operation; up to the next one they keep that index.
+    """A part of a stream: operations, in this order, then tasks (`links`) on each item of their output.
+
+    Items are numbered from 0 where they leave an operation, and keep that index up to the next operation.
     """
 
     operations: tuple[StreamOperation, ...] = ()
@@ -165,39 +165,39 @@ class Segment:
 
     @property
     def site(self) -> Placement | None:
-        """Where its links ask to run, all of them alike."""
+        """The placement that its tasks ask for, the same for all."""
         return self.links[0].function.site if self.links else None
 
     @property
     def loops(self) -> bool:
-        """Whether its links share an event loop, all of them alike."""
+        """Whether its tasks share an event loop, the same for all."""
         return bool(self.links) and self.links[0].function.loops
 
 
 @record
 class StreamStage:
-    """A source in the coordinator, segments through which its items flow, and an ending in the coordinator.
+    """A source in the coordinator, segments through which its items flow, and a sink in the coordinator.
 
-    Operations run in the coordinator, links on workers; only the last segment may be without links. `end` is the joined
-    or folding step (else None); `initial`, `ordered` and `combine` belong to "reduce". The stream is over when
-    `most` results have come, where there is such a number.
+    Operations run in the coordinator, tasks on workers; only the last segment may be without tasks. `end` is the step
+    of the sinks "join" and "reduce", `initial`, `ordered` and `combine` belong to "reduce". `finish` computes the value
+    of a fold from its last accumulator, in the coordinator; it has the number of the fold. The stream ends after `most`
+    results (None: with its source).
     """
 
     source: Step | MappedSource
     segments: tuple[Segment, ...]
-    sink: EndKind
+    sink: SinkKind
     end: Step | None
     initial: Operand | None
     ordered: bool
     limits: Limits
     combine: CombineStep | None = None
     most: int | None = None
-    # Makes the value of a fold of its last accumulator, in the coordinator; it has the number of the fold.
     finish: Step | None = None
 
     @property
     def links(self) -> tuple[Step, ...]:
-        """The tasks on each item, of all segments."""
+        """The tasks of all segments."""
         return tuple(link for segment in self.segments for link in segment.links)
 
     @property
@@ -207,12 +207,12 @@ class StreamStage:
 
     @property
     def last(self) -> Segment:
-        """The segment before the ending."""
+        """The segment before the sink."""
         return self.segments[-1]
 
     @property
     def folds_on_workers(self) -> bool:
-        """Whether workers fold their own batches."""
+        """Whether workers fold their batches to partial results."""
         return self.combine is not None and self.combine.place == "workers"
 
 
@@ -221,7 +221,7 @@ Stage: TypeAlias = CallStage | MaterialiseStage | StreamStage
 
 @record(eq=True)
 class Firing:
-    """How often a rule changed the graph, its first change as text, and the law that makes the change a right one."""
+    """How often a rule changed the graph, its first change as text, and the law by which the change is correct."""
 
     rule: str
     count: int
@@ -232,7 +232,7 @@ class Firing:
 
 @record
 class Program:
-    """The stages, the last of which gives the result, with what `explain` prints about how they came to be."""
+    """The stages, the last of which gives the result; `trace` and `remarks` explain how the compiler made them."""
 
     stages: tuple[Stage, ...]
     title: str
@@ -244,7 +244,7 @@ class Program:
 
 
 def steps_of(stage: Stage) -> tuple[Step, ...]:
-    """The tasks and operations of a stage in the order in which data flows through them."""
+    """Return the tasks and operations of a stage in the order in which data flows through them."""
     match stage:
         case CallStage():
             return stage.steps
@@ -252,22 +252,22 @@ def steps_of(stage: Stage) -> tuple[Step, ...]:
             return (stage.step,)
         case StreamStage():
             first = (stage.source,) if isinstance(stage.source, Step) else ()
-            return (*first, *_within(stage.segments), *((stage.end,) if stage.end else ()))
+            return (*first, *_segment_steps(stage.segments), *((stage.end,) if stage.end else ()))
 
 
-def _within(segments: tuple[Segment, ...]) -> Iterator[Step]:
+def _segment_steps(segments: tuple[Segment, ...]) -> Iterator[Step]:
     for segment in segments:
         yield from (operation.step for operation in segment.operations)
         yield from segment.links
 
 
-def is_beside(stage: Stage) -> bool:
-    """Whether a stage is a stream that another pulls, and so does not run by itself."""
-    return isinstance(stage, StreamStage) and stage.sink == "beside"
+def is_pulled(stage: Stage) -> bool:
+    """Return whether a stage is a stream that another stage pulls, so that it does not run by itself."""
+    return isinstance(stage, StreamStage) and stage.sink == "pulled"
 
 
 def operands(stage: Stage) -> list[Operand]:
-    """Everything a stage must have before it starts."""
+    """Return the operands that must be known before a stage starts."""
     found = [operand for step in steps_of(stage) for _, operand in step.arguments]
     if isinstance(stage, StreamStage):
         if isinstance(stage.source, MappedSource):

@@ -1,7 +1,7 @@
-"""Frozen records: what `dataclass(frozen=True, slots=True)` gives, without the time it takes to write and compile.
+"""Frozen records: `dataclass(frozen=True, slots=True)` without the time that it takes to generate code.
 
-The standard decorator compiles up to five methods for each class, a third of a millisecond; some thirty classes would
-be a third of what `import daglite` may take. Here the methods are shared, and written once.
+The standard decorator compiles up to five methods for each class, which takes a third of a millisecond; for some thirty
+classes that would be a third of the time that `import daglite` may take. Here all classes share the same methods.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ def record(cls: type[R], /) -> type[R]: ...
 @dataclass_transform(eq_default=False, frozen_default=True)
 def record(*, eq: bool = ..., repr: bool = ...) -> Callable[[type[R]], type[R]]: ...
 def record(cls: type[Any] | None = None, /, *, eq: bool = False, repr: bool = True) -> Any:
-    """Make a class of annotated fields a frozen one with slots.
+    """Turn a class of annotated fields into a frozen one with slots.
 
-    Records are compared by identity, with `eq=True` by their fields. `repr=False` keeps the `repr` of a base.
+    Records compare by identity, with `eq=True` by their fields. `repr=False` keeps the `repr` of the base class.
 
     >>> @record(eq=True)
     ... class Point:
@@ -39,13 +39,13 @@ def record(cls: type[Any] | None = None, /, *, eq: bool = False, repr: bool = Tr
 
 
 def field_names(cls: type) -> tuple[str, ...]:
-    """The fields of a record's class, in their order; raises `AttributeError` for other classes."""
+    """Return the names of the fields of a record class, in order; raise `AttributeError` for other classes."""
     names: tuple[str, ...] = getattr(cls, _FIELDS)
     return names
 
 
 def replace(item: R, /, **changes: object) -> R:
-    """The record with other values in some fields; raises `TypeError` for names that are no fields."""
+    """Return a copy with other values in some fields; raise `TypeError` for names that are no fields."""
     cls = type(item)
     return cls(**{name: getattr(item, name) for name in field_names(cls)} | changes)
 
@@ -55,9 +55,9 @@ def _made(cls: type, eq: bool, repr: bool) -> type:
     content = {name: value for name, value in vars(cls).items() if name not in ("__dict__", "__weakref__", *names)}
     defaults = {name: vars(cls)[name] for name in names if name in vars(cls)}
     content |= {"__slots__": names, "__match_args__": names, _FIELDS: names, "__qualname__": cls.__qualname__}
-    content |= {"__setattr__": _refuse_value, "__delattr__": _refuse_end, "__reduce__": _reduce}
+    content |= {"__setattr__": _refuse_set, "__delattr__": _refuse_delete, "__reduce__": _reduce}
     if repr and "__repr__" not in vars(cls):
-        content["__repr__"] = _shown
+        content["__repr__"] = _repr
     if eq:
         content |= {"__eq__": _equal, "__hash__": _hash}
     made: Any = type(cls)(cls.__name__, cls.__bases__, content)
@@ -66,7 +66,7 @@ def _made(cls: type, eq: bool, repr: bool) -> type:
 
 
 def _init_of(cls: type, names: tuple[str, ...], defaults: dict[str, object]) -> Callable[..., None]:
-    # The slots' own setters, which know nothing of being frozen.
+    # The setters of the slots themselves, past the `__setattr__` that refuses.
     setters = [vars(cls)[name].__set__ for name in names]
     count, checked = len(names), getattr(cls, "__post_init__", None)
 
@@ -84,7 +84,7 @@ def _init_of(cls: type, names: tuple[str, ...], defaults: dict[str, object]) -> 
 def _arranged(
     cls: type, names: tuple[str, ...], defaults: dict[str, object], values: tuple[object, ...], named: dict[str, object]
 ) -> tuple[object, ...]:
-    """The values of all fields in their order; raises `TypeError` as a call would."""
+    """Return the values of all fields in order; raise `TypeError` as a call would."""
     given = dict(zip(names, values, strict=False))
     for name in named:
         if name not in names or name in given:
@@ -102,11 +102,11 @@ def _values(item: Any) -> tuple[object, ...]:
     return tuple([getattr(item, name) for name in field_names(type(item))])
 
 
-def _refuse_value(self: object, name: str, _: object) -> NoReturn:
+def _refuse_set(self: object, name: str, _: object) -> NoReturn:
     raise AttributeError(f"cannot assign to field {name!r}: {type(self).__name__} is frozen")
 
 
-def _refuse_end(self: object, name: str) -> NoReturn:
+def _refuse_delete(self: object, name: str) -> NoReturn:
     raise AttributeError(f"cannot delete field {name!r}: {type(self).__name__} is frozen")
 
 
@@ -114,7 +114,7 @@ def _reduce(self: object) -> tuple[type, tuple[object, ...]]:
     return type(self), _values(self)
 
 
-def _shown(self: object) -> str:
+def _repr(self: object) -> str:
     fields = ", ".join(f"{name}={value!r}" for name, value in zip(field_names(type(self)), _values(self), strict=True))
     return f"{type(self).__qualname__}({fields})"
 

@@ -1,4 +1,4 @@
-"""Retry: when a task is tried again, and how long it waits before that."""
+"""Retry: how often a failing call is repeated, and after which delays."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _ALL = 2**64
 
 @record(eq=True)
 class Retry:
-    """How a failing call is tried again: up to `attempts` in all, the first one included.
+    """The retry policy of a task: a failing call is repeated until it has had `attempts`, the first one included.
 
-    The wait before the second attempt is `first_delay` seconds, before each later one `factor` times as long, never
-    more than `max_delay`. `jitter` is the part of it that is left to chance: with 0.5 it is between half of it and all
-    of it. The chance is the same whenever step, item, attempt and `seed` are. Only exceptions of the classes in `on`
-    are tried again; a call over its `timeout` is one, a `daglite.exceptions.TaskTimeoutError`.
+    The delay before the second attempt is `first_delay` seconds, before each later one `factor` times the last, never
+    more than `max_delay`. `jitter` is the random share of a delay: with 0.5 the delay is between half of its value and
+    all of it. It depends on step, item, attempt and `seed` only, so it is reproducible. Only exceptions of the classes
+    in `on` are retried, among them `daglite.exceptions.TaskTimeoutError`, which a call over its `timeout` raises.
 
     Raises `ParameterError` for values that are not allowed.
 
-    >>> calm = Retry(attempts=4, first_delay=1.0, jitter=0.0)
-    >>> [calm.delay(attempt) for attempt in (1, 2, 3)]
+    >>> retry = Retry(attempts=4, first_delay=1.0, jitter=0.0)
+    >>> [retry.delay(attempt) for attempt in (1, 2, 3)]
     [1.0, 2.0, 4.0]
     """
 
@@ -61,13 +61,13 @@ class Retry:
             raise ParameterError(f"`on` of `Retry` must be a tuple of exception classes; got {self.on!r}")
 
     def delay(self, attempt: int, step: int = 0, index: int | None = None) -> float:
-        """Seconds to wait after this attempt (from 1) at item `index` of a step; None: a single call."""
+        """Return the seconds to wait after attempt number `attempt` (from 1) at item `index`; None: a single call."""
         try:
             longest = min(self.max_delay, self.first_delay * self.factor ** (attempt - 1))
         except OverflowError:
             longest = self.max_delay
         if not self.jitter:
             return longest
-        parts = _NUMBERS.pack(self.seed, step % _ALL, -1 if index is None else index, attempt)
-        chance = int.from_bytes(hashlib.blake2b(parts, digest_size=8).digest(), "little") / _ALL
+        packed = _NUMBERS.pack(self.seed, step % _ALL, -1 if index is None else index, attempt)
+        chance = int.from_bytes(hashlib.blake2b(packed, digest_size=8).digest(), "little") / _ALL
         return longest * (1 - self.jitter * chance)

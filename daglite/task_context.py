@@ -1,7 +1,7 @@
-"""Where a task is: which step calls it, on which item. Found out when it asks, so that others pay nothing for it.
+"""The context of a running task, its step and its item, found when the task asks, so that other calls cost nothing.
 
-Who calls a user's function for an item stands on the stack below it. Functions that do so are registered with what
-reads their frames; code that calls for many items at a time sets `NOW` for each of them instead.
+The function that calls a task for an item is on the stack below the task. Such functions are registered with a
+reader of their frames; code that runs several items at a time sets `CURRENT` for each of them instead.
 """
 
 from __future__ import annotations
@@ -28,40 +28,40 @@ _ALL = 2**64
 
 
 class CurrentCall(NamedTuple):
-    """A call of a user's function: by which step, on which item (None: a single call), and where that stands.
+    """A call of a user's function: the task, and the index of its item in the source (None: a single call).
 
-    `seed` is that of the run, `spot` a number that tells the step from others in any form of the plan. `place` is
-    where the item stands in its stream: its index, unless items before it have been dropped.
+    `seed` is that of the run; `step_id` identifies the step in every form of the plan. `place` is the position of the
+    item in its stream: its index, unless items before it were dropped.
     """
 
     task: str
     seed: int
-    spot: int
+    step_id: int
     item: int | None
     place: int = 0
 
 
-# Tells from a frame what is at work there; None where it is nothing that has an item.
+# Return the call that a frame makes; None where it has no item.
 Reader: TypeAlias = Callable[[FrameType], CurrentCall | None]
 
-NOW: ContextVar[CurrentCall | None] = ContextVar("daglite_at_work", default=None)
+CURRENT: ContextVar[CurrentCall | None] = ContextVar("daglite_current_call", default=None)
 
 _readers: dict[CodeType, Reader] = {}
-# The frame that waits for this thread, where a task runs on a thread of ours that is not the one of its caller.
-behind = threading.local()
+# Its `frame` is the one that waits for this thread, where a task runs on another thread than its caller.
+calling_thread = threading.local()
 
 
-def registered(function: Callable[..., object], reader: Reader) -> None:
-    """From now on `reader` is asked about frames of `function`."""
+def register_reader(function: Callable[..., object], reader: Reader) -> None:
+    """Read the frames of `function` with `reader` from now on."""
     _readers[function.__code__] = reader
 
 
-def at_work() -> CurrentCall | None:
-    """What is at work on this thread, or None when no task is."""
-    found = NOW.get()
+def current_call() -> CurrentCall | None:
+    """Return the call of a task that this thread runs, or None outside a task."""
+    found = CURRENT.get()
     if found is not None:
         return found
-    stacks: tuple[FrameType | None, ...] = (sys._getframe(1), getattr(behind, "frame", None))
+    stacks: tuple[FrameType | None, ...] = (sys._getframe(1), getattr(calling_thread, "frame", None))
     for frame in stacks:
         while frame is not None:
             reader = _readers.get(frame.f_code)
@@ -72,13 +72,11 @@ def at_work() -> CurrentCall | None:
 
 
 def item_seed() -> int:
-    """A seed for the item at which the running task is: from the seed of the run, the step and the item's index.
+    """Return a random seed for the item of the running task, a whole number from 0 to 2**64 - 1.
 
-    A whole number from 0 to 2**64 - 1.
-
-    It is the same whatever the runtime, the workers, the batches and the attempts are. The generator of a stream and a
-    single call have one for the whole of it. Raises `ExecutionError` outside a task, in a fold, and on threads that
-    the task has started.
+    It depends on the seed of the run, the step and the item's index, and on nothing else: not on the runtime, the
+    workers, the batches or the attempt. The generator of a stream, and a single call, have one seed each. Raises
+    `ExecutionError` outside a task, in a fold, and on threads that the task has started.
 
     >>> import random
     >>> from daglite import item_seed, task
@@ -89,18 +87,18 @@ def item_seed() -> int:
     >>> rolls.run(runtime="inline") == rolls.run(runtime="inline", seed=0)
     True
     """
-    found = at_work()
+    found = current_call()
     if found is None:
         raise ExecutionError(
             "`item_seed` needs a running task: call it inside one, on the thread that runs it; a fold has no item of "
             "its own, so draw in the task before it"
         )
-    return _mixed(_mixed(found.seed % _ALL, found.spot), 0 if found.item is None else found.item)
+    return _mixed(_mixed(found.seed % _ALL, found.step_id), 0 if found.item is None else found.item)
 
 
-def spot_of(task: str, depth: int, twin: int) -> int:
-    """A number for a step, known by its task, how many steps lead to it, and which of those alike it is."""
-    return _mixed(depth, twin, task.encode())
+def step_id(task: str, depth: int, duplicate: int) -> int:
+    """Return a number for a step: of its task, the number of steps before it, and its rank among equal ones."""
+    return _mixed(depth, duplicate, task.encode())
 
 
 def _mixed(one: int, other: int, text: bytes = b"") -> int:

@@ -79,7 +79,7 @@ def _run(asked: Namespace) -> int:
         raise UsageError(str(error)) from None
     plan: Plan[Any] = plan_of(asked.target, asked.param, _given(asked, COMPILE_OPTIONS))
     try:
-        observe.observers_of({"trace": options["trace"]} if "trace" in options else {}, shown=False)
+        observe.observers_of({"trace": options["trace"]} if "trace" in options else {}, interactive=False)
     except ParameterError as error:
         raise UsageError(str(error)) from None
     if asked.bars:

@@ -44,7 +44,7 @@ from daglite.program import (
     CallStage,
     CombineStep,
     Constant,
-    EndKind,
+    SinkKind,
     Firing,
     MappedSource,
     MaterialiseStage,
@@ -196,7 +196,7 @@ class _Lowering:
         sink: Ending,
         gives: str = "?",
     ) -> StreamStage:
-        kind: EndKind
+        kind: SinkKind
         end: Step | None = None
         initial: Operand | None = None
         ordered = True
@@ -206,7 +206,7 @@ class _Lowering:
             case Collect():
                 kind = "collect"
             case PulledEnding():
-                kind = "beside"
+                kind = "pulled"
             case Join():
                 kind, end = "join", self._step(node or "", sink.call, (sink.item,), sink.saves)
             case Fold():

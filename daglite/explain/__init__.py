@@ -1,10 +1,11 @@
-"""explain: a plan for people and programs to read. Everything here sees the program only; nothing runs.
+"""explain: a plan as text, data, graph or page. Everything here reads the program only; nothing runs.
 
-table      the program as rows                       fold       a long table as one page
+table      the program as rows                       fold       a long table shortened to one page
 text       the page, and the default                 columns    cells aligned, and folded to 80 characters
-verbose    every step, every rewrite and its law     source     the generated loops
+verbose    every step, every rewrite with its law    source     the generated loops
 data       as JSON, with a schema                    graph      as Mermaid and as Graphviz dot
-picture    as a drawing: SVG in HTML                 page       the drawing and the tables as one file
+picture    as a drawing: SVG in HTML                 page       drawing and tables as one HTML file
+skeleton   what HTML pages of daglite have in common
 """
 
 from __future__ import annotations
@@ -26,39 +27,40 @@ else:
 __all__ = ["ExplainFormat", "calls_of", "drawing", "explain"]
 
 ExplainFormat = Literal["text", "verbose", "source", "json", "mermaid", "dot", "html"]
-_WITH_SENTENCES = ("text", "verbose", "json", "html")
+_WITH_NOTES = ("text", "verbose", "json", "html")
 
 
 def explain(program: Program, form: ExplainFormat, coordinator: tuple[str, ...] = ()) -> str:
-    """The program in one of the forms; raises `ParameterError` for a form that does not exist.
+    """Return the program in one of the formats; raise `ParameterError` for a format that does not exist.
 
-    `coordinator`: what is known of it with a number of workers, for forms that have sentences.
+    `coordinator`: sentences about its load, for the formats that have notes.
     """
     check_choice("format", form, get_args(ExplainFormat))
     if coordinator:
-        check_choice("format` with `workers", form, _WITH_SENTENCES)
+        check_choice("format` with `workers", form, _WITH_NOTES)
+    if form == "source":
+        return source.source_text(program)
+    if form == "mermaid":
+        return graph.mermaid(table.table_of(program, None))
+    if form == "dot":
+        return graph.dot(table.table_of(program, None))
+    whole = table.table_of(program, fingerprint(program), coordinator)
     match form:
         case "text":
-            return text.text(table.table_of(program, fingerprint(program), coordinator))
+            return text.text(whole)
         case "verbose":
-            return verbose.verbose(table.table_of(program, fingerprint(program), coordinator))
+            return verbose.verbose(whole)
         case "json":
-            return data.json_text(table.table_of(program, fingerprint(program), coordinator))
+            return data.json_text(whole)
         case "html":
-            return page.page(table.table_of(program, fingerprint(program), coordinator))
-        case "mermaid":
-            return graph.mermaid(table.table_of(program, None))
-        case "dot":
-            return graph.dot(table.table_of(program, None))
-        case "source":
-            return source.source_text(program)
+            return page.page(whole)
 
 
 def calls_of(program: Program) -> list[str]:
-    """For each step, in the order of `explain`, what stands in its column: the verb, the task and its arguments."""
+    """Return the column "step" of the table: for each step the verb, the task and its arguments."""
     return [row.call for row in table.table_of(program, None).rows]
 
 
 def drawing(program: Program) -> str:
-    """The program as a piece of HTML for notebooks. No argument is looked into: there is no fingerprint in it."""
+    """Return the program as HTML for notebooks, without the fingerprint, which would look into arguments."""
     return picture.picture(table.table_of(program, None))

@@ -1,4 +1,4 @@
-"""A table as JSON: every step and rule as data, for programs. The schema is docs/reference/explain.schema.json."""
+"""A plan as JSON: every step and rule, for programs to read. The schema is docs/reference/explain.schema.json."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import json
 from daglite.explain.table import Table, TableRow
 from daglite.program import Firing
 
-# Goes up when a reader of the old form would misread the new one; new keys alone do not change it.
+# Changes when a reader of the old form would misread the new one; new keys alone do not change it.
 VERSION = 1
 
 
 def json_text(table: Table) -> str:
-    """The plan as a JSON object; nothing is folded away."""
-    found, limits = table.fingerprint, table.limits
-    told = {
+    """Return the plan as a JSON object, with every step."""
+    program, limits, found = table.program, table.program.limits, table.fingerprint
+    plan = {
         "format": "daglite.explain",
         "version": VERSION,
-        "title": table.title,
-        "optimised": table.optimised,
-        "fingerprint": None if found is None else found.digest,
+        "title": program.title,
+        "optimised": program.optimised,
+        "fingerprint": table.digest,
         "no_fingerprint": found.reason if found is not None and found.digest is None else None,
         "limits": {
             "max_in_flight": limits.max_in_flight,
@@ -29,12 +29,12 @@ def json_text(table: Table) -> str:
             "helper_thread": limits.helper_thread,
         },
         "steps": [_step(row) for row in table.rows],
-        "rules": [_rule(firing) for firing in table.rules],
-        "not_fused": list(table.not_fused),
+        "rules": [_rule(firing) for firing in program.trace],
+        "not_fused": list(program.remarks),
         "default_store": table.default_store,
         "coordinator": list(table.coordinator),
     }
-    return json.dumps(told, indent=2, ensure_ascii=False)
+    return json.dumps(plan, indent=2, ensure_ascii=False)
 
 
 def _step(row: TableRow) -> dict[str, object]:
@@ -45,7 +45,7 @@ def _step(row: TableRow) -> dict[str, object]:
         "where": row.where,
         "verb": row.verb,
         "task": row.task,
-        "arguments": [{"name": one.name, "text": one.text, "step": one.step} for one in row.arguments],
+        "arguments": [argument._asdict() for argument in row.arguments],
         "type": row.type.removeprefix("-> "),
         "node": row.node or None,
         "limits": list(row.limits),

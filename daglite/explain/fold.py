@@ -1,4 +1,4 @@
-"""A long table as one page: runs of rows of one shape become one row, and what is still too long loses its middle."""
+"""A long table shortened to one page: runs of like rows become one row, then the middle is left out."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import TypeAlias
 
 from daglite.explain.table import Argument, TableRow
 
-# A plan of so many steps is shown whole.
-_SMALL = 40
-# A shorter run is not worth a line that has to be explained.
+# The largest number of steps that are all shown.
+_MOST_WHOLE = 40
+# The shortest run that is folded.
 _LEAST_FOLDED = 4
-# What is shown at either end of a table that is still too long, all runs folded.
+# The number of rows shown at either end of a table that is still too long.
 _ENDS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class RowGap:
-    """Stands for rows that are not shown: so many steps, from one number to another, all of one stage or of several."""
+    """Rows that are not shown: the steps numbered `first` to `last`, of one stage or (None) of several."""
 
     steps: int
     first: str
@@ -27,8 +27,8 @@ class RowGap:
     stage: int | None
 
     @property
-    def told(self) -> str:
-        """What stands in the place of the rows."""
+    def text(self) -> str:
+        """The text in the place of the rows."""
         return f"{self.steps:,} more steps, {self.first} to {self.last}"
 
 
@@ -36,10 +36,10 @@ Line: TypeAlias = TableRow | RowGap
 
 
 def folded(rows: Sequence[TableRow]) -> list[Line]:
-    """The rows of a small plan as they are; of a large one what fits on a page, the first and last step included."""
-    if len(rows) <= _SMALL:
+    """Return all rows of a small plan; of a large one a page of rows, with the first and the last step."""
+    if len(rows) <= _MOST_WHOLE:
         return list(rows)
-    shown = [row for _, run in itertools.groupby(rows, _shape) for row in _short(list(run))]
+    shown = [row for _, run in itertools.groupby(rows, _shape) for row in _fold_run(list(run))]
     if len(shown) <= 2 * _ENDS + 1:
         return [*shown]
     hidden = shown[_ENDS:-_ENDS]
@@ -49,32 +49,32 @@ def folded(rows: Sequence[TableRow]) -> list[Line]:
 
 
 def ends(row: TableRow) -> tuple[str, str]:
-    """The first and the last number of the steps in a row."""
+    """Return the first and the last number of the steps in a row."""
     first, _, last = row.number.partition("..")
     return first, last or first
 
 
 def _shape(row: TableRow) -> Hashable:
-    """What rows of one run have in common: all but their numbers and the values of their arguments."""
+    """Return what the rows of a run have in common: all but their numbers and the values of arguments."""
     names = tuple((argument.name, argument.step is None) for argument in row.arguments)
     return (row.joined, row.where, row.verb, row.task, names, row.type, row.remarks)
 
 
-def _short(run: list[TableRow]) -> Iterator[TableRow]:
-    """The first and the last row of a run, and one between them for all others."""
+def _fold_run(run: list[TableRow]) -> Iterator[TableRow]:
+    """Yield the first and the last row of a run, and one row for all between them."""
     if len(run) < _LEAST_FOLDED:
         yield from run
         return
     first, *between, last = run
     yield first
-    arguments = tuple(_together(column) for column in zip(*(row.arguments for row in between), strict=True))
+    arguments = tuple(_merged(column) for column in zip(*(row.arguments for row in between), strict=True))
     number = f"{between[0].number}..{between[-1].number}"
     yield between[0]._replace(number=number, arguments=arguments, steps=len(between))
     yield last
 
 
-def _together(column: Sequence[Argument]) -> Argument:
-    """One argument of several rows: its text where all agree, dots where they do not."""
+def _merged(column: Sequence[Argument]) -> Argument:
+    """Return one argument of several rows: its text where all agree, else dots."""
     one = column[0]
     if all(argument.text == one.text for argument in column):
         return one

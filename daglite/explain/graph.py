@@ -1,4 +1,4 @@
-"""A table as a graph for other tools: Mermaid and Graphviz dot. Stages are boxes, steps nodes, arrows carry items."""
+"""A plan as a graph for Mermaid and Graphviz dot: stages are boxes, steps are nodes, arrows carry items."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import NamedTuple
 from daglite.explain.fold import Line, RowGap, ends, folded
 from daglite.explain.table import Table, TableRow
 
-_MEANS_MORE = frozenset('"#<>&;`\\*_~$\n')
+_SPECIAL = frozenset('"#<>&;`\\*_~$\n')
 
 
 class Arrow(NamedTuple):
-    """From one line of the page to another, by position: a stream or trip that goes on, or a value that is used."""
+    """An arrow between two lines, by position: the data of a stage (`joins`), or a value used as an argument."""
 
     start: int
     end: int
@@ -22,7 +22,7 @@ class Arrow(NamedTuple):
 
 
 def arrows(rows: Sequence[TableRow], lines: Sequence[Line]) -> list[Arrow]:
-    """How data gets from line to line; inside a line that stands for many steps nothing is drawn."""
+    """Return the arrows between lines; none inside a line that stands for several steps."""
     at = {number: position for position, line in enumerate(lines) for number in _numbers(line)}
     found = dict[Arrow, None]()
     for before, row in itertools.pairwise([None, *rows]):
@@ -37,17 +37,17 @@ def arrows(rows: Sequence[TableRow], lines: Sequence[Line]) -> list[Arrow]:
 
 
 def _numbers(line: Line) -> range:
-    """The numbers of the steps that a line stands for."""
+    """Return the numbers of the steps in a line."""
     first, last = (line.first, line.last) if isinstance(line, RowGap) else ends(line)
     return range(int(first), int(last) + 1)
 
 
 def mermaid(table: Table) -> str:
-    """A flowchart for Mermaid."""
+    """Return a flowchart for Mermaid."""
     lines = folded(table.rows)
-    told = ["flowchart TD"]
+    code = ["flowchart TD"]
     for stage, members in itertools.groupby(enumerate(lines), _stage_of):
-        told += [
+        code += [
             f'  subgraph g{stage}[" "]',
             "    direction TB",
             *(f"    {_mermaid_node(*member)}" for member in members),
@@ -56,16 +56,16 @@ def mermaid(table: Table) -> str:
     for arrow in arrows(table.rows, lines):
         middle = "-->" if arrow.joins else "-.->"
         label = f'|"{_entities(arrow.label)}"|' if arrow.label else ""
-        told.append(f"  s{arrow.start} {middle}{label} s{arrow.end}")
+        code.append(f"  s{arrow.start} {middle}{label} s{arrow.end}")
     for place in ("coordinator", "workers"):
         found = [
             f"s{number}" for number, line in enumerate(lines) if isinstance(line, TableRow) and line.where == place
         ]
         if found:
-            told.append(f"  class {','.join(found)} {place}")
-    told.append("  classDef coordinator stroke:#b45309,stroke-width:2px")
-    told.append("  classDef workers stroke:#2563eb,stroke-width:2px")
-    return "\n".join(told)
+            code.append(f"  class {','.join(found)} {place}")
+    code.append("  classDef coordinator stroke:#b45309,stroke-width:2px")
+    code.append("  classDef workers stroke:#2563eb,stroke-width:2px")
+    return "\n".join(code)
 
 
 def _mermaid_node(position: int, line: Line) -> str:
@@ -74,27 +74,27 @@ def _mermaid_node(position: int, line: Line) -> str:
 
 
 def _entities(text: str) -> str:
-    """Text that means nothing to Mermaid but itself: what could mean more goes by its number."""
-    return "".join(f"#{ord(letter)};" if letter in _MEANS_MORE else letter for letter in text)
+    """Return the text with every character that Mermaid could interpret as its number."""
+    return "".join(f"#{ord(letter)};" if letter in _SPECIAL else letter for letter in text)
 
 
 def dot(table: Table) -> str:
-    """A graph for Graphviz."""
+    """Return a graph for Graphviz."""
     lines = folded(table.rows)
-    told = [
+    code = [
         "digraph plan {",
         '  graph [rankdir=TB, fontname="sans-serif", style="rounded,dashed", color="#9ca3af"]',
         '  node [shape=box, style=rounded, fontname="sans-serif", fontsize=11]',
         '  edge [fontname="sans-serif", fontsize=10]',
-        f"  label={_quoted(table.title)}",
+        f"  label={_quoted(table.program.title)}",
     ]
     for stage, members in itertools.groupby(enumerate(lines), _stage_of):
-        told += [f"  subgraph cluster_{stage} {{", '    label=""']
-        told += [*(f"    {_dot_node(*member)}" for member in members), "  }"]
+        code += [f"  subgraph cluster_{stage} {{", '    label=""']
+        code += [*(f"    {_dot_node(*member)}" for member in members), "  }"]
     for arrow in arrows(table.rows, lines):
         style = "" if arrow.joins else ", style=dashed"
-        told.append(f"  s{arrow.start} -> s{arrow.end} [label={_quoted(arrow.label)}{style}]")
-    return "\n".join([*told, "}"])
+        code.append(f"  s{arrow.start} -> s{arrow.end} [label={_quoted(arrow.label)}{style}]")
+    return "\n".join([*code, "}"])
 
 
 def _dot_node(position: int, line: Line) -> str:
@@ -106,14 +106,14 @@ def _dot_node(position: int, line: Line) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A string of dot; its lines stay lines."""
+    """Return the text as a string of dot, with its line breaks."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
 def _texts(line: Line) -> list[str]:
-    """What stands in a node: the number and the call, where it runs, the type and the limits."""
+    """Return the text of a node: the number and the call, where it runs, the type and the limits."""
     if isinstance(line, RowGap):
-        return [line.told]
+        return [line.text]
     return [
         f"{line.shown_number}  {line.call}",
         f"{line.where}: {line.type}",
@@ -122,6 +122,6 @@ def _texts(line: Line) -> list[str]:
 
 
 def _stage_of(member: tuple[int, Line]) -> str:
-    """The name of the box that a line stands in: its stage, or one of its own for steps of several stages."""
+    """Return the name of the box of a line: its stage, or a name of its own for steps of several stages."""
     position, line = member
     return f"{line.stage}" if line.stage is not None else f"gap{position}"

@@ -1,4 +1,4 @@
-"""A table as a drawing: SVG in a piece of HTML that needs nothing else and is readable on light and dark."""
+"""A plan as a drawing: SVG in a self-contained piece of HTML, readable on light and dark."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from daglite.explain.graph import Arrow, arrows
 from daglite.explain.table import Table, in_flight_text
 from daglite.program import Place
 
-# Everything is drawn in the colour of the text around it, and two hues that stand out on white and on black.
+# Colours: that of the surrounding text, and two hues that show on white and on black.
 STYLE = """\
 .daglite-plan { font: 14px/1.4 system-ui, sans-serif; max-width: 100%; overflow-x: auto; }
 .daglite-plan p { margin: 0 0 .5em; }
@@ -28,20 +28,20 @@ STYLE = """\
 .daglite-plan path.value { stroke-dasharray: 3 3; }
 .daglite-plan path.tip { fill: currentColor; fill-opacity: .6; stroke: none; }"""
 
-# In pixels. A letter of the monospaced font is a little narrower than this at 12 pixels.
+# In pixels. The upper bound of the width of a letter of a monospaced font of 12 pixels.
 _LETTER = 7.3
 _LINE = 16
 _PAD = 8
 _BOX = 330
 _LANE = 420
 _LEFT = 64
-_BETWEEN = 30
+_GAP = 30
 _TOP = 26
 _LETTERS = int((_BOX - 2 * _PAD) / _LETTER)
 
 
 class _Box:
-    """Where a line of the page is drawn, and what stands in it."""
+    """The position of a line in the drawing, and its text."""
 
     def __init__(self, line: Line, top: float, lanes: Sequence[Place]) -> None:
         self.line = line
@@ -61,9 +61,10 @@ class _Box:
 
 
 def picture(table: Table) -> str:
-    """The drawing with a line of text above it: data flows down, in a lane for the coordinator and one for workers."""
-    kind = "optimised" if table.optimised else "not optimised"
-    head = f"<b>{escape(table.title)}</b> · {kind} · in flight ≤ {escape(in_flight_text(table.limits))}"
+    """Return the drawing below a line of text: data flows down, in a lane for the coordinator and one for workers."""
+    program = table.program
+    kind = "optimised" if program.optimised else "not optimised"
+    head = f"<b>{escape(program.title)}</b> · {kind} · in flight ≤ {escape(in_flight_text(program.limits))}"
     return "\n".join([f'<div class="daglite-plan"><style>{STYLE}</style>', f"<p>{head}</p>", _svg(table), "</div>"])
 
 
@@ -73,31 +74,31 @@ def _svg(table: Table) -> str:
     lanes = [place for place in get_args(Place) if place in used]
     boxes = list[_Box]()
     for line in lines:
-        boxes.append(_Box(line, boxes[-1].bottom + _BETWEEN if boxes else _TOP + _PAD, lanes))
+        boxes.append(_Box(line, boxes[-1].bottom + _GAP if boxes else _TOP + _PAD, lanes))
     width, height = _LEFT + (len(lanes) - 1) * _LANE + _BOX + 2 * _PAD, boxes[-1].bottom + 2 * _PAD
-    told = [
+    parts = [
         f'<svg viewBox="0 0 {width} {height:g}" width="{width}" role="img">',
-        f"<title>{escape(table.title)}</title>",
+        f"<title>{escape(table.program.title)}</title>",
         *(
             _text(_LEFT + lane * _LANE + _BOX / 2, _TOP - 10, place, 'class="small" text-anchor="middle"')
             for lane, place in enumerate(lanes)
         ),
         *_stages(boxes),
-        *(part for way, arrow in enumerate(arrows(table.rows, lines)) for part in _arrow(arrow, boxes, way)),
+        *(part for number, arrow in enumerate(arrows(table.rows, lines)) for part in _arrow(arrow, boxes, number)),
         *(part for box in boxes for part in _drawn(box)),
         "</svg>",
     ]
-    return "\n".join(told)
+    return "\n".join(parts)
 
 
 def _texts(line: Line) -> Iterator[tuple[str, str]]:
-    """The lines of text in a box, each with its class."""
+    """Yield the lines of text in a box, each with its class."""
     if isinstance(line, RowGap):
-        yield f"... {line.told}", "small"
+        yield f"... {line.text}", "small"
         return
     yield from ((text, "") for text in wrapped(f"{line.shown_number} {line.call}", _LETTERS))
-    told = " · ".join(part for part in (line.type, ", ".join(line.remarks)) if part)
-    yield from ((text, "small") for text in wrapped(told, _LETTERS))
+    details = " · ".join(part for part in (line.type, ", ".join(line.remarks)) if part)
+    yield from ((text, "small") for text in wrapped(details, _LETTERS))
 
 
 def _drawn(box: _Box) -> Iterator[str]:
@@ -108,15 +109,15 @@ def _drawn(box: _Box) -> Iterator[str]:
 
 
 def _stages(boxes: Sequence[_Box]) -> Iterator[str]:
-    """A frame around steps that run as one."""
+    """Yield a frame around the steps of each stage."""
     start = 0
     for end in range(1, len(boxes) + 1):
         if end < len(boxes) and boxes[end].line.stage == boxes[start].line.stage is not None:
             continue
         if end - start > 1:
-            together = boxes[start:end]
-            left, right = min(box.left for box in together), max(box.left for box in together) + _BOX
-            top, height = together[0].top - _PAD, together[-1].bottom - together[0].top + 2 * _PAD
+            members = boxes[start:end]
+            left, right = min(box.left for box in members), max(box.left for box in members) + _BOX
+            top, height = members[0].top - _PAD, members[-1].bottom - members[0].top + 2 * _PAD
             yield (
                 f'<rect class="stage" x="{left - _PAD}" y="{top:g}" '
                 f'width="{right - left + 2 * _PAD}" height="{height:g}" rx="10"/>'
@@ -124,8 +125,8 @@ def _stages(boxes: Sequence[_Box]) -> Iterator[str]:
         start = end
 
 
-def _arrow(arrow: Arrow, boxes: Sequence[_Box], way: int) -> Iterator[str]:
-    """From box to box below it straight down, or past the boxes between: beside the lanes, never through a box."""
+def _arrow(arrow: Arrow, boxes: Sequence[_Box], number: int) -> Iterator[str]:
+    """Yield an arrow: straight down to the next box, or beside the lanes past other boxes; never through a box."""
     start, end = boxes[arrow.start], boxes[arrow.end]
     if arrow.end == arrow.start + 1:
         half = (start.bottom + end.top) / 2
@@ -133,9 +134,9 @@ def _arrow(arrow: Arrow, boxes: Sequence[_Box], way: int) -> Iterator[str]:
         tip = f"M{end.middle} {end.top:g}l-5 -8h10z"
         label = (min(start.middle, end.middle) + _PAD, half - 4 if start.lane != end.lane else half + 4, "start")
     else:
-        # Ways of several arrows lie side by side.
-        out = (_LEFT + _BOX if start.lane or end.lane else 0) + 18 + 7 * (way % 5)
-        first, last = start.top + start.height / 2, end.top + 10 + 8 * (way % 3)
+        # Arrows beside the lanes run in parallel.
+        out = (_LEFT + _BOX if start.lane or end.lane else 0) + 18 + 7 * (number % 5)
+        first, last = start.top + start.height / 2, end.top + 10 + 8 * (number % 3)
         points = f"M{_side(start, out)} {first:g}H{out}V{last:g}H{_side(end, out)}"
         back = -8 if out < end.left else 8
         tip = f"M{_side(end, out)} {last:g}l{back} -5v10z"
@@ -146,9 +147,9 @@ def _arrow(arrow: Arrow, boxes: Sequence[_Box], way: int) -> Iterator[str]:
 
 
 def _side(box: _Box, x: float) -> float:
-    """The side of a box that looks to `x`."""
+    """Return the side of a box that is nearer to `x`."""
     return box.left if x < box.left else box.left + _BOX
 
 
-def _text(x: float, y: float, text: str, how: str) -> str:
-    return f'<text x="{x:g}" y="{y:g}" xml:space="preserve" {how}>{escape(text)}</text>'
+def _text(x: float, y: float, text: str, attributes: str) -> str:
+    return f'<text x="{x:g}" y="{y:g}" xml:space="preserve" {attributes}>{escape(text)}</text>'

@@ -1,4 +1,4 @@
-"""A program as rows, one for each step in data order: what all forms of `explain` show, before any of it is text."""
+"""A program as rows, one for each step in data order: the input of every format of `explain`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from daglite.options import MIB, Limits
 from daglite.program import (
     CallStage,
     Constant,
-    Firing,
     MappedSource,
     MaterialiseStage,
     Operand,
@@ -24,7 +23,7 @@ from daglite.program import (
     Step,
     StreamOperation,
     StreamStage,
-    is_beside,
+    is_pulled,
     steps_of,
 )
 from daglite.retry import Retry
@@ -34,7 +33,7 @@ Verb = Literal["iter", "map", "then", "filter", "call", "join", "reduce"] | Oper
 
 
 class Argument(NamedTuple):
-    """One argument as text; `step` is the number of the step whose value it is, if it is one's."""
+    """One argument as text; `step` is the number of the step whose value it is, None for a constant."""
 
     name: str
     text: str
@@ -42,7 +41,10 @@ class Argument(NamedTuple):
 
 
 class TableRow(NamedTuple):
-    """One step. `joined` says that it runs as one with the row above; `limits` begin with the ir node, if any."""
+    """One step, or several like ones (see `fold`). `joined`: it belongs to the stage of the row above.
+
+    `type` is the text of the type of its items or its value, `node` the ir node that begins here.
+    """
 
     number: str
     stage: int
@@ -54,146 +56,143 @@ class TableRow(NamedTuple):
     type: str
     node: str
     limits: tuple[str, ...]
-    # How many steps the row stands for; see `fold`.
     steps: int = 1
 
     @property
     def shown_number(self) -> str:
-        """What stands in the first column: dots for several steps, whose numbers would make it wide."""
+        """The first column: the number of the step; dots for several steps, whose numbers would make it wide."""
         return self.number if self.steps == 1 else "..."
 
     @property
     def call(self) -> str:
         """The verb, the task if there is one, and its arguments."""
-        # What `*args` takes has no name.
+        # Arguments for `*args` have no name.
         shown = ", ".join([one.text if one.name[:1] == "*" else f"{one.name}={one.text}" for one in self.arguments])
         many = f" (x {self.steps:,})" if self.steps > 1 else ""
         return f"{self.verb}{f' {self.task}' if self.task else ''}{f'({shown})' if shown else ''}{many}"
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """The node and the limits: the last column."""
+        """The last column: the node and the limits."""
         return (self.node, *self.limits) if self.node else self.limits
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Everything that `explain` tells of a program; `fingerprint` is None where nobody asked for it.
+    """The content of `explain`; `fingerprint` is None for formats without one.
 
-    `coordinator` is what is to be expected of it with a number of workers, where somebody asked for that.
+    `default_store`: some save names no store. `single_keys`: keys on streams that can hold one item only, with their
+    tasks. `merging`: tasks that merge partial results on clusters. `coordinator`: sentences about its load.
     """
 
+    program: Program
     fingerprint: Fingerprint | None
-    title: str
-    optimised: bool
-    limits: Limits
     rows: tuple[TableRow, ...]
-    rules: tuple[Firing, ...]
-    not_fused: tuple[str, ...]
     default_store: bool
-    coordinator: tuple[str, ...] = ()
-    # The tasks that put parts together, on clusters where these are.
-    trees: tuple[str, ...] = ()
-    # Keys on streams that can hold one item only, with their tasks.
-    once: tuple[str, ...] = ()
+    single_keys: tuple[str, ...]
+    merging: tuple[str, ...]
+    coordinator: tuple[str, ...]
+
+    @property
+    def digest(self) -> str | None:
+        """The fingerprint as text; None where there is none."""
+        return None if self.fingerprint is None else self.fingerprint.digest
+
+    @property
+    def short_fingerprint(self) -> str:
+        """The fingerprint as it stands in headings."""
+        return self.digest[:8] if self.digest else "(no fingerprint)"
 
 
 def table_of(program: Program, fingerprint: Fingerprint | None, coordinator: tuple[str, ...] = ()) -> Table:
-    """Look at a program; a result of another stage is shown by the number of that stage's last step."""
+    """Return the table of a program; the result of another stage is shown by the number of that stage's last step."""
     stages = program.stages
     lasts = [steps_of(stage)[-1].number for stage in stages]
-    pulled = {
-        one.stage: step
+    # The step that pulls a stream which another stage reads item by item.
+    pullers = {
+        operand.stage: step
         for stage in stages
         if isinstance(stage, StreamStage)
-        for one, step in _pulling(stage)
-        if isinstance(one, StageResult) and is_beside(stages[one.stage])
+        for operand, step in _pulled(stage)
+        if isinstance(operand, StageResult) and is_pulled(stages[operand.stage])
     }
-    rows = tuple(
-        row for number, stage in enumerate(stages) for row in _StageRows(number, lasts, pulled.get(number)).rows(stage)
-    )
-    unnamed = any(save.store is None for stage in stages for step in steps_of(stage) for save in step.saves)
+    rows = [
+        row for number, stage in enumerate(stages) for row in _StageRows(number, lasts, pullers.get(number)).rows(stage)
+    ]
     return Table(
+        program,
         fingerprint,
-        program.title,
-        program.optimised,
-        program.limits,
-        rows,
-        program.trace,
-        program.remarks,
-        unnamed,
-        coordinator,
-        tuple(name for stage in stages for name in _trees(stage)),
-        tuple(key for stage in stages for key in _once(stage)),
+        tuple(rows),
+        default_store=any(save.store is None for stage in stages for step in steps_of(stage) for save in step.saves),
+        single_keys=tuple([key for stage in stages for key in _single_keys(stage)]),
+        merging=tuple([f"'{task}'" for stage in stages if (task := _merging_task(stage))]),
+        coordinator=coordinator,
     )
 
 
-def _pulling(stage: StreamStage) -> Iterator[tuple[Operand | None, int]]:
-    """What a stream reads item by item, with the step that does: the values of its source, others of zips."""
+def _pulled(stage: StreamStage) -> Iterator[tuple[Operand | None, int]]:
+    """Yield the operands that a stream reads item by item, with the number of the step that does."""
     if isinstance(stage.source, MappedSource):
         yield from ((operand, steps_of(stage)[0].number) for _, operand in stage.source.sources)
     yield from ((operation.other, operation.step.number) for operation in stage.operations)
 
 
-def _trees(stage: Stage) -> Iterator[str]:
+def _merging_task(stage: Stage) -> str | None:
     if isinstance(stage, StreamStage) and stage.folds_on_workers and stage.combine and not stage.combine.named:
-        yield f"'{stage.combine.step.function.name}'"
+        return stage.combine.step.function.name
+    return None
 
 
-def _once(stage: Stage) -> Iterator[str]:
-    """Keys without the index of the item, on streams."""
+def _single_keys(stage: Stage) -> Iterator[str]:
+    """Yield the keys on streams that do not contain the index of the item."""
     match stage:
         case StreamStage():
             steps = [step for step in steps_of(stage) if step is not stage.end]
         case MaterialiseStage(streamed=True):
             steps = [stage.step]
         case _:
-            return
+            steps = []
     for step in steps:
-        yield from (
-            f"{save.key.text!r} (task '{step.function.name}')" for save in step.saves if not save.key.uses_index
-        )
+        for save in step.saves:
+            if not save.key.uses_index:
+                yield f"{save.key.text!r} (task '{step.function.name}')"
 
 
 def in_flight_text(limits: Limits) -> str:
     """Return the largest number of items and of bytes in flight in a stream."""
-    return f"{items_text(limits)}, {bytes_text(limits.max_in_flight_bytes)}"
-
-
-def items_text(limits: Limits) -> str:
-    """Return the largest number of items in flight in a stream."""
-    most = limits.max_in_flight
-    return f"{limits.per_worker} items per worker" if most is None else counted(most, "item")
+    return f"{_items_text(limits)}, {_bytes_text(limits.max_in_flight_bytes)}"
 
 
 def limits_text(limits: Limits) -> list[tuple[str, str]]:
-    """Return the options of compile that bound a stream, each by its name with its meaning."""
+    """Return the options of compile that bound a stream, each as its name and its meaning."""
     return [
-        ("max in flight", f"{items_text(limits)} between source and sink"),
-        ("max in flight bytes", f"{bytes_text(limits.max_in_flight_bytes)} of items and results"),
+        ("max in flight", f"{_items_text(limits)} between source and sink"),
+        ("max in flight bytes", f"{_bytes_text(limits.max_in_flight_bytes)} of items and results"),
         ("max batch size", f"{counted(limits.max_batch_size, 'item')} in one message"),
         ("helper thread", f"results and folds {'go on' if limits.helper_thread else 'wait'} while the source waits"),
     ]
 
 
-def batch_text(limits: Limits) -> str:
-    """How items travel."""
-    return "batch adaptive" if limits.max_batch_size == Limits().max_batch_size else f"batch <= {limits.max_batch_size}"
+def _items_text(limits: Limits) -> str:
+    most = limits.max_in_flight
+    return f"{limits.per_worker} items per worker" if most is None else counted(most, "item")
 
 
-def bytes_text(nbytes: int) -> str:
-    """A number of bytes in MiB where it is whole ones."""
+def _bytes_text(nbytes: int) -> str:
     return f"{nbytes // MIB} MiB" if nbytes % MIB == 0 else f"{nbytes} bytes"
+
+
+def _batch_text(limits: Limits) -> str:
+    return "batch adaptive" if limits.max_batch_size == Limits().max_batch_size else f"batch <= {limits.max_batch_size}"
 
 
 @dataclass
 class _StageRows:
-    """Turns one stage into rows."""
+    """The rows of one stage; `puller` is the step that pulls it, where another stage reads it item by item."""
 
     number: int
     lasts: list[int]
-    # The first step of the stage that pulls this one.
-    puller: int | None = None
+    puller: int | None
 
     def rows(self, stage: Stage) -> Iterator[TableRow]:
         match stage:
@@ -223,7 +222,7 @@ class _StageRows:
                 joined = True
             for count, link in enumerate(segment.links, 1):
                 verb: Verb = "filter" if link.filters else "then" if joined else "map"
-                limits = [] if link.function.here else [batch_text(stage.limits)]
+                limits = [] if link.function.here else [_batch_text(stage.limits)]
                 if stage.most is not None and segment is stage.last and count == len(segment.links):
                     limits.append(f"take {stage.most}")
                 where: Place = "coordinator" if link.function.here else "workers"
@@ -232,19 +231,19 @@ class _StageRows:
         if stage.end is not None:
             verb, limits = "join", []
             if stage.sink == "reduce":
-                verb, limits = "reduce", ["ordered" if stage.ordered else "unordered", *_combined(stage)]
+                verb, limits = "reduce", ["ordered" if stage.ordered else "unordered", *_combine_remark(stage)]
             place: Place = "workers" if stage.folds_on_workers else "coordinator"
             yield self._row(stage.end, joined, place, verb, f"-> {stage.end.function.returns}", limits, stage)
 
     def _operation(self, operation: StreamOperation, joined: bool, stage: StreamStage) -> TableRow:
-        """An operation shows its numbers, and the task it asks; what it may keep stands among the limits."""
+        """Return the row of an operation, with its numbers, the task that it calls, and the items that it keeps."""
         row = self._row(operation.step, joined, "coordinator", operation.kind, f"-> {operation.gives}", [], stage)
         numbers = tuple(Argument(name, f"{number:_}", None) for name, number in operation.numbers)
         shown = [one for one in row.arguments if one.name not in dict(operation.numbers)]
         if operation.other is not None:
             shown.append(self._argument("other", operation.other))
         task = operation.step.function.name if operation.asked else ""
-        return row._replace(task=task, arguments=(*shown, *numbers), limits=(*_kept(operation), *row.limits))
+        return row._replace(task=task, arguments=(*shown, *numbers), limits=(*_kept_items(operation), *row.limits))
 
     def _row(
         self,
@@ -276,7 +275,7 @@ class _StageRows:
 
 
 def _arguments(step: Step, joined: bool, stage: StreamStage | None) -> list[tuple[str, Operand]]:
-    """The bound arguments, with the mapped ones of a first step and the initial value of a fold."""
+    """Return the bound arguments, with the mapped ones of a first step and the initial value of a fold."""
     found = list(step.arguments)
     if stage is not None and not joined and not isinstance(stage.source, Step):
         found = [*stage.source.sources, *found]
@@ -295,11 +294,11 @@ def _arguments(step: Step, joined: bool, stage: StreamStage | None) -> list[tupl
 
 
 def _options(function: Function) -> Iterator[str]:
-    """What a task's own options say."""
+    """Yield the options of a task."""
     if function.site is not None:
         yield f"on {function.site}"
     if function.retry is not None:
-        yield retry_text(function.retry)
+        yield _retry_text(function.retry)
     elif function.retries:
         yield f"retries {function.retries}"
     if function.timeout is not None:
@@ -312,22 +311,22 @@ def _options(function: Function) -> Iterator[str]:
         yield f"on error {function.on_error.name if isinstance(function.on_error, Function) else 'skip'}"
 
 
-def retry_text(retry: Retry) -> str:
-    """How a task is tried again: how often, after which waits, and at which errors."""
-    waits = f" after {retry.first_delay:g} s" if retry.first_delay else ""
+def _retry_text(retry: Retry) -> str:
+    """Return a retry policy as text: how often, after which delays, and for which errors."""
+    delays = f" after {retry.first_delay:g} s" if retry.first_delay else ""
     if retry.first_delay and retry.factor > 1 and retry.attempts > 2:
-        waits += f" x {retry.factor:g}"
+        delays += f" x {retry.factor:g}"
     at = "" if retry.on == (Exception,) else f" on {' | '.join(one.__name__ for one in retry.on)}"
-    return f"retries {retry.attempts - 1}{waits}{at}"
+    return f"retries {retry.attempts - 1}{delays}{at}"
 
 
 def _is_zero(operand: Operand) -> bool:
-    """Whether this is the number that a sum begins with anyway."""
+    """Return whether this is 0, with which a sum begins by default."""
     return isinstance(operand, Constant) and type(operand.value) is int and not operand.value
 
 
-def _kept(operation: StreamOperation) -> list[str]:
-    """How many items an operation keeps beside those that flow."""
+def _kept_items(operation: StreamOperation) -> list[str]:
+    """Return how many items an operation keeps, beside those in flight."""
     number = dict(operation.numbers)
     match operation.kind:
         case "batch" | "window":
@@ -340,15 +339,13 @@ def _kept(operation: StreamOperation) -> list[str]:
             return []
 
 
-def _combined(stage: StreamStage) -> list[str]:
-    """What is said of `combine`: it runs in the coordinator, on what workers have folded."""
-    if stage.combine is None:
+def _combine_remark(stage: StreamStage) -> list[str]:
+    """Return the remark on `combine`: whether the coordinator merges partial results of workers with it."""
+    if stage.combine is None or stage.combine.named:
         return []
     name = stage.combine.step.function.name
-    if stage.combine.named:
-        return []
     if stage.folds_on_workers:
         return [f"combine {name}"]
-    # Behind a filter answers tell item by item what came of it, and a part has no items; else it is a list here.
-    behind = any(link.drops for link in stage.last.links)
-    return [f"combine {name} not used behind a filter" if behind else f"combine {name} not needed"]
+    # After a filter a result says which items passed, which a partial cannot; elsewhere the stream stays here.
+    filtered = any(link.drops for link in stage.last.links)
+    return [f"combine {name} not used after a filter" if filtered else f"combine {name} not needed"]

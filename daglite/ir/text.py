@@ -79,7 +79,7 @@ def _ending_text(sink: Ending | None) -> list[str]:
         case Collect():
             return ["collect"]
         case PulledEnding():
-            return ["beside"]
+            return ["pulled"]
         case Join():
             return [f"join {sink.call.function.name}"]
         case Fold():

@@ -1,21 +1,21 @@
-"""observe: observers that come with daglite. They see events and nothing else; yours can do what they do.
+"""Observers that come with daglite. They use nothing but events, so yours can do what they do.
 
-report     what every step and worker did         timeline   the times of all batches, as a file
-progress   how far a run is                       page       such a file as one HTML page
-line       that as a line on the error output     bars       that as bars, with rich
-logs       a run in the log                       otel       a run as spans of OpenTelemetry
-amounts    numbers for people                     sheet      a report as text
-bottleneck whether workers wait for the coordinator
+report      counts and times of every step, stream and worker; measures has its sums, sheet its text
+progress    how far a run is; line shows it as a line, bars as bars of rich, cell below the cell of a notebook
+timeline    the times of all batches as a trace file, which page draws as one HTML page
+logs        a run in the log                     otel     a run as spans of OpenTelemetry
+bottleneck  whether workers wait for the coordinator      amounts  numbers as text
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import cast
+from typing import TYPE_CHECKING, cast, get_args
 
-from daglite.events import Observer
+from daglite.events import Detail, Observer
 from daglite.exceptions import ParameterError
+from daglite.lazy import renamed
 from daglite.observe.line import ProgressLine
 from daglite.observe.logs import Logging
 from daglite.observe.progress import ProgressReporter
@@ -26,14 +26,14 @@ from daglite.run_options import RunOptions
 __all__ = ["Logging", "ProgressLine", "ProgressReporter", "Report", "Timeline", "observers_of"]
 
 
-def observers_of(options: RunOptions, *, shown: bool) -> list[Observer]:
-    """The observers that the options of a run ask for; `shown`: progress is shown where nothing is said of it.
+def observers_of(options: RunOptions, *, interactive: bool) -> list[Observer]:
+    """Return the observers that the options of a run ask for; `interactive`: show progress unless it is False.
 
-    Raises `ParameterError` for values that are not allowed, such as a trace that cannot be written.
+    Raises `ParameterError` for values that are not allowed, such as a trace file that cannot be written.
     """
-    found = _given(options.get("observers", ()))
+    found = _checked(options.get("observers", ()))
     progress = cast("object", options.get("progress"))
-    if progress is True or (progress is None and shown):
+    if progress is True or (progress is None and interactive):
         found.append(ProgressReporter(ProgressLine()))
     elif callable(progress):
         found.append(ProgressReporter(progress))
@@ -58,11 +58,11 @@ def _timeline(trace: str | os.PathLike[str]) -> Timeline:
         ) from None
 
 
-def _given(observers: object) -> list[Observer]:
-    listed = list(observers) if isinstance(observers, Iterable) and not isinstance(observers, str) else None
-    if listed is not None and any(hasattr(one, "notice") and not hasattr(one, "on_event") for one in listed):
+def _checked(observers: object) -> list[Observer]:
+    listed = list(observers) if isinstance(observers, Iterable) and not isinstance(observers, str) else [None]
+    if any(hasattr(observer, "notice") and not hasattr(observer, "on_event") for observer in listed):
         raise ParameterError("the method `notice(event)` of an observer is now called `on_event(event)`")
-    if listed is None or any(not callable(getattr(observer, "on_event", None)) for observer in listed):
+    if any(not callable(getattr(observer, "on_event", None)) for observer in listed):
         raise ParameterError(
             f"`observers` must be a list of objects with a method `on_event(event)`; got {observers!r}"
         )
@@ -73,6 +73,10 @@ def _given(observers: object) -> list[Observer]:
                 "and keep it to look at when the run is over"
             )
         detail = getattr(observer, "detail", "batches")
-        if detail not in ("stages", "batches", "steps"):
+        if detail not in get_args(Detail):
             raise ParameterError(f"`detail` of an observer must be 'stages', 'batches' or 'steps'; got {detail!r}")
-    return listed
+    return cast("list[Observer]", listed)
+
+
+if not TYPE_CHECKING:
+    __getattr__ = renamed(__name__, {"Following": "ProgressReporter", "Line": "ProgressLine"})

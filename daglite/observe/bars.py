@@ -1,9 +1,9 @@
-"""Progress as bars, drawn by rich: give `Bars()` as the `progress` of a run. Needs the extra `daglite[rich]`."""
+"""Progress as bars of rich: give `ProgressBars()` as the `progress` of a run. Needs the extra `daglite[rich]`."""
 
 from __future__ import annotations
 
 import importlib.util
-from typing import TextIO, cast
+from typing import TYPE_CHECKING, TextIO, cast
 
 from rich.console import Console
 from rich.progress import (
@@ -17,39 +17,45 @@ from rich.progress import (
 )
 
 from daglite.events import Progress
-from daglite.observe.line import ProgressLine
-
-# A run that is shorter shows nothing.
-_PATIENCE = 1.0
+from daglite.lazy import renamed
+from daglite.observe.line import SHOWN_AFTER, ProgressLine, state_texts, task_text
 
 
 class ProgressBars:
-    """A bar for each stage, on `console` (default: the error output). What runs less than a second is not shown.
+    """Draws a bar for each stage on `console` (default: standard error), for runs of more than a second.
 
-    Where bars cannot be drawn (no terminal, a notebook without ipywidgets) it is a line, as without them.
+    Where bars cannot be drawn (no terminal, a notebook without ipywidgets), it writes lines as `ProgressLine` does.
+
+    >>> from daglite import task
+    >>> @task
+    ... def double(x: int) -> int:
+    ...     return x * 2
+    >>> double.map(x=[1, 2]).run(runtime="inline", progress=ProgressBars())
+    [2, 4]
     """
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = Console(stderr=True) if console is None else console
         self._bars: RichProgress | None = None
         self._tasks: dict[int, TaskID] = {}
-        self._line = _instead(self._console)
+        self._line = _line_instead(self._console)
 
     def __call__(self, progress: Progress) -> None:
+        """Show the state of the run."""
         if self._line is not None:
             self._line(progress)
             return
         if self._bars is None:
-            if progress.ended or progress.seconds < _PATIENCE:
+            if progress.ended or progress.seconds < SHOWN_AFTER:
                 return
-            self._bars = self._begun()
+            self._bars = self._started()
         self._update(self._bars, progress)
         if progress.ended:
             self._bars.stop()
             self._bars, self._tasks = None, {}
 
-    def _begun(self) -> RichProgress:
-        # Its own thread would be in the way of workers that are forked; it is redrawn on the beats of the run.
+    def _started(self) -> RichProgress:
+        # A refresh thread would get in the way of workers that are forked; heartbeats of the run redraw the bars.
         bars = RichProgress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -57,7 +63,7 @@ class ProgressBars:
             TextColumn("{task.fields[rate]:,.0f}/s"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[more]}"),
+            TextColumn("{task.fields[state]}"),
             console=self._console,
             auto_refresh=False,
             transient=True,
@@ -69,27 +75,25 @@ class ProgressBars:
 
     def _update(self, bars: RichProgress, progress: Progress) -> None:
         if progress.stage not in self._tasks:
-            name = f"[{progress.stage + 1}/{progress.stages}] " if progress.stages > 1 else ""
-            # The brackets are not meant as markup.
-            label = f"{name}{progress.task}".replace("[", "\\[")
-            self._tasks[progress.stage] = bars.add_task(label, total=progress.total, rate=0.0, more="")
-        more = f"{progress.in_flight:,} of {progress.max_in_flight:,} in flight" if progress.max_in_flight > 1 else ""
-        if progress.failed:
-            more += f"  {progress.failed:,} failed"
-        if progress.deaths:
-            more += f"  {progress.deaths:,} died"
+            # Rich would take the brackets for markup.
+            label = task_text(progress).replace("[", "\\[")
+            self._tasks[progress.stage] = bars.add_task(label, total=progress.total, rate=0.0, state="")
         bars.update(
             self._tasks[progress.stage],
             completed=progress.done,
             total=progress.total,
             rate=progress.rate,
-            more=more.strip(),
+            state="  ".join(state_texts(progress)),
             refresh=True,
         )
 
 
-def _instead(console: Console) -> ProgressLine | None:
-    """The line where bars cannot be drawn: they need a screen, and in a notebook they are widgets."""
+def _line_instead(console: Console) -> ProgressLine | None:
+    """Return the line for a console on which bars cannot be drawn: in a notebook they are widgets."""
     if console.is_jupyter:
         return None if importlib.util.find_spec("ipywidgets") else ProgressLine()
     return None if console.is_terminal else ProgressLine(cast("TextIO", console.file))
+
+
+if not TYPE_CHECKING:
+    __getattr__ = renamed(__name__, {"Bars": "ProgressBars"})

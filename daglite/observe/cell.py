@@ -1,7 +1,6 @@
-"""Progress as one line below the cell of a notebook: one output of plain text, replaced as the run goes on.
+"""The output below the cell of a notebook: plain text, replaced as the run goes on.
 
-It is imported only where a notebook may be, and IPython is. Lines written to the error output would be kept, each of
-them, when the notebook is saved, and shown in red.
+It is imported only where IPython is. Lines on standard error would be kept with the notebook, each of them, in red.
 """
 
 from __future__ import annotations
@@ -18,26 +17,27 @@ class _DisplayHandle(Protocol):
     def update(self, shown: dict[str, str], /, *, raw: bool) -> object: ...
 
 
-# What IPython does not annotate.
-_made = cast("Callable[[], _DisplayHandle]", DisplayHandle)
+# IPython has no annotations for these.
+_new_handle = cast("Callable[[], _DisplayHandle]", DisplayHandle)
 _shell = cast("Callable[[], object]", get_ipython)
 
 
 def in_notebook() -> bool:
-    """Whether cells run here. A program may load the kernel for other reasons, and so be none."""
+    """Return whether this process runs the cells of a notebook; importing `ipykernel` alone does not say so."""
     return hasattr(_shell(), "kernel")
 
 
 class NotebookCell:
-    """The place below the cell that runs now."""
+    """The output of the cell that runs now."""
 
     def __init__(self) -> None:
         self._handle: _DisplayHandle | None = None
 
     def show(self, line: str) -> None:
+        """Show `line` in place of the one before."""
         shown = {"text/plain": line}
         if self._handle is None:
-            self._handle = _made()
+            self._handle = _new_handle()
             self._handle.display(shown, raw=True)
         else:
             self._handle.update(shown, raw=True)

@@ -31,7 +31,7 @@ from daglite.events import (
     WorkerEnded,
     WorkerStarted,
 )
-from daglite.program import CallStage, MaterialiseStage, Program, Stage, Step, StreamStage, is_beside, steps_of
+from daglite.program import CallStage, MaterialiseStage, Program, Stage, Step, StreamStage, is_pulled, steps_of
 
 FORMAT = "daglite-trace-1"
 # The numbers of two lanes; those of workers are their process ids, or the system's ids of their threads.
@@ -167,7 +167,7 @@ class Timeline:
     def _begin(self, event: RunStarted) -> None:
         self._stages, self._alive, self._lanes, self._names, self._steps = {}, {}, set(), {}, {}
         self._ends, self._further = {}, {}
-        self._beside = any(map(is_beside, event.program.stages))
+        self._beside = any(map(is_pulled, event.program.stages))
         self._program, self._began, self._pid = event.program, event.at, os.getpid()
         self._file = open(self._path, "w", encoding="utf-8")  # noqa: SIM115 - closed at the end of the run
         stages = [_label(stage) for stage in event.program.stages]

@@ -86,7 +86,7 @@ def test_places_side_by_side_are_one_loop_in_one_process() -> None:
     heads = [line for line in text.splitlines() if line.startswith("# step")]
 
     assert heads == [
-        '# steps 0 to 4: with runtime="inline", in the coordinator, from the source to the ending',
+        '# steps 0 to 4: with runtime="inline", in the coordinator, from source to sink',
         "# steps 0 to 1: in a worker, over the items of one batch",
         "# step 2: otherwise in the coordinator, called with one item after the other, without a loop of their own",
         "# steps 3 to 4: in a worker, over the items of one batch",

@@ -98,7 +98,7 @@ def traits(graph: Graph) -> set[str]:
     found |= {"several segments"} if any(len(stage.segments) > 1 for stage in streams) else set()
     sites = [{segment.site for segment in stage.segments if segment.links} for stage in streams]
     found |= {"several places in a stream"} if any(len(each) > 1 for each in sites) else set()
-    found |= {"streams pulled by others"} if any(stage.sink == "beside" for stage in streams) else set()
+    found |= {"streams pulled by others"} if any(stage.sink == "pulled" for stage in streams) else set()
     outcome = evaluate(graph)
     found |= {"failures"} if outcome.errors else set()
     found |= {"takes behind filters"} if outcome.over else set()

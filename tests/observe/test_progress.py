@@ -39,8 +39,8 @@ def third(x: int) -> int:
 
 def at(done: int, seconds: float, **more: Any) -> Progress:
     facts: dict[str, Any] = dict(
-        stage=0, stages=1, task="price", done=done, total=None, in_flight=3, max_in_flight=8, seconds=seconds, rate=20.0,
-        left=None, deaths=0, ended=False,
+        stage=0, stages=1, task="price", done=done, total=None, in_flight=3, max_in_flight=8, seconds=seconds,
+        rate=20.0, left=None, deaths=0, ended=False,
     )  # fmt: skip
     return Progress(**(facts | more))
 
@@ -195,7 +195,7 @@ def test_bars_are_drawn_by_rich() -> None:
     assert "[1/2] price" in out.getvalue()
     assert "12/48" in out.getvalue()
     assert "24/48" in out.getvalue()
-    assert "1 died" in out.getvalue()
+    assert "1 worker died" in out.getvalue()
 
 
 SCRIPT = """

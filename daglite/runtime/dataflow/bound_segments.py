@@ -16,7 +16,7 @@ from daglite.runtime.kernel.steps import BoundStep
 from daglite.runtime.kernel.timers import StepTimer, TimedItems
 from daglite.runtime.serialization.batch_format import SCALARS
 from daglite.runtime.serialization.codec import ItemCodec
-from daglite.task_context import CurrentCall, registered
+from daglite.task_context import CurrentCall, register_reader
 
 
 class BoundSegment(NamedTuple):
@@ -66,8 +66,8 @@ def _at_source(frame: FrameType) -> CurrentCall | None:
     return source.at_work()
 
 
-registered(_front, _at_source)
-registered(asked, _at_source)
+register_reader(_front, _at_source)
+register_reader(asked, _at_source)
 
 
 def piped(

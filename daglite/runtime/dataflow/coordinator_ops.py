@@ -22,7 +22,7 @@ from daglite.runtime.kernel.fused_loop import SKIPPED
 from daglite.runtime.kernel.retry import RetryTracker
 from daglite.runtime.kernel.steps import BoundStep, StepChain
 from daglite.runtime.kernel.timers import StepTimer
-from daglite.task_context import CurrentCall, registered
+from daglite.task_context import CurrentCall, register_reader
 
 Pair = tuple[Segment, BoundSegment]
 
@@ -168,7 +168,7 @@ def _at_step(frame: FrameType) -> CurrentCall | None:
     return applying.at_work(frame.f_locals["step"])
 
 
-registered(_ApplyOp.feed, _at_step)
+register_reader(_ApplyOp.feed, _at_step)
 
 
 class _LimitOp:

@@ -17,7 +17,7 @@ from daglite.runtime.dataflow.saves import Saver
 from daglite.runtime.dataflow.tree_reduce import TreeReducer
 from daglite.runtime.kernel.errors import raise_blamed, short_repr
 from daglite.runtime.kernel.steps import BoundStep
-from daglite.task_context import registered
+from daglite.task_context import register_reader
 
 
 class Sink(Protocol):
@@ -86,7 +86,7 @@ def _nothing(_: FrameType) -> None:
     """A fold has no item of its own."""
 
 
-registered(FoldSink.take, _nothing)
+register_reader(FoldSink.take, _nothing)
 
 
 class CombineSink:

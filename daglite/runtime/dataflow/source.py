@@ -16,7 +16,7 @@ from daglite.runtime.kernel.errors import blame, raise_blamed, short_repr
 from daglite.runtime.kernel.steps import BoundStep
 from daglite.runtime.serialization.batch_format import SCALARS, SMALL, Unloadable
 from daglite.runtime.serialization.codec import ItemCodec
-from daglite.task_context import CurrentCall, registered
+from daglite.task_context import CurrentCall, register_reader
 
 # The longest pull, in seconds.
 _LONGEST = 0.005
@@ -199,7 +199,7 @@ def _at_source(frame: FrameType) -> CurrentCall | None:
     return source.at_work()
 
 
-registered(Source.pull, _at_source)
+register_reader(Source.pull, _at_source)
 
 
 def _weightless(_: object) -> int:

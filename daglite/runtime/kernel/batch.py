@@ -24,7 +24,7 @@ from daglite.runtime.kernel.steps import BoundStep, StepChain, open_items
 from daglite.runtime.kernel.work import BatchContext
 from daglite.runtime.serialization.batch_format import PLAIN, reason_of, written_marks
 from daglite.runtime.serialization.codec import ItemCodec
-from daglite.task_context import CurrentCall, registered
+from daglite.task_context import CurrentCall, register_reader
 
 _PIECE_ITEMS = 256
 _PIECE_BYTES = 256 * 1024
@@ -211,7 +211,7 @@ def _resumed(frame: FrameType) -> CurrentCall:
     return run.resumed()
 
 
-registered(BatchRun._go_on, _resumed)
+register_reader(BatchRun._go_on, _resumed)
 
 
 def unsendable(step: BoundStep, error: TransferError) -> TransferError:
@@ -254,7 +254,7 @@ def _drained(frame: FrameType) -> CurrentCall:
     return CurrentCall(step.function.name, step.seed, step.spot, None)
 
 
-registered(drain, _drained)
+register_reader(drain, _drained)
 
 
 class _ChunkSender:

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from daglite.lazy import lazy
-from daglite.task_context import behind
+from daglite.task_context import calling_thread
 
 if TYPE_CHECKING:
     import asyncio
@@ -96,11 +96,11 @@ def _run_on(loop: asyncio.AbstractEventLoop, task: asyncio.Task[T]) -> T:
 
 def _run_behind(caller: FrameType, loop: asyncio.AbstractEventLoop, task: asyncio.Task[T]) -> T:
     """The same on a helper thread, for a caller that waits for it: what is at work there is at work here."""
-    behind.frame = caller
+    calling_thread.frame = caller
     try:
         return _run_on(loop, task)
     finally:
-        del behind.frame
+        del calling_thread.frame
 
 
 async def _next(items: AsyncIterator[T]) -> T:

@@ -17,7 +17,7 @@ from daglite.codegen import STREAM_FILE, LineAction, LoopShape, write_loop
 from daglite.records import record
 from daglite.runtime.kernel.chunked_results import parts_of
 from daglite.runtime.serialization.batch_format import PLAIN
-from daglite.task_context import CurrentCall, registered
+from daglite.task_context import CurrentCall, register_reader
 
 
 class _SkippedItem:
@@ -100,7 +100,7 @@ def flat_loop(shape: LoopShape) -> FusedLoop:
     }
     exec(compile(written.source, STREAM_FILE, "exec"), made)
     function = cast("FunctionType", made["loop"])
-    registered(function, _at_work)
+    register_reader(function, _at_work)
     return FusedLoop(written.source, written.places, written.first_line, function)
 
 

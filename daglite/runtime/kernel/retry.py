@@ -28,7 +28,7 @@ from daglite.runtime.kernel.timers import StepTimer
 from daglite.runtime.serialization.batch_format import Unloadable, text_of
 from daglite.runtime.serialization.codec import ItemCodec
 from daglite.runtime.serialization.exceptions import share_error
-from daglite.task_context import at_work
+from daglite.task_context import current_call
 
 if TYPE_CHECKING:
     import asyncio
@@ -272,7 +272,7 @@ class _ItemRetries:
         retry = self._step.function.retry
         if retry is None or not self.attempts:
             return 0.0
-        found = at_work()
+        found = current_call()
         return retry.delay(self.attempts, self._step.spot, None if found is None else found.item)
 
     def over_well(self) -> None:
@@ -298,7 +298,7 @@ class _ItemRetries:
     def _become(self, error: Exception) -> object:
         step, function = self._step, self._step.function
         self.over_well()
-        skips, found = function.skips, at_work()
+        skips, found = function.skips, current_call()
         index, place = (None, 0) if found is None else (found.item, found.place)
         if self._timer is not None:
             self._timer.failed += 1

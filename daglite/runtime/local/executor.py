@@ -18,7 +18,7 @@ from daglite.runtime.kernel.fused_loop import flat_loop
 from daglite.runtime.kernel.steps import BoundStep, StepChain
 from daglite.runtime.local.item_copies import ItemCopies
 from daglite.runtime.serialization.codec import ItemCodec
-from daglite.task_context import CurrentCall, registered
+from daglite.task_context import CurrentCall, register_reader
 
 if TYPE_CHECKING:
     from daglite.runtime.local.recorder import LocalRecorder
@@ -46,7 +46,7 @@ def _at_step(frame: FrameType) -> CurrentCall:
     return CurrentCall(step.function.name, step.seed, step.spot, frame.f_locals["index"])
 
 
-registered(run_steps, _at_step)
+register_reader(run_steps, _at_step)
 
 
 class LocalDriver:

@@ -21,7 +21,7 @@ from daglite.program import (
     StageResult,
     Step,
     StreamStage,
-    is_beside,
+    is_pulled,
     operands,
 )
 from daglite.run_options import RunSettings
@@ -210,7 +210,7 @@ class RunContext:
     def beside_of(self, stage: Stage) -> list[int]:
         """The streams that a stage pulls, in the order of their stages."""
         found = {one.stage for one in operands(stage) if isinstance(one, StageResult)}
-        return sorted(number for number in found if is_beside(self._stages[number]))
+        return sorted(number for number in found if is_pulled(self._stages[number]))
 
     def all_beside(self, stage: Stage) -> Iterator[int]:
         """The streams that are pulled for a stage, by it or by one that it pulls."""

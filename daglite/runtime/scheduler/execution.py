@@ -22,7 +22,7 @@ from daglite.program import (
     StageResult,
     Step,
     StreamStage,
-    is_beside,
+    is_pulled,
     operands,
     steps_of,
 )
@@ -63,7 +63,7 @@ class Execution:
         self._context = RunContext(program, settings, store, cancellable=cancellable, watch=self._watch)
         # The stages whose values each needs; what is pulled by another is run by it, and so are its needs.
         self._needs = [self._needs_of(stage) for stage in program.stages]
-        runs = [number for number, stage in enumerate(program.stages) if not is_beside(stage)]
+        runs = [number for number, stage in enumerate(program.stages) if not is_pulled(stage)]
         self._readers = Counter(need for number in runs for need in self._needs[number])
         self._waiting = runs
         # Stages below this number may start; a streamed run keeps the last one back.
@@ -190,7 +190,7 @@ class Execution:
             for operand in operands(stack.pop()):
                 if isinstance(operand, StageResult):
                     below = self._stages[operand.stage]
-                    if is_beside(below):
+                    if is_pulled(below):
                         stack.append(below)
                     else:
                         found.append(operand.stage)

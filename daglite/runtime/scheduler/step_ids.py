@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 
 from daglite.program import MappedSource, Operand, Program, Stage, StageResult, Step, StreamStage, steps_of
-from daglite.task_context import spot_of
+from daglite.task_context import step_id
 
 
 def spots_of(program: Program) -> dict[int, int]:
@@ -30,7 +30,7 @@ def spots_of(program: Program) -> dict[int, int]:
             else:
                 depth += 1
             kind = step.function.name, depth
-            found[step.number] = spot_of(*kind, seen[kind])
+            found[step.number] = step_id(*kind, seen[kind])
             seen[kind] += 1
         ends.append(depth)
     return found

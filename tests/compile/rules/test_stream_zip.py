@@ -53,7 +53,7 @@ def test_stream_with_another_reader_stays_a_list() -> None:
 def test_first_stream_that_the_other_reads_is_a_list_and_the_other_is_pulled() -> None:
     stream = rows.iter(n=2)
 
-    assert others(stream.zip(stream.then(double))) == ["collect", "beside", "collect"]
+    assert others(stream.zip(stream.then(double))) == ["collect", "pulled", "collect"]
 
 
 def test_head_of_a_shared_stream_stays_a_list() -> None:
@@ -69,9 +69,9 @@ def test_streams_are_pulled_through_eight_others_at_most() -> None:
         nested = rows.iter(n=2).zip(nested)
         chained = chained.zip(rows.iter(n=2)).then(shown)
 
-    assert others(nested).count("beside") == 11
+    assert others(nested).count("pulled") == 11
     # The other stream of each zip, and what stands before it.
-    assert others(chained).count("beside") == 16
+    assert others(chained).count("pulled") == 16
     wanted: Any = range(2)
     for _ in range(12):
         wanted = list(zip(range(2), wanted, strict=True))
@@ -84,7 +84,7 @@ def test_zips_one_behind_the_other_without_tasks_are_not_deep() -> None:
     for _ in range(12):
         chained = chained.zip(rows.iter(n=2))
 
-    assert others(chained) == ["beside"] * 12 + ["collect"]
+    assert others(chained) == ["pulled"] * 12 + ["collect"]
 
 
 def test_nodes_that_are_no_zip_stay() -> None:

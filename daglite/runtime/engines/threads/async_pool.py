@@ -28,7 +28,7 @@ from daglite.runtime.serialization.batch_format import written_marks
 from daglite.runtime.serialization.codec import ReferenceCodec
 from daglite.runtime.serialization.exceptions import share_error
 from daglite.runtime.transport.log_forwarding import mark_records_of_this_thread
-from daglite.task_context import NOW, CurrentCall
+from daglite.task_context import CURRENT, CurrentCall
 
 if TYPE_CHECKING:
     import asyncio
@@ -169,7 +169,7 @@ class _AsyncBatchRun:
             index = self._first + self.done if indices is None else indices[self.done]
             _CURRENT_TASK.set((name, index))
             item = None if self._notes.single else index
-            NOW.set(CurrentCall(name, step.seed, step.spot, item, self._first + self.done))
+            CURRENT.set(CurrentCall(name, step.seed, step.spot, item, self._first + self.done))
             given = await call(value)
             if given is SKIPPED:
                 return
