@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import assert_never
 
 from daglite.functions import Function
+from daglite.operations import spec_of
 from daglite.options import Save
 from daglite.program import (
     CallStage,
@@ -59,6 +60,9 @@ def _arguments(stage: Stage) -> Iterator[tuple[str, str, Operand]]:
         yield from ((step.function.name, name, operand) for name, operand in step.arguments)
         if isinstance(stage, StreamStage) and step is stage.end and stage.initial is not None:
             yield step.function.name, "initial", stage.initial
+    for operation in stage.operations if isinstance(stage, StreamStage) else ():
+        if operation.operand is not None:
+            yield operation.step.function.name, spec_of(operation.kind).operand, operation.operand
     if isinstance(stage, StreamStage) and isinstance(stage.source, MappedSource):
         first = steps_of(stage)[0].function.name
         yield from ((first, name, operand) for name, operand in stage.source.sources)
@@ -119,8 +123,11 @@ def _segment(segment: Segment, leaf: _Leaf) -> tuple[object, ...]:
 
 
 def _operation(operation: StreamOperation, leaf: _Leaf) -> tuple[object, ...]:
-    other = () if operation.other is None else (_operand(operation.other, leaf, f"`other` of `{operation.kind}`"),)
-    return (operation.kind, _step(operation.step, leaf), operation.numbers, *other)
+    shape = (operation.kind, _step(operation.step, leaf), operation.numbers)
+    if operation.operand is None:
+        return shape
+    where = f"`{spec_of(operation.kind).operand}` of `{operation.kind}`"
+    return (*shape, _operand(operation.operand, leaf, where))
 
 
 def _combine(stage: StreamStage, leaf: _Leaf) -> tuple[object, ...]:

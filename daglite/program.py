@@ -137,8 +137,8 @@ class StreamOperation:
     """What makes a new stream of the items that come, in order and in the coordinator, looking at more than one.
 
     `step` holds its number, its name and its saves. Its function is the user's where it is `asked` about each item (a
-    condition, a key), else a plain account of what the operation means. `gives` is the text of the type of what comes
-    out. `numbers` are its whole numbers by name, and `zip` reads `other` beside: a list, or a
+    condition, a key, a fold), else the function that defines the operation. `gives` is the text of the type of what
+    comes out. `numbers` are its whole numbers by name. `operand` is what it reads besides: for `zip` a list, or a
     stream that ends "beside".
     """
 
@@ -146,7 +146,7 @@ class StreamOperation:
     step: Step
     gives: str
     numbers: tuple[tuple[str, int], ...] = ()
-    other: Operand | None = None
+    operand: Operand | None = None
 
     @property
     def asked(self) -> bool:
@@ -272,7 +272,7 @@ def operands(stage: Stage) -> list[Operand]:
     if isinstance(stage, StreamStage):
         if isinstance(stage.source, MappedSource):
             found.extend(operand for _, operand in stage.source.sources)
-        found.extend(operation.other for operation in stage.operations if operation.other is not None)
+        found.extend(operation.operand for operation in stage.operations if operation.operand is not None)
         if stage.initial is not None:
             found.append(stage.initial)
         if stage.combine is not None:
