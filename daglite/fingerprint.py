@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import assert_never
 
 from daglite.functions import Function
+from daglite.operations import spec_of
 from daglite.options import Save
 from daglite.program import (
     CallStage,
@@ -98,8 +99,11 @@ def _segment(segment: Segment, leaf: _Leaf) -> tuple[object, ...]:
 
 
 def _operation(operation: StreamOperation, leaf: _Leaf) -> tuple[object, ...]:
-    other = () if operation.other is None else (_operand(operation.other, leaf, f"`other` of `{operation.kind}`"),)
-    return (operation.kind, _step(operation.step, leaf), operation.numbers, *other)
+    shape = (operation.kind, _step(operation.step, leaf), operation.numbers)
+    if operation.operand is None:
+        return shape
+    where = f"`{spec_of(operation.kind).operand}` of `{operation.kind}`"
+    return (*shape, _operand(operation.operand, leaf, where))
 
 
 def _combine(stage: StreamStage, leaf: _Leaf) -> tuple[object, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from daglite.binding import Bindable, Pipeline, argument_of, bind_call
 from daglite.exceptions import ParameterError
-from daglite.ir.builders import plain_operation
+from daglite.ir.builders import operation_node
 from daglite.ir.nodes import Argument, Binding, Call, MapTaskNode, OperationNode, Value
 from daglite.records import record, replace
 
@@ -25,7 +25,7 @@ def partitioned(task: Bindable, given: object) -> OperationNode:
     """The items of all partitions as a stream; raises `ParameterError` for one that does not fit the task."""
     function = replace(task.function, fn=PartitionOf(task.function.fn), partitioned=True)
     call = Call(function, task.fixed, ())
-    return plain_operation("unbatch", MapTaskNode(call, (Binding("partition", _partitions(task, given)),), "zip"))
+    return operation_node("unbatch", MapTaskNode(call, (Binding("partition", _partitions(task, given)),), "zip"))
 
 
 def _partitions(task: Bindable, given: object) -> Argument:

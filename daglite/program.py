@@ -137,15 +137,15 @@ class StreamOperation:
 
     `step` has its number, its name and its saves. The function of the step is the user's where the operation calls one
     for each item (a condition, a key), else a plain definition of the operation. `gives` is the type of its output
-    items, as text. `numbers` are its whole numbers by name. `other` is the second input of `zip`: a list, or a stream
-    with the sink "pulled".
+    items, as text. `numbers` are its whole numbers by name. `operand` is what the operation reads besides: for `zip` a list, or
+    a stream with the sink "pulled".
     """
 
     kind: OperationKind
     step: Step
     gives: str
     numbers: tuple[tuple[str, int], ...] = ()
-    other: Operand | None = None
+    operand: Operand | None = None
 
     @property
     def asked(self) -> bool:
@@ -272,7 +272,7 @@ def operands(stage: Stage) -> list[Operand]:
     if isinstance(stage, StreamStage):
         if isinstance(stage.source, MappedSource):
             found.extend(operand for _, operand in stage.source.sources)
-        found.extend(operation.other for operation in stage.operations if operation.other is not None)
+        found.extend(operation.operand for operation in stage.operations if operation.operand is not None)
         if stage.initial is not None:
             found.append(stage.initial)
         if stage.combine is not None:

@@ -25,11 +25,11 @@ IMPORTS: dict[str, str] = {
     "lazy": "",
     "records": "",
     "aggregations": "",
-    "operations": "",
     "short_repr": "",
     "mypy_plugin": "",
     "runtime.transport": "",
     "exceptions": "",
+    "operations": "exceptions short_repr",
     "failed": "exceptions",
     "iterables": "exceptions",
     "retry": "exceptions",
@@ -45,8 +45,8 @@ IMPORTS: dict[str, str] = {
     "binding": "exceptions functions ir",
     "codegen": "functions program",
     "events": "program",
-    "fingerprint": "functions options program tokens",
-    "compile inside": "binding exceptions functions ir keys options program",
+    "fingerprint": "functions operations options program tokens",
+    "compile inside": "binding exceptions functions ir keys operations options program",
     "explain": "codegen fingerprint functions operations options program retry short_repr",
     "partitions": "binding exceptions ir",
     "run_options": "events exceptions functions options",
@@ -56,23 +56,25 @@ IMPORTS: dict[str, str] = {
     "task_context",
     "runtime.engines": "events exceptions failed functions options run_options runtime.kernel runtime.serialization "
     "runtime.transport scaling task_context",
-    "runtime.dataflow": "events exceptions functions keys options program runtime.engines runtime.kernel "
+    "runtime.dataflow": "events exceptions functions keys operations options program runtime.engines runtime.kernel "
     "runtime.serialization task_context",
     "runtime.local": "codegen events exceptions runtime.dataflow runtime.engines runtime.kernel runtime.serialization "
     "runtime.transport task_context",
     "runtime.metrics": "events program runtime.dataflow runtime.engines runtime.kernel runtime.local",
-    "runtime.scheduler": "events exceptions functions options program run_options runtime.dataflow runtime.engines "
-    "runtime.kernel runtime.local runtime.metrics runtime.serialization task_context",
+    "runtime.scheduler": "events exceptions functions operations options program run_options runtime.dataflow "
+    "runtime.engines runtime.kernel runtime.local runtime.metrics runtime.serialization task_context",
     "runtime": "runtime.engines",
     "plan": "datasets exceptions explain failed fingerprint observe options program run_options runtime.engines "
     "runtime.kernel runtime.scheduler short_repr",
     "compile": "binding exceptions functions options plan run_options",
-    "futures": "aggregations binding compile datasets exceptions failed functions ir iterables keys operations options "
+    "futures": "aggregations binding compile datasets exceptions failed functions ir iterables keys options "
     "run_options",
     "tasks": "binding exceptions failed functions futures ir partitions retry",
     "daglite": "compile datasets events exceptions failed futures ir observe plan retry runtime task_context tasks",
-    "cli": "binding compile exceptions explain functions futures observe options plan run_options runtime.engines tasks",
-    "testing": "binding compile exceptions functions futures plan runtime.kernel runtime.serialization tasks",
+    "cli": "binding compile exceptions explain functions futures observe options plan run_options runtime.engines "
+    "tasks",
+    "testing": "binding compile exceptions functions futures operations plan runtime.kernel "
+    "runtime.serialization tasks",
     "__main__": "cli",
 }
 ALLOWED = {

@@ -10,7 +10,7 @@ import pytest
 
 from daglite import Future, MapTaskFuture, compile, ref, task
 from daglite.exceptions import ParameterError, TaskError, failure_of
-from daglite.ir.builders import plain_operation
+from daglite.ir.builders import operation_node
 from tests.samples import Memory, double, odd, one, pair, rows, scale, several, shown, total
 
 
@@ -195,7 +195,7 @@ def test_key_of_a_fold_is_a_plain_function(key: Any, told: str) -> None:
 
 def test_operations_need_a_stream() -> None:
     with pytest.raises(TaskError, match=r"^batch 2 needs a stream; got call one$"):
-        compile(MapTaskFuture(plain_operation("batch", one(n=1).node, n=2)))
+        compile(MapTaskFuture(operation_node("batch", one(n=1).node, n=2)))
 
 
 def test_types_beside_operations_are_compared() -> None:

@@ -6,6 +6,7 @@ from daglite.compile.streams import step_on
 from daglite.exceptions import ParameterError
 from daglite.ir.nodes import FilterNode, IterNode, MapTaskNode, Node, OperationNode, TakeNode
 from daglite.ir.walk import consumers, postorder, with_children
+from daglite.operations import spec_of
 from daglite.options import Save
 from daglite.records import replace
 
@@ -32,9 +33,10 @@ def push_takes(root: Node) -> Node:
     moved: dict[Node, TakeNode] = {}
     for node in reversed(order):
         most = wanted.get(node)
-        if isinstance(node, OperationNode) and most is not None and isinstance(node.other, _STREAMS):
-            # Of the other stream of a zip as many are asked for as of the first.
-            wanted.update({node.other: most} if readers[node.other] == 1 else {})
+        other = _other_stream(node)
+        if other is not None and most is not None and readers[other] == 1:
+            # The other stream of a zip gives as many items as the first.
+            wanted[other] = most
         below = _below(node)
         if below is None or readers[below] != 1:
             continue
@@ -58,6 +60,13 @@ def _below(node: Node) -> Node | None:
     return None if step is None else step[0]
 
 
+def _other_stream(node: Node) -> Node | None:
+    """Return the stream that an operation pulls beside its items."""
+    if isinstance(node, OperationNode) and spec_of(node.kind).reads_stream and isinstance(node.operand, _STREAMS):
+        return node.operand
+    return None
+
+
 def _drops(node: Node) -> bool:
     """Whether not every item comes through: of a filter, and of a map that skips those at which it fails."""
     return isinstance(node, FilterNode) or (isinstance(node, MapTaskNode) and node.call.function.skips)
@@ -67,23 +76,9 @@ def _asked(node: Node, most: int) -> int | None:
     """How many items a node asks for to give so many; None where nobody knows."""
     if _drops(node):
         return 0 if most == 0 else None
-    return _fed(node, dict(node.numbers), most) if isinstance(node, OperationNode) else most
-
-
-def _fed(node: OperationNode, number: dict[str, int], most: int) -> int | None:
-    match node.kind:
-        case "enumerate" | "zip":
-            return most
-        case "batch":
-            return most * number["n"]
-        case "window":
-            return (most - 1) * number["step"] + number["n"] if most else 0
-        case "skip":
-            return most + number["n"] if most else 0
-        case "take":
-            return min(most, number["n"])
-        case "distinct" | "group_by" | "take_while" | "unbatch":
-            return 0 if most == 0 else None
+    if not isinstance(node, OperationNode) or most == 0:
+        return most
+    return spec_of(node.kind).demand(most, **dict(node.numbers))
 
 
 def _rebuilt(order: list[Node], wanted: dict[Node, int], moved: dict[Node, TakeNode]) -> Node:

@@ -8,7 +8,7 @@ from typing import assert_never, cast
 
 from daglite.compile.output_types import after, after_operation
 from daglite.functions import signature_of
-from daglite.ir.builders import parts_of
+from daglite.ir.builders import operation_links
 from daglite.ir.nodes import (
     Argument,
     Binding,
@@ -44,7 +44,6 @@ from daglite.program import (
     CallStage,
     CombineStep,
     Constant,
-    SinkKind,
     Firing,
     MappedSource,
     MaterialiseStage,
@@ -52,6 +51,7 @@ from daglite.program import (
     Place,
     Program,
     Segment,
+    SinkKind,
     Stage,
     StageResult,
     Step,
@@ -147,7 +147,7 @@ class _Lowering:
                 return self._composite(name, CompositeMapTaskNode(source, one, None, node.most))
             case OperationNode():
                 source = Mapped((Binding("items", node.source),), "zip")
-                return self._composite(name, CompositeMapTaskNode(source, parts_of(node), None))
+                return self._composite(name, CompositeMapTaskNode(source, operation_links(node), None))
             case ReduceNode():
                 items = MappedSource((("items", self._operand(node.source)),), "zip")
                 return self._stream(items, (Segment(),), name, fold_of(node), self.types[node])
@@ -270,9 +270,9 @@ class _Lowering:
         return tuple([_spread(one, following) for one, following in zip(found, after, strict=False)]) or (Segment(),)
 
     def _operation(self, node: str, one: OperationLink, gives: str) -> StreamOperation:
-        step = self._step(node, one.call, () if one.item is None else (one.item,), one.saves)
-        other = None if one.other is None else self._operand(one.other)
-        return StreamOperation(one.kind, step, gives, one.numbers, other)
+        step = self._step(node, one.call, one.items, one.saves)
+        operand = None if one.operand is None else self._operand(one.operand)
+        return StreamOperation(one.kind, step, gives, one.numbers, operand)
 
     def _links(self, node: str, links: Iterable[Link], before: str) -> tuple[Step, ...]:
         """The steps of a chain; `before` is the type of what reaches the first, which stands on the line of `node`."""
@@ -327,7 +327,7 @@ def _pulled_before(parts: list[Link | OperationLink]) -> Iterator[int]:
     for at, part in enumerate(parts):
         if isinstance(part, Link):
             behind = behind or not part.call.function.here
-        elif isinstance(part.other, CompositeMapTaskNode) and isinstance(part.other.sink, PulledEnding):
+        elif isinstance(part.operand, CompositeMapTaskNode) and isinstance(part.operand.sink, PulledEnding):
             if behind:
                 yield at - start
                 start = at

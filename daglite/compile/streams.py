@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
-from daglite.ir.builders import parts_of, take_of
+from daglite.ir.builders import operation_links, take_link
 from daglite.ir.links import LinkedSequence
 from daglite.ir.nodes import (
     Binding,
@@ -36,7 +36,7 @@ def open_stream(node: Node) -> CompositeMapTaskNode | None:
             source = Mapped((Binding(node.item, node.source),), "zip")
             return CompositeMapTaskNode(source, (_link(node),), None, node.most)
         case OperationNode():
-            return CompositeMapTaskNode(Mapped((Binding("items", node.source),), "zip"), parts_of(node), None)
+            return CompositeMapTaskNode(Mapped((Binding("items", node.source),), "zip"), operation_links(node), None)
         case CompositeMapTaskNode(sink=None):
             return node
         case _:
@@ -50,7 +50,7 @@ def step_on(node: Node) -> tuple[Node, tuple[Link | OperationLink, ...]] | None:
     """
     match node:
         case OperationNode():
-            return node.source, parts_of(node)
+            return node.source, operation_links(node)
         case FilterNode():
             return node.source, (_link(node),)
         case MapTaskNode(sources=(binding,)) if not isinstance(binding.argument, Value):
@@ -73,7 +73,7 @@ def continued(
     if stream.most is not None:
         if not isinstance(parts[0], OperationLink):
             return None
-        parts = (take_of(stream.most), *parts)
+        parts = (take_link(stream.most), *parts)
     links = stream.links
     for part in parts:
         links = extended(links, part)

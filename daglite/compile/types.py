@@ -37,6 +37,7 @@ from typing import (
 from daglite.exceptions import TaskError
 from daglite.functions import Function
 from daglite.ir.nodes import (
+    Argument,
     Call,
     CompositeMapTaskNode,
     CompositeTaskNode,
@@ -53,6 +54,8 @@ from daglite.ir.nodes import (
     Value,
 )
 from daglite.ir.walk import postorder
+from daglite.operations import spec_of
+from daglite.operations.spec import ItemTypes
 
 _STREAMS = (Iterator, Generator, Iterable, AsyncIterator, AsyncGenerator, AsyncIterable)
 _CONTAINERS = (list, set, frozenset, Iterable, Iterator, Sequence)
@@ -94,17 +97,26 @@ def _passed(node: Node) -> list[Passed]:
             return [(node.call, node.item, *_element_of(node.source)), *_arguments(node.call)]
         case ReduceNode(call=call):
             item = (call, node.item, *_element_of(node.source))
-            again = (call, node.accumulator, call.function, _result(call.function))
-            initial = node.initial
-            start = [] if isinstance(initial, Value) else [(call, node.accumulator, *_value_of(initial))]
-            return [item, again, *start, *_arguments(call), *_combined(node, call.function)]
+            folded = _folded(call, [node.accumulator], node.initial)
+            return [item, *folded, *_arguments(call), *_combined(node, call.function)]
         case JoinNode():
             return [(node.call, node.item, *_value_of(node.source)), *_arguments(node.call)]
-        case OperationNode(item=item):
-            asked = [] if item is None else [(node.call, item, *_element_of(node.source))]
-            return [*asked, *_arguments(node.call)]
+        case OperationNode(items=(*accumulators, item)):
+            asked = [(node.call, item, *_element_of(node.source))]
+            return [*asked, *_folded(node.call, accumulators, node.operand), *_arguments(node.call)]
+        case OperationNode():
+            return []
         case SaveNode() | TakeNode() | CompositeMapTaskNode() | CompositeTaskNode():
             return []
+
+
+def _folded(call: Call, accumulators: list[str], initial: Argument | None) -> list[Passed]:
+    """Return what reaches the accumulator of a fold: what the fold returns, and its initial value."""
+    if not accumulators:
+        return []
+    (name,) = accumulators
+    start = [] if initial is None or isinstance(initial, Value) else [(call, name, *_value_of(initial))]
+    return [(call, name, call.function, _result(call.function)), *start]
 
 
 def _combined(node: ReduceNode, fold: Function) -> list[Passed]:
@@ -147,27 +159,20 @@ def _element_of(node: Node) -> tuple[Function | None, object]:
     if isinstance(node, OperationNode):
         return _made_by(node)
     giver, many = _value_of(node)
-    return giver, _argument(many) if get_origin(many) in _CONTAINERS else Any
+    return giver, _held(many)
 
 
 def _made_by(node: OperationNode) -> tuple[Function | None, object]:
-    """Who gave what an operation makes its items of, and the type of these."""
+    """Return who gave what an operation makes its items of, and the type of these."""
     giver, item = _element_of(node.source)
-    match node.kind:
-        case "batch" | "window":
-            return giver, _list_of(item)
-        case "unbatch":
-            return giver, _argument(item) if get_origin(item) in _CONTAINERS else Any
-        case "enumerate":
-            return giver, types.GenericAlias(tuple, (int, item))
-        case "group_by":
-            return giver, types.GenericAlias(tuple, (_result(node.call.function), _list_of(item)))
-        case "zip":
-            assert node.other is not None
-            other = Any if isinstance(node.other, Value) else _element_of(node.other)[1]
-            return giver, types.GenericAlias(tuple, (item, other))
-        case "distinct" | "skip" | "take" | "take_while":
-            return giver, item
+    other = Any if node.operand is None or isinstance(node.operand, Value) else _element_of(node.operand)[1]
+    types = ItemTypes(item, _result(node.call.function), other, _held)
+    made = spec_of(node.kind).output(types)
+    return (node.call.function if made is types.result else giver), made
+
+
+def _held(container: object) -> object:
+    return _argument(container) if get_origin(container) in _CONTAINERS else Any
 
 
 def _list_of(item: object) -> object:

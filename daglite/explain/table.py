@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, assert_never
 
 from daglite.fingerprint import Fingerprint
 from daglite.functions import Function
-from daglite.operations import OperationKind
+from daglite.operations import OperationKind, spec_of
 from daglite.options import MIB, Limits
 from daglite.program import (
     CallStage,
@@ -134,7 +134,7 @@ def _pulled(stage: StreamStage) -> Iterator[tuple[Operand | None, int]]:
     """Yield the operands that a stream reads item by item, with the number of the step that does."""
     if isinstance(stage.source, MappedSource):
         yield from ((operand, steps_of(stage)[0].number) for _, operand in stage.source.sources)
-    yield from ((operation.other, operation.step.number) for operation in stage.operations)
+    yield from ((operation.operand, operation.step.number) for operation in stage.operations)
 
 
 def _merging_task(stage: Stage) -> str | None:
@@ -240,10 +240,11 @@ class _StageRows:
         row = self._row(operation.step, joined, "coordinator", operation.kind, f"-> {operation.gives}", [], stage)
         numbers = tuple(Argument(name, f"{number:_}", None) for name, number in operation.numbers)
         shown = [one for one in row.arguments if one.name not in dict(operation.numbers)]
-        if operation.other is not None:
-            shown.append(self._argument("other", operation.other))
+        if operation.operand is not None:
+            shown.append(self._argument(spec_of(operation.kind).operand, operation.operand))
         task = operation.step.function.name if operation.asked else ""
-        return row._replace(task=task, arguments=(*shown, *numbers), limits=(*_kept_items(operation), *row.limits))
+        kept = spec_of(operation.kind).keeps(**dict(operation.numbers))
+        return row._replace(task=task, arguments=(*shown, *numbers), limits=tuple(filter(None, (kept, *row.limits))))
 
     def _row(
         self,
@@ -323,20 +324,6 @@ def _retry_text(retry: Retry) -> str:
 def _is_zero(operand: Operand) -> bool:
     """Return whether this is 0, with which a sum begins by default."""
     return isinstance(operand, Constant) and type(operand.value) is int and not operand.value
-
-
-def _kept_items(operation: StreamOperation) -> list[str]:
-    """Return how many items an operation keeps, beside those in flight."""
-    number = dict(operation.numbers)
-    match operation.kind:
-        case "batch" | "window":
-            return [f"keeps {number['n']:_}"]
-        case "distinct" | "group_by" if "limit" in number:
-            return [f"keeps <= {number['limit']:_}"]
-        case "group_by":
-            return ["keeps a group, not bounded"]
-        case _:
-            return []
 
 
 def _combine_remark(stage: StreamStage) -> list[str]:

@@ -6,9 +6,17 @@ import functools
 import inspect
 from collections.abc import Callable
 
-from daglite.binding import Bindable, bind_items, fix, refuse_on_error, require_task
+from daglite.binding import (
+    Bindable,
+    bind_items,
+    check_named,
+    fix,
+    refuse_futures_in,
+    refuse_on_error,
+    require_task,
+)
 from daglite.exceptions import ParameterError, TaskError
-from daglite.functions import free_parameters
+from daglite.functions import Function, free_parameters
 from daglite.ir.nodes import (
     Binding,
     Call,
@@ -71,13 +79,53 @@ def here(given: object, method: str, what: str) -> Bindable:
             f"`{method}` needs a task that returns {what}; '{found.function.name}' is a generator, whose list of items "
             f"it would be; give a task that returns {what}"
         )
-    if asked := found.function.wants_worker:
-        raise ParameterError(
-            f"task '{found.function.name}' has {asked}, which `{method}` cannot keep: "
-            "it runs in the coordinator; set them on the tasks before it"
-        )
+    refuse_worker_options(found.function, method)
     refuse_on_error(found.function, method, f"it must say {what} of each item")
     return found
+
+
+def bind_fold(given: object, method: str, **accumulators: object) -> tuple[Call, tuple[str, ...]]:
+    """Bind a task that folds in the coordinator: items fill its first two parameters, the accumulator and the item.
+
+    `accumulators` are the options of the method that hold one; they may not hold futures inside.
+    """
+    found = task_of(given, method)
+    refuse_worker_options(found.function, method)
+    refuse_on_error(found.function, method, "the accumulator may have been changed already")
+    for option, value in accumulators.items():
+        where = f"`{option}` of `{method}` with task '{found.function.name}'"
+        refuse_futures_in(value, where, "make it in a task, and give the call of that")
+    return bind_items(found, method, 2, (), {})
+
+
+def refuse_worker_options(function: Function, method: str) -> None:
+    """Raise `ParameterError` for options that a task cannot keep in the coordinator."""
+    if asked := function.wants_worker:
+        raise ParameterError(
+            f"task '{function.name}' has {asked}, which `{method}` cannot keep: "
+            "it runs in the coordinator; set them on the tasks before it"
+        )
+
+
+def requires_initial(method: Callable[..., object]) -> Callable[..., object]:
+    """Wrap a folding method, so that missing and misspelt arguments raise `ParameterError` with what to write."""
+    name = method.__name__
+    known = [p.name for p in inspect.signature(method).parameters.values() if p.kind is p.KEYWORD_ONLY]
+
+    @functools.wraps(method)
+    def checked(stream: object, /, *given: object, **options: object) -> object:
+        if not given:
+            raise ParameterError(f"`{name}` needs a task, first and without a name: write .{name}(task, initial=...)")
+        task = task_of(given[0], name)
+        check_named(name, task, known, given[1:], options)
+        if "initial" not in options:
+            raise ParameterError(
+                f"`{name}` needs `initial`; got none for task '{task.function.name}': "
+                f"write .{name}({task.function.name}, initial=...), the accumulator before the first item"
+            )
+        return method(stream, *given, **options)
+
+    return checked
 
 
 def is_task(given: object) -> bool:

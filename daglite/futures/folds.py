@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable
 from enum import Enum
@@ -24,10 +23,10 @@ from daglite.aggregations import (
     sum_of,
     value_of,
 )
-from daglite.binding import Bindable, argument_of, bind_items, check_named, refuse_futures_in, refuse_on_error
+from daglite.binding import Bindable, argument_of, bind_items, refuse_on_error
 from daglite.exceptions import ParameterError
 from daglite.functions import Function, describe
-from daglite.futures.applying import is_task, task_of
+from daglite.futures.applying import bind_fold, is_task, refuse_worker_options, requires_initial, task_of
 from daglite.futures.values import Future, ReduceFuture, TaskFuture
 from daglite.ir.nodes import Argument, Binding, Call, CombineCall, Node, ReduceNode, Value
 
@@ -76,27 +75,6 @@ class Missing(Enum):
 ABSENT = Missing.ABSENT
 
 
-def _asked_for_initial(reduce: Callable[..., object]) -> Callable[..., object]:
-    """`reduce` at run time: what is missing or misspelt is told as everywhere, not by Python."""
-    known = [p.name for p in inspect.signature(reduce).parameters.values() if p.kind is p.KEYWORD_ONLY]
-
-    @functools.wraps(reduce)
-    def asked(stream: Foldable[object], /, *given: object, **options: object) -> object:
-        if given:
-            task = task_of(given[0], "reduce")
-            check_named("reduce", task, known, given[1:], options)
-            if "initial" not in options:
-                raise ParameterError(
-                    f"`reduce` needs `initial`; got none for task '{task.function.name}': "
-                    f"write .reduce({task.function.name}, initial=...), the accumulator before the first item"
-                )
-        else:
-            raise ParameterError("`reduce` needs a task, first and without a name: write .reduce(task, initial=...)")
-        return reduce(stream, *given, **options)
-
-    return asked
-
-
 class Foldable(Future[list[T]]):
     """A stream as something that can be folded."""
 
@@ -140,27 +118,17 @@ class Foldable(Future[list[T]]):
         >>> from_iterable(["a", "ccc", "bb"]).reduce(longer, initial="").run(runtime="inline")
         'ccc'
         """
-        found = task_of(task, "reduce")
-        if asked := found.function.wants_worker:
-            raise ParameterError(
-                f"task '{found.function.name}' has {asked}, which `reduce` cannot keep: "
-                "a fold runs in the coordinator; set them on the tasks before it"
-            )
-        refuse_on_error(found.function, "reduce", "nobody knows how far the accumulator has come")
+        call, (accumulator, item) = bind_fold(task, "reduce", initial=initial, empty=empty)
         if not isinstance(ordered, bool):
             raise ParameterError(
-                f"`ordered` of `reduce` with task '{found.function.name}' must be a bool; got {ordered!r}"
+                f"`ordered` of `reduce` with task '{call.function.name}' must be a bool; got {ordered!r}"
             )
-        call, (accumulator, item) = bind_items(found, "reduce", 2, (), {})
-        for option, value in (("initial", initial), ("empty", empty)):
-            where = f"`{option}` of `reduce` with task '{found.function.name}'"
-            refuse_futures_in(value, where, "make it in a task, and give the call of that")
-        merge = _combine(found.function.name, combine, empty)
+        merge = _combine(call.function.name, combine, empty)
         start = argument_of(initial)
         return ReduceFuture(ReduceNode(call, self.node, accumulator, item, start, ordered, combine=merge))
 
     if not TYPE_CHECKING:
-        reduce = _asked_for_initial(reduce)
+        reduce = requires_initial(reduce)
 
     def count(self) -> ReduceFuture[int]:
         """How many items there are."""
@@ -280,10 +248,7 @@ def _combine(fold: str, given: object, empty: object) -> CombineCall | None:
         raise ParameterError(
             f"`combine` of `reduce` with task '{fold}' must be a task or a function of two accumulators; got {given!r}"
         )
-    if asked := found.function.wants_worker:
-        raise ParameterError(
-            f"task '{found.function.name}' has {asked}, which `combine` cannot keep: it runs in the coordinator"
-        )
+    refuse_worker_options(found.function, "combine")
     refuse_on_error(found.function, "combine", "no part can be left out")
     call, items = bind_items(found, "combine", 2, (), {})
     return CombineCall(call, items, None if empty is ABSENT else argument_of(empty))

@@ -14,7 +14,7 @@ from daglite.functions import Function
 from daglite.futures.applying import asking, here, task_of
 from daglite.futures.folds import Foldable, StreamOf
 from daglite.futures.values import ReduceFuture, TaskFuture
-from daglite.ir.builders import plain_call, plain_operation
+from daglite.ir.builders import operation_node
 from daglite.ir.nodes import (
     Binding,
     Call,
@@ -23,12 +23,10 @@ from daglite.ir.nodes import (
     JoinNode,
     MapTaskNode,
     Node,
-    OperationNode,
     TakeNode,
     Value,
 )
 from daglite.iterables import each_of, once
-from daglite.operations import OperationKind
 from daglite.options import check_count
 from daglite.records import replace
 
@@ -110,7 +108,7 @@ class Items(Foldable[T]):
         back in pieces. The item fills a parameter as in `.then`. What comes out is numbered from 0.
         """
         call, items = bind_items(task_of(task, "flat_map"), "flat_map", 1, args, kwargs)
-        return MapTaskFuture(plain_operation("unbatch", MapTaskNode(call, (Binding(items[0], self.node),), "zip")))
+        return MapTaskFuture(operation_node("unbatch", MapTaskNode(call, (Binding(items[0], self.node),), "zip")))
 
     def take(self, n: int, /) -> Self:
         """The first `n` items. Nothing behind them is asked for: the source is closed when it has given them.
@@ -128,7 +126,7 @@ class Items(Foldable[T]):
         whole number >= 0.
         """
         check_count("n` of `skip", n, least=0)
-        return MapTaskFuture(plain_operation("skip", self.node, n=n))
+        return MapTaskFuture(operation_node("skip", self.node, n=n))
 
     def take_while(
         self, task: Callable[Concatenate[T, P], TaskFuture[bool]], /, *args: P.args, **kwargs: P.kwargs
@@ -138,17 +136,17 @@ class Items(Foldable[T]):
         It runs in the coordinator, one item after the other; the item fills a parameter as in `.then`. Raises
         `TaskError` and `ParameterError` as `.filter` does, and `ParameterError` for options that only a worker keeps.
         """
-        call, items = bind_items(here(task, "take_while", "True or False"), "take_while", 1, args, kwargs)
-        return MapTaskFuture(OperationNode("take_while", call, self.node, items[0]))
+        asked = bind_items(here(task, "take_while", "True or False"), "take_while", 1, args, kwargs)
+        return MapTaskFuture(operation_node("take_while", self.node, asked))
 
     def batch(self, n: int, /) -> MapTaskFuture[list[T]]:
         """Lists of `n` items in a row; the last one may be shorter. `ParameterError` when `n` is no number >= 1."""
         check_count("n` of `batch", n, least=1)
-        return MapTaskFuture(plain_operation("batch", self.node, n=n))
+        return MapTaskFuture(operation_node("batch", self.node, n=n))
 
     def unbatch(self: StreamOf[Iterable[U]]) -> MapTaskFuture[U]:
         """What each item holds, one after the other: of a stream of lists the stream of what is in them."""
-        return MapTaskFuture(plain_operation("unbatch", _node_of(self)))
+        return MapTaskFuture(operation_node("unbatch", _node_of(self)))
 
     def window(self, n: int, /, step: int = 1) -> MapTaskFuture[list[T]]:
         """Lists of `n` neighbours, one that begins at every `step`-th item; whole ones only.
@@ -157,11 +155,11 @@ class Items(Foldable[T]):
         """
         check_count("n` of `window", n, least=1)
         check_count("step` of `window", step, least=1)
-        return MapTaskFuture(plain_operation("window", self.node, n=n, step=step))
+        return MapTaskFuture(operation_node("window", self.node, n=n, step=step))
 
     def enumerate(self) -> MapTaskFuture[tuple[int, T]]:
         """Each item behind its number, from 0: of those that come here, whatever was dropped before."""
-        return MapTaskFuture(plain_operation("enumerate", self.node))
+        return MapTaskFuture(operation_node("enumerate", self.node))
 
     def zip(self, other: Items[U], /) -> MapTaskFuture[tuple[T, U]]:
         """Each item with the one of `other` in its place; it ends with the shorter stream.
@@ -170,7 +168,7 @@ class Items(Foldable[T]):
         """
         if not isinstance(other, Items):
             raise TaskError(f"`zip` needs another stream; got {other!r}; make one of it: daglite.from_iterable(...)")
-        return MapTaskFuture(OperationNode("zip", plain_call("zip", ()), self.node, None, (), other.node))
+        return MapTaskFuture(operation_node("zip", self.node, operand=other.node))
 
     def distinct(
         self, key: Callable[[T], TaskFuture[object]] | None = None, *, limit: int = 1_000_000
@@ -181,9 +179,8 @@ class Items(Foldable[T]):
         `ExecutionError`. It must be hashable.
         """
         check_count("limit` of `distinct", limit, least=1)
-        if key is None:
-            return MapTaskFuture(plain_operation("distinct", self.node, limit=limit))
-        return MapTaskFuture(_keyed("distinct", self.node, key, (("limit", limit),)))
+        asked = None if key is None else bind_items(here(key, "distinct", "a key"), "distinct", 1, (), {})
+        return MapTaskFuture(operation_node("distinct", self.node, asked, limit=limit))
 
     def group_by(
         self, key: Callable[[T], TaskFuture[K]], /, *, limit: int | None = None
@@ -195,8 +192,8 @@ class Items(Foldable[T]):
         """
         if limit is not None:
             check_count("limit` of `group_by", limit, least=1)
-        numbers = () if limit is None else (("limit", limit),)
-        return MapTaskFuture(_keyed("group_by", self.node, key, numbers))
+        asked = bind_items(here(key, "group_by", "a key"), "group_by", 1, (), {})
+        return MapTaskFuture(operation_node("group_by", self.node, asked, limit=limit))
 
     def for_each(
         self, task: Callable[Concatenate[T, P], TaskFuture[object]], /, *args: P.args, **kwargs: P.kwargs
@@ -259,12 +256,6 @@ def from_iterable(items: Iterable[T], /) -> IterFuture[T]:
     source = once(items) if isinstance(items, Iterator) else items
     function = Function(each_of, "from_iterable", "generator", 0, "?", stays=True)
     return IterFuture(IterNode(Call(function, (), (Binding("items", Value(source)),))))
-
-
-def _keyed(kind: OperationKind, source: Node, key: object, numbers: tuple[tuple[str, int], ...]) -> OperationNode:
-    """An operation that asks a task for the key of each item."""
-    call, items = bind_items(here(key, kind, "a key"), kind, 1, (), {})
-    return OperationNode(kind, call, source, items[0], numbers)
 
 
 def _node_of(stream: object) -> Node:

@@ -1,31 +1,41 @@
-"""Operations made here: those of which all is known by their kind and their numbers."""
+"""Build operations: as nodes of a graph, and as parts of a composite."""
 
 from __future__ import annotations
 
 from daglite.functions import Function
-from daglite.ir.nodes import Binding, Call, Node, OperationLink, OperationNode, Value
-from daglite.operations import MEANINGS, OperationKind
+from daglite.ir.nodes import Argument, Binding, Call, Node, OperationLink, OperationNode, Value
+from daglite.operations import OperationKind, spec_of
 
 
-def plain_call(kind: OperationKind, numbers: tuple[tuple[str, int], ...]) -> Call:
-    """Stands for an operation that asks no task: the function that says what it means, with its numbers."""
-    function = Function(MEANINGS[kind], kind, "plain", 0, "?")
-    return Call(function, (), tuple(Binding(name, Value(number)) for name, number in numbers))
+def operation_node(
+    kind: OperationKind,
+    source: Node,
+    asked: tuple[Call, tuple[str, ...]] | None = None,
+    *,
+    operand: Argument | None = None,
+    **numbers: int | None,
+) -> OperationNode:
+    """Return an operation on a stream; `asked` is the call of its task, with the parameters that items fill.
+
+    Numbers that are None are left out.
+    """
+    given = {name: number for name, number in numbers.items() if number is not None}
+    call, items = asked or (_meaning(kind, given), ())
+    return OperationNode(kind, call, source, items, tuple(given.items()), operand)
 
 
-def plain_operation(kind: OperationKind, source: Node, **numbers: int) -> OperationNode:
-    """An operation that asks no task, of a stream."""
-    told = tuple(numbers.items())
-    return OperationNode(kind, plain_call(kind, told), source, None, told)
+def take_link(count: int) -> OperationLink:
+    """Return the end of a stream, as a part of a composite."""
+    return OperationLink("take", _meaning("take", {"n": count}), (), (("n", count),), None, ())
 
 
-def take_of(count: int) -> OperationLink:
-    """The end of a stream, as an operation between the links of a composite."""
-    told = (("n", count),)
-    return OperationLink("take", plain_call("take", told), None, told, None, ())
+def operation_links(node: OperationNode) -> tuple[OperationLink, ...]:
+    """Return an operation as parts of a composite: itself, and the end that it may have."""
+    link = OperationLink(node.kind, node.call, node.items, node.numbers, node.operand, node.saves)
+    return (link,) if node.most is None else (link, take_link(node.most))
 
 
-def parts_of(node: OperationNode) -> tuple[OperationLink, ...]:
-    """The parts of a composite that an operation becomes: itself, and the end that it may have."""
-    one = OperationLink(node.kind, node.call, node.item, node.numbers, node.other, node.saves)
-    return (one,) if node.most is None else (one, take_of(node.most))
+def _meaning(kind: OperationKind, numbers: dict[str, int]) -> Call:
+    """Stand for an operation without a task: a call of the function that defines it, with its numbers."""
+    function = Function(spec_of(kind).meaning, kind, "plain", 0, "?")
+    return Call(function, (), tuple(Binding(name, Value(number)) for name, number in numbers.items()))

@@ -113,17 +113,18 @@ class TakeNode(_ReprNode):
 class OperationNode(_ReprNode):
     """A new stream of the items of another, made in order and in the coordinator; see `daglite.operations`.
 
-    `call` is that of a task where it is asked about each item, in its parameter `item`; else that of the function which
-    says what the operation means, and `item` is None. `numbers` are its whole numbers; `zip` reads `other` beside. It
-    ends when `most` items have come out, where there is such a number.
+    `call` is that of its task, whose parameters `items` are filled with each item (for a scan: the accumulator and the
+    item). Without a task it is that of the function which defines the operation, and there are no `items`. `numbers`
+    are its whole numbers; `operand` is what it reads besides, such as the other stream of a zip. It ends when `most`
+    items have come out, where there is such a number.
     """
 
     kind: OperationKind
     call: Call
     source: Node
-    item: str | None
+    items: tuple[str, ...]
     numbers: tuple[tuple[str, int], ...] = ()
-    other: Argument | None = None
+    operand: Argument | None = None
     saves: tuple[Save, ...] = ()
     most: int | None = None
 
@@ -198,18 +199,16 @@ class OperationLink:
 
     kind: OperationKind
     call: Call
-    item: str | None
+    items: tuple[str, ...]
     numbers: tuple[tuple[str, int], ...]
-    other: Argument | None
+    operand: Argument | None
     saves: tuple[Save, ...]
 
 
 def items_of(part: Link | OperationLink | OperationNode) -> tuple[str, ...]:
-    """The parameters of a part's call that the item fills."""
-    if isinstance(part, Link):
-        return part.items
-    # The function that says what an operation means is never called: its first parameter stands for the stream.
-    return ("items",) if part.item is None else (part.item,)
+    """Return the parameters of a part's call that items fill."""
+    # The function that defines an operation is not called: its first parameter stands for the stream.
+    return part.items or ("items",)
 
 
 @record

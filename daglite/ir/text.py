@@ -68,7 +68,7 @@ def _link(link: Link | OperationLink) -> str:
 
 def _operation(of: OperationLink | OperationNode) -> str:
     """The kind with what tells it from others: its task, or its numbers."""
-    told = [of.call.function.name] if of.item is not None else [str(number) for _, number in of.numbers]
+    told = [of.call.function.name] if of.items else [str(number) for _, number in of.numbers]
     return " ".join([of.kind, *told])
 
 

@@ -6,16 +6,18 @@ pipeline and without it.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Generic, TypeAlias
+from functools import partial
+from typing import Any, Generic, NamedTuple, TypeAlias
 
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 from typing_extensions import TypeVar
 
 from daglite.futures import Future, IterFuture, MapTaskFuture, from_iterable
+from daglite.operations import OPERATIONS, OperationKind, spec_of
+from daglite.operations.spec import Drawn, ItemTypes
 from daglite.tasks import task
 
 R = TypeVar("R")
@@ -67,13 +69,9 @@ def up_to(x: int, most: int = 2) -> Iterator[int]:
 
 
 @task
-def difference(both: tuple[int, int]) -> int:
-    return both[0] - both[1]
-
-
-@task
-def size(group: tuple[bool, list[int]]) -> int:
-    return len(group[1])
+def number(outputs: object) -> int:
+    """Return a whole number for what an operation has made of whole numbers."""
+    return outputs if isinstance(outputs, int) else _number_of(outputs)
 
 
 @task
@@ -87,11 +85,6 @@ def append(found: list[int], x: int) -> list[int]:
 
 
 @task
-def total(xs: list[int]) -> int:
-    return sum(xs)
-
-
-@task
 def largest(xs: list[int], at_least: int = 0) -> int:
     return max([at_least, *xs])
 
@@ -99,6 +92,10 @@ def largest(xs: list[int], at_least: int = 0) -> int:
 @task
 def pair(a: object, b: object) -> tuple[object, object]:
     return a, b
+
+
+def _number_of(outputs: Any) -> int:
+    return sum(place * number.fn(held) for place, held in enumerate(outputs, 1))
 
 
 _SMALL = st.integers(-9, 9)
@@ -110,7 +107,7 @@ def streams(*, most: int = 8) -> SearchStrategy[DrawnPipeline[list[int], Stream]
 
     >>> from hypothesis import given
     >>> @given(streams())
-    ... def test_a_list_of_all_is_what_runs_give(stream: Drawn[list[int], Stream]) -> None:
+    ... def test_a_list_of_all_is_what_runs_give(stream: DrawnPipeline[list[int], Stream]) -> None:
     ...     assert stream.future.run(runtime="inline") == stream.expected
     >>> test_a_list_of_all_is_what_runs_give()
     """
@@ -125,7 +122,7 @@ def pipelines(draw: DrawFn, *, most: int = 8) -> DrawnPipeline[object]:
 
     >>> from hypothesis import given
     >>> @given(pipelines())
-    ... def test_the_optimizer_changes_nothing(drawn: Drawn[object]) -> None:
+    ... def test_the_optimizer_changes_nothing(drawn: DrawnPipeline[object]) -> None:
     ...     assert drawn.future.run(runtime="inline") == drawn.expected
     >>> test_the_optimizer_changes_nothing()
     """
@@ -202,16 +199,6 @@ def _filtered(flow: _DrawnStream, draw: DrawFn) -> _DrawnStream:
     return _DrawnStream(flow.future.filter(divides, by=by), left, f"{flow.text}.filter(divides, {by=})", flow.taken)
 
 
-def _taken(flow: _DrawnStream, draw: DrawFn) -> _DrawnStream:
-    n = draw(st.integers(0, 5))
-    return _DrawnStream(flow.future.take(n), flow.items[:n], f"{flow.text}.take({n})", taken=True)
-
-
-def _skipped(flow: _DrawnStream, draw: DrawFn) -> _DrawnStream:
-    n = draw(st.integers(0, 3))
-    return _DrawnStream(flow.future.skip(n), flow.items[n:], f"{flow.text}.skip({n})", taken=True)
-
-
 def _spread(flow: _DrawnStream, draw: DrawFn) -> _DrawnStream:
     most = draw(st.integers(0, 2))
     items = [each for x in flow.items for each in range(min(x, most))]
@@ -220,55 +207,63 @@ def _spread(flow: _DrawnStream, draw: DrawFn) -> _DrawnStream:
     )
 
 
-def _batched(flow: _DrawnStream, draw: DrawFn) -> _DrawnStream:
-    n = draw(st.integers(1, 4))
-    return _DrawnStream(flow.future.batch(n).unbatch(), flow.items, f"{flow.text}.batch({n}).unbatch()", flow.taken)
+def _operated(kind: OperationKind) -> _Step:
+    """Return the step that draws an operation, and makes whole numbers of its outputs where they are none."""
+    spec = spec_of(kind)
+    plain = spec.output(ItemTypes(int, int, int, lambda _: int)) is int
+
+    def step(flow: _DrawnStream, draw: DrawFn) -> _DrawnStream:
+        future: Any = flow.future
+        items: Iterable[Any] = flow.items
+        text = flow.text
+        if spec.expands:
+            n = draw(st.integers(1, 4))
+            future, items, text = future.batch(n), spec_of("batch").meaning(items, n), f"{text}.batch({n})"
+        arguments = [_argument(drawn, draw) for drawn in spec.draws]
+        given = [argument.given for argument in arguments if not argument.name]
+        named = {argument.name: argument.given for argument in arguments if argument.name}
+        future = getattr(future, kind)(*given, **named)
+        outputs: Iterable[Any] = spec.meaning(items, *(argument.meant for argument in arguments))
+        text = f"{text}.{kind}({', '.join(argument.text for argument in arguments)})"
+        if not plain:
+            future, outputs, text = future.then(number), map(number.fn, outputs), f"{text}.then(number)"
+        # What was taken before an operation was taken in order; batches that are taken apart at once are not made.
+        taken = kind == "take" or (flow.taken and spec.any_order)
+        return _DrawnStream(future, list(outputs), text, taken)
+
+    return step
 
 
-def _windows(flow: _DrawnStream, draw: DrawFn) -> _DrawnStream:
-    n, step = draw(st.integers(1, 3)), draw(st.integers(1, 3))
-    sums = [sum(flow.items[start : start + n]) for start in range(0, len(flow.items) - n + 1, step)]
-    return _DrawnStream(
-        flow.future.window(n, step).then(total), sums, f"{flow.text}.window({n}, {step}).then(total)", flow.taken
-    )
+class _Argument(NamedTuple):
+    """An argument of an operation: for its method, for its meaning, as text; and its name, if it is given by name."""
+
+    given: object
+    meant: object
+    text: str
+    name: str = ""
 
 
-def _groups(flow: _DrawnStream, draw: DrawFn) -> _DrawnStream:
-    by = draw(_FACTORS)
-    sizes = [len(list(group)) for _, group in itertools.groupby(flow.items, lambda x: x % by == 0)]
-    text = f"{flow.text}.group_by(divides.partial({by=})).then(size)"
-    return _DrawnStream(flow.future.group_by(divides.partial(by=by)).then(size), sizes, text)
+def _argument(drawn: Drawn, draw: DrawFn) -> _Argument:
+    match drawn:
+        case range():
+            n = draw(st.sampled_from(drawn))
+            return _Argument(n, n, str(n))
+        case "predicate":
+            by = draw(_FACTORS)
+            return _Argument(divides.partial(by=by), partial(divides.fn, by=by), f"divides.partial({by=})")
+        case "stream":
+            other = draw(_sources(8))
+            other = _then(other, draw) if draw(st.booleans()) else other
+            return _Argument(other.future, other.items, other.text)
+        case "fold":
+            return _Argument(add, add.fn, "add")
+        case "initial":
+            initial = draw(_SMALL)
+            return _Argument(initial, initial, f"{initial=}", name="initial")
 
 
-def _numbered(flow: _DrawnStream, _: DrawFn) -> _DrawnStream:
-    items = [place - x for place, x in enumerate(flow.items)]
-    return _DrawnStream(flow.future.enumerate().then(difference), items, f"{flow.text}.enumerate().then(difference)")
-
-
-def _while(flow: _DrawnStream, draw: DrawFn) -> _DrawnStream:
-    by = draw(_FACTORS)
-    items = list(itertools.takewhile(lambda x: x % by == 0, flow.items))
-    return _DrawnStream(
-        flow.future.take_while(divides, by=by), items, f"{flow.text}.take_while(divides, {by=})", taken=True
-    )
-
-
-def _zipped(flow: _DrawnStream, draw: DrawFn) -> _DrawnStream:
-    other = draw(_sources(8))
-    other = _then(other, draw) if draw(st.booleans()) else other
-    items = [x - y for x, y in zip(flow.items, other.items, strict=False)]
-    text = f"{flow.text}.zip({other.text}).then(difference)"
-    return _DrawnStream(flow.future.zip(other.future).then(difference), items, text)
-
-
-def _distinct(flow: _DrawnStream, _: DrawFn) -> _DrawnStream:
-    return _DrawnStream(flow.future.distinct(), [*dict.fromkeys(flow.items)], f"{flow.text}.distinct()", flow.taken)
-
-
-_STEPS = (
-    _then, _then, _scaled, _filtered, _taken, _skipped, _spread, _batched, _distinct, _windows, _groups, _numbered,
-    _while, _zipped,
-)  # fmt: skip
+_Step: TypeAlias = Callable[[_DrawnStream, DrawFn], _DrawnStream]
+_STEPS: tuple[_Step, ...] = (_then, _then, _scaled, _filtered, _spread, *map(_operated, OPERATIONS))
 
 
 @st.composite

@@ -9,7 +9,7 @@ from hypothesis import given, settings, strategies as st
 
 import daglite
 from daglite import task
-from daglite.operations import MEANINGS, OperationKind
+from daglite.operations import OperationKind, spec_of
 from daglite.options import RuntimeName
 from tests.laws.build import build
 from tests.laws.describe import Graph
@@ -84,7 +84,7 @@ def applied(
     given_numbers = dict(numbers)
     first = [given_numbers.pop("n")] if "n" in numbers else []
     made = getattr(stream, kind)(*map(task, asks), *first, **given_numbers)
-    return made, MEANINGS[kind](items, *asks, **numbers)
+    return made, spec_of(kind).meaning(items, *asks, **numbers)
 
 
 @SOME

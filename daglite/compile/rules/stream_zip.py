@@ -21,9 +21,9 @@ def stream_zip(node: Node, readers: Readers) -> Node | None:
     eight streams are pulled one through the other.
     """
     match node:
-        case OperationNode(kind="zip", other=other):
+        case OperationNode(kind="zip", operand=other):
             stream = _open(other, readers)
-            return None if stream is None or _depth(stream) >= _DEEPEST else replace(node, other=_pulled(stream))
+            return None if stream is None or _depth(stream) >= _DEEPEST else replace(node, operand=_pulled(stream))
         case CompositeMapTaskNode():
             return _within(node, readers)
         case _:
@@ -38,12 +38,12 @@ def _within(node: CompositeMapTaskNode, readers: Readers) -> Node | None:
         if isinstance(part, Link):
             behind = True
         elif part.kind == "zip":
-            stream = _open(part.other, readers)
+            stream = _open(part.operand, readers)
             if stream is not None and max(depth + behind, _depth(stream) + 1) <= _DEEPEST:
-                part = links[at] = replace(part, other=_pulled(stream))
+                part = links[at] = replace(part, operand=_pulled(stream))
                 changed = True
-            if _is_pulled(part.other):
-                depth, behind = max(depth + behind, _depth(part.other) + 1), False
+            if _is_pulled(part.operand):
+                depth, behind = max(depth + behind, _depth(part.operand) + 1), False
     return replace(node, links=tuple(links)) if changed else None
 
 
@@ -69,6 +69,6 @@ def _depth(other: Argument | None) -> int:
     for part in other.links if isinstance(other, CompositeMapTaskNode) else ():
         if isinstance(part, Link):
             behind = True
-        elif _is_pulled(part.other):
-            depth, behind = max(depth + behind, _depth(part.other) + 1), False
+        elif _is_pulled(part.operand):
+            depth, behind = max(depth + behind, _depth(part.operand) + 1), False
     return depth

@@ -11,10 +11,10 @@ from types import FrameType
 from typing import NamedTuple
 
 from daglite.exceptions import Failure, ReplayRecord
+from daglite.operations.operator import Operator, StoppingOperator
 from daglite.program import Segment, Step
 from daglite.runtime.dataflow.bound_segments import BoundSegment
 from daglite.runtime.dataflow.operator_chain import OperatorChain
-from daglite.runtime.dataflow.operators import Operator
 from daglite.runtime.dataflow.saves import Saver
 from daglite.runtime.kernel.errors import attempts_of, raise_blamed, short_repr
 from daglite.runtime.kernel.event_loop import PrivateLoop
@@ -107,10 +107,8 @@ def numbered(items: Iterator[object], numbering: ItemNumbering, known: IndexMap)
         yield item
 
 
-class _NumberingOp:
+class _NumberingOp(Operator):
     """Numbers what goes through."""
-
-    done = False
 
     def __init__(self, numbering: ItemNumbering, index_of: Callable[[int], int] | None = None) -> None:
         self._numbering = numbering
@@ -122,14 +120,9 @@ class _NumberingOp:
         self._numbering.now = place if self._index_of is None else self._index_of(place)
         return (item,)
 
-    def finish(self) -> Iterable[object]:
-        return ()
 
-
-class _ApplyOp:
+class _ApplyOp(Operator):
     """Tasks on each item, called here."""
-
-    done = False
 
     def __init__(self, chain: StepChain, savers: Sequence[Saver | None], numbering: ItemNumbering) -> None:
         calls = [call for call, _, _ in chain.calls]
@@ -154,9 +147,6 @@ class _ApplyOp:
                 saver(self._numbering.now, value)
         return (value,)
 
-    def finish(self) -> Iterable[object]:
-        return ()
-
     def at_work(self, step: BoundStep) -> CurrentCall:
         """A step is called with the item that goes through."""
         index = self._numbering.now
@@ -171,7 +161,7 @@ def _at_step(frame: FrameType) -> CurrentCall | None:
 register_reader(_ApplyOp.feed, _at_step)
 
 
-class _LimitOp:
+class _LimitOp(StoppingOperator):
     """Lets so many through."""
 
     def __init__(self, most: int) -> None:
@@ -184,6 +174,3 @@ class _LimitOp:
         self._left -= 1
         self.done = not self._left
         return (item,)
-
-    def finish(self) -> Iterable[object]:
-        return ()

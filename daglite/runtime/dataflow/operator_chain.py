@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from daglite.runtime.dataflow.operators import Enough, Operator, over, some
+from daglite.operations.operator import Operator
 from daglite.runtime.kernel.timers import StepTimer
 
 # So many iterators at most pull on one another: each of them is a call inside the one that pulls it.
@@ -30,12 +30,12 @@ class OperatorChain:
         """What comes out at the end because of this item."""
         return self._feed(item)
 
-    def over(self, items: Iterator[object], enough: Enough) -> Iterator[object]:
+    def over(self, items: Iterator[object], enough: Callable[[], None]) -> Iterator[object]:
         """All that comes out at the end of these items."""
         if len(self.operators) > DEEP:
             return self._over(items, enough)
         for operator in self.operators:
-            items = over(operator, items, enough)
+            items = operator.run(items, enough)
         return items
 
     def some(self, items: Iterator[object]) -> Iterator[object]:
@@ -43,7 +43,7 @@ class OperatorChain:
         if len(self.operators) > DEEP:
             return self._some(items)
         for operator in self.operators:
-            items = some(operator, items)
+            items = operator.feed_all(items)
         return items
 
     def finish(self) -> Iterator[object]:
@@ -57,7 +57,7 @@ class OperatorChain:
                 yield from OperatorChain(operators[at + 1 :]).finish()
                 return
 
-    def _over(self, items: Iterator[object], enough: Enough) -> Iterator[object]:
+    def _over(self, items: Iterator[object], enough: Callable[[], None]) -> Iterator[object]:
         yield from self._some(items)
         if self.done:
             enough()
@@ -109,7 +109,7 @@ class ChainedItems:
     `close_front` closes what it pulls from; as soon as the pipe has seen enough, before anything else goes on.
     """
 
-    def __init__(self, items: Iterator[object], pipe: OperatorChain, close_front: Enough) -> None:
+    def __init__(self, items: Iterator[object], pipe: OperatorChain, close_front: Callable[[], None]) -> None:
         self._close_front = close_front
         self._out = pipe.over(items, close_front)
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from daglite.runtime.dataflow.operators import Enough, Keep, Operator, over
+from daglite.operations.operator import Operator, StoppingOperator
 from daglite.runtime.dataflow.sinks import FoldSink, Sink
 from daglite.runtime.dataflow.source import Source
 from daglite.runtime.kernel.steps import StepChain
 from daglite.runtime.kernel.timers import StepTimer, TimedItems, timed
 
 
-class TimedOperator:
+class TimedOperator(StoppingOperator):
     """An operator with a timer. The time of what it pulls is taken off: those before it have timers of their own."""
 
     def __init__(self, inner: Operator, timer: StepTimer) -> None:
@@ -23,7 +23,7 @@ class TimedOperator:
         self._inner = inner
 
     @property
-    def done(self) -> bool:
+    def done(self) -> bool:  # type: ignore[override]
         return self._inner.done
 
     def feed(self, item: object) -> Iterable[object]:
@@ -33,9 +33,8 @@ class TimedOperator:
     def finish(self) -> Iterable[object]:
         return self._timed(self._inner.finish)
 
-    def over(self, items: Iterator[object], enough: Enough) -> Iterator[object]:
-        """See `PullOperator`: the operator keeps its own way, if it has one."""
-        return TimedItems(over(self._inner, ExcludedItems(items, self.timer, counted=True), enough), self.timer)
+    def run(self, items: Iterator[object], stop: Callable[[], None]) -> Iterator[object]:
+        return TimedItems(self._inner.run(ExcludedItems(items, self.timer, counted=True), stop), self.timer)
 
     def _timed(self, call: Callable[[], Iterable[object]]) -> Iterable[object]:
         began = time.perf_counter()
@@ -78,7 +77,7 @@ class ExcludedItems:
             close()
 
 
-def timed_saver(saver: Keep, timer: StepTimer) -> Keep:
+def timed_saver(saver: Callable[[int, object], None], timer: StepTimer) -> Callable[[int, object], None]:
     """Return the saver with its time added to that of the step."""
 
     def save(index: int, value: object) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from daglite.exceptions import TransferError
 from daglite.lazy import lazy
+from daglite.operations import spec_of
 from daglite.program import Operand, StageResult, Step, StreamOperation, StreamStage, steps_of
 from daglite.runtime.dataflow.bound_segments import BoundSegment
 from daglite.runtime.dataflow.driver import StreamDriver
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
 else:
     timed_operators = lazy("daglite.runtime.dataflow.timed_operators")
 
-
-# Operations that give each item on once, alone or in something new.
-_GIVES_ON = {"batch", "enumerate", "skip", "take", "take_while"}
 
 _PULLED = 256
 
@@ -124,7 +122,7 @@ def _executors(
         flow = LocalDriver(origin, chain, savers, IteratorSink(), context.codec, watchful=False, copies=copies)
         following = parts[number + 1].segment if number + 1 < len(parts) else len(segments)
         between = stage.segments[part.segment + 1 : following + 1]
-        apart = any(operation.kind == "unbatch" for segment in between for operation in segment.operations)
+        apart = any(spec_of(operation.kind).expands for segment in between for operation in segment.operations)
         executors.append(LocalSegment(flow, part.behind.pipe, spreads=links[-1].spreads, apart=apart))
         step = part.behind.last
         origin = Source(iter(()), name=step.function.name, number=step.number, saver=None, codec=context.codec)
@@ -142,7 +140,8 @@ def _fresh(context: RunContext, stage: StreamStage, number: int) -> bool:
 
 
 def _gives_on(context: RunContext, operation: StreamOperation) -> bool:
-    return operation.kind in _GIVES_ON or (operation.kind == "zip" and _pulled(context, operation.other))
+    spec = spec_of(operation.kind)
+    return spec.forwards and (not spec.reads_stream or _pulled(context, operation.operand))
 
 
 def _pulled(context: RunContext, operand: Operand | None) -> bool:

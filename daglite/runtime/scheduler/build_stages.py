@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple, cast
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from daglite.exceptions import TransferError
 from daglite.lazy import lazy
+from daglite.operations import spec_of
+from daglite.operations.operator import Operator
 from daglite.program import Segment, Step, StreamOperation, StreamStage, steps_of
 from daglite.records import replace
 from daglite.runtime.dataflow.batching import BatchSizer
@@ -21,7 +23,7 @@ from daglite.runtime.dataflow.failure_policy import FailurePolicy
 from daglite.runtime.dataflow.flow_control import FlowControl
 from daglite.runtime.dataflow.nested import StreamScope
 from daglite.runtime.dataflow.operator_chain import ChainedItems, OperatorChain
-from daglite.runtime.dataflow.operators import Keep, Operator, operator_of, saving
+from daglite.runtime.dataflow.operators import SavingOperator, make_operator
 from daglite.runtime.dataflow.pipeline import SegmentPipeline
 from daglite.runtime.dataflow.reorder_buffer import ReorderBuffer
 from daglite.runtime.dataflow.saves import Saver
@@ -140,7 +142,7 @@ def _minds_order(stage: StreamStage, number: int) -> bool:
         steps = [*segment.links, *(operation.step for operation in segment.operations)]
         if any(step.saves for step in steps) or not segment.operations:
             return True
-        if any(one.kind != "unbatch" for one in segment.operations):
+        if any(not spec_of(one.kind).any_order for one in segment.operations):
             return True
     return False
 
@@ -366,17 +368,17 @@ def _operators(
 ) -> Iterator[Operator]:
     """The operation, and what keeps what it gives; `timers` takes their clock, where there is to be one."""
     step = context.bind(operation.step)
-    ask: Callable[[object], object] | None = bind_step(step, loop) if operation.asked else None
-    other = () if operation.other is None else cast("Iterable[object]", context.value(operation.other))
+    task = bind_step(step, loop) if operation.asked else None
+    operand = None if operation.operand is None else context.value(operation.operand)
     timer = None if timers is None else StepTimer(step.number)
-    if timer is not None and isinstance(other, Iterator):
-        other = timed_operators.ExcludedItems(other, timer)
-    operator = operator_of(operation, ask, other)
-    saver: Keep | None = context.book.open(operation.step.saves, step)
+    if timer is not None and isinstance(operand, Iterator):
+        operand = timed_operators.ExcludedItems(operand, timer)
+    operator = make_operator(operation, task, operand)
+    saver: Callable[[int, object], None] | None = context.book.open(operation.step.saves, step)
     if timers is not None and timer is not None:
         timers.append(timer)
         operator = timed_operators.TimedOperator(operator, timer)
         saver = None if saver is None else timed_operators.timed_saver(saver, timer)
     yield operator
     if saver is not None:
-        yield saving(saver)
+        yield SavingOperator(saver)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 from daglite.exceptions import Failure, ParameterError
 from daglite.lazy import lazy
+from daglite.operations import spec_of
 from daglite.program import MappedSource, Segment, Step, StreamStage, steps_of
 from daglite.runtime.dataflow.bound_segments import BoundSegment, ClosingIterator, front, piped
 from daglite.runtime.dataflow.driver import StreamDriver
@@ -227,7 +228,7 @@ def _in_sections(
         chain = StepChain(links, context.loop, trials=context.trials)
         if timers is not None:
             timers += [*chain.timers, *pipe.timers]
-        apart = any(operation.kind == "unbatch" for operation in operations)
+        apart = any(spec_of(operation.kind).expands for operation in operations)
         flow = _results(context, origin, chain, savers)
         executors.append(LocalSegment(flow, pipe, spreads=links[-1].spreads, apart=apart))
         step = operations[-1].step

@@ -20,7 +20,7 @@ def spots_of(program: Program) -> dict[int, int]:
     found: dict[int, int] = {}
     for stage in program.stages:
         depth = _depth_before(stage, ends)
-        beside = {one.step.number: one.other for one in stage.operations} if isinstance(stage, StreamStage) else {}
+        beside = {one.step.number: one.operand for one in stage.operations} if isinstance(stage, StreamStage) else {}
         for step in steps_of(stage):
             depth = max(depth, _depth(step, stage, ends))
             if step.number in beside:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from daglite.compile.rules.fuse_maps import fuse_maps
 from daglite.compile.rules.stream_collect import stream_collect
 from daglite.compile.rules.stream_source import stream_source
-from daglite.ir.builders import parts_of, plain_operation, take_of
+from daglite.ir.builders import operation_links, operation_node, take_link
 from daglite.ir.nodes import CompositeMapTaskNode, FilterNode, IterNode, Link, Mapped, MapTaskNode, OperationLink
 from daglite.ir.walk import same
 from tests.compile.bench import bound, call, check_law, declines, explained, rewritten
@@ -127,8 +127,8 @@ def test_operations_join_the_composite() -> None:
         Link(call(double.function), ("x",), ()),
         Link(call(odd.function), ("x",), (), filters=True),
     )
-    batch = plain_operation("batch", one(n=1).node, n=2)
-    wanted = (*links, take_of(3), *parts_of(batch), Link(call(shown.function), ("items",), ()))
+    batch = operation_node("batch", one(n=1).node, n=2)
+    wanted = (*links, take_link(3), *operation_links(batch), Link(call(shown.function), ("items",), ()))
     found = rewritten(double.map(x=[1]).filter(odd).take(3).batch(2).then(shown), fuse_maps)
 
     assert same(found, CompositeMapTaskNode(Mapped(bound(x=[1]), "zip"), wanted, None))

@@ -26,8 +26,8 @@ def test_other_stream_of_a_zip_is_pulled() -> None:
     found = rewritten(rows.iter(n=2).zip(rows.iter(n=3)), stream_zip)
 
     assert isinstance(found, OperationNode)
-    assert isinstance(found.other, CompositeMapTaskNode)
-    assert same(found.other, wanted)
+    assert isinstance(found.operand, CompositeMapTaskNode)
+    assert same(found.operand, wanted)
 
 
 def test_other_stream_with_tasks_is_pulled_inside_a_composite() -> None:
@@ -39,8 +39,8 @@ def test_other_stream_with_tasks_is_pulled_inside_a_composite() -> None:
     assert isinstance(found, CompositeMapTaskNode)
     zipped = found.links[1]
     assert isinstance(zipped, OperationLink)
-    assert isinstance(zipped.other, CompositeMapTaskNode)
-    assert same(zipped.other, wanted)
+    assert isinstance(zipped.operand, CompositeMapTaskNode)
+    assert same(zipped.operand, wanted)
 
 
 def test_stream_with_another_reader_stays_a_list() -> None:

@@ -11,10 +11,11 @@ from hypothesis import given, strategies as st
 
 from daglite.exceptions import ExecutionError, failure_of
 from daglite.functions import Function
-from daglite.operations import MEANINGS, OperationKind
+from daglite.operations import OperationKind, spec_of
+from daglite.operations.operator import Operator
 from daglite.program import Step, StreamOperation
 from daglite.runtime.dataflow.operator_chain import ChainedItems, OperatorChain
-from daglite.runtime.dataflow.operators import Operator, operator_of
+from daglite.runtime.dataflow.operators import make_operator
 
 ASKING: dict[OperationKind, Callable[[Any], object]] = {
     "distinct": lambda x: x % 3,
@@ -25,13 +26,13 @@ OTHER = [10, 11, 12, 13]
 
 
 def planned(kind: OperationKind, asks: bool = False, **numbers: int) -> StreamOperation:
-    step = Step(4, "", Function(MEANINGS[kind], "asked" if asks else kind, "plain", 0, "?"), ())
+    step = Step(4, "", Function(spec_of(kind).meaning, "asked" if asks else kind, "plain", 0, "?"), ())
     return StreamOperation(kind, step, "?", tuple(numbers.items()))
 
 
 def made(kind: OperationKind, **numbers: int) -> Operator:
     ask = ASKING.get(kind)
-    return operator_of(planned(kind, ask is not None, **numbers), ask, OTHER)
+    return make_operator(planned(kind, ask is not None, **numbers), ask, OTHER)
 
 
 def through(items: Iterable[object], *operators: Operator) -> list[object]:
@@ -40,9 +41,9 @@ def through(items: Iterable[object], *operators: Operator) -> list[object]:
 
 def meant(kind: OperationKind, items: Iterable[object], **numbers: int) -> Iterable[object]:
     if kind == "zip":
-        return MEANINGS[kind](items, OTHER)
+        return spec_of(kind).meaning(items, OTHER)
     numbers.pop("limit", None)
-    return MEANINGS[kind](items, *([ASKING[kind]] if kind in ASKING else []), **numbers)
+    return spec_of(kind).meaning(items, *([ASKING[kind]] if kind in ASKING else []), **numbers)
 
 
 WHICH: st.SearchStrategy[tuple[OperationKind, dict[str, int]]] = st.one_of(
@@ -112,7 +113,7 @@ def test_items_may_come_some_at_a_time(
 def test_what_is_taken_apart_is_what_was_put_together(items: list[int], n: int, most: int) -> None:
     assert through(items, made("batch", n=n), made("unbatch")) == items
     assert through(items, made("batch", n=n), made("unbatch"), made("take", n=most)) == items[:most]
-    assert through(items, made("take", n=most), made("batch", n=n)) == [*MEANINGS["batch"](items[:most], n)]
+    assert through(items, made("take", n=most), made("batch", n=n)) == [*spec_of("batch").meaning(items[:most], n)]
 
 
 class Asked:
@@ -209,7 +210,15 @@ class Odd:
             "^`distinct` keeps its items in a set, .* give a `key`",
             1,
         ),
-        ("distinct", lambda x: [x], {"limit": 9}, [1], TypeError, "^`distinct` keeps what task 'asked' gives in a", 0),
+        (
+            "distinct",
+            lambda x: [x],
+            {"limit": 9},
+            [1],
+            TypeError,
+            "^`distinct` keeps what task 'asked' returns in a",
+            0,
+        ),
         ("distinct", None, {"limit": 2}, [1, 2, 1, 3], ExecutionError, "^`distinct` has seen 2 different items", 3),
         ("group_by", abs, {"limit": 2}, [1, 1, -1], ExecutionError, "has more than 2 items, its `limit`: that of", 2),
         ("group_by", lambda _: Odd(), {}, [1, 2], ArithmeticError, "^equal to nothing", 1),
@@ -225,7 +234,7 @@ def test_error_names_the_item(
     index: int,
 ) -> None:
     """By its place among those that came to the operation."""
-    operator = operator_of(planned(kind, True, **numbers), ask)
+    operator = make_operator(planned(kind, True, **numbers), ask)
     with pytest.raises(error, match=told) as caught:
         through(items, operator)
     failure = failure_of(caught.value)
@@ -235,4 +244,4 @@ def test_error_names_the_item(
 
 
 def test_group_is_as_large_as_its_limit() -> None:
-    assert through([1, -1, 2], operator_of(planned("group_by", limit=2), abs)) == [(1, [1, -1]), (2, [2])]  # type: ignore[arg-type]
+    assert through([1, -1, 2], make_operator(planned("group_by", limit=2), abs)) == [(1, [1, -1]), (2, [2])]  # type: ignore[arg-type]
