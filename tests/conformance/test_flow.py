@@ -249,7 +249,7 @@ def test_observers_are_told_of_parts_that_workers_put_together(cluster: Runtime,
 
     merges, batches = seen.of(PartialsMerged), seen.of(BatchCompleted)
     assert len(batches) == 100
-    home = sum(one.home for one in merges)
+    home = sum(one.returned for one in merges)
     assert sum(one.parts for one in merges) == len(batches) + len(merges) - home
     assert home >= 1
     assert all(one.nbytes >= one.parts * len(_PAD) and not one.failed for one in merges)

@@ -244,4 +244,4 @@ def test_error_names_the_item(
 
 
 def test_group_is_as_large_as_its_limit() -> None:
-    assert through([1, -1, 2], make_operator(planned("group_by", limit=2), abs)) == [(1, [1, -1]), (2, [2])]  # type: ignore[arg-type]
+    assert through([1, -1, 2], make_operator(planned("group_by", limit=2), abs)) == [(1, [1, -1]), (2, [2])]
