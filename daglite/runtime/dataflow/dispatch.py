@@ -17,11 +17,11 @@ from daglite.runtime.dataflow.redelivery import RedeliveryQueue
 from daglite.runtime.dataflow.reorder_buffer import BatchResult, ReorderBuffer
 from daglite.runtime.dataflow.source import Source
 from daglite.runtime.dataflow.tree_reduce import RemotePartial, TreeReducer
-from daglite.runtime.engines.worker_queues import WorkerQueue
+from daglite.runtime.engines.worker_queues import WorkerQueue, new_seq
 from daglite.runtime.kernel.chunked_results import ContinueResult, ResultChunk, SkipItems
 from daglite.runtime.kernel.retry import ItemFailure
 from daglite.runtime.kernel.steps import BoundStep
-from daglite.runtime.kernel.work import BatchContext, WorkResult
+from daglite.runtime.kernel.work import BatchContext, WorkItem, WorkResult
 from daglite.runtime.serialization.batch_format import read_marks, reason_of
 from daglite.runtime.serialization.codec import ItemCodec
 
@@ -178,9 +178,11 @@ class Dispatcher:
         self._window.send(count, nbytes, 0 if plain else self._source.weigh(cells))
         self._flights.add(flight)
         notes = None if self._source.indices is None else self._notes(flight)
-        answered, light = partial(self._answered, flight), self._batch_sizer.light
-        keep = None if self._tree_reducer is None else self._tree_reducer.keep
-        self._worker_queue.submit(self._program, flight.first, count, segments, answered, notes, light=light, keep=keep)
+        light, keep = self._batch_sizer.light, None if self._tree_reducer is None else self._tree_reducer.keep
+        work_item = WorkItem(
+            new_seq(), self._program, "batch", segments, count, flight.first, light=light, notes=notes, keep=keep
+        )
+        self._worker_queue.submit(work_item, partial(self._answered, flight))
 
     @property
     def _keep(self) -> int | None:
@@ -201,17 +203,24 @@ class Dispatcher:
         """Send once more what a dead worker left."""
         self._flights.add(flight)
         cells = [self._codec.capture(SkipItems(flight.known)), *flight.cells] if flight.known else flight.cells
-        segments, answered, notes = self._codec.pack(cells), partial(self._answered, flight), self._notes(flight)
-        if flight.attempt == 1 and not flight.failed_attempts:
-            count = len(flight.cells)
-            self._worker_queue.submit(self._program, flight.first, count, segments, answered, notes, keep=self._keep)
-            self._worker_queue.engine.flush()
+        # Under suspicion of killing its worker: it gets one of its own, so that nobody else is blamed.
+        exclusive = flight.attempt > 1 or bool(flight.failed_attempts)
+        work_item = WorkItem(
+            new_seq(),
+            self._program,
+            "batch",
+            self._codec.pack(cells),
+            len(flight.cells),
+            flight.first,
+            exclusive,
+            notes=self._notes(flight),
+            keep=self._keep,
+        )
+        if exclusive:
+            self._worker_queue.submit_first(work_item, partial(self._answered, flight))
         else:
-            # Under suspicion of killing its worker: it gets one of its own, so that nobody else is blamed.
-            first, keep = flight.first, self._keep
-            self._worker_queue.submit_exclusive(
-                self._program, "batch", segments, answered, first=first, notes=notes, keep=keep
-            )
+            self._worker_queue.submit(work_item, partial(self._answered, flight))
+            self._worker_queue.engine.flush()
 
     def _resume(self, one: OpenResult) -> None:
         """Ask for the next piece of a result."""
@@ -219,8 +228,9 @@ class Dispatcher:
         flight = one.flight
         self._flights.add(flight)
         segments = self._codec.pack([self._codec.capture(ContinueResult())])
-        answered, notes = partial(self._answered, flight), self._notes(flight)
-        self._worker_queue.resume(self._program, flight.first, segments, answered, one.worker, notes)
+        first, notes = flight.first, self._notes(flight)
+        work_item = WorkItem(new_seq(), self._program, "batch", segments, first=first, worker=one.worker, notes=notes)
+        self._worker_queue.submit(work_item, partial(self._answered, flight))
 
     def _answered(self, flight: InFlightBatch, work_result: WorkResult) -> None:
         self._flights.remove(flight)

@@ -28,10 +28,10 @@ from typing import Generic, NamedTuple, TypeVar
 from daglite.exceptions import ExecutionError, Failure, TransferError
 from daglite.runtime.dataflow.flow_control import FlowControl
 from daglite.runtime.dataflow.redelivery import worker_died
-from daglite.runtime.engines.worker_queues import WorkerQueue
+from daglite.runtime.engines.worker_queues import WorkerQueue, new_seq
 from daglite.runtime.kernel.errors import attempts_of, raise_blamed
 from daglite.runtime.kernel.steps import BoundStep
-from daglite.runtime.kernel.work import PartialRef, WorkResult
+from daglite.runtime.kernel.work import PartialRef, WorkItem, WorkResult
 from daglite.runtime.serialization.batch_format import reason_of
 
 H = TypeVar("H")
@@ -291,11 +291,13 @@ class TreeReducer:
     def _merge(self, group: _PartialGroup) -> None:
         while (merging := group.tree.merge()) is not None:
             parts = [node.part for node in merging.nodes]
-            answered = partial(self._answered, group, merging)
             # One that may have ended its worker gets one of its own.
             quarantined = group.deaths[merging.range] > 0
             keep = None if merging.home else 0
-            self._worker_queue.combine(self._program, parts, answered, keep=keep, exclusive=quarantined)
+            work_item = WorkItem(
+                new_seq(), self._program, "combine", (), 0, exclusive=quarantined, keep=keep, parts=parts
+            )
+            self._worker_queue.submit_first(work_item, partial(self._answered, group, merging))
 
     def _answered(self, group: _PartialGroup, merging: TreeMerge[PartialRef], work_result: WorkResult) -> None:
         if work_result.kind == "lost":

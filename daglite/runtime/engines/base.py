@@ -63,70 +63,56 @@ class Engine(Protocol):
     @property
     def workers(self) -> int:
         """The number of workers."""
-        ...
 
     @property
     def batch_policy(self) -> BatchPolicy:
         """The batch sizes that suit this engine."""
-        ...
 
     @property
     def codec(self) -> ItemCodec:
         """The codec that packs the items of work items and unpacks those of results."""
-        ...
 
     def install(self, steps: Sequence[BoundStep]) -> int:
         """Register a program and return its number. Each worker receives it once, before the first work item for it.
 
         Raises `TransferError` when a part of the program cannot be sent to a worker.
         """
-        ...
 
     def uninstall(self, program: int) -> None:
         """Release a program that no further work item uses."""
-        ...
 
     def credits(self) -> int:
         """Return how many work items may be submitted now."""
-        ...
 
     def has_idle_worker(self) -> bool:
         """Return whether a worker has nothing to do."""
-        ...
 
     def max_items(self) -> int | None:
         """Return how many items a work item may hold now; None means no limit."""
-        ...
 
     def submit(self, work_item: WorkItem) -> None:
         """Assign a work item to a worker without blocking.
 
         Requires `credits() > 0`, or `has_idle_worker()` for an exclusive work item.
         """
-        ...
 
     def flush(self) -> None:
         """Send what was submitted: a worker that has several new work items is woken once."""
-        ...
 
     def poll(self, timeout: float | None) -> Sequence[WorkResult]:
         """Return the results that are there. Wait for the first up to `timeout` seconds, or without limit if None.
 
         A call of `wake` ends the wait; then the sequence may be empty.
         """
-        ...
 
     def wake(self) -> None:
         """End a `poll` that waits in another thread."""
-        ...
 
     def cancel(self) -> None:
         """Stop the work in flight. Its results are not returned."""
-        ...
 
     def close(self) -> None:
         """End the engine and everything it started."""
-        ...
 
 
 @runtime_checkable
@@ -135,7 +121,6 @@ class ResettableEngine(Engine, Protocol):
 
     def reset(self) -> None:
         """Drop everything that belongs to the last run, and replace workers that are still busy."""
-        ...
 
 
 @runtime_checkable
@@ -144,7 +129,6 @@ class ObservableEngine(Protocol):
 
     def listen(self, listener: WorkerListener | None) -> None:
         """Report each present worker to `listener`, and from now on each that starts or ends; None ends the reports."""
-        ...
 
 
 @runtime_checkable
@@ -153,7 +137,6 @@ class ResumableEngine(Protocol):
 
     def can_resume(self, function: Function) -> bool:
         """Return whether a worker can continue a result of this function."""
-        ...
 
 
 @runtime_checkable
@@ -162,7 +145,6 @@ class CombiningEngine(Protocol):
 
     def combine(self, work_item: WorkItem) -> None:
         """Submit a work item of kind "combine" to the worker that has most of its partials."""
-        ...
 
 
 @runtime_checkable
@@ -171,11 +153,9 @@ class SelectorEngine(Protocol):
 
     def fileno(self) -> int:
         """Return a file descriptor that is readable when `poll` has something to read."""
-        ...
 
     def watch(self, fd: int, *, on: bool) -> None:
         """End each wait also when `fd` is readable; with `on=False` no longer."""
-        ...
 
 
 @runtime_checkable
@@ -184,7 +164,6 @@ class NotifyingEngine(Protocol):
 
     def notify(self, callback: Callable[[], None] | None) -> None:
         """Call `callback` from now on when a result arrives, from any thread; None ends the calls."""
-        ...
 
 
 @runtime_checkable
@@ -193,4 +172,3 @@ class TimedEngine(Protocol):
 
     def poll_timeout(self, timeout: float | None) -> float | None:
         """Return how long a wait may be, at most `timeout` seconds, before this engine must be polled."""
-        ...

@@ -1,6 +1,6 @@
 """Events of the batches that go to one engine and come back. Used only in runs that have observers.
 
-worker queue --submit--> recorder --> engine      Sent
+worker queue --submit--> engine, recorder         Sent
 worker queue <--poll---- recorder <-- engine      Waited, then BatchCompleted, PartialsMerged or Lost
 """
 

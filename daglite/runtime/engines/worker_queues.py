@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING
 
 from daglite.runtime.engines.base import CombiningEngine, Engine, NotifyingEngine, SelectorEngine, TimedEngine
 from daglite.runtime.kernel.steps import BoundStep
-from daglite.runtime.kernel.work import BatchContext, PartialRef, WorkItem, WorkKind, WorkResult
-from daglite.runtime.serialization.codec import Packed
+from daglite.runtime.kernel.work import WorkItem, WorkResult
 
 if TYPE_CHECKING:
     from daglite.runtime.engines.batch_recorder import BatchRecorder, WaitReason
 
-# Shared by all queues of this process: an engine that serves many runs never receives a number twice.
-_NUMBERS = count()
+# Returns the number of a new work item: an engine that serves many runs never receives one twice.
+new_seq: Callable[[], int] = count().__next__
 
 Handler = Callable[[WorkResult], None]
 
@@ -38,7 +37,7 @@ class WorkerQueue:
         self.timed = engine if isinstance(engine, TimedEngine) else None
         # Of the work items in flight, by number.
         self._handlers: dict[int, Handler] = {}
-        # Work items that go before all others: exclusive ones, and those that combine partials.
+        # Work items that go before all others.
         self._queue: deque[WorkItem] = deque()
 
     def install(self, steps: Sequence[BoundStep]) -> int:
@@ -57,63 +56,26 @@ class WorkerQueue:
         """Return how many batches may be submitted now; none while a work item waits for a worker of its own."""
         return 0 if self._queue else self.engine.credits()
 
-    def submit(
-        self,
-        program: int,
-        first: int,
-        items: int,
-        segments: Packed,
-        handler: Handler,
-        notes: BatchContext | None = None,
-        *,
-        light: bool = False,
-        keep: int | None = None,
-    ) -> None:
-        """Submit a batch to the engine. Requires `credits() > 0`."""
-        seq = self._register(handler)
-        self._submit(WorkItem(seq, program, "batch", segments, items, first, False, light, None, notes, keep))
+    def submit(self, work_item: WorkItem, handler: Handler) -> None:
+        """Submit a work item to the engine. Requires `credits() > 0`, or a work item for a certain worker."""
+        self._handlers[work_item.seq] = handler
+        if self._recorder is not None:
+            self._recorder.submitting(work_item)
+        self.engine.submit(work_item)
 
-    def resume(
-        self,
-        program: int,
-        first: int,
-        segments: Packed,
-        handler: Handler,
-        worker: int | None,
-        notes: BatchContext | None = None,
-    ) -> None:
-        """Ask a worker to continue a result that it began, whatever else it has in flight."""
-        seq = self._register(handler)
-        self._submit(WorkItem(seq, program, "batch", segments, 1, first, worker=worker, notes=notes))
+    def submit_first(self, work_item: WorkItem, handler: Handler) -> None:
+        """Submit a work item as soon as the engine takes it, before any further batch.
 
-    def submit_exclusive(
-        self,
-        program: int,
-        kind: WorkKind,
-        segments: Packed,
-        handler: Handler,
-        *,
-        first: int = 0,
-        notes: BatchContext | None = None,
-        keep: int | None = None,
-    ) -> None:
-        """Submit a work item of one item as soon as a worker is idle; the worker then has no other work."""
-        seq = self._register(handler)
-        self._queue.append(WorkItem(seq, program, kind, segments, 1, first, exclusive=True, notes=notes, keep=keep))
-        self._submit_queued()
-
-    def combine(
-        self, program: int, parts: Sequence[PartialRef], handler: Handler, *, keep: int | None, exclusive: bool
-    ) -> None:
-        """Combine partials that the workers keep, before any further batch."""
-        seq = self._register(handler)
-        self._queue.append(WorkItem(seq, program, "combine", (), 0, exclusive=exclusive, keep=keep, parts=parts))
+        These are exclusive work items, which wait for an idle worker, and those that combine partials.
+        """
+        self._handlers[work_item.seq] = handler
+        self._queue.append(work_item)
         self._submit_queued()
 
     def poll(self, timeout: float | None, reason: WaitReason | None = None) -> int:
         """Pass the results that are there to their handlers and return their number; wait up to `timeout` seconds.
 
-        Observers are told of the wait if there is a `reason`.
+        With a `reason` the wait is reported to observers.
         """
         if self._queue:
             self._submit_queued()
@@ -135,25 +97,18 @@ class WorkerQueue:
         if self._recorder is not None:
             self._recorder.cancel()
 
-    def _register(self, handler: Handler) -> int:
-        seq = next(_NUMBERS)
-        self._handlers[seq] = handler
-        return seq
-
     def _submit_queued(self) -> None:
         queue, engine = self._queue, self.engine
         while queue and (engine.has_idle_worker() if queue[0].exclusive else engine.credits()):
-            self._submit(queue.popleft())
+            work_item = queue.popleft()
+            if self._recorder is not None:
+                self._recorder.submitting(work_item)
+            if work_item.kind == "combine":
+                assert self.combiner is not None
+                self.combiner.combine(work_item)
+            else:
+                engine.submit(work_item)
             engine.flush()
-
-    def _submit(self, work_item: WorkItem) -> None:
-        if self._recorder is not None:
-            self._recorder.submitting(work_item)
-        if work_item.kind == "combine":
-            assert self.combiner is not None
-            self.combiner.combine(work_item)
-        else:
-            self.engine.submit(work_item)
 
 
 class WorkerQueues:
@@ -172,15 +127,11 @@ class WorkerQueues:
         self._queues.sort(key=lambda queue: not isinstance(queue.engine, SelectorEngine))
         self._connect(on=True)
 
-    @property
-    def primary(self) -> Engine:
-        """The engine in which the loop waits."""
-        return self._queues[0].engine
-
     def poll(self, timeout: float | None, reason: WaitReason | None = None) -> int:
         """Pass the results that are there to their handlers and return their number; wait up to `timeout` seconds.
 
-        Observers are told of the wait if there is a `reason`. With None, return at once when no work item is in flight, as nothing would end the wait.
+        With None, return at once when no work item is in flight, as nothing would end the wait. With a `reason` the
+        wait is reported to observers.
         """
         if len(self._queues) == 1:
             queue = self._queues[0]
@@ -212,10 +163,11 @@ class WorkerQueues:
 
     def _connect(self, *, on: bool) -> None:
         """Let results in the other engines end a wait in the primary one, or no longer."""
-        for engine in [queue.engine for queue in self._queues[1:]]:
+        for queue in self._queues[1:]:
+            primary, engine = self._queues[0].engine, queue.engine
             if isinstance(engine, NotifyingEngine):
-                engine.notify(self.primary.wake if on else None)
+                engine.notify(primary.wake if on else None)
             elif isinstance(engine, SelectorEngine):
                 # They come first, so the primary engine is one too.
-                assert isinstance(self.primary, SelectorEngine)
-                self.primary.watch(engine.fileno(), on=on)
+                assert isinstance(primary, SelectorEngine)
+                primary.watch(engine.fileno(), on=on)

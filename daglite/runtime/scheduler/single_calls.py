@@ -12,9 +12,9 @@ from daglite.runtime.dataflow.failure_policy import FailureCounter
 from daglite.runtime.dataflow.in_flight import InFlightBatch
 from daglite.runtime.dataflow.redelivery import RedeliveryPolicy
 from daglite.runtime.dataflow.saves import Saver
-from daglite.runtime.engines.worker_queues import WorkerQueue
+from daglite.runtime.engines.worker_queues import WorkerQueue, new_seq
 from daglite.runtime.kernel.steps import BoundStep
-from daglite.runtime.kernel.work import BatchContext, WorkKind, WorkResult
+from daglite.runtime.kernel.work import BatchContext, WorkItem, WorkKind, WorkResult
 from daglite.runtime.serialization.batch_format import reason_of
 
 
@@ -76,9 +76,9 @@ class _SingleCall:
         if self._kind == "batch":
             # A generator has no item, and its worker needs no context.
             cells, context = [None], BatchContext(None, batch.failed_attempts, batch.attempt > 1, single=True)
-        self._worker_queue.submit_exclusive(
-            self._program, self._kind, self._codec.pack(cells), self._handle, notes=context
-        )
+        segments = self._codec.pack(cells)
+        work_item = WorkItem(new_seq(), self._program, self._kind, segments, exclusive=True, notes=context)
+        self._worker_queue.submit_first(work_item, self._handle)
 
     def _handle(self, result: WorkResult) -> None:
         try:

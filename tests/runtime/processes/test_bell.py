@@ -1,4 +1,4 @@
-"""The bell a worker sleeps at: rung before or during the sleep it wakes, and the end of the other side wakes too."""
+"""The event counter that wakes a worker: notified before or during its sleep, or when the coordinator is gone."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_a_ring_before_the_sleep_is_not_lost(
     bell.notify()
     bell.notify()
     post.sleep()
-    # Both are heard at once: the next sleep lasts until the next ring.
+    # Both notifications end one sleep: the next lasts until the next notification.
     rung: list[bool] = []
 
     def ring() -> None:

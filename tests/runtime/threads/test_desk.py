@@ -1,4 +1,4 @@
-"""The desk of threads: who is woken for a reply, and which replies come to the coordinator together."""
+"""The job queue of threads: what is woken for a result, and which results the coordinator collects together."""
 
 from __future__ import annotations
 

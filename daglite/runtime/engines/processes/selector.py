@@ -32,8 +32,7 @@ class WorkerSelector:
             self._in, self._out = socket.socketpair()
             # From here on `close` closes them.
             undo.pop_all()
-        # Of `DefaultSelector` where it is one; `select` and `poll` have none.
-        self._fd: int = getattr(self.selector, "fileno", lambda: -1)()
+        self._fd = self.selector.fileno()
         # Whether the last brief wait ended within `_SPIN`.
         self._spin = False
         self._in.setblocking(False)

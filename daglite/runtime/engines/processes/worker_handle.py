@@ -84,14 +84,11 @@ def choose_method(asked: StartMethod) -> _StartMethod:
         return asked
     if not hasattr(os, "fork"):
         return "spawn"
-    return "fork" if _thread_count() == 1 else "forkserver"
-
-
-def _thread_count() -> int:
     try:
-        return len(os.listdir("/proc/self/task"))
+        threads = len(os.listdir("/proc/self/task"))
     except OSError:
-        return threading.active_count()
+        threads = threading.active_count()
+    return "fork" if threads == 1 else "forkserver"
 
 
 class WorkerProcess:

@@ -42,7 +42,7 @@ _CURRENT_TASK: contextvars.ContextVar[tuple[str, int | None]] = contextvars.Cont
 )
 
 # A step, its coroutine function of the value before it, and its timer.
-Step = tuple[BoundStep, Callable[[Any], Awaitable[object]], StepTimer | None]
+AsyncStep = tuple[BoundStep, Callable[[Any], Awaitable[object]], StepTimer | None]
 
 
 class AsyncWorker:
@@ -54,7 +54,7 @@ class AsyncWorker:
         self._codec = codec
         self._dismissed = False
         self._started = threading.Event()
-        self._prepared: dict[int, tuple[list[Step], RetryTracker]] = {}
+        self._prepared: dict[int, tuple[list[AsyncStep], RetryTracker]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.thread = threading.Thread(target=self._work, name="daglite-loop", daemon=True)
         self.thread.start()
@@ -101,7 +101,7 @@ class AsyncWorker:
     async def _run(self, job: ThreadJob) -> WorkResult:
         work_item, worker, began = job.work_item, self.thread.native_id, time.perf_counter()
         try:
-            steps, trials = self._prepare(job.program)
+            steps, retries = self._prepare(job.program)
             run = _AsyncBatchRun(steps, self._codec, work_item.first, work_item.notes)
             error = await run.go(self._codec.unpack(work_item.segments)[0])
         except BaseException as raised:
@@ -115,7 +115,7 @@ class AsyncWorker:
         timers = [timer for _, _, timer in steps if timer is not None]
         reading = take_reading(began, timers) if timers else None
         # Other batches of the program run on this event loop.
-        item_failures = trials.take_item_failures(work_item.first, work_item.first + work_item.items)
+        item_failures = retries.take_item_failures(work_item.first, work_item.first + work_item.items)
         work_result = WorkResult(
             work_item.seq, "done", run.done, -1, seconds, cells, worker, reading=reading, item_failures=item_failures
         )
@@ -123,18 +123,20 @@ class AsyncWorker:
             return work_result
         return work_result._replace(kind="failed", step=run.step, error=share_error(error))
 
-    def _prepare(self, program: ThreadProgram) -> tuple[list[Step], RetryTracker]:
+    def _prepare(self, program: ThreadProgram) -> tuple[list[AsyncStep], RetryTracker]:
         found = self._prepared.get(program.number)
         if found is None:
-            trials = RetryTracker(worker=lambda: self.thread.native_id)
-            found = self._prepared[program.number] = [_ready(step, trials) for step in program.steps], trials
+            retries = RetryTracker(worker=lambda: self.thread.native_id)
+            found = self._prepared[program.number] = [_build_step(step, retries) for step in program.steps], retries
         return found
 
 
 class _AsyncBatchRun:
     """Runs the steps on a batch; `kernel.batch.BatchRun` does the same for plain functions."""
 
-    def __init__(self, steps: Sequence[Step], codec: ReferenceCodec, first: int, notes: BatchContext | None) -> None:
+    def __init__(
+        self, steps: Sequence[AsyncStep], codec: ReferenceCodec, first: int, notes: BatchContext | None
+    ) -> None:
         self._steps = steps
         self.done = 0
         self.step = -1
@@ -178,25 +180,22 @@ class _AsyncBatchRun:
             elif not given:
                 return
             if step.tapped:
-                own.append(self._kept(step, value))
+                try:
+                    # Copied at once: the next task may change it.
+                    own.append(self._codec.keep(value))
+                except TransferError as error:
+                    raise unsendable(step, error) from None
         own.append(value)
 
-    def _kept(self, step: BoundStep, value: object) -> object:
-        """Copy a saved value at once: the next task may change it."""
-        try:
-            return self._codec.keep(value)
-        except TransferError as error:
-            raise unsendable(step, error) from None
 
-
-def _ready(step: BoundStep, trials: RetryTracker) -> Step:
+def _build_step(step: BoundStep, retries: RetryTracker) -> AsyncStep:
     timer = StepTimer(step.number) if step.clocked else None
-    call = _limited(step, _called(step))
-    tried = awaiting_tries(step, call, timer, trials) if step.function.tries else call
-    return step, tried if timer is None else _clocked(tried, timer), timer
+    call = _with_timeout(step, _with_await(step))
+    tried = awaiting_tries(step, call, timer, retries) if step.function.tries else call
+    return step, tried if timer is None else _with_timer(tried, timer), timer
 
 
-def _called(step: BoundStep) -> Callable[[Any], Awaitable[object]]:
+def _with_await(step: BoundStep) -> Callable[[Any], Awaitable[object]]:
     """Return the step as a coroutine function of the value before it; an async generator gives a list of its items."""
     fill = filled(step)
 
@@ -213,7 +212,7 @@ def _called(step: BoundStep) -> Callable[[Any], Awaitable[object]]:
     return called
 
 
-def _limited(step: BoundStep, call: Callable[[Any], Awaitable[object]]) -> Callable[[Any], Awaitable[object]]:
+def _with_timeout(step: BoundStep, call: Callable[[Any], Awaitable[object]]) -> Callable[[Any], Awaitable[object]]:
     seconds = step.function.timeout
     if seconds is None:
         return call
@@ -232,7 +231,7 @@ def _limited(step: BoundStep, call: Callable[[Any], Awaitable[object]]) -> Calla
     return limited
 
 
-def _clocked(call: Callable[[Any], Awaitable[object]], timer: StepTimer) -> Callable[[Any], Awaitable[object]]:
+def _with_timer(call: Callable[[Any], Awaitable[object]], timer: StepTimer) -> Callable[[Any], Awaitable[object]]:
     async def clocked(value: Any) -> object:
         timer.begun += 1
         began = time.perf_counter()

@@ -16,7 +16,7 @@ from daglite.runtime.dataflow.flow_control import FlowControl
 from daglite.runtime.dataflow.tree_reduce import RemotePartial, TreeReducer
 from daglite.runtime.engines.base import LOCAL_BATCH_POLICY
 from daglite.runtime.kernel.steps import BoundStep
-from daglite.runtime.kernel.work import PartialRef, WorkResult
+from daglite.runtime.kernel.work import PartialRef, WorkItem, WorkResult
 from daglite.runtime.serialization.pickler import Codec
 
 
@@ -41,7 +41,7 @@ class Bench:
         self.values: dict[int, list[int]] = {}
         self.window = FlowControl(100, nbytes, folds=True)
         session = SimpleNamespace(workers=workers, batch_policy=LOCAL_BATCH_POLICY, codec=self.codec)
-        worker_queue: Any = SimpleNamespace(engine=session, install=lambda steps: 0, combine=self._combine)
+        worker_queue: Any = SimpleNamespace(engine=session, install=lambda steps: 0, submit_first=self._submit)
         step = BoundStep(4, describe(lambda a, b: a + b, name="both"), (), ("a", "b"))
         self.tree_reducer = TreeReducer(
             worker_queue=worker_queue,
@@ -53,16 +53,9 @@ class Bench:
         )
         self.tree_reducer.send_again = self.again.extend
 
-    def _combine(
-        self,
-        program: int,
-        parts: list[PartialRef],
-        handler: Callable[[WorkResult], None],
-        *,
-        keep: int | None,
-        exclusive: bool,
-    ) -> None:
-        self.merges.append(Merge(parts, handler, keep, exclusive))
+    def _submit(self, work_item: WorkItem, handler: Callable[[WorkResult], None]) -> None:
+        assert work_item.kind == "combine"
+        self.merges.append(Merge([*work_item.parts], handler, work_item.keep, work_item.exclusive))
 
     def held(self, values: list[int]) -> PartialRef:
         """A part that is at some worker."""
