@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from distributed import Client as Client, Future, KilledWorker, LocalCluster, Variable, Worker, get_worker
 
@@ -181,19 +181,16 @@ class DaskTransport:
             self._reporting[ticket] = endpoint
         try:
             event = await self._run_job(ticket, endpoint, message, job_options)
-        except asyncio.CancelledError:
-            # When the ticket is still known, another user of the client has cancelled the wait of all jobs.
-            if ticket in self._carrying:
-                event = JobFailed(ticket, f"Dask cancelled the wait for worker {endpoint}", lost=True)
-            raise
         except Exception as error:
             # The way to the worker or back has failed. A scheduler tells by a `KeyError` that it knows no such worker.
             event = JobFailed(ticket, error_line(error), lost=True, step=await self._reported_step(ticket))
         finally:
             if job_options.keeps_partial and not isinstance(event, JobFinished):
                 self._abandoned.add(_partial_key(self._key(ticket)))
-            if event is not None and self._carrying.pop(ticket, None) is not None:
-                self.event_queue.post(event)
+            if self._carrying.pop(ticket, None) is not None:
+                # Without an event, another user of the client has cancelled the wait of all jobs.
+                lost = JobFailed(ticket, f"Dask cancelled the wait for worker {endpoint}", lost=True)
+                self.event_queue.post(event or lost)
 
     async def _run_job(self, ticket: int, endpoint: str, message: Message, job_options: JobOptions) -> Event:
         key = self._key(ticket)
@@ -321,8 +318,6 @@ class DaskTransport:
             case (_, {"action": "remove-worker"}):
                 # The topic does not say which worker: the next comparison does.
                 self._node_left.set()
-            case _:
-                pass
 
     def _key(self, ticket: int) -> str:
         return f"{self._prefix}-{ticket}"
@@ -330,19 +325,16 @@ class DaskTransport:
 
 def endpoint_of(name: str, threads: int, greeting: object) -> Endpoint:
     """Return the endpoint of a worker by its answer to `hello`; raises `ExecutionError` when it cannot run daglite."""
-    match greeting:
-        case (stamp, str(process), int(pid)) if stamp == STAMP:
-            return Endpoint(name, threads, process=process, pid=pid)
-        case (stamp, _, _):
-            raise ExecutionError(
-                f"Dask worker {name} has {stamp}, the coordinator {STAMP}; install the same versions on both sides"
-            )
-        case BaseException():
-            raise ExecutionError(
-                f"Dask worker {name} cannot run daglite: {error_line(greeting)}; install daglite on the workers"
-            )
-        case _:
-            raise ExecutionError(f"Dask worker {name} gave {greeting!r} when it was greeted")
+    if isinstance(greeting, BaseException):
+        raise ExecutionError(
+            f"Dask worker {name} cannot run daglite: {error_line(greeting)}; install daglite on the workers"
+        )
+    stamp, process, pid = cast("tuple[str, str, int]", greeting)
+    if stamp != STAMP:
+        raise ExecutionError(
+            f"Dask worker {name} has {stamp}, the coordinator {STAMP}; install the same versions on both sides"
+        )
+    return Endpoint(name, threads, process=process, pid=pid)
 
 
 def _run_task(key: str, client: str, *message: bytes | Message) -> _TaskResult:

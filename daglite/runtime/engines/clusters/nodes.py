@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from daglite.runtime.engines.base import CREDITS
 from daglite.runtime.engines.clusters.transport import Endpoint
@@ -58,10 +59,9 @@ class NodeState:
         return size > _SMALL_PROGRAM and program in self.sent_programs
 
 
-class RemoteJob:
+class RemoteJob(NamedTuple):
     """A work item at a node. `partial_nodes` are the nodes of the partials that it combines."""
 
-    def __init__(self, work_item: WorkItem, node: NodeState, partial_nodes: Sequence[NodeState] = ()) -> None:
-        self.work_item = work_item
-        self.node = node
-        self.partial_nodes = partial_nodes
+    work_item: WorkItem
+    node: NodeState
+    partial_nodes: Sequence[NodeState] = ()

@@ -159,7 +159,8 @@ class RayTransport:
         self.event_queue.post(failed)
 
     def _watch(self) -> None:
-        timeout = _silence_timeout()
+        # The run must end before Ray ends the program.
+        timeout = _OUR_SHARE * float(os.environ.get(_RECONNECT, _RECONNECT_DEFAULT))
         while not self._closed.wait(_ASK_INTERVAL):
             # When the head is gone, Ray's answer never comes, not even as an error.
             threading.Thread(target=self._ask, name="daglite-ray-ask", daemon=True).start()
@@ -181,11 +182,6 @@ class RayTransport:
             self._answers.put(_processors() if ray.is_initialized() else None)
         except Exception:
             self._answers.put(None)
-
-
-def _silence_timeout() -> float:
-    """Return for how many seconds the head may be silent: the run must end before Ray ends the program."""
-    return _OUR_SHARE * float(os.environ.get(_RECONNECT, _RECONNECT_DEFAULT))
 
 
 def _run_task(
