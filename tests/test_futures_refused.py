@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -38,6 +39,34 @@ def test_chain_without_a_task_says_what_is_missing(method: str) -> None:
     for extras in ({}, {"task": one}):
         with pytest.raises(ParameterError, match=rf"^`{method}` needs a task, first .*: write \.{method}\(task\)$"):
             getattr(STREAM, method)(**extras)
+
+
+def test_scan_says_what_is_wrong_with_its_arguments() -> None:
+    """As `.reduce` does, where it is built."""
+    refused: list[tuple[Callable[[Any], object], str]] = [
+        (lambda s: s.scan(), r"^`scan` needs a task, first and without a name: write \.scan\(task, initial=\.\.\.\)$"),
+        (lambda s: s.scan(fold), r"^`scan` needs `initial`; got none for task 'fold': write \.scan\(fold, initial="),
+        (lambda s: s.scan(fold, 0), r"^`scan` with task 'fold' takes 'initial' by name; got 0 by position: write"),
+        (lambda s: s.scan(fold, initial=0, inital=1), r"^`scan` with task 'fold' has no 'inital'; it takes 'initial'"),
+        (lambda s: s.scan(one, initial=0), r"^`scan` needs 2 parameters of task 'one' that nothing else fills; free: "),
+        (
+            lambda s: s.scan(fold, initial=[VALUE]),
+            r"^`initial` of `scan` with task 'fold' holds futures inside a list,",
+        ),
+        (
+            lambda s: s.scan(fold.with_options(timeout=1.0), initial=0),
+            r"^task 'fold' has a `timeout` or .*, which `scan` cannot keep: it runs in the coordinator",
+        ),
+        (
+            lambda s: s.scan(fold.with_options(on_error="skip"), initial=0),
+            r"^task 'fold' has `on_error` 'skip', which `scan` cannot keep: the accumulator may have been changed",
+        ),
+    ]
+    for build, told in refused:
+        with pytest.raises(ParameterError, match=told):
+            build(STREAM)
+    with pytest.raises(TaskError, match=r"^`scan` needs a task; got <built-in function max>; decorate"):
+        STREAM.scan(max, initial=0)  # type: ignore[arg-type, unused-ignore]
 
 
 @pytest.mark.parametrize("value", [one(n=1), STREAM.count()])

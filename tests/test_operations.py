@@ -24,6 +24,21 @@ def typed(x: int) -> int:
     return x
 
 
+@task
+def added(acc: int, x: int) -> int:
+    return acc + x
+
+
+@task
+def named(x: int) -> str:
+    return str(x)
+
+
+@task
+def texts(x: str) -> str:
+    return x
+
+
 def negative(x: int) -> int:
     return -x
 
@@ -207,6 +222,8 @@ def test_types_beside_operations_are_compared() -> None:
         STREAM.zip(STREAM).then(shown),
         STREAM.skip(1).distinct().then(typed),
         STREAM.distinct(typed).take_while(odd),
+        STREAM.scan(added, initial=0).then(typed),
+        STREAM.scan(added, initial=typed(x=1)),
     ):
         compile(good, check_types=True)
     stream: Any = STREAM
@@ -218,6 +235,13 @@ def test_types_beside_operations_are_compared() -> None:
         (stream.zip(STREAM.batch(1)).then(typed), r"tuple\[int, list\[int\]\]"),
     ):
         with pytest.raises(TaskError, match=rf"^task 'typed' takes int for 'x'; task 'rows' gives {gives}$"):
+            compile(bad, check_types=True)
+    for bad, told in (
+        (stream.batch(2).scan(added, initial=0), r"'added' takes int for 'x'; task 'rows' gives list\[int\]"),
+        (stream.scan(added, initial=named(x=1)), r"'added' takes int for 'acc'; task 'named' gives str"),
+        (stream.scan(added, initial=0).then(texts), r"'texts' takes str for 'x'; task 'added' gives int"),
+    ):
+        with pytest.raises(TaskError, match=rf"^task {told}$"):
             compile(bad, check_types=True)
 
 
@@ -240,7 +264,8 @@ def test_plan_with_operations_survives_pickling() -> None:
 def test_fingerprint_tells_operations_apart() -> None:
     plans: list[Future[object]] = [
         STREAM.batch(2), STREAM.batch(3), STREAM.window(2), STREAM.window(2, 2), STREAM.skip(2), STREAM.distinct(),
-        STREAM.distinct(odd), STREAM.group_by(odd), STREAM.take_while(odd), STREAM.zip(STREAM), STREAM.count(),
+        STREAM.distinct(odd), STREAM.group_by(odd), STREAM.scan(added, initial=0),
+        STREAM.scan(added, initial=1), STREAM.take_while(odd), STREAM.zip(STREAM), STREAM.count(),
         STREAM.min(), STREAM.max(), STREAM.sum(), STREAM.sum(1), STREAM.max(default=1), STREAM.group_by(odd, limit=2),
     ]  # fmt: skip
     prints = [compile(plan).fingerprint for plan in plans]

@@ -7,7 +7,7 @@ from typing import cast
 
 # The first run would load it while the clock runs.
 import daglite.runtime.scheduler.execution
-from benchmarks.contestants.operations_by_hand import SIZE, even, few, nothing, sixth, small, total, twice
+from benchmarks.contestants.operations_by_hand import SIZE, even, few, greater, nothing, sixth, small, total, twice
 from benchmarks.shape import Entry, Job
 from benchmarks.workloads.trivial import double, numbers
 from daglite import Future, MapTaskFuture, from_iterable, task
@@ -31,6 +31,7 @@ OPERATIONS: dict[str, Callable[[Doubled, int], Future[object]]] = {
     "skip": lambda items, n: items.skip(n // 2),
     "enumerate": lambda items, n: items.enumerate(),
     "zip": lambda items, n: items.zip(source.iter(n=n).then(twofold)),
+    "scan": lambda items, n: items.scan(task(greater), initial=0),
     "group_by": lambda items, n: items.group_by(task(sixth)),
     "window": lambda items, n: items.window(2),
     "distinct": lambda items, n: items.distinct(task(few)),

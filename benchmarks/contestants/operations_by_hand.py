@@ -76,6 +76,11 @@ def distinct(items: Iterable[int]) -> Iterator[int]:
             yield item
 
 
+def greater(most: int, item: int) -> int:
+    """The greater of two numbers."""
+    return item if item > most else most
+
+
 def for_each(items: Iterable[int]) -> int:
     """How many there are."""
     count = 0
@@ -96,6 +101,7 @@ OPERATIONS: dict[str, Callable[[Iterator[int], int], object]] = {
     "skip": lambda items, n: itertools.islice(items, n // 2, None),
     "enumerate": lambda items, n: enumerate(items),
     "zip": lambda items, n: zip(items, map(double, numbers(n)), strict=False),
+    "scan": lambda items, n: itertools.islice(itertools.accumulate(items, greater, initial=0), 1, None),
     "group_by": lambda items, n: ((key, list(group)) for key, group in itertools.groupby(items, sixth)),
     "window": lambda items, n: windows(items),
     "distinct": lambda items, n: distinct(items),

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Concatenate, Self, overload
 
 from typing_extensions import ParamSpec, TypeVar
 
-from daglite.binding import Bindable, Pipeline, bind_items, refuse_futures_in, refuse_on_error
+from daglite.binding import Bindable, Pipeline, argument_of, bind_items, refuse_futures_in, refuse_on_error
 from daglite.exceptions import ParameterError, TaskError
 from daglite.failed import Failed
 from daglite.functions import Function
-from daglite.futures.applying import asking, here, task_of
-from daglite.futures.folds import Foldable, StreamOf
+from daglite.futures.applying import asking, bind_fold, here, requires_initial, task_of
+from daglite.futures.folds import Foldable, ReduceStep, StreamOf
 from daglite.futures.values import ReduceFuture, TaskFuture
 from daglite.ir.builders import operation_node
 from daglite.ir.nodes import (
@@ -31,6 +31,7 @@ from daglite.options import check_count
 from daglite.records import replace
 
 P = ParamSpec("P")
+A = TypeVar("A")
 T = TypeVar("T")
 U = TypeVar("U")
 V = TypeVar("V")
@@ -195,6 +196,23 @@ class Items(Foldable[T]):
         asked = bind_items(here(key, "group_by", "a key"), "group_by", 1, (), {})
         return MapTaskFuture(operation_node("group_by", self.node, asked, limit=limit))
 
+    def scan(self, task: ReduceStep[A, T], /, *, initial: A) -> MapTaskFuture[A]:
+        """Fold the items, and pass on the accumulator after each of them: `n` items give `n` accumulators.
+
+        It is `initial`, then `task(accumulator, item)`, one item after the other, in the coordinator. `initial` itself
+        is not passed on; it is copied deeply at each run. So is each accumulator as it is passed on: a task may change
+        its accumulator in place. Raises `TaskError` and `ParameterError` as `.reduce` does.
+
+        >>> from daglite import from_iterable, task
+        >>> @task
+        ... def add(total: int, x: int) -> int:
+        ...     return total + x
+        >>> from_iterable([1, 2, 3]).scan(add, initial=0).run(runtime="inline")
+        [1, 3, 6]
+        """
+        asked = bind_fold(task, "scan", initial=initial)
+        return MapTaskFuture(operation_node("scan", self.node, asked, operand=argument_of(initial)))
+
     def for_each(
         self, task: Callable[Concatenate[T, P], TaskFuture[object]], /, *args: P.args, **kwargs: P.kwargs
     ) -> ReduceFuture[int]:
@@ -220,6 +238,7 @@ class Items(Foldable[T]):
         return TaskFuture(JoinNode(call, self.node, items[0]))
 
     if not TYPE_CHECKING:
+        scan = requires_initial(scan)
         then, attempt, filter, flat_map = asking(then), asking(attempt), asking(filter), asking(flat_map)
         take_while, group_by, for_each, join = asking(take_while), asking(group_by), asking(for_each), asking(join)
 

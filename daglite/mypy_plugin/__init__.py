@@ -44,6 +44,7 @@ _SIGNATURES: dict[tuple[str, str], Callable[[MethodSigContext], FunctionLike]] =
     (_FUTURES, "for_each"): chain_signature,
     (_FUTURES, "join"): chain_signature,
     (_FUTURES, "reduce"): reduce_signature,
+    (_FUTURES, "scan"): reduce_signature,
 }
 _RESULTS: dict[tuple[str, str], Callable[[MethodContext], Type]] = {
     (_TASKS, "partial"): partial_result,

@@ -150,7 +150,7 @@ class ChainCall:
         if self.method == "then" and wanted is not None and is_subtype(item, wanted):
             return '; use ".join" to give it the list of all items'
         others = [p for p in shape.free(self.keywords) if p is not parameter and is_subtype(item, p.type)]
-        if self.method != "reduce" and others and parameter.name is not None:
+        if self.method not in ("reduce", "scan") and others and parameter.name is not None:
             return f'; to give it to {_quoted(others[0])}, fix "{parameter.name}" with ".partial" or as an extra'
         return ""
 
@@ -241,7 +241,7 @@ def _is_failed(type_: Type) -> bool:
 
 
 def reduce_signature(context: MethodSigContext) -> CallableType:
-    """`.reduce`: the accumulator is the first free parameter of the task, the item meets the second."""
+    """`.reduce` and `.scan`: the accumulator is the first free parameter of the task, the item meets the second."""
     plain, chain = context.default_signature, _chain(context)
     result, step = get_proper_type(plain.ret_type), get_proper_type(plain.arg_types[0])
     if chain is None or not isinstance(result, Instance) or not isinstance(step, Instance):
@@ -256,7 +256,8 @@ def reduce_signature(context: MethodSigContext) -> CallableType:
     if len(free) < 2:
         has = ", ".join(map(_quoted, free)) or "none"
         context.api.fail(
-            f'"reduce" needs two free parameters of task "{chain.task}", the accumulator and the item; it has {has}',
+            f'"{chain.method}" needs two free parameters of task "{chain.task}", the accumulator and the item; '
+            f"it has {has}",
             chain.given,
             code=CALL_ARG,
         )
@@ -271,7 +272,7 @@ def reduce_signature(context: MethodSigContext) -> CallableType:
 
 
 def _reduce_types(plain: CallableType, task: Type, accumulator: Type, api: CheckerPluginInterface) -> list[Type]:
-    """What `reduce` takes once the accumulator is known; where it takes one, a future of one will do."""
+    """What a folding method takes once the accumulator is known; where it takes one, a future of one will do."""
     known = {variable.id: accumulator for variable in plain.variables}
     rest = [expand_type(one, known) for one in plain.arg_types[2:]]
     values = {
@@ -297,7 +298,7 @@ def _check_fold(
     )
     if swapped:
         api.fail(
-            f'"reduce" gives the accumulator first and the item second: task "{chain.task}" takes '
+            f'"{chain.method}" gives the accumulator first and the item second: task "{chain.task}" takes '
             f"{shown(accumulator.type, api)} for {_quoted(accumulator)} and {shown(item.type, api)} for "
             f"{_quoted(item)}; swap them",
             chain.given,
@@ -305,7 +306,7 @@ def _check_fold(
         )
     elif chain.check_item(streamed, item, shape, what="items of ") and not is_subtype(shape.result, accumulator.type):
         api.fail(
-            f'"reduce" gives what task "{chain.task}" returns back to its accumulator: it returns '
+            f'"{chain.method}" gives what task "{chain.task}" returns back to its accumulator: it returns '
             f"{shown(shape.result, api)}, and {_quoted(accumulator)} takes {shown(accumulator.type, api)}",
             chain.given,
             code=ARG_TYPE,
@@ -313,7 +314,7 @@ def _check_fold(
     left = [p for p in shape.parameters if p.required and p not in (accumulator, item)]
     if left:
         api.fail(
-            f'"reduce" leaves {", ".join(map(_quoted, left))} of task "{chain.task}" without a value; '
+            f'"{chain.method}" leaves {", ".join(map(_quoted, left))} of task "{chain.task}" without a value; '
             'fix it with ".partial"',
             chain.given,
             code=CALL_ARG,

@@ -21,6 +21,7 @@ OperationKind = Literal[
     "distinct",
     "enumerate",
     "group_by",
+    "scan",
     "skip",
     "take",
     "take_while",

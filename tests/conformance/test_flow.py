@@ -65,6 +65,34 @@ def test_window_bounds_the_items_alive(engine: Runtime) -> None:
     assert worst[0] <= 9
 
 
+def test_a_running_fold_sees_items_in_order_and_stays_within_the_window(engine: Runtime) -> None:
+    """Each accumulator is what it was when it came out, though the next item changes the same list."""
+    worst, folded = [0], [0]
+
+    @task
+    def watched(n: int) -> Iterator[int]:
+        for i in range(n):
+            worst[0] = max(worst[0], i + 1 - folded[0])
+            yield i
+
+    @task
+    def add(last: list[int], x: int) -> list[int]:
+        last[0] += x
+        return last
+
+    @task
+    def keep(total: list[int], one: list[int]) -> list[int]:
+        folded[0] += 1
+        return [*total, *one]
+
+    slow_head = task(lambda x: (time.sleep(0.2 if x == 0 else 0), x)[1])
+    sums = watched.iter(n=200).then(slow_head).scan(add, initial=[0])
+    plan = daglite.compile(sums.then(task(lambda held: held)).reduce(keep, initial=[]), max_in_flight=8)
+    assert plan.run(runtime=engine) == [sum(range(i + 1)) for i in range(200)]
+    assert worst[0] <= 9
+    assert sums.take(3).run(runtime=engine) == [[0], [1], [3]]
+
+
 def test_an_early_end_closes_the_source_and_leaves_the_engine_fit(engine: Runtime) -> None:
     closed = []
 

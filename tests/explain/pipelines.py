@@ -96,6 +96,12 @@ PIPELINES: dict[str, Future[object]] = {
     .group_by(shown.partial(after="!"), limit=1000)
     .unbatch()
     .take(5),
+    "scanned": rows.iter(path="a")
+    .then(price)
+    .scan(add, initial=one(n=2))
+    .take(3)
+    .save("sum_{iteration_index}")
+    .join(shown),
     "zipped": lines.iter(n=2).enumerate().distinct().zip(from_iterable(["a", "b"]).then(double)).take(5).join(shown),
     "taken_apart": pair(
         lines.iter(n=2).flat_map(several).then(double).for_each(shown),

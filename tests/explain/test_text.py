@@ -70,7 +70,7 @@ def test_every_task_has_its_line_and_no_line_names_two_nodes(name: str, optimize
     assert len(shown_lines) == len(steps)
     for line, step in zip(shown_lines, steps, strict=True):
         assert re.match(rf" *{step.number} ", line)
-        verbs = "iter|call|map|then|filter|join|reduce|take_while|group_by|distinct"
+        verbs = "iter|call|map|then|filter|join|reduce|take_while|group_by|distinct|scan"
         # An operation that asks no task goes by its own name.
         assert re.search(rf"(\b({verbs})|coordinator ) {re.escape(step.function.name)}(\(| )", line)
         assert len(re.findall(r"\w+Node\b", line)) == (1 if step.node else 0)

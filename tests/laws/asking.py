@@ -63,7 +63,7 @@ def fed(node: Operate, more: int) -> int | None:
     if not more:
         return 0
     match node.kind:
-        case "enumerate" | "zip":
+        case "enumerate" | "scan" | "zip":
             return more
         case "batch":
             return more * number["n"]

@@ -96,6 +96,8 @@ def _operated(node: Operate, position: int, made: Mapping[int, Any], before: Cal
         first = [numbers.pop("n")] if "n" in numbers else []
         return method(*first, **numbers)
     fn = task_of(node.fn, position, made, before)
+    if node.initial is not None:
+        return method(fn, **_given((("initial", node.initial),), made))
     if node.kind == "take_while":
         return method(fn, **_given(node.args, made))
     return method(fn.partial(**_given(node.args, made)), **numbers)

@@ -24,7 +24,7 @@ Style = Literal["module", "closure", "async"]
 On = Literal["threads", "processes", "coordinator"]
 # What becomes of an item at which a function fails: the run ends, it is dropped, a value or a record takes its place.
 Fate = Literal["raise", "skip", "mend", "keep"]
-Kind = Literal["batch", "distinct", "enumerate", "group_by", "skip", "take_while", "unbatch", "window", "zip"]
+Kind = Literal["batch", "distinct", "enumerate", "group_by", "scan", "skip", "take_while", "unbatch", "window", "zip"]
 # The whole numbers of each, by name.
 NUMBERS: dict[Kind, tuple[str, ...]] = {
     "batch": ("n",), "skip": ("n",), "window": ("n", "step"), "distinct": ("limit",),
@@ -138,6 +138,8 @@ class Fold:
 class Operate:
     """`source.kind(numbers)` of a stream; with a task where it asks one, and for `zip` with another stream.
 
+    A `scan` has an `initial` accumulator.
+
     An `unbatch` that is `flat` is written in one call with its source, which nothing else reads.
     """
 
@@ -148,6 +150,7 @@ class Operate:
     args: Args = ()
     other: int | None = None
     flat: bool = False
+    initial: Arg | None = None
 
 
 @dataclass(frozen=True)
@@ -232,6 +235,8 @@ def item_names(node: Apply | Operate | Tell) -> list[str]:
     bound = dict(arguments(node))
     free = [name for name in parameters(node.fn) if name not in bound]
     match node:
+        case Operate(kind="scan"):
+            return free[:2]
         case Each() | Sift() | Join() | Operate():
             return free[:1]
         case Fold():
@@ -248,7 +253,7 @@ def reads(node: Node) -> list[int]:
     args: Args = () if isinstance(node, Keep | Take) else arguments(node)
     args += node.sources if isinstance(node, Over) else ()
     found += [node.other] if isinstance(node, Operate) and node.other is not None else []
-    args += (("initial", node.initial),) if isinstance(node, Fold) else ()
+    args += (("initial", node.initial),) if isinstance(node, Fold | Operate) and node.initial is not None else ()
     return found + [arg.node for _, arg in args if isinstance(arg, Use)]
 
 

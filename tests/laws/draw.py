@@ -223,12 +223,15 @@ class _Artist:
         if self.chance(2):
             return self.parted(source)
         name = self.pick(("fold", "fold", "lagfold", "tally", "tally", "tally", *self.failing("choosy")))
-        options = {"fold": ["", "", "k", "acc"], "lagfold": ["k", "acc", "item"], "choosy": ["m"], "tally": [""]}
-        bound = self.pick(options[name])
-        layers = (((bound, self.value(name, bound)),),) if bound else ()
         # What is taken of an unordered stream is any of it: nothing that could be compared.
         ordered = name != "tally" or self.chance(3) or any(isinstance(node, Take) for node in self.nodes)
-        return Fold(source, self.fn(name, layers), self.argument(), ordered)
+        return Fold(source, self.folding(name), self.argument(), ordered)
+
+    def folding(self, name: str) -> Fn:
+        """A task that folds, with a partial here and there."""
+        options = {"fold": ["", "", "k", "acc"], "lagfold": ["k", "acc", "item"], "choosy": ["m"], "tally": [""]}
+        bound = self.pick(options[name])
+        return self.fn(name, (((bound, self.value(name, bound)),),) if bound else ())
 
     def tell(self, source: int) -> Tell:
         kind: Literal["count", "min", "max", "sum", "for_each"] = self.pick(("count", "min", "max", "sum", "for_each"))
@@ -282,7 +285,7 @@ class _Artist:
             source = self.add(Each(source, fn, args) if self.chance(3) else batch)
             return Operate(self.add(self.keep(source)) if self.chance(4) else source, "unbatch")
         kinds: list[Kind] = ["batch", "window", "take_while", "enumerate", "skip", "distinct", "group_by", "zip"]
-        kinds += ["window", "take_while", "skip", "zip", "zip"]
+        kinds += ["window", "take_while", "skip", "zip", "zip", "scan", "scan"]
         if holds(self.nodes, source):
             kinds += ["unbatch"] * 6
         kind = self.pick(kinds)
@@ -294,6 +297,9 @@ class _Artist:
                 fn, args = self.applied("residue", *self.failing("touchy"))
                 limit = (("limit", 99),) if kind == "distinct" else ()
                 return Operate(source, kind, limit, fn, args)
+            case "scan":
+                fn = self.folding(self.pick(("fold", "fold", "lagfold", *self.failing("choosy"))))
+                return Operate(source, kind, fn=fn, initial=self.argument())
             case "zip":
                 return Operate(source, kind, other=self.beside() if self.chance(2) else self.pick(self.flows()))
             case _:

@@ -83,7 +83,7 @@ def _made(node: Operate, lengths: Sequence[int | None]) -> int | None:
     match node.kind:
         case "batch":
             return -(-known // number["n"])
-        case "enumerate":
+        case "enumerate" | "scan":
             return known
         case "skip":
             return max(0, known - number["n"])

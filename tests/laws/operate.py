@@ -10,7 +10,8 @@ __all__ = ["Ended", "outputs"]
 
 # What comes out, and the place of the last item that must have come in; None: it comes out at the end only.
 Out = tuple[object, int | None]
-Ask = Callable[[int, object], object]
+# Gives the answer of the task for the item at a place; of a fold for its accumulator and that item.
+Ask = Callable[..., object]
 
 
 class Ended(Exception):
@@ -22,7 +23,13 @@ class Ended(Exception):
 
 
 def outputs(
-    kind: str, number: dict[str, int], items: Sequence[object], ask: Ask, other: Sequence[object], ends: bool = True
+    kind: str,
+    number: dict[str, int],
+    items: Sequence[object],
+    ask: Ask,
+    other: Sequence[object],
+    ends: bool = True,
+    initial: object = None,
 ) -> Iterator[Out]:
     """One after the other; raises `Ended` where it wants no more. The `other` stream `ends`, or it fails there."""
     match kind:
@@ -65,6 +72,10 @@ def outputs(
                 current, group = key, [*group, item]
             if group:
                 yield (current, group), None
+        case "scan":
+            for place, item in enumerate(items):
+                initial = ask(place, initial, item)
+                yield initial, place
         case "zip":
             if not other and ends:
                 raise Ended(-1)

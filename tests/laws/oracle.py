@@ -258,6 +258,8 @@ class _Evaluation:
 
     def operate(self, node: Operate, bound: dict[str, object], names: list[str]) -> None:
         """Over what comes before anything fails; numbered from 0."""
+        start: Args = () if node.initial is None else (("initial", node.initial),)
+        initial = _values(self.graph, start, self.done).get("initial")
         source = self.source(node.source)
         whole, most = self.found.whole, self.asked()
         if most == 0:
@@ -268,13 +270,15 @@ class _Evaluation:
         self.found.whole, self.found.stops = True, None
         place = -1
 
-        def ask(at: int, item: object) -> object:
+        def ask(at: int, *values: object) -> object:
             nonlocal place
             place = at
-            return self.call(bound | {names[0]: item})
+            return self.call(bound | dict(zip(names, values, strict=True)))
 
         try:
-            found = outputs(node.kind, dict(node.numbers), [source[index] for index in indices], ask, other, ends)
+            found = outputs(
+                node.kind, dict(node.numbers), [source[index] for index in indices], ask, other, ends, initial
+            )
             for out, at in found:
                 if at is None and not whole:
                     break

@@ -24,12 +24,16 @@ NUMBERS = st.integers(1, 4)
 CALLS: st.SearchStrategy[tuple[OperationKind, dict[str, int]]] = st.one_of(
     st.tuples(st.sampled_from(("batch", "skip", "take")), st.fixed_dictionaries({"n": NUMBERS})),
     st.tuples(st.just("window"), st.fixed_dictionaries({"n": NUMBERS, "step": NUMBERS})),
-    st.tuples(st.sampled_from(("distinct", "enumerate", "group_by", "take_while")), st.just({})),
+    st.tuples(st.sampled_from(("distinct", "enumerate", "group_by", "scan", "take_while")), st.just({})),
 )
 
 
 def remainder(x: object) -> int:
     return checksum(x) % 3
+
+
+def chained(acc: object, x: object) -> int:
+    return checksum((acc, x))
 
 
 def stream_of(graph: Graph) -> Any:
@@ -80,6 +84,8 @@ def applied(
     stream: Any, items: Iterable[object], kind: OperationKind, numbers: dict[str, int]
 ) -> tuple[Any, Iterable[object]]:
     """An operation on a stream, and what it means of its items."""
+    if kind == "scan":
+        return stream.scan(task(chained), initial=7), spec_of(kind).meaning(items, chained, 7)
     asks: list[Callable[..., object]] = [remainder] if kind in ("distinct", "group_by", "take_while") else []
     given_numbers = dict(numbers)
     first = [given_numbers.pop("n")] if "n" in numbers else []

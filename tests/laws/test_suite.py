@@ -41,7 +41,7 @@ PRESENT = {
     "folds in parts", "filters", "fate skip", "fate mend", "fate keep", "takes", "takes behind filters", "async",
     "by reference", "retries", "saves without an index", "stream saves", "saves of the run's store", "folds by name",
     "several segments", "on threads", "on processes", "on coordinator", "several places in a stream",
-    "batch", "distinct", "enumerate", "group_by", "skip", "take_while", "unbatch", "window", "zip",
+    "batch", "distinct", "enumerate", "group_by", "scan", "skip", "take_while", "unbatch", "window", "zip",
     "flat maps", "partitions", "from_iterable", "count", "min", "max", "sum", "for_each", "streams pulled by others",
     *(rule.__name__ for rule in RULES),
 }  # fmt: skip

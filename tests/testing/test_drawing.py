@@ -42,7 +42,7 @@ def test_every_kind_is_drawn() -> None:
         "count.iter each.iter partial .map( .then(plus .filter( .take( .skip( .flat_map( .batch( .distinct( .reduce("
     )
     words += " .join( .sum( .count() ordered=False combine= append pair( plus(x= from_iterable( .iter_partitions("
-    words += " .window( .group_by( .enumerate() .take_while( .zip( .min( .max( .for_each("
+    words += " .window( .group_by( .scan( .enumerate() .take_while( .zip( .min( .max( .for_each("
 
     @settings(max_examples=1000, derandomize=True, database=None)
     @given(pipelines())

@@ -162,6 +162,49 @@ def test_task_that_changes_its_item_harms_nobody(optimize: bool) -> None:
 
 
 @EVERYWHERE
+@PLAIN_TOO
+def test_accumulators_are_what_they_were_when_they_came_out(runtime: RuntimeName, optimize: bool) -> None:
+    """Beside the source and behind a task, though the task goes on with the same list; at each run from the start."""
+    start: list[int] = []
+
+    @task
+    def put(acc: list[int], x: int) -> list[int]:
+        acc.append(x)
+        return acc
+
+    for stream in (rows.iter(n=4), rows.iter(n=4).then(task(lambda x: x))):
+        lists = stream.scan(put, initial=start)
+        sums = lists.batch(2).unbatch().then(total)
+        for _ in range(2):
+            found = compile(lists, optimize=optimize).run(runtime=runtime, workers=2)
+            assert found == [[0], [0, 1], [0, 1, 2], [0, 1, 2, 3]]
+            assert compile(sums, optimize=optimize).run(runtime=runtime, workers=2) == [0, 1, 3, 6]
+    assert start == []
+
+
+@EVERYWHERE
+@PLAIN_TOO
+def test_scan_tells_the_item_at_which_it_fails(runtime: RuntimeName, optimize: bool) -> None:
+    """The accumulators before that item go on, numbered from 0; the initial value may be a future."""
+    store = Memory()
+
+    @task
+    def add(acc: int, x: int) -> int:
+        if x == 5:
+            raise ValueError(x)
+        return acc + x
+
+    stream = rows.iter(n=9).filter(odd).scan(add, initial=double(x=5)).save("{iteration_index}").then(double)
+    with pytest.raises(ValueError, match="5") as caught:
+        compile(stream, optimize=optimize).run(runtime=runtime, workers=2, store=store)
+    failure = failure_of(caught.value)
+
+    assert failure is not None
+    assert (failure.task, failure.index, failure.item, failure.worker) == ("add", 2, "5", None)
+    assert store.saved == [("0", 11), ("1", 14)]
+
+
+@EVERYWHERE
 def test_stream_hands_out_what_an_operation_gives(runtime: RuntimeName) -> None:
     with compile(rows.iter(n=7).then(double).batch(3)).stream(runtime=runtime, workers=2) as items:
         assert next(items) == [0, 2, 4]

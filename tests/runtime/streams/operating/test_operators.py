@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from daglite.exceptions import ExecutionError, failure_of
+from daglite.exceptions import ExecutionError, ParameterError, failure_of
 from daglite.functions import Function
 from daglite.operations import OperationKind, spec_of
 from daglite.operations.operator import Operator
@@ -17,9 +17,10 @@ from daglite.program import Step, StreamOperation
 from daglite.runtime.dataflow.operator_chain import ChainedItems, OperatorChain
 from daglite.runtime.dataflow.operators import make_operator
 
-ASKING: dict[OperationKind, Callable[[Any], object]] = {
+ASKING: dict[OperationKind, Callable[..., object]] = {
     "distinct": lambda x: x % 3,
     "group_by": lambda x: x // 2,
+    "scan": lambda acc, x: [*acc, x],
     "take_while": lambda x: x % 7 != 5,
 }
 OTHER = [10, 11, 12, 13]
@@ -40,17 +41,16 @@ def through(items: Iterable[object], *operators: Operator) -> list[object]:
 
 
 def meant(kind: OperationKind, items: Iterable[object], **numbers: int) -> Iterable[object]:
-    if kind == "zip":
-        return spec_of(kind).meaning(items, OTHER)
     numbers.pop("limit", None)
-    return spec_of(kind).meaning(items, *([ASKING[kind]] if kind in ASKING else []), **numbers)
+    asked, operand = [ASKING[kind]] if kind in ASKING else [], [OTHER] if spec_of(kind).operand else []
+    return spec_of(kind).meaning(items, *asked, *operand, **numbers)
 
 
 WHICH: st.SearchStrategy[tuple[OperationKind, dict[str, int]]] = st.one_of(
     st.tuples(st.sampled_from(("batch", "skip", "take")), st.fixed_dictionaries({"n": st.integers(1, 4)})),
     st.tuples(st.just("window"), st.fixed_dictionaries({"n": st.integers(1, 4), "step": st.integers(1, 4)})),
     st.tuples(st.just("distinct"), st.just({"limit": 3})),
-    st.tuples(st.sampled_from(("group_by", "take_while", "zip", "enumerate")), st.just({})),
+    st.tuples(st.sampled_from(("group_by", "scan", "take_while", "zip", "enumerate")), st.just({})),
 )
 NUMBERS = st.lists(st.integers(0, 9), max_size=12)
 
@@ -175,6 +175,26 @@ def test_closing_closes_what_stands_in_front() -> None:
         assert source.log == [*range(count), "closed"]
 
 
+def test_accumulators_are_what_they_were_when_they_came_out() -> None:
+    """Also where the task goes on with the same object; the initial value stays as it was."""
+    start: list[int] = []
+
+    def put(acc: list[int], x: int) -> list[int]:
+        acc.append(x)
+        return acc
+
+    scans = [make_operator(planned("scan", True), put, start) for _ in range(2)]
+    assert through([1, 2], scans[0]) == through([1, 2], scans[1]) == [[1], [1, 2]]
+    assert start == []
+
+
+def test_accumulator_that_cannot_be_copied_is_told() -> None:
+    with pytest.raises(ParameterError, match=r"^`initial` of `scan` with task 'asked' cannot be copied: <generator"):
+        make_operator(planned("scan", True), max, broken())
+    with pytest.raises(ExecutionError, match=r"^`scan` copies each accumulator, and one that task 'asked' returned"):
+        through([1], make_operator(planned("scan", True), lambda acc, x: broken(), 0))
+
+
 def broken() -> Iterator[int]:
     yield 1
     raise OSError("no more")
@@ -199,6 +219,7 @@ class Odd:
         ("unbatch", None, {}, [[1], 5], TypeError, "`unbatch` needs items that hold others, .*; item 1 is 5", 1),
         ("unbatch", None, {}, [[1], broken()], OSError, "^no more", 1),
         ("take_while", refuses, {}, [1, 2], KeyError, "^2", 1),
+        ("scan", lambda acc, x: refuses(x), {}, [1, 2], KeyError, "^2", 1),
         ("distinct", refuses, {"limit": 9}, [1, 1, 2], KeyError, "^2", 2),
         ("group_by", refuses, {}, [1, 3, 2], KeyError, "^2", 2),
         (
@@ -226,7 +247,7 @@ class Odd:
 )
 def test_error_names_the_item(
     kind: OperationKind,
-    ask: Callable[[Any], object] | None,
+    ask: Callable[..., object] | None,
     numbers: dict[str, int],
     items: list[Any],
     error: type[Exception],
