@@ -157,22 +157,22 @@ class Plan(Generic[R_co]):
         self, runtime: RuntimeName | ClusterName | Runtime | None, workers: int | None, report: observe.Report | None
     ) -> tuple[str, ...]:
         """What is to be expected of the coordinator."""
-        watched = None
+        run = None
         if report is not None:
             if not isinstance(report, observe.Report):
                 raise ParameterError(f"`report` must be a `daglite.observe.Report`; got {report!r}")
             if report.program is None or not sameness.same_program(self.program, report.program):
                 raise ParameterError("`report` must be that of a run of this plan; this one has seen another, or none")
-            watched = report.watched()
+            run = report.observed()
         given = RunSettings(runtime="processes" if runtime is None else runtime, workers=workers).runtime
         engine = bottleneck.engine_of(given if isinstance(given, str) else repr(given))
-        if watched is not None:
-            if runtime is None and (workers is None or watched.engine != "inline"):
-                engine = watched.engine
-            workers = workers or max([seen.workers for seen in watched.streams.values()], default=0) or None
+        if run is not None:
+            if runtime is None and (workers is None or run.engine != "inline"):
+                engine = run.engine
+            workers = workers or max([stats.workers for stats in run.streams.values()], default=0) or None
         if workers is None and engine != "inline":
             raise ParameterError("`explain` of a runtime needs `workers`, the number of them, or the `report` of a run")
-        return tuple(bottleneck.expected(self.program, engine, workers or 0, watched))
+        return tuple(bottleneck.expected(self.program, engine, workers or 0, run))
 
     def _execution(self, options: RunOptions, *, cancellable: bool = False) -> Execution:
         settings, store = settings_of(options), store_of(options.get("store"), "store")

@@ -17,15 +17,15 @@ from benchmarks.simulated.engine import Cluster, Simulated
 from daglite import Plan, task
 from daglite.options import Limits
 from daglite.runtime import Dask
-from daglite.scaling import TOLLS, ItemLoad, most_workers
+from daglite.scaling import ENGINE_COSTS, ItemLoad, most_workers
 
 __all__ = ["DASK", "RAY", "busy", "checked", "once", "plan_of", "table"]
 
 
 def cluster(engine: str, *, way: float, worker: float) -> Cluster:
     """Two workers of an engine, with what a chunk costs it in the model, which has no costs on the way."""
-    toll = TOLLS[engine]
-    return Cluster(workers=2, item=0.001, client=toll.chunk, scheduler=toll.scheduler, way=way, worker=worker)
+    cost = ENGINE_COSTS[engine]
+    return Cluster(workers=2, item=0.001, client=cost.batch, scheduler=cost.scheduler, way=way, worker=worker)
 
 
 # Seconds for a chunk, measured on two cores (docs/explanation/scale.md says how).
@@ -129,8 +129,8 @@ def knee() -> Iterator[str]:
     yield "|---|---|---|---|---|---|---|"
     for name, engine in ENGINES.items():
         for item in (0.0005, 0.001, 0.01):
-            toll = TOLLS[name.lower()]
-            most = most_workers(ItemLoad(toll.item, item), toll, Limits())
+            cost = ENGINE_COSTS[name.lower()]
+            most = most_workers(ItemLoad(cost.item, item), cost, Limits())
             shares = [busy(replace(engine, item=item, workers=max(1, int(most * factor)))) for factor in FACTORS]
             yield f"| {name} | {1000 * item:g} ms | {most:,} | {' | '.join(f'{share:.0%}' for share in shares)} |"
 

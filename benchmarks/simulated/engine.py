@@ -24,7 +24,7 @@ from daglite.runtime.kernel.event_loop import PrivateLoop
 from daglite.runtime.kernel.steps import BoundStep, StepChain
 from daglite.runtime.kernel.work import PartialRef, WorkItem, WorkResult
 from daglite.runtime.serialization.pickler import Codec
-from daglite.scaling import CLUSTER_AIM
+from daglite.scaling import CLUSTER_BATCH_SECONDS
 
 __all__ = ["Cluster", "Simulated", "Told"]
 
@@ -105,7 +105,7 @@ class _SimulatedEngine:
     def __init__(self, cluster: Cluster, told: Told) -> None:
         self._cluster, self._told = cluster, told
         self.workers = cluster.workers
-        aim = max(CLUSTER_AIM, 2 * cluster.workers / cluster.rate)
+        aim = max(CLUSTER_BATCH_SECONDS, 2 * cluster.workers / cluster.rate)
         self.batch_policy = BatchPolicy(aim, aim / 8, 8 * 1024 * 1024, 1024 * 1024)
         self.codec = Codec("sim")
         self._random = random.Random(cluster.seed)

@@ -1,80 +1,69 @@
-"""A run in the log: its beginning, its stages, its end, and what went wrong on the way."""
+"""A run in the log: its start, its stages, its end, and the deaths of workers."""
 
 from __future__ import annotations
 
 import logging
 
-from daglite.events import (
-    Detail,
-    Event,
-    RunEnded,
-    RunStarted,
-    StageEnded,
-    StageStarted,
-    StreamOpened,
-    WorkerEnded,
-    WorkerStarted,
-)
-from daglite.observe.amounts import seconds_text
-from daglite.program import Program, steps_of
+import daglite.events as events
+from daglite.observe.amounts import seconds_text, stage_text
+from daglite.program import Stage
 from daglite.short_repr import counted
 
 
 class Logging:
-    """Writes a run into a log (default: that of the name "daglite"), with `level`; deaths of workers are warnings."""
+    """An observer that writes to a logger (default: "daglite") with `level`; deaths of workers are warnings.
 
-    detail: Detail = "stages"
+    >>> import logging
+    >>> from daglite import task
+    >>> @task
+    ... def double(x: int) -> int:
+    ...     return x * 2
+    >>> double.map(x=[1, 2]).run(runtime="inline", observers=[Logging(level=logging.DEBUG)])
+    [2, 4]
+    """
+
+    detail: events.Detail = "stages"
 
     def __init__(self, logger: logging.Logger | None = None, level: int = logging.INFO) -> None:
         self._log = logging.getLogger("daglite") if logger is None else logger
         self._level = level
-        self._program: Program | None = None
         self._began = 0.0
+        self._planned: tuple[Stage, ...] = ()
         self._stages: dict[int, float] = {}
-        self._streams: dict[int, StreamOpened] = {}
+        self._streams: dict[int, events.StreamOpened] = {}
 
-    def on_event(self, event: Event, /) -> None:
+    def on_event(self, event: events.Event, /) -> None:
+        """Write an event to the log."""
         match event:
-            case RunStarted():
-                self._program, self._began = event.program, event.at
+            case events.RunStarted():
+                self._planned, self._began = event.program.stages, event.at
                 self._stages, self._streams = {}, {}
-                self._log.log(
-                    self._level,
-                    "a run begins: %s, %s, %s",
-                    event.program.title,
-                    event.runtime,
-                    counted(len(event.program.stages), "stage"),
-                )
-            case StageStarted():
+                stages = counted(len(self._planned), "stage")
+                self._log.log(self._level, "a run begins: %s, %s, %s", event.program.title, event.runtime, stages)
+            case events.StageStarted():
                 self._stages[event.stage] = event.at
-                self._log.log(self._level, "stage %d begins: %s", event.stage, self._tasks(event.stage))
-            case StreamOpened():
+                tasks = stage_text(self._planned[event.stage]) if self._planned else ""
+                self._log.log(self._level, "stage %d begins: %s", event.stage, tasks)
+            case events.StreamOpened():
                 self._streams[event.stage] = event
-            case StageEnded():
-                self._end(event)
-            case WorkerStarted():
-                self._log.debug("worker %d is there", event.worker)
-            case WorkerEnded(why="renewed"):
-                self._log.debug("worker %d has taken all the items it may", event.worker)
-            case WorkerEnded():
+            case events.StageEnded():
+                seconds = seconds_text(event.at - self._stages.pop(event.stage, event.at))
+                opened = self._streams.pop(event.stage, None)
+                items = "" if opened is None else _items_text(opened.gauge)
+                self._log.log(self._level, "stage %d ends after %s%s", event.stage, seconds, items)
+            case events.WorkerStarted():
+                self._log.debug("worker %d has started", event.worker)
+            case events.WorkerEnded(why="renewed"):
+                self._log.debug("worker %d has reached max_items_per_worker", event.worker)
+            case events.WorkerEnded():
                 what = "was killed over a time limit" if event.why == "overdue" else "died"
                 self._log.warning("worker %d %s, exit code %s", event.worker, what, event.exitcode)
-            case RunEnded():
+            case events.RunEnded():
                 how = "is done" if event.error is None else f"ends with {type(event.error).__name__}"
                 self._log.log(self._level, "the run %s after %s", how, seconds_text(event.at - self._began))
             case _:
                 pass
 
-    def _end(self, event: StageEnded) -> None:
-        seconds = seconds_text(event.at - self._stages.pop(event.stage, event.at))
-        opened = self._streams.pop(event.stage, None)
-        what = (
-            "" if opened is None else f": {counted(opened.gauge.done, 'item')}, {opened.gauge.peak:,} in flight at most"
-        )
-        self._log.log(self._level, "stage %d ends after %s%s", event.stage, seconds, what)
 
-    def _tasks(self, stage: int) -> str:
-        if self._program is None:
-            return ""
-        names = [step.function.name for step in steps_of(self._program.stages[stage])]
-        return " -> ".join(names if len(names) <= 6 else [*names[:3], "...", *names[-2:]])
+def _items_text(gauge: events.Gauge) -> str:
+    return f": {counted(gauge.done, 'item')}, {gauge.peak:,} in flight at most"

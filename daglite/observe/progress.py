@@ -1,91 +1,99 @@
-"""How far a run is: an observer that follows the stage at work and shows it some times a second."""
+"""The progress of a run: an observer that follows the stage that runs, and shows it some times a second."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
 
-from daglite.events import (
-    Detail,
-    Event,
-    Heartbeat,
-    Progress,
-    RunEnded,
-    RunStarted,
-    StageEnded,
-    StageStarted,
-    StreamOpened,
-    WorkerEnded,
-)
+import daglite.events as events
 from daglite.program import Program, steps_of
 
-# The rate is that of so many last seconds.
-_LATELY = 10.0
+# The rate is that of the last seconds, of this number.
+_RATE_SECONDS = 10.0
 
 
 class ProgressReporter:
-    """Calls `show(progress)` on the beats of a run and at its end. It asks for nothing that costs the run anything."""
+    """An observer that calls `show(progress)` at the heartbeats of a run and at its end, at no cost for the run.
 
-    detail: Detail = "stages"
+    The option `progress=show` of a run makes one.
 
-    def __init__(self, show: Callable[[Progress], object]) -> None:
+    >>> from daglite import task
+    >>> @task
+    ... def double(x: int) -> int:
+    ...     return x * 2
+    >>> shown = ProgressReporter(lambda progress: print(progress.task, progress.done))
+    >>> double.map(x=[1, 2]).run(runtime="inline", observers=[shown])
+    double 2
+    [2, 4]
+    """
+
+    detail: events.Detail = "stages"
+
+    def __init__(self, show: Callable[[events.Progress], object]) -> None:
         self._show = show
         self._program: Program | None = None
         self._began = 0.0
         self._deaths = 0
-        # The stages that have begun and not ended, and those of them that are streams.
-        self._open: dict[int, StreamOpened | None] = {}
-        self._last: StreamOpened | None = None
-        self._lately: deque[tuple[float, int]] = deque()
+        # The stages that run, and the last stream.
+        self._open: dict[int, events.StreamOpened | None] = {}
+        self._last: events.StreamOpened | None = None
+        self._samples: deque[tuple[float, int]] = deque()
 
-    def on_event(self, event: Event, /) -> None:
+    def on_event(self, event: events.Event, /) -> None:
+        """Follow the run."""
         match event:
-            case RunStarted():
-                self.__init__(self._show)  # type: ignore[misc]  # a new run begins with nothing
+            case events.RunStarted():
+                self.__init__(self._show)  # type: ignore[misc]  # nothing of an earlier run is kept
                 self._program, self._began = event.program, event.at
-            case StageStarted():
+            case events.StageStarted():
                 self._open[event.stage] = None
-            case StreamOpened():
+            case events.StreamOpened():
                 self._open[event.stage] = self._last = event
-                self._lately.clear()
-            case StageEnded():
+                self._samples.clear()
+            case events.StageEnded():
                 self._open.pop(event.stage, None)
-            case WorkerEnded():
+            case events.WorkerEnded():
                 self._deaths += event.why == "died"
-            case Heartbeat() | RunEnded():
-                self._tell(event.at, ended=isinstance(event, RunEnded))
-                if isinstance(event, RunEnded):
-                    # Its gauge holds what it counts.
+            case events.Heartbeat() | events.RunEnded():
+                ended = isinstance(event, events.RunEnded)
+                if self._program is not None:
+                    self._show(self._progress(self._program, event.at, ended=ended))
+                if ended:
+                    # Its gauge refers to the items of the stream.
                     self._last = None
             case _:
                 pass
 
-    def _tell(self, at: float, *, ended: bool) -> None:
-        """Show the stream that runs, without one the call that was started last, at the end the last stream."""
-        program = self._program
-        if program is None:
-            return
+    def _progress(self, program: Program, at: float, *, ended: bool) -> events.Progress:
+        """Return the state of the stream that runs; without one of the last call, at the end of the last stream."""
         streams = [opened for opened in self._open.values() if opened is not None]
         opened = streams[-1] if streams else self._last if ended else None
-        stage = opened.stage if opened is not None else next(reversed(self._open), len(program.stages) - 1)
-        done, total, in_flight, window, failed = 0, None, 0, 0, 0
+        stage = next(reversed(self._open), len(program.stages) - 1)
+        done, total, in_flight, most, failed = 0, None, 0, 0, 0
         if opened is not None:
-            gauge = opened.gauge
-            done, total, in_flight, window = gauge.done, opened.length, gauge.in_flight, opened.max_in_flight
-            failed = gauge.failed
+            stage, total, most, gauge = opened.stage, opened.length, opened.max_in_flight, opened.gauge
+            done, in_flight, failed = gauge.done, gauge.in_flight, gauge.failed
         rate = self._rate(at, done)
-        left = (total - done) / rate if total is not None and rate > 0 else None
-        task = steps_of(program.stages[stage])[-1].function.name
-        stages, seconds = len(program.stages), at - self._began
-        told = Progress(
-            stage, stages, task, done, total, in_flight, window, seconds, rate, left, self._deaths, ended, failed
+        return events.Progress(
+            stage,
+            len(program.stages),
+            steps_of(program.stages[stage])[-1].function.name,
+            done,
+            total,
+            in_flight,
+            most,
+            at - self._began,
+            rate,
+            (total - done) / rate if total is not None and rate > 0 else None,
+            self._deaths,
+            ended,
+            failed,
         )
-        self._show(told)
 
     def _rate(self, at: float, done: int) -> float:
-        lately = self._lately
-        lately.append((at, done))
-        while len(lately) > 2 and at - lately[0][0] > _LATELY:
-            lately.popleft()
-        began, before = lately[0]
+        samples = self._samples
+        samples.append((at, done))
+        while len(samples) > 2 and at - samples[0][0] > _RATE_SECONDS:
+            samples.popleft()
+        began, before = samples[0]
         return (done - before) / (at - began) if at > began else 0.0

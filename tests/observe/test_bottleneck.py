@@ -31,7 +31,7 @@ from daglite.observe import Report
 from daglite.observe.bottleneck import engine_of
 from daglite.options import RuntimeName
 from daglite.runtime import Inline, Processes, Threads
-from daglite.scaling import TOLLS, CoordinatorPart, StreamStats
+from daglite.scaling import ENGINE_COSTS, CoordinatorPart, StreamStats
 from tests.observe.recording import count_up, fold, plus_one, sleepy, square
 from tests.samples import check_golden
 
@@ -300,10 +300,10 @@ def test_engines_are_known_by_name_url_and_object() -> None:
     assert engine_of("dask://host:8786") == "dask"
     assert [engine_of(repr(one)) for one in (Threads(), Inline(), Processes())] == ["threads", "inline", "processes"]
     assert engine_of("auto") == engine_of("<object>") == "processes"
-    assert set(TOLLS) == {"processes", "threads", "dask", "ray"}
+    assert set(ENGINE_COSTS) == {"processes", "threads", "dask", "ray"}
 
 
 def test_seen_is_made_of_what_the_steps_did() -> None:
-    (seen,) = told(source=9.0, folded=0.4, waited=0.5, work=4.0).watched().streams.values()
+    (seen,) = told(source=9.0, folded=0.4, waited=0.5, work=4.0).observed().streams.values()
     parts = (CoordinatorPart("source", "count_up", 9.0), CoordinatorPart("fold", "fold", 0.4))
     assert seen == StreamStats(10.0, 4, 1000, 100, 0, 9.5, 4.0, parts)

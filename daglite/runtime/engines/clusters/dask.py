@@ -40,7 +40,7 @@ from daglite.runtime.engines.clusters.transport import (
 )
 from daglite.runtime.engines.clusters.worker import JobResources, hello, run_job
 from daglite.runtime.engines.clusters.worker_state import drop_run
-from daglite.scaling import TOLLS
+from daglite.scaling import ENGINE_COSTS
 
 # Seconds between two checks of the connection, and between two questions for the workers; most seconds for an answer.
 _CHECK_INTERVAL, _NODES_INTERVAL, _NODES_TIMEOUT = 0.2, 1.0, 30.0
@@ -60,7 +60,7 @@ class DaskTransport:
     """The tasks of a Dask client; see `Transport`. Methods with an underscore run on the client's event loop."""
 
     name = "Dask"
-    rate = TOLLS["dask"].rate
+    rate = ENGINE_COSTS["dask"].rate
 
     def __init__(self, client: Client, close: Callable[[], None]) -> None:
         self.event_queue = EventQueue()

@@ -38,7 +38,7 @@ from daglite.runtime.kernel.work import PartialRef, ResultKind, WorkItem, WorkRe
 from daglite.runtime.serialization.exceptions import unpack_error
 from daglite.runtime.serialization.pickler import Codec
 from daglite.runtime.transport.log_forwarding import take_record
-from daglite.scaling import CLUSTER_AIM
+from daglite.scaling import CLUSTER_BATCH_SECONDS
 
 # Seconds that a run goes on without any worker: clusters replace dead workers. Meanwhile, seconds between two checks.
 _WITHOUT_WORKERS, _CHECK_INTERVAL = 30.0, 0.05
@@ -62,7 +62,7 @@ class ClusterEngine:
             self._add_node(endpoint)
         self.workers = sum(node.endpoint.slots for node in self._nodes.values())
         # Batches so large that the library's own cost for a job is small beside them.
-        aim = max(CLUSTER_AIM, 2 * self.workers / transport.rate)
+        aim = max(CLUSTER_BATCH_SECONDS, 2 * self.workers / transport.rate)
         self.batch_policy = BatchPolicy(aim, aim / 8, _MOST_BYTES, _ALONE_BYTES)
         self._no_workers_since: float | None = None
         self._begin_run()

@@ -37,7 +37,7 @@ from daglite.runtime.engines.clusters.transport import (
     error_line,
 )
 from daglite.runtime.engines.clusters.worker import JobResources, run_job
-from daglite.scaling import TOLLS
+from daglite.scaling import ENGINE_COSTS
 
 # Seconds between two questions for the number of processors.
 _ASK_INTERVAL = 2.0
@@ -59,7 +59,7 @@ class RayTransport:
     """Remote tasks; see `Transport`. Ray chooses the worker of each, and has one process for each slot."""
 
     name = "Ray"
-    rate = TOLLS["ray"].rate
+    rate = ENGINE_COSTS["ray"].rate
 
     def __init__(self, close: Callable[[], None]) -> None:
         self.event_queue = EventQueue()
