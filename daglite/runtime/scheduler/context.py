@@ -160,11 +160,10 @@ class RunContext:
 
     def _opened(self, lease: AbstractContextManager[Engine]) -> WorkerQueue:
         engine = self._leased.enter_context(lease)
-        if self.watch is not None:
-            if isinstance(engine, ObservableEngine):
-                # An engine that is kept for other runs must not report to this one any more.
-                self._leased.callback(engine.listen, None)
-                engine.listen(self.watch.worker)
+        if self.watch is not None and isinstance(engine, ObservableEngine):
+            # An engine that is kept for other runs must not report to this one any more.
+            self._leased.callback(engine.listen, None)
+            engine.listen(self.watch.worker)
         worker_queue = WorkerQueue(engine, None if self.watch is None else self.watch.batch_recorder(engine))
         self.worker_queues.add(worker_queue)
         return worker_queue
