@@ -71,8 +71,8 @@ def test_parts_that_stay_with_workers_are_folded_in_order(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(routing, "FlowControl", Seen)
-        patch.setattr(tree_reducer, "LEAST", least)
-        patch.setattr(tree_reducer, "HOME", 0)
+        patch.setattr(tree_reducer, "MIN_KEPT_BYTES", least)
+        patch.setattr(tree_reducer, "RETURNED_BYTES", 0)
         plan = daglite.compile(fold, helper_thread=False, max_batch_size=batch)
         assert plan.run(runtime=simulated, worker_retries=100) == [-1, *range(n)]
     told = simulated.told
@@ -91,8 +91,8 @@ def test_only_roots_come_home() -> None:
     simulated = Simulated(replace(DASK, workers=10, item=0.05))
     fold = same.map(x=range(4000)).reduce(noted, initial=[], combine=joined)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tree_reducer, "LEAST", 0)
-        patch.setattr(tree_reducer, "HOME", 0)
+        patch.setattr(tree_reducer, "MIN_KEPT_BYTES", 0)
+        patch.setattr(tree_reducer, "RETURNED_BYTES", 0)
         assert daglite.compile(fold, helper_thread=False, max_batch_size=1).run(runtime=simulated) == [*range(4000)]
     told = simulated.told
     # A root for four parts of each worker.
@@ -101,8 +101,8 @@ def test_only_roots_come_home() -> None:
 
 
 def test_parts_do_not_pile_up_where_putting_them_together_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tree_reducer, "LEAST", 0)
-    monkeypatch.setattr(tree_reducer, "HOME", 0)
+    monkeypatch.setattr(tree_reducer, "MIN_KEPT_BYTES", 0)
+    monkeypatch.setattr(tree_reducer, "RETURNED_BYTES", 0)
     simulated = Simulated(replace(DASK, workers=8, item=0.001, merge=1.0))
     fold = same.map(x=range(3000)).reduce(noted, initial=[], combine=joined)
     assert daglite.compile(fold, helper_thread=False, max_batch_size=1).run(runtime=simulated) == [*range(3000)]

@@ -125,4 +125,4 @@ def cluster(request: pytest.FixtureRequest, engines: Engines) -> Runtime:
 @pytest.fixture
 def parts_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of some size stay with their workers, though these are few."""
-    monkeypatch.setattr(tree_reducer, "HOME", 0)
+    monkeypatch.setattr(tree_reducer, "RETURNED_BYTES", 0)

@@ -55,7 +55,7 @@ def test_law_15_a_fold_in_parts_is_the_fold(
     plan = daglite.compile(stream, **compiling)  # type: ignore[arg-type]  # names and values that `compile` knows
     with pytest.MonkeyPatch.context() as patch:
         if stays:
-            patch.setattr(tree_reducer, "LEAST", 0)
-            patch.setattr(tree_reducer, "HOME", 0)
+            patch.setattr(tree_reducer, "MIN_KEPT_BYTES", 0)
+            patch.setattr(tree_reducer, "RETURNED_BYTES", 0)
         found = plan.run(runtime=engine)
     assert found == functools.reduce(fold, range(n), type(initial)(initial))

@@ -54,7 +54,7 @@ Padded = tuple[list[int], bytes]
 @pytest.fixture
 def parts_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of some size stay with their workers, though these are few."""
-    monkeypatch.setattr(tree_reducer, "HOME", 0)
+    monkeypatch.setattr(tree_reducer, "RETURNED_BYTES", 0)
 
 
 def listed(so_far: Padded, x: int) -> Padded:
@@ -110,7 +110,7 @@ def test_parts_whose_putting_together_kills_are_told(cluster: Cluster) -> None:
 
     start: Padded = ([], PAD)
     fold = count.iter(n=40).reduce(task(listed), initial=start, combine=task(fatal), empty=start)
-    with pytest.raises(WorkerDiedError, match=r"it ran task 'fatal' on parts of \d+ items; started 3 times") as caught:
+    with pytest.raises(WorkerDiedError, match=r"it ran task 'fatal' on partial results of \d+ items; started 3 times") as caught:
         compile(fold, max_batch_size=2).run(runtime=Dask(cluster.client))
     facts = failure_of(caught.value)
     assert facts is not None

@@ -70,14 +70,14 @@ def test_a_batch_costs_as_many_calls_whatever_its_size(monkeypatch: pytest.Monke
     monkeypatch.setattr(BatchSizer, "observe", lambda batch, n, _, nbytes: observe(batch, n, n * 1e-7, nbytes))
     monkeypatch.setattr(PullSizer, "observe", lambda pull, n, _: came(pull, n, n * 1e-7))
 
-    launch, batches = Dispatcher._launch_batch, Counter[int]()
+    launch, batches = Dispatcher._send_batch, Counter[int]()
 
     def calls(n: int) -> int:
         def launched(dispatcher: Dispatcher) -> None:
             batches[n] += 1
             launch(dispatcher)
 
-        monkeypatch.setattr(Dispatcher, "_launch_batch", launched)
+        monkeypatch.setattr(Dispatcher, "_send_batch", launched)
         plan = daglite.compile(count.iter(n=n).then(double).reduce(add, initial=0))
         return calls_of(lambda: plan.run(workers=WORKERS))
 

@@ -1,4 +1,4 @@
-"""The segments of a stream bound to what a run has: operators, calls, savers. And a whole stream as iterators."""
+"""Segments of a stream bound to the objects of a run, and a stream as a chain of iterators."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ from daglite.task_context import CurrentCall, register_reader
 
 
 class BoundSegment(NamedTuple):
-    """A segment of which everything is there: its operations as one pipe (None where it has none), then its links, each
-    with its saver.
-    """
+    """A segment with its operators as one chain (None if it has none), its steps, and a saver for each step."""
 
     pipe: OperatorChain | None
     links: list[BoundStep]
@@ -30,9 +28,9 @@ class BoundSegment(NamedTuple):
 
 
 def front(source: Source, *, codec: ItemCodec | None, timer: StepTimer | None) -> Iterator[object]:
-    """The items of a source for an operation beside it: saved, and with a `codec` copied as they are yielded.
+    """Yield the items of a source to an operator in this process: saved, and copied if there is a `codec`.
 
-    `timer` is a clock for all of that.
+    `timer` measures all of that.
     """
     plain = source.saver is None and codec is None
     items = asked(source, source.items) if plain else _front(source, codec)
@@ -53,7 +51,7 @@ def _front(source: Source, codec: ItemCodec | None) -> Iterator[object]:
 
 
 def asked(source: Source, items: Iterator[object]) -> Iterator[object]:
-    """Items of a source as they are; what it raises is said of it."""
+    """Yield the items of a source as they are; an error gets the facts of the source."""
     try:
         yield from items
     except Exception as error:
@@ -79,9 +77,9 @@ def piped(
     copied_by: ItemCodec | None,
     timer: StepTimer | None,
 ) -> Source:
-    """What a pipe makes of the items of a source, as a source. With `copied_by` each is copied before it goes in.
+    """Return the output of operators on a source, as a source. With `copied_by` each input is copied.
 
-    `timer` is a clock for the items before.
+    `timer` measures the source before the operators.
     """
     step = segment.operations[-1].step
     items = ChainedItems(front(source, codec=copied_by, timer=timer), pipe, source.close)
@@ -89,21 +87,21 @@ def piped(
 
 
 class ClosingIterator:
-    """An iterator that also closes what stands in front of it."""
+    """An iterator whose `close` also closes the iterators before it."""
 
     def __init__(self, items: Iterator[object], close_front: Callable[[], None]) -> None:
         self._items = items
         self._close_front = close_front
 
     def __iter__(self) -> Iterator[object]:
-        # Nothing of this stands between two items.
+        # The inner iterator, so that this object costs nothing for each item.
         return self._items
 
     def __next__(self) -> object:
         return next(self._items)
 
     def close(self) -> None:
-        """End here and in front."""
+        """Close this iterator, then those before it."""
         try:
             close = getattr(self._items, "close", None)
             if close is not None:

@@ -1,6 +1,6 @@
-"""What stands between two segments on workers: operations, and tasks that run in the coordinator, as one pipe.
+"""Operators and tasks that run in the coordinator between two segments on workers, as one operator chain.
 
-Items carry an index through it: an operation numbers what it gives from 0, a filter leaves gaps.
+Items have an index on the way: an operation numbers its output from 0, a filter leaves gaps.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ Pair = tuple[Segment, BoundSegment]
 
 
 class ItemNumbering:
-    """The index of the item that goes through a pipe: `now` is that of whatever it gave last."""
+    """The index of the item that passes an operator chain: `now` is that of the last output."""
 
     def __init__(self) -> None:
         self.now = -1
 
 
 class IndexMap:
-    """The indices of items by their places, where a filter has made gaps; each is kept until its results are taken."""
+    """The indices of items by their positions, where a filter leaves gaps; each is kept until its results are taken."""
 
     def __init__(self) -> None:
         self._indices: dict[int, int] = {}
@@ -44,16 +44,16 @@ class IndexMap:
         return self._indices[place]
 
     def learn(self, place: int, index: int) -> None:
-        """An item comes."""
+        """Store the index of a new item."""
         self._indices[place] = index
 
     def span(self, first: int, size: int) -> list[int]:
-        """The indices of these items, for the last time."""
+        """Remove and return the indices of these items."""
         return [self._indices.pop(place) for place in range(first, first + size)]
 
 
 class CoordinatorOps(NamedTuple):
-    """A pipe, with the step whose results come out of it. `known` are their indices where they have gaps."""
+    """An operator chain, and the step whose results come out of it. `known` are their indices if these have gaps."""
 
     pipe: OperatorChain
     last: Step
@@ -73,10 +73,10 @@ def between(
     index_of: Callable[[int], int] | None = None,
     most: int | None = None,
 ) -> CoordinatorOps:
-    """The way from the step `before` to the segment that follows, or to the ending, through segments that run here.
+    """Return the operators from the step `before` to the next segment on workers, or to the sink.
 
-    `gaps`: what comes has indices with gaps. `index_of` tells the index of a place where nobody else sets it. No more
-    than `most` results come out.
+    `gaps`: the input has indices with gaps. `index_of` returns the index of an input position, where no exchange sets
+    it. At most `most` results come out.
     """
     numbering, last = ItemNumbering(), before
     operators: list[Operator] = []
@@ -88,7 +88,7 @@ def between(
             timers += bound.pipe.timers
             last, gaps, counting = planned.operations[-1].step, False, _NumberingOp(numbering)
         if bound.links:
-            # Only tasks here look at the index while an item goes through.
+            # Only tasks use the index while an item passes.
             operators += [] if counting is None else [counting]
             chain = StepChain(bound.links, loop, trials=trials)
             timers += chain.timers
@@ -101,14 +101,14 @@ def between(
 
 
 def numbered(items: Iterator[object], numbering: ItemNumbering, known: IndexMap) -> Iterator[object]:
-    """The items of a pipe, with their indices written down."""
+    """Yield the output of an operator chain and store the index of each item."""
     for place, item in enumerate(items):
         known.learn(place, numbering.now)
         yield item
 
 
 class _NumberingOp(Operator):
-    """Numbers what goes through."""
+    """Numbers the items that pass."""
 
     def __init__(self, numbering: ItemNumbering, index_of: Callable[[int], int] | None = None) -> None:
         self._numbering = numbering
@@ -122,7 +122,7 @@ class _NumberingOp(Operator):
 
 
 class _ApplyOp(Operator):
-    """Tasks on each item, called here."""
+    """Calls tasks on each item."""
 
     def __init__(self, chain: StepChain, savers: Sequence[Saver | None], numbering: ItemNumbering) -> None:
         calls = [call for call, _, _ in chain.calls]
@@ -148,7 +148,7 @@ class _ApplyOp(Operator):
         return (value,)
 
     def at_work(self, step: BoundStep) -> CurrentCall:
-        """A step is called with the item that goes through."""
+        """Return the call of a step with the item that passes."""
         index = self._numbering.now
         return CurrentCall(step.function.name, step.seed, step.spot, index, index)
 
@@ -162,7 +162,7 @@ register_reader(_ApplyOp.feed, _at_step)
 
 
 class _LimitOp(StoppingOperator):
-    """Lets so many through."""
+    """Passes a limited number of items."""
 
     def __init__(self, most: int) -> None:
         self._left = most

@@ -1,4 +1,9 @@
-"""Batches under way: packed, sent and answered; what becomes of them without an answer is a matter of `attempts`."""
+"""The dispatcher: sends the items of a segment to workers in batches, and takes in the results.
+
+source --items--> batches --worker queue--> workers --results--> reorder buffer
+                     ^                         |
+                     +------ redelivery <------+   a batch whose worker died, or whose call exceeded its time limit
+"""
 
 from __future__ import annotations
 
@@ -23,327 +28,304 @@ from daglite.runtime.kernel.retry import ItemFailure
 from daglite.runtime.kernel.steps import BoundStep
 from daglite.runtime.kernel.work import BatchContext, WorkItem, WorkResult
 from daglite.runtime.serialization.batch_format import read_marks, reason_of
-from daglite.runtime.serialization.codec import ItemCodec
+from daglite.runtime.serialization.codec import Packed
 
 
 class Dispatcher:
-    """Sends cells as batches over the board; results go into the merge, errors into the verdict."""
+    """Sends batches to the worker queue; passes results to the reorder buffer and errors to the failure policy."""
 
     def __init__(
         self,
         *,
         source: Source,
         worker_queue: WorkerQueue,
-        codec: ItemCodec,
-        program: int,
         steps: Sequence[BoundStep],
-        window: FlowControl,
+        flow_control: FlowControl,
         batch_sizer: BatchSizer,
-        merge: ReorderBuffer[list[object]],
+        reorder_buffer: ReorderBuffer[list[object]],
         failure_policy: FailurePolicy,
         retries: int,
         executor: int = 0,
         tree_reducer: TreeReducer | None = None,
     ) -> None:
-        """`executor` is its number on the route; `tree_reducer` takes parts that stay with the workers."""
-        # What came and is to be sent, behind cells that were: while it is asked, the source appends on its own thread
-        # and counts them, so nothing is taken off before it is asked again.
-        self._cells: list[object] = []
+        """`executor` is the position of the segment in the pipeline; `tree_reducer` keeps partials on the workers.
+
+        Raises `TransferError` if the steps cannot be sent to a worker.
+        """
+        # Items to send, behind `_taken` items that were sent. While the source is pulled it appends here on its own
+        # thread and counts by the length, so sent items are only removed before the next pull.
+        self._items: list[object] = []
         self._taken = 0
         self._source = source
         self._worker_queue = worker_queue
-        self._codec = codec
-        self._program = program
+        self._codec = worker_queue.engine.codec
+        self._program = worker_queue.install(steps)
         self._steps = steps
         self._folds = steps[-1].starts is not None
         self._marked = any(step.drops for step in steps) and not self._folds
-        # The steps whose results come back for each item; where workers fold, one part of the whole batch besides.
-        self._results = [step for step in steps if step.tapped] + ([] if self._folds else [steps[-1]])
-        self._window = window
+        # The steps whose results return for each item. Where workers fold, one partial for the batch follows.
+        self._result_steps = [step for step in steps if step.tapped] + ([] if self._folds else [steps[-1]])
+        self._flow_control = flow_control
         self._redelivery = RedeliveryQueue(
-            source, steps, codec, window, failure_policy, retries=retries, executor=executor
+            source, steps, self._codec, flow_control, failure_policy, retries=retries, executor=executor
         )
-        self._opened = OpenResults(worker_queue.engine.workers, window)
+        self._open_results = OpenResults(worker_queue.engine.workers, flow_control)
         self._batch_sizer = batch_sizer
-        self._merge = merge
+        self._reorder_buffer = reorder_buffer
         self._failure_policy = failure_policy
         self._executor = executor
         self._tree_reducer = tree_reducer
         if tree_reducer is not None:
             tree_reducer.send_again = self._redelivery.restore_partials
         self._retired = False
-        self._sent = source.count
-        self._flights: set[InFlightBatch] = set()
+        # The position of the next item to send.
+        self._next = source.count
+        self._in_flight: set[InFlightBatch] = set()
 
     def open_batch(self) -> list[object]:
-        """Where the next items go; the source has not been asked for them yet."""
+        """Return the list to which the source appends its next items; call it before each pull."""
         if self._taken:
-            del self._cells[: self._taken]
+            del self._items[: self._taken]
             self._taken = 0
-        return self._cells
+        return self._items
 
     def lowest(self) -> int | None:
-        """The index of the first item that is under way or waits to be sent."""
-        waiting = [*self._opened.begun, *(flight.first for flight in (*self._flights, *self._redelivery.waiting))]
-        return min([*waiting, self._sent] if self._left() else waiting, default=None)
+        """Return the position of the first item that is in flight or waits to be sent."""
+        batches = *self._in_flight, *self._redelivery.waiting
+        places = [*self._open_results.begun, *(batch.first for batch in batches)]
+        return min([*places, self._next] if self._unsent_items() else places, default=None)
 
     def busy(self) -> bool:
-        """Whether anything is under way or waits to be sent."""
-        return bool(self._flights) or self.unsent()
+        """Return whether anything is in flight or waits to be sent."""
+        return bool(self._in_flight) or self.unsent()
 
     def unsent(self) -> bool:
-        """Whether anything waits to be sent."""
-        return len(self._cells) > self._taken or bool(self._redelivery.waiting or self._opened.begun)
+        """Return whether anything waits to be sent."""
+        return len(self._items) > self._taken or bool(self._redelivery.waiting or self._open_results.begun)
 
     def wanted(self) -> int:
-        """How many more items the workers could be given now."""
+        """Return how many more items the workers could receive now."""
         if self._tree_reducer is not None and self._tree_reducer.crowded:
             return 0
-        return max(0, self._worker_queue.credits() * self._batch_sizer.size - self._left())
+        return max(0, self._worker_queue.credits() * self._batch_sizer.size - self._unsent_items())
 
     def dispatch(self, *, hurry: bool) -> None:
-        """Send full batches; with `hurry`, or when a worker is idle, also one that is not full."""
+        """Send full batches; with `hurry`, or while a worker is idle, also one that is not full."""
         if self._retired or not self.unsent():
             return
-        worker_queue, again, left = self._worker_queue, self._redelivery, self._left()
-        if self._opened.begun:
-            for one in self._opened.due():
-                if self._wants(one.flight.first):
-                    self._resume(one)
-        while again.waiting and worker_queue.credits() > 0 and self._may_begin(again.waiting[0].first):
-            self._launch(again.take(worker_queue.engine.max_items()))
-        if again.waiting or not self._may_begin(self._sent):
+        worker_queue, redelivery, unsent = self._worker_queue, self._redelivery, self._unsent_items()
+        if self._open_results.begun:
+            for open_result in self._open_results.due():
+                if self._failure_policy.wants(open_result.flight.first, executor=self._executor):
+                    self._resume(open_result)
+        while redelivery.waiting and worker_queue.credits() > 0 and self._may_begin(redelivery.waiting[0].first):
+            self._send_again(redelivery.take(worker_queue.engine.max_items()))
+            worker_queue.engine.flush()
+        if redelivery.waiting or not self._may_begin(self._next):
             worker_queue.engine.flush()
             return
         while (
-            left
+            unsent
             and worker_queue.credits() > 0
-            and (left >= self._batch_sizer.size or hurry or worker_queue.engine.has_idle_worker())
+            and (unsent >= self._batch_sizer.size or hurry or worker_queue.engine.has_idle_worker())
         ):
-            self._launch_batch()
-            left = self._left()
+            self._send_batch()
+            unsent = self._unsent_items()
         worker_queue.engine.flush()
 
     def passed_on(self, place: int) -> None:
-        """A piece of the result of this item has gone on."""
-        self._opened.passed_on(place)
-
-    def _may_begin(self, place: int) -> bool:
-        """Whether an item is wanted now."""
-        return (not self._opened.begun or self._opened.may_begin(place)) and (
-            self._failure_policy.error is None or self._wants(place)
-        )
+        """Note that a result chunk of this item was taken by the next segment."""
+        self._open_results.passed_on(place)
 
     def retire(self) -> None:
-        """Nobody wants what is under way: its answers are not taken in, and nothing is sent again."""
+        """Drop all items: results in flight are ignored, and nothing is sent again."""
         self._retired = True
-        self._drop(0, len(self._cells))
+        self._take(0, len(self._items))
         self._redelivery.waiting.clear()
-        self._opened.begun.clear()
+        self._open_results.begun.clear()
 
-    def _wants(self, index: int) -> bool:
-        return self._failure_policy.wants(index, executor=self._executor)
+    def _may_begin(self, place: int) -> bool:
+        """Return whether the item at this position may be sent now."""
+        return (not self._open_results.begun or self._open_results.may_begin(place)) and (
+            self._failure_policy.error is None or self._failure_policy.wants(place, executor=self._executor)
+        )
 
-    def _size(self) -> int:
-        """Items in the next batch: never more than its worker may still take."""
-        most = self._worker_queue.engine.max_items()
-        return self._batch_sizer.size if most is None else min(self._batch_sizer.size, most)
+    def _unsent_items(self) -> int:
+        return len(self._items) - self._taken
 
-    def _left(self) -> int:
-        """How many items wait to be sent."""
-        return len(self._cells) - self._taken
-
-    def _drop(self, first: int, count: int) -> None:
-        """So many cells from there on are not needed here any more; there are as many as before."""
+    def _take(self, first: int, count: int) -> None:
+        """Drop the references to these items; the length of the list stays as it is."""
         self._taken = first + count
         if not self._source.plain:
-            self._cells[first : first + count] = [None] * count
+            self._items[first : first + count] = [None] * count
 
-    def _launch_batch(self) -> None:
-        """Send what waits, as much as a batch may hold."""
-        taken = self._taken
-        cells = self._cells[taken : taken + self._size()]
+    def _send_batch(self) -> None:
+        """Send the next items, as many as a batch may hold and its worker may still take."""
+        taken, engine = self._taken, self._worker_queue.engine
+        most = engine.max_items()
+        size = self._batch_sizer.size if most is None else min(self._batch_sizer.size, most)
+        items = self._items[taken : taken + size]
         plain = self._source.plain
-        segments = self._codec.pack(cells, plain=plain)
-        nbytes = self._codec.measure(segments)
-        while nbytes > self._worker_queue.engine.batch_policy.most_bytes and len(cells) > 1:
+        payload = self._codec.pack(items, plain=plain)
+        nbytes = self._codec.measure(payload)
+        while nbytes > engine.batch_policy.most_bytes and len(items) > 1:
             # Large items after small ones: half of them wait for the next batch.
-            del cells[len(cells) // 2 :]
-            segments = self._codec.pack(cells)
-            nbytes = self._codec.measure(segments)
-        count = len(cells)
-        self._drop(taken, count)
-        flight = InFlightBatch(self._sent, cells, nbytes)
-        self._sent += count
-        self._window.send(count, nbytes, 0 if plain else self._source.weigh(cells))
-        self._flights.add(flight)
-        notes = None if self._source.indices is None else self._notes(flight)
-        light, keep = self._batch_sizer.light, None if self._tree_reducer is None else self._tree_reducer.keep
-        work_item = WorkItem(
-            new_seq(), self._program, "batch", segments, count, flight.first, light=light, notes=notes, keep=keep
-        )
-        self._worker_queue.submit(work_item, partial(self._answered, flight))
+            del items[len(items) // 2 :]
+            payload = self._codec.pack(items)
+            nbytes = self._codec.measure(payload)
+        count = len(items)
+        self._take(taken, count)
+        batch = InFlightBatch(self._next, items, nbytes)
+        self._next += count
+        self._flow_control.send(count, nbytes, 0 if plain else self._source.counted_bytes(items))
+        self._submit(batch, payload, light=self._batch_sizer.light)
 
-    @property
-    def _keep(self) -> int | None:
-        """From how many bytes on a part stays with its worker."""
-        return None if self._tree_reducer is None else self._tree_reducer.keep
+    def _send_again(self, batch: InFlightBatch) -> None:
+        """Send what a dead worker has left."""
+        skip = [self._codec.capture(SkipItems(batch.known))] if batch.known else []
+        self._submit(batch, self._codec.pack([*skip, *batch.cells]))
 
-    def _notes(self, flight: InFlightBatch) -> BatchContext | None:
-        """What the worker must know of a batch besides its items."""
-        indices, quarantined = self._source.indices, flight.attempt > 1
-        if indices is None and not flight.failed_attempts and not quarantined:
-            return None
-        places = range(flight.first, flight.first + len(flight.cells))
-        return BatchContext(
-            None if indices is None else [indices[place] for place in places], flight.failed_attempts, quarantined
-        )
-
-    def _launch(self, flight: InFlightBatch) -> None:
-        """Send once more what a dead worker left."""
-        self._flights.add(flight)
-        cells = [self._codec.capture(SkipItems(flight.known)), *flight.cells] if flight.known else flight.cells
-        # Under suspicion of killing its worker: it gets one of its own, so that nobody else is blamed.
-        exclusive = flight.attempt > 1 or bool(flight.failed_attempts)
+    def _submit(self, batch: InFlightBatch, payload: Packed, *, light: bool = False) -> None:
+        self._in_flight.add(batch)
+        # In quarantine: it may kill its worker, so it gets one of its own and no other batch is blamed.
+        exclusive = batch.attempt > 1 or bool(batch.failed_attempts)
         work_item = WorkItem(
             new_seq(),
             self._program,
             "batch",
-            self._codec.pack(cells),
-            len(flight.cells),
-            flight.first,
+            payload,
+            len(batch.cells),
+            batch.first,
             exclusive,
-            notes=self._notes(flight),
-            keep=self._keep,
+            light,
+            notes=self._context(batch),
+            keep=None if self._tree_reducer is None else self._tree_reducer.threshold,
         )
-        if exclusive:
-            self._worker_queue.submit_first(work_item, partial(self._answered, flight))
-        else:
-            self._worker_queue.submit(work_item, partial(self._answered, flight))
-            self._worker_queue.engine.flush()
+        submit = self._worker_queue.submit_first if exclusive else self._worker_queue.submit
+        submit(work_item, partial(self._on_result, batch))
 
-    def _resume(self, one: OpenResult) -> None:
-        """Ask for the next piece of a result."""
-        one.asked = True
-        flight = one.flight
-        self._flights.add(flight)
-        segments = self._codec.pack([self._codec.capture(ContinueResult())])
-        first, notes = flight.first, self._notes(flight)
-        work_item = WorkItem(new_seq(), self._program, "batch", segments, first=first, worker=one.worker, notes=notes)
-        self._worker_queue.submit(work_item, partial(self._answered, flight))
+    def _resume(self, open_result: OpenResult) -> None:
+        """Ask for the next chunk of a result."""
+        open_result.asked = True
+        batch = open_result.flight
+        self._in_flight.add(batch)
+        payload = self._codec.pack([self._codec.capture(ContinueResult())])
+        first, worker, context = batch.first, open_result.worker, self._context(batch)
+        work_item = WorkItem(new_seq(), self._program, "batch", payload, first=first, worker=worker, notes=context)
+        self._worker_queue.submit(work_item, partial(self._on_result, batch))
 
-    def _answered(self, flight: InFlightBatch, work_result: WorkResult) -> None:
-        self._flights.remove(flight)
+    def _context(self, batch: InFlightBatch) -> BatchContext | None:
+        """Return what a worker must know about a batch besides its items."""
+        indices, quarantined = self._source.indices, batch.attempt > 1
+        if indices is None and not batch.failed_attempts and not quarantined:
+            return None
+        places = range(batch.first, batch.first + len(batch.cells))
+        return BatchContext(
+            None if indices is None else [indices[place] for place in places], batch.failed_attempts, quarantined
+        )
+
+    def _on_result(self, batch: InFlightBatch, work_result: WorkResult) -> None:
+        self._in_flight.remove(batch)
         if self._retired:
             return
-        begun = self._opened.begun.pop(flight.first, None) if self._opened.begun else None
+        open_result = self._open_results.begun.pop(batch.first, None) if self._open_results.begun else None
         if work_result.kind in ("lost", "overdue"):
-            self._redelivery.redeliver(flight, work_result)
+            self._redelivery.redeliver(batch, work_result)
             return
         tree_reducer = self._tree_reducer
-        if tree_reducer is not None and tree_reducer.lacks(flight.first):
-            self._made_again(flight, work_result, tree_reducer)
+        if tree_reducer is not None and tree_reducer.is_missing(batch.first):
+            # Only the partial is needed: all other results of these items have been delivered.
+            self._flow_control.arrive(0, 0, 0)
+            self._report_error(batch, work_result)
+            if work_result.error is None:
+                tree_reducer.restore(batch.first, len(batch.cells), work_result.held)
             return
         nbytes = self._codec.measure(work_result.segments)
         values, bad = self._codec.unpack(work_result.segments)
         if values and type(values[-1]) is ResultChunk and bad is None:
-            self._came_in_part(flight, begun, work_result, values, nbytes)
+            self._on_chunk(batch, open_result, work_result, values, nbytes)
             return
-        # Of a part that stays with its worker the items are kept, should that one die.
-        self._window.arrive(len(flight.cells), flight.nbytes if work_result.held is None else 0, nbytes)
-        # A part is as large for few items as for many: a smaller batch would not make it cheaper.
-        self._batch_sizer.observe(work_result.done, work_result.seconds, flight.nbytes + (0 if self._folds else nbytes))
-        if work_result.error is not None:
-            error, trace = work_result.error
-            self._redelivery.fail(flight, work_result.done, error, work_result, trace)
-        marks = self._marks(values) if self._marked else None
+        # The items of a partial that stays on its worker are kept, as the worker may die.
+        self._flow_control.arrive(len(batch.cells), batch.nbytes if work_result.held is None else 0, nbytes)
+        # A partial is as large for few items as for many: a smaller batch would not make it cheaper.
+        self._batch_sizer.observe(work_result.done, work_result.seconds, batch.nbytes + (0 if self._folds else nbytes))
+        self._report_error(batch, work_result)
+        marks = self._marks(values)
         if tree_reducer is not None and work_result.held is not None:
-            part = RemotePartial(work_result.held, flight.first, flight.cells, flight.nbytes)
-            values.append(tree_reducer.stay(part))
-        if bad is None:
-            self._merge.add(
-                BatchResult(
-                    flight.first, work_result.done, values, nbytes, marks, self._item_failures(flight, work_result)
-                )
-            )
-            return
-        count = self._whole(flight, values, bad if marks is None else bad - 1, marks, work_result)
-        marks = None if marks is None else marks[:count]
-        item_failures = [each for each in self._item_failures(flight, work_result) if each.place < flight.first + count]
-        self._merge.add(BatchResult(flight.first, count, values, nbytes, marks, item_failures))
+            remote_partial = RemotePartial(work_result.held, batch.first, batch.cells, batch.nbytes)
+            values.append(tree_reducer.register(remote_partial))
+        count, item_failures = work_result.done, self._item_failures(batch, work_result)
+        if bad is not None:
+            count = self._cut(batch, values, bad if marks is None else bad - 1, marks, work_result)
+            marks = None if marks is None else marks[:count]
+            item_failures = [failure for failure in item_failures if failure.place < batch.first + count]
+        self._reorder_buffer.add(BatchResult(batch.first, count, values, nbytes, marks, item_failures))
 
-    def _made_again(self, flight: InFlightBatch, work_result: WorkResult, tree_reducer: TreeReducer) -> None:
-        """A part that was gone is there again; everything else that came of its items has gone on long ago."""
-        self._window.arrive(0, 0, 0)
+    def _report_error(self, batch: InFlightBatch, work_result: WorkResult) -> None:
         if work_result.error is not None:
             error, trace = work_result.error
-            self._redelivery.fail(flight, work_result.done, error, work_result, trace)
-            return
-        tree_reducer.restore(flight.first, len(flight.cells), work_result.held)
+            self._redelivery.fail(batch, work_result.done, error, work_result, trace)
 
-    def _item_failures(self, flight: InFlightBatch, work_result: WorkResult) -> Sequence[ItemFailure]:
-        """What failed in a batch; of an item that began again to give the rest of its result it is known."""
-        return () if flight.known else work_result.item_failures
+    def _item_failures(self, batch: InFlightBatch, work_result: WorkResult) -> Sequence[ItemFailure]:
+        """Return the failures in a batch; those of an item that was begun again have been counted."""
+        return () if batch.known else work_result.item_failures
 
-    def _came_in_part(
+    def _on_chunk(
         self,
-        flight: InFlightBatch,
-        begun: OpenResult | None,
+        batch: InFlightBatch,
+        open_result: OpenResult | None,
         work_result: WorkResult,
         values: list[object],
         nbytes: int,
     ) -> None:
-        """A batch ended with the first piece of an item's result; or one more piece of it came."""
-        piece = cast("ResultChunk", values.pop())
-        whole = work_result.done - 1
-        place, cells = flight.first + whole, flight.cells
-        marks = self._marks(values) if self._marked else None
-        each, known = nbytes // work_result.done, self._codec.weigh(cells[:whole])
-        self._window.arrive(whole, known, nbytes)
-        self._batch_sizer.observe(work_result.done, work_result.seconds, flight.nbytes + nbytes)
-        item_failures = self._item_failures(flight, work_result)
-        if whole:
-            marks, before = (
-                None if marks is None else marks[:whole],
-                [one for one in item_failures if one.place < place],
-            )
-            self._merge.add(BatchResult(flight.first, whole, values, each * whole, marks, before))
-            item_failures = [one for one in item_failures if one.place == place]
-        part: list[object] = [self._source.index_of(place), piece.items]
-        self._merge.add_part(BatchResult(place, 0, part, nbytes - each * whole, None, item_failures))
-        rest, left = cells[work_result.done :], flight.nbytes - known
+        """Take in the results of a batch that ended with the first chunk of an item's result, or a further chunk."""
+        chunk = cast("ResultChunk", values.pop())
+        complete, items = work_result.done - 1, batch.cells
+        place = batch.first + complete
+        marks = self._marks(values)
+        each, item_bytes = nbytes // work_result.done, self._codec.weigh(items[:complete])
+        self._flow_control.arrive(complete, item_bytes, nbytes)
+        self._batch_sizer.observe(work_result.done, work_result.seconds, batch.nbytes + nbytes)
+        item_failures = self._item_failures(batch, work_result)
+        if complete:
+            marks = None if marks is None else marks[:complete]
+            before = [failure for failure in item_failures if failure.place < place]
+            self._reorder_buffer.add(BatchResult(batch.first, complete, values, each * complete, marks, before))
+            item_failures = [failure for failure in item_failures if failure.place == place]
+        value: list[object] = [self._source.index_of(place), chunk.items]
+        self._reorder_buffer.add_chunk(BatchResult(place, 0, value, nbytes - each * complete, None, item_failures))
+        rest, open_bytes = items[work_result.done :], batch.nbytes - item_bytes
         if rest:
-            left, behind = self._codec.size(cells[whole]), left - self._codec.size(cells[whole])
-            self._redelivery.add(InFlightBatch(place + 1, rest, behind, flight.attempt))
-        if begun is None:
-            begun = OpenResult(
-                InFlightBatch(place, [cells[whole]], left, flight.attempt, flight.known), work_result.worker
-            )
-        begun.came(len(piece.items))
-        self._opened.begun[place] = begun
+            open_bytes, rest_bytes = self._codec.size(items[complete]), open_bytes - self._codec.size(items[complete])
+            self._redelivery.add(InFlightBatch(place + 1, rest, rest_bytes, batch.attempt))
+        if open_result is None:
+            open_batch = InFlightBatch(place, [items[complete]], open_bytes, batch.attempt, batch.known)
+            open_result = OpenResult(open_batch, work_result.worker)
+        open_result.came(len(chunk.items))
+        self._open_results.begun[place] = open_result
 
     def _marks(self, values: list[object]) -> Sequence[int] | None:
-        """Take off how many values each item has, as some may have been dropped."""
-        return read_marks(cast("str", values.pop(0))) if values else None
+        """Remove and return how many values each item has, where steps may drop items."""
+        return read_marks(cast("str", values.pop(0))) if self._marked and values else None
 
-    def _whole(
+    def _cut(
         self,
-        flight: InFlightBatch,
+        batch: InFlightBatch,
         values: list[object],
         bad: int,
         marks: Sequence[int] | None,
         work_result: WorkResult,
     ) -> int:
-        """Drop what could not be loaded and all behind it; returns how many items are whole."""
-        stride, reason = len(self._results), reason_of(values[bad])
+        """Report a value that cannot be loaded, drop all from its item on, and return how many items are left."""
+        stride, reason = len(self._result_steps), reason_of(values[bad])
         ends = [*itertools.accumulate([stride] * work_result.done if marks is None else marks)]
         place = bisect.bisect_right(ends, bad)
-        part = place >= work_result.done
-        # What is wrong with a part is said of its last item.
-        position = work_result.done - 1 if part else place
-        before = ends[position - 1] if position > 0 else 0
-        step = self._steps[-1] if part else self._results[bad - before]
-        del values[before:]
+        is_partial = place >= work_result.done
+        # An error of the partial is reported at its last item.
+        position = work_result.done - 1 if is_partial else place
+        start = ends[position - 1] if position > 0 else 0
+        step = self._steps[-1] if is_partial else self._result_steps[bad - start]
+        del values[start:]
         error = TransferError(f"a result of task '{step.function.name}' cannot be loaded in the coordinator: {reason}")
-        self._redelivery.fail(flight, position, error, work_result._replace(step=step.number))
+        self._redelivery.fail(batch, position, error, work_result._replace(step=step.number))
         return position

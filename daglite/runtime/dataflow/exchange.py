@@ -1,8 +1,9 @@
-"""Between two segments: what workers gave, taken when the next segment has room, through the operations there.
+"""Between two segments: results of workers, taken when the next segment has room, through the operators there.
 
-    merge of one leg --draw--> relay --feed--> operations --capture--> cells of the next leg
+    reorder buffer --deliver_next--> exchange queue --feed--> operators --serialize--> items of the next segment
 
-It never waits. Whatever is not asked for stays in the merge, so the window before it stays full and nothing is pulled.
+Nothing here blocks. What is not taken stays in the reorder buffer, so the flow control before it stays full and nothing
+is pulled.
 """
 
 from __future__ import annotations
@@ -19,58 +20,60 @@ from daglite.runtime.dataflow.sinks import ExchangeQueue, Sink
 from daglite.runtime.dataflow.source import Source
 from daglite.runtime.serialization.codec import ItemCodec
 
-_NOTHING: Iterator[object] = iter(())
-# About how long, in seconds, one turn passes results on.
-_LONGEST = 0.005
+# About how many seconds one turn delivers results.
+_LONGEST_TURN = 0.005
 
 
 class PriorOutput(NamedTuple):
-    """What operations have given before there were workers: how many items, and the `rest` of what they were giving."""
+    """The output of operators before the stream had workers: how many items, and the rest of an unfinished output."""
 
-    came: int = 0
+    produced: int = 0
     rest: Iterator[object] | None = None
 
 
 class ExchangeBuffer:
-    """What comes out of the operations behind a leg. Its end may be one for now: more may come when workers answer.
+    """An iterator over the output of the operators behind a segment.
 
-    `cut`: the operations have seen enough.
+    It may end for now, until workers return more results; `finished` is set at the last end. `cut`: the operators have
+    seen enough.
     """
 
     def __init__(
         self,
         before: SegmentExecutor,
-        relay: ExchangeQueue,
-        between: CoordinatorOps,
+        queue: ExchangeQueue,
+        operations: CoordinatorOps,
         failing: Callable[[], bool],
-        past: PriorOutput | None = None,
+        prior: PriorOutput | None = None,
     ) -> None:
-        """`failing`: the run has failed, so what the operations still hold must not come out. They begin as they are,
-        after their `past`.
+        """While the run is `failing` the operators do not finish: what they hold must not come out.
+
+        `prior` is what the operators produced before there were workers.
         """
-        past = past or PriorOutput()
-        self.numbering = between.numbering
+        prior = prior or PriorOutput()
+        self.numbering = operations.numbering
         self.finished = False
         self.cut = False
+        self.produced = prior.produced
         self._before = before
-        self._relay = relay
-        self._pipe, self._known, self._count = between.pipe, between.known, past.came
+        self._queue = queue
+        self._operators, self._indices = operations.pipe, operations.known
         self._failing = failing
-        self._current: Iterator[object] = past.rest or _NOTHING
-        self._giving = past.rest is not None
-        # Items of whose results parts have come, and more will.
-        self._begun: set[int] = set()
+        self._current: Iterator[object] = iter(()) if prior.rest is None else prior.rest
+        self._producing = prior.rest is not None
+        # Items of which result chunks have come, and more will come.
+        self._incomplete: set[int] = set()
         self._last = False
 
     @property
     def gaps(self) -> bool:
-        """Whether the index of what comes out may differ from its place."""
-        return self._known is not None
+        """Whether the index of an output may differ from its position."""
+        return self._indices is not None
 
     @property
-    def held(self) -> bool:
-        """Whether an item that has been taken apart is not through yet."""
-        return self._giving or bool(self._begun)
+    def splitting(self) -> bool:
+        """Whether an item that makes several outputs has not made all of them."""
+        return self._producing or bool(self._incomplete)
 
     def __iter__(self) -> Iterator[object]:
         return self
@@ -78,111 +81,110 @@ class ExchangeBuffer:
     def __next__(self) -> object:
         while True:
             for output in self._current:
-                self._giving = True
-                if self._known is not None:
-                    self._known.learn(self._count, self.numbering.now)
-                    self._count += 1
+                self._producing = True
+                if self._indices is not None:
+                    self._indices.learn(self.produced, self.numbering.now)
+                    self.produced += 1
                 return output
-            self._giving = False
+            self._producing = False
             if self._last:
                 self.finished = True
                 raise StopIteration
-            if self._pipe.done:
+            if self._operators.done:
                 self.cut = True
                 self._finish()
             elif self.ready():
-                self._current = iter(self._pipe.feed(self._take()))
-            elif self._over():
+                self._current = iter(self._operators.feed(self._take()))
+            elif self._before.over() and not self._failing():
                 self._finish()
             else:
                 raise StopIteration
 
     def ready(self) -> bool:
-        """Whether the leg before has a result that may be taken."""
-        while not self._relay.waiting:
-            if not self._before.draw():
+        """Return whether the segment before has a result that may be taken."""
+        while not self._queue.waiting:
+            if not self._before.deliver_next():
                 return False
         return True
 
     def waiting(self) -> bool:
-        """Whether anything could come out now."""
-        return not self.finished and (self._giving or self.ready())
+        """Return whether anything could come out now."""
+        return not self.finished and (self._producing or self.ready())
 
     def _take(self) -> object:
-        index, value, nbytes, place = self._relay.waiting.popleft()
+        index, value, nbytes, place = self._queue.waiting.popleft()
         self.numbering.now = index
-        # An item leaves with the first part of its result.
-        self._before.window.release(0 if index in self._begun else 1, nbytes)
+        # An item is released with the first chunk of its result.
+        self._before.flow_control.release(0 if index in self._incomplete else 1, nbytes)
         if place is None:
-            self._begun.discard(index)
+            self._incomplete.discard(index)
         else:
-            self._begun.add(index)
+            self._incomplete.add(index)
             self._before.dispatcher.passed_on(place)
         return value
 
-    def _over(self) -> bool:
-        return self._before.over() and not self._failing()
-
     def _finish(self) -> None:
         self._last = True
-        self._current = iter(self._pipe.finish())
+        self._current = iter(self._operators.finish())
 
 
 class ExchangeSource(Source):
-    """The source of a segment behind another; see `Source`. It is used under the lock, and pulling it never waits."""
+    """The source of a segment behind another. It is used under the lock, and a pull never blocks."""
 
-    def __init__(self, outputs: ExchangeBuffer, between: CoordinatorOps, codec: ItemCodec, came: int = 0) -> None:
-        name, number = between.last.function.name, between.last.number
-        super().__init__(outputs, name=name, number=number, saver=None, codec=codec, indices=between.known)
+    def __init__(self, outputs: ExchangeBuffer, operations: CoordinatorOps, codec: ItemCodec) -> None:
+        name, number = operations.last.function.name, operations.last.number
+        super().__init__(outputs, name=name, number=number, saver=None, codec=codec, indices=operations.known)
         self.outputs = outputs
-        self.count = came
+        self.count = outputs.produced
 
-    def pull(self, want: int, cells: list[object], room: int, *, watched: bool) -> None:
-        super().pull(want, cells, room, watched=watched)
+    def pull(self, want: int, batch: list[object], room: int, *, watched: bool) -> None:
+        super().pull(want, batch, room, watched=watched)
         self.finished = self.outputs.finished
 
 
 class ExchangeSink:
-    """Operations between the last workers and the ending. `window` counts results that a consumer has not taken."""
+    """Delivers the output of operators behind the last workers to a sink.
+
+    `flow_control` counts results that a consumer has not taken.
+    """
 
     # Results of one turn.
-    MOST: Final = 256
+    MAX_ITEMS: Final = 256
 
     def __init__(
         self,
         outputs: ExchangeBuffer,
         sink: Sink,
-        window: FlowControl,
-        came: int = 0,
+        flow_control: FlowControl,
         on_delivered: DeliveryHook | None = None,
     ) -> None:
         self.outputs = outputs
-        self.window = window
+        self.flow_control = flow_control
         self.keeps = sink.keeps
         self._sink = sink
-        self._count = came
+        self._count = outputs.produced
         self._on_delivered = on_delivered
 
     def deliver(self, room: int) -> int:
-        """Pass on up to `room` results, as long as there are any; how many it were."""
+        """Deliver up to `room` results, as far as there are any; return their number."""
         outputs, values = self.outputs, list[object]()
-        known: list[int] | None = [] if outputs.gaps else None
+        indices: list[int] | None = [] if outputs.gaps else None
         first, began = self._count, time.perf_counter()
-        until = began + _LONGEST
+        deadline = began + _LONGEST_TURN
         try:
             for value in islice(outputs, room):
                 values.append(value)
-                if known is not None:
-                    known.append(outputs.numbering.now)
-                if time.perf_counter() > until:
+                if indices is not None:
+                    indices.append(outputs.numbering.now)
+                if time.perf_counter() > deadline:
                     break
         finally:
-            # What came before an error goes on before it.
+            # Results before an error are delivered before it is raised.
             if values:
                 self._count += len(values)
-                self._sink.take(range(first, self._count) if known is None else known, values, 0)
+                self._sink.take(range(first, self._count) if indices is None else indices, values, 0)
                 if self.keeps:
-                    self.window.pull(len(values), 0)
+                    self.flow_control.pull(len(values), 0)
                 if self._on_delivered is not None:
                     self._on_delivered(first, len(values), 0, began)
         return len(values)

@@ -1,7 +1,4 @@
-"""Which error ends a run when there are several. Pure bookkeeping; the time is given.
-
-The items of a run that failed without ending it: how many there are, how many there may be, what is said of them.
-"""
+"""Which error ends a run, and how many items may fail without ending it. Pure bookkeeping; the time is passed in."""
 
 from __future__ import annotations
 
@@ -18,101 +15,106 @@ _log = logging.getLogger("daglite")
 
 
 class FailureCounter:
-    """Counts mishaps; what was skipped is said when the run is over, as nothing else tells of it."""
+    """Counts the items of a run that failed without ending it, and logs the skipped ones when the run ends."""
 
     def __init__(self, most: int | None) -> None:
-        """`most` may fail; None: any number."""
+        """At most `most` items may fail; None means any number."""
         self._most = most
         self.count = 0
         self._skipped: Counter[str] = Counter()
         self._first: ItemFailure | None = None
 
     def add(self, item_failure: ItemFailure) -> None:
-        """An item failed; raises `TooManyFailuresError` when it is one too many."""
+        """Count a failed item; raise `TooManyFailuresError` when there are too many."""
         self.count += 1
         if item_failure.skipped:
             self._first = self._first or item_failure
             self._skipped[item_failure.task] += 1
         if self._most is not None and self.count > self._most:
             error = TooManyFailuresError(
-                f"more items failed than `max_failures={self._most}` allows; the last: {_told(item_failure)}"
+                f"more items failed than `max_failures={self._most}` allows; the last: {_describe(item_failure)}"
             )
             raise blame(error, Failure(item_failure.task, item_failure.step, item_failure.item))
 
     def add_below(self, place: int, item_failures: Iterable[ItemFailure]) -> None:
-        """Add those of items before a place: what is behind it was not asked for."""
+        """Count the failures of items before a position; later items are not part of the result."""
         for item_failure in item_failures:
             if item_failure.place < place:
                 self.add(item_failure)
 
     def close(self) -> None:
-        """Say what was skipped."""
+        """Log a warning if items were skipped: the result does not show it."""
         if self._first is None:
             return
         count, tasks = self._skipped.total(), ", ".join(f"'{task}' {count}" for task, count in self._skipped.items())
-        _log.warning("items skipped because a task failed: %d (%s); the first: %s", count, tasks, _told(self._first))
+        _log.warning(
+            "items skipped because a task failed: %d (%s); the first: %s", count, tasks, _describe(self._first)
+        )
         self._first = None
 
 
-def _told(item_failure: ItemFailure) -> str:
+def _describe(item_failure: ItemFailure) -> str:
     where = "" if item_failure.item is None else f", item {item_failure.item}"
     return f"task '{item_failure.task}'{where}: {item_failure.error}"
 
 
-# How long, in seconds, items before a failed one may still fail themselves.
+# How many seconds items before a failed one may still take to fail themselves.
 _GRACE = 1.0
+# The rank of an error that does not belong to an item.
 _BEFORE_ALL = sys.maxsize
 
 
 class FailurePolicy:
-    """Ordered: the earliest among errors within 1 s of the first. Unordered: the first one seen.
+    """Chooses the error that ends a run.
 
-    Earlier is what one item after the other, each taken through all legs before the next comes, would have met first:
-    a leg is given only what came of items before the failed one of the leg before. So an error in a later leg is
-    earlier, and in the same leg that of a lower index.
+    Ordered, it is the earliest among the errors within 1 s of the first; unordered, the first one. Errors rank by
+    sequential execution order, in which each item goes through all segments before the next item begins. A segment
+    receives only results of items before the failed item of the segment before it. So an error in a later segment is
+    earlier, and within a segment the error of the lower index.
     """
 
-    __slots__ = ("_deadline", "_ordered", "_wanted", "error", "executor", "index")
+    __slots__ = ("_deadline", "_first_wanted", "_ordered", "error", "executor", "index")
 
     def __init__(self, *, ordered: bool) -> None:
         self.error: BaseException | None = None
         self.index = -1
         self.executor = 0
-        # The first leg whose errors are anybody's business.
-        self._wanted = 0
+        # Errors of segments before this one do not count.
+        self._first_wanted = 0
         self._ordered = ordered
         self._deadline = 0.0
 
     def record(self, index: int, error: BaseException, now: float, *, executor: int = 0) -> None:
-        """An item of a leg failed, or (index -1) something that no other item can come before."""
+        """Record the error of an item in a segment; index -1 is an error that precedes those of all items."""
         if index < 0:
             executor = _BEFORE_ALL
-        if executor < self._wanted:
+        if executor < self._first_wanted:
             return
         if self.error is None:
             self._deadline = now + _GRACE
-        elif not self._ordered or not self._earlier(executor, index):
+        elif not self._ordered or not self._precedes(executor, index):
             return
         self.executor, self.index, self.error = executor, index, error
 
     def wants(self, index: int, *, executor: int = 0) -> bool:
-        """Whether an item may still be sent: its failure, if any, would come before the one that is known."""
-        return self.error is None or (self._ordered and self._earlier(executor, index))
+        """Return whether an item may still be sent: its error would precede the recorded one."""
+        return self.error is None or (self._ordered and self._precedes(executor, index))
 
     def drop(self, executor: int) -> None:
-        """What the legs before this one do is not wanted any more, so their errors never happened."""
-        self._wanted = executor
+        """Discard the errors of the segments before this one, whose results are not wanted any more."""
+        self._first_wanted = executor
         if self.executor < executor:
             self.error, self.index, self.executor = None, -1, executor
 
-    def _earlier(self, executor: int, index: int) -> bool:
+    def _precedes(self, executor: int, index: int) -> bool:
         return executor > self.executor or (executor == self.executor and index < self.index)
 
-    def poll_timeout(self, lowest_under_way: int | None, now: float) -> float:
-        """Seconds that the error may still wait for items before it; 0 when it is final.
+    def poll_timeout(self, lowest_in_flight: int | None, now: float) -> float:
+        """Return for how many seconds an earlier error may still arrive; 0 means that the error is final.
 
-        `lowest_under_way` is the first index in the leg of the error, or -1 when a later leg has anything to do.
+        `lowest_in_flight` is the first index in flight in the segment of the error, or -1 when a later segment has
+        items.
         """
-        if self.index < 0 or not self._ordered or lowest_under_way is None or lowest_under_way > self.index:
+        if self.index < 0 or not self._ordered or lowest_in_flight is None or lowest_in_flight > self.index:
             return 0.0
         return max(0.0, self._deadline - now)

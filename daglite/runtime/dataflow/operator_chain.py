@@ -1,4 +1,4 @@
-"""Operators one behind the other: fed item by item, or pulled."""
+"""A chain of operators: each output is the input of the next operator. It is fed item by item, or pulled."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from daglite.operations.operator import Operator
 from daglite.runtime.kernel.timers import StepTimer
 
-# So many iterators at most pull on one another: each of them is a call inside the one that pulls it.
+# How many iterators may pull from one another: each is a call inside the call of the next.
 DEEP = 40
 
 
 class OperatorChain:
-    """Operators one behind the other: what one gives is fed to the next, item by item, as it is asked for."""
+    """Operators in a row. The outputs of one are fed to the next item by item, as they are needed."""
 
     def __init__(self, operators: Sequence[Operator], timers: Sequence[StepTimer] = ()) -> None:
-        """`timers` are the clocks in the operators, where somebody asks for the time of each."""
+        """`timers` are those of the operators, if an observer asks for the time of each step."""
         self.operators = tuple(operators)
         self.timers = tuple(timers)
-        # One alone need not be gone through.
+        # A single operator needs no loop.
         self._feed = self.operators[0].feed if len(self.operators) == 1 else self._feed_all
 
     @property
     def done(self) -> bool:
-        """Whether one of them has seen enough: then nothing in front of it is wanted."""
+        """Whether an operator has seen enough, so that its inputs are not needed any more."""
         return _any_done(self.operators)
 
     def feed(self, item: object) -> Iterable[object]:
-        """What comes out at the end because of this item."""
+        """Return the outputs that this item causes."""
         return self._feed(item)
 
     def over(self, items: Iterator[object], enough: Callable[[], None]) -> Iterator[object]:
-        """All that comes out at the end of these items."""
+        """Return all outputs for these items, with those of `finish`; call `enough` once no more items are needed."""
         if len(self.operators) > DEEP:
             return self._over(items, enough)
         for operator in self.operators:
@@ -39,7 +39,7 @@ class OperatorChain:
         return items
 
     def some(self, items: Iterator[object]) -> Iterator[object]:
-        """What comes out at the end because of these items, if others come later."""
+        """Return the outputs that these items cause, while others may follow."""
         if len(self.operators) > DEEP:
             return self._some(items)
         for operator in self.operators:
@@ -47,12 +47,12 @@ class OperatorChain:
         return items
 
     def finish(self) -> Iterator[object]:
-        """What the operators still hold; those in front of one that has enough are not asked."""
+        """Yield what the operators still hold, except those before one that has seen enough."""
         operators = self.operators
         enough = [at for at, operator in enumerate(operators) if operator.done]
         for at in range(enough[-1] if enough else 0, len(operators)):
             yield from self._from(at + 1, operators[at].finish())
-            # One behind it may have enough by now: then those between are not asked either.
+            # A later operator may have seen enough now: then those before it do not finish.
             if _any_done(operators[at + 1 :]):
                 yield from OperatorChain(operators[at + 1 :]).finish()
                 return
@@ -77,7 +77,7 @@ class OperatorChain:
         return items if at == len(self.operators) else self._through(at, items)
 
     def _through(self, at: int, items: Iterable[object]) -> Iterator[object]:
-        """With a stack of its own, as there may be more operators in a row than calls one in the other."""
+        """Use a stack: there may be more operators in a row than nested calls that Python allows."""
         operators, stack = self.operators, [iter(items)]
         while stack:
             place = at + len(stack) - 1
@@ -85,7 +85,7 @@ class OperatorChain:
                 yield from stack.pop()
                 continue
             for item in stack[-1]:
-                # What is taken apart may have no end.
+                # An operator may have endless outputs for one item.
                 if _any_done(operators[place:]):
                     stack.pop()
                 else:
@@ -96,7 +96,7 @@ class OperatorChain:
 
 
 def _any_done(operators: Sequence[Operator]) -> bool:
-    # Asked for each item: a generator for `any` would cost more than the question.
+    # Called for each item: a generator for `any` would cost more than the test.
     for operator in operators:  # noqa: SIM110
         if operator.done:
             return True
@@ -104,9 +104,9 @@ def _any_done(operators: Sequence[Operator]) -> bool:
 
 
 class ChainedItems:
-    """The items that come out of a pipe, pulled: an iterator with `close`.
+    """An iterator over the outputs of an operator chain, with `close`.
 
-    `close_front` closes what it pulls from; as soon as the pipe has seen enough, before anything else goes on.
+    `close_front` closes the iterators before it: as soon as the chain has seen enough, or when this one is closed.
     """
 
     def __init__(self, items: Iterator[object], pipe: OperatorChain, close_front: Callable[[], None]) -> None:
@@ -114,14 +114,14 @@ class ChainedItems:
         self._out = pipe.over(items, close_front)
 
     def __iter__(self) -> Iterator[object]:
-        # Nothing of this stands between two items.
+        # The inner iterator, so that this object costs nothing for each item.
         return self._out
 
     def __next__(self) -> object:
         return next(self._out)
 
     def close(self) -> None:
-        """End here and in front. What stands between ends with the last of them, which alone holds it."""
+        """Close the last operator, which alone holds the others, then the iterators before the chain."""
         close = getattr(self._out, "close", None)
         try:
             if close is not None:

@@ -1,4 +1,4 @@
-"""In which order results go on: source order, or as they complete. Pure bookkeeping."""
+"""The reorder buffer: results leave it in source order, or as they complete. Pure bookkeeping."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ V = TypeVar("V")
 
 
 class BatchResult(NamedTuple, Generic[V]):
-    """Results of consecutive items: the first one's index, how many, the values, their bytes.
+    """Results of consecutive items: the index of the first, how many items, their values and bytes.
 
-    `marks` says of each item how many of the values are its own; None: all have equally many. An entry of size 0 is a
-    part of what comes of the item `first`: its index, and the part. `item_failures` are those of the items that failed and
-    did not end the run.
+    `marks` is the number of values of each item; None means that all items have the same number. A result of size 0
+    is a result chunk of the item `first`: its index and a list. `item_failures` are those of items that failed
+    without ending the run.
     """
 
     first: int
@@ -28,48 +28,49 @@ class BatchResult(NamedTuple, Generic[V]):
 
 
 class ReorderBuffer(Generic[V]):
-    """Holds results until it is their turn; unordered, it is always their turn."""
+    """Holds results until their turn comes. Unordered, each result is ready when it arrives."""
 
-    __slots__ = ("_next", "_parts", "_ready", "_waiting", "ordered")
+    __slots__ = ("_chunks", "_next", "_ready", "_waiting", "ordered")
 
     def __init__(self, *, ordered: bool, first: int = 0) -> None:
-        """`first` is the index of the first item that comes here."""
+        """`first` is the index of the first item of all."""
         self.ordered = ordered
         self._next = first
         self._ready: deque[BatchResult[V]] = deque()
         self._waiting: dict[int, BatchResult[V]] = {}
-        self._parts: dict[int, list[BatchResult[V]]] = {}
+        # Result chunks by the index of their item.
+        self._chunks: dict[int, list[BatchResult[V]]] = {}
 
     def __len__(self) -> int:
-        return len(self._ready) + len(self._waiting) + len(self._parts)
+        return len(self._ready) + len(self._waiting) + len(self._chunks)
 
-    def add(self, entry: BatchResult[V]) -> None:
-        """Take results in; entries never overlap and together leave no gap."""
-        if not entry.size:
+    def add(self, result: BatchResult[V]) -> None:
+        """Add results. They never overlap, and leave no gap once all have arrived."""
+        if not result.size:
             return
         if not self.ordered:
-            self._ready.append(entry)
+            self._ready.append(result)
             return
-        if entry.first == self._next and not self._waiting and not self._parts:
-            # Nearly always: there is nothing that it could let go.
-            self._ready.append(entry)
-            self._next += entry.size
+        if result.first == self._next and not self._waiting and not self._chunks:
+            # The common case: nothing waits for this result.
+            self._ready.append(result)
+            self._next += result.size
             return
-        self._waiting[entry.first] = entry
-        while (turn := self._waiting.pop(self._next, None)) is not None:
-            self._ready.append(turn)
-            self._next += turn.size
-            if self._parts:
-                self._ready.extend(self._parts.pop(self._next, ()))
+        self._waiting[result.first] = result
+        while (following := self._waiting.pop(self._next, None)) is not None:
+            self._ready.append(following)
+            self._next += following.size
+            if self._chunks:
+                self._ready.extend(self._chunks.pop(self._next, ()))
 
-    def add_part(self, part: BatchResult[V]) -> None:
-        """Take in a part of what comes of one item, before the entry that ends it."""
-        if self.ordered and part.first != self._next:
-            self._parts.setdefault(part.first, []).append(part)
+    def add_chunk(self, chunk: BatchResult[V]) -> None:
+        """Add a result chunk of one item, before the result that ends it."""
+        if self.ordered and chunk.first != self._next:
+            self._chunks.setdefault(chunk.first, []).append(chunk)
         else:
-            self._ready.append(part)
+            self._ready.append(chunk)
 
     def take(self) -> Iterator[BatchResult[V]]:
-        """The results whose turn it is, each once."""
+        """Yield the results that are ready, each once."""
         while self._ready:
             yield self._ready.popleft()

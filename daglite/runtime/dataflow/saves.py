@@ -1,4 +1,4 @@
-"""Saves of a run: which key, into which store, and never the same key twice."""
+"""Saves of a run: keys, stores, and the check that no key is written twice."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from daglite.runtime.kernel.steps import BoundStep
 
 
 class Saver:
-    """Keeps the values of one step; called with the item's index, or None for a single value."""
+    """Saves the values of one step; called with the index of the item, or None for a single value."""
 
     def __init__(self, targets: tuple[tuple[KeyTemplate, Store], ...], values: Mapping[str, object]) -> None:
         self._targets = targets
@@ -23,7 +23,7 @@ class Saver:
     def __call__(self, index: int | None, value: object) -> None:
         for template, store in self._targets:
             key = render_key(template, self._values, index)
-            # Not by its index: the items before it may have been dropped by a filter.
+            # Not by comparing indices: a filter may have dropped the items before.
             if self._used and index is not None and not template.uses_index:
                 raise DatasetError(
                     f"the key {key!r} would be written again by item {index}; "
@@ -38,18 +38,18 @@ class Saver:
 
 
 class SaveBook:
-    """All saves of a run, with the values of their keys: two may not write the same key into one store."""
+    """All saves of a run, with the values of their keys: no two may write the same key into one store."""
 
     def __init__(self, default: Store | None) -> None:
-        """`default` is None when every save names its store."""
+        """`default` is None if every save names its store."""
         self._default = default
         self._seen: list[tuple[Save, Mapping[str, object]]] = []
 
     def open(self, saves: tuple[Save, ...], step: BoundStep) -> Saver | None:
-        """The saver of a step, or None when it saves nothing.
+        """Return the saver of a step, or None if it saves nothing.
 
-        Raises `DatasetError` when another save of this run would write the same key: compile has refused what can be
-        seen there, but a key may also hold a value that only now exists.
+        Raises `DatasetError` if another save of this run would write the same key. Compile refuses such saves as far
+        as it can; a key may also contain a value that exists only now.
         """
         if not saves:
             return None
@@ -66,14 +66,14 @@ class SaveBook:
         return Saver(tuple((save.key, self._store(save)) for save in saves), values)
 
     def _store(self, save: Save) -> Store:
-        # A store may be false: an empty one with a length is.
+        # Compared with None: a store with a length is false while it is empty.
         store = self._default if save.store is None else save.store
         assert store is not None, "the plan knows whether its saves need a store"
         return store
 
 
 def _key_values(step: BoundStep) -> dict[str, object]:
-    """The values a key template may use: the arguments, and the defaults of parameters that were not given."""
+    """Return the values that a key template may use: the arguments, and the defaults of other parameters."""
     parameters = signature_of(step.function).parameters.values()
     defaults = {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
     return {name: value for name, value in (defaults | dict(step.arguments)).items() if name not in step.items}

@@ -1,4 +1,4 @@
-"""A leg: one segment of a stream on its way through workers, from where its items come to who takes its results."""
+"""The executor of a segment: from the origin of its items, through workers, to the writer of its results."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from daglite.runtime.dataflow.sinks import ResultWriter
 from daglite.runtime.dataflow.source import Source
 from daglite.runtime.dataflow.tree_reduce import TreeReducer
 
-# Takes the first index of results that were passed on, how many items and bytes, and when that began.
+# Receives the first index of results that were delivered, how many items and bytes, and when that began.
 DeliveryHook: TypeAlias = Callable[[int, int, int, float], None]
 
 
 class SegmentExecutor:
-    """What belongs to one segment. All of it is used under the lock of the loop, but for a source that may block.
+    """The parts of one segment. They are used under the lock of the loop, except a source that may block.
 
-    `origin` gives the items: the source of the stream, or an inlet that draws on the leg before.
+    `origin` yields the items: the source of the stream, or an exchange source behind the segment before.
     """
 
     def __init__(
@@ -28,62 +28,63 @@ class SegmentExecutor:
         *,
         origin: Source,
         dispatcher: Dispatcher,
-        window: FlowControl,
-        merge: ReorderBuffer[list[object]],
+        flow_control: FlowControl,
+        reorder_buffer: ReorderBuffer[list[object]],
         writer: ResultWriter,
         tree_reducer: TreeReducer | None = None,
         on_delivered: DeliveryHook | None = None,
     ) -> None:
         self.origin = origin
         self.dispatcher = dispatcher
-        self.window = window
+        self.flow_control = flow_control
         self.writer = writer
-        self._merge = merge
+        self._reorder_buffer = reorder_buffer
         self._tree_reducer = tree_reducer
         self._on_delivered = on_delivered
-        self._pieces: Iterator[BatchResult[list[object]]] = iter(())
+        # The rest of a result that is delivered item by item.
+        self._split: Iterator[BatchResult[list[object]]] = iter(())
 
     def dispatch(self, *, hurry: bool) -> None:
-        """Send what waits; with `hurry`, or when nothing comes after it, also a batch that is not full."""
+        """Send what waits; with `hurry`, or when no more items come, also a batch that is not full."""
         self.dispatcher.dispatch(hurry=hurry or self.origin.finished)
 
     def deliver(self) -> None:
-        """Pass on all results whose turn it is."""
-        for entry in () if self.writer.full else self._merge.take():
-            self._pass_on(entry)
-        if self._tree_reducer is not None and self._through():
+        """Deliver all results that are ready."""
+        for result in () if self.writer.full else self._reorder_buffer.take():
+            self._deliver(result)
+        if self._tree_reducer is not None and self._drained():
             self._tree_reducer.close()
 
-    def draw(self) -> bool:
-        """Pass on only the next few results, for a segment that has room for them; False when there are none."""
+    def deliver_next(self) -> bool:
+        """Deliver the next few results, as the segment behind has room for them; return False when there are none."""
         while True:
-            for piece in self._pieces:
-                self._pass_on(piece)
+            for result in self._split:
+                self._deliver(result)
                 return True
-            entry = next(self._merge.take(), None)
-            if entry is None:
+            following = next(self._reorder_buffer.take(), None)
+            if following is None:
                 return False
-            self._pieces = self.writer.pieces(entry)
+            self._split = self.writer.split(following)
 
     def over(self) -> bool:
-        """Whether every item has come, and every result has been passed on; for a relay ask when nothing is left."""
-        return self._through() and not self.busy()
+        """Return whether all items have come and all results are delivered; valid after `deliver_next` is False."""
+        return self._drained() and not self.busy()
 
     def busy(self) -> bool:
-        """Whether anything is under way or waits to be sent, or has not come home."""
+        """Return whether anything is in flight or waits to be sent, partials on workers included."""
         return self.dispatcher.busy() or (self._tree_reducer is not None and self._tree_reducer.busy())
 
-    def _through(self) -> bool:
-        return self.origin.finished and not self.dispatcher.busy() and not len(self._merge)
+    def _drained(self) -> bool:
+        return self.origin.finished and not self.dispatcher.busy() and not len(self._reorder_buffer)
 
-    def _pass_on(self, entry: BatchResult[list[object]]) -> None:
-        """Pass results on, and give their places free."""
+    def _deliver(self, result: BatchResult[list[object]]) -> None:
+        """Write results, and release their items."""
         began = 0.0 if self._on_delivered is None else time.perf_counter()
-        count = self.writer.take(entry)
+        count = self.writer.write(result)
         if self._on_delivered is not None:
-            self._on_delivered(entry.first, entry.size, entry.nbytes, began)
+            self._on_delivered(result.first, result.size, result.nbytes, began)
         if not self.writer.keeps:
-            self.window.release(entry.size, entry.nbytes)
-        elif count < entry.size:
-            # What was dropped on the way leaves now; the consumer takes the rest one by one.
-            self.window.release(entry.size - count, 0 if count else entry.nbytes)
+            self.flow_control.release(result.size, result.nbytes)
+        elif count < result.size:
+            # Items that a filter dropped leave now; the consumer takes the rest one by one.
+            self.flow_control.release(result.size - count, 0 if count else result.nbytes)

@@ -1,4 +1,4 @@
-"""Endings: where the results of a stream go, in the coordinator."""
+"""Sinks: where the results of a stream go, in the coordinator."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from daglite.task_context import register_reader
 
 
 class Sink(Protocol):
-    """Takes results in the order in which they go on. `keeps` tells whether they stay in flight after `take`.
+    """Takes results in the order in which they are delivered. With `keeps` they stay in flight after `take`.
 
-    `one` takes a single result (with its index before it where the ending is `numbered`); for a fold it is the fold
-    itself: `value = one(value, result)`.
+    `one` takes a single result, after its index if the sink is numbered. That of a fold is the fold itself:
+    `value = one(value, result)`.
     """
 
     keeps: bool
     one: Callable[..., Any]
 
     def take(self, indices: Sequence[int], values: Sequence[object], nbytes: int) -> None:
-        """Results of the items with these indices; there is at least one."""
+        """Take the results of the items with these indices, at least one."""
 
 
 class CollectSink:
-    """Keeps all results as a list; where a filter may have dropped some, with the `indices` of their items."""
+    """Collects all results in a list; if `numbered`, also the `indices` of their items, where a filter leaves gaps."""
 
     keeps = False
 
@@ -66,34 +66,34 @@ class FoldSink:
         self._step = step
 
     def take(self, indices: Sequence[int], values: Sequence[object], nbytes: int) -> None:
-        call, left, value = self.one, iter(values), self.value
+        call, remaining, value = self.one, iter(values), self.value
         try:
-            # A call from Python to Python is quicker than one from `functools.reduce`.
-            for result in left:
+            # A call from Python to Python is faster than one from `functools.reduce`.
+            for result in remaining:
                 value = call(value, result)
             self.value = value
         except BaseException as error:
-            # The one it was at is the last that the iterator gave.
-            position = max(0, len(values) - length_hint(left) - 1)
+            # The result that failed is the last that the iterator yielded.
+            position = max(0, len(values) - length_hint(remaining) - 1)
             self.blame(error, indices[position], values[position])
 
     def blame(self, error: BaseException, index: int, item: object) -> NoReturn:
-        """Raise what the fold raised at an item, with the facts."""
+        """Raise an error of the fold with the facts of the item."""
         raise_blamed(error, Failure(self._step.function.name, self._step.number, index, short_repr(item)))
 
 
-def _nothing(_: FrameType) -> None:
-    """A fold has no item of its own."""
+def _no_call(_: FrameType) -> None:
+    """A fold is not a call of one item."""
 
 
-register_reader(FoldSink.take, _nothing)
+register_reader(FoldSink.take, _no_call)
 
 
 class CombineSink:
-    """Puts the parts that workers have folded together, neighbour to neighbour as they come.
+    """Combines the partials that workers have folded, in the order in which they are delivered.
 
-    The part that holds the first item started from the initial value, so that it is in the value once. Where parts may
-    stay with their workers, `tree_reducer` has them put together there, and what comes home is put together here.
+    The partial with the first item started from the initial value, so the value contains it once. Where partials may
+    stay on their workers, `tree_reducer` combines them there, and this sink combines what it returns.
     """
 
     keeps = False
@@ -102,35 +102,32 @@ class CombineSink:
         self.value = initial
         self.one = call
         self.step = step
-        # Whether there is a part in the value.
+        # Whether the value contains a partial.
         self.begun = False
         self.tree_reducer: TreeReducer | None = None
 
     def go_on(self, value: object) -> None:
-        """Begin with what has been folded elsewhere, the first item in it."""
+        """Begin with a value that was folded in this process and contains the first item."""
         self.value, self.begun = value, True
 
     def take(self, indices: Sequence[int], values: Sequence[object], nbytes: int) -> None:
-        for part in values:
-            if self.tree_reducer is None:
-                self.add(part)
-            else:
-                self.tree_reducer.add(part)
+        add = self.add if self.tree_reducer is None else self.tree_reducer.add
+        for partial in values:
+            add(partial)
 
-    def add(self, part: object) -> None:
-        """The next part is here."""
-        self.value = self._both(part) if self.begun else part
-        self.begun = True
-
-    def _both(self, part: object) -> object:
+    def add(self, partial: object) -> None:
+        """Combine the value with the next partial."""
+        if not self.begun:
+            self.value, self.begun = partial, True
+            return
         try:
-            return self.one(self.value, part)
+            self.value = self.one(self.value, partial)
         except BaseException as error:
             raise_blamed(error, Failure(self.step.function.name, self.step.number, None))
 
 
 class OutputQueue:
-    """Holds results for a consumer who takes them one by one; they stay in flight until then."""
+    """Holds results for a consumer that takes them one by one; they stay in flight until then."""
 
     keeps = True
 
@@ -152,7 +149,7 @@ class ExchangeQueue:
     keeps = True
 
     def __init__(self) -> None:
-        # The index of each, and its share of the bytes; of what is but a part of a result the place of its item, too.
+        # Index, value and bytes of each result; for a result chunk also the position of its item.
         self.waiting: deque[tuple[int, object, float, int | None]] = deque()
         self.one: Callable[..., Any] = self._keep
 
@@ -160,8 +157,8 @@ class ExchangeQueue:
         each = nbytes / len(values)
         self.waiting.extend([(index, value, each, None) for index, value in zip(indices, values, strict=True)])
 
-    def part(self, index: int, place: int, value: object, nbytes: int) -> None:
-        """A part of the result of one item."""
+    def take_chunk(self, index: int, place: int, value: object, nbytes: int) -> None:
+        """Take a chunk of the result of one item."""
         self.waiting.append((index, value, nbytes, place))
 
     def _keep(self, index: int, value: object) -> None:
@@ -169,23 +166,23 @@ class ExchangeQueue:
 
 
 class IteratorSink:
-    """No ending: the results go on, one by one, to an operation in this process."""
+    """Stands for an operator in this process that asks for the results one by one."""
 
     keeps = False
 
     def take(self, indices: Sequence[int], values: Sequence[object], nbytes: int) -> None:
-        raise AssertionError("its results are asked for, not given")
+        raise AssertionError("its results are pulled, not delivered")
 
     one: Callable[..., Any] = take
 
 
 class ResultWriter:
-    """Between merge and ending: unpacks what steps on the way wanted saved, saves results, passes them on.
+    """Saves the values of a batch and writes its results to a sink.
 
-    `savers` has one entry for each tapped step and a last one for the result itself; results arrive flat, `len(savers)`
-    values for each item, and fewer for one that a filter dropped on the way. Where workers fold (`parts`) there is no
-    last saver, and one part follows the values of a batch. `span(first, size)` gives the indices of items by their
-    places, where they are not the same.
+    `savers` has one entry for each tapped step and a last one for the result itself. Values arrive flat, `len(savers)`
+    for each item, and fewer for an item that a filter dropped. Where workers fold (`partials`) there is no last saver,
+    and one partial follows the values of a batch. `span(first, size)` returns the indices of items by their positions,
+    where they differ.
     """
 
     def __init__(
@@ -194,14 +191,14 @@ class ResultWriter:
         sink: Sink,
         span: Callable[[int, int], Sequence[int]] | None = None,
         *,
-        parts: bool = False,
+        partials: bool = False,
         most: int | None = None,
         failure_counter: FailureCounter | None = None,
     ) -> None:
-        """`most` results are passed on, then it is `full`; there are marks then, as a filter stands before it."""
+        """After `most` results the writer is `full`; such results have marks, as they come from a filter."""
         self.left = most
         self._failure_counter = failure_counter or FailureCounter(None)
-        self._parts = parts
+        self._partials = partials
         self.keeps = sink.keeps
         self._stride = len(savers)
         self._savers = savers
@@ -211,78 +208,79 @@ class ResultWriter:
 
     @property
     def full(self) -> bool:
-        """Whether as many results have come as are wanted."""
+        """Whether the sink needs no more results."""
         return self.left == 0
 
-    def take(self, entry: BatchResult[list[object]]) -> int:
-        """Save, one item at a time in this order, and pass on the results; tells how many there were."""
-        if not entry.size:
+    def write(self, result: BatchResult[list[object]]) -> int:
+        """Save the values item by item, then write the results; return their number."""
+        if not result.size:
             assert isinstance(self._sink, ExchangeQueue)
-            self._failure_counter.add_below(entry.first + 1, entry.item_failures)
-            index, value = entry.values
-            self._sink.part(cast("int", index), entry.first, value, entry.nbytes)
+            self._failure_counter.add_below(result.first + 1, result.item_failures)
+            index, value = result.values
+            self._sink.take_chunk(cast("int", index), result.first, value, result.nbytes)
             return 0
-        first, size, values, nbytes, marks, item_failures = entry if self.left is None else self._cut(entry, self.left)
+        if self.left is not None:
+            result = self._cut(result, self.left)
+        first, size, values, nbytes, marks, item_failures = result
         if item_failures:
             self._failure_counter.add_below(first + size, item_failures)
         indices = range(first, first + size) if self._span is None else self._span(first, size)
         if not self._plain:
             self._save(indices, values, marks)
         stride = self._stride
-        if self._parts:
+        if self._partials:
             self._sink.take(indices, values[size * stride :], nbytes)
             return size
         if marks is None:
             values = values[stride - 1 :: stride] if stride > 1 else values
         else:
-            indices, values = _kept(indices, values, marks, stride)
+            indices, values = _complete(indices, values, marks, stride)
         if values:
             self._sink.take(indices, values, nbytes)
         return len(values)
 
-    def pieces(self, entry: BatchResult[list[object]]) -> Iterator[BatchResult[list[object]]]:
-        """The entry in parts that may be taken one by one: behind the last that is wanted nothing must be saved."""
-        if self._plain and not entry.item_failures:
-            yield entry
+    def split(self, result: BatchResult[list[object]]) -> Iterator[BatchResult[list[object]]]:
+        """Yield a result item by item if it has saves or failures: nothing behind the last item needed may be saved."""
+        if self._plain and not result.item_failures:
+            yield result
             return
-        first, size, values, nbytes, marks, item_failures = entry
+        first, size, values, nbytes, marks, item_failures = result
         each, end = nbytes // size, 0
         for place in range(size):
             start, end = end, end + (self._stride if marks is None else marks[place])
-            one = None if marks is None else marks[place : place + 1]
-            here = [item_failure for item_failure in item_failures if item_failure.place == first + place]
-            yield BatchResult(
-                first + place, 1, values[start:end], each if place else nbytes - each * (size - 1), one, here
-            )
+            mark = None if marks is None else marks[place : place + 1]
+            failures = [item_failure for item_failure in item_failures if item_failure.place == first + place]
+            share = each if place else nbytes - each * (size - 1)
+            yield BatchResult(first + place, 1, values[start:end], share, mark, failures)
 
     def go_on(self, folded: Sink) -> None:
-        """Parts are added to what an ending of this process has folded."""
+        """Combine partials with the value that a sink in this process has folded."""
         if isinstance(folded, FoldSink) and isinstance(self._sink, CombineSink):
             self._sink.go_on(folded.value)
 
-    def _cut(self, entry: BatchResult[list[object]], left: int) -> BatchResult[list[object]]:
-        """The entry up to the last result that is wanted."""
-        marks = entry.marks or ()
+    def _cut(self, result: BatchResult[list[object]], left: int) -> BatchResult[list[object]]:
+        """Return the result up to the last item needed."""
+        marks = result.marks or ()
         whole = [place for place, mark in enumerate(marks) if mark == self._stride]
         self.left = left - min(left, len(whole))
         if len(whole) < left:
-            return entry
+            return result
         size = whole[left - 1] + 1 if left else 0
-        return entry._replace(size=size, values=entry.values[: sum(marks[:size])], marks=marks[:size])
+        return result._replace(size=size, values=result.values[: sum(marks[:size])], marks=marks[:size])
 
     def _save(self, indices: Sequence[int], values: Sequence[object], marks: Sequence[int] | None) -> None:
-        left = iter(values)
+        remaining = iter(values)
         for index, count in zip(indices, itertools.repeat(self._stride) if marks is None else marks, strict=False):
-            # The savers first: a value that is asked for and has none would be lost.
-            for saver, value in zip(self._savers[:count], left, strict=False):
+            # The savers first: `zip` would lose a value for which there is no saver.
+            for saver, value in zip(self._savers[:count], remaining, strict=False):
                 if saver is not None:
                     saver(index, value)
 
 
-def _kept(
+def _complete(
     indices: Sequence[int], values: Sequence[object], marks: Sequence[int], stride: int
 ) -> tuple[list[int], list[object]]:
-    """The indices and results of the items that came through all steps; the others have fewer values."""
+    """Return the indices and results of the items that passed all steps; others have fewer values."""
     ends = itertools.accumulate(marks)
     whole = [(index, values[end - 1]) for index, mark, end in zip(indices, marks, ends, strict=True) if mark == stride]
     return [index for index, _ in whole], [value for _, value in whole]

@@ -1,4 +1,4 @@
-"""The source of a stream: its iterator, its saves, and the capture of each item at the moment it is yielded."""
+"""The source of a stream: its iterator, its saves, and the serialization of each item when it is yielded."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from daglite.runtime.serialization.codec import ItemCodec
 from daglite.task_context import CurrentCall, register_reader
 
 # The longest pull, in seconds.
-_LONGEST = 0.005
+_LONGEST_PULL = 0.005
 
 
 class IndexLookup(Protocol):
-    """The indices of items by their places."""
+    """The indices of items by their positions in the stream."""
 
     def __getitem__(self, place: int, /) -> int: ...
 
 
 class Closable(Protocol):
-    """What can be ended."""
+    """An object with a method `close`."""
 
     def close(self) -> None: ...
 
 
-def close_all(several: Sequence[Closable]) -> None:
-    """Close them in this order, each of them although one before it raises; the last error is raised."""
-    with contextlib.ExitStack() as closing:
-        for one in reversed(several):
-            closing.callback(one.close)
+def close_all(closables: Sequence[Closable]) -> None:
+    """Close all in this order, also after an error; the last error is raised."""
+    with contextlib.ExitStack() as stack:
+        for closable in reversed(closables):
+            stack.callback(closable.close)
 
 
 class Source:
-    """Items in the coordinator. `count` is how many have come so far, `finished` whether there are no more."""
+    """Items in the coordinator. `count` is the number of items so far, `finished` whether there are no more."""
 
     def __init__(
         self,
@@ -54,10 +54,10 @@ class Source:
         codec: ItemCodec | None,
         indices: IndexLookup | None = None,
     ) -> None:
-        """`codec` None shares items as they are: for runtimes that do not cross processes.
+        """Without `codec` items are not serialized, for runtimes in this process.
 
-        `indices` are what the items are known by where that is not their place: a filter before this stream has made
-        gaps.
+        `indices` are given where the index of an item is not its position, because a filter before this stream has
+        left gaps.
         """
         self.name = name
         self.number = number
@@ -67,60 +67,60 @@ class Source:
         self.indices = indices
         self.saver = saver
         self._codec = codec
-        self._size: Callable[[object], int] = codec.size if codec is not None else _weightless
+        self._size: Callable[[object], int] = codec.size if codec is not None else _no_size
         # The step of the generator, where there is one.
         self.step: BoundStep | None = None
         # How many items there are in all, where that is known.
         self.total: int | None = None
-        # Whether all that came are small values that are their own cells; and the bytes of all that are not.
+        # Whether all items so far are small values that need no serialization; and the bytes of all others.
         self.plain = True
         self.nbytes = 0
-        # What each of these was counted with: a shared object may weigh something else later.
-        self._weights: deque[int] = deque()
-        # What is pulled beside it.
-        self.beside: Sequence[Closable] = ()
-        # The types that a pull passes on without a look at the clock, and the one that it expects, as most sources give
-        # only one; none of them while it is in a hurry.
-        self._waved = set[type]()
-        self._expected: type | None = None
+        # The sizes with which these were counted: a shared object may have another size later.
+        self._sizes: deque[int] = deque()
+        # Nested streams that operators pull.
+        self.nested: Sequence[Closable] = ()
+        # The types of items that a pull passes on without reading the clock, and the one that it expects, as most
+        # sources yield only one; empty and None while the pull must be short.
+        self._small_types = set[type]()
+        self._last_type: type | None = None
 
-    def pull(self, want: int, cells: list[object], room: int, *, watched: bool) -> None:
-        """Ask for `want` items. Each is saved, captured and put behind the `cells` before the next is asked for.
+    def pull(self, want: int, batch: list[object], room: int, *, watched: bool) -> None:
+        """Pull up to `want` items; save, serialize and append each to `batch` before the next is pulled.
 
-        It stops before that when 5 ms have passed, or when `room` bytes have been captured: what was learnt of the
-        source while it was fast, or its items small, may not hold any more. `watched`: another thread calls `hurry`
-        when it lasts, so cheap items need no look at the clock, which costs as much as they do. Raises what the
-        generator, a save or the capture raises; the source is finished then. Nobody else changes how many cells there
-        are meanwhile: they are counted instead of the items, which costs a fifth of a trivial one.
+        A pull stops after 5 ms, or after `room` serialized bytes: what was measured while the source was fast, or its
+        items small, may have changed. If `watched`, another thread calls `hurry` when the pull takes long, so that
+        cheap items need no reading of the clock, which costs as much as they do. Raises an error of the generator, a
+        save or the serialization; then the source is finished. No other thread changes the length of `batch`
+        meanwhile: items are counted by it, which costs a fifth of a trivial item.
         """
-        saver, captured, size, behind = self.saver, self.captured, self._size, self.count - len(cells)
-        waved = self._waved = set(SMALL) if watched and saver is None else set()
-        self._expected = None
-        deadline, most = time.perf_counter() + _LONGEST, self.count + want
+        saver, serialized, size, before = self.saver, self.serialized, self._size, self.count - len(batch)
+        small_types = self._small_types = set(SMALL) if watched and saver is None else set()
+        self._last_type = None
+        deadline, most = time.perf_counter() + _LONGEST_PULL, self.count + want
         try:
             for item in islice(self.items, want):
-                if type(item) is self._expected:
-                    cells.append(item)
+                if type(item) is self._last_type:
+                    batch.append(item)
                     continue
-                if type(item) in waved:
-                    cells.append(item)
-                    self._expected = type(item)
+                if type(item) in small_types:
+                    batch.append(item)
+                    self._last_type = type(item)
                     continue
-                count = behind + len(cells)
+                count = before + len(batch)
                 if saver is not None:
                     saver(count, item)
-                cell = item if type(item) in SCALARS else captured(item, count)
-                if type(cell) not in SMALL:
+                value = item if type(item) in SCALARS else serialized(item, count)
+                if type(value) not in SMALL:
                     self.plain = False
-                    nbytes = size(cell)
+                    nbytes = size(value)
                     self.nbytes += nbytes
-                    self._weights.append(nbytes)
+                    self._sizes.append(nbytes)
                     room -= nbytes
-                cells.append(cell)
+                batch.append(value)
                 if room <= 0 or time.perf_counter() > deadline:
                     break
             else:
-                if behind + len(cells) < most:
+                if before + len(batch) < most:
                     self.finished = True
         except BaseException as error:
             self.finished = True
@@ -128,31 +128,31 @@ class Source:
                 blame(error, Failure(self.name, self.number))
             raise
         finally:
-            self.count = behind + len(cells)
+            self.count = before + len(batch)
 
     def at_work(self) -> CurrentCall | None:
-        """The generator that gives the items, as something at work; mapped values are none."""
+        """Return the generator as the current call; None for values that are mapped over."""
         return None if self.step is None else CurrentCall(self.name, self.step.seed, self.step.spot, None)
 
     def use(self, codec: ItemCodec) -> None:
-        """From here on capture with this codec: that of the workers to which the rest goes."""
+        """Serialize the remaining items with the codec of the workers to which the stream has moved."""
         self._codec, self._size = codec, codec.size
 
     def more(self) -> int | None:
-        """How many items are still to come, where that is known."""
+        """Return how many items are still to come, where that is known."""
         return None if self.total is None else max(0, self.total - self.count)
 
-    def weigh(self, cells: Iterable[object]) -> int:
-        """The bytes that these cells were counted with when they came; in the order of the source, each once."""
-        return sum([self._weights.popleft() for cell in cells if type(cell) not in SMALL])
+    def counted_bytes(self, batch: Iterable[object]) -> int:
+        """Return the bytes with which `pull` counted these items; call it in source order, once for each item."""
+        return sum([self._sizes.popleft() for item in batch if type(item) not in SMALL])
 
     def hurry(self) -> None:
-        """End the pull under way with the item it is at; called from another thread."""
-        self._waved.clear()
-        self._expected = None
+        """End the pull in progress after its current item; called from another thread."""
+        self._small_types.clear()
+        self._last_type = None
 
     def close(self) -> None:
-        """Close the generator, so that its `finally` has run; one that is running right now is left alone."""
+        """Close the generator, so that its `finally` blocks run; one that is running now is left alone."""
         self.finished = True
         close = getattr(self.items, "close", None)
         try:
@@ -163,44 +163,45 @@ class Source:
                 raise
 
     def end(self) -> None:
-        """Close the generator, and what is pulled beside it: nobody is at work on what came any more."""
-        close_all([self, *self.beside])
+        """Close the generator, and the nested streams: no item of them is in use any more."""
+        close_all([self, *self.nested])
 
     def index_of(self, place: int) -> int:
-        """The index by which users know the item at this place."""
+        """Return the index by which users know the item at this position."""
         return place if self.indices is None else self.indices[place]
 
-    def captured(self, item: object, index: int) -> object:
-        """The item as a cell, pickled now; items are shared as they are where there is no codec."""
+    def serialized(self, item: object, place: int) -> object:
+        """Return the item serialized; without a codec, the item itself."""
         if self._codec is None:
             return item
         try:
             return self._codec.capture(item)
         except TransferError as error:
-            index = self.index_of(index)
-            told = TransferError(f"item {index} of task '{self.name}' cannot be sent to a worker: {error}")
-            blame(told, Failure(self.name, self.number, index, short_repr(item)))
-            raise told from error
+            index = self.index_of(place)
+            message = f"item {index} of task '{self.name}' cannot be sent to a worker: {error}"
+            transfer_error = TransferError(message)
+            blame(transfer_error, Failure(self.name, self.number, index, short_repr(item)))
+            raise transfer_error from error
 
-    def copied(self, item: object, index: int) -> object:
-        """The item as it was when it was yielded, whatever the generator does with its buffer afterwards."""
+    def copied(self, item: object, place: int) -> object:
+        """Return a copy of the item, so that the generator may reuse its buffers; without a codec, the item itself."""
         if self._codec is None:
             return item
-        value = self._codec.restore(self.captured(item, index))
+        value = self._codec.restore(self.serialized(item, place))
         if isinstance(value, Unloadable):
-            index = self.index_of(index)
+            index = self.index_of(place)
             error = TransferError(f"item {index} of task '{self.name}' cannot be loaded: {value.reason}")
             raise_blamed(error, Failure(self.name, self.number, index))
         return value
 
 
-def _at_source(frame: FrameType) -> CurrentCall | None:
+def _current_call(frame: FrameType) -> CurrentCall | None:
     source: Source = frame.f_locals["self"]
     return source.at_work()
 
 
-register_reader(Source.pull, _at_source)
+register_reader(Source.pull, _current_call)
 
 
-def _weightless(_: object) -> int:
+def _no_size(_: object) -> int:
     return 0

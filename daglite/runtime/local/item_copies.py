@@ -60,7 +60,7 @@ class ItemCopies:
         small = small_copy(item)
         if small is not None:
             return _Never, small
-        value = self._restored(self._source.captured(item, index))
+        value = self._restored(self._source.serialized(item, index))
         if isinstance(value, Unloadable):
             name = self._source.name
             error = TransferError(f"item {index} of task '{name}' cannot be loaded: {value.reason}")

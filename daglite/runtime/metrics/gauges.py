@@ -27,7 +27,9 @@ class StreamGauge:
 
     @property
     def done(self) -> int:
-        return self._source.count if self._pipeline is None else self._before + self._pipeline.first.window.released
+        return (
+            self._source.count if self._pipeline is None else self._before + self._pipeline.first.flow_control.released
+        )
 
     @property
     def in_flight(self) -> int:
@@ -35,4 +37,4 @@ class StreamGauge:
 
     @property
     def peak(self) -> int:
-        return 1 if self._pipeline is None else max(self._pipeline.first.window.peak, self._pipeline.peak)
+        return 1 if self._pipeline is None else max(self._pipeline.first.flow_control.peak, self._pipeline.peak)

@@ -12,8 +12,7 @@ from daglite.lazy import lazy
 from daglite.operations import spec_of
 from daglite.program import Operand, StageResult, Step, StreamOperation, StreamStage, steps_of
 from daglite.runtime.dataflow.bound_segments import BoundSegment
-from daglite.runtime.dataflow.driver import StreamDriver
-from daglite.runtime.dataflow.nested import StreamScope
+from daglite.runtime.dataflow.driver import StreamDriver, StreamScope
 from daglite.runtime.dataflow.sinks import FoldSink, IteratorSink, Sink
 from daglite.runtime.dataflow.source import Source
 from daglite.runtime.engines.cost_model import Answer

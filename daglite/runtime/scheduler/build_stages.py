@@ -17,11 +17,10 @@ from daglite.runtime.dataflow.batching import BatchSizer
 from daglite.runtime.dataflow.bound_segments import BoundSegment, ClosingIterator, front as read
 from daglite.runtime.dataflow.coordinator_ops import CoordinatorOps, IndexMap, Pair, between, numbered
 from daglite.runtime.dataflow.dispatch import Dispatcher
-from daglite.runtime.dataflow.driver import StreamDriver
+from daglite.runtime.dataflow.driver import StreamDriver, StreamScope
 from daglite.runtime.dataflow.exchange import ExchangeBuffer, ExchangeSink, ExchangeSource, PriorOutput
 from daglite.runtime.dataflow.failure_policy import FailurePolicy
 from daglite.runtime.dataflow.flow_control import FlowControl
-from daglite.runtime.dataflow.nested import StreamScope
 from daglite.runtime.dataflow.operator_chain import ChainedItems, OperatorChain
 from daglite.runtime.dataflow.operators import SavingOperator, make_operator
 from daglite.runtime.dataflow.pipeline import SegmentPipeline
@@ -91,24 +90,32 @@ def stream_flow(
     for number, (part, worker_queue) in enumerate(zip(parts, worker_queues, strict=True)):
         # Operations see items in the order of the source, whatever the ending says; but for those that do not mind.
         kept = ordered or (part.behind is not None and _minds_order(stage, number + 1))
-        merge: ReorderBuffer[list[object]] = ReorderBuffer(ordered=kept, first=origin.count)
+        reorder_buffer: ReorderBuffer[list[object]] = ReorderBuffer(ordered=kept, first=origin.count)
         executors.append(
             _executor(
-                context, stage, origin, part, worker_queue, merge, failure_policy, number, nbytes, sink, stage_number
+                context,
+                stage,
+                origin,
+                part,
+                worker_queue,
+                reorder_buffer,
+                failure_policy,
+                number,
+                nbytes,
+                sink,
+                stage_number,
             )
         )
         if part.behind is None or part.relay is None:
             continue
-        came = 0 if part.past is None else part.past.came
         outputs = ExchangeBuffer(executors[-1], part.relay, part.behind, lambda: pipeline.failing(), part.past)
         if number + 1 < len(parts):
-            origin = ExchangeSource(outputs, part.behind, worker_queues[number + 1].engine.codec, came)
+            origin = ExchangeSource(outputs, part.behind, worker_queues[number + 1].engine.codec)
         else:
             exchange_sink = ExchangeSink(
                 outputs,
                 sink,
                 FlowControl(stage.limits.items(worker_queue.engine.workers), nbytes),
-                came,
                 None if watch is None else watch.delivery_hook(stage_number, len(stage.segments) - 1),
             )
     taken = None if scope.outer is None else scope.taken
@@ -117,7 +124,7 @@ def stream_flow(
     )
     if watch is not None:
         workers = sum({worker_queue: worker_queue.engine.workers for worker_queue in worker_queues}.values())
-        size = stage.limits.max_in_flight or sum(executor.window.size for executor in executors)
+        size = stage.limits.max_in_flight or sum(executor.flow_control.size for executor in executors)
         watch.opened(stage_number, source, context.failure_counter, workers, size, pipeline)
     return StreamDriver(
         source=source,
@@ -126,8 +133,8 @@ def stream_flow(
         worker_queues=context.worker_queues,
         scope=scope,
         # The streams that it pulls have the other places of a window of a given size.
-        most_asked=1 if scope.pulled and stage.limits.max_in_flight is not None else None,
-        failed_beside=context.error_beside,
+        max_pull=1 if scope.nested and stage.limits.max_in_flight is not None else None,
+        external_error=context.error_beside,
         emit=None if watch is None else watch.emit_batches,
         stage=stage_number,
         timers=[timer for part in parts for timer in part.timers],
@@ -153,7 +160,7 @@ def _executor(
     origin: Source,
     part: PlannedSegment,
     worker_queue: WorkerQueue,
-    merge: ReorderBuffer[list[object]],
+    reorder_buffer: ReorderBuffer[list[object]],
     failure_policy: FailurePolicy,
     number: int,
     nbytes: int,
@@ -164,17 +171,17 @@ def _executor(
     *steps, last = part.steps
     resumable = isinstance(engine, ResumableEngine) and engine.can_resume(last.function)
     steps.append(replace(last, spreads=last.spreads and resumable))
-    window = FlowControl(stage.limits.items(engine.workers), nbytes, folds=steps[-1].starts is not None)
-    tree_reducer = _tree_reducer(context, worker_queue, steps, window, nbytes, sink) if part.relay is None else None
+    flow_control = FlowControl(stage.limits.items(engine.workers), nbytes, folds=steps[-1].starts is not None)
+    tree_reducer = (
+        _tree_reducer(context, worker_queue, steps, flow_control, nbytes, sink) if part.relay is None else None
+    )
     dispatcher = Dispatcher(
         source=origin,
         worker_queue=worker_queue,
-        codec=engine.codec,
-        program=worker_queue.install(steps),
         steps=steps,
-        window=window,
+        flow_control=flow_control,
         batch_sizer=BatchSizer(*stage.limits.batch_items(engine.workers), engine.batch_policy),
-        merge=merge,
+        reorder_buffer=reorder_buffer,
         failure_policy=failure_policy,
         retries=context.retries,
         executor=number,
@@ -183,8 +190,8 @@ def _executor(
     return SegmentExecutor(
         origin=origin,
         dispatcher=dispatcher,
-        window=window,
-        merge=merge,
+        flow_control=flow_control,
+        reorder_buffer=reorder_buffer,
         writer=part.writer,
         tree_reducer=tree_reducer,
         on_delivered=None if context.watch is None else context.watch.delivery_hook(stage_number, part.segment),
@@ -195,7 +202,7 @@ def _tree_reducer(
     context: RunContext,
     worker_queue: WorkerQueue,
     steps: Sequence[BoundStep],
-    window: FlowControl,
+    flow_control: FlowControl,
     nbytes: int,
     sink: Sink,
 ) -> TreeReducer | None:
@@ -210,10 +217,10 @@ def _tree_reducer(
         sink.tree_reducer = TreeReducer(
             worker_queue=worker_queue,
             step=sink.step,
-            window=window,
+            flow_control=flow_control,
             retries=context.retries,
             nbytes=nbytes,
-            home=sink.add,
+            on_root=sink.add,
         )
     except TransferError as error:
         _log.debug("parts are put together in the coordinator: %s", error)
@@ -274,7 +281,7 @@ def open_parts(
         relay = None if last else ExchangeQueue()
         most, folds = (stage.most, fold is not None) if last else (None, False)
         writer = ResultWriter(
-            wanted, relay or sink, span, parts=folds, most=most, failure_counter=context.failure_counter
+            wanted, relay or sink, span, partials=folds, most=most, failure_counter=context.failure_counter
         )
         timers = (*before, *(() if behind is None else behind.timers))
         before = ()

@@ -7,15 +7,15 @@ import itertools
 import logging
 import math
 from collections.abc import Iterable, Iterator, Sequence, Sized
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, cast
 
 from daglite.exceptions import Failure, ParameterError
 from daglite.lazy import lazy
 from daglite.operations import spec_of
 from daglite.program import MappedSource, Segment, Step, StreamStage, steps_of
 from daglite.runtime.dataflow.bound_segments import BoundSegment, ClosingIterator, front, piped
-from daglite.runtime.dataflow.driver import StreamDriver
-from daglite.runtime.dataflow.nested import NestedStream, StreamGroup, StreamScope
+from daglite.runtime.dataflow.driver import StreamGroup, StreamScope
+from daglite.runtime.dataflow.nested import Driver, NestedStream
 from daglite.runtime.dataflow.operator_chain import DEEP
 from daglite.runtime.dataflow.saves import Saver
 from daglite.runtime.dataflow.sinks import FoldSink, IteratorSink, OutputQueue, Sink
@@ -23,7 +23,6 @@ from daglite.runtime.dataflow.source import Source
 from daglite.runtime.kernel.errors import raise_blamed
 from daglite.runtime.kernel.steps import BoundStep, StepChain, open_items
 from daglite.runtime.kernel.timers import StepTimer
-from daglite.runtime.local.adaptive import AdaptiveDriver
 from daglite.runtime.local.executor import LocalDriver
 from daglite.runtime.local.item_copies import ItemCopies
 from daglite.runtime.local.sections import LocalSegment, Sections
@@ -45,8 +44,6 @@ else:
 
 
 _log = logging.getLogger("daglite")
-
-Driver: TypeAlias = StreamDriver | LocalDriver | AdaptiveDriver
 
 
 def open_flow(
@@ -76,8 +73,8 @@ def _beside(context: RunContext, stage: StreamStage, scope: StreamScope) -> Iter
     """What a stream pulls, opened before it; closed if it cannot be opened itself."""
     try:
         for number in context.beside_of(stage):
-            scope.pulled.append(_pulled(context, context.stream(number), scope.within()))
-            context.values[number] = scope.pulled[-1]
+            scope.nested.append(_pulled(context, context.stream(number), scope.enter()))
+            context.values[number] = scope.nested[-1]
         yield
     except BaseException:
         scope.close()
@@ -110,7 +107,7 @@ def _pulled_here(context: RunContext, stage: StreamStage, scope: StreamScope) ->
     if links:
         chain = StepChain(links, context.loop, trials=context.trials)
         source, codec = _flowing(context, source, chain, savers), None
-    source.beside = scope.pulled
+    source.nested = scope.nested
     items = front(source, codec=codec, timer=None)
     return ClosingIterator(
         _sink(items if stage.most is None else itertools.islice(items, stage.most), source), source.end
@@ -143,7 +140,7 @@ def _open_flow(
         assert codec is not None
         source, _ = _open_source(context, stage, codec)
         source, parts = open_parts(context, stage, segments, sink, source, fold, codec)
-        source.beside = scope.pulled
+        source.nested = scope.nested
         if adaptive:
             return adaptive_flow(context, stage, source, segments, parts, sink, here, ordered=ordered, scope=scope)
         return stream_flow(context, stage, source, parts, worker_queues, ordered, sink, scope)
@@ -152,7 +149,7 @@ def _open_flow(
     links, savers = segments[-1].links, segments[-1].savers
     timers: list[StepTimer] | None = [] if context.watch is not None and context.watch.steps else None
     source, codec = _before_last(context, stage, source, segments, codec, timers, limited=bool(links))
-    source.beside = scope.pulled
+    source.nested = scope.nested
     chain = StepChain(links, context.loop, trials=context.trials)
     return _inline_flow(context, steps_of(stage), source, chain, savers, sink, codec, stage.most, timers or ())
 

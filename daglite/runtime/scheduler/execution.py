@@ -28,6 +28,7 @@ from daglite.program import (
 )
 from daglite.records import replace
 from daglite.run_options import RunSettings
+from daglite.runtime.dataflow.nested import Driver
 from daglite.runtime.dataflow.saves import Saver
 from daglite.runtime.dataflow.sinks import CollectSink, CombineSink, FoldSink, OutputQueue
 from daglite.runtime.kernel.errors import advise, raise_blamed
@@ -36,7 +37,7 @@ from daglite.runtime.kernel.steps import BoundStep, StepChain, bind_step
 from daglite.runtime.kernel.work import WorkKind
 from daglite.runtime.local.executor import LocalDriver, run_steps
 from daglite.runtime.local.item_copies import copied_result
-from daglite.runtime.scheduler.build_stream import Driver, gapped, generator_flow, open_flow
+from daglite.runtime.scheduler.build_stream import gapped, generator_flow, open_flow
 from daglite.runtime.scheduler.context import RunContext
 
 if TYPE_CHECKING:

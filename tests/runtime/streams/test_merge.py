@@ -48,7 +48,7 @@ class MergeMachine(RuleBasedStateMachine):
         """A part of what comes of one item, which is still under way."""
         one = data.draw(st.sampled_from([entry for entry in self.under_way if entry.size == 1]))
         part = BatchResult(one.first, 0, [one.first, len(self.parts)], 8)
-        self.merge.add_part(part)
+        self.merge.add_chunk(part)
         self.parts.append(part)
 
     @rule()

@@ -46,10 +46,10 @@ class Bench:
         self.tree_reducer = TreeReducer(
             worker_queue=worker_queue,
             step=step,
-            window=self.window,
+            flow_control=self.window,
             retries=retries,
             nbytes=nbytes,
-            home=self.home.append,
+            on_root=self.home.append,
         )
         self.tree_reducer.send_again = self.again.extend
 
@@ -69,7 +69,7 @@ class Bench:
         self.window.pull(count, 0)
         self.window.send(count, nbytes, 0)
         self.window.arrive(count, 0, 0)
-        self.tree_reducer.add(self.tree_reducer.stay(RemotePartial(self.held(values), first, values, nbytes)))
+        self.tree_reducer.add(self.tree_reducer.register(RemotePartial(self.held(values), first, values, nbytes)))
         self.window.release(count, 0)
 
     def answer(self, number: int = 0) -> None:
@@ -132,7 +132,7 @@ def test_not_too_many_wait_for_their_turn() -> None:
     """Behind an item that takes long; what is made of them takes room at the workers."""
     chain_runner = Bench()
     parts = [
-        chain_runner.tree_reducer.stay(RemotePartial(chain_runner.held([place]), place, [place], 8))
+        chain_runner.tree_reducer.register(RemotePartial(chain_runner.held([place]), place, [place], 8))
         for place in range(33)
     ]
     assert chain_runner.tree_reducer.crowded
@@ -142,12 +142,12 @@ def test_not_too_many_wait_for_their_turn() -> None:
 
 def test_a_part_that_is_here_waits_for_those_before_it() -> None:
     chain_runner = Bench()
-    assert chain_runner.tree_reducer.keep == tree_reducer.LEAST
+    assert chain_runner.tree_reducer.threshold == tree_reducer.MIN_KEPT_BYTES
     chain_runner.tree_reducer.add("first")
     assert chain_runner.home == ["first"]
     chain_runner.stay(0)
     # From now on small ones stay as well.
-    assert chain_runner.tree_reducer.keep == 0
+    assert chain_runner.tree_reducer.threshold == 0
     chain_runner.tree_reducer.add("second")
     chain_runner.stay(1)
     chain_runner.tree_reducer.close()
@@ -165,12 +165,18 @@ def test_what_is_lost_is_made_again_from_its_items() -> None:
     merge.answer(WorkResult(0, "lost", missing=[1, 7]))
     assert chain_runner.again == [(3, [3, 4, 5]), (21, [21, 22, 23])]
     chain_runner.tree_reducer.close()
-    assert [chain_runner.tree_reducer.lacks(place) for place in (2, 3, 5, 6, 23)] == [False, True, True, False, True]
+    assert [chain_runner.tree_reducer.is_missing(place) for place in (2, 3, 5, 6, 23)] == [
+        False,
+        True,
+        True,
+        False,
+        True,
+    ]
     chain_runner.merges.clear()
     # It died once more, and came back item by item.
     for place in (4, 3, 23, 5, 22, 21):
         chain_runner.tree_reducer.restore(place, 1, chain_runner.held([place]))
-    assert not chain_runner.tree_reducer.lacks(4)
+    assert not chain_runner.tree_reducer.is_missing(4)
     # Nothing else of its batch is sent again when one of these is lost.
     chain_runner.answer(0)
     (last,) = chain_runner.merges
@@ -192,7 +198,7 @@ def test_a_merge_whose_workers_die_is_alone_with_the_next_and_given_up_in_the_en
         assert chain_runner.merges[0].exclusive
     # One that could not begin is no reason to suspect it.
     chain_runner.merges.pop().answer(WorkResult(0, "lost", started=False))
-    with pytest.raises(WorkerDiedError, match="it ran task 'both' on parts of 8 items; started 3 times") as caught:
+    with pytest.raises(WorkerDiedError, match="it ran task 'both' on partial results of 8 items; started 3 times") as caught:
         chain_runner.merges.pop().answer(WorkResult(0, "lost"))
     facts = failure_of(caught.value)
     assert facts is not None
@@ -217,7 +223,7 @@ def test_deaths_are_bounded_though_each_takes_other_parts() -> None:
     chain_runner = Bench(retries=1)
     for place in range(32):
         chain_runner.stay(place)
-    with pytest.raises(WorkerDiedError, match=r"it ran task 'both' on parts of \d+ items; started once"):
+    with pytest.raises(WorkerDiedError, match=r"it ran task 'both' on partial results of \d+ items; started once"):
         keep_dying(chain_runner, random.Random(3))
     assert chain_runner.deaths == 11
 
@@ -232,7 +238,7 @@ def test_what_goes_wrong_is_told() -> None:
     facts = failure_of(caught.value)
     assert facts is not None
     assert (facts.task, facts.index, facts.worker, facts.traceback) == ("both", None, 3, "the traceback")
-    with pytest.raises(ExecutionError, match="a worker could not keep the part of a fold"):
+    with pytest.raises(ExecutionError, match="a worker could not keep a partial result of a fold"):
         merge.answer(WorkResult(0, "done"))
-    with pytest.raises(ExecutionError, match="a worker could not keep the part of a fold"):
+    with pytest.raises(ExecutionError, match="a worker could not keep a partial result of a fold"):
         chain_runner.tree_reducer.restore(0, 1, None)

@@ -13,7 +13,7 @@ from daglite.runtime.dataflow.tree_reduce import ReductionTree, TreeMerge
 
 def joined(merging: TreeMerge[str]) -> str:
     """What a combine that does not commute makes of neighbours."""
-    return "".join(node.part for node in merging.nodes)
+    return "".join(node.partial for node in merging.nodes)
 
 
 def letters(n: int) -> str:
@@ -63,7 +63,7 @@ class World:
         if self._random.random() < self._losses:
             gone = [number for number in range(len(merging.nodes)) if self._random.random() < 0.5]
             self.again += self.tree.lost(merging, gone)
-        elif merging.home:
+        elif merging.final:
             self.tree.arrived(merging)
             assert self.root is None
             self.root = joined(merging)
@@ -107,7 +107,7 @@ def test_nothing_is_put_together_too_early() -> None:
     tree.close()
     merging = tree.merge()
     assert merging is not None
-    assert (joined(merging), merging.home, merging.range) == ("ab", True, (0, 2))
+    assert (joined(merging), merging.final, merging.range) == ("ab", True, (0, 2))
     # It is under way already.
     assert tree.merge() is None
 
