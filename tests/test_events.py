@@ -281,7 +281,7 @@ def test_an_observer_that_raises_is_left_out(caplog: pytest.LogCaptureFixture) -
         assert square.map(x=[3]).run(workers=1, observers=[Broken(), seen]) == [9]
 
     assert len(told) == 1
-    assert "an observer raised at RunStarted and is told nothing more" in caplog.text
+    assert "an observer raised at RunStarted and receives no further events" in caplog.text
     assert seen.of(RunEnded)
 
 

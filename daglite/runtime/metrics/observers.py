@@ -1,4 +1,4 @@
-"""The watch of a run: tells its observers what happens, as much as they want. Only there when somebody listens."""
+"""The observers of a run: they receive its events, in the detail that they ask for. Loaded only if there are any."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _log = logging.getLogger("daglite")
 
 
 class RunObservers:
-    """Tells all observers of one run, one event after the other, whichever thread it comes from."""
+    """Passes the events of one run to all observers, one after the other, from whichever thread they come."""
 
     def __init__(self, program: Program, observers: Sequence[Observer], runtime: str) -> None:
         self._program = program
@@ -52,7 +52,7 @@ class RunObservers:
         details = {getattr(observer, "detail", "batches") for observer in observers}
         self.steps = "steps" in details
         self.batches = self.steps or "batches" in details
-        self._stages = {step.number: at for at, stage in enumerate(program.stages) for step in steps_of(stage)}
+        self._stages = {step.number: number for number, stage in enumerate(program.stages) for step in steps_of(stage)}
         self._segments = {
             step.number: number
             for stage in program.stages
@@ -62,12 +62,12 @@ class RunObservers:
         }
         self._error: BaseException | None = None
         self._running = False
-        self._beaten = 0.0
+        self._last_heartbeat = 0.0
         # A stream that is collected as garbage may end its run from inside an observer.
         self._lock = threading.RLock()
 
     def emit(self, event: Event) -> None:
-        """Tell all observers; one that raises is told nothing more."""
+        """Pass an event to all observers; one that raises receives no further events."""
         with self._lock:
             for observer in tuple(self._observers):
                 try:
@@ -75,61 +75,61 @@ class RunObservers:
                 except Exception:
                     self._observers.remove(observer)
                     _log.exception(
-                        "an observer raised at %s and is told nothing more: %r", type(event).__name__, observer
+                        "an observer raised at %s and receives no further events: %r", type(event).__name__, observer
                     )
 
     @property
     def emit_batches(self) -> Emit | None:
-        """The hook for events of batches, if an observer asks for them."""
+        """The hook for the events of batches, if an observer asks for them."""
         return self.emit if self.batches else None
 
     def batch_recorder(self, engine: Engine) -> BatchRecorder:
-        """Return what emits the events of the batches of an engine."""
-        return BatchRecorder(
-            engine, self.emit_batches, self.heartbeat, lambda step: (self.stage_of(step), self.segment_of(step))
-        )
+        """Return a recorder for the batches of an engine."""
+        return BatchRecorder(engine, self.emit_batches, self.heartbeat, self._locate)
 
     def local_recorder(
         self, stage: int, source: Source, timers: Sequence[StepTimer], *, interval: float = _LOCAL_INTERVAL
     ) -> LocalRecorder:
-        """Return what reports a stream that runs in this process."""
+        """Return a recorder for a stream that runs in this process."""
         report = partial(self.completed_locally, stage)
         return LocalRecorder(source, timers, report, self.heartbeat, interval=interval)
 
     def stage_of(self, step: int) -> int:
-        """The stage that a step belongs to."""
+        """Return the number of the stage that contains a step."""
         return self._stages[step]
 
-    def segment_of(self, step: int) -> int:
-        """The segment of its stream that a step belongs to; 0 for all other steps."""
-        return self._segments.get(step, 0)
+    def _locate(self, step: int) -> tuple[int, int]:
+        """Return the numbers of the stage and of the segment that contain a step; 0 if it is in no segment."""
+        return self._stages[step], self._segments.get(step, 0)
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """From the first turn of the run to its last; what it raises is remembered for its end."""
+        """Report the start of the run on entry, and keep an error that is raised inside for its end."""
         self._running = True
         self.emit(RunStarted(time.perf_counter(), self._program, self._runtime))
         try:
             yield
         except GeneratorExit:
-            # The consumer of a stream has had enough.
+            # The consumer of a stream needs no more items.
             raise
         except BaseException as error:
             self._error = error
             raise
 
     def ended(self) -> None:
-        """Nothing of the run is left; told once."""
+        """Report the end of the run, once."""
         if self._running:
             self._running = False
             self.emit(RunEnded(time.perf_counter(), self._error))
-            # Its frames hold the run.
+            # Its traceback refers to the objects of the run.
             self._error = None
 
     def stage_started(self, stage: int) -> None:
+        """Report the start of a stage."""
         self.emit(StageStarted(time.perf_counter(), stage))
 
     def stage_ended(self, stage: int) -> None:
+        """Report the end of a stage."""
         self.emit(StageEnded(time.perf_counter(), stage))
 
     def opened(
@@ -141,12 +141,12 @@ class RunObservers:
         size: int = 1,
         pipeline: SegmentPipeline | None = None,
     ) -> None:
-        """Report a stream that begins, with at most `size` items in flight."""
+        """Report the start of a stream, with at most `size` items in flight."""
         gauge = StreamGauge(source, failure_counter, pipeline)
         self.emit(StreamOpened(time.perf_counter(), stage, workers, size, source.total, gauge))
 
     def delivery_hook(self, stage: int, segment: int) -> DeliveryHook | None:
-        """Return what reports results that go on from a segment, if an observer asks for it."""
+        """Return a hook that reports the results delivered by a segment, if an observer asks for batches."""
 
         def delivered(first: int, items: int, nbytes: int, began: float) -> None:
             now = time.perf_counter()
@@ -155,18 +155,18 @@ class RunObservers:
         return delivered if self.batches else None
 
     def completed_locally(self, stage: int, items: int, seconds: float, steps: tuple[StepTime, ...]) -> None:
-        """The coordinator ran tasks itself."""
+        """Report tasks that ran in the coordinator."""
         if self.batches:
             self.emit(CompletedLocally(time.perf_counter(), stage, items, seconds, steps))
 
     def worker(self, worker: int, exitcode: int | None, why: WorkerEndReason | None) -> None:
-        """A worker came, or ended; see `executor.Hear`."""
+        """Report the start or the end of a worker; see `WorkerListener`."""
         at = time.perf_counter()
         self.emit(WorkerStarted(at, worker) if why is None else WorkerEnded(at, worker, exitcode, why))
 
     def heartbeat(self) -> None:
-        """A turn of the run is over."""
+        """Report that the run goes on, unless it was reported within the last 100 ms."""
         now = time.perf_counter()
-        if now - self._beaten >= _HEARTBEAT:
-            self._beaten = now
+        if now - self._last_heartbeat >= _HEARTBEAT:
+            self._last_heartbeat = now
             self.emit(Heartbeat(now))
