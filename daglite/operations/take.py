@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TypeVar
 
-from daglite.operations.operator import OperatorInputs, StoppingOperator
+from daglite.operations.operator import StoppingOperator
 from daglite.operations.spec import OperatorSpec
 
 T = TypeVar("T")
@@ -20,9 +20,9 @@ def take(items: Iterable[T], n: int) -> Iterator[T]:
 class TakeOperator(StoppingOperator):
     """Counts the items that are left to take."""
 
-    def __init__(self, inputs: OperatorInputs) -> None:
-        self._left = inputs.numbers["n"]
-        self.done = not self._left
+    def __init__(self, n: int) -> None:
+        self._left = n
+        self.done = not n
 
     def feed(self, item: object) -> Iterable[object]:
         if self.done:
@@ -38,7 +38,7 @@ class TakeOperator(StoppingOperator):
 
 SPEC = OperatorSpec(
     meaning=take,
-    operator=TakeOperator,
+    operator=lambda inputs: TakeOperator(inputs.numbers["n"]),
     output=lambda types: types.item,
     demand=lambda count, n: min(count, n),
     draws=(range(6),),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import FrameType
 from typing import NamedTuple
 
@@ -84,27 +84,3 @@ def piped(
     step = segment.operations[-1].step
     items = ChainedItems(front(source, codec=copied_by, timer=timer), pipe, source.close)
     return Source(items, name=step.function.name, number=step.number, saver=None, codec=codec)
-
-
-class ClosingIterator:
-    """An iterator whose `close` also closes the iterators before it."""
-
-    def __init__(self, items: Iterator[object], close_front: Callable[[], None]) -> None:
-        self._items = items
-        self._close_front = close_front
-
-    def __iter__(self) -> Iterator[object]:
-        # The inner iterator, so that this object costs nothing for each item.
-        return self._items
-
-    def __next__(self) -> object:
-        return next(self._items)
-
-    def close(self) -> None:
-        """Close this iterator, then those before it."""
-        try:
-            close = getattr(self._items, "close", None)
-            if close is not None:
-                close()
-        finally:
-            self._close_front()

@@ -11,7 +11,8 @@ from types import FrameType
 from typing import NamedTuple
 
 from daglite.exceptions import Failure, ReplayRecord
-from daglite.operations.operator import Operator, StoppingOperator
+from daglite.operations.operator import Operator
+from daglite.operations.take import TakeOperator
 from daglite.program import Segment, Step
 from daglite.runtime.dataflow.bound_segments import BoundSegment
 from daglite.runtime.dataflow.operator_chain import OperatorChain
@@ -96,7 +97,7 @@ def between(
             last, gaps = planned.links[-1], gaps or any(link.drops for link in bound.links)
             counting = None
     if most is not None:
-        operators.append(_LimitOp(most))
+        operators.append(TakeOperator(most))
     return CoordinatorOps(OperatorChain(operators), last, numbering, IndexMap() if gaps else None, tuple(timers))
 
 
@@ -159,18 +160,3 @@ def _at_step(frame: FrameType) -> CurrentCall | None:
 
 
 register_reader(_ApplyOp.feed, _at_step)
-
-
-class _LimitOp(StoppingOperator):
-    """Passes a limited number of items."""
-
-    def __init__(self, most: int) -> None:
-        self._left = most
-        self.done = not most
-
-    def feed(self, item: object) -> Iterable[object]:
-        if self.done:
-            return ()
-        self._left -= 1
-        self.done = not self._left
-        return (item,)

@@ -187,8 +187,8 @@ class Dispatcher:
 
     def _submit(self, batch: InFlightBatch, payload: Packed, *, light: bool = False) -> None:
         self._in_flight.add(batch)
-        # In quarantine it may kill its worker, so it gets one of its own and no other batch is blamed.
-        quarantined = batch.attempt > 1 or bool(batch.failed_attempts)
+        # In quarantine: it may kill its worker, so it gets one of its own and no other batch is blamed.
+        exclusive = batch.attempt > 1 or bool(batch.failed_attempts)
         work_item = WorkItem(
             new_seq(),
             self._program,
@@ -196,12 +196,12 @@ class Dispatcher:
             payload,
             len(batch.cells),
             batch.first,
-            exclusive=quarantined,
-            light=light,
+            exclusive,
+            light,
             notes=self._context(batch),
             keep=None if self._tree_reducer is None else self._tree_reducer.threshold,
         )
-        submit = self._worker_queue.submit_first if quarantined else self._worker_queue.submit
+        submit = self._worker_queue.submit_first if exclusive else self._worker_queue.submit
         submit(work_item, partial(self._on_result, batch))
 
     def _resume(self, open_result: OpenResult) -> None:
@@ -210,15 +210,8 @@ class Dispatcher:
         batch = open_result.flight
         self._in_flight.add(batch)
         payload = self._codec.pack([self._codec.capture(ContinueResult())])
-        work_item = WorkItem(
-            new_seq(),
-            self._program,
-            "batch",
-            payload,
-            first=batch.first,
-            worker=open_result.worker,
-            notes=self._context(batch),
-        )
+        first, worker, context = batch.first, open_result.worker, self._context(batch)
+        work_item = WorkItem(new_seq(), self._program, "batch", payload, first=first, worker=worker, notes=context)
         self._worker_queue.submit(work_item, partial(self._on_result, batch))
 
     def _context(self, batch: InFlightBatch) -> BatchContext | None:

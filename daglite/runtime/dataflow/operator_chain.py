@@ -103,28 +103,36 @@ def _any_done(operators: Sequence[Operator]) -> bool:
     return False
 
 
-class ChainedItems:
-    """An iterator over the outputs of an operator chain, with `close`.
+class ClosingIterator:
+    """An iterator whose `close` also closes the iterators before it."""
 
-    `close_front` closes the iterators before it: as soon as the chain has seen enough, or when this one is closed.
-    """
-
-    def __init__(self, items: Iterator[object], pipe: OperatorChain, close_front: Callable[[], None]) -> None:
+    def __init__(self, items: Iterator[object], close_front: Callable[[], None]) -> None:
+        self._items = items
         self._close_front = close_front
-        self._out = pipe.over(items, close_front)
 
     def __iter__(self) -> Iterator[object]:
         # The inner iterator, so that this object costs nothing for each item.
-        return self._out
+        return self._items
 
     def __next__(self) -> object:
-        return next(self._out)
+        return next(self._items)
 
     def close(self) -> None:
-        """Close the last operator, which alone holds the others, then the iterators before the chain."""
-        close = getattr(self._out, "close", None)
+        """Close this iterator, then those before it."""
         try:
+            close = getattr(self._items, "close", None)
             if close is not None:
                 close()
         finally:
             self._close_front()
+
+
+class ChainedItems(ClosingIterator):
+    """An iterator over the outputs of an operator chain.
+
+    It closes the iterators before it as soon as the chain has seen enough, or when it is closed itself. The operators
+    end with the last of them, which alone holds the others.
+    """
+
+    def __init__(self, items: Iterator[object], pipe: OperatorChain, close_front: Callable[[], None]) -> None:
+        super().__init__(pipe.over(items, close_front), close_front)

@@ -289,10 +289,9 @@ class TreeReducer:
         while (merge := group.tree.merge()) is not None:
             partials = [node.partial for node in merge.nodes]
             # A merge that may have killed its worker gets one of its own.
-            quarantined = group.deaths[merge.range] > 0
-            keep = None if merge.final else 0
+            exclusive, keep = group.deaths[merge.range] > 0, None if merge.final else 0
             work_item = WorkItem(
-                new_seq(), self._program, "combine", (), 0, exclusive=quarantined, keep=keep, parts=partials
+                new_seq(), self._program, "combine", (), 0, exclusive=exclusive, keep=keep, parts=partials
             )
             self._worker_queue.submit_first(work_item, partial(self._completed, group, merge))
 

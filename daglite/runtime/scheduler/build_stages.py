@@ -14,14 +14,14 @@ from daglite.operations.operator import Operator
 from daglite.program import Segment, Step, StreamOperation, StreamStage, steps_of
 from daglite.records import replace
 from daglite.runtime.dataflow.batching import BatchSizer
-from daglite.runtime.dataflow.bound_segments import BoundSegment, ClosingIterator, front as read
+from daglite.runtime.dataflow.bound_segments import BoundSegment, front as read
 from daglite.runtime.dataflow.coordinator_ops import CoordinatorOps, IndexMap, Pair, between, numbered
 from daglite.runtime.dataflow.dispatch import Dispatcher
 from daglite.runtime.dataflow.driver import StreamDriver, StreamScope
 from daglite.runtime.dataflow.exchange import ExchangeBuffer, ExchangeSink, ExchangeSource, PriorOutput
 from daglite.runtime.dataflow.failure_policy import FailurePolicy
 from daglite.runtime.dataflow.flow_control import FlowControl
-from daglite.runtime.dataflow.operator_chain import ChainedItems, OperatorChain
+from daglite.runtime.dataflow.operator_chain import ChainedItems, ClosingIterator, OperatorChain
 from daglite.runtime.dataflow.operators import SavingOperator, make_operator
 from daglite.runtime.dataflow.pipeline import SegmentPipeline
 from daglite.runtime.dataflow.reorder_buffer import ReorderBuffer

@@ -13,10 +13,10 @@ from daglite.exceptions import Failure, ParameterError
 from daglite.lazy import lazy
 from daglite.operations import spec_of
 from daglite.program import MappedSource, Segment, Step, StreamStage, steps_of
-from daglite.runtime.dataflow.bound_segments import BoundSegment, ClosingIterator, front, piped
+from daglite.runtime.dataflow.bound_segments import BoundSegment, front, piped
 from daglite.runtime.dataflow.driver import StreamGroup, StreamScope
 from daglite.runtime.dataflow.nested import Driver, NestedStream
-from daglite.runtime.dataflow.operator_chain import DEEP
+from daglite.runtime.dataflow.operator_chain import DEEP, ClosingIterator
 from daglite.runtime.dataflow.saves import Saver
 from daglite.runtime.dataflow.sinks import FoldSink, IteratorSink, OutputQueue, Sink
 from daglite.runtime.dataflow.source import Source
