@@ -1,10 +1,10 @@
 """Run jobs on a Dask cluster. The only module that imports Dask.
 
-    coordinator's thread           event loop of the client, in its own thread             cluster
-    send, cancel, release -------> _carry: scatter large inputs, submit, gather <--------> scheduler <--> workers
-    event queue <----------------- JobFinished, JobFailed                                    |
-    event queue <----------------- NodeJoined, NodeLeft: _watch_nodes, each second <---------+
-    event queue <----------------- EngineLost: _watch_connection
+    coordinator's thread          event loop of the client, in its own thread              cluster
+    send, cancel, release ------> _handle_job: scatter large inputs, submit, gather <----> scheduler <--> workers
+    event queue <---------------- JobFinished, JobFailed                                     |
+    event queue <---------------- NodeJoined, NodeLeft: _watch_nodes, each second <----------+
+    event queue <---------------- EngineLost: _watch_connection
 
 Each job is a Dask task for one worker. A partial that stays with the workers is data of the scheduler, under the key
 of its job and "-part"; the step that a worker reports is a Dask variable, under the key and "-step".
@@ -71,7 +71,7 @@ class DaskTransport:
             f"the connection to the Dask scheduler at {self._address} is lost; what it had under way is lost with it"
         )
         self._prefix = f"daglite-{id(self):x}-{time.time_ns():x}"
-        self._carrying: dict[int, asyncio.Task[None]] = {}
+        self._job_tasks: dict[int, asyncio.Task[None]] = {}
         self._gathers: set[asyncio.Task[list[_TaskResult]]] = set()
         # Partials with the workers, by ticket; keys of partials that a cancelled job may have left or may still leave.
         self._partials: dict[int, Future[list[bytes]]] = {}
@@ -83,20 +83,20 @@ class DaskTransport:
         self._direct = True
         self._watchers: list[asyncio.Task[None]] = []
         self._node_left = asyncio.Event()
-        self.endpoints: Sequence[Endpoint] = self._greet_workers()
+        self.endpoints: Sequence[Endpoint] = self._find_endpoints()
         self._nodes = {endpoint.name for endpoint in self.endpoints}
         self._call_soon(self._start_watching)
 
     def send(self, ticket: int, endpoint: str, message: Message, job_options: JobOptions = PLAIN) -> None:
         def start() -> None:
-            self._carrying[ticket] = asyncio.ensure_future(self._carry(ticket, endpoint, message, job_options))
+            self._job_tasks[ticket] = asyncio.ensure_future(self._handle_job(ticket, endpoint, message, job_options))
 
         self._call_soon(start)
 
     def cancel(self, tickets: Collection[int]) -> None:
         def cancel() -> None:
             for ticket in found:
-                if (task := self._carrying.pop(ticket, None)) is not None:
+                if (task := self._job_tasks.pop(ticket, None)) is not None:
                     task.cancel()
 
         if found := list(tickets):
@@ -112,24 +112,24 @@ class DaskTransport:
             self._call_soon(release)
 
     def drop(self, run: str) -> None:
-        def tell_workers() -> None:
+        def drop_on_workers() -> None:
             with contextlib.suppress(Exception):
                 self._client.run(drop_run, run, on_error="ignore")
 
         if self._client.status != "running":
             return
-        # All workers are told, and one of them may be frozen.
-        telling = threading.Thread(target=tell_workers, name="daglite-drop", daemon=True)
-        telling.start()
-        telling.join(_CLOSE_TIMEOUT)
+        # The call goes to all workers, and one of them may be frozen.
+        thread = threading.Thread(target=drop_on_workers, name="daglite-drop", daemon=True)
+        thread.start()
+        thread.join(_CLOSE_TIMEOUT)
         # From now on no worker keeps anything for this run.
         with contextlib.suppress(ExecutionError):
             self._call_soon(self._forget_run)
 
     def close(self) -> None:
         async def end() -> None:
-            tasks = [*self._carrying.values(), *self._watchers]
-            self._carrying.clear()
+            tasks = [*self._job_tasks.values(), *self._watchers]
+            self._job_tasks.clear()
             for task in tasks:
                 task.cancel()
             await asyncio.sleep(0)
@@ -144,16 +144,16 @@ class DaskTransport:
             raise ExecutionError(self._lost)
         self._client.loop.add_callback(call)
 
-    def _greet_workers(self) -> list[Endpoint]:
+    def _find_endpoints(self) -> list[Endpoint]:
         """Return the workers, in the coordinator's thread; raises `ExecutionError` for one that cannot run daglite."""
         deadline = time.monotonic() + _FIRST_WORKER
         while True:
             # All workers, none by name: to reach one by name that has left since takes Dask half a minute.
             try:
-                greetings = self._client.run(hello, on_error="return")
+                identities = self._client.run(hello, on_error="return")
             except OSError:
                 # All workers have left, or the scheduler is gone.
-                greetings = {}
+                identities = {}
             except Exception as error:
                 raise ExecutionError(
                     f"the workers of the Dask cluster at {self._address} do not answer: {error_line(error)}"
@@ -164,9 +164,9 @@ class DaskTransport:
                 # After the half minute for which Dask tries to connect again.
                 raise ExecutionError(self._lost) from error
             found = [
-                endpoint_of(name, threads[name], greeting)
-                for name, greeting in greetings.items()
-                if name in threads and not isinstance(greeting, OSError)
+                endpoint_of(name, threads[name], identity)
+                for name, identity in identities.items()
+                if name in threads and not isinstance(identity, OSError)
             ]
             if found:
                 return found
@@ -174,7 +174,7 @@ class DaskTransport:
                 raise ExecutionError(f"the Dask cluster at {self._address} has no workers; start some and try again")
             time.sleep(0.05)
 
-    async def _carry(self, ticket: int, endpoint: str, message: Message, job_options: JobOptions) -> None:
+    async def _handle_job(self, ticket: int, endpoint: str, message: Message, job_options: JobOptions) -> None:
         """Run a job and post what comes of it: one event, unless the job is cancelled by `cancel`."""
         event: Event | None = None
         if job_options.reports_step:
@@ -182,12 +182,12 @@ class DaskTransport:
         try:
             event = await self._run_job(ticket, endpoint, message, job_options)
         except Exception as error:
-            # The way to the worker or back has failed. A scheduler tells by a `KeyError` that it knows no such worker.
+            # The way to the worker or back has failed. A scheduler raises `KeyError` for a worker that has left.
             event = JobFailed(ticket, error_line(error), lost=True, step=await self._reported_step(ticket))
         finally:
             if job_options.keeps_partial and not isinstance(event, JobFinished):
                 self._abandoned.add(_partial_key(self._key(ticket)))
-            if self._carrying.pop(ticket, None) is not None:
+            if self._job_tasks.pop(ticket, None) is not None:
                 # Without an event, another user of the client has cancelled the wait of all jobs.
                 lost = JobFailed(ticket, f"Dask cancelled the wait for worker {endpoint}", lost=True)
                 self.event_queue.post(event or lost)
@@ -323,13 +323,13 @@ class DaskTransport:
         return f"{self._prefix}-{ticket}"
 
 
-def endpoint_of(name: str, threads: int, greeting: object) -> Endpoint:
+def endpoint_of(name: str, threads: int, identity: object) -> Endpoint:
     """Return the endpoint of a worker by its answer to `hello`; raises `ExecutionError` when it cannot run daglite."""
-    if isinstance(greeting, BaseException):
+    if isinstance(identity, BaseException):
         raise ExecutionError(
-            f"Dask worker {name} cannot run daglite: {error_line(greeting)}; install daglite on the workers"
+            f"Dask worker {name} cannot run daglite: {error_line(identity)}; install daglite on the workers"
         )
-    stamp, process, pid = cast("tuple[str, str, int]", greeting)
+    stamp, process, pid = cast("tuple[str, str, int]", identity)
     if stamp != STAMP:
         raise ExecutionError(
             f"Dask worker {name} has {stamp}, the coordinator {STAMP}; install the same versions on both sides"

@@ -112,27 +112,27 @@ class ClusterEngine:
 
     def submit(self, work_item: WorkItem) -> None:
         if work_item.worker is None:
-            able = self._nodes_for(work_item)
+            candidates = self._nodes_for(work_item)
         else:
-            able = [node for node in self._nodes.values() if node.worker_id == work_item.worker]
-        if able:
-            self._start(RemoteJob(work_item, min(able, key=lambda node: node.load)))
+            candidates = [node for node in self._nodes.values() if node.worker_id == work_item.worker]
+        if candidates:
+            self._start(RemoteJob(work_item, min(candidates, key=lambda node: node.load)))
         else:
             self._results.append(WorkResult(work_item.seq, "lost", worker=work_item.worker, started=False))
 
     def combine(self, work_item: WorkItem) -> None:
         found = [self._partials.get(part.ticket) for part in work_item.parts]
-        able = self._nodes_for(work_item)
+        candidates = self._nodes_for(work_item)
         missing = [number for number, node in enumerate(found) if node is None]
-        if missing or not able:
+        if missing or not candidates:
             self._results.append(WorkResult(work_item.seq, "lost", started=False, missing=missing))
             return
         nodes = cast("list[NodeState]", found)
-        nbytes = {id(node): 0 for node in able}
+        nbytes = {id(node): 0 for node in candidates}
         for node, part in zip(nodes, work_item.parts, strict=True):
             if id(node) in nbytes:
                 nbytes[id(node)] += part.nbytes
-        self._start(RemoteJob(work_item, min(able, key=lambda node: (-nbytes[id(node)], node.load)), nodes))
+        self._start(RemoteJob(work_item, min(candidates, key=lambda node: (-nbytes[id(node)], node.load)), nodes))
 
     def flush(self) -> None:
         """Do nothing: jobs are sent at once."""
@@ -204,8 +204,8 @@ class ClusterEngine:
             self._transport.drop(self._run)
 
     def _nodes_for(self, work_item: WorkItem) -> list[NodeState]:
-        able = [node for node in self._nodes.values() if node.credits()]
-        return [node for node in able if self._takes_exclusive(node)] if work_item.exclusive else able
+        candidates = [node for node in self._nodes.values() if node.credits()]
+        return [node for node in candidates if self._takes_exclusive(node)] if work_item.exclusive else candidates
 
     def _takes_exclusive(self, node: NodeState) -> bool:
         if node.reserved:
@@ -276,7 +276,7 @@ class ClusterEngine:
             # Its process has ended, and the cluster gave it to another one at the same address.
             self._add_lost(job, step=event.step)
             return
-        self._note_what_worker_has(job, outcome)
+        self._update_known(job, outcome)
         self._add_result(event.ticket, job, outcome, payload)
 
     def _add_result(self, ticket: int, job: RemoteJob, outcome: JobOutcome, payload: Sequence[bytes]) -> None:
@@ -300,7 +300,7 @@ class ClusterEngine:
             )
         )  # fmt: skip
 
-    def _note_what_worker_has(self, job: RemoteJob, outcome: JobOutcome) -> None:
+    def _update_known(self, job: RemoteJob, outcome: JobOutcome) -> None:
         node, process = job.node, outcome.process
         node.known_definitions[process] = max(outcome.have, node.known_definitions.get(process, 0))
         node.programs.setdefault(job.work_item.program, set()).add(process)
@@ -321,7 +321,7 @@ class ClusterEngine:
             name = self._transport.name
             raise TransferError(f"{name} could not run a job: {event.text}; is daglite installed on its workers?")
         if event.partials_lost:
-            # The cluster does not tell which of them.
+            # The cluster does not say which of them.
             self._release(part.ticket for part in job.work_item.parts)
             self._add_not_started(job, range(len(job.partial_nodes)))
         else:
