@@ -14,4 +14,8 @@ assert_type(words.iter(text="a").scan(tally, initial={}), MapTaskFuture[dict[str
 assert_type(numbers.iter(n=3).scan(add, initial=0.0).max(), ReduceFuture[float])
 
 # mypy     ok
+# plugin   ok
+# pyright  ok
+# pyrefly  ok
+# ty       ok
 # python   ok
