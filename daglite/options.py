@@ -1,4 +1,4 @@
-"""Frozen option records: what the user asked of a save, of compile and of a run."""
+"""Options as frozen records: of a save and of compile; and checks that the options of a run share."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from daglite.keys import KeyTemplate
 from daglite.records import record
 
 MIB = 1024 * 1024
-# Options of `compile` by their former names.
+# Former names of options of `compile`, with the present ones.
 RENAMED = {"window": "max_in_flight", "window_bytes": "max_in_flight_bytes", "batch": "max_batch_size"}
 
 RuntimeName = Literal["processes", "threads", "inline", "auto"]
-# Engines on other machines; as text also with an address, "dask://host:port", which types cannot say.
+# Engines on other machines; "dask://host:port", with an address, is allowed too, which types cannot express.
 ClusterName = Literal["dask", "ray"]
 StartMethod = Literal["auto", "fork", "forkserver", "spawn"]
 
 
 @runtime_checkable
 class Store(Protocol):
-    """What a run needs of a store; `DatasetStore` is one."""
+    """The interface of a store of saves; `DatasetStore` has it."""
 
     def save(self, key: str, value: object) -> None:
-        """Keep `value` under `key`, replacing what an earlier run left there."""
+        """Keep `value` under `key`, in place of an earlier value."""
 
 
 class Runtime:
-    """Where items run; `daglite.runtime` has them."""
+    """The base class of the runtimes in `daglite.runtime`."""
 
 
 @record
 class Save:
-    """Where a value or each item of a stream is kept; `store` None means the store of the run."""
+    """A save of a value, or of each item of a stream; `store` None means the store of the run."""
 
     key: KeyTemplate
     store: Store | None
@@ -43,9 +43,9 @@ class Save:
 class Limits:
     """The bounds of a stream, decided at compile time and printed by `explain`.
 
-    `max_in_flight`: items between source and sink; None means `per_worker` items for each worker.
-    `max_in_flight_bytes`: bytes of pickled items and results in flight. `max_batch_size`: items in one message.
-    `helper_thread`: whether results and folds go on while the source waits in `next()`.
+    `max_in_flight`: most items between source and sink; None means `per_worker` items for each worker.
+    `max_in_flight_bytes`: most bytes of pickled items and results in flight. `max_batch_size`: most items in one
+    message. `helper_thread`: whether results and folds go on while the source waits in `next()`.
     """
 
     max_in_flight: int | None = None
@@ -55,13 +55,14 @@ class Limits:
     helper_thread: bool = True
 
     def items(self, workers: int) -> int:
-        """The bound in items for a number of workers."""
+        """Return the largest number of items in flight with this number of workers."""
         return self.max_in_flight if self.max_in_flight is not None else self.per_worker * workers
 
     def batch_items(self, workers: int) -> tuple[int, int]:
-        """The largest size of a batch so that two for each worker fit into the bound; and the largest where items are
-        so cheap that one batch for each worker is enough. One worker needs two batches, or it and the coordinator wait
-        for each other.
+        """Return the largest size of a batch with two batches in flight for each worker, and with one.
+
+        One batch is enough where items are cheap; but a single worker needs two, or it and the coordinator wait for
+        each other.
         """
         each = self.items(workers) // (2 * workers)
         cheap = each if workers == 1 else 2 * each
@@ -69,7 +70,7 @@ class Limits:
 
 
 def is_cluster(runtime: object) -> bool:
-    """Whether this names an engine on other machines, with or without an address."""
+    """Return whether this is the name of a cluster engine, with or without an address."""
     return isinstance(runtime, str) and runtime.partition("://")[0] in get_args(ClusterName)
 
 

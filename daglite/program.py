@@ -137,8 +137,8 @@ class StreamOperation:
 
     `step` has its number, its name and its saves. The function of the step is the user's where the operation calls one
     for each item (a condition, a key), else a plain definition of the operation. `gives` is the type of its output
-    items, as text. `numbers` are its whole numbers by name. `operand` is what the operation reads besides: for `zip` a list, or
-    a stream with the sink "pulled".
+    items, as text. `numbers` are its whole numbers by name. `operand` is the second input of `zip`: a list, or a stream
+    with the sink "pulled".
     """
 
     kind: OperationKind

@@ -1,4 +1,4 @@
-"""The options of a run: what users write, and the validated record that the runtime reads."""
+"""The options of a run, as users give them, and the validated record that the runtime reads."""
 
 from __future__ import annotations
 
@@ -24,19 +24,12 @@ from daglite.records import record
 if TYPE_CHECKING:
     from daglite.events import Observer, Progress
 
-# Options that say nothing of how items are run: the plan sees to them.
-_OF_THE_PLAN = ("store", "observers", "progress", "trace")
-# What other libraries call the number of workers.
+# Options that the plan handles: they do not affect how items run.
+_OPTIONS_OF_PLAN = ("store", "observers", "progress", "trace")
+# Names of the option `workers` in other libraries.
 _WORKERS_ELSEWHERE = ("n_jobs", "processes", "max_workers", "num_workers", "nodes", "concurrency", "threads")
-# Those of `compile`: a run tells who gives them to it where they belong, and the command line takes them, too.
-COMPILE_OPTIONS = (
-    "optimize",
-    "max_in_flight",
-    "max_batch_size",
-    "max_in_flight_bytes",
-    "helper_thread",
-    "check_types",
-)
+# The options of `compile`: a run rejects them with advice, the command line accepts them.
+COMPILE_OPTIONS = ("optimize", "max_in_flight", "max_batch_size", "max_in_flight_bytes", "helper_thread", "check_types")
 
 
 class RunOptions(TypedDict, total=False):
@@ -44,17 +37,17 @@ class RunOptions(TypedDict, total=False):
 
     runtime: "processes" (default), "threads", "inline", "auto", "dask", "dask://host:port", "ray", or an object of
         `daglite.runtime`, such as `Ray("host:port")`.
-    workers: number of worker processes; default: the processors this process may use (of threads: 4 more, at most 32).
-    start_method: of processes: "auto" (default), "fork", "forkserver" or "spawn".
-    worker_retries: how often an item starts again when its worker died (default 2; 0 ends the run at once).
-    max_items_per_worker: of processes: a worker is replaced after so many items (default: never).
-    seed: what the `daglite.item_seed` of tasks comes from (default 0).
-    max_failures: how many items may fail at tasks with `on_error` or `.attempt` (default: any number).
-    store: where saves without a `save_store` go: a store or a folder (default: the folder "daglite_data").
-    observers: who is told what happens, see `daglite.events`; `daglite.observe` has some.
-    progress: None (default) shows long runs on a terminal and in notebooks, True on any error output, False never; a
-        function is called with a `daglite.events.Progress` some times a second.
-    trace: a file for the times of all batches, which Perfetto and `daglite timeline` show.
+    workers: number of workers (default: the processors that this process may use; of threads 4 more, at most 32).
+    start_method: how worker processes start: "auto" (default), "fork", "forkserver" or "spawn".
+    worker_retries: how often an item is retried when its worker died (default 2; 0 ends the run at once).
+    max_items_per_worker: number of items after which a worker process is replaced (default: never).
+    seed: the seed of `daglite.item_seed` (default 0).
+    max_failures: most items that may fail at tasks with `on_error` or `.attempt` (default: any number).
+    store: the store, or the folder, of saves without a `save_store` (default: the folder "daglite_data").
+    observers: objects that receive the events of the run, see `daglite.events`; `daglite.observe` has some.
+    progress: None (default) shows long runs on a terminal and in notebooks, True also elsewhere on standard error,
+        False never; a function is called with a `daglite.events.Progress` some times a second.
+    trace: a file for the times of all batches, for Perfetto and `daglite timeline`.
     """
 
     runtime: RuntimeName | ClusterName | Runtime
@@ -72,9 +65,10 @@ class RunOptions(TypedDict, total=False):
 
 @record(eq=True)
 class RunSettings:
-    """`RunOptions` after validation, without what the plan sees to; `workers` None leaves their number to the runtime.
+    """`RunOptions` after validation, without those that the plan handles; `workers` None: the runtime chooses.
 
-    `given` names the options that were given, as opposed to left at their defaults.
+    `given` names the options that were given, as opposed to left at their defaults. Raises `ParameterError` for values
+    that are not allowed.
     """
 
     runtime: RuntimeName | ClusterName | Runtime = "processes"
@@ -100,7 +94,7 @@ class RunSettings:
 
 
 def settings_of(options: RunOptions) -> RunSettings:
-    """Validate the options of a run; raises `ParameterError` for unknown names and values that are not allowed."""
+    """Validate the options of a run; raise `ParameterError` for unknown names and values that are not allowed."""
     known = RunOptions.__annotations__
     for name in options:
         now = RENAMED.get(name, name)
@@ -112,7 +106,7 @@ def settings_of(options: RunOptions) -> RunSettings:
         if name not in known:
             meant = "; did you mean 'workers'?" if name in _WORKERS_ELSEWHERE else suggest(name, known)
             raise ParameterError(f"unknown option '{name}'; known: {', '.join(known)}{meant}")
-    given = {name: value for name, value in options.items() if name not in _OF_THE_PLAN}
+    given = {name: value for name, value in options.items() if name not in _OPTIONS_OF_PLAN}
     return RunSettings(**given, given=frozenset(given))  # type: ignore[arg-type]  # __post_init__ checks each value
 
 

@@ -1,20 +1,21 @@
-"""The command line: look at a pipeline, run it, look at a run, look at the machine.
+"""The command line: explain a pipeline, run it, draw the times of a run, check the machine.
 
-parser     what can be asked, and the help           target     what `module:name` stands for
-values     texts as values of annotated types        doctor     what works here, measured
+parser     the arguments and their help              target     the object that `module:name` names, as a plan
+values     texts as values of annotated types        doctor     the checks of the machine, with measurements
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import traceback
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from daglite.cli.parser import RUN_OPTIONS, parsed
+from daglite.cli.parser import parsed
 from daglite.cli.target import plan_of
 from daglite.cli.values import UsageError
 from daglite.exceptions import ParameterError
@@ -34,21 +35,23 @@ else:
 __all__ = ["main"]
 
 FAILED, USAGE, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141
+# The options of a run that the command line has.
+_RUN_OPTIONS = [name for name in RunOptions.__annotations__ if name != "observers"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Do what the arguments say; the result is the exit code, apart from wrong options, at which argparse exits."""
-    asked = parsed(argv)
+    """Run a command and return its exit code; argparse itself exits where the arguments are wrong."""
+    arguments = parsed(argv)
     try:
-        return _COMMANDS[asked.command](asked)
+        return _COMMANDS[arguments.command](arguments)
     except UsageError as error:
-        print(f"daglite {asked.command}: {error}", file=sys.stderr)
+        print(f"daglite {arguments.command}: {error}", file=sys.stderr)
         return USAGE
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     except _PipeClosed:
-        # Python would try to write what is left once more on its way out, and complain.
+        # Python would write the rest of the output again at its exit, and report another error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
     except Exception:
@@ -56,63 +59,44 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
 
 
-def _explain(asked: Namespace) -> int:
-    if asked.runtime is not None and asked.workers is None:
+def _explain(arguments: Namespace) -> int:
+    if arguments.runtime is not None and arguments.workers is None:
         raise UsageError("--runtime needs --workers: how many there are; nothing is asked of a cluster")
-    plan = plan_of(asked.target, asked.param, _given(asked, COMPILE_OPTIONS))
-    try:
-        text = plan.explain(asked.format, runtime=asked.runtime, workers=asked.workers)
-    except ParameterError as error:
-        raise UsageError(str(error)) from None
-    if asked.output is None:
-        _emit(text)
-    else:
-        _write(asked.output, text)
-    return 0
+    plan = plan_of(arguments.target, arguments.param, _given(arguments, COMPILE_OPTIONS))
+    with _as_usage_error():
+        text = plan.explain(arguments.format, runtime=arguments.runtime, workers=arguments.workers)
+    return _output(text, arguments.output)
 
 
-def _run(asked: Namespace) -> int:
-    options = cast("RunOptions", _given(asked, RUN_OPTIONS))
-    try:
+def _run(arguments: Namespace) -> int:
+    options = cast("RunOptions", _given(arguments, _RUN_OPTIONS))
+    with _as_usage_error():
         engines.engine_of(settings_of(options))
-    except ParameterError as error:
-        raise UsageError(str(error)) from None
-    plan: Plan[Any] = plan_of(asked.target, asked.param, _given(asked, COMPILE_OPTIONS))
-    try:
+    plan: Plan[Any] = plan_of(arguments.target, arguments.param, _given(arguments, COMPILE_OPTIONS))
+    with _as_usage_error():
         observe.observers_of({"trace": options["trace"]} if "trace" in options else {}, interactive=False)
-    except ParameterError as error:
-        raise UsageError(str(error)) from None
-    if asked.bars:
-        options["progress"] = _bars()
-    if not asked.report:
-        return _print_values(plan, options)
-    report = observe.Report()
-    options["observers"] = [report]
+    if arguments.bars:
+        try:
+            options["progress"] = bars.ProgressBars()
+        except ModuleNotFoundError as error:
+            raise UsageError(f"--bars needs the extra daglite[rich]: {error}") from None
+    report = observe.Report() if arguments.report else None
+    if report is not None:
+        options["observers"] = [report]
     try:
-        return _print_values(plan, options)
+        for value in _values(plan, options):
+            # As an interactive Python does: None is not printed. Nor is a text quoted, so that it can be piped.
+            if value is not None:
+                _print(value if isinstance(value, str) else repr(value))
     finally:
-        # Of a run that has begun.
-        if report.seconds:
+        # Unless the run has not begun.
+        if report is not None and report.seconds:
             print(report, file=sys.stderr)
-
-
-def _bars() -> bars.ProgressBars:
-    try:
-        return bars.ProgressBars()
-    except ModuleNotFoundError as error:
-        raise UsageError(f"--bars needs the extra daglite[rich]: {error}") from None
-
-
-def _print_values(plan: Plan[Any], options: RunOptions) -> int:
-    for value in _values(plan, options):
-        # As in an interactive Python: None is no news. A text is printed as it is, so that it can be passed on.
-        if value is not None:
-            _emit(value if isinstance(value, str) else repr(value))
     return 0
 
 
 def _values(plan: Plan[Any], options: RunOptions) -> Iterator[object]:
-    """The value of a plan, or its items as they come, for whatever number of them."""
+    """Yield the value of a plan, or the items of a stream as they come."""
     if not plan.program.streams:
         yield plan.run(**options)
         return
@@ -120,23 +104,19 @@ def _values(plan: Plan[Any], options: RunOptions) -> Iterator[object]:
         yield from items
 
 
-def _timeline(asked: Namespace) -> int:
+def _timeline(arguments: Namespace) -> int:
     try:
-        text = page.page(Path(asked.trace).read_text(encoding="utf-8"))
+        text = page.page(Path(arguments.trace).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, page.TraceError) as error:
-        raise UsageError(f"{asked.trace}: {error}") from None
-    if asked.output is None:
-        _emit(text)
-    else:
-        _write(asked.output, text)
-    return 0
+        raise UsageError(f"{arguments.trace}: {error}") from None
+    return _output(text, arguments.output)
 
 
-def _doctor(asked: Namespace) -> int:
+def _doctor(arguments: Namespace) -> int:
     healthy = True
-    for line, well in doctor.examine(asked.workers):
-        healthy = healthy and well
-        _emit(line)
+    for line, works in doctor.examine(arguments.workers):
+        healthy = healthy and works
+        _print(line)
     return 0 if healthy else FAILED
 
 
@@ -144,23 +124,36 @@ _COMMANDS = {"explain": _explain, "run": _run, "timeline": _timeline, "doctor": 
 
 
 class _PipeClosed(Exception):
-    """Whoever read our output has gone."""
+    """The reader of the output has closed it."""
 
 
-def _emit(text: str) -> None:
+@contextlib.contextmanager
+def _as_usage_error() -> Iterator[None]:
+    try:
+        yield
+    except ParameterError as error:
+        raise UsageError(str(error)) from None
+
+
+def _output(text: str, file: str | None) -> int:
+    """Print a text, or write it to a file."""
+    if file is None:
+        _print(text)
+        return 0
+    try:
+        Path(file).write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{file!r} cannot be written: {error.strerror}") from None
+    return 0
+
+
+def _print(text: str) -> None:
     try:
         print(text, flush=True)
     except BrokenPipeError:
         raise _PipeClosed from None
 
 
-def _write(name: str, text: str) -> None:
-    try:
-        Path(name).write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{name!r} cannot be written: {error.strerror}") from None
-
-
-def _given(asked: Namespace, names: Sequence[str]) -> dict[str, object]:
-    """The options that were given, as opposed to left at their defaults."""
-    return {name: getattr(asked, name) for name in names if getattr(asked, name) is not None}
+def _given(arguments: Namespace, names: Iterable[str]) -> dict[str, object]:
+    """Return the options that were given."""
+    return {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}

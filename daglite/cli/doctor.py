@@ -1,4 +1,4 @@
-"""What works on this machine: versions, ways to start workers, and what a start and an item cost, measured."""
+"""Checks of this machine: versions, start methods of workers, and the measured cost of a start and of an item."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ITEMS = 20_000
 
 
 class RunCost(NamedTuple):
-    """Seconds for a run of one item, and for each further one; or why there was no run."""
+    """Seconds for a run of one item, and for each further item; or the `problem` that prevented the run."""
 
     start: float
     item: float
@@ -45,12 +45,12 @@ def add(total: int, item: int) -> int:
 
 
 def examine(workers: int | None) -> Iterator[tuple[str, bool]]:
-    """Lines of the report as they are known, each with whether all is well."""
-    # Asked first: what is measured below may leave threads, and then `auto` takes another method.
+    """Yield the lines of the report as they are known, each with whether the check succeeded."""
+    # Chosen first: the runs below may leave threads behind, and then `auto` takes another method.
     auto = choose_method("auto")
     wanted = workers or usable_processors()
-    for name, told in _versions():
-        yield f"{name:20}{told}", True
+    for name, version in _versions():
+        yield f"{name:20}{version}", True
     yield "", True
     yield f"{'start method':20}start-up    (workers: 1)", True
     yield from _start_methods(auto)
@@ -82,12 +82,12 @@ def _runtimes(workers: int) -> Iterator[tuple[str, bool]]:
     for runtime in get_args(RuntimeName):
         options: RunOptions = {"runtime": runtime, "workers": workers}
         cost = _measured(options, items=True)
-        told = cost.problem or f"{seconds_text(cost.start):12}{seconds_text(cost.item)}"
-        yield f"{runtime:20}{told}", not cost.problem
+        costs = f"{seconds_text(cost.start):12}{seconds_text(cost.item)}"
+        yield f"{runtime:20}{cost.problem or costs}", not cost.problem
 
 
 def _measured(options: RunOptions, *, items: bool) -> RunCost:
-    """The costs of a run; a start that fails is told, not raised."""
+    """Return the costs of a run; a run that fails is reported, not raised."""
     one, many = _plan(1), _plan(_ITEMS)
     try:
         start = min(_seconds(one, 1, options) for _ in range(_ROUNDS))

@@ -1,4 +1,4 @@
-"""What `module:name` stands for: found, called with parameters when it can be, and compiled."""
+"""The target `module:name`: found, called with its parameters if it is callable, and compiled."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MOST_NAMED = 12
 
 
 def plan_of(target: str, params: Sequence[tuple[str, str]], options: Mapping[str, object]) -> Plan[Any]:
-    """The plan that a target stands for, compiled with the options; raises `UsageError` for what cannot be asked."""
+    """Return the plan of a target, compiled with the options; raise `UsageError` for a wrong target or parameter."""
     found = _find(target)
     if isinstance(found, Future | Plan):
         if params:
@@ -48,13 +48,13 @@ def _find(target: str) -> object:
     found: object = module
     for part in name.split("."):
         if not hasattr(found, part):
-            raise UsageError(f"'{where}' has no '{name}'{_instead(module, name)}")
+            raise UsageError(f"'{where}' has no '{name}'{_suggestion(module, name)}")
         found = getattr(found, part)
     return found
 
 
 def _from_file(where: str) -> ModuleType:
-    """The module in a file, imported under its own name, so that workers can import it too."""
+    """Import the module in a file under its own name, so that workers can import it too."""
     file = Path(where)
     if not file.is_file():
         raise UsageError(f"there is no file {where!r}")
@@ -73,14 +73,14 @@ def _from_path(where: str) -> ModuleType:
     try:
         return importlib.import_module(where)
     except ModuleNotFoundError as error:
-        # What the module itself misses is its own failure.
+        # A module that the module itself misses is its own failure.
         if error.name is None or not f"{where}.".startswith(f"{error.name}."):
             raise
         raise UsageError(f"there is no module '{error.name}', here or in the environment of {sys.prefix}") from None
 
 
-def _instead(module: ModuleType, name: str) -> str:
-    """What could have been meant: the pipelines, plans, tasks and own functions of the module."""
+def _suggestion(module: ModuleType, name: str) -> str:
+    """Return a suggestion: the pipelines, plans, tasks and own functions of the module."""
     known = [known for known, value in vars(module).items() if known[0] != "_" and _fits(value, module)]
     near = suggest(name, known)
     shown = ", ".join(known[:_MOST_NAMED]) + (", ..." if len(known) > _MOST_NAMED else "")
@@ -93,7 +93,7 @@ def _fits(value: object, module: ModuleType) -> bool:
 
 
 def _called(target: str, found: Callable[..., object], params: Sequence[tuple[str, str]]) -> object:
-    """What a task or function gives for the parameters."""
+    """Call a task or function with the parameters."""
     signature, fn = _signature(target, found)
     values = dict(_bound(target, params, signature, fn))
     required = [
@@ -110,7 +110,7 @@ def _called(target: str, found: Callable[..., object], params: Sequence[tuple[st
 
 
 def _signature(target: str, found: Callable[..., object]) -> tuple[inspect.Signature, Callable[..., object]]:
-    """What may still be given, and the function whose globals its annotations are read with."""
+    """Return the free parameters, and the function in whose module the annotations are evaluated."""
     if isinstance(found, Bindable):
         fixed = {binding.name for binding in found.fixed}
         signature, fn = signature_of(found.function), found.function.fn
@@ -139,15 +139,15 @@ def _bound(
 
 
 def _annotation(parameter: inspect.Parameter, fn: Callable[..., object]) -> object:
-    """The annotation of one parameter; only those that are needed are read, as others may exist for checkers only."""
+    """Evaluate the annotation of a parameter; others may exist for type checkers only, and are not evaluated."""
     if not isinstance(parameter.annotation, str):
         return parameter.annotation
     try:
         return eval(parameter.annotation, getattr(inspect.unwrap(fn), "__globals__", {}))
     except Exception as error:
-        told = f"{type(error).__name__}: {error}"
+        reason = f"{type(error).__name__}: {error}"
         raise UsageError(
-            f"parameter '{parameter.name}' is annotated {parameter.annotation!r}, which cannot be read ({told})"
+            f"parameter '{parameter.name}' is annotated {parameter.annotation!r}, which cannot be read ({reason})"
         ) from None
 
 

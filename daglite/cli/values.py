@@ -1,4 +1,4 @@
-"""Texts of the command line as values, as the annotations of parameters say. What is nested is written as JSON."""
+"""Texts of the command line as values of annotated types; containers are written as JSON."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from collections.abc import Callable, Iterable
 
 
 class UsageError(Exception):
-    """What was asked on the command line cannot be; the message says what can."""
+    """The arguments of the command line are wrong; the message says what is allowed."""
 
 
 class _InvalidValue(Exception):
-    """A value does not fit a type; the message says what would."""
+    """A value does not fit a type; the message says which values do."""
 
 
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _NOTHING = ("none", "null")
 
-# Types with one text for each value, how they are made, and what the text must be.
-_MADE: dict[object, tuple[Callable[[str], object], str]] = {
+# Types that are constructed from a text, each with its constructor and a description of the text.
+_CONSTRUCTORS: dict[object, tuple[Callable[[str], object], str]] = {
     int: (int, "a whole number"),
     float: (float, "a number"),
     complex: (complex, "a complex number"),
@@ -56,7 +56,7 @@ _MAPPINGS = (dict, abc.Mapping, abc.MutableMapping)
 
 
 def value_of(name: str, text: str, annotation: object) -> object:
-    """The value that `text` stands for as the parameter `name`; raises `UsageError` when it stands for none."""
+    """Return the value of `text` for the parameter `name`; raise `UsageError` where it does not fit the annotation."""
     try:
         return _typed(text, annotation)
     except _InvalidValue as unfit:
@@ -64,9 +64,9 @@ def value_of(name: str, text: str, annotation: object) -> object:
 
 
 def _typed(value: object, kind: object) -> object:
-    """A text, or what was found inside JSON, as a value of the type."""
+    """Return a text, or a value inside JSON, as a value of the type."""
     if kind in (inspect.Parameter.empty, typing.Any, object):
-        return _guessed(value)
+        return _from_json(value)
     if hasattr(kind, "__supertype__") or hasattr(kind, "__value__"):
         # A NewType, or an alias made with `type`.
         return _typed(value, getattr(kind, "__supertype__", None) or getattr(kind, "__value__", None))
@@ -74,25 +74,25 @@ def _typed(value: object, kind: object) -> object:
     if origin is typing.Annotated:
         return _typed(value, arguments[0])
     if origin is typing.Literal:
-        return _chosen(value, {str(one): one for one in arguments})
+        return _choice(value, {str(one): one for one in arguments})
     if origin in (typing.Union, types.UnionType):
-        return _either(value, arguments)
+        return _union(value, arguments)
     if (origin or kind) in _LISTS or (origin or kind) in (tuple, *_MAPPINGS):
-        return _nested(value, origin or kind, arguments)
+        return _container(value, origin or kind, arguments)
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
-        return _chosen(value, {str(one.value): one for one in kind} | dict(kind.__members__))
-    return _single(value, kind)
+        return _choice(value, {str(one.value): one for one in kind} | dict(kind.__members__))
+    return _scalar(value, kind)
 
 
-def _guessed(value: object) -> object:
-    """Without an annotation: what JSON makes of it, or the text itself."""
+def _from_json(value: object) -> object:
+    """Return the value of a parameter without annotation: JSON where it is, else the text."""
     if isinstance(value, str):
         with contextlib.suppress(ValueError):
             return json.loads(value)
     return value
 
 
-def _single(value: object, kind: object) -> object:
+def _scalar(value: object, kind: object) -> object:
     if kind in (None, types.NoneType):
         if value is None or (isinstance(value, str) and value.lower() in _NOTHING):
             return None
@@ -100,43 +100,43 @@ def _single(value: object, kind: object) -> object:
     if kind is bool:
         if isinstance(value, bool):
             return value
-        return _chosen(value.lower() if isinstance(value, str) else value, _WORDS)
+        return _choice(value.lower() if isinstance(value, str) else value, _WORDS)
     if kind is str:
         if isinstance(value, str):
             return value
         raise _InvalidValue("a text")
-    if kind not in _MADE:
+    if kind not in _CONSTRUCTORS:
         shown = kind.__name__ if isinstance(kind, type) else str(kind)
         raise _InvalidValue(f"of type {shown}, which has no text: name a function that makes it from what has one")
-    make, told = _MADE[kind]
+    make, description = _CONSTRUCTORS[kind]
     if isinstance(value, bool) or not isinstance(value, str | int | float) or (kind is int and type(value) is float):
-        raise _InvalidValue(told)
+        raise _InvalidValue(description)
     try:
         return make(value if isinstance(value, str) else repr(value))
     except (ValueError, ArithmeticError):
-        raise _InvalidValue(told) from None
+        raise _InvalidValue(description) from None
 
 
-def _chosen(value: object, choices: dict[str, typing.Any]) -> object:
+def _choice(value: object, choices: dict[str, typing.Any]) -> object:
     found = choices.get(value if isinstance(value, str) else str(value), _InvalidValue)
     if found is _InvalidValue:
         raise _InvalidValue(f"one of {', '.join(choices)}")
     return found
 
 
-def _either(value: object, kinds: tuple[object, ...]) -> object:
-    """The first of the types that fits; a text is what it is when nothing else is."""
-    told = []
+def _union(value: object, kinds: tuple[object, ...]) -> object:
+    """Return the value of the first type that fits; `str` is tried last."""
+    descriptions = []
     for kind in sorted(kinds, key=lambda kind: (kind is str, kind is not types.NoneType)):
         try:
             return _typed(value, kind)
         except _InvalidValue as unfit:
-            told.append(str(unfit))
-    raise _InvalidValue(" or ".join(told))
+            descriptions.append(str(unfit))
+    raise _InvalidValue(" or ".join(descriptions))
 
 
-def _nested(value: object, kind: object, arguments: tuple[object, ...]) -> object:
-    """A list, tuple, set or dict: of JSON, or, except for a dict, of texts with commas between them."""
+def _container(value: object, kind: object, arguments: tuple[object, ...]) -> object:
+    """Return a list, tuple, set or dict, from JSON or, except for a dict, from texts separated by commas."""
     found = value
     if isinstance(value, str):
         try:
