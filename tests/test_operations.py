@@ -223,7 +223,7 @@ def test_types_beside_operations_are_compared() -> None:
         STREAM.skip(1).distinct().then(typed),
         STREAM.distinct(typed).take_while(odd),
         STREAM.scan(added, initial=0).then(typed),
-        STREAM.scan(added, initial=typed(x=1)),
+        STREAM.scan(added, initial=ref(typed(x=1))),
     ):
         compile(good, check_types=True)
     stream: Any = STREAM

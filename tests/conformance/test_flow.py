@@ -85,7 +85,11 @@ def test_a_running_fold_sees_items_in_order_and_stays_within_the_window(engine: 
         folded[0] += 1
         return [*total, *one]
 
-    slow_head = task(lambda x: (time.sleep(0.2 if x == 0 else 0), x)[1])
+    @task
+    def slow_head(x: int) -> int:
+        time.sleep(0.2 if x == 0 else 0)
+        return x
+
     sums = watched.iter(n=200).then(slow_head).scan(add, initial=[0])
     plan = daglite.compile(sums.then(task(lambda held: held)).reduce(keep, initial=[]), max_in_flight=8)
     assert plan.run(runtime=engine) == [sum(range(i + 1)) for i in range(200)]

@@ -239,7 +239,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     # Partials of some size stay with the workers, though these are few.
-    tree_reduce.HOME = 0
+    tree_reduce.MIN_KEPT_BYTES = tree_reduce.RETURNED_BYTES = 0
     # All workers may be dead at once, and on a busy machine others take a while to start. The deadline limits that.
     engine._WITHOUT_WORKERS = given.deadline
     seen: Counter[str] = Counter()

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import pytest
 
-from daglite import compile, task
+from daglite import compile, ref, task
 from daglite.exceptions import failure_of
 from daglite.observe import Report
 from daglite.options import RuntimeName
@@ -194,7 +194,7 @@ def test_scan_tells_the_item_at_which_it_fails(runtime: RuntimeName, optimize: b
             raise ValueError(x)
         return acc + x
 
-    stream = rows.iter(n=9).filter(odd).scan(add, initial=double(x=5)).save("{iteration_index}").then(double)
+    stream = rows.iter(n=9).filter(odd).scan(add, initial=ref(double(x=5))).save("{iteration_index}").then(double)
     with pytest.raises(ValueError, match="5") as caught:
         compile(stream, optimize=optimize).run(runtime=runtime, workers=2, store=store)
     failure = failure_of(caught.value)
