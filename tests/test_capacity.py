@@ -125,7 +125,8 @@ def test_of_a_run_without_workers_the_usual_cost_is_taken() -> None:
 
 def test_what_the_tasks_do_not_take_is_moving() -> None:
     moving = replace(SEEN, busy=5.0).largest
-    assert (moving.kind, moving.seconds) == ("moving", pytest.approx(3.2))
+    assert moving.kind == "moving"
+    assert moving.seconds == pytest.approx(3.2)
     assert replace(SEEN, busy=3.2).largest.kind == "source"
     assert SEEN.largest == CoordinatorPart("source", "rows", 1.5)
 
