@@ -22,7 +22,7 @@ PYRIGHT = PYRIGHT_PYTHON_GLOBAL_NODE=0 PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/p
 export HYPOTHESIS_PROFILE ?= ci
 # Processes that run tests side by side: most tests wait for workers, so there are more of them than processors.
 JOBS ?= 4
-PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 .PHONY: bench clean demo docs format laws lint mypy quick soak test test-cuts test-full test-pythons test-ray \
 	test-ray-cuts test-rest types venv
@@ -33,7 +33,7 @@ demo: $(CORE)
 
 # For every change: the tests that start few processes, in less than a minute.
 quick: lint
-	$(PYTEST) tests/unit tests/test_architecture.py
+	$(PYTEST) -m "not full" tests/unit tests/test_architecture.py
 
 # For every commit. `tests/conftest.py` says which tests are left to `make test-full`.
 test: lint mypy
@@ -66,30 +66,30 @@ types: mypy
 
 # Ray takes more room than all else together, so it has an environment of its own. No `ray stop`: it ends every Ray here.
 test-ray: $(VENV)-ray/.installed
-	RAY_USAGE_STATS_ENABLED=0 DAGLITE_ENGINES=ray $(VENV)-ray/bin/python -m pytest tests/conformance
-	RAY_USAGE_STATS_ENABLED=0 DAGLITE_ENGINES=ray $(VENV)-ray/bin/python -m pytest tests/ray
+	RAY_USAGE_STATS_ENABLED=0 DAGLITE_ENGINES=ray $(VENV)-ray/bin/python -m pytest tests/engines/conformance
+	RAY_USAGE_STATS_ENABLED=0 DAGLITE_ENGINES=ray $(VENV)-ray/bin/python -m pytest tests/engines/ray
 
 $(VENV)-ray/.installed: pyproject.toml
 	$(MAKE) --no-print-directory venv VENV=$(VENV)-ray
 	$(VENV)-ray/bin/python -m pip install --quiet --editable '.[ray]' hypothesis numpy pytest pytest-timeout
 	@touch $@
 
-# Machines of a cluster cut off, in network namespaces: for root only. `python -m tests.cuts.figures` makes the table.
+# Machines of a cluster cut off, in network namespaces: for root only. `python -m tests.faults.cuts.figures` makes the table.
 test-cuts: $(DEV)
-	DAGLITE_CUTS=dask $(BIN)/python -m pytest tests/cuts
+	DAGLITE_CUTS=dask $(BIN)/python -m pytest tests/faults/cuts
 
-# The same with Ray: `python -m tests.cuts.ray_figures`. Each fault has a cluster of its own, which takes a while.
+# The same with Ray: `python -m tests.faults.cuts.ray_figures`. Each fault has a cluster of its own, which takes a while.
 test-ray-cuts: $(VENV)-ray/.installed
-	DAGLITE_CUTS=ray $(VENV)-ray/bin/python -m pytest tests/cuts
+	DAGLITE_CUTS=ray $(VENV)-ray/bin/python -m pytest tests/faults/cuts
 
 laws: $(DEV)
-	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest tests/laws --timeout=3600
+	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest tests/properties --timeout=3600
 
 # Random pipelines under random kills; SECONDS=... chooses how long they go on, beside what is always done.
 SECONDS ?= 600
 
 soak: $(DEV)
-	$(BIN)/python -m tests.soak.soak --seconds $(SECONDS)
+	$(BIN)/python -m tests.faults.soak.soak --seconds $(SECONDS)
 
 # Options of the command, for example BENCH="--quick --only trivial".
 BENCH ?=

@@ -41,6 +41,34 @@ FAMILIES = ("multiprocess", "multiprocessing")
 SERVANTS = [f"{family}.{servant}" for family in FAMILIES for servant in ("forkserver", "resource_tracker")]
 
 
+# Tests that `make test` leaves to `make test-full`, by what their names begin with or contain: clusters, checkers beyond
+# mypy, every start method but the first, and the slowest of the rest.
+FULL_FOLDERS = (
+    "tests/docs/notebook",
+    "tests/docs/website",
+    "tests/engines/clusters/test_dask",
+    "tests/engines/ray",
+    "tests/faults/cuts",
+    "tests/faults/test_cancelling",
+    "tests/faults/test_cluster",
+    "tests/faults/test_nothing_accumulates",
+    "tests/faults/test_out_of_memory",
+    "tests/faults/test_programs_with_children",
+    "tests/faults/test_saves_under_fire",
+    "tests/faults/test_worst_moments",
+    "tests/typing",
+    "tests/unit/compile/test_long",
+)
+FULL_NAMES = ("dask", "forkserver", "spawn", "web-requests", "clusters.md")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that are left to `make test-full`."""
+    for item in items:
+        if item.nodeid.startswith(FULL_FOLDERS) or any(name in item.name for name in FULL_NAMES):
+            item.add_marker(pytest.mark.full)
+
+
 @pytest.fixture(params=get_args(RuntimeName))
 def runtime(request: pytest.FixtureRequest) -> RuntimeName:
     """Every runtime, by name: for a test of what they must agree on."""

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
+from tests.paths import ROOT
+
 FILES = [file for file in sorted((ROOT / "daglite").rglob("*.py")) if ">>> " in file.read_text(encoding="utf-8")]
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.paths import ROOT
 from website.pages import ELSEWHERE
 
-ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"
 FILES = [ROOT / "README.md", *(ROOT / name for name in ELSEWHERE), *sorted(DOCS.rglob("*.md"))]
 FENCED = re.compile(r"^( *)(`{3,}|~{3,}).*?^\1\2`*$", re.MULTILINE | re.DOTALL)

@@ -20,8 +20,8 @@ from daglite.observe.measures import StepReport, StreamReport, WorkerReport
 from daglite.run_options import RunOptions
 from daglite.runtime import __all__ as runtimes
 from daglite.tasks import TaskOptions
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"
 # Records that observers are given; those with fields of their own.
 OF_RUNS = [name for name in events.__all__ if hasattr(getattr(events, name), "__match_args__")]

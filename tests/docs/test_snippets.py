@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.paths import ROOT
 from website.blocks import blocks
 
-ROOT = Path(__file__).parent.parent.parent
 README = ROOT / "README.md"
 FILES = [*([README] if README.exists() else []), *sorted((ROOT / "docs").rglob("*.md"))]
 SECONDS = 100

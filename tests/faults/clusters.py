@@ -9,7 +9,7 @@ from typing import Any
 
 import distributed
 
-from tests.conformance.commands import Commands
+from tests.engines.conformance.commands import Commands
 
 
 class Cluster:

@@ -14,7 +14,7 @@ import pytest
 
 from daglite.runtime.dataflow.flow_control import FlowControl
 from daglite.runtime.scheduler import build_stages as routing
-from tests.conformance.commands import Commands
+from tests.engines.conformance.commands import Commands
 from tests.faults.clusters import Cluster
 from tests.faults.scripts import Launch, start
 

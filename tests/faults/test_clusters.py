@@ -19,9 +19,10 @@ import pytest
 from daglite import compile, task
 from daglite.exceptions import ExecutionError, WorkerDiedError, failure_of
 from daglite.runtime import Dask
-from tests.conformance.commands import ROOT, Commands
+from tests.engines.conformance.commands import Commands
 from tests.faults.clusters import Cluster
 from tests.faults.scripts import noted, starts, wait_for
+from tests.paths import ROOT
 
 pytestmark = pytest.mark.timeout(90)
 

@@ -149,7 +149,8 @@ def noisy(x: int) -> int:
     return x
 
 window = int(sys.argv[1]) or None
-assert compile(count.iter(n=20).then(noisy), max_in_flight=window).run(workers=2, start_method=sys.argv[2]) == list(range(20))
+plan = compile(count.iter(n=20).then(noisy), max_in_flight=window)
+assert plan.run(workers=2, start_method=sys.argv[2]) == list(range(20))
 print("whole")
 """
 

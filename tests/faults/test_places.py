@@ -23,7 +23,6 @@ from tests.tasks import count, double
 
 pytestmark = pytest.mark.timeout(60)
 METHODS: list[StartMethod] = ["fork", "forkserver", "spawn"]
-ROOT = Path(__file__).parent.parent.parent
 
 
 LOCK = threading.Lock()

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from daglite.mypy_plugin import careful, digest_of
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parent.parent.parent.parent
 PLUGIN = ROOT / "daglite" / "mypy_plugin"
 STEPS = """\
 from collections.abc import Iterator
