@@ -154,8 +154,8 @@ class _SimulatedEngine:
         worker.queue.append(work_item)
         self._free -= 1
         self._idle -= load == 0
-        self._items += work_item.items
-        self._bytes += self.codec.measure(work_item.segments)
+        self._items += work_item.item_count
+        self._bytes += self.codec.payload_size(work_item.payload)
         told = self._told
         told.most_items, told.most_bytes = max(told.most_items, self._items), max(told.most_bytes, self._bytes)
         self._scheduler_free = max(self._scheduler_free, now) + self._cluster.scheduler
@@ -218,10 +218,12 @@ class _SimulatedEngine:
             return
         work_item = worker.queue[0]
         slow = (
-            sum(self._random.random() < cluster.stragglers for _ in range(work_item.items)) if cluster.stragglers else 0
+            sum(self._random.random() < cluster.stragglers for _ in range(work_item.item_count))
+            if cluster.stragglers
+            else 0
         )
-        seconds = cluster.worker + cluster.item * (work_item.items + slow * (cluster.slow - 1))
-        seconds += cluster.merge * len(work_item.parts)
+        seconds = cluster.worker + cluster.item * (work_item.item_count + slow * (cluster.slow - 1))
+        seconds += cluster.merge * len(work_item.partials)
         worker.working = True
         left = self._random.expovariate(1 / cluster.life) if cluster.life else float("inf")
         if left < seconds:
@@ -233,44 +235,46 @@ class _SimulatedEngine:
     def _done(self, work_item: WorkItem, number: int, seconds: float) -> WorkResult:
         """What a worker answers. A task gives its item, so that what was sent comes back; folds are done."""
         began = time.perf_counter()
-        work_result = WorkResult(work_item.seq, "done", work_item.items, -1, seconds, work_item.segments, number + 1)
+        work_result = WorkResult(
+            work_item.seq, "done", work_item.item_count, -1, seconds, work_item.payload, number + 1
+        )
         if work_item.kind == "combine":
             work_result = self._combined(work_item, number, work_result)
         elif self._chains[work_item.program].folds:
-            run = BatchRun(self._chains[work_item.program], self.codec, work_item.first)
-            error = run.go(*self.codec.unpack(work_item.segments))
+            run = BatchRun(self._chains[work_item.program], self.codec, work_item.first_index)
+            error = run.run(*self.codec.unpack(work_item.payload))
             assert error is None, error
             work_result = self._kept(work_item, number, run.cells, work_result)
         self._skipped -= time.perf_counter() - began
         return work_result
 
     def _combined(self, work_item: WorkItem, number: int, work_result: WorkResult) -> WorkResult:
-        missing = [place for place, part in enumerate(work_item.parts) if part.ticket not in self._held]
+        missing = [place for place, part in enumerate(work_item.partials) if part.ticket not in self._held]
         if missing:
-            return WorkResult(work_item.seq, "lost", started=False, missing=missing)
+            return WorkResult(work_item.seq, "lost", started=False, missing_partials=missing)
         self._told.merges += 1
-        self._told.roots += work_item.keep is None
+        self._told.roots += work_item.partial_threshold is None
         (call, _, _), *_ = self._chains[work_item.program].calls
-        value, *others = [self.codec.restore(self._held.pop(part.ticket)[1]) for part in work_item.parts]
+        value, *others = [self.codec.deserialize(self._held.pop(part.ticket)[1]) for part in work_item.partials]
         for other in others:
             value = call((value, other))
-        return self._kept(work_item, number, [self.codec.capture(value)], work_result)
+        return self._kept(work_item, number, [self.codec.serialize(value)], work_result)
 
     def _kept(self, work_item: WorkItem, number: int, cells: list[object], work_result: WorkResult) -> WorkResult:
         """The last of the cells is a part, which may stay."""
-        nbytes = self.codec.size(cells[-1])
-        if work_item.keep is None or nbytes < work_item.keep:
-            return work_result._replace(segments=self.codec.pack(cells))
+        nbytes = self.codec.size_of(cells[-1])
+        if work_item.partial_threshold is None or nbytes < work_item.partial_threshold:
+            return work_result._replace(payload=self.codec.pack(cells))
         self._held[work_item.seq] = (number, cells.pop())
         self._told.most_held = max(self._told.most_held, len(self._held))
-        return work_result._replace(segments=self.codec.pack(cells), held=PartialRef(work_item.seq, nbytes))
+        return work_result._replace(payload=self.codec.pack(cells), partial=PartialRef(work_item.seq, nbytes))
 
     def _left(self, number: int) -> None:
         """The first chunk of a worker is over."""
         worker = self._crew[number]
         work_item = worker.queue.popleft()
-        self._items -= work_item.items
-        self._bytes -= self.codec.measure(work_item.segments)
+        self._items -= work_item.item_count
+        self._bytes -= self.codec.payload_size(work_item.payload)
         if not worker.down:
             self._free += 1
             self._idle += not worker.queue
@@ -285,8 +289,8 @@ class _SimulatedEngine:
         while worker.queue:
             work_item = worker.queue[0]
             self._left(number)
-            missing = [place for place, part in enumerate(work_item.parts) if part.ticket not in self._held]
-            self._answer(at, WorkResult(work_item.seq, "lost", worker=number + 1, missing=missing))
+            missing = [place for place, part in enumerate(work_item.partials) if part.ticket not in self._held]
+            self._answer(at, WorkResult(work_item.seq, "lost", worker=number + 1, missing_partials=missing))
         self._at(at + self._cluster.restart, "back", number)
 
     def _answer(self, at: float, work_result: WorkResult) -> None:

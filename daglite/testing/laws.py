@@ -12,7 +12,7 @@ from daglite.exceptions import TransferError
 from daglite.futures import IterFuture
 from daglite.plan import Plan
 from daglite.runtime.kernel.errors import short_repr
-from daglite.runtime.kernel.neutral_element import empty_of
+from daglite.runtime.kernel.neutral_element import find_neutral_element
 from daglite.tasks import task
 from daglite.testing.equality import Comparison
 from daglite.testing.searching import LawViolation, trying
@@ -91,7 +91,7 @@ def combine_law(
     """
     fold, name = checked.function.name, merge.function.name
     folded, merged = _FoldRun(checked), _FoldRun(merge)
-    unit = empty_of(initial, empty, name, lambda left, right: merged(left, [right]))
+    unit = find_neutral_element(initial, empty, name, lambda left, right: merged(left, [right]))
 
     def law(drawn: tuple[list[object], list[object]]) -> None:
         xs, ys = drawn

@@ -86,7 +86,7 @@ def costs_of(run: Callable[[], object], patch: pytest.MonkeyPatch, *, seconds: f
 
         def submitted(_: None, session: ProcessEngine, work_item: WorkItem) -> None:
             (worker,) = [worker for worker in session._pool if work_item in worker.work_items]
-            served[worker.pid] += work_item.items
+            served[worker.pid] += work_item.item_count
             costs["busiest"] = max(served.values())
 
         around(ProcessEngine, "submit", submitted)
@@ -99,7 +99,7 @@ def costs_of(run: Callable[[], object], patch: pytest.MonkeyPatch, *, seconds: f
         around(WorkerSelector, "select", count("waits"))
         around(selectors.DefaultSelector, "select", slept)
         around(pickle, "dumps", pickled)
-        around(Codec, "capture", count("captures"))
+        around(Codec, "serialize", count("captures"))
         run()
     costs["batches"] = costs["batch"]
     return costs

@@ -11,7 +11,7 @@ from daglite.program import Segment
 from daglite.runtime.dataflow.operator_chain import ChainedItems, OperatorChain
 from daglite.runtime.dataflow.saves import Saver
 from daglite.runtime.dataflow.source import Source
-from daglite.runtime.kernel.errors import blame
+from daglite.runtime.kernel.errors import attach_facts
 from daglite.runtime.kernel.steps import BoundStep
 from daglite.runtime.kernel.timers import StepTimer, TimedItems
 from daglite.runtime.serialization.batch_format import SCALARS
@@ -46,7 +46,7 @@ def _front(source: Source, codec: ItemCodec | None) -> Iterator[object]:
             yield item if codec is None or type(item) in SCALARS else source.copied(item, place)
             place += 1
     except Exception as error:
-        blame(error, Failure(source.name, source.number))
+        attach_facts(error, Failure(source.name, source.number))
         raise
 
 
@@ -55,7 +55,7 @@ def asked(source: Source, items: Iterator[object]) -> Iterator[object]:
     try:
         yield from items
     except Exception as error:
-        blame(error, Failure(source.name, source.number))
+        attach_facts(error, Failure(source.name, source.number))
         raise
 
 

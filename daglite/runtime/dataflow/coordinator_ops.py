@@ -17,7 +17,7 @@ from daglite.program import Segment, Step
 from daglite.runtime.dataflow.bound_segments import BoundSegment
 from daglite.runtime.dataflow.operator_chain import OperatorChain
 from daglite.runtime.dataflow.saves import Saver
-from daglite.runtime.kernel.errors import attempts_of, raise_blamed, short_repr
+from daglite.runtime.kernel.errors import attempts_of, raise_with_failure, short_repr
 from daglite.runtime.kernel.event_loop import PrivateLoop
 from daglite.runtime.kernel.fused_loop import SKIPPED
 from daglite.runtime.kernel.retry import RetryTracker
@@ -140,7 +140,7 @@ class _ApplyOp(Operator):
             except BaseException as error:
                 attempt, first = attempts_of(step.function, error), self._steps[0][1]
                 index, kept = self._numbering.now, ReplayRecord(first.number, item, first.seed)
-                raise_blamed(
+                raise_with_failure(
                     error, Failure(step.function.name, step.number, index, short_repr(item), attempt, kept=kept)
                 )
             value = value if step.filters else given
@@ -151,7 +151,7 @@ class _ApplyOp(Operator):
     def at_work(self, step: BoundStep) -> CurrentCall:
         """Return the call of a step with the item that passes."""
         index = self._numbering.now
-        return CurrentCall(step.function.name, step.seed, step.spot, index, index)
+        return CurrentCall(step.function.name, step.seed, step.step_id, index, index)
 
 
 def _at_step(frame: FrameType) -> CurrentCall | None:

@@ -27,7 +27,7 @@ from daglite.runtime.kernel.chunked_results import ContinueResult, ResultChunk, 
 from daglite.runtime.kernel.retry import ItemFailure
 from daglite.runtime.kernel.steps import BoundStep
 from daglite.runtime.kernel.work import BatchContext, WorkItem, WorkResult
-from daglite.runtime.serialization.batch_format import read_marks, reason_of
+from daglite.runtime.serialization.batch_format import decode_counts, reason_of
 from daglite.runtime.serialization.codec import Packed
 
 
@@ -167,12 +167,12 @@ class Dispatcher:
         items = self._items[taken : taken + size]
         plain = self._source.plain
         payload = self._codec.pack(items, plain=plain)
-        nbytes = self._codec.measure(payload)
+        nbytes = self._codec.payload_size(payload)
         while nbytes > engine.batch_policy.most_bytes and len(items) > 1:
             # Large items after small ones: half of them wait for the next batch.
             del items[len(items) // 2 :]
             payload = self._codec.pack(items)
-            nbytes = self._codec.measure(payload)
+            nbytes = self._codec.payload_size(payload)
         count = len(items)
         self._take(taken, count)
         batch = InFlightBatch(self._next, items, nbytes)
@@ -182,7 +182,7 @@ class Dispatcher:
 
     def _send_again(self, batch: InFlightBatch) -> None:
         """Send what a dead worker has left."""
-        skip = [self._codec.capture(SkipItems(batch.known))] if batch.known else []
+        skip = [self._codec.serialize(SkipItems(batch.known))] if batch.known else []
         self._submit(batch, self._codec.pack([*skip, *batch.cells]))
 
     def _submit(self, batch: InFlightBatch, payload: Packed, *, light: bool = False) -> None:
@@ -198,8 +198,8 @@ class Dispatcher:
             batch.first,
             exclusive,
             light,
-            notes=self._context(batch),
-            keep=None if self._tree_reducer is None else self._tree_reducer.threshold,
+            context=self._context(batch),
+            partial_threshold=None if self._tree_reducer is None else self._tree_reducer.threshold,
         )
         submit = self._worker_queue.submit_first if exclusive else self._worker_queue.submit
         submit(work_item, partial(self._on_result, batch))
@@ -209,9 +209,11 @@ class Dispatcher:
         open_result.asked = True
         batch = open_result.flight
         self._in_flight.add(batch)
-        payload = self._codec.pack([self._codec.capture(ContinueResult())])
+        payload = self._codec.pack([self._codec.serialize(ContinueResult())])
         first, worker, context = batch.first, open_result.worker, self._context(batch)
-        work_item = WorkItem(new_seq(), self._program, "batch", payload, first=first, worker=worker, notes=context)
+        work_item = WorkItem(
+            new_seq(), self._program, "batch", payload, first_index=first, worker=worker, context=context
+        )
         self._worker_queue.submit(work_item, partial(self._on_result, batch))
 
     def _context(self, batch: InFlightBatch) -> BatchContext | None:
@@ -238,23 +240,25 @@ class Dispatcher:
             self._flow_control.arrive(0, 0, 0)
             self._report_error(batch, work_result)
             if work_result.error is None:
-                tree_reducer.restore(batch.first, len(batch.cells), work_result.held)
+                tree_reducer.restore(batch.first, len(batch.cells), work_result.partial)
             return
-        nbytes = self._codec.measure(work_result.segments)
-        values, bad = self._codec.unpack(work_result.segments)
+        nbytes = self._codec.payload_size(work_result.payload)
+        values, bad = self._codec.unpack(work_result.payload)
         if values and type(values[-1]) is ResultChunk and bad is None:
             self._on_chunk(batch, open_result, work_result, values, nbytes)
             return
         # The items of a partial that stays on its worker are kept, as the worker may die.
-        self._flow_control.arrive(len(batch.cells), batch.nbytes if work_result.held is None else 0, nbytes)
+        self._flow_control.arrive(len(batch.cells), batch.nbytes if work_result.partial is None else 0, nbytes)
         # A partial is as large for few items as for many: a smaller batch would not make it cheaper.
-        self._batch_sizer.observe(work_result.done, work_result.seconds, batch.nbytes + (0 if self._folds else nbytes))
+        self._batch_sizer.observe(
+            work_result.completed, work_result.seconds, batch.nbytes + (0 if self._folds else nbytes)
+        )
         self._report_error(batch, work_result)
         marks = self._marks(values)
-        if tree_reducer is not None and work_result.held is not None:
-            remote_partial = RemotePartial(work_result.held, batch.first, batch.cells, batch.nbytes)
+        if tree_reducer is not None and work_result.partial is not None:
+            remote_partial = RemotePartial(work_result.partial, batch.first, batch.cells, batch.nbytes)
             values.append(tree_reducer.register(remote_partial))
-        count, item_failures = work_result.done, self._item_failures(batch, work_result)
+        count, item_failures = work_result.completed, self._item_failures(batch, work_result)
         if bad is not None:
             count = self._cut(batch, values, bad if marks is None else bad - 1, marks, work_result)
             marks = None if marks is None else marks[:count]
@@ -264,7 +268,7 @@ class Dispatcher:
     def _report_error(self, batch: InFlightBatch, work_result: WorkResult) -> None:
         if work_result.error is not None:
             error, trace = work_result.error
-            self._redelivery.fail(batch, work_result.done, error, work_result, trace)
+            self._redelivery.fail(batch, work_result.completed, error, work_result, trace)
 
     def _item_failures(self, batch: InFlightBatch, work_result: WorkResult) -> Sequence[ItemFailure]:
         """Return the failures in a batch; those of an item that was begun again have been counted."""
@@ -280,12 +284,12 @@ class Dispatcher:
     ) -> None:
         """Take in the results of a batch that ended with the first chunk of an item's result, or a further chunk."""
         chunk = cast("ResultChunk", values.pop())
-        complete, items = work_result.done - 1, batch.cells
+        complete, items = work_result.completed - 1, batch.cells
         place = batch.first + complete
         marks = self._marks(values)
-        each, item_bytes = nbytes // work_result.done, self._codec.weigh(items[:complete])
+        each, item_bytes = nbytes // work_result.completed, self._codec.total_size(items[:complete])
         self._flow_control.arrive(complete, item_bytes, nbytes)
-        self._batch_sizer.observe(work_result.done, work_result.seconds, batch.nbytes + nbytes)
+        self._batch_sizer.observe(work_result.completed, work_result.seconds, batch.nbytes + nbytes)
         item_failures = self._item_failures(batch, work_result)
         if complete:
             marks = None if marks is None else marks[:complete]
@@ -294,9 +298,12 @@ class Dispatcher:
             item_failures = [failure for failure in item_failures if failure.place == place]
         value: list[object] = [self._source.index_of(place), chunk.items]
         self._reorder_buffer.add_chunk(BatchResult(place, 0, value, nbytes - each * complete, None, item_failures))
-        rest, open_bytes = items[work_result.done :], batch.nbytes - item_bytes
+        rest, open_bytes = items[work_result.completed :], batch.nbytes - item_bytes
         if rest:
-            open_bytes, rest_bytes = self._codec.size(items[complete]), open_bytes - self._codec.size(items[complete])
+            open_bytes, rest_bytes = (
+                self._codec.size_of(items[complete]),
+                open_bytes - self._codec.size_of(items[complete]),
+            )
             self._redelivery.add(InFlightBatch(place + 1, rest, rest_bytes, batch.attempt))
         if open_result is None:
             open_batch = InFlightBatch(place, [items[complete]], open_bytes, batch.attempt, batch.known)
@@ -306,7 +313,7 @@ class Dispatcher:
 
     def _marks(self, values: list[object]) -> Sequence[int] | None:
         """Remove and return how many values each item has, where steps may drop items."""
-        return read_marks(cast("str", values.pop(0))) if self._marked and values else None
+        return decode_counts(cast("str", values.pop(0))) if self._marked and values else None
 
     def _cut(
         self,
@@ -318,11 +325,11 @@ class Dispatcher:
     ) -> int:
         """Report a value that cannot be loaded, drop all from its item on, and return how many items are left."""
         stride, reason = len(self._result_steps), reason_of(values[bad])
-        ends = [*itertools.accumulate([stride] * work_result.done if marks is None else marks)]
+        ends = [*itertools.accumulate([stride] * work_result.completed if marks is None else marks)]
         place = bisect.bisect_right(ends, bad)
-        is_partial = place >= work_result.done
+        is_partial = place >= work_result.completed
         # An error of the partial is reported at its last item.
-        position = work_result.done - 1 if is_partial else place
+        position = work_result.completed - 1 if is_partial else place
         start = ends[position - 1] if position > 0 else 0
         step = self._steps[-1] if is_partial else self._result_steps[bad - start]
         del values[start:]

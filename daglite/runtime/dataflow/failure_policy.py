@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from daglite.exceptions import Failure, TooManyFailuresError
-from daglite.runtime.kernel.errors import blame
+from daglite.runtime.kernel.errors import attach_facts
 from daglite.runtime.kernel.retry import ItemFailure
 
 _log = logging.getLogger("daglite")
@@ -34,7 +34,7 @@ class FailureCounter:
             error = TooManyFailuresError(
                 f"more items failed than `max_failures={self._most}` allows; the last: {_describe(item_failure)}"
             )
-            raise blame(error, Failure(item_failure.task, item_failure.step, item_failure.item))
+            raise attach_facts(error, Failure(item_failure.task, item_failure.step, item_failure.item))
 
     def add_below(self, place: int, item_failures: Iterable[ItemFailure]) -> None:
         """Count the failures of items before a position; later items are not part of the result."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from daglite.runtime.dataflow.flow_control import FlowControl
-from daglite.runtime.kernel.chunked_results import PIECE_BYTES
+from daglite.runtime.kernel.chunked_results import CHUNK_BYTES
 from daglite.runtime.kernel.retry import FailedAttempts
 
 
@@ -85,4 +85,4 @@ class OpenResults:
             self.begun[place].waiting -= 1
 
     def _has_room(self, one: OpenResult) -> bool:
-        return one.waiting == 0 or (one.waiting < _MOST_WAITING and self._window.left() > PIECE_BYTES)
+        return one.waiting == 0 or (one.waiting < _MOST_WAITING and self._window.left() > CHUNK_BYTES)

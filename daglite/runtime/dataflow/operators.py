@@ -12,7 +12,7 @@ from daglite.exceptions import Failure
 from daglite.operations import spec_of
 from daglite.operations.operator import Operator, OperatorInputs
 from daglite.program import StreamOperation
-from daglite.runtime.kernel.errors import attempts_of, raise_blamed, short_repr
+from daglite.runtime.kernel.errors import attempts_of, raise_with_failure, short_repr
 
 
 def make_operator(operation: StreamOperation, task: Callable[..., object] | None, operand: object = None) -> Operator:
@@ -21,7 +21,7 @@ def make_operator(operation: StreamOperation, task: Callable[..., object] | None
 
     def fail(error: BaseException, item: object, index: int, *, by_task: bool = False) -> NoReturn:
         attempt = attempts_of(function, error) if by_task else 1
-        raise_blamed(error, Failure(function.name, number, index, short_repr(item), attempt))
+        raise_with_failure(error, Failure(function.name, number, index, short_repr(item), attempt))
 
     inputs = OperatorInputs(dict(operation.numbers), task, function.name, operand, fail)
     return spec_of(operation.kind).operator(inputs)

@@ -27,7 +27,7 @@ from daglite.runtime.dataflow.failure_policy import FailurePolicy
 from daglite.runtime.dataflow.flow_control import FlowControl
 from daglite.runtime.dataflow.in_flight import InFlightBatch
 from daglite.runtime.dataflow.source import Source
-from daglite.runtime.kernel.errors import attempts_of, blame, short_repr
+from daglite.runtime.kernel.errors import attach_facts, attempts_of, short_repr
 from daglite.runtime.kernel.retry import FailedAttempts
 from daglite.runtime.kernel.steps import BoundStep
 from daglite.runtime.kernel.work import WorkResult
@@ -95,7 +95,7 @@ class RedeliveryPolicy:
         attempt = max(batch.attempt, result.attempt, attempts_of(step.function, error))
         name = step.function.name
         facts = Failure(name, step.number, index, item, attempt, result.worker, result.exitcode, trace, kept)
-        return blame(error, facts)
+        return attach_facts(error, facts)
 
     def _step(self, number: int) -> BoundStep | None:
         return next((step for step in self.steps if step.number == number), None)
@@ -123,7 +123,7 @@ class RedeliveryPolicy:
     def _overdue(self, batch: InFlightBatch, result: WorkResult) -> Redelivery:
         step = self._step(result.step)
         assert step is not None, "only a step of the segment has a time limit"
-        function, retry, cells, late = step.function, step.function.retry, batch.cells, result.done
+        function, retry, cells, late = step.function, step.function.retry, batch.cells, result.completed
         error = _timed_out(function, result)
         again = result.attempt <= function.retries and (retry is None or issubclass(TaskTimeoutError, retry.on))
         before = InFlightBatch(batch.first, cells[:late], 0, batch.attempt)
@@ -198,7 +198,7 @@ class RedeliveryQueue:
         """Send the items of a batch again that came back "lost" or "overdue", or report the one that has failed."""
         redelivery = self._policy.decide(batch, result, partial(self._describe, batch))
         if redelivery.error is not None:
-            self.fail(batch, result.done, redelivery.error, result)
+            self.fail(batch, result.completed, redelivery.error, result)
         self._split(batch.nbytes, redelivery.batches)
 
     def fail(
@@ -221,7 +221,7 @@ class RedeliveryQueue:
         (loaded,), bad = self._codec.unpack(self._codec.pack([cell]))
         if bad is not None:
             return "an item that cannot be loaded", ReplayRecord(first.number, None, first.seed, "it cannot be loaded")
-        shown, nbytes = short_repr(loaded), self._codec.size(cell)
+        shown, nbytes = short_repr(loaded), self._codec.size_of(cell)
         if nbytes > MOST_KEPT:
             return shown, ReplayRecord(first.number, None, first.seed, f"its {nbytes} bytes are more than {MOST_KEPT}")
         kept = ReplayRecord(first.number, loaded, first.seed)
@@ -236,7 +236,7 @@ class RedeliveryQueue:
 
     def _share(self, nbytes: int, parts: Sequence[InFlightBatch]) -> None:
         """Divide the bytes that flow control counts: parts that are weighed again would have more or fewer."""
-        weights = [max(1, self._codec.weigh(part.cells)) for part in parts]
+        weights = [max(1, self._codec.total_size(part.cells)) for part in parts]
         rest = sum(weights)
         for part, weight in zip(parts, weights, strict=True):
             part.nbytes = nbytes * weight // rest

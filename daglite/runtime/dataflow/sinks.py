@@ -15,7 +15,7 @@ from daglite.runtime.dataflow.failure_policy import FailureCounter
 from daglite.runtime.dataflow.reorder_buffer import BatchResult
 from daglite.runtime.dataflow.saves import Saver
 from daglite.runtime.dataflow.tree_reduce import TreeReducer
-from daglite.runtime.kernel.errors import raise_blamed, short_repr
+from daglite.runtime.kernel.errors import raise_with_failure, short_repr
 from daglite.runtime.kernel.steps import BoundStep
 from daglite.task_context import register_reader
 
@@ -79,7 +79,7 @@ class FoldSink:
 
     def blame(self, error: BaseException, index: int, item: object) -> NoReturn:
         """Raise an error of the fold with the facts of the item."""
-        raise_blamed(error, Failure(self._step.function.name, self._step.number, index, short_repr(item)))
+        raise_with_failure(error, Failure(self._step.function.name, self._step.number, index, short_repr(item)))
 
 
 def _no_call(_: FrameType) -> None:
@@ -123,7 +123,7 @@ class CombineSink:
         try:
             self.value = self.one(self.value, partial)
         except BaseException as error:
-            raise_blamed(error, Failure(self.step.function.name, self.step.number, None))
+            raise_with_failure(error, Failure(self.step.function.name, self.step.number, None))
 
 
 class OutputQueue:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from daglite.exceptions import Failure, TransferError
 from daglite.runtime.dataflow.saves import Saver
-from daglite.runtime.kernel.errors import blame, raise_blamed, short_repr
+from daglite.runtime.kernel.errors import attach_facts, raise_with_failure, short_repr
 from daglite.runtime.kernel.steps import BoundStep
 from daglite.runtime.serialization.batch_format import SCALARS, SMALL, Unloadable
 from daglite.runtime.serialization.codec import ItemCodec
@@ -67,7 +67,7 @@ class Source:
         self.indices = indices
         self.saver = saver
         self._codec = codec
-        self._size: Callable[[object], int] = codec.size if codec is not None else _no_size
+        self._size: Callable[[object], int] = codec.size_of if codec is not None else _no_size
         # The step of the generator, where there is one.
         self.step: BoundStep | None = None
         # How many items there are in all, where that is known.
@@ -125,18 +125,18 @@ class Source:
         except BaseException as error:
             self.finished = True
             if isinstance(error, Exception):
-                blame(error, Failure(self.name, self.number))
+                attach_facts(error, Failure(self.name, self.number))
             raise
         finally:
             self.count = before + len(batch)
 
     def at_work(self) -> CurrentCall | None:
         """Return the generator as the current call; None for values that are mapped over."""
-        return None if self.step is None else CurrentCall(self.name, self.step.seed, self.step.spot, None)
+        return None if self.step is None else CurrentCall(self.name, self.step.seed, self.step.step_id, None)
 
     def use(self, codec: ItemCodec) -> None:
         """Serialize the remaining items with the codec of the workers to which the stream has moved."""
-        self._codec, self._size = codec, codec.size
+        self._codec, self._size = codec, codec.size_of
 
     def more(self) -> int | None:
         """Return how many items are still to come, where that is known."""
@@ -175,23 +175,23 @@ class Source:
         if self._codec is None:
             return item
         try:
-            return self._codec.capture(item)
+            return self._codec.serialize(item)
         except TransferError as error:
             index = self.index_of(place)
             message = f"item {index} of task '{self.name}' cannot be sent to a worker: {error}"
             transfer_error = TransferError(message)
-            blame(transfer_error, Failure(self.name, self.number, index, short_repr(item)))
+            attach_facts(transfer_error, Failure(self.name, self.number, index, short_repr(item)))
             raise transfer_error from error
 
     def copied(self, item: object, place: int) -> object:
         """Return a copy of the item, so that the generator may reuse its buffers; without a codec, the item itself."""
         if self._codec is None:
             return item
-        value = self._codec.restore(self.serialized(item, place))
+        value = self._codec.deserialize(self.serialized(item, place))
         if isinstance(value, Unloadable):
             index = self.index_of(place)
             error = TransferError(f"item {index} of task '{self.name}' cannot be loaded: {value.reason}")
-            raise_blamed(error, Failure(self.name, self.number, index))
+            raise_with_failure(error, Failure(self.name, self.number, index))
         return value
 
 

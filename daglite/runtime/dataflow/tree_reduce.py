@@ -30,7 +30,7 @@ from daglite.exceptions import ExecutionError, Failure, TransferError
 from daglite.runtime.dataflow.flow_control import FlowControl
 from daglite.runtime.dataflow.redelivery import worker_died
 from daglite.runtime.engines.worker_queues import WorkerQueue, new_seq
-from daglite.runtime.kernel.errors import attempts_of, raise_blamed
+from daglite.runtime.kernel.errors import attempts_of, raise_with_failure
 from daglite.runtime.kernel.steps import BoundStep
 from daglite.runtime.kernel.work import PartialRef, WorkItem, WorkResult
 from daglite.runtime.serialization.batch_format import reason_of
@@ -291,7 +291,14 @@ class TreeReducer:
             # A merge that may have killed its worker gets one of its own.
             exclusive, keep = group.deaths[merge.range] > 0, None if merge.final else 0
             work_item = WorkItem(
-                new_seq(), self._program, "combine", (), 0, exclusive=exclusive, keep=keep, parts=partials
+                new_seq(),
+                self._program,
+                "combine",
+                (),
+                0,
+                exclusive=exclusive,
+                partial_threshold=keep,
+                partials=partials,
             )
             self._worker_queue.submit_first(work_item, partial(self._completed, group, merge))
 
@@ -303,11 +310,11 @@ class TreeReducer:
             error, trace = work_result.error
             self._fail(error, work_result, attempts_of(self._step.function, error), trace)
         if not merge.final:
-            group.tree.done(merge, _kept(work_result.held))
+            group.tree.done(merge, _kept(work_result.partial))
             self._merge(group)
             return
         group.tree.arrived(merge)
-        (value,), bad = self._worker_queue.engine.codec.unpack(work_result.segments)
+        (value,), bad = self._worker_queue.engine.codec.unpack(work_result.payload)
         if bad is not None:
             message = f"a result of task '{self._step.function.name}' cannot be loaded in the coordinator"
             self._fail(TransferError(f"{message}: {reason_of(value)}"), work_result, 1)
@@ -317,7 +324,7 @@ class TreeReducer:
     def _fail(self, error: BaseException, work_result: WorkResult, attempt: int, trace: str = "") -> NoReturn:
         name, number = self._step.function.name, self._step.number
         worker, exitcode = work_result.worker, work_result.exitcode
-        raise_blamed(error, Failure(name, number, None, None, attempt, worker, exitcode, trace))
+        raise_with_failure(error, Failure(name, number, None, None, attempt, worker, exitcode, trace))
 
     def _lost(self, group: _PartialGroup, merge: TreeMerge[PartialRef], work_result: WorkResult) -> None:
         """Make the partials again that are gone, and merge again."""
@@ -330,7 +337,7 @@ class TreeReducer:
                     self._step.function.name, f"partial results of {end - first} items", work_result, deaths
                 )
                 self._fail(error, work_result, deaths)
-        missing = group.tree.lost(merge, work_result.missing)
+        missing = group.tree.lost(merge, work_result.missing_partials)
         batches = [batch for first, end in missing for batch in self._batches(group, first, end)]
         if batches:
             self.send_again(batches)

@@ -79,8 +79,10 @@ class BatchRecorder:
         self._sent[work_item.seq] = _SentBatch(work_item, stage, segment, now)
         if work_item.kind != "combine":
             # One that combines partials has no items: only its result is an event.
-            nbytes = self._engine.codec.measure(work_item.segments)
-            self._emit(events.Sent(now, stage, work_item.seq, work_item.first, work_item.items, nbytes, segment))
+            nbytes = self._engine.codec.payload_size(work_item.payload)
+            self._emit(
+                events.Sent(now, stage, work_item.seq, work_item.first_index, work_item.item_count, nbytes, segment)
+            )
 
     def poll(self, timeout: float | None, reason: WaitReason | None = None) -> Sequence[WorkResult]:
         """Return the results of the engine. A wait may end early, so that heartbeats go on.
@@ -111,10 +113,10 @@ class BatchRecorder:
 
     def _completed(self, emit: Emit, now: float, batch: _SentBatch, work_result: WorkResult) -> None:
         work_item = batch.work_item
-        if work_result.kind == "piece":
+        if work_result.kind == "chunk":
             if work_result.step != batch.attempt:
                 batch.attempt, batch.items = work_result.step, 0
-            batch.items += work_result.done
+            batch.items += work_result.completed
             return
         del self._sent[work_result.seq]
         if work_item.kind == "combine":
@@ -124,9 +126,13 @@ class BatchRecorder:
             return
         if work_result.kind in ("lost", "overdue"):
             worker, started = work_result.worker, work_result.started
-            emit(events.Lost(now, batch.stage, work_result.seq, work_item.first, work_item.items, worker, started))
+            emit(
+                events.Lost(
+                    now, batch.stage, work_result.seq, work_item.first_index, work_item.item_count, worker, started
+                )
+            )
             return
-        failed, done, reading = work_result.kind == "failed", work_result.done, work_result.reading
+        failed, done, reading = work_result.kind == "failed", work_result.completed, work_result.reading
         steps: tuple[events.StepTime, ...] = () if reading is None else reading.steps
         if work_item.kind != "batch":
             # A generator is called once for all its items: its step is credited with the items that came.
@@ -137,10 +143,10 @@ class BatchRecorder:
                 now,
                 batch.stage,
                 work_result.seq,
-                work_item.first,
-                work_item.items,
+                work_item.first_index,
+                work_item.item_count,
                 done,
-                self._engine.codec.measure(work_result.segments),
+                self._engine.codec.payload_size(work_result.payload),
                 work_result.seconds,
                 batch.sent,
                 work_result.worker,
@@ -153,7 +159,7 @@ class BatchRecorder:
 
 
 def _partials_merged(now: float, batch: _SentBatch, work_result: WorkResult) -> events.PartialsMerged:
-    partials, failed = batch.work_item.parts, work_result.kind == "failed"
+    partials, failed = batch.work_item.partials, work_result.kind == "failed"
     return events.PartialsMerged(
         now,
         batch.stage,
@@ -162,7 +168,7 @@ def _partials_merged(now: float, batch: _SentBatch, work_result: WorkResult) -> 
         work_result.seconds,
         batch.sent,
         work_result.worker,
-        work_result.held is None and not failed,
+        work_result.partial is None and not failed,
         failed,
         None if work_result.reading is None else work_result.reading.began,
     )

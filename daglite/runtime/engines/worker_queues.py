@@ -82,7 +82,7 @@ class WorkerQueue:
         recorder = self._recorder
         work_results = self.engine.poll(timeout) if recorder is None else recorder.poll(timeout, reason)
         for work_result in work_results:
-            more = work_result.kind == "piece"
+            more = work_result.kind == "chunk"
             handler = self._handlers[work_result.seq] if more else self._handlers.pop(work_result.seq)
             handler(work_result)
         if self._queue:

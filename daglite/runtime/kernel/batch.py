@@ -15,14 +15,14 @@ from daglite.runtime.kernel.chunked_results import (
     OpenIterators,
     ResultChunk,
     SkipItems,
-    first_piece,
-    next_piece,
+    first_chunk,
+    next_chunk,
 )
 from daglite.runtime.kernel.event_loop import PrivateLoop
-from daglite.runtime.kernel.retry import RetryTracker, waits
+from daglite.runtime.kernel.retry import RetryTracker, wait_to_restart
 from daglite.runtime.kernel.steps import BoundStep, StepChain, open_items
 from daglite.runtime.kernel.work import BatchContext
-from daglite.runtime.serialization.batch_format import PLAIN, reason_of, written_marks
+from daglite.runtime.serialization.batch_format import PLAIN, encode_counts, reason_of
 from daglite.runtime.serialization.codec import ItemCodec
 from daglite.task_context import CurrentCall, register_reader
 
@@ -68,7 +68,7 @@ class BatchRun:
         self._more = False
         self._loop = chain.loop
 
-    def go(self, items: list[object], bad: int | None) -> BaseException | None:
+    def run(self, items: list[object], bad: int | None) -> BaseException | None:
         """Take the items through, up to the `bad` one that could not be loaded; the error that ended it early, if any,
         whatever its kind: it ends the run of the pipeline, never the worker.
         """
@@ -99,7 +99,7 @@ class BatchRun:
             return error
         finally:
             if self._marks is not None:
-                self.cells[0] = written_marks(self._marks)
+                self.cells[0] = encode_counts(self._marks)
         if bad is None or self._more:
             return None
         self.step = self._chain.steps[0].number
@@ -111,7 +111,7 @@ class BatchRun:
             self.cells.append(value if type(value) in PLAIN else self._captured(value))
         except TransferError as error:
             self._stop(self.done - 1, self._chain.steps[-1])
-            raise unsendable(self._chain.steps[-1], error) from None
+            raise unsendable_result(self._chain.steps[-1], error) from None
 
     def forget_rest(self) -> None:
         """Go no further than the item at work."""
@@ -139,7 +139,7 @@ class BatchRun:
 
     def _at(self, step: BoundStep, place: int) -> CurrentCall:
         item = None if self._notes.single else self._index_of(place)
-        return CurrentCall(step.function.name, step.seed, step.spot, item, place)
+        return CurrentCall(step.function.name, step.seed, step.step_id, item, place)
 
     def _index_of(self, place: int) -> int:
         indices = self._notes.indices
@@ -148,30 +148,30 @@ class BatchRun:
     def _tap(self, index: int, value: object) -> None:
         # Taken now: the next task may change the value it is given.
         self.plain = False
-        self.cells.append(self._codec.keep(value))
+        self.cells.append(self._codec.snapshot(value))
 
     def _captured(self, value: object) -> object:
         self.plain = False
-        return self._codec.capture(value)
+        return self._codec.serialize(value)
 
     def _go_on(self, left: Iterator[object]) -> BaseException | None:
         """The next piece of the result that was begun, as the only one of this batch."""
         step = self._chain.steps[-1]
         try:
-            items, left_over = next_piece(left)
+            items, left_over = next_chunk(left)
             self.cells.append(self._piece(items, left_over, self._first))
         except BaseException as error:
             self.step = step.number
-            return unsendable(step, error) if isinstance(error, TransferError) else error
+            return unsendable_result(step, error) if isinstance(error, TransferError) else error
         finally:
             if self._marks is not None:
-                self.cells[0] = written_marks([len(self.cells) - 1])
+                self.cells[0] = encode_counts([len(self.cells) - 1])
         self.done = 1
         return None
 
     def _spread(self, value: object) -> object:
         """The result as a cell; of one that is taken apart perhaps only a piece, with which the batch ends."""
-        found, left = first_piece(value, self._skip)
+        found, left = first_chunk(value, self._skip)
         self._skip = 0
         if left is None:
             return self._captured(found)
@@ -193,7 +193,7 @@ class BatchRun:
         self._stop(index - self._first, step)
         sends = place.kind == "save" or (place.kind == "end" and not self._chain.folds)
         if sends and isinstance(error, TransferError):
-            raise unsendable(step, error) from None
+            raise unsendable_result(step, error) from None
         raise error
 
     def _step_at(self, place: LineAction) -> BoundStep:
@@ -214,7 +214,7 @@ def _resumed(frame: FrameType) -> CurrentCall:
 register_reader(BatchRun._go_on, _resumed)
 
 
-def unsendable(step: BoundStep, error: TransferError) -> TransferError:
+def unsendable_result(step: BoundStep, error: TransferError) -> TransferError:
     """What is said of a result that cannot go back."""
     return TransferError(f"the result of task '{step.function.name}' cannot be sent back: {error}")
 
@@ -244,14 +244,14 @@ def drain(
         begin()
         pieces = _ChunkSender(codec, partial(send, attempt))
         error = pieces.drain(lambda: open_items(step, loop, retry=streamed))
-        if error is None or streamed or not waits(step, error, attempt + 1, trials):
+        if error is None or streamed or not wait_to_restart(step, error, attempt + 1, trials):
             return DrainResult(attempt, pieces.cells, error)
         attempt += 1
 
 
 def _drained(frame: FrameType) -> CurrentCall:
     step: BoundStep = frame.f_locals["step"]
-    return CurrentCall(step.function.name, step.seed, step.spot, None)
+    return CurrentCall(step.function.name, step.seed, step.step_id, None)
 
 
 register_reader(drain, _drained)
@@ -270,9 +270,9 @@ class _ChunkSender:
         nbytes, sent = 0, time.perf_counter()
         try:
             for item in opened():
-                cell = self._codec.capture(item)
+                cell = self._codec.serialize(item)
                 self.cells.append(cell)
-                nbytes += self._codec.size(cell)
+                nbytes += self._codec.size_of(cell)
                 now = time.perf_counter()
                 if len(self.cells) >= _PIECE_ITEMS or nbytes >= _PIECE_BYTES or now - sent >= _PIECE_SECONDS:
                     cells, self.cells = self.cells, []

@@ -14,10 +14,10 @@ import time
 from collections.abc import Iterable, Iterator
 
 from daglite.records import record
-from daglite.runtime.serialization.codec import bulk_of
+from daglite.runtime.serialization.codec import object_size
 
-PIECE_ITEMS = 1024
-PIECE_BYTES = 256 * 1024
+CHUNK_ITEMS = 1024
+CHUNK_BYTES = 256 * 1024
 _PIECE_SECONDS = 0.02
 
 
@@ -64,27 +64,27 @@ class OpenIterators:
                     close()
 
 
-def first_piece(value: object, skip: int) -> tuple[object, Iterator[object] | None]:
+def first_chunk(value: object, skip: int) -> tuple[object, Iterator[object] | None]:
     """The beginning of a result, behind the first `skip` of its items, and what is left of it; None: nothing is."""
     if isinstance(value, Iterator):
         left = value
-    elif type(value) in (list, tuple) and (skip or len(value) > PIECE_ITEMS):  # type: ignore[arg-type]  # it is one
+    elif type(value) in (list, tuple) and (skip or len(value) > CHUNK_ITEMS):  # type: ignore[arg-type]  # it is one
         left = iter(value)  # type: ignore[call-overload]  # the same
     else:
         return value, None
     for _ in range(skip):
         next(left, None)
-    return next_piece(left)
+    return next_chunk(left)
 
 
-def next_piece(left: Iterator[object]) -> tuple[list[object], Iterator[object] | None]:
+def next_chunk(left: Iterator[object]) -> tuple[list[object], Iterator[object] | None]:
     """The next items, as many as are worth a message, and the iterator if it may have more."""
     items: list[object] = []
     nbytes, until = 0, time.perf_counter() + _PIECE_SECONDS
     for item in left:
         items.append(item)
-        nbytes += bulk_of(item)
-        if len(items) >= PIECE_ITEMS or nbytes >= PIECE_BYTES or time.perf_counter() > until:
+        nbytes += object_size(item)
+        if len(items) >= CHUNK_ITEMS or nbytes >= CHUNK_BYTES or time.perf_counter() > until:
             return items, left
     return items, None
 

@@ -16,7 +16,7 @@ from daglite.program import CallStage, MaterialiseStage, Stage, StageResult
 from daglite.runtime.serialization.batch_format import text_of
 
 
-def advise(error: BaseException, stages: Sequence[Stage]) -> None:
+def add_generator_note(error: BaseException, stages: Sequence[Stage]) -> None:
     """Where a task failed at the list of a generator that was called: how it would get one item at a time."""
     facts = failure_of(error)
     if not isinstance(error, TypeError | AttributeError) or facts is None or facts.index is not None:
@@ -70,7 +70,7 @@ def attempts_of(function: Function, error: BaseException) -> int:
     return function.retries + 1 if isinstance(error, Exception) and not isinstance(error, ExecutionError) else 1
 
 
-def blame(error: BaseException, failure: Failure) -> BaseException:
+def attach_facts(error: BaseException, failure: Failure) -> BaseException:
     """Attach the facts to an error and say them in its notes; an error that has facts already keeps them."""
     if failure_of(error) is not None:
         return error
@@ -89,16 +89,16 @@ def _shows(error: BaseException, trace: str) -> bool:
     return raised.__traceback__ is not None or trace in str(error)
 
 
-def raise_blamed(error: BaseException, failure: Failure) -> NoReturn:
+def raise_with_failure(error: BaseException, failure: Failure) -> NoReturn:
     """Raise a task's error with the facts; one that would be mistaken for the coordinator's own is wrapped.
 
     A `KeyboardInterrupt` in the coordinator is the user's Ctrl-C, whoever was running, and stays itself.
     """
     if isinstance(error, SystemExit | GeneratorExit | StopIteration | StopAsyncIteration):
         wrapped = TaskFailedError(f"task '{failure.task}' raised {text_of(error)}")
-        raise blame(wrapped, failure) from error
+        raise attach_facts(wrapped, failure) from error
     if isinstance(error, Exception):
-        blame(error, failure)
+        attach_facts(error, failure)
     raise error
 
 

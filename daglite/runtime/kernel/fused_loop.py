@@ -87,7 +87,7 @@ class _LoopFrame:
 
 
 @functools.lru_cache(maxsize=64)
-def flat_loop(shape: LoopShape) -> FusedLoop:
+def compile_loop(shape: LoopShape) -> FusedLoop:
     """Write and compile the loop for streams of this shape."""
     written = write_loop(shape)
     made: dict[str, object] = {

@@ -18,7 +18,7 @@ from daglite.exceptions import ParameterError
 from daglite.runtime.kernel.errors import short_repr
 
 
-def empty_of(initial: object, given: tuple[object, ...], name: str, combine: Callable[..., Any]) -> object:
+def find_neutral_element(initial: object, given: tuple[object, ...], name: str, combine: Callable[..., Any]) -> object:
     """A value with which `combine(initial, value)` is `initial`: the one `given`, if any, else the first found.
 
     Raises `ParameterError` when the given one is no such value, as far as `==` can tell, or when none is found. `name`

@@ -44,14 +44,14 @@ def unpack_program(data: bytes) -> Program:
     definitions, body = cast("tuple[list[bytes], bytes]", pickle.loads(data))
     codec = Codec("plan")
     for definition in definitions:
-        codec.learn(definition)
+        codec.add_definition(definition)
     return cast("Program", codec.loads(body))
 
 
 _DEEPEST = 8
 
 
-def whereabouts(codec: Codec, value: object) -> str:
+def find_unpicklable(codec: Codec, value: object) -> str:
     """The way to it by names, such as "self > connection"; "" where it is the value itself, or nobody can tell.
 
     Pickles one part after the other, so it is for a run that has failed already.
@@ -158,7 +158,7 @@ class PackedSteps:
         self._arena.close()
 
 
-def shared_buffers(codec: Codec, segments: Sequence[Segment], descriptors: deque[int]) -> Iterator[Segment]:
+def load_shared_buffers(codec: Codec, segments: Sequence[Segment], descriptors: deque[int]) -> Iterator[Segment]:
     """The buffers of `PackedSteps`, in a worker: of the descriptors its own are taken, and closed."""
     sizes, beside = cast("list[int | None]", codec.loads(segments[1])), iter(segments[2:])
     fds = [descriptors.popleft() for size in sizes if size is not None]
@@ -186,9 +186,13 @@ def pack_steps(
     def packed(value: object, what: str) -> _Packed:
         before = 0 if buffers is None else len(buffers)
         try:
-            data = codec.dumps(value) if buffers is None or arena is None else codec.apart(value, buffers, arena)
+            data = (
+                codec.dumps(value)
+                if buffers is None or arena is None
+                else codec.dumps_with_buffers(value, buffers, arena)
+            )
         except TransferError as error:
-            where = whereabouts(codec, value)
+            where = find_unpicklable(codec, value)
             raise TransferError(
                 f"{what} cannot be sent to a worker: {error}{f', found at `{where}`' if where else ''}; make it in the "
                 "task, or run with `runtime='threads'`, where nothing is pickled"
@@ -201,7 +205,7 @@ def pack_steps(
         function = packed(step.function, f"task '{task}'")
         arguments = [(name, packed(value, f"argument '{name}' of task '{task}'")) for name, value in step.arguments]
         starts = None if step.starts is None else packed(step.starts, f"`initial` or `empty` of task '{task}'")
-        kind = (step.items, step.filters, step.tapped, starts, step.clocked, step.limit, _others(step))
+        kind = (step.items, step.filters, step.tapped, starts, step.timed, step.limit, _others(step))
         rows.append((step.number, task, function, arguments, kind))
     return codec.dumps(rows)
 
@@ -232,4 +236,4 @@ def unpack_steps(codec: Codec, body: Segment, buffers: Iterable[Segment] = ()) -
 
 
 def _others(step: BoundStep) -> tuple[bool, int, int]:
-    return step.spreads, step.seed, step.spot
+    return step.spreads, step.seed, step.step_id

@@ -27,7 +27,7 @@ from daglite.runtime.kernel.fused_loop import SKIPPED
 from daglite.runtime.kernel.timers import StepTimer
 from daglite.runtime.serialization.batch_format import Unloadable, text_of
 from daglite.runtime.serialization.codec import ItemCodec
-from daglite.runtime.serialization.exceptions import share_error
+from daglite.runtime.serialization.exceptions import raisable_error
 from daglite.task_context import current_call
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class RetryStep(Protocol):
         ...
 
     @property
-    def spot(self) -> int:
+    def step_id(self) -> int:
         """What tells it from other steps; see `here`."""
         ...
 
@@ -157,7 +157,7 @@ class RetryTracker:
             self.item_failures.append(item_failure)
 
 
-def tried(
+def with_retries(
     step: RetryStep, call: Callable[..., Any], timer: StepTimer | None, trials: RetryTracker
 ) -> Callable[..., Any]:
     """The call with its retries, and with what becomes of an item at which it fails for good."""
@@ -188,7 +188,7 @@ def tried(
     return trying
 
 
-def awaiting_tries(
+def with_async_retries(
     step: RetryStep, call: Callable[..., Any], timer: StepTimer | None, trials: RetryTracker
 ) -> Callable[..., Any]:
     """The same for a function whose value is awaited; the event loop goes on while it waits."""
@@ -225,7 +225,7 @@ def awaiting_tries(
     return trying
 
 
-def waits(step: RetryStep, error: BaseException, attempt: int, trials: RetryTracker) -> bool:
+def wait_to_restart(step: RetryStep, error: BaseException, attempt: int, trials: RetryTracker) -> bool:
     """Whether a generator step that failed at this attempt begins again; then the time to wait is over."""
     function = step.function
     retry = function.retry
@@ -233,7 +233,7 @@ def waits(step: RetryStep, error: BaseException, attempt: int, trials: RetryTrac
     if attempt > function.retries or not wanted:
         return False
     if retry is not None:
-        trials.wait(retry.delay(attempt, step.spot))
+        trials.wait(retry.delay(attempt, step.step_id))
     return True
 
 
@@ -273,7 +273,7 @@ class _ItemRetries:
         if retry is None or not self.attempts:
             return 0.0
         found = current_call()
-        return retry.delay(self.attempts, self._step.spot, None if found is None else found.item)
+        return retry.delay(self.attempts, self._step.step_id, None if found is None else found.item)
 
     def over_well(self) -> None:
         """The call has returned: should the worker end now, it was not that."""
@@ -317,7 +317,7 @@ class _ItemRetries:
     def _failed(self, error: Exception, index: int | None) -> Failed[Any]:
         step, trials = self._step, self._trials
         item = self._values[0] if len(self._values) == 1 else self._values or None
-        raised, trace = share_error(error)
+        raised, trace = raisable_error(error)
         assert isinstance(raised, Exception)
         name, shown = step.function.name, short_repr(item)
         failure = Failure(name, step.number, index, shown, max(1, self.attempts), trials.worker(), None, trace)
@@ -344,7 +344,7 @@ def portable(codec: ItemCodec) -> Callable[[Failed[Any]], Failed[Any]]:
 def _obstacle(codec: ItemCodec, value: object) -> str:
     """Why a value cannot cross; nothing when it can."""
     try:
-        restored = codec.restore(codec.capture(value))
+        restored = codec.deserialize(codec.serialize(value))
     except TransferError as error:
         return str(error)
     return restored.reason if isinstance(restored, Unloadable) else ""

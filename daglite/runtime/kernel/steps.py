@@ -13,8 +13,8 @@ from daglite.codegen import LoopShape, filters_of, skips_of, spreading
 from daglite.functions import Function, signature_of
 from daglite.records import record
 from daglite.runtime.kernel.event_loop import PrivateLoop
-from daglite.runtime.kernel.fused_loop import FusedLoop, flat_loop
-from daglite.runtime.kernel.retry import RetryTracker, awaiting_tries, tried, waits
+from daglite.runtime.kernel.fused_loop import FusedLoop, compile_loop
+from daglite.runtime.kernel.retry import RetryTracker, wait_to_restart, with_async_retries, with_retries
 from daglite.runtime.kernel.timers import StepTimer, timed
 
 _NAMED = inspect.Parameter.POSITIONAL_OR_KEYWORD
@@ -35,8 +35,8 @@ class BoundStep:
     several (the item is a tuple). `tapped`: its result is wanted by the coordinator besides the last one. One that
     `filters` gives on the value before it, or nothing. A generator with a `limit` is closed when it has given so many.
     `starts`: it folds the results of a batch, from the first of the two values if that is the first batch, else from
-    the second. `clocked`: somebody wants to know its time. A generator that `spreads` gives its iterator, not a list.
-    `seed` is that of the run, `spot` tells the step from others in any form of the plan.
+    the second. `timed`: somebody wants to know its time. A generator that `spreads` gives its iterator, not a list.
+    `seed` is that of the run, `step_id` tells the step from others in any form of the plan.
     """
 
     number: int
@@ -46,11 +46,11 @@ class BoundStep:
     filters: bool = False
     tapped: bool = False
     starts: tuple[object, object] | None = None
-    clocked: bool = False
+    timed: bool = False
     limit: int | None = None
     spreads: bool = False
     seed: int = 0
-    spot: int = 0
+    step_id: int = 0
 
     @property
     def drops(self) -> bool:
@@ -74,7 +74,7 @@ class StepChain:
         self.folds = bool(steps) and steps[-1].starts is not None
         links = steps[:-1] if self.folds else steps
         # None, or one for each step.
-        self.timers = tuple(StepTimer(step.number) for step in steps if step.clocked)
+        self.timers = tuple(StepTimer(step.number) for step in steps if step.timed)
         timers = self.timers or (None,) * len(steps)
         # One flat tuple for the inner loop: the call, whether its result is tapped, its number.
         self.calls = tuple(
@@ -94,7 +94,7 @@ class StepChain:
         steps = self.steps
         end: Literal["fold", "cells"] = "fold" if self.folds else "cells"
         taps = tuple([tapped for _, tapped, _ in self.calls])
-        return flat_loop(
+        return compile_loop(
             LoopShape(taps, end, filters=filters_of(steps), spreads=spreading(steps), skips=skips_of(steps))
         )
 
@@ -129,7 +129,9 @@ def bind_step(
             finished = call
         case "async":
             if step.function.tries and inspect.iscoroutinefunction(step.function.fn):
-                awaited = awaiting_tries(step, _limited_await(step, call, announce), timer, trials or RetryTracker())
+                awaited = with_async_retries(
+                    step, _limited_await(step, call, announce), timer, trials or RetryTracker()
+                )
                 return lambda *values: loop.run(awaited(*values))
             # A wrapper may have awaited already: then there is nothing left to await.
             finished = _then(call, lambda value: loop.run(_awaited(value)) if inspect.isawaitable(value) else value)
@@ -139,7 +141,7 @@ def bind_step(
             finished = _then(call, lambda value: list(loop.iterate(cast("AsyncIterator[object]", value))))
     # The limit is one for each attempt.
     limited = _limited(step, finished, announce)
-    return tried(step, limited, timer, trials or RetryTracker()) if step.function.tries else limited
+    return with_retries(step, limited, timer, trials or RetryTracker()) if step.function.tries else limited
 
 
 def _of_one_value(
@@ -216,7 +218,7 @@ def _restarting(opened: Callable[[], Iterator[object]], step: BoundStep) -> Iter
         except StopIteration:
             return
         except Exception as error:
-            if not waits(step, error, attempt, RetryTracker()):
+            if not wait_to_restart(step, error, attempt, RetryTracker()):
                 raise
             continue
         try:

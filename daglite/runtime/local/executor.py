@@ -13,8 +13,8 @@ from daglite.exceptions import Failure, ReplayRecord
 from daglite.runtime.dataflow.saves import Saver
 from daglite.runtime.dataflow.sinks import CollectSink, FoldSink, IteratorSink, Sink
 from daglite.runtime.dataflow.source import Source
-from daglite.runtime.kernel.errors import attempts_of, blame, raise_blamed, short_repr
-from daglite.runtime.kernel.fused_loop import flat_loop
+from daglite.runtime.kernel.errors import attach_facts, attempts_of, raise_with_failure, short_repr
+from daglite.runtime.kernel.fused_loop import compile_loop
 from daglite.runtime.kernel.steps import BoundStep, StepChain
 from daglite.runtime.local.item_copies import ItemCopies
 from daglite.runtime.serialization.codec import ItemCodec
@@ -35,7 +35,9 @@ def run_steps(chain: StepChain, value: object, index: int | None, savers: Sequen
             value = call(value)
         except BaseException as error:
             shown = None if index is None else short_repr(item)
-            raise_blamed(error, Failure(step.function.name, number, index, shown, attempts_of(step.function, error)))
+            raise_with_failure(
+                error, Failure(step.function.name, number, index, shown, attempts_of(step.function, error))
+            )
         if saver is not None:
             saver(index, value)
     return value
@@ -43,7 +45,7 @@ def run_steps(chain: StepChain, value: object, index: int | None, savers: Sequen
 
 def _at_step(frame: FrameType) -> CurrentCall:
     step: BoundStep = frame.f_locals["step"]
-    return CurrentCall(step.function.name, step.seed, step.spot, frame.f_locals["index"])
+    return CurrentCall(step.function.name, step.seed, step.step_id, frame.f_locals["index"])
 
 
 register_reader(run_steps, _at_step)
@@ -82,7 +84,7 @@ class LocalDriver:
         filters, skips, kind = filters_of(chain.steps), skips_of(chain.steps), _end_of(sink)
         shape = LoopShape(saves, kind, source.saver is not None, snaps, copies is not None, filters, most is not None)
         shape = shape._replace(skips=skips, spreads=spreading(chain.steps))
-        self._loop = flat_loop(shape)
+        self._loop = compile_loop(shape)
         self.left = most
         self._end = self._numbered(sink.one) if kind == "numbered" else None
         self._saves = [self._numbered(saver) for saver in savers if saver is not None]
@@ -186,21 +188,23 @@ class LocalDriver:
             step = self.chain.steps[place.step]
             attempt, first = attempts_of(step.function, error), self.chain.steps[0]
             kept = ReplayRecord(first.number, item, first.seed)
-            raise_blamed(error, Failure(step.function.name, step.number, index, short_repr(item), attempt, kept=kept))
+            raise_with_failure(
+                error, Failure(step.function.name, step.number, index, short_repr(item), attempt, kept=kept)
+            )
         if place.kind == "result":
             step = self.chain.steps[place.step]
-            raise_blamed(error, Failure(step.function.name, step.number, index, short_repr(item)))
+            raise_with_failure(error, Failure(step.function.name, step.number, index, short_repr(item)))
         if place.kind == "end" and isinstance(self.sink, FoldSink):
             self.sink.blame(error, index, x)
         if place.kind in ("source", "item") and isinstance(error, Exception):
-            blame(error, Failure(self.source.name, self.source.number))
+            attach_facts(error, Failure(self.source.name, self.source.number))
         raise error
 
     def at_work(self, place: LineAction, index: int) -> CurrentCall | None:
         """What the loop is at, by its line."""
         if place.kind == "call":
             step = self.chain.steps[place.step]
-            return CurrentCall(step.function.name, step.seed, step.spot, self.source.index_of(index), index)
+            return CurrentCall(step.function.name, step.seed, step.step_id, self.source.index_of(index), index)
         return self.source.at_work() if place.kind in ("source", "item") else None
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from daglite.exceptions import Failure, TransferError
 from daglite.runtime.dataflow.source import Source
-from daglite.runtime.kernel.errors import raise_blamed
+from daglite.runtime.kernel.errors import raise_with_failure
 from daglite.runtime.kernel.steps import BoundStep
 from daglite.runtime.serialization.batch_format import SCALARS, SerializedItem, Unloadable
 from daglite.runtime.serialization.pickler import Codec
@@ -64,7 +64,7 @@ class ItemCopies:
         if isinstance(value, Unloadable):
             name = self._source.name
             error = TransferError(f"item {index} of task '{name}' cannot be loaded: {value.reason}")
-            raise_blamed(error, Failure(name, self._source.number, index))
+            raise_with_failure(error, Failure(name, self._source.number, index))
         return _Never, value
 
     def result(self, index: int, value: object) -> tuple[type, object]:
@@ -80,17 +80,17 @@ class ItemCopies:
         if not isinstance(cell, SerializedItem):
             return cell
         self.nbytes += cell.nbytes
-        return self._codec.take(cell)
+        return self._codec.deserialize_in_place(cell)
 
 
 def copied_result(codec: Codec, value: object, step: BoundStep) -> object:
     """The value of a step as it would have come back; raises `TransferError` when it could not."""
-    return _loaded(codec.restore(_captured(codec, value, step)), step)
+    return _loaded(codec.deserialize(_captured(codec, value, step)), step)
 
 
 def _captured(codec: Codec, value: object, step: BoundStep) -> object:
     try:
-        return codec.capture(value)
+        return codec.serialize(value)
     except TransferError as error:
         raise TransferError(f"the result of task '{step.function.name}' cannot be sent back: {error}") from None
 
@@ -111,7 +111,7 @@ class LocalArena(Arena):
 
     def put(self, raw: memoryview) -> memoryview:
         """A copy of a buffer, which may be written to."""
-        return self._spares.copied(raw)
+        return self._spares.copy(raw)
 
     def close(self) -> None:
         """Keep nothing."""

@@ -20,7 +20,7 @@ from daglite.runtime.dataflow.operator_chain import DEEP, ClosingIterator
 from daglite.runtime.dataflow.saves import Saver
 from daglite.runtime.dataflow.sinks import FoldSink, IteratorSink, OutputQueue, Sink
 from daglite.runtime.dataflow.source import Source
-from daglite.runtime.kernel.errors import raise_blamed
+from daglite.runtime.kernel.errors import raise_with_failure
 from daglite.runtime.kernel.steps import BoundStep, StepChain, open_items
 from daglite.runtime.kernel.timers import StepTimer
 from daglite.runtime.local.executor import LocalDriver
@@ -309,7 +309,7 @@ def _generator(
     try:
         items = open_items(bound, context.loop)
     except BaseException as error:
-        raise_blamed(error, Failure(step.function.name, step.number))
+        raise_with_failure(error, Failure(step.function.name, step.number))
     source = Source(items, name=step.function.name, number=step.number, saver=saver, codec=codec)
     source.step = bound
     return source

@@ -186,11 +186,11 @@ class RunContext:
             arguments,
             step.items,
             step.filters,
-            clocked=clocked,
+            timed=clocked,
             limit=step.limit,
             spreads=step.spreads,
             seed=self.seed,
-            spot=self.spots.get(step.number, 0),
+            step_id=self.spots.get(step.number, 0),
         )
 
     def value(self, operand: Operand) -> object:

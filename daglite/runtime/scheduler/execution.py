@@ -31,8 +31,8 @@ from daglite.run_options import RunSettings
 from daglite.runtime.dataflow.nested import Driver
 from daglite.runtime.dataflow.saves import Saver
 from daglite.runtime.dataflow.sinks import CollectSink, CombineSink, FoldSink, OutputQueue
-from daglite.runtime.kernel.errors import advise, raise_blamed
-from daglite.runtime.kernel.neutral_element import empty_of
+from daglite.runtime.kernel.errors import add_generator_note, raise_with_failure
+from daglite.runtime.kernel.neutral_element import find_neutral_element
 from daglite.runtime.kernel.steps import BoundStep, StepChain, bind_step
 from daglite.runtime.kernel.work import WorkKind
 from daglite.runtime.local.executor import LocalDriver, run_steps
@@ -89,7 +89,7 @@ class Execution:
             try:
                 self._run_below(len(self._stages))
             except (TypeError, AttributeError) as error:
-                advise(error, self._stages)
+                add_generator_note(error, self._stages)
                 raise
         return self._context.values[len(self._stages) - 1]
 
@@ -298,7 +298,7 @@ class Execution:
         try:
             return copied_result(self._context.codec, value, step)
         except TransferError as error:
-            raise_blamed(error, Failure(step.function.name, step.number))
+            raise_with_failure(error, Failure(step.function.name, step.number))
 
     def _fold(self, stage: StreamStage) -> object:
         assert stage.end is not None
@@ -322,7 +322,7 @@ class Execution:
         try:
             return bind_step(self._context.bind(finish), self._context.fold_loop)(value)
         except Exception as error:
-            raise_blamed(error, Failure(finish.function.name, finish.number))
+            raise_with_failure(error, Failure(finish.function.name, finish.number))
 
     def _folding_here(self, step: BoundStep, initial: object) -> FoldSink:
         """Folds what comes before the first item that a worker folds; the value that they start from stays as it is."""
@@ -337,7 +337,7 @@ class Execution:
             combine = self._context.bind(stage.combine.step)
             both = bind_step(combine, fold_loop)
             given = () if stage.combine.empty is None else (self._context.value(stage.combine.empty),)
-            empty = empty_of(initial, given, combine.function.name, both)
+            empty = find_neutral_element(initial, given, combine.function.name, both)
             if stage.folds_on_workers and not self._context.inline:
                 return CombineSink(combine, both, initial), replace(step, starts=(initial, empty))
         return FoldSink(step, bind_step(step, fold_loop), initial), None

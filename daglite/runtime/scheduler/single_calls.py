@@ -77,7 +77,7 @@ class _SingleCall:
             # A generator has no item, and its worker needs no context.
             cells, context = [None], BatchContext(None, batch.failed_attempts, batch.attempt > 1, single=True)
         segments = self._codec.pack(cells)
-        work_item = WorkItem(new_seq(), self._program, self._kind, segments, exclusive=True, notes=context)
+        work_item = WorkItem(new_seq(), self._program, self._kind, segments, exclusive=True, context=context)
         self._worker_queue.submit_first(work_item, self._handle)
 
     def _handle(self, result: WorkResult) -> None:
@@ -123,7 +123,7 @@ class _SingleCall:
         if result.kind != "failed" and result.step != self._worker_attempt:
             self._worker_attempt = result.step
             self._items.clear()
-        values, bad = self._codec.unpack(result.segments)
+        values, bad = self._codec.unpack(result.payload)
         for place, value in enumerate(values):
             if place == bad:
                 name, reason = self._redelivery.steps[-1].function.name, reason_of(value)

@@ -58,8 +58,8 @@ def reason_of(cell: object) -> str:
     return cell.reason
 
 
-def pack_cells(cells: Sequence[object], *, plain: bool = False) -> list[Segment]:
-    """The cells of a batch as segments; `unpack_cells` is the reverse. `plain`: they are known to be `PLAIN` values."""
+def pack_batch(cells: Sequence[object], *, plain: bool = False) -> list[Segment]:
+    """The cells of a batch as segments; `unpack_batch` is the reverse. `plain`: they are known to be `PLAIN` values."""
     if plain:
         return [pickle.dumps(cells, PROTOCOL)]
     kinds = set(map(type, cells))
@@ -68,7 +68,7 @@ def pack_cells(cells: Sequence[object], *, plain: bool = False) -> list[Segment]
     return _framed(cells)
 
 
-def written_marks(marks: Sequence[int]) -> str:
+def encode_counts(marks: Sequence[int]) -> str:
     """Small numbers as a text, one letter each: a plain cell among plain cells, small and quickly read."""
     try:
         return bytes(marks).decode("latin-1")
@@ -76,8 +76,8 @@ def written_marks(marks: Sequence[int]) -> str:
         return "".join(map(chr, marks))
 
 
-def read_marks(text: str) -> Sequence[int]:
-    """The numbers of `written_marks`."""
+def decode_counts(text: str) -> Sequence[int]:
+    """The numbers of `encode_counts`."""
     try:
         return text.encode("latin-1")
     except UnicodeEncodeError:
@@ -89,7 +89,7 @@ def is_framed(segments: Sequence[Segment]) -> bool:
     return bool(segments) and segments[0][:1] == _FRAMED
 
 
-def unpack_cells(segments: Sequence[Segment]) -> tuple[list[object], int | None]:
+def unpack_batch(segments: Sequence[Segment]) -> tuple[list[object], int | None]:
     """The items of a batch and the place of the first that could not be loaded, where an `Unloadable` stands."""
     if not segments:
         return [], None
@@ -104,7 +104,7 @@ def first_unloadable(items: Sequence[object]) -> int | None:
     return next((place for place, item in enumerate(items) if type(item) is Unloadable), None)
 
 
-def weigh_cells(cells: Sequence[object]) -> int:
+def total_size(cells: Sequence[object]) -> int:
     """About how many bytes the cells take on the way."""
     kinds = set(map(type, cells))
     if kinds.isdisjoint((str, bytes, SerializedItem)):
@@ -158,11 +158,11 @@ def _unframed(segments: Sequence[Segment]) -> list[object]:
             data = next(large)
         # Its buffers are taken off the list even if it does not load: the next cell needs its own.
         buffers = list(islice(large, mark)) if mark > 0 else _NO_BUFFERS
-        items.append(load_cell(data, buffers) if mark != _RAW else bytes(data))
+        items.append(load_item(data, buffers) if mark != _RAW else bytes(data))
     return items
 
 
-def load_cell(data: Segment, buffers: Iterable[Segment]) -> object:
+def load_item(data: Segment, buffers: Iterable[Segment]) -> object:
     try:
         return pickle.loads(data, buffers=buffers)
     except BaseException as error:

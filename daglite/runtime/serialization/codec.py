@@ -15,7 +15,7 @@ _UNKNOWN_SIZE = 64
 Packed: TypeAlias = Sequence[Any]
 
 
-def bulk_of(item: object) -> int:
+def object_size(item: object) -> int:
     """About how many bytes an object takes: what it says of its data, else what Python says, both without looking into
     it. Right for arrays, also for those that are views of others, and for text.
     """
@@ -33,23 +33,23 @@ class ItemCodec(Protocol):
     `wire.Codec` is the one for workers that share nothing with the coordinator, `ReferenceCodec` for those that share all.
     """
 
-    def capture(self, item: object) -> object:
+    def serialize(self, item: object) -> object:
         """The item as a cell; raises `TransferError` when it cannot cross."""
         ...
 
-    def keep(self, value: object) -> object:
+    def snapshot(self, value: object) -> object:
         """The value as a cell that no later change of the value touches; raises `TransferError`."""
         ...
 
-    def restore(self, cell: object) -> object:
+    def deserialize(self, cell: object) -> object:
         """The item of a cell, as if it had crossed; `Unloadable` when it cannot be loaded."""
         ...
 
-    def size(self, cell: object) -> int:
+    def size_of(self, cell: object) -> int:
         """About how many bytes the cell takes."""
         ...
 
-    def weigh(self, cells: Sequence[object]) -> int:
+    def total_size(self, cells: Sequence[object]) -> int:
         """About how many bytes all of them take."""
         ...
 
@@ -61,7 +61,7 @@ class ItemCodec(Protocol):
         """The items of a batch and the place of the first that could not be loaded, where an `Unloadable` stands."""
         ...
 
-    def measure(self, segments: Packed) -> int:
+    def payload_size(self, segments: Packed) -> int:
         """About how many bytes a packed batch takes."""
         ...
 
@@ -70,30 +70,30 @@ class ReferenceCodec:
     """For workers of this process: cells are the items themselves, and a batch is their list."""
 
     def __init__(self) -> None:
-        # Makes the copies of `keep`.
+        # Makes the copies of `snapshot`.
         self._copies = Codec("c")
 
-    def capture(self, item: object) -> object:
+    def serialize(self, item: object) -> object:
         """The item itself: whoever changes it changes it for all."""
         return item
 
-    def keep(self, value: object) -> object:
+    def snapshot(self, value: object) -> object:
         """A pickled copy: it is saved later, and must be what it is now."""
-        return self._copies.capture(value)
+        return self._copies.serialize(value)
 
-    def restore(self, cell: object) -> object:
+    def deserialize(self, cell: object) -> object:
         """The item; the copy of one that was kept."""
-        return self._copies.restore(cell)
+        return self._copies.deserialize(cell)
 
-    def size(self, cell: object) -> int:
-        """What was kept, as bytes; of everything else see `bulk_of`."""
-        return cell.nbytes if type(cell) is SerializedItem else bulk_of(cell)
+    def size_of(self, cell: object) -> int:
+        """What was kept, as bytes; of everything else see `object_size`."""
+        return cell.nbytes if type(cell) is SerializedItem else object_size(cell)
 
-    def weigh(self, cells: Sequence[object]) -> int:
+    def total_size(self, cells: Sequence[object]) -> int:
         """The sizes of all of them."""
         # The same for values that say nothing of their data, which most batches hold.
         simple = set(map(type, cells)) <= SCALARS
-        return sum(map(sys.getsizeof if simple else self.size, cells))
+        return sum(map(sys.getsizeof if simple else self.size_of, cells))
 
     def pack(self, cells: Sequence[object], *, plain: bool = False) -> list[object]:
         """The cells in a list of its own: its worker may cut it short."""
@@ -103,17 +103,17 @@ class ReferenceCodec:
         """The items of the list."""
         if SerializedItem not in set(map(type, segments)):
             return list(segments), None
-        items = [self._copies.restore(cell) for cell in segments]
+        items = [self._copies.deserialize(cell) for cell in segments]
         return items, first_unloadable(items)
 
-    def measure(self, segments: Packed) -> int:
+    def payload_size(self, segments: Packed) -> int:
         """The sizes of all of them."""
-        return self.weigh(segments)
+        return self.total_size(segments)
 
 
 class CopyingCodec(ReferenceCodec):
     """For workers of this process that must not see what becomes of an item: cells are pickled all the same."""
 
-    def capture(self, item: object) -> object:
+    def serialize(self, item: object) -> object:
         """As it was when it was yielded or returned."""
-        return self.keep(item)
+        return self.snapshot(item)

@@ -72,7 +72,7 @@ def unpack_error(codec: Codec, data: bytes) -> tuple[BaseException, str]:
     return _raisable(error), trace
 
 
-def share_error(error: BaseException) -> tuple[BaseException, str]:
+def raisable_error(error: BaseException) -> tuple[BaseException, str]:
     """The same for an exception that does not travel: itself where it can be raised in the coordinator."""
     return _raisable(error), _trace(error)
 

@@ -28,11 +28,11 @@ from daglite.runtime.serialization.batch_format import (
     is_framed,
     is_interrupt,
     keep_in_band,
-    load_cell,
-    pack_cells,
+    load_item,
+    pack_batch,
     text_of,
-    unpack_cells,
-    weigh_cells,
+    total_size,
+    unpack_batch,
 )
 from daglite.runtime.serialization.by_value import ByValueReducer, fill
 from daglite.runtime.serialization.definitions import Definition, FastDefinitionPickler
@@ -111,7 +111,7 @@ class Codec:
         self._lock = threading.RLock()
         self._idle: list[_FastPickler] = []
 
-    def learn(self, definition: Segment) -> None:
+    def add_definition(self, definition: Segment) -> None:
         """Take in what another endpoint defined; harmless when known.
 
         Does not raise what building runs into: the cells that need it do not load here, and say why.
@@ -136,7 +136,7 @@ class Codec:
         """Pickle a value in one piece; raises `TransferError` saying what it is and why it cannot be."""
         return self._pickled(value, None)
 
-    def apart(self, value: object, buffers: list[Segment], arena: Arena) -> bytes:
+    def dumps_with_buffers(self, value: object, buffers: list[Segment], arena: Arena) -> bytes:
         """The same, but large buffers are added to `buffers`: copies in blocks of an arena that is not our own."""
         before = len(buffers)
         try:
@@ -149,11 +149,11 @@ class Codec:
             _refuse(value, error)
 
     def loads(self, data: Segment, buffers: Iterable[Segment] = ()) -> object:
-        """The value of `dumps`, or of `apart` with its buffers; raises whatever loading it raises."""
+        """The value of `dumps`, or of `dumps_with_buffers` with its buffers; raises whatever loading it raises."""
         with active(self._registry):
             return pickle.loads(data, buffers=buffers)
 
-    def capture(self, item: object) -> object:
+    def serialize(self, item: object) -> object:
         """The item as a cell: itself when it can neither change nor surprise, else `SerializedItem`."""
         if type(item) in SCALARS:
             return item
@@ -161,37 +161,37 @@ class Codec:
         data = self._pickled(item, buffers)
         return SerializedItem(data, buffers, len(data) + sum(map(len, buffers)) if buffers else len(data))
 
-    def keep(self, value: object) -> object:
+    def snapshot(self, value: object) -> object:
         """The same: what is pickled does not change any more."""
-        return self.capture(value)
+        return self.serialize(value)
 
-    def restore(self, cell: object) -> object:
+    def deserialize(self, cell: object) -> object:
         """The item of a cell, as if it had travelled; `Unloadable` when it cannot be loaded."""
         if not isinstance(cell, SerializedItem):
             return cell
         with active(self._registry):
             # Each time buffers of its own, which it may write to.
-            return load_cell(cell.data, map(bytearray, cell.buffers))
+            return load_item(cell.data, map(bytearray, cell.buffers))
 
-    def take(self, cell: SerializedItem) -> object:
+    def deserialize_in_place(self, cell: SerializedItem) -> object:
         """The item of a cell that nobody needs again: the buffers of the cell become those of the item."""
         with active(self._registry):
-            return load_cell(cell.data, cell.buffers)
+            return load_item(cell.data, cell.buffers)
 
-    def size(self, cell: object) -> int:
+    def size_of(self, cell: object) -> int:
         """About how many bytes the cell takes on the way."""
-        return weigh_cells((cell,))
+        return total_size((cell,))
 
-    def weigh(self, cells: Sequence[object]) -> int:
+    def total_size(self, cells: Sequence[object]) -> int:
         """About how many bytes all of them take."""
-        return weigh_cells(cells)
+        return total_size(cells)
 
     def pack(self, cells: Sequence[object], *, plain: bool = False) -> list[Segment]:
         """The cells of a batch as segments; large buffers are segments of their own, and the same bytes.
 
         `plain`: the cells are known to be a list of `PLAIN` values.
         """
-        return pack_cells(cells, plain=plain)
+        return pack_batch(cells, plain=plain)
 
     def unpack(self, segments: Sequence[Segment]) -> tuple[list[object], int | None]:
         """The items of a batch and the place of the first that could not be loaded, where an `Unloadable` stands.
@@ -201,9 +201,9 @@ class Codec:
         if segments and not is_framed(segments):
             return cast("list[object]", pickle.loads(segments[0])), None
         with active(self._registry):
-            return unpack_cells(segments)
+            return unpack_batch(segments)
 
-    def measure(self, segments: Sequence[Segment]) -> int:
+    def payload_size(self, segments: Sequence[Segment]) -> int:
         """How many bytes the segments take."""
         return sum(map(len, segments))
 

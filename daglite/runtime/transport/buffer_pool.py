@@ -21,12 +21,12 @@ class BufferPool:
         # it out: no two threads are given the same.
         self._kept: deque[bytearray] = deque()
 
-    def room(self, size: int) -> memoryview:
+    def allocate(self, size: int) -> memoryview:
         """Memory of this size that nobody else looks at, with anything in it."""
         found = self._unseen(size)
         return self._keep(bytearray(size)) if found is None else found
 
-    def copied(self, raw: memoryview) -> memoryview:
+    def copy(self, raw: memoryview) -> memoryview:
         """A copy of a buffer, which may be written to."""
         view = self._unseen(raw.nbytes)
         if view is None:

@@ -56,21 +56,21 @@ class Kind(IntEnum):
     RESET = 6
     STOP = 7
     # With the descriptor of a bell, at which the worker sleeps from now on.
-    BELL = 9
+    EVENTFD = 9
     # From a worker: numbers of blocks that are free again, and of those that are kept.
-    SETTLE = 8
+    RELEASE = 8
     # Blocks for large results; the answer of a worker that had none is WANT (see `loans`).
-    LEND = 10
+    BUFFERS = 10
 
     DONE = 16
     FAIL = 17
-    PIECE = 18
+    CHUNK = 18
     START = 19
     LOG = 20
     READY = 21
     # Items that failed without ending the run; just before the answer to their batch.
-    MISHAPS = 22
-    WANT = 23
+    ITEM_FAILURES = 22
+    BUFFER_REQUEST = 23
 
 
 _KINDS = {int(kind): kind for kind in Kind}
@@ -226,7 +226,7 @@ class FrameReader:
         got, rights, flags, _ = sock.recvmsg_into([self._view[self._end :]], _RIGHTS_BYTES, _RIGHTS_FLAGS | self.flags)
         for level, kind, data in rights:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-                self.mappings.arrived.extend(array("i", data[: len(data) // _INT * _INT]))
+                self.mappings.descriptors.extend(array("i", data[: len(data) // _INT * _INT]))
         if flags & _CUT:
             raise OSError(errno.EMFILE, "too few file descriptors to take over what was sent")
         if got == 0:
@@ -255,8 +255,8 @@ class FrameReader:
                 # before somebody deals with this one.
                 if kind == Kind.RESET:
                     self.mappings.forget()
-                elif kind in (Kind.LEND, Kind.INSTALL):
-                    self.mappings.lent += [self.mappings.arrived.popleft() for _ in range(number)]
+                elif kind in (Kind.BUFFERS, Kind.INSTALL):
+                    self.mappings.frame_descriptors += [self.mappings.descriptors.popleft() for _ in range(number)]
                 frames.append(Frame(_KINDS[kind], seq, at, number, step, seconds, self._segments))
                 self._head, self._segments = None, []
             elif not self._parse_segment():
@@ -309,7 +309,7 @@ class FrameReader:
             return True
         if length < _LARGE:
             return False
-        segment = self.mappings.room(length)
+        segment = self.mappings.allocate(length)
         segment[:have] = self._room[self._at : self._end]
         self._at = self._end = 0
         self._segments.append(segment)
@@ -320,10 +320,10 @@ class FrameReader:
 def settle(reader: FrameReader) -> Frame | None:
     """What to tell the other side about the shared memory that came with the frames read so far, if anything."""
     free, kept = reader.mappings.settle()
-    return Frame(Kind.SETTLE, segments=[pack_numbers(free), pack_numbers(kept)]) if free or kept else None
+    return Frame(Kind.RELEASE, segments=[pack_numbers(free), pack_numbers(kept)]) if free or kept else None
 
 
-def take_back(arena: Arena | None, frame: Frame) -> None:
+def apply_release(arena: Arena | None, frame: Frame) -> None:
     """What the other side told about ours."""
     if arena is not None:
         arena.free(unpack_numbers(frame.segments[0]))

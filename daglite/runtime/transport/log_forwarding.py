@@ -18,7 +18,7 @@ _Where: TypeAlias = Callable[[], tuple[str, int | None]]
 _thread = threading.local()
 
 
-def report_settings() -> bytes:
+def log_settings() -> bytes:
     """The log levels and warning filters of this process: a worker needs no configuration of its own."""
     named = logging.Logger.manager.loggerDict
     levels = {name: one.level for name, one in list(named.items()) if isinstance(one, logging.Logger) and one.level}
@@ -138,7 +138,7 @@ def _travels(value: object) -> bool:
     return True
 
 
-def take_record(data: bytes) -> None:
+def handle_record(data: bytes) -> None:
     """In the coordinator: hand a worker's record to the handlers here, or show its warning."""
     try:
         found: Any = pickle.loads(data)
@@ -156,7 +156,7 @@ def take_record(data: bytes) -> None:
         logger.handle(record)
 
 
-def mark_records_of_this_thread(where: _Where) -> None:
+def tag_records_of_this_thread(where: _Where) -> None:
     """In a worker thread: its records say the task and the item's index, as those of worker processes do."""
     _thread.where = where
 

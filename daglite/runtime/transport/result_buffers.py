@@ -43,7 +43,7 @@ class BufferQuota:
     """What the lenders of one pool have together: how much they may lend, and memory to copy results into."""
 
     def __init__(self) -> None:
-        self.spares = BufferPool()
+        self.pool = BufferPool()
         self._nbytes = 0
         self._blocks = 0
 
@@ -66,7 +66,7 @@ class ResultBufferPool(Mappings):
 
     def __init__(self) -> None:
         super().__init__()
-        self.fund = BufferQuota()
+        self.quota = BufferQuota()
         self._memories: dict[int, mmap.mmap] = {}
         # What will be lent with the next batch: blocks that are free, and new ones of these sizes.
         self._free: list[int] = []
@@ -74,29 +74,29 @@ class ResultBufferPool(Mappings):
 
     def view(self, number: int, size: int, *, new: bool) -> memoryview:
         """The first `size` bytes of a block, in memory of this process; the block is free."""
-        view = self.fund.spares.room(size)
+        view = self.quota.pool.allocate(size)
         # Not by `os.preadv`: between two processors the kernel's copy takes twice as long as this one.
         view[:] = memoryview(self._memories[number])[:size]
         self._free.append(number)
         return view
 
-    def room(self, size: int) -> bytearray | memoryview:
-        return self.fund.spares.room(size) if size >= SHARED_BYTES else super().room(size)
+    def allocate(self, size: int) -> bytearray | memoryview:
+        return self.quota.pool.allocate(size) if size >= SHARED_BYTES else super().allocate(size)
 
-    def want(self, frame: Frame) -> None:
+    def request(self, frame: Frame) -> None:
         """The worker had to send results of these sizes through the socket, and gives blocks back."""
         sizes, back = map(unpack_numbers, frame.segments)
         self._end(back)
         self._wanted = sizes
 
-    def offer(self) -> tuple[Frame, list[int]] | None:
+    def grant(self) -> tuple[Frame, list[int]] | None:
         """What to lend now, and the descriptors of what is new."""
         if not self._free and not self._wanted:
             return None
         numbers, sizes, fds, short = self._free, [0] * len(self._free), list[int](), False
         for wanted in self._wanted:
             size = -(-wanted // _ROUND) * _ROUND
-            if not self.fund.spend(size):
+            if not self.quota.spend(size):
                 short = True
             elif (number := self._made(size)) is not None:
                 numbers.append(number)
@@ -104,7 +104,7 @@ class ResultBufferPool(Mappings):
                 fds.append(self._known[number])
         self._free, self._wanted = [], []
         segments = [pack_numbers(numbers), pack_numbers(sizes)]
-        return Frame(Kind.LEND, number=len(fds), step=int(short), segments=segments), fds
+        return Frame(Kind.BUFFERS, number=len(fds), step=int(short), segments=segments), fds
 
     def close(self) -> None:
         """End all loans: the worker is gone, or begins anew."""
@@ -116,7 +116,7 @@ class ResultBufferPool(Mappings):
     def _end(self, numbers: Iterable[int]) -> None:
         for number in numbers:
             memory = self._memories.pop(number)
-            self.fund.repay(len(memory))
+            self.quota.repay(len(memory))
             # In a forked child another thread may have been about to copy.
             with contextlib.suppress(BufferError):
                 memory.close()
@@ -133,7 +133,7 @@ class ResultBufferPool(Mappings):
             # Not on this system, or no descriptor: results go on through the socket.
             if fd >= 0:
                 os.close(fd)
-            self.fund.repay(size)
+            self.quota.repay(size)
             return None
         self._known[number] = fd
         return number
@@ -158,7 +158,7 @@ class WorkerBuffers(Arena):
             if raw.nbytes <= _LARGEST:
                 with self._lock:
                     self._wanted.append(raw.nbytes)
-            view = self._spares.copied(raw)
+            view = self._spares.copy(raw)
         return view
 
     def sent(self, block: Block) -> None:
@@ -176,7 +176,7 @@ class WorkerBuffers(Arena):
             self._free += self._filled.values()
             self._filled.clear()
 
-    def lend(self, frame: Frame, fds: deque[int]) -> None:
+    def receive(self, frame: Frame, fds: deque[int]) -> None:
         """Blocks that may be filled, with the descriptors of new ones."""
         numbers, sizes = map(unpack_numbers, frame.segments)
         with self._lock:
@@ -190,7 +190,7 @@ class WorkerBuffers(Arena):
                     self._blocks[number] = self._by_memory[id(block.memory)] = block
                     self._free.append(block)
 
-    def want(self) -> Frame | None:
+    def request(self) -> Frame | None:
         """What to tell the lender, if anything."""
         if not self._wanted and not self._back:
             return None
@@ -202,7 +202,9 @@ class WorkerBuffers(Arena):
                 # In favour of the largest: there they are worth most, and it is never undone.
                 back += [self._dropped(block) for block in self._free if block.size < max(wanted, default=0)]
                 self._free = [block for block in self._free if block.number in self._blocks]
-        return Frame(Kind.WANT, segments=[pack_numbers(wanted), pack_numbers(back)]) if wanted or back else None
+        return (
+            Frame(Kind.BUFFER_REQUEST, segments=[pack_numbers(wanted), pack_numbers(back)]) if wanted or back else None
+        )
 
     def close(self) -> None:
         super().close()

@@ -169,8 +169,8 @@ class Mappings:
 
     def __init__(self) -> None:
         # Descriptors that have arrived, in order, those of loans apart; and those of known blocks.
-        self.arrived: deque[int] = deque()
-        self.lent: deque[int] = deque()
+        self.descriptors: deque[int] = deque()
+        self.frame_descriptors: deque[int] = deque()
         self._known: dict[int, int] = {}
         self._open: deque[tuple[int, mmap.mmap]] = deque()
         # What a forked child may look at, for as long as it lives.
@@ -180,12 +180,12 @@ class Mappings:
     def view(self, number: int, size: int, *, new: bool) -> memoryview:
         """The first `size` bytes of a block, as private memory: its descriptor is `new`, or known."""
         if new:
-            self._known[number] = self.arrived.popleft()
+            self._known[number] = self.descriptors.popleft()
         memory = mmap.mmap(self._known[number], size, access=mmap.ACCESS_COPY)
         self._open.append((number, memory))
         return memoryview(memory)
 
-    def room(self, size: int) -> bytearray | memoryview:
+    def allocate(self, size: int) -> bytearray | memoryview:
         """Memory for what comes through the socket."""
         return bytearray(size)
 
@@ -224,9 +224,9 @@ class Mappings:
 
     def close(self) -> None:
         """Give the descriptors back; what is looked at stays."""
-        fds = [*self.arrived, *self.lent]
-        self.arrived.clear()
-        self.lent.clear()
+        fds = [*self.descriptors, *self.frame_descriptors]
+        self.descriptors.clear()
+        self.frame_descriptors.clear()
         for fd in fds:
             os.close(fd)
         self.forget()

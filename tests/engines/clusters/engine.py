@@ -87,4 +87,4 @@ def work_item(seq: int, program: int, engine: ClusterEngine, *items: object, exc
 
 
 def values(engine: ClusterEngine, work_result: WorkResult) -> list[object]:
-    return engine.codec.unpack(work_result.segments)[0]
+    return engine.codec.unpack(work_result.payload)[0]

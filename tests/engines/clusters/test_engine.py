@@ -31,7 +31,7 @@ def test_a_chunk_is_done_and_answered() -> None:
     engine.submit(work_item(7, program, engine, 1, 2, 3))
     transport.work(transport.sent[0])
     (work_result,) = engine.poll(None)
-    assert (work_result.seq, work_result.kind, work_result.done, values(engine, work_result)) == (
+    assert (work_result.seq, work_result.kind, work_result.completed, values(engine, work_result)) == (
         7,
         "done",
         3,
@@ -92,7 +92,7 @@ def test_a_worker_that_has_forgotten_the_run_gets_all_of_it_again(monkeypatch: p
 
     program = engine.install([made(lambda x: x.x)])
     for seq in range(2):
-        engine.submit(work_item(seq, program, engine, engine.codec.capture(Point())))
+        engine.submit(work_item(seq, program, engine, engine.codec.serialize(Point())))
         if seq == 1:
             monkeypatch.setattr(rounds, "_RUNS", OrderedDict())
         transport.work(transport.sent[-1])
@@ -112,7 +112,7 @@ def test_definitions_reach_a_worker_once_and_in_order() -> None:
         x = 1
 
     program = engine.install([made(lambda x: x.x)])
-    engine.submit(work_item(0, program, engine, engine.codec.capture(Point())))
+    engine.submit(work_item(0, program, engine, engine.codec.serialize(Point())))
     transport.work(transport.sent[0])
     (work_result,) = engine.poll(None)
     assert values(engine, work_result) == [1]
@@ -120,8 +120,8 @@ def test_definitions_reach_a_worker_once_and_in_order() -> None:
     class Other:
         x = 2
 
-    engine.submit(work_item(1, program, engine, engine.codec.capture(Other())))
-    engine.submit(work_item(2, program, engine, engine.codec.capture(Point())))
+    engine.submit(work_item(1, program, engine, engine.codec.serialize(Other())))
+    engine.submit(work_item(2, program, engine, engine.codec.serialize(Point())))
     first, second, third = [one.job for one in transport.sent]
     assert (first.base, len(first.definitions)) == (0, 1)
     assert (second.base, len(second.definitions), third.base) == (1, 1, 1)
@@ -264,7 +264,7 @@ def test_a_call_over_its_limit_is_told_while_it_goes_on() -> None:
     engine.submit(work_item(0, engine.install([step]), engine, 0, 1, 2, 3))
     transport.work(transport.sent[0])
     (work_result,) = engine.poll(None)
-    assert (work_result.kind, work_result.done, work_result.step) == ("overdue", 2, 0)
+    assert (work_result.kind, work_result.completed, work_result.step) == ("overdue", 2, 0)
     assert "goes on" in work_result.hint
 
 

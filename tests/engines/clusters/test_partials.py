@@ -24,12 +24,12 @@ def folding(engine: ClusterEngine) -> tuple[int, int]:
 def held(engine: ClusterEngine, transport: FakeTransport, fold: int, *items: int) -> PartialRef:
     """The part of these items, which stays where it is made."""
     segments = engine.codec.pack([*items])
-    engine.submit(WorkItem(items[0], fold, "batch", segments, len(items), items[0], keep=0))
+    engine.submit(WorkItem(items[0], fold, "batch", segments, len(items), items[0], partial_threshold=0))
     transport.work(transport.sent[-1])
     (work_result,) = engine.poll(None)
-    assert (work_result.kind, work_result.done, values(engine, work_result)) == ("done", len(items), [])
-    assert work_result.held is not None
-    return work_result.held
+    assert (work_result.kind, work_result.completed, values(engine, work_result)) == ("done", len(items), [])
+    assert work_result.partial is not None
+    return work_result.partial
 
 
 def test_parts_stay_and_are_put_together_where_most_of_them_are() -> None:
@@ -42,20 +42,20 @@ def test_parts_stay_and_are_put_together_where_most_of_them_are() -> None:
     parts.append(held(engine, transport, fold, *range(2, 12)))
     assert [transport.sent[0].endpoint, transport.sent[2].endpoint] == ["one", "two"]
 
-    engine.combine(WorkItem(91, both, "combine", (), 0, keep=0, parts=parts))
+    engine.combine(WorkItem(91, both, "combine", (), 0, partial_threshold=0, partials=parts))
     assert (transport.sent[-1].endpoint, transport.sent[-1].job_options.partials) == (
         "two",
         [part.ticket for part in parts],
     )
     transport.work(transport.sent[-1])
     (work_result,) = engine.poll(None)
-    assert work_result.held is not None
-    assert list(transport.parts) == [work_result.held.ticket]
+    assert work_result.partial is not None
+    assert list(transport.parts) == [work_result.partial.ticket]
 
-    engine.combine(WorkItem(92, both, "combine", (), 0, parts=[work_result.held]))
+    engine.combine(WorkItem(92, both, "combine", (), 0, partials=[work_result.partial]))
     transport.work(transport.sent[-1])
     (work_result,) = engine.poll(None)
-    assert (work_result.held, values(engine, work_result)) == (None, [">01234567891011"])
+    assert (work_result.partial, values(engine, work_result)) == (None, [">01234567891011"])
     assert transport.parts == {}
 
 
@@ -63,10 +63,10 @@ def test_a_part_below_the_limit_comes_back() -> None:
     transport = FakeTransport(ONE)
     engine = ClusterEngine(transport)
     fold, _ = folding(engine)
-    engine.submit(WorkItem(0, fold, "batch", engine.codec.pack([7]), 1, 5, keep=1000))
+    engine.submit(WorkItem(0, fold, "batch", engine.codec.pack([7]), 1, 5, partial_threshold=1000))
     transport.work(transport.sent[0])
     (work_result,) = engine.poll(None)
-    assert (work_result.held, values(engine, work_result), transport.parts) == (None, ["7"], {})
+    assert (work_result.partial, values(engine, work_result), transport.parts) == (None, ["7"], {})
 
 
 @pytest.mark.parametrize("leaves", ["one", "two"])
@@ -77,7 +77,7 @@ def test_a_worker_that_leaves_takes_its_parts_along(leaves: str) -> None:
     parts = [held(engine, transport, fold, 0)]
     engine.submit(WorkItem(90, fold, "batch", engine.codec.pack([0]), 1))
     parts += [held(engine, transport, fold, 1), held(engine, transport, fold, 2)]
-    engine.combine(WorkItem(91, both, "combine", (), 0, keep=0, parts=parts))
+    engine.combine(WorkItem(91, both, "combine", (), 0, partial_threshold=0, partials=parts))
     assert transport.sent[-1].endpoint == "two"
 
     transport.event_queue.post(NodeLeft(leaves))
@@ -85,14 +85,14 @@ def test_a_worker_that_leaves_takes_its_parts_along(leaves: str) -> None:
     lost = work_results[91]
     # Where its own worker lives on it has only to be sent again.
     missing = [0] if leaves == "one" else [1, 2]
-    assert (lost.kind, lost.started, list(lost.missing)) == ("lost", leaves == "two", missing)
+    assert (lost.kind, lost.started, list(lost.missing_partials)) == ("lost", leaves == "two", missing)
     assert transport.sent[-1].ticket in transport.cancelled
     left = [part.ticket for number, part in enumerate(parts) if number not in missing]
     assert list(transport.parts) == left
 
-    engine.combine(WorkItem(92, both, "combine", (), 0, keep=0, parts=parts))
+    engine.combine(WorkItem(92, both, "combine", (), 0, partial_threshold=0, partials=parts))
     (again,) = engine.poll(None)
-    assert (again.kind, again.started, list(again.missing)) == ("lost", False, missing)
+    assert (again.kind, again.started, list(again.missing_partials)) == ("lost", False, missing)
 
 
 def test_an_engine_that_has_lost_a_part_says_so() -> None:
@@ -100,10 +100,10 @@ def test_an_engine_that_has_lost_a_part_says_so() -> None:
     engine = ClusterEngine(transport)
     fold, both = folding(engine)
     parts = [held(engine, transport, fold, 0), held(engine, transport, fold, 1)]
-    engine.combine(WorkItem(9, both, "combine", (), 0, keep=0, parts=parts))
+    engine.combine(WorkItem(9, both, "combine", (), 0, partial_threshold=0, partials=parts))
     transport.event_queue.post(JobFailed(transport.sent[-1].ticket, "an object is lost", lost=True, partials_lost=True))
     (work_result,) = engine.poll(None)
-    assert (work_result.kind, work_result.started, list(work_result.missing)) == ("lost", False, [0, 1])
+    assert (work_result.kind, work_result.started, list(work_result.missing_partials)) == ("lost", False, [0, 1])
     assert transport.parts == {}
 
 
@@ -113,13 +113,13 @@ def test_what_goes_wrong_in_putting_together_is_told() -> None:
     fold, both = folding(engine)
     fails = engine.install([BoundStep(3, describe(lambda a, b: a // b, name="fails"), (), ("a", "b"))])
     parts = [held(engine, transport, fold, 0), held(engine, transport, fold, 1)]
-    engine.combine(WorkItem(9, fails, "combine", (), 0, keep=0, parts=parts))
+    engine.combine(WorkItem(9, fails, "combine", (), 0, partial_threshold=0, partials=parts))
     transport.work(transport.sent[-1])
     (work_result,) = engine.poll(None)
     assert work_result.error is not None
     assert (work_result.kind, work_result.step, type(work_result.error[0])) == ("failed", 3, TypeError)
     # They are there as before.
-    engine.combine(WorkItem(10, both, "combine", (), 0, parts=parts))
+    engine.combine(WorkItem(10, both, "combine", (), 0, partials=parts))
     transport.work(transport.sent[-1])
     assert [values(engine, work_result) for work_result in engine.poll(None)] == [[">01"]]
 
@@ -141,12 +141,12 @@ def test_a_suspect_says_at_which_step_it_is() -> None:
     programs = engine.install([first]), engine.install([first, last])
     for program, quarantined in ((programs[0], True), (programs[1], False), (programs[1], True)):
         notes = BatchContext(quarantined=quarantined)
-        engine.submit(work_item(0, program, engine, 1)._replace(notes=notes))
+        engine.submit(work_item(0, program, engine, 1)._replace(context=notes))
         transport.work(transport.sent[-1])
         assert len(engine.poll(None)) == 1
     assert [one.job_options.reports_step for one in transport.sent] == [False, False, True]
     assert transport.steps == [5, -1]
-    engine.submit(work_item(1, programs[1], engine, 1)._replace(notes=BatchContext(quarantined=True)))
+    engine.submit(work_item(1, programs[1], engine, 1)._replace(context=BatchContext(quarantined=True)))
     transport.event_queue.post(NodeLeft("one", {transport.sent[-1].ticket: 5}))
     (work_result,) = engine.poll(None)
     assert (work_result.kind, work_result.step) == ("lost", 5)

@@ -16,16 +16,16 @@ from daglite import compile, task
 from daglite.exceptions import WorkerDiedError, failure_of
 from daglite.options import RuntimeName, StartMethod
 from daglite.runtime import Processes
-from daglite.runtime.kernel.chunked_results import PIECE_ITEMS, OpenIterators
+from daglite.runtime.kernel.chunked_results import CHUNK_ITEMS, OpenIterators
 from tests.samples import Memory, double, odd, rows
 from tests.tasks import add
 
 pytestmark = pytest.mark.timeout(60)
 EVERYWHERE = pytest.mark.parametrize("runtime", get_args(RuntimeName))
 PLAIN_TOO = pytest.mark.parametrize("optimize", [True, False])
-LONG = 3 * PIECE_ITEMS + 7
+LONG = 3 * CHUNK_ITEMS + 7
 # What may be made ahead of a consumer: a window of items for two workers, and pieces that wait, or are on their way.
-AHEAD = 1024 + 6 * PIECE_ITEMS
+AHEAD = 1024 + 6 * CHUNK_ITEMS
 
 
 @task
@@ -146,9 +146,9 @@ def test_no_more_is_made_than_a_few_pieces_ahead(runtime: RuntimeName, tmp_path:
     assert next(stream) == 0
     assert made(path) <= AHEAD
     # What has been made for the consumer goes on, and only so much more is made.
-    for _ in range(2 * PIECE_ITEMS):
+    for _ in range(2 * CHUNK_ITEMS):
         next(stream)
-    assert made(path) <= AHEAD + 3 * PIECE_ITEMS
+    assert made(path) <= AHEAD + 3 * CHUNK_ITEMS
     stream.close()
 
 
@@ -182,7 +182,7 @@ def test_kept_workers_close_what_they_have_begun(tmp_path: Path, nothing_left: N
 def killing_once(n: int, folder: str) -> Iterator[int]:
     """Kills its worker in the middle, the first time."""
     for i in range(n):
-        if i == 2 * PIECE_ITEMS and not os.path.exists(f"{folder}/{n}"):
+        if i == 2 * CHUNK_ITEMS and not os.path.exists(f"{folder}/{n}"):
             open(f"{folder}/{n}", "w").close()
             os.kill(os.getpid(), signal.SIGKILL)
         yield i
@@ -241,7 +241,7 @@ def test_one_that_cannot_be_closed_does_not_keep_the_others_open() -> None:
 def test_an_item_that_kills_its_worker_again_and_again_is_named(nothing_left: None) -> None:
     @task
     def deadly(n: int) -> Iterator[int]:
-        yield from range(2 * PIECE_ITEMS)
+        yield from range(2 * CHUNK_ITEMS)
         if n == 1:
             os.kill(os.getpid(), signal.SIGKILL)
 

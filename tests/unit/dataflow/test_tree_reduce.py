@@ -55,7 +55,7 @@ class Bench:
 
     def _submit(self, work_item: WorkItem, handler: Callable[[WorkResult], None]) -> None:
         assert work_item.kind == "combine"
-        self.merges.append(Merge([*work_item.parts], handler, work_item.keep, work_item.exclusive))
+        self.merges.append(Merge([*work_item.partials], handler, work_item.partial_threshold, work_item.exclusive))
 
     def held(self, values: list[int]) -> PartialRef:
         """A part that is at some worker."""
@@ -77,9 +77,9 @@ class Bench:
         merge = self.merges.pop(number)
         whole = [value for part in merge.parts for value in self.values[part.ticket]]
         if merge.keep is None:
-            merge.answer(WorkResult(0, "done", segments=self.codec.pack([self.codec.capture(whole)])))
+            merge.answer(WorkResult(0, "done", payload=self.codec.pack([self.codec.serialize(whole)])))
         else:
-            merge.answer(WorkResult(0, "done", held=self.held(whole)))
+            merge.answer(WorkResult(0, "done", partial=self.held(whole)))
 
     def answer_all(self) -> None:
         while self.merges:
@@ -162,7 +162,7 @@ def test_what_is_lost_is_made_again_from_its_items() -> None:
     for first in range(0, 24, 3):
         chain_runner.stay(first, 3)
     (merge,) = chain_runner.merges
-    merge.answer(WorkResult(0, "lost", missing=[1, 7]))
+    merge.answer(WorkResult(0, "lost", missing_partials=[1, 7]))
     assert chain_runner.again == [(3, [3, 4, 5]), (21, [21, 22, 23])]
     chain_runner.tree_reducer.close()
     assert [chain_runner.tree_reducer.is_missing(place) for place in (2, 3, 5, 6, 23)] == [
@@ -182,7 +182,7 @@ def test_what_is_lost_is_made_again_from_its_items() -> None:
     (last,) = chain_runner.merges
     chain_runner.again.clear()
     assert len(last.parts) == 5
-    last.answer(WorkResult(0, "lost", missing=[3]))
+    last.answer(WorkResult(0, "lost", missing_partials=[3]))
     assert chain_runner.again == [(22, [22])]
     chain_runner.answer_all()
     assert chain_runner.home == [[*range(24)]]
@@ -213,7 +213,7 @@ def keep_dying(chain_runner: Bench, chance: random.Random) -> None:
         merge = chain_runner.merges.pop(0)
         lost = sorted(value for part in merge.parts for value in chain_runner.values[part.ticket])
         chain_runner.deaths += 1
-        merge.answer(WorkResult(0, "lost", missing=range(len(merge.parts))))
+        merge.answer(WorkResult(0, "lost", missing_partials=range(len(merge.parts))))
         while lost:
             count = min(len(lost), chance.randint(1, 3))
             chain_runner.tree_reducer.restore(lost[0], count, chain_runner.held(lost[:count]))

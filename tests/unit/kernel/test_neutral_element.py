@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from daglite.exceptions import ParameterError
-from daglite.runtime.kernel.neutral_element import empty_of
+from daglite.runtime.kernel.neutral_element import find_neutral_element
 
 Combine = Callable[[Any, Any], Any]
 
@@ -70,7 +70,7 @@ def never(one: object, other: object) -> object:
     ],
 )
 def test_empty_is_found_at_hand(initial: object, combine: Combine, wanted: object) -> None:
-    found = empty_of(initial, (), "both", combine)
+    found = find_neutral_element(initial, (), "both", combine)
 
     assert found == wanted
     assert type(found) is type(wanted)
@@ -80,7 +80,7 @@ def test_emptied_container_keeps_its_kind() -> None:
     """A `defaultdict` is more than its items: a fold that counts on its default finds it."""
     start = collections.defaultdict(int, a=1)
 
-    found = empty_of(start, (), "both", operator.or_)
+    found = find_neutral_element(start, (), "both", operator.or_)
 
     assert found == {}
     assert isinstance(found, collections.defaultdict)
@@ -90,9 +90,9 @@ def test_emptied_container_keeps_its_kind() -> None:
 
 def test_what_pickles_alike_is_equal() -> None:
     """Arrays and plain objects say nothing of use to `==`."""
-    zeros: Any = empty_of(np.zeros(3), (), "both", operator.add)
+    zeros: Any = find_neutral_element(np.zeros(3), (), "both", operator.add)
     start = Sums()
-    sums = empty_of(start, (), "added", added)
+    sums = find_neutral_element(start, (), "added", added)
 
     assert zeros.tolist() == [0, 0, 0]
     assert isinstance(sums, Sums)
@@ -112,7 +112,7 @@ def test_nothing_at_hand_is_told(initial: object, combine: Combine, tried: str) 
     wanted = rf"^`reduce` with `combine` 'both' and `initial` .* needs `empty`, .* is not seen of {tried}; give it, as "
 
     with pytest.raises(ParameterError, match=wanted):
-        empty_of(initial, (), "both", combine)
+        find_neutral_element(initial, (), "both", combine)
 
 
 @pytest.mark.parametrize(
@@ -125,14 +125,14 @@ def test_nothing_at_hand_is_told(initial: object, combine: Combine, tried: str) 
     ],
 )
 def test_given_empty_is_taken_where_nothing_speaks_against_it(initial: object, combine: Combine, given: object) -> None:
-    found = empty_of(initial, (given,), "both", combine)
+    found = find_neutral_element(initial, (given,), "both", combine)
 
     assert type(found) is type(given)
 
 
 def test_given_empty_is_copied() -> None:
     given = [[1]]
-    found: Any = empty_of([], (given,), "both", lambda one, other: one)
+    found: Any = find_neutral_element([], (given,), "both", lambda one, other: one)
 
     assert found == given
     assert found[0] is not given[0]
@@ -142,18 +142,18 @@ def test_given_empty_that_changes_something_is_refused() -> None:
     wanted = r"^`empty` 100 changes `initial` 100 in `combine` 'both': `both\(a, empty\)` must give `a` for every accum"
 
     with pytest.raises(ParameterError, match=wanted):
-        empty_of(100, (100,), "both", operator.add)
+        find_neutral_element(100, (100,), "both", operator.add)
 
 
 def test_given_empty_that_cannot_be_copied_is_refused() -> None:
     with pytest.raises(ParameterError, match=r"^`empty` of `combine` 'both' cannot be copied: <generator "):
-        empty_of(1, (iter_of_nothing(),), "both", operator.add)
+        find_neutral_element(1, (iter_of_nothing(),), "both", operator.add)
 
 
 def test_values_are_not_touched() -> None:
     """`combine` may change its first argument: it is tried on copies."""
     start, given = [1], list[int]()
 
-    assert empty_of(start, (given,), "both", operator.iadd) == []
-    assert empty_of(start, (), "both", operator.iadd) == []
+    assert find_neutral_element(start, (given,), "both", operator.iadd) == []
+    assert find_neutral_element(start, (), "both", operator.iadd) == []
     assert (start, given) == ([1], [])

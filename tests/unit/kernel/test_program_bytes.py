@@ -13,7 +13,7 @@ import pytest
 from daglite.exceptions import TransferError
 from daglite.functions import describe
 from daglite.runtime.kernel import program_bytes as install
-from daglite.runtime.kernel.program_bytes import PackedSteps, pack_steps, shared_buffers, unpack_steps
+from daglite.runtime.kernel.program_bytes import PackedSteps, load_shared_buffers, pack_steps, unpack_steps
 from daglite.runtime.kernel.steps import BoundStep
 from daglite.runtime.serialization.pickler import Codec
 from daglite.runtime.transport import shared_memory as shared
@@ -38,7 +38,7 @@ def arrived(packed: PackedSteps) -> list[Any]:
 
 
 def buffers_of(packed: PackedSteps, codec: Codec) -> Iterator[Any]:
-    return shared_buffers(codec, packed.segments, deque(os.dup(fd) for fd in packed.descriptors))
+    return load_shared_buffers(codec, packed.segments, deque(os.dup(fd) for fd in packed.descriptors))
 
 
 @pytest.fixture

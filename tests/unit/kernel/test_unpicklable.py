@@ -13,7 +13,7 @@ import pytest
 from daglite import task
 from daglite.exceptions import TransferError
 from daglite.functions import describe
-from daglite.runtime.kernel.program_bytes import whereabouts
+from daglite.runtime.kernel.program_bytes import find_unpicklable
 from daglite.runtime.serialization.pickler import Codec
 
 
@@ -68,18 +68,18 @@ def closing(value: object) -> Callable[[int], object]:
     ],
 )
 def test_the_way_is_told_by_names(fn: Callable[..., object], where: str) -> None:
-    assert whereabouts(Codec("c"), describe(fn)) == where
+    assert find_unpicklable(Codec("c"), describe(fn)) == where
 
 
 def test_of_the_value_itself_there_is_no_way() -> None:
-    assert whereabouts(Codec("c"), STUCK) == ""
-    assert whereabouts(Codec("c"), describe(closing(3))) == ""
+    assert find_unpicklable(Codec("c"), STUCK) == ""
+    assert find_unpicklable(Codec("c"), describe(closing(3))) == ""
 
 
 def test_a_value_that_holds_itself_ends() -> None:
     ring: list[object] = [STUCK]
     ring.insert(0, ring)
-    assert whereabouts(Codec("c"), ring) == "[1]"
+    assert find_unpicklable(Codec("c"), ring) == "[1]"
 
 
 def test_the_error_of_a_run_tells_the_way_and_what_to_do() -> None:

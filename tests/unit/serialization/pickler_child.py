@@ -33,12 +33,12 @@ class Peer:
     def call(self, function: Callable[..., Any], *arguments: object) -> Any:
         """What the function gives in the child; what it raises there is raised here."""
         codec = self.codec
-        segments = codec.pack([codec.capture(each) for each in (function, *arguments)])
+        segments = codec.pack([codec.serialize(each) for each in (function, *arguments)])
         self._pipe.send_bytes(pickle.dumps((codec.definitions[self._told :], [bytes(one) for one in segments])))
         self._told = len(codec.definitions)
         definitions, failed, answer = pickle.loads(self._pipe.recv_bytes())
         for definition in definitions:
-            codec.learn(definition)
+            codec.add_definition(definition)
         if failed:
             error, trace = unpack_error(codec, answer)
             error.add_note(trace)
@@ -70,7 +70,7 @@ def serve(pipe: Any) -> None:
     while message := pipe.recv_bytes():
         definitions, segments = pickle.loads(message)
         for definition in definitions:
-            codec.learn(definition)
+            codec.add_definition(definition)
         failed, answer = _answer(codec, [bytearray(one) for one in segments])
         pipe.send_bytes(pickle.dumps((codec.definitions[told:], failed, answer)))
         told = len(codec.definitions)
@@ -83,6 +83,6 @@ def _answer(codec: Codec, segments: list[bytearray]) -> tuple[bool, Any]:
             if isinstance(item, Unloadable):
                 raise LookupError(item.reason)
         assert callable(function)
-        return False, [bytes(one) for one in codec.pack([codec.capture(function(*arguments))])]
+        return False, [bytes(one) for one in codec.pack([codec.serialize(function(*arguments))])]
     except BaseException as error:
         return True, pack_error(codec, error)

@@ -16,11 +16,11 @@ from daglite.runtime.serialization.batch_format import (
     SCALARS,
     SerializedItem,
     Unloadable,
-    pack_cells,
-    read_marks,
+    decode_counts,
+    encode_counts,
+    pack_batch,
     text_of,
-    unpack_cells,
-    written_marks,
+    unpack_batch,
 )
 from daglite.runtime.serialization.pickler import Codec
 
@@ -49,7 +49,7 @@ def there() -> Codec:
 def test_captured_items_do_not_change_afterwards(items: list[list[int] | dict[str, int]]) -> None:
     codec = Codec("a")
     copies = pickle.loads(pickle.dumps(items))
-    cells = [codec.capture(item) for item in items]
+    cells = [codec.serialize(item) for item in items]
     for item in items:
         item.clear()
     assert codec.unpack(codec.pack(cells))[0] == copies
@@ -61,9 +61,9 @@ def test_exactly_the_plain_types_stay_as_they_are(here: Codec) -> None:
 
     values: list[object] = [1, 1.5, "a", b"a", True, None]
     assert {type(value) for value in values} == SCALARS
-    assert all(here.capture(value) is value for value in values)
+    assert all(here.serialize(value) is value for value in values)
     others: list[object] = [Whole(1), (1,), [1], {}, bytearray(b"a"), 1j]
-    assert all(isinstance(here.capture(value), SerializedItem) for value in others)
+    assert all(isinstance(here.serialize(value), SerializedItem) for value in others)
 
 
 def test_empty_batches_travel(here: Codec, there: Codec) -> None:
@@ -73,7 +73,7 @@ def test_empty_batches_travel(here: Codec, there: Codec) -> None:
 
 def test_large_buffers_are_copied_once_and_can_be_written_to(here: Codec, there: Codec) -> None:
     array = np.arange(LARGE)
-    cell = here.capture([array, array[:10]])
+    cell = here.serialize([array, array[:10]])
     array[0] = 99
     assert isinstance(cell, SerializedItem)
     (buffer,) = cell.buffers
@@ -85,40 +85,40 @@ def test_large_buffers_are_copied_once_and_can_be_written_to(here: Codec, there:
     whole += 1
     part += 1
     assert whole.sum() == LARGE * (LARGE + 1) // 2
-    restored: Any = here.restore(cell)
+    restored: Any = here.deserialize(cell)
     restored[0] += 1
-    again: Any = here.restore(cell)
+    again: Any = here.deserialize(cell)
     assert again[0][0] == 0
-    assert here.size(cell) == here.weigh([cell]) >= array.nbytes
+    assert here.size_of(cell) == here.total_size([cell]) >= array.nbytes
 
 
 @pytest.mark.parametrize("size", [10, LARGE])
 def test_bytes_of_any_size_travel(size: int, here: Codec, there: Codec) -> None:
     value = os.urandom(size)
-    segments = here.pack([1, value, here.capture([2]), value, here.capture([value])])
+    segments = here.pack([1, value, here.serialize([2]), value, here.serialize([value])])
     assert there.unpack([bytearray(one) for one in segments])[0] == [1, value, [2], value, [value]]
     assert any(segment is value for segment in segments) == (size == LARGE)
 
 
 def test_a_large_bytearray_is_captured_when_it_is_yielded(here: Codec) -> None:
     value = bytearray(LARGE)
-    cell = here.capture([value])
+    cell = here.serialize([value])
     value[:] = b"x" * LARGE
-    assert here.restore(cell) == [bytearray(LARGE)]
+    assert here.deserialize(cell) == [bytearray(LARGE)]
 
 
 @pytest.mark.parametrize("kind", [ValueError, SystemExit, GeneratorExit, RecursionError, MemoryError])
 @pytest.mark.parametrize("size", [10, LARGE])
 def test_an_item_that_does_not_load_spoils_only_itself(kind: Any, size: int, here: Codec, there: Codec) -> None:
     bad = [LoadsBadly(kind("bad")), np.zeros(size)]
-    cells = [here.capture(each) for each in (1, bad, "a", [2], b"x" * size)]
+    cells = [here.serialize(each) for each in (1, bad, "a", [2], b"x" * size)]
     found = there.unpack([bytearray(one) for one in here.pack(cells)])[0]
     assert found == [1, Unloadable(f"{kind.__name__}: bad"), "a", [2], b"x" * size]
-    assert here.restore(cells[1]) == found[1]
+    assert here.deserialize(cells[1]) == found[1]
 
 
 def test_ctrl_c_while_loading_is_not_taken_for_a_bad_item(here: Codec) -> None:
-    segments = here.pack([here.capture(LoadsBadly(KeyboardInterrupt("stop")))])
+    segments = here.pack([here.serialize(LoadsBadly(KeyboardInterrupt("stop")))])
     with pytest.raises(KeyboardInterrupt, match=r"^stop$"):
         here.unpack(segments)[0]
     found: list[object] = []
@@ -132,10 +132,10 @@ def test_ctrl_c_while_loading_is_not_taken_for_a_bad_item(here: Codec) -> None:
 @pytest.mark.parametrize("marks", [[], [0, 1, 3, 255], [256, 0, 70_000]])
 def test_marks_come_back_from_their_text(marks: list[int]) -> None:
     """Whatever the number of values: a chain may save after more steps than a byte can count."""
-    text = written_marks(marks)
+    text = encode_counts(marks)
 
-    assert list(read_marks(text)) == marks
-    assert unpack_cells(pack_cells([text, 1], plain=True)) == ([text, 1], None)
+    assert list(decode_counts(text)) == marks
+    assert unpack_batch(pack_batch([text, 1], plain=True)) == ([text, 1], None)
 
 
 def test_an_error_without_words_is_told_by_its_name_alone() -> None:

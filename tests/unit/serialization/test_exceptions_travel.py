@@ -114,7 +114,7 @@ def home(error: BaseException) -> Any:
     there, here = Codec("there"), Codec("here")
     data = pack_error(there, error)
     for definition in there.definitions:
-        here.learn(definition)
+        here.add_definition(definition)
     return unpack_error(here, data)[0]
 
 
@@ -177,7 +177,7 @@ def test_a_local_class_is_caught_by_its_name() -> None:
     codec, worker = Codec("c"), Codec("w")
     codec.dumps(OwnError)
     for definition in codec.definitions:
-        worker.learn(definition)
+        worker.add_definition(definition)
     own: Any = worker.loads(codec.dumps(OwnError))
     with pytest.raises(OwnError, match=r"^there$"):
         raise unpack_error(codec, pack_error(worker, own("there")))[0]

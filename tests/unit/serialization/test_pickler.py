@@ -85,9 +85,9 @@ def plain_generator() -> Iterator[int]:
 
 def travel(item: object, here: Codec, there: Codec) -> Any:
     """The item as the other endpoint gets it: definitions first, then the bytes, as a socket gives them."""
-    segments = here.pack([here.capture(item)])
+    segments = here.pack([here.serialize(item)])
     for definition in here.definitions:
-        there.learn(definition)
+        there.add_definition(definition)
     return there.unpack([bytearray(segment) for segment in segments])[0][0]
 
 
@@ -130,21 +130,21 @@ CELLS = st.lists(JSON | st.builds(LOCAL, JSON) | st.builds(Named, st.integers())
 def test_batches_arrive_as_they_were_sent(items: list[object]) -> None:
     """Law: unpack(pack(capture(each))) gives the items; at the endpoint that knows the class, equal ones."""
     codec, other = Codec("a"), Codec("b")
-    cells = [codec.capture(item) for item in items]
+    cells = [codec.serialize(item) for item in items]
     segments = codec.pack(cells)
     found = codec.unpack(segments)[0]
     assert found == items
     assert [type(each) for each in found] == [type(each) for each in items]
     for definition in codec.definitions:
-        other.learn(definition)
-    back = other.pack([other.capture(item) for item in other.unpack([bytearray(one) for one in segments])[0]])
+        other.add_definition(definition)
+    back = other.pack([other.serialize(item) for item in other.unpack([bytearray(one) for one in segments])[0]])
     assert codec.unpack(back)[0] == items
-    assert [codec.restore(cell) for cell in cells] == items
-    assert codec.weigh(cells) == sum(map(codec.size, cells))
+    assert [codec.deserialize(cell) for cell in cells] == items
+    assert codec.total_size(cells) == sum(map(codec.size_of, cells))
 
 
 def test_arrays_beside_what_only_dill_knows_stay_out_of_band(here: Codec, there: Codec) -> None:
-    cell = here.capture((np.zeros(LARGE), {1: 2}.keys()))
+    cell = here.serialize((np.zeros(LARGE), {1: 2}.keys()))
     assert isinstance(cell, SerializedItem)
     assert len(cell.buffers) == 1
     assert len(cell.data) < 1000
@@ -177,7 +177,7 @@ def test_a_module_no_worker_can_import_goes_by_value(
     data = here.dumps([module.use, module.Own])
     monkeypatch.delitem(sys.modules, "made_up")
     for definition in here.definitions:
-        there.learn(definition)
+        there.add_definition(definition)
     loaded: Any = there.loads(data)
     use, own = loaded
     assert use() == (1, os.sep)
@@ -201,16 +201,16 @@ def test_a_coordinator_passes_on_the_classes_of_a_worker(here: Codec, there: Cod
     copy = travel(travel(made, there, here), here, third)
     assert travel(copy, third, there) == made
     assert here.definitions == there.definitions == third.definitions
-    here.learn(there.definitions[0])
+    here.add_definition(there.definitions[0])
     assert len(here.definitions) == 1
 
 
 def test_only_the_first_item_of_a_class_needs_dill(here: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
     own = local_class()
-    here.capture(own(0))
+    here.serialize(own(0))
     # From here on the slow pickler would be an error.
     monkeypatch.setattr("daglite.runtime.serialization.dill_fallback.DillPickler.dump", None)
-    assert all(isinstance(here.capture(own(i)), SerializedItem) for i in range(100))
+    assert all(isinstance(here.serialize(own(i)), SerializedItem) for i in range(100))
     assert len(here.definitions) == 1
 
 
@@ -280,7 +280,7 @@ def test_what_cannot_be_pickled_is_refused_and_harms_nothing(
     bad, own = make(), local_class()
     for value in (bad, [own(1), bad, own(2)]):
         with pytest.raises(TransferError, match=match if value is bad else "cannot be pickled"):
-            here.capture(value)
+            here.serialize(value)
         assert travel(own(3), here, there).x == 3
         assert travel([1, "a"], here, there) == [1, "a"]
 
@@ -288,18 +288,18 @@ def test_what_cannot_be_pickled_is_refused_and_harms_nothing(
 @pytest.mark.parametrize("kind", [MemoryError, KeyboardInterrupt])
 def test_no_memory_and_ctrl_c_are_not_the_fault_of_the_value(kind: type[BaseException], here: Codec) -> None:
     with pytest.raises(kind, match=r"^stop$"):
-        here.capture(Refuses(kind("stop")))
-    assert here.restore(here.capture([1])) == [1]
+        here.serialize(Refuses(kind("stop")))
+    assert here.deserialize(here.serialize([1])) == [1]
 
 
 def test_a_missing_or_broken_definition_is_named(here: Codec, there: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
-    segments = here.pack([here.capture(local_class()(1))])
+    segments = here.pack([here.serialize(local_class()(1))])
     (found,) = there.unpack(segments)[0]
     assert isinstance(found, Unloadable)
     assert re.fullmatch(r"LookupError: no definition of 'here:\d+' has arrived", found.reason)
 
     monkeypatch.setattr("daglite.runtime.serialization.pickler.fill", None)
-    there.learn(here.definitions[0])
+    there.add_definition(here.definitions[0])
     (found,) = there.unpack(segments)[0]
     assert isinstance(found, Unloadable)
     assert "cannot be built here: TypeError" in found.reason
@@ -319,7 +319,7 @@ def test_threads_may_share_a_codec(here: Codec, there: Codec) -> None:
     for thread in threads:
         thread.join()
     for definition in here.definitions:
-        there.learn(definition)
+        there.add_definition(definition)
     found: list[Any] = [there.loads(one) for one in sent]
     assert len(here.definitions) == len(kinds)
     assert len({type(each) for items in found for each in items}) == len(kinds)

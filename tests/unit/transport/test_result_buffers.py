@@ -25,7 +25,7 @@ class Pair:
 
     def __init__(self, fund: BufferQuota | None = None) -> None:
         self.lender, self.borrowed = ResultBufferPool(), WorkerBuffers()
-        self.lender.fund = fund or BufferQuota()
+        self.lender.quota = fund or BufferQuota()
         self._ours, self._theirs = socket.socketpair()
         self._ours.setblocking(False)
         self._reader, self._writer = FrameReader(self.lender), FrameWriter(self.borrowed)
@@ -33,19 +33,19 @@ class Pair:
 
     def lend(self) -> int:
         """What is offered reaches the worker; how many blocks that is."""
-        offer = self.lender.offer()
+        offer = self.lender.grant()
         if offer is None:
             return 0
         self._our_writer.push(*offer)
         self._our_writer.flush(self._ours)
         (frame,) = self._their_reader.read(self._theirs)
-        self.borrowed.lend(frame, self._their_reader.mappings.lent)
+        self.borrowed.receive(frame, self._their_reader.mappings.frame_descriptors)
         return len(frame.segments[0]) // 8
 
     def answer(self, *views: Any) -> list[bytes]:
         """Captured results reach the coordinator; what they are there."""
         self._theirs.setblocking(False)
-        if (want := self.borrowed.want()) is not None:
+        if (want := self.borrowed.request()) is not None:
             self._writer.push(want)
         self._writer.push(Frame(Kind.DONE, segments=[b"head", *views]))
         while True:
@@ -55,8 +55,8 @@ class Pair:
             except BlockingIOError:
                 continue
             for frame in frames:
-                if frame.kind is Kind.WANT:
-                    self.lender.want(frame)
+                if frame.kind is Kind.BUFFER_REQUEST:
+                    self.lender.request(frame)
                 else:
                     return [bytes(segment) for segment in frame.segments[1:]]
 
@@ -150,15 +150,15 @@ def test_a_block_that_cannot_be_made_does_not_count(
     with monkeypatch.context() as patched:
         patched.setattr(loans, "new_file", refuse)
         assert pair.lend() == 0
-    assert pair.lender.fund.spend(200 * MIB)
-    pair.lender.fund.repay(200 * MIB)
+    assert pair.lender.quota.spend(200 * MIB)
+    pair.lender.quota.repay(200 * MIB)
 
 
 def test_what_comes_through_the_socket_is_received_where_the_last_one_was(paired: Callable[..., Pair]) -> None:
     pair = paired()
     places = set()
     for number in range(5):
-        room = pair.lender.room(SHARED_BYTES)
+        room = pair.lender.allocate(SHARED_BYTES)
         assert isinstance(room, memoryview)
         places.add(id(room.obj))
         del room
@@ -186,8 +186,8 @@ def test_the_descriptors_of_loans_are_not_taken_for_those_of_items(nothing_left:
     lender, borrowed, arena, reader = ResultBufferPool(), WorkerBuffers(), Arena(), FrameReader()
     writer, (ours, theirs) = FrameWriter(arena), socket.socketpair()
     with ours, theirs:
-        lender.want(Frame(Kind.WANT, segments=[pack_numbers([SHARED_BYTES]), b""]))
-        offer = lender.offer()
+        lender.request(Frame(Kind.BUFFER_REQUEST, segments=[pack_numbers([SHARED_BYTES]), b""]))
+        offer = lender.grant()
         assert offer is not None
         writer.push(*offer)
         view = arena.put(memoryview(b"a" * SHARED_BYTES))
@@ -196,7 +196,7 @@ def test_the_descriptors_of_loans_are_not_taken_for_those_of_items(nothing_left:
         writer.flush(cast("socket.socket", Halting(ours)))
         assert reader.read(theirs) == []
         loan, batch = reader.read(theirs)
-        borrowed.lend(loan, reader.mappings.lent)
+        borrowed.receive(loan, reader.mappings.frame_descriptors)
         assert bytes(batch.segments[1]) == b"a" * SHARED_BYTES
         filled = borrowed.put(memoryview(b"b" * SHARED_BYTES))
         assert filled is not None
@@ -252,5 +252,5 @@ def test_too_little_memory_in_the_worker_gives_the_block_back(
         assert pair.lend() == 1
     assert pair.answer(b"small") == [b"small"]
     assert pair.lend() == 0
-    assert pair.lender.fund.spend(200 * MIB)
-    pair.lender.fund.repay(200 * MIB)
+    assert pair.lender.quota.spend(200 * MIB)
+    pair.lender.quota.repay(200 * MIB)

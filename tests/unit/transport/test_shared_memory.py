@@ -21,7 +21,7 @@ from daglite import compile, task
 from daglite.exceptions import failure_of
 from daglite.options import StartMethod
 from daglite.runtime import Processes
-from daglite.runtime.transport.frames import Frame, FrameReader, FrameWriter, Kind, settle, take_back
+from daglite.runtime.transport.frames import Frame, FrameReader, FrameWriter, Kind, apply_release, settle
 from daglite.runtime.transport.shared_memory import SHARED_BYTES, Arena, Mappings
 
 Array = npt.NDArray[np.float64]
@@ -181,7 +181,7 @@ def test_a_block_is_used_again_when_nobody_looks_at_it(nothing_left: None) -> No
                 assert settle(reader) is None
             del frame, view
             if (settled := settle(reader)) is not None:
-                take_back(arena, settled)
+                apply_release(arena, settled)
         assert len(set(numbers)) == 2
         assert numbers[1] == numbers[2]
         assert bytes(kept) == b"a" * SHARED_BYTES
@@ -198,7 +198,7 @@ def test_old_views_that_stay_in_use_are_given_away(nothing_left: None) -> None:
             view = arena.put(memoryview(bytes([value]) * SHARED_BYTES))
             kept.append(send(writer, reader, ours, theirs, b"head", view).segments[1])
             if (settled := settle(reader)) is not None:
-                take_back(arena, settled)
+                apply_release(arena, settled)
         assert [bytes(one) for one in kept] == [bytes([value]) * SHARED_BYTES for value in range(50)]
         kept.clear()
         reader.mappings.close()

@@ -37,7 +37,7 @@ from daglite.runtime.kernel.timers import unpack_reading
 from daglite.runtime.kernel.work import PartialRef, ResultKind, WorkItem, WorkResult
 from daglite.runtime.serialization.exceptions import unpack_error
 from daglite.runtime.serialization.pickler import Codec
-from daglite.runtime.transport.log_forwarding import take_record
+from daglite.runtime.transport.log_forwarding import handle_record
 from daglite.scaling import CLUSTER_BATCH_SECONDS
 
 # Seconds that a run goes on without any worker: clusters replace dead workers. Meanwhile, seconds between two checks.
@@ -121,15 +121,15 @@ class ClusterEngine:
             self._results.append(WorkResult(work_item.seq, "lost", worker=work_item.worker, started=False))
 
     def combine(self, work_item: WorkItem) -> None:
-        found = [self._partials.get(part.ticket) for part in work_item.parts]
+        found = [self._partials.get(part.ticket) for part in work_item.partials]
         candidates = self._nodes_for(work_item)
         missing = [number for number, node in enumerate(found) if node is None]
         if missing or not candidates:
-            self._results.append(WorkResult(work_item.seq, "lost", started=False, missing=missing))
+            self._results.append(WorkResult(work_item.seq, "lost", started=False, missing_partials=missing))
             return
         nodes = cast("list[NodeState]", found)
         nbytes = {id(node): 0 for node in candidates}
-        for node, part in zip(nodes, work_item.parts, strict=True):
+        for node, part in zip(nodes, work_item.partials, strict=True):
             if id(node) in nbytes:
                 nbytes[id(node)] += part.nbytes
         self._start(RemoteJob(work_item, min(candidates, key=lambda node: (-nbytes[id(node)], node.load)), nodes))
@@ -238,20 +238,20 @@ class ClusterEngine:
         if with_program:
             node.sent_programs.add(work_item.program)
         message = ClusterJob(
-            self._run, work_item.program, work_item.kind, work_item.first, base, self.codec.definitions[base:],
+            self._run, work_item.program, work_item.kind, work_item.first_index, base, self.codec.definitions[base:],
             self._programs[work_item.program] if with_program else None, dict(self._received),
-            None if node.endpoint.pooled else node.endpoint.process, PROCESS, work_item.notes, work_item.keep,
+            None if node.endpoint.pooled else node.endpoint.process, PROCESS, work_item.context, work_item.partial_threshold,
         )  # fmt: skip
-        quarantined = work_item.notes is not None and work_item.notes.quarantined
+        quarantined = work_item.context is not None and work_item.context.quarantined
         job_options = JobOptions(
-            work_item.keep is not None,
+            work_item.partial_threshold is not None,
             quarantined and work_item.program in self._guarded_programs,
-            [part.ticket for part in work_item.parts],
+            [part.ticket for part in work_item.partials],
         )
         self._jobs[ticket] = job
         node.tickets.add(ticket)
         self._job_sent = True
-        self._transport.send(ticket, node.endpoint.name, pack(message, work_item.segments), job_options)
+        self._transport.send(ticket, node.endpoint.name, pack(message, work_item.payload), job_options)
 
     def _take_job(self, ticket: int) -> RemoteJob | None:
         """Remove a job that is in flight no more; None when it was cancelled."""
@@ -282,11 +282,11 @@ class ClusterEngine:
     def _add_result(self, ticket: int, job: RemoteJob, outcome: JobOutcome, payload: Sequence[bytes]) -> None:
         work_item, reading, partial = job.work_item, None, None
         if outcome.kind == "done":
-            self._release(part.ticket for part in work_item.parts)
+            self._release(part.ticket for part in work_item.partials)
         if outcome.partial_bytes:
             self._partials[ticket] = job.node
             partial = PartialRef(ticket, outcome.partial_bytes)
-        elif work_item.keep is not None:
+        elif work_item.partial_threshold is not None:
             self._transport.release([ticket])
         if outcome.reading is not None:
             reading = replace(unpack_reading(outcome.reading), began=outcome.began - self._clock_offset)
@@ -296,7 +296,7 @@ class ClusterEngine:
                 work_item.seq, cast("ResultKind", outcome.kind), outcome.completed, outcome.step, outcome.seconds,
                 writable(payload), self._worker_id(job.node, outcome.pid),
                 error=None if outcome.error is None else unpack_error(self.codec, outcome.error), hint=hint,
-                reading=reading, item_failures=outcome.item_failures, attempt=outcome.attempt, held=partial,
+                reading=reading, item_failures=outcome.item_failures, attempt=outcome.attempt, partial=partial,
             )
         )  # fmt: skip
 
@@ -306,11 +306,11 @@ class ClusterEngine:
         node.programs.setdefault(job.work_item.program, set()).add(process)
         received = self._received.get(outcome.owner, 0)
         for body in outcome.definitions[received - outcome.base :]:
-            self.codec.learn(body)
+            self.codec.add_definition(body)
         if outcome.owner and outcome.definitions:
             self._received[outcome.owner] = max(received, outcome.base + len(outcome.definitions))
         for record in outcome.records:
-            take_record(record)
+            handle_record(record)
 
     def _on_failed(self, event: JobFailed) -> None:
         job = self._take_job(event.ticket)
@@ -322,7 +322,7 @@ class ClusterEngine:
             raise TransferError(f"{name} could not run a job: {event.text}; is daglite installed on its workers?")
         if event.partials_lost:
             # The cluster does not say which of them.
-            self._release(part.ticket for part in job.work_item.parts)
+            self._release(part.ticket for part in job.work_item.partials)
             self._add_not_started(job, range(len(job.partial_nodes)))
         else:
             self._add_lost(job, event.text, event.step)
@@ -355,12 +355,14 @@ class ClusterEngine:
         self._loss_seen = True
         hint = hint or f"worker {job.node.endpoint.name} left the {self._transport.name} cluster"
         self._results.append(
-            WorkResult(job.work_item.seq, "lost", 0, step, worker=job.node.worker_id, hint=hint, missing=missing)
+            WorkResult(
+                job.work_item.seq, "lost", 0, step, worker=job.node.worker_id, hint=hint, missing_partials=missing
+            )
         )
 
     def _add_not_started(self, job: RemoteJob, missing: Sequence[int]) -> None:
         """Add the result of a combination that could not start because partials are gone."""
-        self._results.append(WorkResult(job.work_item.seq, "lost", started=False, missing=missing))
+        self._results.append(WorkResult(job.work_item.seq, "lost", started=False, missing_partials=missing))
 
     def _release(self, tickets: Iterable[int]) -> None:
         """Delete partials that are needed no more."""

@@ -28,7 +28,7 @@ from daglite.runtime.engines.clusters.messages import (
 from daglite.runtime.engines.clusters.transport import error_line
 from daglite.runtime.engines.clusters.worker_state import ChainRunner, ClusterProgram, RunState, state_of
 from daglite.runtime.engines.processes.worker import working_inside
-from daglite.runtime.kernel.batch import BatchRun, drain, unsendable
+from daglite.runtime.kernel.batch import BatchRun, drain, unsendable_result
 from daglite.runtime.kernel.steps import BoundStep
 from daglite.runtime.kernel.timers import pack_reading, take_reading
 from daglite.runtime.serialization.batch_format import reason_of
@@ -146,7 +146,7 @@ class _JobRun:
         )
         self._state.active.add(run)
         try:
-            error = run.go(*codec.unpack(writable(segments)))
+            error = run.run(*codec.unpack(writable(segments)))
         except LookupError:
             # It is to go on with what this process has given up: the round was forgotten meanwhile.
             return pack(JobOutcome("stale", PROCESS, os.getpid()))
@@ -176,7 +176,7 @@ class _JobRun:
         if least is None or keep is None or self._state.over:
             return 0
         segments = [bytes(one) for one in codec.pack([cell])]
-        nbytes = codec.measure(segments)
+        nbytes = codec.payload_size(segments)
         return nbytes if nbytes >= least and keep(segments) else 0
 
     def _combine(self, chain_runner: ChainRunner, parts: Sequence[Message]) -> list[bytes]:
@@ -193,7 +193,7 @@ class _JobRun:
                 if bad is not None:
                     raise TransferError(f"a part of the fold cannot be loaded in a worker: {reason_of(one)}")
                 value = call((value, one)) if number else one
-            cell = _captured(self._state.codec.capture, step, value)
+            cell = _captured(self._state.codec.serialize, step, value)
             kept = self._kept(cell)
             packed = [] if kept else [bytes(one) for one in codec.pack([cell])]
         except BaseException as error:
@@ -268,4 +268,4 @@ def _captured(capture: Callable[[object], object], step: BoundStep, value: objec
     try:
         return capture(value)
     except TransferError as error:
-        raise unsendable(step, error) from None
+        raise unsendable_result(step, error) from None

@@ -113,7 +113,7 @@ class RunState:
             for body in job.definitions[self.have - job.base :]:
                 # An item that needs a definition that cannot be loaded here fails, with its index.
                 with contextlib.suppress(Exception):
-                    self.codec.learn(body)
+                    self.codec.add_definition(body)
                 self._received[id(body)] = body
                 self.have += 1
             if job.program not in self._programs and job.body is not None:

@@ -41,12 +41,12 @@ from daglite.runtime.kernel.timers import unpack_reading
 from daglite.runtime.kernel.work import ResultKind, WorkItem, WorkResult
 from daglite.runtime.serialization.exceptions import unpack_error
 from daglite.runtime.serialization.pickler import Codec
-from daglite.runtime.transport.frames import Frame, Kind, take_back
-from daglite.runtime.transport.log_forwarding import take_record
+from daglite.runtime.transport.frames import Frame, Kind, apply_release
+from daglite.runtime.transport.log_forwarding import handle_record
 from daglite.runtime.transport.result_buffers import BufferQuota
 from daglite.runtime.transport.shared_memory import Arena
 
-_RESULT_KINDS: dict[Kind, ResultKind] = {Kind.DONE: "done", Kind.FAIL: "failed", Kind.PIECE: "piece"}
+_RESULT_KINDS: dict[Kind, ResultKind] = {Kind.DONE: "done", Kind.FAIL: "failed", Kind.CHUNK: "chunk"}
 _FRAME_KINDS = {"batch": Kind.BATCH, "generate": Kind.GENERATE, "stream": Kind.GENERATE}
 
 
@@ -139,11 +139,11 @@ class ProcessEngine:
             worker.writer.push(frame, packed.descriptors)
         worker.push_definitions(self.codec.definitions)
         worker.push_buffers()
-        segments, flag = work_item.segments, int(work_item.kind == "stream")
-        if work_item.notes is not None:
-            segments, flag = [*segments, pickle.dumps(work_item.notes)], 1
+        segments, flag = work_item.payload, int(work_item.kind == "stream")
+        if work_item.context is not None:
+            segments, flag = [*segments, pickle.dumps(work_item.context)], 1
         kind = _FRAME_KINDS[work_item.kind]
-        worker.writer.push(Frame(kind, work_item.seq, work_item.first, program, flag, segments=segments))
+        worker.writer.push(Frame(kind, work_item.seq, work_item.first_index, program, flag, segments=segments))
 
     def _choose(self, work_item: WorkItem) -> WorkerProcess | None:
         """Return the worker with the fewest work items; for a light one a busy worker, as the others sleep."""
@@ -151,7 +151,7 @@ class ProcessEngine:
             return next((worker for worker in self._pool if worker.pid == work_item.worker), None)
         light, chosen = work_item.light, None
         for worker in self._pool:
-            if not worker.credits or (worker.items_left is not None and worker.items_left < work_item.items):
+            if not worker.credits or (worker.items_left is not None and worker.items_left < work_item.item_count):
                 continue
             if chosen is None or (worker.credits < chosen.credits if light else worker.credits > chosen.credits):
                 chosen = worker
@@ -166,7 +166,7 @@ class ProcessEngine:
         work_results, self._lost = self._lost, []
         while self._settled:
             # Only now: the results before it have been passed on, and a failed item has been reported.
-            take_back(self.codec.arena, self._settled.pop())
+            apply_release(self.codec.arena, self._settled.pop())
         for worker, source, events in self._selector.select(0 if work_results else self.poll_timeout(timeout)):
             if worker not in self._pool:
                 continue
@@ -222,7 +222,7 @@ class ProcessEngine:
         self._fill()
         # Code is read anew when a run starts, so workers must drop what they know of the last run's code.
         self._close_arena()
-        self._buffer_quota.spares.clear()
+        self._buffer_quota.pool.clear()
         self.codec = Codec("c", Arena())
         for worker in self._pool:
             worker.reset(self.codec.arena)
@@ -303,7 +303,7 @@ class ProcessEngine:
     def _take_in(self, worker: WorkerProcess, frame: Frame, work_results: list[WorkResult]) -> None:
         kind = _RESULT_KINDS.get(frame.kind)
         if kind is not None:
-            if kind != "piece":
+            if kind != "chunk":
                 worker.complete()
                 self._credits = None
                 self._deadlines.pop(worker, None)
@@ -320,17 +320,17 @@ class ProcessEngine:
                     frame.seq, kind, *counts, segments, worker.pid, True, None, error, "", reading, item_failures
                 )
             )
-        elif frame.kind is Kind.SETTLE:
+        elif frame.kind is Kind.RELEASE:
             self._settled.append(frame)
-        elif frame.kind is Kind.WANT:
-            worker.result_buffers.want(frame)
+        elif frame.kind is Kind.BUFFER_REQUEST:
+            worker.result_buffers.request(frame)
         elif frame.kind is Kind.DEFINE:
-            self.codec.learn(bytes(frame.segments[0]))
+            self.codec.add_definition(bytes(frame.segments[0]))
         elif frame.kind is Kind.READY:
             worker.ready = True
         elif frame.kind is Kind.LOG:
-            take_record(bytes(frame.segments[0]))
-        elif frame.kind is Kind.MISHAPS:
+            handle_record(bytes(frame.segments[0]))
+        elif frame.kind is Kind.ITEM_FAILURES:
             worker.item_failures = pickle.loads(frame.segments[0])
         elif frame.kind is Kind.START:
             worker.position, worker.step, worker.attempt = frame.at, frame.step, frame.number
@@ -432,7 +432,7 @@ class ProcessEngine:
     def _start(self) -> None:
         with interrupts_blocked():
             worker = start_worker(self._method, self.workers, self._items_per_worker)
-            worker.result_buffers.fund = self._buffer_quota
+            worker.result_buffers.quota = self._buffer_quota
             worker.writer.arena = self.codec.arena
             self._pool.append(worker)
             self._credits = None

@@ -41,7 +41,7 @@ from daglite.runtime.engines.processes.fork import end_copy
 from daglite.runtime.kernel.batch import BatchRun, drain
 from daglite.runtime.kernel.chunked_results import OpenIterators
 from daglite.runtime.kernel.event_loop import PrivateLoop
-from daglite.runtime.kernel.program_bytes import shared_buffers, unpack_steps
+from daglite.runtime.kernel.program_bytes import load_shared_buffers, unpack_steps
 from daglite.runtime.kernel.retry import RetryTracker, portable
 from daglite.runtime.kernel.steps import BoundStep, StepChain
 from daglite.runtime.kernel.timers import pack_reading, take_reading
@@ -171,7 +171,7 @@ class _Worker:
             Kind.INSTALL: self._install,
             Kind.FORGET: self._forget,
             Kind.RESET: self._reset,
-            Kind.LEND: lambda frame: self._borrowed.lend(frame, self._reader.mappings.lent),
+            Kind.BUFFERS: lambda frame: self._borrowed.receive(frame, self._reader.mappings.frame_descriptors),
             Kind.BATCH: self._run_batch,
             Kind.GENERATE: self._generate,
         }
@@ -202,10 +202,10 @@ class _Worker:
                 assert self._post is not None
                 self._post.sleep()
                 continue
-            if frames and frames[0].kind is Kind.BELL:
+            if frames and frames[0].kind is Kind.EVENTFD:
                 # It is the first of all frames.
                 frames.popleft()
-                self._post = EventFdReader(reader.mappings.arrived.popleft(), self._sock)
+                self._post = EventFdReader(reader.mappings.descriptors.popleft(), self._sock)
                 reader.flags = int(socket.MSG_DONTWAIT)
             return frames
 
@@ -227,12 +227,12 @@ class _Worker:
     def _learn(self, body: Segment) -> None:
         # What cannot be loaded here shows when an item needs it, with the item's index.
         with contextlib.suppress(Exception):
-            self._codec.learn(body)
+            self._codec.add_definition(body)
         self._told = len(self._codec.definitions)
 
     def _install(self, frame: Frame) -> None:
         try:
-            buffers = shared_buffers(self._codec, frame.segments, self._reader.mappings.lent)
+            buffers = load_shared_buffers(self._codec, frame.segments, self._reader.mappings.frame_descriptors)
             steps = unpack_steps(self._codec, frame.segments[0], buffers)
             self._programs[frame.seq] = StepChain(steps, self._loop, self._announce, self._trials)
         except TransferError as error:
@@ -263,7 +263,7 @@ class _Worker:
                 for body in definitions[self._told :]:
                     self._writer.push(Frame(Kind.DEFINE, segments=[body]))
                 self._told = len(definitions)
-            if (want := self._borrowed.want()) is not None:
+            if (want := self._borrowed.request()) is not None:
                 self._writer.push(want)
             self._writer.push(frame)
             self._writer.flush(self._sock)
@@ -285,7 +285,7 @@ class _Worker:
         if frame.step == 1:
             segments, notes = segments[:-1], pickle.loads(segments[-1])
         run = self._run = BatchRun(chain, self._codec, frame.at, self._opened, frame.number, notes)
-        error = run.go(*self._codec.unpack(segments))
+        error = run.run(*self._codec.unpack(segments))
         if self._copy:
             end_copy(error)
         seconds = time.perf_counter() - started - self._trials.slept()
@@ -293,7 +293,7 @@ class _Worker:
         _flush()
         clocks = _read_clocks(chain, started)
         if self._trials.item_failures:
-            self._send(Frame(Kind.MISHAPS, frame.seq, segments=[pickle.dumps(self._trials.take_item_failures())]))
+            self._send(Frame(Kind.ITEM_FAILURES, frame.seq, segments=[pickle.dumps(self._trials.take_item_failures())]))
         if error is not None:
             self._fail(frame.seq, run.step, run.cells, seconds, error, run.done, clocks)
         else:
@@ -352,4 +352,4 @@ class _Worker:
             self._announce(step.number, step.function.timeout)
 
     def _send_piece(self, seq: int, attempt: int, cells: list[object]) -> None:
-        self._send(Frame(Kind.PIECE, seq, len(cells), 0, attempt, 0.0, self._codec.pack(cells)))
+        self._send(Frame(Kind.CHUNK, seq, len(cells), 0, attempt, 0.0, self._codec.pack(cells)))

@@ -32,7 +32,7 @@ from daglite.runtime.engines.processes.worker import worker_main
 from daglite.runtime.kernel.retry import ItemFailure
 from daglite.runtime.kernel.work import WorkItem
 from daglite.runtime.transport.frames import Frame, FrameReader, FrameWriter, Kind
-from daglite.runtime.transport.log_forwarding import report_settings
+from daglite.runtime.transport.log_forwarding import log_settings
 from daglite.runtime.transport.result_buffers import ResultBufferPool
 from daglite.runtime.transport.shared_memory import Arena
 
@@ -114,7 +114,7 @@ class WorkerProcess:
         self.reader = FrameReader(self.result_buffers)
         self.writer = FrameWriter()
         if event_fd is not None:
-            self.writer.push(Frame(Kind.BELL), [event_fd.fd])
+            self.writer.push(Frame(Kind.EVENTFD), [event_fd.fd])
         # Work items without a result, oldest first: only the oldest can have started. And how many more it may have.
         self.work_items: deque[WorkItem] = deque()
         self.credits = CREDITS
@@ -135,7 +135,7 @@ class WorkerProcess:
         """Add a work item."""
         self.work_items.append(work_item)
         if self.items_left is not None:
-            self.items_left -= work_item.items
+            self.items_left -= work_item.item_count
         self._count_credits()
 
     def complete(self) -> WorkItem:
@@ -158,7 +158,7 @@ class WorkerProcess:
 
     def push_buffers(self) -> None:
         """Queue blocks for large results, if it needs any."""
-        if (offer := self.result_buffers.offer()) is not None:
+        if (offer := self.result_buffers.grant()) is not None:
             self.writer.push(*offer)
 
     def reset(self, arena: Arena | None) -> None:
@@ -237,7 +237,7 @@ def _start(method: _StartMethod, workers: int, items_left: int | None) -> Worker
             _OUR_ENDS.add(event_fd)
         _check_descriptors(sock)
         sock.setblocking(False)
-        arguments = their_sock, their_guard, max(1, usable_processors() // workers), report_settings()
+        arguments = their_sock, their_guard, max(1, usable_processors() // workers), log_settings()
         with interrupts_blocked():
             process: ChildProcess
             if method == "fork":

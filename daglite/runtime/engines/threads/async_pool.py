@@ -18,16 +18,16 @@ from daglite.lazy import lazy
 from daglite.runtime.engines.threads.fork_guard import end_copy_at_await, guard_this_thread
 from daglite.runtime.engines.threads.pool import InProcessEngine
 from daglite.runtime.engines.threads.worker import JobQueue, ThreadJob, ThreadProgram
-from daglite.runtime.kernel.batch import unsendable
+from daglite.runtime.kernel.batch import unsendable_result
 from daglite.runtime.kernel.fused_loop import SKIPPED
-from daglite.runtime.kernel.retry import RetryTracker, awaiting_tries
+from daglite.runtime.kernel.retry import RetryTracker, with_async_retries
 from daglite.runtime.kernel.steps import BoundStep, filled
 from daglite.runtime.kernel.timers import StepTimer, take_reading
 from daglite.runtime.kernel.work import BatchContext, WorkResult
-from daglite.runtime.serialization.batch_format import written_marks
+from daglite.runtime.serialization.batch_format import encode_counts
 from daglite.runtime.serialization.codec import ReferenceCodec
-from daglite.runtime.serialization.exceptions import share_error
-from daglite.runtime.transport.log_forwarding import mark_records_of_this_thread
+from daglite.runtime.serialization.exceptions import raisable_error
+from daglite.runtime.transport.log_forwarding import tag_records_of_this_thread
 from daglite.task_context import CURRENT, CurrentCall
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class AsyncWorker:
 
     def _work(self) -> None:
         guard_this_thread()
-        mark_records_of_this_thread(_CURRENT_TASK.get)
+        tag_records_of_this_thread(_CURRENT_TASK.get)
         # The run is over: what a user's coroutine raises when it is cancelled is not reported.
         with contextlib.suppress(BaseException):
             asyncio.run(self._serve())
@@ -102,26 +102,26 @@ class AsyncWorker:
         work_item, worker, began = job.work_item, self.thread.native_id, time.perf_counter()
         try:
             steps, retries = self._prepare(job.program)
-            run = _AsyncBatchRun(steps, self._codec, work_item.first, work_item.notes)
-            error = await run.go(self._codec.unpack(work_item.segments)[0])
+            run = _AsyncBatchRun(steps, self._codec, work_item.first_index, work_item.context)
+            error = await run.go(self._codec.unpack(work_item.payload)[0])
         except BaseException as raised:
             if self._dismissed:
                 raise
             # The coordinator waits for a result, whatever the error is.
-            return WorkResult(work_item.seq, "failed", worker=worker, error=share_error(raised))
+            return WorkResult(work_item.seq, "failed", worker=worker, error=raisable_error(raised))
         if self._dismissed and error is not None:
             raise error
         seconds, cells = time.perf_counter() - began, run.cells()
         timers = [timer for _, _, timer in steps if timer is not None]
         reading = take_reading(began, timers) if timers else None
         # Other batches of the program run on this event loop.
-        item_failures = retries.take_item_failures(work_item.first, work_item.first + work_item.items)
+        item_failures = retries.take_item_failures(work_item.first_index, work_item.first_index + work_item.item_count)
         work_result = WorkResult(
             work_item.seq, "done", run.done, -1, seconds, cells, worker, reading=reading, item_failures=item_failures
         )
         if error is None:
             return work_result
-        return work_result._replace(kind="failed", step=run.step, error=share_error(error))
+        return work_result._replace(kind="failed", step=run.step, error=raisable_error(error))
 
     def _prepare(self, program: ThreadProgram) -> tuple[list[AsyncStep], RetryTracker]:
         found = self._prepared.get(program.number)
@@ -149,7 +149,7 @@ class _AsyncBatchRun:
     def cells(self) -> list[object]:
         """Return the results, after their marks where some may have been dropped."""
         filters = any(step.drops for step, _, _ in self._steps)
-        return [written_marks(self._marks), *self._cells] if filters else self._cells
+        return [encode_counts(self._marks), *self._cells] if filters else self._cells
 
     async def go(self, items: Sequence[object]) -> BaseException | None:
         """Run the steps on the items; return the error that ended it early, if any."""
@@ -171,7 +171,7 @@ class _AsyncBatchRun:
             index = self._first + self.done if indices is None else indices[self.done]
             _CURRENT_TASK.set((name, index))
             item = None if self._notes.single else index
-            CURRENT.set(CurrentCall(name, step.seed, step.spot, item, self._first + self.done))
+            CURRENT.set(CurrentCall(name, step.seed, step.step_id, item, self._first + self.done))
             given = await call(value)
             if given is SKIPPED:
                 return
@@ -182,16 +182,16 @@ class _AsyncBatchRun:
             if step.tapped:
                 try:
                     # Copied at once: the next task may change it.
-                    own.append(self._codec.keep(value))
+                    own.append(self._codec.snapshot(value))
                 except TransferError as error:
-                    raise unsendable(step, error) from None
+                    raise unsendable_result(step, error) from None
         own.append(value)
 
 
 def _build_step(step: BoundStep, retries: RetryTracker) -> AsyncStep:
-    timer = StepTimer(step.number) if step.clocked else None
+    timer = StepTimer(step.number) if step.timed else None
     call = _with_timeout(step, _with_await(step))
-    tried = awaiting_tries(step, call, timer, retries) if step.function.tries else call
+    tried = with_async_retries(step, call, timer, retries) if step.function.tries else call
     return step, tried if timer is None else _with_timer(tried, timer), timer
 
 

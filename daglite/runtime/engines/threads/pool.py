@@ -104,7 +104,7 @@ class InProcessEngine(ABC, Generic[W]):
         # With a timeout the caller has other work: a slow source, or a consumer that waits.
         work_results = self._job_queue.collect(self.poll_timeout(timeout), 0.0 if timeout else self._linger())
         for work_result in work_results:
-            if work_result.kind != "piece":
+            if work_result.kind != "chunk":
                 self._in_flight -= 1
                 self._exclusive.discard(work_result.seq)
         return work_results

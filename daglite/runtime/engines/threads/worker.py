@@ -31,8 +31,8 @@ from daglite.runtime.kernel.steps import BoundStep, StepChain
 from daglite.runtime.kernel.timers import TimerReading, take_reading
 from daglite.runtime.kernel.work import WorkItem, WorkResult
 from daglite.runtime.serialization.codec import CopyingCodec, ReferenceCodec
-from daglite.runtime.serialization.exceptions import share_error
-from daglite.runtime.transport.log_forwarding import mark_records_of_this_thread
+from daglite.runtime.serialization.exceptions import raisable_error
+from daglite.runtime.transport.log_forwarding import tag_records_of_this_thread
 
 _log = logging.getLogger("daglite")
 # How long, in seconds, a reply waits for others: not less, as it takes that long to fall asleep, and not more.
@@ -225,7 +225,7 @@ class WorkerThread:
     def _work(self) -> None:
         _here.worker = self
         self.number = threading.get_native_id()
-        mark_records_of_this_thread(self._where)
+        tag_records_of_this_thread(self._where)
         while (job := self._next()) is not None:
             work_result = self._answer(job)
             if self._dismissed:
@@ -267,14 +267,14 @@ class WorkerThread:
         self._single = work_item.exclusive
         started = time.perf_counter()
         run = self._run = BatchRun(
-            chain, self._codec, work_item.first, self._opened, work_item.program, work_item.notes
+            chain, self._codec, work_item.first_index, self._opened, work_item.program, work_item.context
         )
-        items, bad = self._codec.unpack(work_item.segments)
+        items, bad = self._codec.unpack(work_item.payload)
         self._items = items
         if self._dismissed:
             items.clear()
         try:
-            error = run.go(items, bad)
+            error = run.run(items, bad)
         finally:
             self._run, self._items = None, []
         if self._copy:
@@ -327,7 +327,7 @@ class WorkerThread:
     def _send_piece(self, seq: int, attempt: int, cells: list[object]) -> None:
         if self._dismissed:
             raise _Dismissed
-        self._desk.leave(WorkResult(seq, "piece", len(cells), attempt, 0.0, cells, self.number))
+        self._desk.leave(WorkResult(seq, "chunk", len(cells), attempt, 0.0, cells, self.number))
 
     def _failed(
         self,
@@ -339,7 +339,7 @@ class WorkerThread:
         seconds: float = 0.0,
         reading: TimerReading | None = None,
     ) -> WorkResult:
-        worker, told = self.number, share_error(error)
+        worker, told = self.number, raisable_error(error)
         return WorkResult(work_item.seq, "failed", done, step, seconds, cells, worker, error=told, reading=reading)
 
     def _where(self) -> tuple[str, int | None]:
