@@ -20,8 +20,9 @@ from typing import NamedTuple
 from daglite.runtime.engines.base import BatchPolicy, Engine
 from daglite.runtime.engines.config import EngineConfig
 from daglite.runtime.kernel.batch import BatchRun
+from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.event_loop import PrivateLoop
-from daglite.runtime.kernel.steps import BoundStep, StepChain
+from daglite.runtime.kernel.steps import StepChain
 from daglite.runtime.kernel.work import PartialRef, WorkItem, WorkResult
 from daglite.runtime.serialization.pickler import Codec
 from daglite.scaling import CLUSTER_BATCH_SECONDS
@@ -241,10 +242,10 @@ class _SimulatedEngine:
         if work_item.kind == "combine":
             work_result = self._combined(work_item, number, work_result)
         elif self._chains[work_item.program].folds:
-            run = BatchRun(self._chains[work_item.program], self.codec, work_item.first_index)
+            run = BatchRun(self._chains[work_item.program], self.codec, work_item)
             error = run.run(*self.codec.unpack(work_item.payload))
             assert error is None, error
-            work_result = self._kept(work_item, number, run.cells, work_result)
+            work_result = self._kept(work_item, number, run.results, work_result)
         self._skipped -= time.perf_counter() - began
         return work_result
 
@@ -254,7 +255,7 @@ class _SimulatedEngine:
             return WorkResult(work_item.seq, "lost", started=False, missing_partials=missing)
         self._told.merges += 1
         self._told.roots += work_item.partial_threshold is None
-        (call, _, _), *_ = self._chains[work_item.program].calls
+        call = self._chains[work_item.program].calls[0]
         value, *others = [self.codec.deserialize(self._held.pop(part.ticket)[1]) for part in work_item.partials]
         for other in others:
             value = call((value, other))

@@ -21,7 +21,7 @@ from daglite.runtime.engines.processes.pool import ProcessEngine
 from daglite.runtime.engines.threads.async_pool import AsyncEngine
 from daglite.runtime.engines.threads.pool import ThreadEngine
 from daglite.runtime.engines.worker_queues import WorkerQueue, WorkerQueues, new_seq
-from daglite.runtime.kernel.steps import BoundStep
+from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.work import WorkItem, WorkResult
 from daglite.runtime.serialization.codec import ReferenceCodec
 

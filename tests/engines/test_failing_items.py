@@ -211,7 +211,7 @@ def test_what_cannot_travel_is_left_behind(runtime: RuntimeName) -> None:
     assert isinstance(lost, Failed)
     assert not lost.kept
     assert isinstance(lost.error, TaskFailedError)
-    assert str(lost.error).startswith("ValueError: locked (it cannot travel: ")
+    assert str(lost.error).startswith("ValueError: locked (it cannot be pickled: ")
     with pytest.raises(TransferError, match="it cannot be sent back from its worker"):
         _ = lost.item
 

@@ -11,8 +11,8 @@ from daglite.program import Segment
 from daglite.runtime.dataflow.operator_chain import ChainedItems, OperatorChain
 from daglite.runtime.dataflow.saves import Saver
 from daglite.runtime.dataflow.source import Source
+from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.errors import attach_facts
-from daglite.runtime.kernel.steps import BoundStep
 from daglite.runtime.kernel.timers import StepTimer, TimedItems
 from daglite.runtime.serialization.batch_format import SCALARS
 from daglite.runtime.serialization.codec import ItemCodec

@@ -17,11 +17,12 @@ from daglite.program import Segment, Step
 from daglite.runtime.dataflow.bound_segments import BoundSegment
 from daglite.runtime.dataflow.operator_chain import OperatorChain
 from daglite.runtime.dataflow.saves import Saver
+from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.errors import attempts_of, raise_with_failure, short_repr
 from daglite.runtime.kernel.event_loop import PrivateLoop
 from daglite.runtime.kernel.fused_loop import SKIPPED
 from daglite.runtime.kernel.retry import RetryTracker
-from daglite.runtime.kernel.steps import BoundStep, StepChain
+from daglite.runtime.kernel.steps import StepChain
 from daglite.runtime.kernel.timers import StepTimer
 from daglite.task_context import CurrentCall, register_reader
 
@@ -69,7 +70,7 @@ def between(
     before: Step,
     loop: PrivateLoop,
     *,
-    trials: RetryTracker,
+    retry_tracker: RetryTracker,
     gaps: bool,
     index_of: Callable[[int], int] | None = None,
     most: int | None = None,
@@ -91,7 +92,7 @@ def between(
         if bound.links:
             # Only tasks use the index while an item passes.
             operators += [] if counting is None else [counting]
-            chain = StepChain(bound.links, loop, trials=trials)
+            chain = StepChain(bound.links, loop, retry_tracker=retry_tracker)
             timers += chain.timers
             operators.append(_ApplyOp(chain, bound.savers, numbering))
             last, gaps = planned.links[-1], gaps or any(link.drops for link in bound.links)
@@ -126,8 +127,7 @@ class _ApplyOp(Operator):
     """Calls tasks on each item."""
 
     def __init__(self, chain: StepChain, savers: Sequence[Saver | None], numbering: ItemNumbering) -> None:
-        calls = [call for call, _, _ in chain.calls]
-        self._steps = list(zip(calls, chain.steps, savers, strict=True))
+        self._steps = list(zip(chain.calls, chain.steps, savers, strict=True))
         self._numbering = numbering
 
     def feed(self, item: object) -> Iterable[object]:

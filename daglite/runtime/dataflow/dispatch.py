@@ -23,9 +23,9 @@ from daglite.runtime.dataflow.reorder_buffer import BatchResult, ReorderBuffer
 from daglite.runtime.dataflow.source import Source
 from daglite.runtime.dataflow.tree_reduce import RemotePartial, TreeReducer
 from daglite.runtime.engines.worker_queues import WorkerQueue, new_seq
+from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.chunked_results import ContinueResult, ResultChunk, SkipItems
 from daglite.runtime.kernel.retry import ItemFailure
-from daglite.runtime.kernel.steps import BoundStep
 from daglite.runtime.kernel.work import BatchContext, WorkItem, WorkResult
 from daglite.runtime.serialization.batch_format import decode_counts, reason_of
 from daglite.runtime.serialization.codec import Packed
@@ -266,9 +266,8 @@ class Dispatcher:
         self._reorder_buffer.add(BatchResult(batch.first, count, values, nbytes, marks, item_failures))
 
     def _report_error(self, batch: InFlightBatch, work_result: WorkResult) -> None:
-        if work_result.error is not None:
-            error, trace = work_result.error
-            self._redelivery.fail(batch, work_result.completed, error, work_result, trace)
+        if (error := work_result.error) is not None:
+            self._redelivery.fail(batch, work_result.completed, error, work_result, work_result.traceback)
 
     def _item_failures(self, batch: InFlightBatch, work_result: WorkResult) -> Sequence[ItemFailure]:
         """Return the failures in a batch; those of an item that was begun again have been counted."""

@@ -27,9 +27,9 @@ from daglite.runtime.dataflow.failure_policy import FailurePolicy
 from daglite.runtime.dataflow.flow_control import FlowControl
 from daglite.runtime.dataflow.in_flight import InFlightBatch
 from daglite.runtime.dataflow.source import Source
+from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.errors import attach_facts, attempts_of, short_repr
 from daglite.runtime.kernel.retry import FailedAttempts
-from daglite.runtime.kernel.steps import BoundStep
 from daglite.runtime.kernel.work import WorkResult
 from daglite.runtime.serialization.batch_format import SerializedItem
 from daglite.runtime.serialization.codec import ItemCodec

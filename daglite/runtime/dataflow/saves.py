@@ -9,7 +9,7 @@ from daglite.exceptions import DatasetError
 from daglite.functions import signature_of
 from daglite.keys import KeyTemplate, may_write_same_key, render_key
 from daglite.options import Save, Store
-from daglite.runtime.kernel.steps import BoundStep
+from daglite.runtime.kernel.bound_step import BoundStep
 
 
 class Saver:

@@ -15,8 +15,8 @@ from daglite.runtime.dataflow.failure_policy import FailureCounter
 from daglite.runtime.dataflow.reorder_buffer import BatchResult
 from daglite.runtime.dataflow.saves import Saver
 from daglite.runtime.dataflow.tree_reduce import TreeReducer
+from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.errors import raise_with_failure, short_repr
-from daglite.runtime.kernel.steps import BoundStep
 from daglite.task_context import register_reader
 
 

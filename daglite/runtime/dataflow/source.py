@@ -12,8 +12,8 @@ from typing import Protocol
 
 from daglite.exceptions import Failure, TransferError
 from daglite.runtime.dataflow.saves import Saver
+from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.errors import attach_facts, raise_with_failure, short_repr
-from daglite.runtime.kernel.steps import BoundStep
 from daglite.runtime.serialization.batch_format import SCALARS, SMALL, Unloadable
 from daglite.runtime.serialization.codec import ItemCodec
 from daglite.task_context import CurrentCall, register_reader

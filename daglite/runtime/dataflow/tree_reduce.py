@@ -30,8 +30,8 @@ from daglite.exceptions import ExecutionError, Failure, TransferError
 from daglite.runtime.dataflow.flow_control import FlowControl
 from daglite.runtime.dataflow.redelivery import worker_died
 from daglite.runtime.engines.worker_queues import WorkerQueue, new_seq
+from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.errors import attempts_of, raise_with_failure
-from daglite.runtime.kernel.steps import BoundStep
 from daglite.runtime.kernel.work import PartialRef, WorkItem, WorkResult
 from daglite.runtime.serialization.batch_format import reason_of
 
@@ -306,9 +306,8 @@ class TreeReducer:
         if work_result.kind == "lost":
             self._lost(group, merge, work_result)
             return
-        if work_result.error is not None:
-            error, trace = work_result.error
-            self._fail(error, work_result, attempts_of(self._step.function, error), trace)
+        if (error := work_result.error) is not None:
+            self._fail(error, work_result, attempts_of(self._step.function, error), work_result.traceback)
         if not merge.final:
             group.tree.done(merge, _kept(work_result.partial))
             self._merge(group)

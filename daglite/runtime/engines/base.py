@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from daglite.functions import Function
-from daglite.runtime.kernel.steps import BoundStep
+from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.work import WorkItem, WorkResult
 from daglite.runtime.serialization.codec import ItemCodec
 

@@ -14,7 +14,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from daglite.runtime.engines.base import CombiningEngine, Engine, NotifyingEngine, SelectorEngine, TimedEngine
-from daglite.runtime.kernel.steps import BoundStep
+from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.work import WorkItem, WorkResult
 
 if TYPE_CHECKING:

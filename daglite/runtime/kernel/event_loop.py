@@ -1,6 +1,6 @@
-"""Async tasks and async generators, run from plain code: on a private event loop.
+"""Run async tasks and async generators from plain code, on a private event loop.
 
-The loop runs on this thread; where this thread has a loop running already (a notebook), it runs on a helper thread.
+The loop runs on the calling thread, or on a helper thread if the caller has a running loop already (a notebook).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class PrivateLoop:
-    """An event loop of our own, made when first needed; close it when the run is over."""
+    """An event loop that is made when first needed; close it when the run is over."""
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -33,7 +33,7 @@ class PrivateLoop:
         self._helper: futures.ThreadPoolExecutor | None = None
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine to its end and return its value."""
+        """Run a coroutine to its end and return its value; raises `RuntimeError` after `close`."""
         if self._closed:
             coroutine.close()
             raise RuntimeError("the run is over; nothing can be awaited any more")
@@ -44,18 +44,18 @@ class PrivateLoop:
         if self._helper is None:
             return _run_on(self._loop, self._loop.create_task(coroutine))
         task = self._helper.submit(self._loop.create_task, coroutine).result()
-        running = self._helper.submit(_run_behind, sys._getframe(), self._loop, task)
+        running = self._helper.submit(_run_for, sys._getframe(), self._loop, task)
         try:
             return running.result()
         except BaseException:
-            # Ctrl-C here, while the coroutine still waits over there.
+            # Ctrl-C on this thread, while the coroutine still waits on the helper thread.
             self._loop.call_soon_threadsafe(task.cancel)
             with contextlib.suppress(BaseException):
                 running.result()
             raise
 
     def iterate(self, items: AsyncIterator[T]) -> Iterator[T]:
-        """The items of an async iterator, one at a time; closing this closes the async generator."""
+        """Yield the items of an async iterator; closing this closes the async generator."""
         try:
             while True:
                 try:
@@ -65,12 +65,12 @@ class PrivateLoop:
                 yield item
         finally:
             close = getattr(items, "aclose", None)
-            # One that is collected after the run has nowhere left to run.
+            # One that is collected after the run has no loop left to run on.
             if close is not None and not self._closed:
                 self.run(close())
 
     def close(self) -> None:
-        """Close the loop and its helper thread; it cannot be used again."""
+        """Close the loop and its helper thread. The loop cannot be used again."""
         if self._loop is not None:
             self.run(self._loop.shutdown_asyncgens())
         self._closed = True
@@ -83,7 +83,7 @@ class PrivateLoop:
 
 
 def _run_on(loop: asyncio.AbstractEventLoop, task: asyncio.Task[T]) -> T:
-    """Run a task to its end; when Ctrl-C interrupts it, cancel it first, so that its `finally` has run."""
+    """Run a task to its end. When Ctrl-C interrupts it, cancel it and let its `finally` run before raising."""
     try:
         return loop.run_until_complete(task)
     except BaseException:
@@ -94,8 +94,8 @@ def _run_on(loop: asyncio.AbstractEventLoop, task: asyncio.Task[T]) -> T:
         raise
 
 
-def _run_behind(caller: FrameType, loop: asyncio.AbstractEventLoop, task: asyncio.Task[T]) -> T:
-    """The same on a helper thread, for a caller that waits for it: what is at work there is at work here."""
+def _run_for(caller: FrameType, loop: asyncio.AbstractEventLoop, task: asyncio.Task[T]) -> T:
+    """Run a task on a helper thread for a caller that waits, whose current call is the one of this thread."""
     calling_thread.frame = caller
     try:
         return _run_on(loop, task)

@@ -1,6 +1,6 @@
-"""A stream's flat loop, compiled: nothing stands between an item and the user's functions. `daglite.codegen` writes it.
+"""Compile the loop of a stream, which calls the user's functions directly. `daglite.codegen` writes its source.
 
-What failed is known from the line that was running, so a run without errors pays nothing for good messages.
+The line that was running tells what failed, so a run without errors pays nothing for good messages.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ class _SkippedItem:
         return "SKIPPED"
 
 
-# What a step gives for an item that it drops.
+# The value of a step for an item that it drops.
 SKIPPED: Final = _SkippedItem()
 
 
 @record(eq=True)
 class FusedLoop:
-    """The loop for one shape, as text and compiled."""
+    """The loop for one shape, as source and compiled; `places` are the actions of its lines from `first_line` on."""
 
     source: str
     places: tuple[LineAction, ...]
@@ -39,35 +39,35 @@ class FusedLoop:
     function: FunctionType
 
     def run(self, *arguments: Any, failed: Callable[..., NoReturn]) -> tuple[Any, int]:
-        """Take items through; gives the value and how many came.
+        """Take items through; return the value and the number of items.
 
         The arguments are `items, start, value, calls, savers, save_item, snap, end`; `start` is the index of the first
-        item. When something raises, `failed(error, place, index, item, x)` says so and raises.
+        item. When something raises, `failed(error, action, index, item, x)` is called, and raises.
         """
         found: tuple[Any, int] = self.function(*arguments, _LoopFrame(self, failed))
         return found
 
     def items(self, *arguments: Any, failed: Callable[..., NoReturn]) -> Iterator[object]:
-        """The results one by one, of a loop that yields them; the arguments are those of `run`."""
+        """Return the results of a loop that yields them; the arguments are those of `run`."""
         found: Iterator[object] = self.function(*arguments, _LoopFrame(self, failed))
         return found
 
     def running(self) -> tuple[LineAction, int] | None:
-        """Where the loop is, when called by something that it called: the place and the index of the item."""
+        """Return the action and the index of the item, when called from something that the loop has called."""
         frame: FrameType | None = sys._getframe(1)
         while frame is not None and frame.f_code is not self.function.__code__:
             frame = frame.f_back
         return None if frame is None else self.position(frame)
 
     def position(self, frame: FrameType) -> tuple[LineAction, int]:
-        """Where a loop of this shape is, by its frame."""
+        """Return the action and the index of the item of a loop of this shape, by its frame."""
         known = frame.f_locals
         index = known["index"] if "index" in known else known["start"] + _gone(known["ticks"]) - 1
         return self.places[frame.f_lineno - self.first_line], index
 
 
 class _LoopFrame:
-    """What a loop calls when something raises. By it others find the loop, and whoever runs it, from its frame."""
+    """The `failed` of a loop. It is found in the frame of the loop, and leads to the loop and to its owner."""
 
     __slots__ = ("_failed", "_loop")
 
@@ -77,10 +77,10 @@ class _LoopFrame:
 
     def __call__(self, error: BaseException, line: int, index: int, item: object, x: object) -> NoReturn:
         self._failed(error, self._loop.places[line - self._loop.first_line], index, item, x)
-        raise AssertionError("an error was swallowed")
+        raise AssertionError("`failed` must raise")
 
     def at_work(self, frame: FrameType) -> CurrentCall | None:
-        """What the loop is at; whoever runs it knows steps and indices."""
+        """Return the call that the loop makes; its owner knows the steps and indices."""
         owner: Any = getattr(self._failed, "__self__", None)
         found: CurrentCall | None = owner.at_work(*self._loop.position(frame))
         return found
@@ -88,7 +88,7 @@ class _LoopFrame:
 
 @functools.lru_cache(maxsize=64)
 def compile_loop(shape: LoopShape) -> FusedLoop:
-    """Write and compile the loop for streams of this shape."""
+    """Write and compile the loop for a shape."""
     written = write_loop(shape)
     made: dict[str, object] = {
         "PLAIN": PLAIN,
@@ -110,10 +110,10 @@ def _at_work(frame: FrameType) -> CurrentCall | None:
 
 
 def _new_ticks() -> repeat[bool]:
-    """Ticks for `compress`, which takes one for each item that comes."""
+    """Return ticks for `compress`, which takes one for each item."""
     return repeat(True, sys.maxsize)
 
 
 def _gone(ticks: repeat[bool]) -> int:
-    """How many have been taken: the iterator knows how many are left."""
+    """Return how many ticks have been taken; the iterator knows how many are left."""
     return sys.maxsize - length_hint(ticks)

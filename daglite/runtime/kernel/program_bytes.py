@@ -1,11 +1,8 @@
-"""Programs on the wire: the steps of a chain, each function and each argument pickled by itself.
+"""Serialize programs: the bound steps of a chain for workers, and the program of a plan.
 
-A function that must go by value takes the slow road alone; a large list beside it goes by plain pickle. Large buffers,
-such as those of arrays, may lie beside the pickle in blocks of shared memory, which all workers of a pool look at.
-
-Programs as bytes: what pickling a plan gives. Functions go as they go to workers: by name, or by value.
-
-Where in a function or a value the thing is that cannot be pickled: the variable, attribute or element to change.
+Each function and each argument of a chain is pickled by itself: a function that goes by value may need dill, and a
+large list beside it does not. Large buffers, such as those of arrays, may be in blocks of shared memory beside the
+pickle, which all workers of a pool map. An error names the variable, attribute or element that cannot be pickled.
 """
 
 from __future__ import annotations
@@ -24,7 +21,8 @@ from typing import TypeAlias, cast
 from daglite.exceptions import TransferError
 from daglite.functions import Function
 from daglite.program import Program
-from daglite.runtime.kernel.steps import BoundStep
+from daglite.records import replace
+from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.serialization.batch_format import SCALARS
 from daglite.runtime.serialization.by_value import LOCKS, globals_read
 from daglite.runtime.serialization.pickler import Codec
@@ -40,7 +38,7 @@ def pack_program(program: Program) -> bytes:
 
 
 def unpack_program(data: bytes) -> Program:
-    """The program of `pack_program`."""
+    """Return the program of `pack_program`."""
     definitions, body = cast("tuple[list[bytes], bytes]", pickle.loads(data))
     codec = Codec("plan")
     for definition in definitions:
@@ -48,27 +46,27 @@ def unpack_program(data: bytes) -> Program:
     return cast("Program", codec.loads(body))
 
 
-_DEEPEST = 8
+_MAX_DEPTH = 8
 
 
 def find_unpicklable(codec: Codec, value: object) -> str:
-    """The way to it by names, such as "self > connection"; "" where it is the value itself, or nobody can tell.
+    """Return the path by names to what cannot be pickled, such as "self > connection"; "" for the value itself.
 
     Pickles one part after the other, so it is for a run that has failed already.
     """
-    way: list[str] = []
+    path: list[str] = []
     seen = {id(value)}
-    while len(way) < _DEEPEST:
-        found = next(((name, part) for name, part in _parts(value) if not _goes(codec, part, seen)), None)
+    while len(path) < _MAX_DEPTH:
+        found = next(((name, part) for name, part in _parts(value) if not _is_picklable(codec, part, seen)), None)
         if found is None:
             break
         name, value = found
         seen.add(id(value))
-        way.append(name)
-    return " > ".join(way)
+        path.append(name)
+    return " > ".join(path)
 
 
-def _goes(codec: Codec, part: object, seen: set[int]) -> bool:
+def _is_picklable(codec: Codec, part: object, seen: set[int]) -> bool:
     if type(part) in SCALARS or id(part) in seen:
         return True
     try:
@@ -76,16 +74,16 @@ def _goes(codec: Codec, part: object, seen: set[int]) -> bool:
     except TransferError:
         return False
     except Exception:
-        # Something else is wrong with it, and has been told.
+        # Its own error has been raised already.
         return True
     return True
 
 
 def _parts(value: object) -> Iterator[tuple[str, object]]:
-    """What a value takes along when it travels, with the names that its owner knows it by."""
+    """Yield what is pickled with a value, with the names that it has there."""
     match value:
         case Function():
-            # The record around the user's function has no name of its own.
+            # The record around the user's function is not named.
             yield from _parts(value.fn)
         case types.FunctionType():
             yield from _variables(value)
@@ -113,27 +111,26 @@ def _variables(fn: types.FunctionType) -> Iterator[tuple[str, object]]:
         except ValueError:
             # It has no value yet.
             continue
-    # A lock among them is made anew where they go.
+    # A lock among them is made again where they are loaded.
     yield from ((name, one) for name, one in globals_read(fn).items() if type(one) not in LOCKS)
     yield from (fn.__kwdefaults__ or {}).items()
     yield from ((f"default {place}", one) for place, one in enumerate(fn.__defaults__ or ()))
 
 
-# A pickle, and how many buffers lie beside it.
+# A pickle, and how many buffers are beside it.
 _Packed: TypeAlias = tuple[bytes, int]
-# Number, name, function, arguments, then `_Kind`: items, filters, tapped, starts, clocked, limit, and the others.
-_Kind: TypeAlias = tuple[tuple[str, ...], bool, bool, _Packed | None, bool, int | None, tuple[bool, int, int]]
-_Row: TypeAlias = tuple[int, str, _Packed, list[tuple[str, _Packed]], _Kind]
+# A step without its values, then its function, arguments and `starts`.
+_Row: TypeAlias = tuple[BoundStep, _Packed, list[tuple[str, _Packed]], _Packed | None]
 
-# More descriptors than this do not go with one message; what has none goes through the socket.
-_MOST_SHARED = 200
+# More descriptors than this do not go with one message; the other buffers go through the socket.
+_MAX_SHARED = 200
 
 
 class PackedSteps:
-    """A chain for all workers of a pool: its pickle, and the blocks in which its large buffers lie.
+    """A chain for all workers of a pool: its pickle, and blocks of shared memory with its large buffers.
 
-    The descriptors of the blocks go with the pickle; a worker maps them at once and keeps none. Workers that come later
-    get the same, so the blocks stay until they are closed.
+    The descriptors of the blocks go with the pickle; a worker maps them at once and keeps none. Workers that start
+    later get the same, so the blocks stay until they are closed.
     """
 
     def __init__(self, codec: Codec, steps: Sequence[BoundStep]) -> None:
@@ -141,32 +138,32 @@ class PackedSteps:
         buffers: list[Segment] = []
         try:
             body = pack_steps(codec, steps, buffers, self._arena)
+            # None where there was too little memory, or no descriptor, for a block.
             blocks = [self._arena.block_of(buffer) for buffer in buffers]
-            # Where there is too little memory, or no descriptor, for a block.
-            self.descriptors = [block.fd for block in blocks if block is not None][:_MOST_SHARED]
+            self.descriptors = [block.fd for block in blocks if block is not None][:_MAX_SHARED]
             shared = iter(self.descriptors)
-            lies = [block is not None and next(shared, None) is not None for block in blocks]
-            sizes = [len(one) if there else None for one, there in zip(buffers, lies, strict=True)]
-            beside = [one for one, there in zip(buffers, lies, strict=True) if not there]
-            self.segments: list[Segment] = [body, codec.dumps(sizes), *beside]
+            in_block = [block is not None and next(shared, None) is not None for block in blocks]
+            sizes = [len(buffer) if inside else None for buffer, inside in zip(buffers, in_block, strict=True)]
+            others = [buffer for buffer, inside in zip(buffers, in_block, strict=True) if not inside]
+            self.segments: list[Segment] = [body, codec.dumps(sizes), *others]
         except BaseException:
             self.close()
             raise
 
     def close(self) -> None:
-        """Give the blocks back; what workers look at lives as long as that."""
+        """Release the blocks; what workers have mapped stays until they unmap it."""
         self._arena.close()
 
 
 def load_shared_buffers(codec: Codec, segments: Sequence[Segment], descriptors: deque[int]) -> Iterator[Segment]:
-    """The buffers of `PackedSteps`, in a worker: of the descriptors its own are taken, and closed."""
-    sizes, beside = cast("list[int | None]", codec.loads(segments[1])), iter(segments[2:])
+    """Return the buffers of `PackedSteps`, in a worker; take its descriptors from the left, and close them."""
+    sizes, others = cast("list[int | None]", codec.loads(segments[1])), iter(segments[2:])
     fds = [descriptors.popleft() for size in sizes if size is not None]
     try:
-        mine = iter(fds)
-        # What a task writes stays its own.
+        own = iter(fds)
+        # Private: what a task writes is not seen by other workers.
         found: list[Segment] = [
-            next(beside) if size is None else memoryview(mmap.mmap(next(mine), size, access=mmap.ACCESS_COPY))
+            next(others) if size is None else memoryview(mmap.mmap(next(own), size, access=mmap.ACCESS_COPY))
             for size in sizes
         ]
     finally:
@@ -180,24 +177,23 @@ def pack_steps(
 ) -> bytes:
     """Pickle a chain; raises `TransferError` naming the task and what of it cannot be pickled.
 
-    Large buffers go to `buffers` if there is such a list, those that can in blocks of `arena`.
+    With `buffers` and `arena`, large buffers are appended to the list, in blocks of the arena as far as possible.
     """
 
     def packed(value: object, what: str) -> _Packed:
-        before = 0 if buffers is None else len(buffers)
+        own: list[Segment] = []
         try:
-            data = (
-                codec.dumps(value)
-                if buffers is None or arena is None
-                else codec.dumps_with_buffers(value, buffers, arena)
-            )
+            if buffers is None or arena is None:
+                return codec.dumps(value), 0
+            data = codec.dumps_with_buffers(value, own, arena)
+            buffers.extend(own)
+            return data, len(own)
         except TransferError as error:
-            where = find_unpicklable(codec, value)
+            path = find_unpicklable(codec, value)
             raise TransferError(
-                f"{what} cannot be sent to a worker: {error}{f', found at `{where}`' if where else ''}; make it in the "
+                f"{what} cannot be sent to a worker: {error}{f', found at `{path}`' if path else ''}; make it in the "
                 "task, or run with `runtime='threads'`, where nothing is pickled"
             ) from error
-        return data, 0 if buffers is None else len(buffers) - before
 
     rows: list[_Row] = []
     for step in steps:
@@ -205,35 +201,29 @@ def pack_steps(
         function = packed(step.function, f"task '{task}'")
         arguments = [(name, packed(value, f"argument '{name}' of task '{task}'")) for name, value in step.arguments]
         starts = None if step.starts is None else packed(step.starts, f"`initial` or `empty` of task '{task}'")
-        kind = (step.items, step.filters, step.tapped, starts, step.timed, step.limit, _others(step))
-        rows.append((step.number, task, function, arguments, kind))
+        rows.append((replace(step, function=task, arguments=(), starts=None), function, arguments, starts))
     return codec.dumps(rows)
 
 
 def unpack_steps(codec: Codec, body: Segment, buffers: Iterable[Segment] = ()) -> list[BoundStep]:
-    """Rebuild a chain; raises `TransferError` naming the task and what of it cannot be loaded here."""
-    beside = iter(buffers)
+    """Return the steps of `pack_steps`; raises `TransferError` naming the task and what of it cannot be loaded."""
+    rest = iter(buffers)
 
     def loaded(packed: _Packed, what: str) -> object:
         data, count = packed
-        # Taken even if it does not load: the next value needs its own.
-        own = list(islice(beside, count))
+        # Taken even if the value does not load: the next value needs its own.
+        own = list(islice(rest, count))
         try:
             return codec.loads(data, own)
         except Exception as error:
             raise TransferError(f"{what} cannot be loaded in a worker: {type(error).__name__}: {error}") from error
 
     steps = []
-    for number, task, packed, arguments, kind in cast("list[_Row]", codec.loads(body)):
-        items, filters, tapped, both, clocked, limit, others = kind
-        function = cast("Function", loaded(packed, f"task '{task}'"))
-        values = tuple((name, loaded(one, f"argument '{name}' of task '{task}'")) for name, one in arguments)
-        starts = None
-        if both is not None:
-            starts = cast("tuple[object, object]", loaded(both, f"`initial` or `empty` of task '{task}'"))
-        steps.append(BoundStep(number, function, values, items, filters, tapped, starts, clocked, limit, *others))
+    for bare, packed, arguments, starts in cast("list[_Row]", codec.loads(body)):
+        # In place of the function there is its name.
+        task = bare.function
+        function = loaded(packed, f"task '{task}'")
+        values = tuple([(name, loaded(one, f"argument '{name}' of task '{task}'")) for name, one in arguments])
+        both = None if starts is None else loaded(starts, f"`initial` or `empty` of task '{task}'")
+        steps.append(replace(bare, function=function, arguments=values, starts=both))
     return steps
-
-
-def _others(step: BoundStep) -> tuple[bool, int, int]:
-    return step.spreads, step.seed, step.step_id

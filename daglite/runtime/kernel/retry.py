@@ -1,7 +1,7 @@
-"""Calls that may fail: tried again after a while, and what becomes of an item at which they fail for good.
+"""Retry calls that fail, and decide about an item at which a step fails finally.
 
-All of it happens where the call is made, so it is the same on every runtime. A wait is a wait of its worker: the items
-of its batch that come after wait as well, as in any order they would for a worker that sleeps.
+Both happen where the call is made, so they are the same on every runtime. A worker that waits before an attempt also
+delays the later items of its batch, as a task that sleeps would.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from daglite.exceptions import (
     ExecutionError,
@@ -22,6 +22,7 @@ from daglite.exceptions import (
 from daglite.failed import Failed, chain_of
 from daglite.functions import Function
 from daglite.lazy import lazy
+from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.errors import note_attempts, short_repr
 from daglite.runtime.kernel.fused_loop import SKIPPED
 from daglite.runtime.kernel.timers import StepTimer
@@ -39,7 +40,7 @@ else:
 class FailedAttempts(NamedTuple):
     """Attempts at one item that ended with their worker, as the coordinator counts them.
 
-    `reason` is there when they were the last: what to say, and whether the worker `died` or was over its limit.
+    A `reason` says that there are no more attempts, and why; the worker then `died`, or the call exceeded its limit.
     """
 
     step: int
@@ -49,7 +50,7 @@ class FailedAttempts(NamedTuple):
 
 
 class ItemFailure(NamedTuple):
-    """An item that failed and did not end the run: its place in the stream, the step, and what was raised as text."""
+    """An item that failed without ending the run: its place in the stream, the step, and the error as text."""
 
     place: int
     step: int
@@ -59,40 +60,11 @@ class ItemFailure(NamedTuple):
     skipped: bool
 
 
-class RetryStep(Protocol):
-    """Of a step, what is needed here."""
-
-    @property
-    def number(self) -> int:
-        """Its number in the plan."""
-        ...
-
-    @property
-    def function(self) -> Function:
-        """What it calls."""
-        ...
-
-    @property
-    def filters(self) -> bool:
-        """Whether its value says if the item goes on."""
-        ...
-
-    @property
-    def seed(self) -> int:
-        """The seed of the run."""
-        ...
-
-    @property
-    def step_id(self) -> int:
-        """What tells it from other steps; see `here`."""
-        ...
-
-
 class RetryTracker:
     """What the steps of one chain share about their attempts, in one worker or in the coordinator.
 
-    `pause` waits some seconds, `portable` makes a failed item one that can leave the worker, `tell` hears of each item
-    that failed and did not end the run, and `announce` of calls that must not take their worker along unseen.
+    `pause` waits some seconds. `portable` turns a failed item into one that can leave the worker. `tell` is called with
+    each item that fails without ending the run. `announce` is called around calls that may end their worker.
     """
 
     def __init__(
@@ -109,17 +81,16 @@ class RetryTracker:
         self.worker = worker
         self.announce = announce
         self.item_failures: list[ItemFailure] = []
-        # What the coordinator knows of the item at work, by step; whether its worker may die of it.
+        # Earlier attempts at the item at work, by step; whether its worker may die of it.
         self.failed_attempts: dict[int, FailedAttempts] = {}
         self.quarantined = False
         # The number of the attempt under way.
         self.attempt = 1
         self._tell = tell
-        # Seconds of waiting since somebody asked.
         self._slept = 0.0
 
-    def learn(self, failed_attempts: Iterable[FailedAttempts], *, quarantined: bool) -> None:
-        """What is known of the item that comes next, and of that item only."""
+    def set_item_context(self, failed_attempts: Iterable[FailedAttempts], *, quarantined: bool) -> None:
+        """Set what the coordinator knows of the next item, and of that item only."""
         self.failed_attempts = {one.step: one for one in failed_attempts}
         self.quarantined = quarantined
 
@@ -134,23 +105,23 @@ class RetryTracker:
             self.count_sleep(time.perf_counter() - began)
 
     def count_sleep(self, seconds: float) -> None:
-        """So long was waited, which is no work."""
+        """Count seconds of waiting, which are no work."""
         self._slept += seconds
 
     def slept(self) -> float:
-        """The seconds of waiting since this was last asked."""
+        """Return the seconds of waiting since the last call of this method."""
         seconds, self._slept = self._slept, 0.0
         return seconds
 
     def take_item_failures(self, first: int = 0, end: int = sys.maxsize) -> list[ItemFailure]:
-        """The items that failed since this was last asked, of those between these places."""
+        """Remove and return the item failures at the places from `first` to before `end`."""
         found = [one for one in self.item_failures if first <= one.place < end]
         if found:
             self.item_failures = [one for one in self.item_failures if not first <= one.place < end]
         return found
 
     def record(self, item_failure: ItemFailure) -> None:
-        """An item failed, and the run goes on."""
+        """Record that an item failed and the run goes on."""
         if self._tell is not None:
             self._tell(item_failure)
         else:
@@ -158,40 +129,39 @@ class RetryTracker:
 
 
 def with_retries(
-    step: RetryStep, call: Callable[..., Any], timer: StepTimer | None, trials: RetryTracker
+    step: BoundStep, call: Callable[..., Any], timer: StepTimer | None, retry_tracker: RetryTracker
 ) -> Callable[..., Any]:
-    """The call with its retries, and with what becomes of an item at which it fails for good."""
+    """Return the call with its retries, and with the decision about an item at which it fails finally."""
     keeps = step.function.on_error == "keep"
 
     def trying(*values: object) -> object:
         if keeps and type(values[0]) is Failed:
-            # It has failed before, and goes by.
+            # It has failed at an earlier step, and passes.
             return values[0]
-        tries = _ItemRetries(step, values, trials, timer) if trials.failed_attempts or trials.quarantined else None
-        trials.attempt = 1
-        if tries is not None:
-            if tries.over:
-                return tries.given_up()
-            trials.wait(tries.delay())
+        attempts = _known_attempts(step, values, retry_tracker, timer)
+        if attempts is not None:
+            if attempts.exhausted:
+                return attempts.give_up()
+            retry_tracker.wait(attempts.delay())
         while True:
             try:
                 value = call(*values)
-                if tries is not None:
-                    tries.over_well()
+                if attempts is not None:
+                    attempts.returned()
                 return value
             except Exception as error:
-                tries = tries or _ItemRetries(step, values, trials, timer)
-                if not tries.again(error):
-                    return tries.settled(error)
-            trials.wait(tries.delay())
+                attempts = attempts or _Attempts(step, values, retry_tracker, timer)
+                if not attempts.try_again(error):
+                    return attempts.fail(error)
+            retry_tracker.wait(attempts.delay())
 
     return trying
 
 
 def with_async_retries(
-    step: RetryStep, call: Callable[..., Any], timer: StepTimer | None, trials: RetryTracker
+    step: BoundStep, call: Callable[..., Any], timer: StepTimer | None, retry_tracker: RetryTracker
 ) -> Callable[..., Any]:
-    """The same for a function whose value is awaited; the event loop goes on while it waits."""
+    """Return the same for a function whose value is awaited; the event loop goes on while it waits."""
     keeps = step.function.on_error == "keep"
 
     async def wait(seconds: float) -> None:
@@ -199,110 +169,110 @@ def with_async_retries(
         try:
             await asyncio.sleep(seconds)
         finally:
-            trials.count_sleep(time.perf_counter() - began)
+            retry_tracker.count_sleep(time.perf_counter() - began)
 
     async def trying(*values: object) -> object:
         if keeps and type(values[0]) is Failed:
             return values[0]
-        tries = _ItemRetries(step, values, trials, timer) if trials.failed_attempts or trials.quarantined else None
-        trials.attempt = 1
-        if tries is not None:
-            if tries.over:
-                return tries.given_up()
-            await wait(tries.delay())
+        attempts = _known_attempts(step, values, retry_tracker, timer)
+        if attempts is not None:
+            if attempts.exhausted:
+                return attempts.give_up()
+            await wait(attempts.delay())
         while True:
             try:
                 value = await call(*values)
-                if tries is not None:
-                    tries.over_well()
+                if attempts is not None:
+                    attempts.returned()
                 return value
             except Exception as error:
-                tries = tries or _ItemRetries(step, values, trials, timer)
-                if not tries.again(error):
-                    return tries.settled(error)
-            await wait(tries.delay())
+                attempts = attempts or _Attempts(step, values, retry_tracker, timer)
+                if not attempts.try_again(error):
+                    return attempts.fail(error)
+            await wait(attempts.delay())
 
     return trying
 
 
-def wait_to_restart(step: RetryStep, error: BaseException, attempt: int, trials: RetryTracker) -> bool:
-    """Whether a generator step that failed at this attempt begins again; then the time to wait is over."""
+def wait_to_restart(step: BoundStep, error: BaseException, attempt: int, retry_tracker: RetryTracker) -> bool:
+    """Return whether a generator step that failed at this attempt starts again; if so, wait as its options say."""
     function = step.function
-    retry = function.retry
-    wanted = isinstance(error, Exception if retry is None else retry.on)
-    if attempt > function.retries or not wanted:
+    if attempt > function.retries or not isinstance(error, _retried_errors(function)):
         return False
-    if retry is not None:
-        trials.wait(retry.delay(attempt, step.step_id))
+    if function.retry is not None:
+        retry_tracker.wait(function.retry.delay(attempt, step.step_id))
     return True
 
 
-class _ItemRetries:
-    """The attempts of a step at one item: made when the first has failed, or when others are known of."""
+def _retried_errors(function: Function) -> type[Exception] | tuple[type[Exception], ...]:
+    return Exception if function.retry is None else function.retry.on
+
+
+class _Attempts:
+    """The attempts of a step at one item: made when the first has failed, or when earlier ones are known of."""
 
     def __init__(
-        self, step: RetryStep, values: Sequence[object], trials: RetryTracker, timer: StepTimer | None
+        self, step: BoundStep, values: Sequence[object], retry_tracker: RetryTracker, timer: StepTimer | None
     ) -> None:
         self._step = step
         self._values = values
-        self._trials = trials
+        self._retry_tracker = retry_tracker
         self._timer = timer
-        known = trials.failed_attempts.get(step.number)
-        self.attempts = 0 if known is None else known.attempts
-        self.over = known if known is not None and known.reason else None
-        self._announced = trials.quarantined and step.function.on_error != "raise"
-        if self._announced and trials.announce is not None:
-            # Should the worker not come back from here, this step is why.
-            trials.announce(step.number, 0.0)
+        known = retry_tracker.failed_attempts.get(step.number)
+        self.count = 0 if known is None else known.attempts
+        self.exhausted = known if known is not None and known.reason else None
+        self._announced = retry_tracker.quarantined and step.function.on_error != "raise"
+        if self._announced and retry_tracker.announce is not None:
+            # Should the worker end in this call, this step is the cause.
+            retry_tracker.announce(step.number, 0.0)
 
-    def again(self, error: Exception) -> bool:
-        """One more attempt failed: whether there is another."""
-        self.attempts += 1
+    def try_again(self, error: Exception) -> bool:
+        """Count a failed attempt; return whether there is another."""
+        self.count += 1
         function = self._step.function
-        wanted = function.retry is None or isinstance(error, function.retry.on)
-        if self.attempts > function.retries or not wanted:
+        if self.count > function.retries or not isinstance(error, _retried_errors(function)):
             return False
         if self._timer is not None:
             self._timer.repeated += 1
         return True
 
     def delay(self) -> float:
-        """The next attempt begins: the seconds to wait before it, none before the first."""
-        self._trials.attempt = self.attempts + 1
+        """Begin the next attempt; return the seconds to wait before it, 0 before the first."""
+        self._retry_tracker.attempt = self.count + 1
         retry = self._step.function.retry
-        if retry is None or not self.attempts:
+        if retry is None or not self.count:
             return 0.0
         found = current_call()
-        return retry.delay(self.attempts, self._step.step_id, None if found is None else found.item)
+        return retry.delay(self.count, self._step.step_id, None if found is None else found.item)
 
-    def over_well(self) -> None:
-        """The call has returned: should the worker end now, it was not that."""
-        self._trials.attempt = 1
-        if self._announced and self._trials.announce is not None:
-            self._trials.announce(-1, 0.0)
+    def returned(self) -> None:
+        """Announce that the call is over: should the worker end now, this step is not the cause."""
+        self._retry_tracker.attempt = 1
+        if self._announced and self._retry_tracker.announce is not None:
+            self._retry_tracker.announce(-1, 0.0)
 
-    def given_up(self) -> object:
-        """What becomes of an item that ended its worker too often."""
-        assert self.over is not None
-        error: ExecutionError = (WorkerDiedError if self.over.died else TaskTimeoutError)(self.over.reason)
-        return self._become(error)
+    def give_up(self) -> object:
+        """Return what replaces an item that ended its worker too often."""
+        assert self.exhausted is not None
+        error: ExecutionError = (WorkerDiedError if self.exhausted.died else TaskTimeoutError)(self.exhausted.reason)
+        return self._replacement(error)
 
-    def settled(self, error: Exception) -> object:
-        """What becomes of an item at which the last attempt raised this; called while it is handled."""
+    def fail(self, error: Exception) -> object:
+        """Return what replaces an item at which the last attempt raised `error`, or raise it again."""
         if self._step.function.on_error == "raise":
             if self._step.function.retry is not None or isinstance(error, ExecutionError):
-                note_attempts(error, self.attempts)
+                note_attempts(error, self.count)
             raise error
-        return self._become(error)
+        return self._replacement(error)
 
-    def _become(self, error: Exception) -> object:
+    def _replacement(self, error: Exception) -> object:
         step, function = self._step, self._step.function
-        self.over_well()
+        self.returned()
         skips, found = function.skips, current_call()
         index, place = (None, 0) if found is None else (found.item, found.place)
         if self._timer is not None:
             self._timer.failed += 1
-        self._trials.record(ItemFailure(place, step.number, function.name, index, text_of(error), skips))
+        self._retry_tracker.record(ItemFailure(place, step.number, function.name, index, text_of(error), skips))
         if skips:
             return False if step.filters else SKIPPED
         failed = self._failed(error, index)
@@ -310,31 +280,40 @@ class _ItemRetries:
         if isinstance(function.on_error, Function):
             value = function.on_error.fn(failed)
         for one in chain_of(failed.error):
-            # It would keep in flight all that the task held.
+            # It would keep everything in memory that the task held.
             one.__traceback__ = None
         return value
 
     def _failed(self, error: Exception, index: int | None) -> Failed[Any]:
-        step, trials = self._step, self._trials
+        step, retry_tracker = self._step, self._retry_tracker
         item = self._values[0] if len(self._values) == 1 else self._values or None
         raised, trace = raisable_error(error)
         assert isinstance(raised, Exception)
         name, shown = step.function.name, short_repr(item)
-        failure = Failure(name, step.number, index, shown, max(1, self.attempts), trials.worker(), None, trace)
+        failure = Failure(name, step.number, index, shown, max(1, self.count), retry_tracker.worker(), None, trace)
         failed: Failed[Any] = Failed(item, raised, failure, seed=step.seed)
-        return failed if trials.portable is None else trials.portable(failed)
+        return failed if retry_tracker.portable is None else retry_tracker.portable(failed)
+
+
+def _known_attempts(
+    step: BoundStep, values: Sequence[object], retry_tracker: RetryTracker, timer: StepTimer | None
+) -> _Attempts | None:
+    """Return the attempts at an item of which the coordinator knows something, None for all other items."""
+    known = retry_tracker.failed_attempts or retry_tracker.quarantined
+    attempts = _Attempts(step, values, retry_tracker, timer) if known else None
+    retry_tracker.attempt = 1
+    return attempts
 
 
 def portable(codec: ItemCodec) -> Callable[[Failed[Any]], Failed[Any]]:
-    """What makes a failed item one that crosses with this codec: without what cannot, if need be."""
+    """Return a function that removes from a failed item what this codec cannot serialize."""
 
     def made(failed: Failed[Any]) -> Failed[Any]:
-        reason = _obstacle(codec, failed)
-        if not reason:
+        if not _obstacle(codec, failed):
             return failed
         bare = failed.without_item("it cannot be sent back from its worker")
-        if _obstacle(codec, bare):
-            told = TaskFailedError(f"{text_of(failed.error)} (it cannot travel: {_obstacle(codec, bare)})")
+        if reason := _obstacle(codec, bare):
+            told = TaskFailedError(f"{text_of(failed.error)} (it cannot be pickled: {reason})")
             bare, failed = bare.with_error(told), failed.with_error(told)
         return bare if _obstacle(codec, failed) else failed
 
@@ -342,7 +321,7 @@ def portable(codec: ItemCodec) -> Callable[[Failed[Any]], Failed[Any]]:
 
 
 def _obstacle(codec: ItemCodec, value: object) -> str:
-    """Why a value cannot cross; nothing when it can."""
+    """Return why a value cannot be serialized and loaded again, "" when it can."""
     try:
         restored = codec.deserialize(codec.serialize(value))
     except TransferError as error:

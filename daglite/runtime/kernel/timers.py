@@ -1,8 +1,8 @@
-"""Clocks around the calls of steps: there only when an observer asks for the time of each step."""
+"""Time the calls of steps, if an observer asks for it."""
 
 from __future__ import annotations
 
-import struct
+import pickle
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,12 +17,8 @@ else:
     events = lazy("daglite.events")
 
 
-_BEGAN = struct.Struct("!d")
-_STEP = struct.Struct("!idQQQQ")
-
-
 class StepTimer:
-    """What one step has done since the last look; written by the thread that calls it."""
+    """Seconds and counts of one step since the last `take`; written by the thread that calls the step."""
 
     __slots__ = ("begun", "failed", "repeated", "returned", "seconds", "step")
 
@@ -32,23 +28,23 @@ class StepTimer:
         self.begun = self.returned = self.repeated = self.failed = 0
 
     def take(self) -> StepTime:
-        """The tally, which begins again from nothing."""
-        found = events.StepTime(self.step, self.seconds, self.begun, self.returned, self.repeated, self.failed)
+        """Return the seconds and counts, and reset them."""
+        taken = events.StepTime(self.step, self.seconds, self.begun, self.returned, self.repeated, self.failed)
         self.seconds = 0.0
         self.begun = self.returned = self.repeated = self.failed = 0
-        return found
+        return taken
 
 
 @record
 class TimerReading:
-    """What the clocks of a worker say of a batch: when it began, and what each step did."""
+    """When a batch began, and what each of its steps did."""
 
     began: float
     steps: tuple[StepTime, ...]
 
 
 class TimedItems:
-    """An iterator whose time is counted: what the source of a stream without workers does."""
+    """An iterator with a timer, for the source of a stream without workers."""
 
     def __init__(self, items: Iterator[object], timer: StepTimer) -> None:
         self._items = items
@@ -67,14 +63,14 @@ class TimedItems:
         return item
 
     def close(self) -> None:
-        """Close the iterator inside, if it can be."""
+        """Close the iterator, if it has a `close` method."""
         close = getattr(self._items, "close", None)
         if close is not None:
             close()
 
 
 def timed(call: Callable[..., Any], timer: StepTimer) -> Callable[..., Any]:
-    """The call with a clock around it."""
+    """Return the call with a timer around it."""
     clock = time.perf_counter
 
     def clocked(*values: object) -> object:
@@ -91,19 +87,16 @@ def timed(call: Callable[..., Any], timer: StepTimer) -> Callable[..., Any]:
 
 
 def take_reading(began: float, timers: Sequence[StepTimer]) -> TimerReading:
-    """Read the clocks and set them back."""
+    """Take the seconds and counts of all timers."""
     return TimerReading(began, tuple([timer.take() for timer in timers]))
 
 
 def pack_reading(reading: TimerReading) -> bytes:
-    """A reading as the last segment of a frame."""
-    rows = [
-        _STEP.pack(one.step, one.seconds, one.begun, one.returned, one.repeated, one.failed) for one in reading.steps
-    ]
-    return b"".join([_BEGAN.pack(reading.began), *rows])
+    """Return a reading as bytes, the last segment of a frame."""
+    return pickle.dumps((reading.began, [tuple(one) for one in reading.steps]))
 
 
 def unpack_reading(data: bytes) -> TimerReading:
-    """The reading that was packed."""
-    (began,) = _BEGAN.unpack_from(data)
-    return TimerReading(began, tuple([events.StepTime(*row) for row in _STEP.iter_unpack(data[_BEGAN.size :])]))
+    """Return the reading that was packed."""
+    began, rows = pickle.loads(data)
+    return TimerReading(began, tuple([events.StepTime(*row) for row in rows]))

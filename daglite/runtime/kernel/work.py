@@ -1,4 +1,4 @@
-"""The records that cross between coordinator and workers: a work item on the way out, a work result on the way back."""
+"""Define what crosses between coordinator and workers: work items on the way out, work results on the way back."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from daglite.runtime.kernel.retry import FailedAttempts, ItemFailure
 from daglite.runtime.kernel.timers import TimerReading
 from daglite.runtime.serialization.codec import Packed
 
-# A batch of items; a generator to be drained into a list; the same standing in for `.iter()`; parts to be put together.
+# A batch of items; a generator drained into a list; a generator read by `.iter()`; partials of a fold to be combined.
 WorkKind = Literal["batch", "generate", "stream", "combine"]
 ResultKind = Literal["done", "failed", "chunk", "lost", "overdue"]
 
 
 class BatchContext(NamedTuple):
-    """What a worker must know of a batch besides its items, now and then.
+    """What a worker must know of some batches besides their items.
 
-    `indices` are what its items are known by, where that is not their place in the stream. `failed_attempts` are attempts at its
-    only item that ended with their worker, `quarantined` says that this one may do so as well. `single`: it is a call that
-    has no item.
+    `indices` are the indices of the items where they differ from the places in the stream. `failed_attempts` are
+    attempts at the only item that ended with their worker; `quarantined` says that this attempt may end its worker as
+    well. `single` marks a single call, which has no item.
     """
 
     indices: Sequence[int] | None = None
@@ -29,22 +29,22 @@ class BatchContext(NamedTuple):
 
 
 class PartialRef(NamedTuple):
-    """The part of a fold that stays with the workers, by a number that its session knows."""
+    """A partial of a fold that stays with the workers, by a number that its engine knows."""
 
     ticket: int
     nbytes: int
 
 
 class WorkItem(NamedTuple):
-    """Work for one worker: packed items for an installed program.
+    """Work for one worker: a packed batch for an installed program.
 
-    It holds `item_count` consecutive items, the first with index `first_index`. An `exclusive` chunk has its worker to itself:
-    nothing cheap waits behind it, and nobody else is blamed for it. A `light` one is done sooner by a worker that is at
-    work already than by one that has to be woken. One for a `worker` goes to nobody else: it goes on with what that one
-    has begun; if there is no such worker any more, it is lost.
+    The batch has `item_count` consecutive items, the first with index `first_index`. An `exclusive` work item has its
+    worker to itself: no cheap one waits after it, and a crash can have no other cause. A `light` one is done sooner by
+    a worker that is at work already than by one that has to be woken. One for a `worker`, by its identifier, continues
+    what that worker has begun: it is lost when the worker is gone.
 
-    A part that takes `partial_threshold` bytes or more stays with the workers; None: it comes back, whatever it takes. `partials` are
-    those that are to be put together.
+    A partial of `partial_threshold` bytes or more stays with the workers; with None it is sent back. `partials` are
+    those to be combined.
     """
 
     seq: int
@@ -62,16 +62,18 @@ class WorkItem(NamedTuple):
 
 
 class WorkResult(NamedTuple):
-    """What came of a chunk.
+    """The result of a work item, or one of the chunks before it.
 
-    `completed` items are done and packed in `payload`. For "failed", `error` is what to raise and the text of its
-    traceback in the worker, and `step` the number of the step that raised it. "chunk" is a part of a generated list,
-    more follows (`completed` items of attempt `step`). "overdue" means that item `completed` of the chunk took too long at step
-    `step`, and its worker was killed. "lost" means that the worker ended: `started` tells whether it may have begun,
-    `exitcode` how it ended, and `hint` why, as far as that is known; `step` is that at which it was, where it had been
-    asked to tell. An "overdue" call was attempt number `attempt`. `reading` is there when the steps are clocked.
-    `item_failures` are items that failed without ending the run. `partial` is a part that stays with the workers; where parts
-    could not be put together, `missing_partials` are the numbers of those that are gone.
+    "done" and "failed": `completed` items are done, with their results packed in `payload`. A failure has the `error`
+    to raise, its `traceback` in the worker as text, and the number of the `step` that raised it.
+    "chunk": `completed` items of a generator, of its attempt number `step`; more follows.
+    "overdue": item `completed` of the batch took too long at `step`, in attempt number `attempt`; its worker was
+    killed.
+    "lost": the worker ended, with `exitcode`; `started` tells whether the work may have begun, `hint` why it ended as
+    far as that is known, and `step` at which step it was if the worker had to announce it.
+
+    `reading` is there if the steps are timed. `item_failures` are items that failed without ending the run. `partial`
+    stays with the workers; `missing_partials` are the positions of those that were to be combined and are gone.
     """
 
     seq: int
@@ -83,10 +85,11 @@ class WorkResult(NamedTuple):
     worker: int | None = None
     started: bool = True
     exitcode: int | None = None
-    error: tuple[BaseException, str] | None = None
+    error: BaseException | None = None
     hint: str = ""
     reading: TimerReading | None = None
     item_failures: Sequence[ItemFailure] = ()
     attempt: int = 1
     partial: PartialRef | None = None
     missing_partials: Sequence[int] = ()
+    traceback: str = ""

@@ -13,9 +13,10 @@ from daglite.exceptions import Failure, ReplayRecord
 from daglite.runtime.dataflow.saves import Saver
 from daglite.runtime.dataflow.sinks import CollectSink, FoldSink, IteratorSink, Sink
 from daglite.runtime.dataflow.source import Source
+from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.errors import attach_facts, attempts_of, raise_with_failure, short_repr
 from daglite.runtime.kernel.fused_loop import compile_loop
-from daglite.runtime.kernel.steps import BoundStep, StepChain
+from daglite.runtime.kernel.steps import StepChain
 from daglite.runtime.local.item_copies import ItemCopies
 from daglite.runtime.serialization.codec import ItemCodec
 from daglite.task_context import CurrentCall, register_reader
@@ -30,13 +31,13 @@ _LOOK_UP = 0.01
 def run_steps(chain: StepChain, value: object, index: int | None, savers: Sequence[Saver | None]) -> object:
     """Take one value through the steps; what a step's saver wants is saved before the next step may change it."""
     item = value
-    for (call, _, number), step, saver in zip(chain.calls, chain.steps, savers, strict=True):
+    for call, step, saver in zip(chain.calls, chain.steps, savers, strict=True):
         try:
             value = call(value)
         except BaseException as error:
             shown = None if index is None else short_repr(item)
             raise_with_failure(
-                error, Failure(step.function.name, number, index, shown, attempts_of(step.function, error))
+                error, Failure(step.function.name, step.number, index, shown, attempts_of(step.function, error))
             )
         if saver is not None:
             saver(index, value)
@@ -77,7 +78,7 @@ class LocalDriver:
         self.sink = sink
         self.copies = copies
         self.watchful = watchful
-        self.calls = [call for call, _, _ in chain.calls]
+        self.calls = chain.calls
         self.chain = chain
         saves = tuple(saver is not None for saver in savers)
         snaps = codec is not None and copies is None

@@ -6,8 +6,8 @@ from typing import Any
 
 from daglite.exceptions import Failure, TransferError
 from daglite.runtime.dataflow.source import Source
+from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.errors import raise_with_failure
-from daglite.runtime.kernel.steps import BoundStep
 from daglite.runtime.serialization.batch_format import SCALARS, SerializedItem, Unloadable
 from daglite.runtime.serialization.pickler import Codec
 from daglite.runtime.transport.buffer_pool import BufferPool

@@ -16,7 +16,8 @@ from daglite.runtime.dataflow.driver import StreamDriver, StreamScope
 from daglite.runtime.dataflow.sinks import FoldSink, IteratorSink, Sink
 from daglite.runtime.dataflow.source import Source
 from daglite.runtime.engines.cost_model import Answer
-from daglite.runtime.kernel.steps import BoundStep, StepChain
+from daglite.runtime.kernel.bound_step import BoundStep
+from daglite.runtime.kernel.steps import StepChain
 from daglite.runtime.kernel.timers import StepTimer
 from daglite.runtime.local.adaptive import AdaptiveDriver
 from daglite.runtime.local.executor import LocalDriver
@@ -117,7 +118,7 @@ def _executors(
         _, links, savers = segments[part.segment]
         assert context.codec is not None
         copies = ItemCopies(context.codec, origin, links[-1], fresh=_fresh(context, stage, part.segment))
-        chain = StepChain(links, context.loop, trials=context.trials)
+        chain = StepChain(links, context.loop, retry_tracker=context.retry_tracker)
         flow = LocalDriver(origin, chain, savers, IteratorSink(), context.codec, watchful=False, copies=copies)
         following = parts[number + 1].segment if number + 1 < len(parts) else len(segments)
         between = stage.segments[part.segment + 1 : following + 1]
@@ -163,7 +164,7 @@ def _last(
         return LocalDriver(origin, StepChain([], context.loop), [], sink, None, watchful=watchful)
     fresh = _fresh(context, stage, len(stage.segments) - 1)
     copies = ItemCopies(context.codec, origin, None if folds else links[-1], fresh=fresh)
-    chain = StepChain(links, context.loop, trials=context.trials)
+    chain = StepChain(links, context.loop, retry_tracker=context.retry_tracker)
     return LocalDriver(origin, chain, savers, sink, context.codec, watchful=watchful, copies=copies, most=stage.most)
 
 

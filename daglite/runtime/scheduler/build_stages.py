@@ -32,8 +32,9 @@ from daglite.runtime.dataflow.source import Source
 from daglite.runtime.dataflow.tree_reduce import TreeReducer
 from daglite.runtime.engines.base import ResumableEngine
 from daglite.runtime.engines.worker_queues import WorkerQueue
+from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.event_loop import PrivateLoop
-from daglite.runtime.kernel.steps import BoundStep, bind_step
+from daglite.runtime.kernel.steps import bind_step
 from daglite.runtime.kernel.timers import StepTimer
 from daglite.runtime.scheduler.context import RunContext
 from daglite.runtime.serialization.codec import ItemCodec
@@ -249,7 +250,7 @@ def open_parts(
         pairs[places[0]],
         _first(stage),
         context.loop,
-        trials=context.trials,
+        retry_tracker=context.retry_tracker,
         gaps=start,
         index_of=source.index_of,
     )
@@ -273,7 +274,7 @@ def open_parts(
                 None if following is None else pairs[following],
                 planned.links[-1],
                 context.fold_loop,
-                trials=context.trials,
+                retry_tracker=context.retry_tracker,
                 gaps=gaps,
                 most=stage.most if following is None else None,
             )

@@ -20,8 +20,9 @@ from daglite.runtime.dataflow.operator_chain import DEEP, ClosingIterator
 from daglite.runtime.dataflow.saves import Saver
 from daglite.runtime.dataflow.sinks import FoldSink, IteratorSink, OutputQueue, Sink
 from daglite.runtime.dataflow.source import Source
+from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.errors import raise_with_failure
-from daglite.runtime.kernel.steps import BoundStep, StepChain, open_items
+from daglite.runtime.kernel.steps import StepChain, open_items
 from daglite.runtime.kernel.timers import StepTimer
 from daglite.runtime.local.executor import LocalDriver
 from daglite.runtime.local.item_copies import ItemCopies
@@ -105,7 +106,7 @@ def _pulled_here(context: RunContext, stage: StreamStage, scope: StreamScope) ->
     links, savers = segments[-1].links, segments[-1].savers
     source, codec = _before_last(context, stage, source, segments, codec, None, limited=bool(links))
     if links:
-        chain = StepChain(links, context.loop, trials=context.trials)
+        chain = StepChain(links, context.loop, retry_tracker=context.retry_tracker)
         source, codec = _flowing(context, source, chain, savers), None
     source.nested = scope.nested
     items = front(source, codec=codec, timer=None)
@@ -150,7 +151,7 @@ def _open_flow(
     timers: list[StepTimer] | None = [] if context.watch is not None and context.watch.steps else None
     source, codec = _before_last(context, stage, source, segments, codec, timers, limited=bool(links))
     source.nested = scope.nested
-    chain = StepChain(links, context.loop, trials=context.trials)
+    chain = StepChain(links, context.loop, retry_tracker=context.retry_tracker)
     return _inline_flow(context, steps_of(stage), source, chain, savers, sink, codec, stage.most, timers or ())
 
 
@@ -202,7 +203,7 @@ def _before_last(
                 timers.append(timed_operators.time_source(source))
             if deep:
                 continue
-            chain = StepChain(links, context.loop, trials=context.trials)
+            chain = StepChain(links, context.loop, retry_tracker=context.retry_tracker)
             if timers is not None:
                 timers += chain.timers
             source = _flowing(context, source, chain, savers)
@@ -222,7 +223,7 @@ def _in_sections(
     for number, (_, links, savers) in enumerate(segments[:-1], start=1):
         pipe, operations = segments[number].pipe, planned[number].operations
         assert pipe is not None, "only operations divide segments here"
-        chain = StepChain(links, context.loop, trials=context.trials)
+        chain = StepChain(links, context.loop, retry_tracker=context.retry_tracker)
         if timers is not None:
             timers += [*chain.timers, *pipe.timers]
         apart = any(spec_of(operation.kind).expands for operation in operations)

@@ -32,10 +32,10 @@ from daglite.runtime.engines.config import Auto, Inline, Processes, Threads, eng
 from daglite.runtime.engines.cost_model import Answer, PlacementPolicy
 from daglite.runtime.engines.processes.worker import inside_worker
 from daglite.runtime.engines.worker_queues import WorkerQueue, WorkerQueues
+from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.errors import Cancelled
 from daglite.runtime.kernel.event_loop import PrivateLoop
 from daglite.runtime.kernel.retry import RetryTracker, portable
-from daglite.runtime.kernel.steps import BoundStep
 from daglite.runtime.local.item_copies import LocalArena
 from daglite.runtime.scheduler.single_calls import SingleCalls
 from daglite.runtime.scheduler.step_ids import spots_of
@@ -104,7 +104,7 @@ class RunContext:
         self.codec: Codec | None = None if self.inline or self._config.shares else Codec("c", LocalArena())
         # Of calls in this process.
         crossing = None if self.codec is None else portable(self.codec)
-        self.trials = RetryTracker(portable=crossing, tell=self.failure_counter.add)
+        self.retry_tracker = RetryTracker(portable=crossing, tell=self.failure_counter.add)
 
     def worker_queue(self) -> WorkerQueue:
         """The engine, started when something first needs it."""

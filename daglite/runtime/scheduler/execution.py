@@ -31,9 +31,10 @@ from daglite.run_options import RunSettings
 from daglite.runtime.dataflow.nested import Driver
 from daglite.runtime.dataflow.saves import Saver
 from daglite.runtime.dataflow.sinks import CollectSink, CombineSink, FoldSink, OutputQueue
+from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.errors import add_generator_note, raise_with_failure
 from daglite.runtime.kernel.neutral_element import find_neutral_element
-from daglite.runtime.kernel.steps import BoundStep, StepChain, bind_step
+from daglite.runtime.kernel.steps import StepChain, bind_step
 from daglite.runtime.kernel.work import WorkKind
 from daglite.runtime.local.executor import LocalDriver, run_steps
 from daglite.runtime.local.item_copies import copied_result
@@ -359,7 +360,7 @@ class Execution:
 
     def _call_here(self, steps: Sequence[BoundStep], value: object, savers: Sequence[Saver | None]) -> object:
         """Take one value through steps on this thread."""
-        chain, watch = StepChain(steps, self._context.loop, trials=self._context.trials), self._watch
+        chain, watch = StepChain(steps, self._context.loop, retry_tracker=self._context.retry_tracker), self._watch
         if watch is None:
             return run_steps(chain, value, None, savers)
         began = time.perf_counter()

@@ -32,7 +32,7 @@ def replay(program: Program, failure: Failure) -> object:
     with Execution(_without_saves(program), settings, None) as execution:
         context = execution.run_for(needed)
         if single:
-            chain = StepChain([context.bind(step) for step in steps], context.loop, trials=context.trials)
+            chain = StepChain([context.bind(step) for step in steps], context.loop, retry_tracker=context.retry_tracker)
             return run_steps(chain, value, None, [None] * len(steps))
         return _on_item(context, steps, value, failure)
 
@@ -43,7 +43,7 @@ def _on_item(context: RunContext, steps: Sequence[Step], item: object, failure: 
     source = Source(
         iter([item]), name=first.function.name, number=first.number, saver=None, codec=None, indices=indices
     )
-    chain = StepChain([context.bind(step) for step in steps], context.loop, trials=context.trials)
+    chain = StepChain([context.bind(step) for step in steps], context.loop, retry_tracker=context.retry_tracker)
     LocalDriver(source, chain, [None] * len(steps), sink, None, watchful=False).advance()
     if not sink.items:
         raise ExecutionError(f"the item was dropped before it came to task '{failure.task}', or by it, this time")

@@ -13,7 +13,7 @@ from daglite.runtime.dataflow.in_flight import InFlightBatch
 from daglite.runtime.dataflow.redelivery import RedeliveryPolicy
 from daglite.runtime.dataflow.saves import Saver
 from daglite.runtime.engines.worker_queues import WorkerQueue, new_seq
-from daglite.runtime.kernel.steps import BoundStep
+from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.work import BatchContext, WorkItem, WorkKind, WorkResult
 from daglite.runtime.serialization.batch_format import reason_of
 
@@ -107,12 +107,11 @@ class _SingleCall:
         for item_failure in result.item_failures:
             self._calls.failure_counter.add(item_failure)
         self._keep(result)
-        if result.error is not None:
-            error, trace = result.error
+        if (error := result.error) is not None:
             if self._kind == "stream" and isinstance(error.__cause__, SystemExit | KeyboardInterrupt | GeneratorExit):
                 # A source that exits does so for the user, in whichever process it runs.
                 raise error.__cause__
-            raise self._redelivery.blame(self._batch, error, result, trace)
+            raise self._redelivery.blame(self._batch, error, result, result.traceback)
         if result.kind == "done":
             self._calls.in_flight -= 1
             self._worker_queue.engine.uninstall(self._program)

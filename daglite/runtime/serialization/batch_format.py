@@ -1,7 +1,8 @@
-"""Items as cells, and a batch of cells as segments: what can be sent without a copy, and loaded cell by cell.
+"""Pack a batch of serialized items into segments, from which each item can be loaded by itself.
 
-all scalars             one pickle of the list
-anything else           b"\\0", (i64 length, i64 buffers) for each cell | the short cells | large cells and buffers
+item                a scalar is its own serialized form, anything else a `SerializedItem` (see `pickler`)
+batch of scalars    one pickle of the list
+any other batch     b"\\0", (i64 length, i64 buffers) for each item | the short pickles | long pickles and buffers
 """
 
 from __future__ import annotations
@@ -18,25 +19,25 @@ from daglite.runtime.transport.frames import Segment
 from daglite.runtime.transport.shared_memory import Arena
 
 SCALARS: frozenset[type] = frozenset({int, float, str, bytes, bool, type(None)})
-# Those of them that are too small to be worth weighing.
+# The scalars that are too small to be measured.
 SMALL: frozenset[type] = frozenset({int, float, bool, type(None)})
-# Those of them that go in one pickle with their batch, however large.
+# The scalars that are pickled with their batch, however large.
 PLAIN: frozenset[type] = SMALL | {str}
 PROTOCOL = 5
 
-# From here on a copy costs more than one more segment.
+# From this size on a copy costs more than another segment.
 _LARGE = 64 * 1024
-# The first byte of a batch whose cells are framed one by one; a pickle begins with 0x80.
+# The first byte of a batch whose items are framed one by one; a pickle begins with 0x80.
 _FRAMED = b"\0"
-# In the place of a number of buffers: not a pickle, but the very bytes of a large `bytes`.
+# In the place of a number of buffers: not a pickle, but the bytes of a large `bytes` object.
 _RAW = -1
 _NO_BUFFERS: list[Segment] = []
-# An int, a float, a bool or None in a pickle; and what surrounds a text.
-_FEW = 8
+# An int, a float, a bool or None in a pickle; and the overhead of a text.
+_SCALAR_BYTES = 8
 
 
 class SerializedItem:
-    """One item, pickled when it was yielded or returned; what happens to the object afterwards does not touch it."""
+    """An item, pickled when it was yielded or returned: later changes to the object do not reach it."""
 
     __slots__ = ("buffers", "data", "nbytes")
 
@@ -47,37 +48,40 @@ class SerializedItem:
 
 
 class Unloadable(NamedTuple):
-    """Stands in the place of an item that could not be loaded."""
+    """Take the place of an item that could not be loaded."""
 
     reason: str
 
 
-def reason_of(cell: object) -> str:
-    """Why a cell could not be loaded."""
-    assert isinstance(cell, Unloadable)
-    return cell.reason
+def reason_of(item: object) -> str:
+    """Return why an item could not be loaded."""
+    assert isinstance(item, Unloadable)
+    return item.reason
 
 
-def pack_batch(cells: Sequence[object], *, plain: bool = False) -> list[Segment]:
-    """The cells of a batch as segments; `unpack_batch` is the reverse. `plain`: they are known to be `PLAIN` values."""
+def pack_batch(items: Sequence[object], *, plain: bool = False) -> list[Segment]:
+    """Pack serialized items into segments. With `plain` they are known to be a list of `PLAIN` values.
+
+    Large buffers become segments of their own, without a copy.
+    """
     if plain:
-        return [pickle.dumps(cells, PROTOCOL)]
-    kinds = set(map(type, cells))
-    if kinds <= SCALARS and not (bytes in kinds and any(type(cell) is bytes and is_large(cell) for cell in cells)):
-        return [pickle.dumps(cells if type(cells) is list else list(cells), PROTOCOL)]
-    return _framed(cells)
+        return [pickle.dumps(items, PROTOCOL)]
+    kinds = set(map(type, items))
+    if kinds <= SCALARS and not (bytes in kinds and any(type(item) is bytes and is_large(item) for item in items)):
+        return [pickle.dumps(items if type(items) is list else list(items), PROTOCOL)]
+    return _framed(items)
 
 
-def encode_counts(marks: Sequence[int]) -> str:
-    """Small numbers as a text, one letter each: a plain cell among plain cells, small and quickly read."""
+def encode_counts(counts: Sequence[int]) -> str:
+    """Return small numbers as a text, one letter each: a plain value among plain values, quick to read."""
     try:
-        return bytes(marks).decode("latin-1")
+        return bytes(counts).decode("latin-1")
     except ValueError:
-        return "".join(map(chr, marks))
+        return "".join(map(chr, counts))
 
 
 def decode_counts(text: str) -> Sequence[int]:
-    """The numbers of `encode_counts`."""
+    """Return the numbers of `encode_counts`."""
     try:
         return text.encode("latin-1")
     except UnicodeEncodeError:
@@ -85,12 +89,12 @@ def decode_counts(text: str) -> Sequence[int]:
 
 
 def is_framed(segments: Sequence[Segment]) -> bool:
-    """Whether loading the cells may run any code: plain values are in one pickle, others are framed one by one."""
+    """Return whether loading the batch may run code: scalars are in one pickle, other items are framed one by one."""
     return bool(segments) and segments[0][:1] == _FRAMED
 
 
 def unpack_batch(segments: Sequence[Segment]) -> tuple[list[object], int | None]:
-    """The items of a batch and the place of the first that could not be loaded, where an `Unloadable` stands."""
+    """Return the items of a batch, and the position of the first that could not be loaded, an `Unloadable`."""
     if not segments:
         return [], None
     if not is_framed(segments):
@@ -100,43 +104,43 @@ def unpack_batch(segments: Sequence[Segment]) -> tuple[list[object], int | None]
 
 
 def first_unloadable(items: Sequence[object]) -> int | None:
-    """The place of the first item that could not be loaded."""
-    return next((place for place, item in enumerate(items) if type(item) is Unloadable), None)
+    """Return the position of the first item that could not be loaded."""
+    return next((position for position, item in enumerate(items) if type(item) is Unloadable), None)
 
 
-def total_size(cells: Sequence[object]) -> int:
-    """About how many bytes the cells take on the way."""
-    kinds = set(map(type, cells))
+def total_size(items: Sequence[object]) -> int:
+    """Return about how many bytes serialized items take in a packed batch."""
+    kinds = set(map(type, items))
     if kinds.isdisjoint((str, bytes, SerializedItem)):
-        return _FEW * len(cells)
+        return _SCALAR_BYTES * len(items)
     if kinds == {SerializedItem}:
-        return sum([cell.nbytes for cell in cast("Sequence[SerializedItem]", cells)])
-    return sum(map(_weight, cells))
+        return sum([item.nbytes for item in cast("Sequence[SerializedItem]", items)])
+    return sum(map(_size, items))
 
 
-def _weight(cell: object) -> int:
-    if isinstance(cell, SerializedItem):
-        return cell.nbytes
-    return _FEW + len(cell) if isinstance(cell, str | bytes) else _FEW
+def _size(item: object) -> int:
+    if isinstance(item, SerializedItem):
+        return item.nbytes
+    return _SCALAR_BYTES + len(item) if isinstance(item, str | bytes) else _SCALAR_BYTES
 
 
-def _framed(cells: Sequence[object]) -> list[Segment]:
-    # Once for each item, so with as few calls as can be.
+def _framed(items: Sequence[object]) -> list[Segment]:
+    # The loop runs once for each item, so it makes as few calls as possible.
     table: list[int] = []
     short: list[bytes] = []
     large: list[Segment] = []
-    for cell in cells:
+    for item in items:
         buffers: list[Segment] = _NO_BUFFERS
-        mark = 0
-        if type(cell) is SerializedItem:
-            data, buffers = cell.data, cell.buffers
-            mark = len(buffers)
-        elif type(cell) is bytes and len(cell) >= _LARGE:
-            data, mark = cell, _RAW
+        count = 0
+        if type(item) is SerializedItem:
+            data, buffers = item.data, item.buffers
+            count = len(buffers)
+        elif type(item) is bytes and len(item) >= _LARGE:
+            data, count = item, _RAW
         else:
-            data = pickle.dumps(cell, PROTOCOL)
+            data = pickle.dumps(item, PROTOCOL)
         length = len(data)
-        table += (length, mark)
+        table += (length, count)
         if length < _LARGE:
             short.append(data)
         else:
@@ -149,31 +153,32 @@ def _framed(cells: Sequence[object]) -> list[Segment]:
 def _unframed(segments: Sequence[Segment]) -> list[object]:
     short, large, end = memoryview(segments[1]), iter(segments[2:]), 0
     items: list[object] = []
-    for length, mark in struct.iter_unpack("<qq", memoryview(segments[0])[1:]):
+    for length, count in struct.iter_unpack("<qq", memoryview(segments[0])[1:]):
         data: Segment
         if length < _LARGE:
             start, end = end, end + length
             data = short[start:end]
         else:
             data = next(large)
-        # Its buffers are taken off the list even if it does not load: the next cell needs its own.
-        buffers = list(islice(large, mark)) if mark > 0 else _NO_BUFFERS
-        items.append(load_item(data, buffers) if mark != _RAW else bytes(data))
+        # Its buffers are taken even if the item does not load: the next item needs its own.
+        buffers = list(islice(large, count)) if count > 0 else _NO_BUFFERS
+        items.append(load_item(data, buffers) if count != _RAW else bytes(data))
     return items
 
 
 def load_item(data: Segment, buffers: Iterable[Segment]) -> object:
+    """Load a pickled item; return `Unloadable` when that raises anything but Ctrl-C."""
     try:
         return pickle.loads(data, buffers=buffers)
     except BaseException as error:
-        # Also `SystemExit`: loading runs the user's code, and this is not the place to leave.
+        # Also `SystemExit`: loading runs the user's code, which must not end the process here.
         if is_interrupt(error):
             raise
         return Unloadable(text_of(error))
 
 
 def keep_in_band(buffers: list[Segment] | None, buffer: pickle.PickleBuffer, arena: Arena | None) -> bool:
-    """Where a large buffer goes: to `buffers` if there is such a list, else into the pickle."""
+    """Append a large buffer to `buffers` if it is a list, and return False; else return True: it goes in the pickle."""
     raw = buffer.raw()
     if buffers is None or not is_large(raw):
         return True
@@ -184,17 +189,19 @@ def keep_in_band(buffers: list[Segment] | None, buffer: pickle.PickleBuffer, are
 
 
 def is_large(data: bytes | memoryview) -> bool:
+    """Return whether data is worth a segment of its own."""
     return len(data) >= _LARGE
 
 
 def is_interrupt(error: BaseException) -> bool:
-    """Whether this is a Ctrl-C; where the signal is ignored, as in workers, the user's own code raised it."""
+    """Return whether this is a Ctrl-C; where SIGINT is ignored, as in workers, the user's own code raised it."""
     if not isinstance(error, KeyboardInterrupt) or threading.current_thread() is not threading.main_thread():
         return False
     return signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
 
 
 def text_of(error: BaseException) -> str:
+    """Return the type and message of an error; never raises."""
     name = type(error).__name__
     try:
         said = str(error)

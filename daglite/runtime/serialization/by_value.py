@@ -1,10 +1,10 @@
-"""Functions and classes, taken apart for their journey and put together again.
+"""Reduce functions and classes by value: C pickle and dill ask `ByValueReducer` how to pickle each of them.
 
-A function that goes by value takes along the globals it reads and no others. On the other side all functions of one
-module share one namespace, as they do at home, and a value that is already there stays: a task may have changed it.
-Functions of importable modules use the real module, and take nothing along.
+A function is sent with the globals it reads and no others. On the other side all functions of one module share one
+namespace, as in the module itself, and a value that is already there is not replaced: a task may have changed it.
+Functions of importable modules use the module itself, and are sent without globals.
 
-A thing is made from its skeleton first and filled with its contents later, which may lead back to it.
+A thing is made from its skeleton first and filled with its contents later, which may refer back to it.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ _READS = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS", "DELETE_GLOBA
 _OF_A_FUNCTION = ("__qualname__", "__module__", "__doc__", "__defaults__", "__kwdefaults__", "__annotations__")
 # `type` looks at these while it makes a class.
 _OF_A_SKELETON = ("__module__", "__slots__", "__orig_bases__")
-# These come into being with the class, and belong to it alone.
+# These are made with the class, for it alone.
 _MADE_WITH_IT = {*_OF_A_SKELETON, "__parameters__", "_abc_impl"}
 _DESCRIPTORS = (types.MemberDescriptorType, types.GetSetDescriptorType)
-# A lock that belongs to code guards this process: another gets its own, as if it had imported the module. A lock in an
-# item is refused, because who sends it wants to share it.
+# A lock among globals guards one process: another gets its own, as if it had imported the module. A lock in an item is
+# refused, because it would not be shared.
 LOCKS: dict[type, Callable[[], object]] = {
     type(threading.Lock()): _thread.allocate_lock,
     type(threading.RLock()): threading.RLock,
@@ -45,29 +45,29 @@ LOCKS: dict[type, Callable[[], object]] = {
 
 
 class ByValueReducer:
-    """What a pickler must be told about functions and classes; mixed into the quick one and the thorough one."""
+    """Reduce functions, classes and what belongs to them; a mixin of the picklers, by C pickle and by dill."""
 
     registry: Registry
     token_of: Callable[[Thing], str]
 
     def reducer_override(self, obj: Any, /) -> Any:
-        """Asked by the pickler for everything but the plainest types, so the common answers come first."""
+        """Called by the pickler for all but the plainest types, so the common cases come first."""
         kind = type(obj)
         if kind is FunctionType or issubclass(kind, type):
-            pipeline = self.registry.routes.get(id(obj))
-            return self._pipeline(obj) if pipeline is None else pipeline[1]
+            known_reduction = self.registry.reductions.get(id(obj))
+            return self._reduction(obj) if known_reduction is None else known_reduction[1]
         if issubclass(kind, BaseException) and "tblib" in getattr(copyreg.dispatch_table.get(kind), "__module__", ""):
-            # It comes with distributed, and registers one way for all exceptions there are, which brings tracebacks
-            # along and loses attributes; the class knows better.
+            # tblib comes with distributed, and registers one reduction for all exceptions, which keeps tracebacks and
+            # loses attributes. The reduction of the class is used instead.
             return obj.__reduce_ex__(PROTOCOL)
         special = _SPECIAL.get(kind)
         return NotImplemented if special is None else special(self.registry, obj)
 
-    def _pipeline(self, thing: Thing) -> Any:
+    def _reduction(self, thing: Thing) -> Any:
         registry = self.registry
         named = registry.by_name(thing)
         if named is not None:
-            registry.routes[id(thing)] = (thing, named)
+            registry.reductions[id(thing)] = (thing, named)
             return named
         if isinstance(thing, FunctionType) and not _has_token(thing):
             make, parts = skeleton_of(registry, thing)
@@ -76,7 +76,7 @@ class ByValueReducer:
 
 
 def skeleton_of(registry: Registry, thing: Thing) -> tuple[Callable[..., Thing], tuple[object, ...]]:
-    """What makes the thing without its contents, which may lead back to it: a callable and its arguments."""
+    """Return a callable and arguments that make the thing without its contents, which may refer back to it."""
     if isinstance(thing, FunctionType):
         return _new_function, (registry.where(thing.__globals__), thing.__code__, thing.__name__, thing.__closure__)
     seed = {name: vars(thing)[name] for name in _OF_A_SKELETON if name in vars(thing)}
@@ -85,12 +85,12 @@ def skeleton_of(registry: Registry, thing: Thing) -> tuple[Callable[..., Thing],
 
 
 def behaviour_of(cls: type) -> tuple[object, ...]:
-    """The methods and other descriptors of a class: instances among the contents may need them, to be hashed say."""
+    """Return the methods and other descriptors of a class, which its instances may need, for example to be hashed."""
     return _contents(cls, behaviour=True), []
 
 
 def state_of(registry: Registry, thing: Thing) -> tuple[object, ...]:
-    """The contents, for `fill` on the other side; those of a class without its `behaviour_of`."""
+    """Return the contents, for `fill` on the other side; those of a class without its `behaviour_of`."""
     if not isinstance(thing, FunctionType):
         subclasses = [sub for ref in _get_dump(thing)[0] if (sub := ref())] if isinstance(thing, ABCMeta) else []
         return _contents(thing, behaviour=False), subclasses
@@ -99,19 +99,19 @@ def state_of(registry: Registry, thing: Thing) -> tuple[object, ...]:
     cells = [(cell, cell.cell_contents) for cell in thing.__closure__ or () if not _is_empty(cell)]
     if ":" not in registry.where(thing.__globals__):
         return attributes, vars(thing), {}, [], cells
-    values = {name: _anew(value) for name, value in globals_read(thing).items()}
+    values = {name: _shareable(value) for name, value in globals_read(thing).items()}
     values["__name__"] = thing.__globals__.get("__name__")
     return attributes, vars(thing), values, _submodules(values, thing.__code__), cells
 
 
 def globals_read(fn: FunctionType) -> dict[str, object]:
-    """The globals that a function reads, those of the functions within it included."""
+    """Return the globals that a function and the functions inside it read."""
     space = fn.__globals__
     return {name: space[name] for name in sorted(set(_names(fn.__code__, _READS))) if name in space}
 
 
 def fill(thing: Thing, state: tuple[Any, ...]) -> None:
-    """Give a thing that was made from its skeleton its contents."""
+    """Set the contents of a thing that was made from its skeleton."""
     if not isinstance(thing, FunctionType):
         attributes, subclasses = state
         for name, value in attributes.items():
@@ -136,21 +136,21 @@ def _new_function(where: str, code: CodeType, name: str, closure: tuple[CellType
 
 
 def _new_class(meta: type, name: str, bases: tuple[type, ...], seed: dict[str, object]) -> type:
-    # The user's metaclass has done its work: what it made is among the contents. Only `abc` keeps some out of sight.
+    # The user's metaclass has run already: what it made is among the contents. Only `abc` keeps a hidden state.
     make = ABCMeta if issubclass(meta, ABCMeta) else type
     above = {id(each): each for base in bases for each in base.__mro__ if "__init_subclass__" in vars(each)}
     with contextlib.ExitStack() as stack:
         for each in above.values():
-            # Those of importable modules belong to all, and ask for no arguments of their own as a rule.
+            # Those of importable modules are called: as a rule they require no arguments.
             if here().token_of(each) is not None:
-                stack.enter_context(_hook_at_rest(each))
+                stack.enter_context(_hook_disabled(each))
         made: type = make.__new__(meta, name, bases, seed)
     return made
 
 
 @contextlib.contextmanager
-def _hook_at_rest(base: Any) -> Iterator[None]:
-    """The same with `__init_subclass__`: run again it would register twice, and lack its arguments."""
+def _hook_disabled(base: Any) -> Iterator[None]:
+    """Disable `__init_subclass__`: called again it would register twice, and lack its arguments."""
     hook = vars(base)["__init_subclass__"]
     type.__setattr__(base, "__init_subclass__", classmethod(lambda cls, **_: super(base, cls).__init_subclass__()))
     try:
@@ -164,7 +164,7 @@ def _new_member(cls: type, base: type, value: tuple[object, ...]) -> object:
 
 
 def reduce_member(member: enum.Enum) -> Any:
-    """A member of an enum that is itself under way: looking it up, as pickle does, would come too early."""
+    """Reduce a member of an enum that is being defined: it cannot be looked up yet, as pickle would do."""
     cls = type(member)
     base: Any = getattr(cls, "_member_type_", object)
     value = base.__getnewargs__(member) if hasattr(base, "__getnewargs__") else ()
@@ -172,7 +172,7 @@ def reduce_member(member: enum.Enum) -> Any:
 
 
 def _has_token(function: FunctionType) -> bool:
-    """Functions written once at the top of a module; the others may be made anew for every item."""
+    """Return whether a function gets a token: one at the top of a module. Others may be made again for every item."""
     return function.__closure__ is None and function.__qualname__.isidentifier()
 
 
@@ -195,11 +195,11 @@ def _is_empty(cell: CellType) -> bool:
 
 
 def _names(code: CodeType, operations: set[str] | None = None) -> Iterator[str]:
-    """The names a function uses, those of the functions within it included."""
+    """Yield the names that a function and the functions inside it use."""
     if operations is None:
         yield from code.co_names
     else:
-        # `co_names` alone would take attributes for globals, and drag along what merely has the same name.
+        # `co_names` holds attributes as well, and would send globals of the same name.
         yield from (one.argval for one in dis.get_instructions(code) if one.opname in operations)
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
@@ -207,15 +207,15 @@ def _names(code: CodeType, operations: set[str] | None = None) -> Iterator[str]:
 
 
 def _submodules(values: dict[str, object], code: CodeType) -> list[str]:
-    """The submodules that the code reaches through a package: `import xml.etree.ElementTree` binds `xml` only."""
+    """Return the submodules that code reaches through a package: `import xml.etree.ElementTree` binds only `xml`."""
     packages = [f"{module.__name__}." for module in values.values() if isinstance(module, ModuleType)]
     used = set(_names(code)) if packages else set()
     starts = tuple(packages)
     return [name for name in list(sys.modules) if name.startswith(starts) and used.issuperset(name.split(".")[1:])]
 
 
-class _Rebuilt:
-    """A value that the other side makes for itself."""
+class _NewLock:
+    """A lock that the other side makes for itself."""
 
     def __init__(self, make: Callable[[], object]) -> None:
         self._make = make
@@ -224,9 +224,9 @@ class _Rebuilt:
         return self._make, ()
 
 
-def _anew(value: object) -> object:
+def _shareable(value: object) -> object:
     make = LOCKS.get(type(value))
-    return value if make is None else _Rebuilt(make)
+    return value if make is None else _NewLock(make)
 
 
 def _new_cell() -> CellType:
@@ -239,14 +239,18 @@ def _reduce_module(registry: Registry, module: ModuleType) -> Any:
     return import_module, (module.__name__,)
 
 
+def _by_name_or(reduce: Callable[[Any], Any]) -> Callable[[Registry, Any], Any]:
+    """Return a reduction by name where that is possible, else by `reduce`."""
+
+    def reduced(registry: Registry, obj: Any) -> Any:
+        named = registry.by_name(obj)
+        return reduce(obj) if named is None else named
+
+    return reduced
+
+
 def _new_cache(limits: dict[str, Any], function: Callable[..., object]) -> object:
     return functools.lru_cache(**limits)(function)
-
-
-def _reduce_cache(registry: Registry, cache: Any) -> Any:
-    # By itself it goes by name, whatever module that is.
-    named = registry.by_name(cache)
-    return (_new_cache, (cache.cache_parameters(), cache.__wrapped__)) if named is None else named
 
 
 def _reduce_cached_property(_: Registry, descriptor: functools.cached_property[object]) -> Any:
@@ -259,10 +263,7 @@ def _new_variable(kind: type, name: str, constraints: tuple[object, ...], option
     return kind(name, *constraints, **options)
 
 
-def _reduce_variable(registry: Registry, variable: Any) -> Any:
-    named = registry.by_name(variable)
-    if named is not None:
-        return named
+def _reduce_variable(variable: Any) -> Any:
     kind, options = type(variable), dict[str, object]()
     if kind is not TypeVarTuple:
         known = ("bound", "covariant", "contravariant", "infer_variance")
@@ -272,28 +273,18 @@ def _reduce_variable(registry: Registry, variable: Any) -> Any:
     return _new_variable, (kind, variable.__name__, getattr(variable, "__constraints__", ()), options)
 
 
-def _reduce_new_type(registry: Registry, new: Any) -> Any:
-    named = registry.by_name(new)
-    return (NewType, (new.__name__, new.__supertype__)) if named is None else named
-
-
-def _reduce_alias(registry: Registry, alias: Any) -> Any:
-    named = registry.by_name(alias)
-    return (type(alias), (alias.__name__, alias.__value__)) if named is None else named
-
-
 _SPECIAL: dict[type, Callable[[Registry, Any], Any]] = {
-    # Same interpreter on both sides, so the interpreter's own format will do.
+    # Both sides have the same interpreter, so its own format can be used.
     CodeType: lambda _, code: (marshal.loads, (marshal.dumps(code),)),
-    # Empty: the function it belongs to fills it, because what is in it may lead back to that function.
+    # Empty: its function fills it, because the contents may refer back to that function.
     CellType: lambda _, cell: (_new_cell, ()),
     ModuleType: _reduce_module,
-    functools._lru_cache_wrapper: _reduce_cache,
+    functools._lru_cache_wrapper: _by_name_or(
+        lambda cache: (_new_cache, (cache.cache_parameters(), cache.__wrapped__))
+    ),
     functools.cached_property: _reduce_cached_property,
-    TypeVar: _reduce_variable,
-    ParamSpec: _reduce_variable,
-    TypeVarTuple: _reduce_variable,
-    NewType: _reduce_new_type,
+    NewType: _by_name_or(lambda new: (NewType, (new.__name__, new.__supertype__))),
+    **dict.fromkeys((TypeVar, ParamSpec, TypeVarTuple), _by_name_or(_reduce_variable)),
 }
 if sys.version_info >= (3, 12):
-    _SPECIAL[typing.TypeAliasType] = _reduce_alias
+    _SPECIAL[typing.TypeAliasType] = _by_name_or(lambda alias: (type(alias), (alias.__name__, alias.__value__)))

@@ -1,4 +1,7 @@
-"""Pickling by dill, for what C pickle cannot do. The only file that imports dill."""
+"""Pickle by dill what C pickle cannot: the parts of classes and some types of the standard library.
+
+`pickler` and `definitions` try C pickle first. This is the only module that imports dill.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +23,12 @@ from daglite.runtime.serialization.registry import Registry, Thing
 from daglite.runtime.transport.frames import Segment
 from daglite.runtime.transport.shared_memory import Arena
 
-# When dill is imported it puts its ways into the pickler of the standard library too: these are the old ones.
-_STOCK = {kind: way for kind, way in pickle._Pickler.dispatch.items() if way.__module__ == "pickle"}
+# The import of dill also changes the dispatch table of the pickler of the standard library: these are the old entries.
+_STOCK = {kind: save for kind, save in pickle._Pickler.dispatch.items() if save.__module__ == "pickle"}
 _STOCK |= {dict: vars(pickle._Pickler)["save_dict"], type: vars(pickle._Pickler)["save_type"]}
 _STOCK |= {types.FunctionType: vars(pickle._Pickler)["save_global"]}
-# Of dill's ways we take those for what classes are built of. Others carry what should not travel (locks, open files,
-# raw pointers), or trust that `__main__` is the same on both sides.
+# Of dill, only the entries for the parts of classes are used. Others pickle what belongs to one process (locks, open
+# files, raw pointers), or expect the same `__main__` on both sides.
 _BY_DILL = (
     *(property, classmethod, staticmethod, super, weakref.ReferenceType),
     *(types.MappingProxyType, types.MethodDescriptorType, types.WrapperDescriptorType),
@@ -38,7 +41,7 @@ _BY_DILL = (
 
 
 class DillPickler(ByValueReducer, dill.Pickler):
-    """dill, for what C pickle cannot do: the building blocks of classes and the odd types of the standard library."""
+    """dill, restricted to the types in `_BY_DILL`, and to those of the standard library."""
 
     dispatch = _STOCK | {kind: dill.Pickler.dispatch[kind] for kind in _BY_DILL}
 
@@ -54,18 +57,18 @@ class DillPickler(ByValueReducer, dill.Pickler):
         super().__init__(self._out, PROTOCOL, buffer_callback=functools.partial(keep_in_band, buffers, arena=arena))
 
     def pickled(self, value: object) -> bytes:
-        """All that was pickled so far: later values share objects with earlier ones."""
+        """Pickle a value; return all bytes so far, because later values share objects with earlier ones."""
         self.dump(value)
         return self._out.getvalue()
 
     def save(self, obj: Any, save_persistent_id: bool = True) -> None:
-        # Past dill, which would copy the buffers of arrays.
+        # Not the method of dill, which would copy the buffers of arrays.
         super(dill.Pickler, self).save(obj, save_persistent_id)  # type: ignore[misc]
 
 
 class DillDefinitionPickler(DefinitionReducer, DillPickler):
-    """Pickles what a definition is made of."""
+    """dill for definitions."""
 
-    def __init__(self, draft: Definition) -> None:
-        DillPickler.__init__(self, draft.registry, draft.token_of)
-        DefinitionReducer.__init__(self, draft)
+    def __init__(self, definition: Definition) -> None:
+        DillPickler.__init__(self, definition.registry, definition.token_of)
+        DefinitionReducer.__init__(self, definition)

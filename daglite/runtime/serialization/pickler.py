@@ -1,13 +1,12 @@
-"""Values as bytes between the coordinator and its workers.
+"""Pickle the items of one endpoint: the coordinator of a run, or one of its workers.
 
-    int, str, None ...     wait as they are and go in one pickle with their batch
-    any other item         is pickled the moment it is yielded or returned: `SerializedItem`
-    large buffers          lie beside their pickle as segments of their own, copied once and no more
-    classes, functions     of importable modules go by name, others by token (see `registry`)
+    object           by C pickle, which asks `by_value` about each function and class in it
+    function, class  of an importable module by name, of another module by token (see `registry`), else by value
+    what is left     by dill, which knows more types (see `dill_fallback`)
 
-The other side learns what a token means from a *definition*, which is sent once, ahead of the first cell that needs
-it. A definition first makes all its classes and functions empty, then fills them, because they may refer to each
-other. Workers and coordinator do the same, under every start method: what is of `__main__` never goes by name.
+Large buffers are copied once and stay beside their pickle. The other endpoint learns what a token means from a
+definition (see `definitions`), which is sent once, before the first item that needs it. Workers and coordinator do the
+same under every start method: nothing of `__main__` goes by name.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import io
 import pickle
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from daglite.exceptions import TransferError
 from daglite.functions import Function
@@ -41,31 +40,31 @@ from daglite.runtime.transport.frames import Segment
 from daglite.runtime.transport.shared_memory import Arena
 
 if TYPE_CHECKING:
-    import daglite.runtime.serialization.dill_fallback as thorough
+    import daglite.runtime.serialization.dill_fallback as dill_fallback
 else:
     # dill takes longer to import than most programs to run: C pickle can do nearly all functions and classes.
-    thorough = lazy("daglite.runtime.serialization.dill_fallback")
+    dill_fallback = lazy("daglite.runtime.serialization.dill_fallback")
 
 
-_MOST_KEPT = 4096
-# What C pickle says when it does not know a type; dill may.
+_MAX_REUSED = 4096
+# C pickle raises these for a type that it does not know; dill may know it.
 _UNKNOWN_TYPE = (TypeError, AttributeError, pickle.PicklingError)
 
 
 class _ChunkedFile(list[bytes]):
-    """A file that keeps what is written to it; quicker than `io.BytesIO`, which copies."""
+    """A file that keeps the chunks written to it; faster than `io.BytesIO`, which copies."""
 
     write = list.append
 
     def joined(self) -> bytes:
-        """All of it; nothing is left. A `bytearray` among the parts is still the user's own, so it is copied."""
+        """Remove and return all bytes. A `bytearray` among the chunks is still the user's own, so it is copied."""
         data = b"".join(self)
         self.clear()
         return data
 
 
 class _FastPickler(ByValueReducer, pickle.Pickler):
-    """C pickle for everything that it can do; kept and used again, because making one costs as much as a small item."""
+    """C pickle for all types that it knows. It is used again: making one takes as long as pickling a small item."""
 
     def __init__(self, registry: Registry, token_of: Callable[[Thing], str], arena: Arena | None) -> None:
         self.registry, self.token_of = registry, token_of
@@ -75,14 +74,14 @@ class _FastPickler(ByValueReducer, pickle.Pickler):
         super().__init__(cast("io.BytesIO", self._parts), PROTOCOL, buffer_callback=self._keep_in_band)
 
     def pickled(self, value: object, buffers: list[Segment] | None) -> bytes:
-        """The pickle of a value; large buffers go to `buffers` if there is such a list."""
+        """Return the pickle of a value; large buffers are appended to `buffers` if it is a list."""
         self._buffers = buffers
         try:
             self.dump(value)
         finally:
-            # They are the item's; a pickler that failed waits for the garbage collector, and would hold them.
+            # A pickler that failed lives until the garbage collector runs, and would keep the buffers of the item.
             self._buffers = None
-        # The memo holds every object of the item.
+        # The memo refers to every object of the item.
         self.clear_memo()
         return self._parts.pop() if len(self._parts) == 1 else self._parts.joined()
 
@@ -91,30 +90,27 @@ class _FastPickler(ByValueReducer, pickle.Pickler):
 
 
 class Codec:
-    """One endpoint: one for the coordinator of a run, one for each worker; any thread may use it.
+    """Serialize and load the items of one endpoint; any thread may use it.
 
-    `owner` begins the tokens it hands out, so it must differ from that of every endpoint it will ever hear of.
-    `definitions` only grows: it holds what this endpoint defined and what it learned, so that a coordinator passes
-    the classes of one worker on to the others. What it knows it keeps until it is dropped.
+    `owner` begins the tokens of this endpoint, so it must differ from that of every other endpoint. `definitions` only
+    grows: it holds what this endpoint and others have defined, so that a coordinator passes the classes of one
+    worker on to the others. A serialized item is a scalar, or a `SerializedItem`.
     """
 
     def __init__(self, owner: str, arena: Arena | None = None, *, passes_on: bool = True) -> None:
-        """`arena` is where large buffers go that the other side can look at in shared memory.
-
-        One that `passes_on` nothing forgets what it was told as soon as it has learned it.
-        """
+        """`arena` is shared memory for large buffers. With `passes_on=False`, definitions of others are not kept."""
         self.arena = arena
         self._passes_on = passes_on
         self.definitions: list[bytes] = []
         self._registry = Registry(owner)
-        # A draft may lead back here through the user's own pickling methods.
+        # The user's own pickling methods may call this codec while it makes a definition.
         self._lock = threading.RLock()
         self._idle: list[_FastPickler] = []
 
     def add_definition(self, definition: Segment) -> None:
-        """Take in what another endpoint defined; harmless when known.
+        """Build the classes and functions that another endpoint defined, unless they are known.
 
-        Does not raise what building runs into: the cells that need it do not load here, and say why.
+        An error in building them is not raised: the items that need them do not load here, and tell the reason.
         """
         with self._lock:
             skeletons, contents = cast("tuple[list[tuple[str, bytes]], bytes]", pickle.loads(definition))
@@ -133,121 +129,104 @@ class Codec:
                     registry.withdraw(token, f"its class or function cannot be built here: {text_of(error)}")
 
     def dumps(self, value: object) -> bytes:
-        """Pickle a value in one piece; raises `TransferError` saying what it is and why it cannot be."""
+        """Pickle a value in one piece; raises `TransferError` naming its type and the reason."""
         return self._pickled(value, None)
 
     def dumps_with_buffers(self, value: object, buffers: list[Segment], arena: Arena) -> bytes:
-        """The same, but large buffers are added to `buffers`: copies in blocks of an arena that is not our own."""
-        before = len(buffers)
+        """Pickle a value; fill the empty list `buffers` with its large buffers, in blocks of `arena` if possible."""
         try:
             return _FastPickler(self._registry, self._token_of, arena).pickled(value, buffers)
-        except _UNKNOWN_TYPE as error:
-            arena.free_views(buffers[before:])
-            del buffers[before:]
-            return self._pickled_by_dill(value, buffers, error, arena)
         except BaseException as error:
-            _refuse(value, error)
+            return self._pickled_by_dill(value, buffers, error, arena)
 
     def loads(self, data: Segment, buffers: Iterable[Segment] = ()) -> object:
-        """The value of `dumps`, or of `dumps_with_buffers` with its buffers; raises whatever loading it raises."""
+        """Load a pickle with its buffers; raises whatever loading it raises."""
         with active(self._registry):
             return pickle.loads(data, buffers=buffers)
 
     def serialize(self, item: object) -> object:
-        """The item as a cell: itself when it can neither change nor surprise, else `SerializedItem`."""
+        """Return a scalar as it is, anything else pickled; raises `TransferError` when it cannot be."""
         if type(item) in SCALARS:
             return item
         buffers: list[Segment] = []
         data = self._pickled(item, buffers)
         return SerializedItem(data, buffers, len(data) + sum(map(len, buffers)) if buffers else len(data))
 
-    def snapshot(self, value: object) -> object:
-        """The same: what is pickled does not change any more."""
-        return self.serialize(value)
+    # A pickle does not change any more.
+    snapshot = serialize
 
-    def deserialize(self, cell: object) -> object:
-        """The item of a cell, as if it had travelled; `Unloadable` when it cannot be loaded."""
-        if not isinstance(cell, SerializedItem):
-            return cell
+    def deserialize(self, item: object) -> object:
+        """Load a serialized item; return `Unloadable` when that fails."""
+        if not isinstance(item, SerializedItem):
+            return item
         with active(self._registry):
-            # Each time buffers of its own, which it may write to.
-            return load_item(cell.data, map(bytearray, cell.buffers))
+            # Copies of the buffers: the loaded item may write to them.
+            return load_item(item.data, map(bytearray, item.buffers))
 
-    def deserialize_in_place(self, cell: SerializedItem) -> object:
-        """The item of a cell that nobody needs again: the buffers of the cell become those of the item."""
+    def deserialize_in_place(self, item: SerializedItem) -> object:
+        """Load a serialized item that is not needed again: its buffers become those of the loaded item."""
         with active(self._registry):
-            return load_item(cell.data, cell.buffers)
+            return load_item(item.data, item.buffers)
 
-    def size_of(self, cell: object) -> int:
-        """About how many bytes the cell takes on the way."""
-        return total_size((cell,))
+    def size_of(self, item: object) -> int:
+        """Return about how many bytes a serialized item takes in a packed batch."""
+        return total_size((item,))
 
-    def total_size(self, cells: Sequence[object]) -> int:
-        """About how many bytes all of them take."""
-        return total_size(cells)
+    total_size = staticmethod(total_size)
+    pack = staticmethod(pack_batch)
 
-    def pack(self, cells: Sequence[object], *, plain: bool = False) -> list[Segment]:
-        """The cells of a batch as segments; large buffers are segments of their own, and the same bytes.
-
-        `plain`: the cells are known to be a list of `PLAIN` values.
-        """
-        return pack_batch(cells, plain=plain)
-
-    def unpack(self, segments: Sequence[Segment]) -> tuple[list[object], int | None]:
-        """The items of a batch and the place of the first that could not be loaded, where an `Unloadable` stands.
+    def unpack(self, payload: Sequence[Any]) -> tuple[list[object], int | None]:
+        """Return the items of a packed batch, and the position of the first `Unloadable` among them.
 
         Arrays keep the memory of their segments, and can be written to if their segment can.
         """
-        if segments and not is_framed(segments):
-            return cast("list[object]", pickle.loads(segments[0])), None
+        if payload and not is_framed(payload):
+            return cast("list[object]", pickle.loads(payload[0])), None
         with active(self._registry):
-            return unpack_batch(segments)
+            return unpack_batch(payload)
 
-    def payload_size(self, segments: Sequence[Segment]) -> int:
-        """How many bytes the segments take."""
-        return sum(map(len, segments))
-
-    def _drop(self, buffers: list[Segment] | None) -> None:
-        """What a pickle that failed has put aside."""
-        if buffers:
-            if self.arena is not None:
-                self.arena.free_views(buffers)
-            buffers.clear()
+    @staticmethod
+    def payload_size(payload: Sequence[Any]) -> int:
+        """Return the bytes of a packed batch."""
+        return sum(map(len, payload))
 
     def _pickled(self, value: object, buffers: list[Segment] | None) -> bytes:
         try:
-            # `pop` and `append` need no lock; asking first would.
+            # `pop` and `append` need no lock; a check before it would.
             pickler: _FastPickler | None = self._idle.pop()
         except IndexError:
             pickler = None
         if pickler is None:
-            # Not above: a Ctrl-C that comes here would be told with that error before it.
+            # Not in the `except` above: a Ctrl-C here would have that error as its context.
             pickler = _FastPickler(self._registry, self._token_of, self.arena)
         try:
             data = pickler.pickled(value, buffers)
-        except _UNKNOWN_TYPE as error:
-            self._drop(buffers)
-            return self._pickled_by_dill(value, buffers, error, self.arena)
         except BaseException as error:
-            _refuse(value, error)
-        # One that failed is not used again: it may be half-way through. Nor one whose memo has grown: emptying it takes
-        # as long as it was ever large, which every small item would pay.
-        if len(data) <= _MOST_KEPT:
+            return self._pickled_by_dill(value, buffers, error, self.arena)
+        # One that failed is not used again: its state is unknown. Nor one whose memo has grown: emptying it takes as
+        # long as it was ever large, which every small item would pay.
+        if len(data) <= _MAX_REUSED:
             self._idle.append(pickler)
         return data
 
     def _pickled_by_dill(
-        self, value: object, buffers: list[Segment] | None, first: Exception, arena: Arena | None
+        self, value: object, buffers: list[Segment] | None, first: BaseException, arena: Arena | None
     ) -> bytes:
-        # A list of its own: such a pickler lives until the garbage collector comes.
+        """Pickle by dill what C pickle refused with the error `first`, if that says that it does not know a type."""
+        if not isinstance(first, _UNKNOWN_TYPE):
+            _refuse(value, first)
+        if buffers:
+            # Buffers that C pickle has found already.
+            if arena is not None:
+                arena.free_views(buffers)
+            buffers.clear()
+        # A list of its own: such a pickler lives until the garbage collector runs.
         found: list[Segment] | None = None if buffers is None else []
         try:
-            data = thorough.DillPickler(self._registry, self._token_of, found, arena).pickled(value)
-        except _UNKNOWN_TYPE:
-            # The first one says it better.
-            _refuse(value, first)
+            data = dill_fallback.DillPickler(self._registry, self._token_of, found, arena).pickled(value)
         except BaseException as error:
-            _refuse(value, error)
+            # The error of C pickle is the clearer one.
+            _refuse(value, first if isinstance(error, _UNKNOWN_TYPE) else error)
         if buffers is not None and found:
             buffers += found
             found.clear()
@@ -255,26 +234,26 @@ class Codec:
 
     def _token_of(self, thing: Thing) -> str:
         with self._lock:
-            # Another thread may have been quicker.
+            # Another thread may have defined it meanwhile.
             if (token := self._registry.token_of(thing)) is not None:
                 return token
             try:
-                draft, definition = self._drafted(thing)
+                definition, data = self._defined(thing)
             except BaseException as error:
                 _refuse(thing, error)
-            # First the definition: who sees the token finds it in the list.
-            self.definitions.append(definition)
-            for token, each in draft.things:
+            # Append the definition first: a thread that finds the token must find the definition in the list.
+            self.definitions.append(data)
+            for token, each in definition.things:
                 self._registry.publish(token, each)
-            return draft.token_of(thing)
+            return definition.token_of(thing)
 
-    def _drafted(self, thing: Thing) -> tuple[Definition, bytes]:
+    def _defined(self, thing: Thing) -> tuple[Definition, bytes]:
         try:
-            draft = Definition(self._registry, FastDefinitionPickler)
-            return draft, draft.pickled(thing)
+            definition = Definition(self._registry, FastDefinitionPickler)
+            return definition, definition.pickled(thing)
         except _UNKNOWN_TYPE:
-            draft = Definition(self._registry, thorough.DillDefinitionPickler)
-            return draft, draft.pickled(thing)
+            definition = Definition(self._registry, dill_fallback.DillDefinitionPickler)
+            return definition, definition.pickled(thing)
 
 
 def _build(registry: Registry, skeletons: list[tuple[str, bytes]], contents: bytes) -> None:
@@ -290,7 +269,7 @@ def _build(registry: Registry, skeletons: list[tuple[str, bytes]], contents: byt
 
 
 def _refuse(value: object, error: BaseException) -> NoReturn:
-    # Too little memory, or a Ctrl-C, is not the value's fault.
+    # Too little memory and Ctrl-C do not come from the value.
     if isinstance(error, TransferError | MemoryError) or is_interrupt(error):
         raise error
     what = f"'{value.__qualname__}'" if isinstance(value, Thing) else f"a value of type '{type(value).__qualname__}'"

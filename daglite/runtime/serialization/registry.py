@@ -1,8 +1,8 @@
-"""Who knows what: how a function or class goes to the other side, and what stands for it there.
+"""Decide how a function or class is sent, and look up what a token means. Pickles call it when they are loaded.
 
-of a module that workers can import       by name; where the name holds a task, the task's function is meant
-other classes, other plain functions      by token; the body travels once, as a definition (see `wire`)
-lambdas, local functions, closures        by value, each time (see `code`)
+of a module that workers can import       by name; a name that holds a task means the task's function
+other classes, other plain functions      by token; the body is sent once (see `definitions`)
+lambdas, local functions, closures        by value, each time (see `by_value`)
 """
 
 from __future__ import annotations
@@ -20,59 +20,59 @@ from typing import Any, TypeAlias
 Thing: TypeAlias = type | FunctionType
 
 _HEAP_TYPE = 1 << 9
-# Whoever unpickles has this package, so nobody needs to look where it is.
+# Every process that unpickles has this package: the disk need not be searched for it.
 _OURS = __name__.partition(".")[0]
-# The interpreter's own types say they live in `builtins`, where most of them cannot be found.
+# The interpreter's own types name `builtins` as their module, where most of them cannot be found.
 _IN_TYPES = {id(found): name for name, found in vars(types).items() if isinstance(found, type)}
 
 
 class Registry:
-    """What one endpoint knows by token. It holds all of it as long as it lives itself, which is one run."""
+    """The classes and functions that one endpoint knows by token, for one run."""
 
     def __init__(self, owner: str) -> None:
         self.things: dict[str, Thing] = {}
         self.broken: dict[str, str] = {}
-        # How each thing met goes, by its id; the thing stands beside it, so that no other can take over the id.
-        self.routes: dict[int, tuple[Thing, Any]] = {}
+        # How each thing is pickled, by its id. The thing is kept, so that no other object can get its id.
+        self.reductions: dict[int, tuple[Thing, Any]] = {}
         self._tokens = map(f"{owner}:{{}}".format, itertools.count())
-        # Namespaces of modules that workers cannot import: those at home are the user's own, the others were made for
-        # functions that came from elsewhere.
+        # Namespaces of modules that workers cannot import. The local ones are the user's own, the others were made for
+        # functions of other endpoints.
         self._spaces: dict[str, dict[str, object]] = {}
         self._space_tokens: dict[int, str] = {}
-        self._at_home: set[str] = set()
+        self._local: set[str] = set()
         self._importable: dict[str, bool] = {}
 
     def token(self) -> str:
-        """A token that no endpoint has handed out."""
+        """Return a new token, unique among all endpoints."""
         return next(self._tokens)
 
     def publish(self, token: str, thing: Thing) -> None:
-        """From now on `thing` goes, and comes, by its token."""
+        """Pickle and load `thing` by its token from now on."""
         self.things[token] = thing
-        self.routes[id(thing)] = (thing, (known, (token,)))
+        self.reductions[id(thing)] = (thing, (known, (token,)))
 
     def withdraw(self, token: str, reason: str) -> None:
-        """What could not be built is not known; `reason` says why to those who ask."""
+        """Forget what could not be built; `known` then raises with the `reason`."""
         thing = self.things.pop(token, None)
-        self.routes.pop(id(thing), None)
+        self.reductions.pop(id(thing), None)
         self.broken[token] = reason
 
     def token_of(self, thing: Thing) -> str | None:
-        """The token of a thing that was published; None for others, those that go by name included."""
-        _, pipeline = self.routes.get(id(thing), (None, None))
-        return str(pipeline[1][0]) if isinstance(pipeline, tuple) and pipeline[0] is known else None
+        """Return the token of a published thing; None for others, also for those that are pickled by name."""
+        _, reduced = self.reductions.get(id(thing), (None, None))
+        return str(reduced[1][0]) if isinstance(reduced, tuple) and reduced[0] is known else None
 
     def known(self, token: str) -> Thing:
-        """The class or function of a token; raises `LookupError` saying why there is none."""
+        """Return the class or function of a token; raises `LookupError` with the reason why there is none."""
         thing = self.things.get(token)
         if thing is None:
             raise LookupError(self.broken.get(token, f"no definition of '{token}' has arrived"))
         return thing
 
     def by_name(self, thing: Any) -> Any:
-        """How something that workers can import is pickled; None for what must go another way.
+        """Return how a thing that workers can import is pickled; None for all others.
 
-        Anything with a module and a qualified name may be asked for, not only classes and functions.
+        The thing may be anything with a module and a qualified name.
         """
         module, name = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
         name = name or getattr(thing, "__name__", None)
@@ -80,7 +80,7 @@ class Registry:
             found = _find(sys.modules.get(module), name)
             if found is thing:
                 return NotImplemented
-            # `@task` leaves the function alone and takes its name: what is found there is the task.
+            # `@task` leaves the function unchanged and takes its name: the task is found there.
             if getattr(found, "fn", None) is thing:
                 return _task_fn, (module, name)
         if isinstance(thing, type) and not thing.__flags__ & _HEAP_TYPE:
@@ -89,15 +89,15 @@ class Registry:
         return None
 
     def importable(self, module: str) -> bool:
-        """Whether workers can import the module of that name and get the same."""
+        """Return whether workers can import the module of that name and get the same one."""
         found = self._importable.get(module)
         if found is None:
-            # Asking costs a look at the disk.
+            # The first time this searches the disk.
             found = self._importable[module] = _importable(module)
         return found
 
     def where(self, space: dict[str, Any]) -> str:
-        """The name of the importable module with these globals, else a token for them."""
+        """Return the name of the importable module with these globals, else a token for them."""
         name = space.get("__name__")
         module = sys.modules.get(name) if isinstance(name, str) else None
         if isinstance(name, str) and getattr(module, "__dict__", None) is space and self.importable(name):
@@ -106,11 +106,11 @@ class Registry:
         if token is None:
             token = self._space_tokens[id(space)] = self.token()
             self._spaces[token] = space
-            self._at_home.add(token)
+            self._local.add(token)
         return token
 
     def space(self, where: str) -> dict[str, object]:
-        """The globals for a place that `where` named, here or at the other end."""
+        """Return the globals for the result of `where`, of this endpoint or another."""
         # A token has a colon, a module name has none.
         if ":" not in where:
             return vars(import_module(where))
@@ -121,8 +121,8 @@ class Registry:
         return space
 
     def add_globals(self, space: dict[str, object], values: dict[str, object]) -> None:
-        """Give a namespace the values it has not got; the user's own modules stay as they are."""
-        if self._space_tokens.get(id(space)) not in self._at_home:
+        """Add the values that a namespace lacks; the user's own modules are not changed."""
+        if self._space_tokens.get(id(space)) not in self._local:
             for name, value in values.items():
                 space.setdefault(name, value)
 
@@ -135,12 +135,12 @@ _here = _ActiveRegistry()
 
 
 def here() -> Registry:
-    """The registry that is `active` in this thread."""
+    """Return the registry that is `active` in this thread."""
     return _here.registry
 
 
 class active:
-    """While loading, tokens mean what this registry says. Nests: user code that loads may start a run of its own."""
+    """Look up tokens in a registry while loading. It nests: user code that loads may start a run of its own."""
 
     __slots__ = ("_before", "_registry")
 
@@ -159,7 +159,7 @@ class active:
 
 
 def known(token: str) -> Thing:
-    """What a token means here; pickles call it."""
+    """Return the class or function of a token; pickles call it."""
     return _here.registry.known(token)
 
 
@@ -174,12 +174,12 @@ def _find(found: Any, name: str) -> Any:
 
 
 def _importable(name: str) -> bool:
-    """Whether a new process with our `sys.path` finds this very module: test runners load some under made-up names."""
+    """Return whether a new process with our `sys.path` finds this module: test runners make up names for some."""
     top = name.partition(".")[0]
     if top == _OURS:
         return name in sys.modules
     module = sys.modules.get(top)
-    # Inside its package a module may be made at run time; who imports the package makes it too.
+    # Inside its package a module may be made at run time; an import of the package makes it too.
     if module is None or name not in sys.modules or top in ("__main__", "__mp_main__"):
         return False
     for finder in sys.meta_path:

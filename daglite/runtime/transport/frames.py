@@ -1,9 +1,9 @@
-"""What crosses a socket: a fixed header, the lengths of the segments, the segments.
+"""Write and read frames on a socket: a fixed header, the lengths of the segments, the segments.
 
     u8 kind | u64 seq | u64 at | u32 number | i32 step | f64 seconds | u32 segments | u64 length each | their bytes
 
-A large segment may lie in shared memory instead (see `shared`). The header is a struct and not a pickle, so that a
-frame can always be read, whatever its segments hold.
+A large segment may be in shared memory instead (see `shared_memory`). The header is a struct and not a pickle, so that
+a frame can always be read, whatever its segments hold.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ _HEADER = struct.Struct("!BQQIidI")
 _LENGTH = struct.Struct("!Q")
 # A header and the length of its only segment.
 _WITH_LENGTH = struct.Struct(_HEADER.format + "Q")
-# Marks in a length: the segment is a block of shared memory, whose number follows; its descriptor comes with the frame.
+# Flags in a length: the segment is a block of shared memory, whose number follows; its descriptor comes with the frame.
 _SHARED, _NEW = 1 << 63, 1 << 62
 _INT = array("i").itemsize
-# Plain numbers: an enumeration's own `|` and `&` take longer than the call of the kernel.
+# Plain numbers: `|` and `&` of an enumeration take longer than the system call.
 _RIGHTS_FLAGS = int(socket.MSG_CMSG_CLOEXEC)
 _CUT = int(socket.MSG_CTRUNC)
-_MOST_RIGHTS = 250
+_MAX_RIGHTS = 250
 _RIGHTS_BYTES = socket.CMSG_SPACE(_INT * 253)
-# How much one receive takes at first, and at most: clearing as much as that takes longer than most streams need.
+# The first and the largest size of one receive: clearing the largest takes longer than most streams last.
 _FIRST_READ = 16 * 1024
 _READ = 256 * 1024
-# Segments from this size on that are not here yet are received where they will stay; room for the rest of one that is
-# smaller, and for the header and the lengths of a frame, is always left.
+# Segments from this size on are received into memory of their own. There is always room for the rest of a smaller one,
+# and for the header and the lengths of a frame.
 _LARGE = 64 * 1024
 # Segments up to this size are copied into one buffer with their neighbours: fewer, larger writes.
 _SMALL = 16 * 1024
 # The kernel takes at most 1,024 buffers in one call.
-_MOST_BUFFERS = 512
+_MAX_BUFFERS = 512
 
 
 class Kind(IntEnum):
-    """The kinds of frames; the first group goes to a worker, the second comes from one."""
+    """The kinds of frames; the first group is sent to a worker, the second by one."""
 
     DEFINE = 1
     INSTALL = 2
@@ -55,11 +55,11 @@ class Kind(IntEnum):
     GENERATE = 5
     RESET = 6
     STOP = 7
-    # With the descriptor of a bell, at which the worker sleeps from now on.
+    # With the descriptor of an eventfd, at which the worker waits from now on.
     EVENTFD = 9
-    # From a worker: numbers of blocks that are free again, and of those that are kept.
+    # By a worker: numbers of blocks that are free again, and of those that are kept.
     RELEASE = 8
-    # Blocks for large results; the answer of a worker that had none is WANT (see `loans`).
+    # Blocks for large results; a worker that has none sends BUFFER_REQUEST (see `result_buffers`).
     BUFFERS = 10
 
     DONE = 16
@@ -68,7 +68,7 @@ class Kind(IntEnum):
     START = 19
     LOG = 20
     READY = 21
-    # Items that failed without ending the run; just before the answer to their batch.
+    # Items that failed without ending the run, before the result of their batch.
     ITEM_FAILURES = 22
     BUFFER_REQUEST = 23
 
@@ -77,7 +77,7 @@ _KINDS = {int(kind): kind for kind in Kind}
 
 
 class Frame(NamedTuple):
-    """One message. What the numbers mean depends on the kind; `worker` lists them."""
+    """One message. The meaning of the numbers depends on the kind; `processes.worker` lists them."""
 
     kind: Kind
     seq: int = 0
@@ -89,17 +89,16 @@ class Frame(NamedTuple):
 
 
 class FrameWriter:
-    """Frames on their way into a socket that may not take them all at once.
+    """Queue frames for a socket that may not take them all at once.
 
-    Segments that lie in its `arena` do not cross the socket: what crosses is the number of their block, and its
-    descriptor the first time.
+    Of segments in its `arena`, only the number of the block is sent, with its descriptor the first time.
     """
 
     def __init__(self, arena: Arena | None = None) -> None:
         self.arena = arena
         self._buffers: deque[memoryview] = deque()
         self._known: set[int] = set()
-        # Buffers queued and sent so far, and which of them take descriptors along.
+        # Counts of buffers queued and sent so far, and which buffers are sent with descriptors.
         self._queued = self._sent = 0
         self._rights: deque[tuple[int, list[int]]] = deque()
 
@@ -107,7 +106,7 @@ class FrameWriter:
         return bool(self._buffers)
 
     def push(self, frame: Frame, rights: Sequence[int] = ()) -> None:
-        """Queue a frame, with descriptors to go with it; nothing is sent yet."""
+        """Queue a frame, with descriptors to be sent with it; nothing is sent yet."""
         segments = frame.segments
         if not rights and len(segments) == 1 and type(segments[0]) is bytes and len(segments[0]) <= _SMALL:
             # Nearly every frame is like this.
@@ -118,16 +117,16 @@ class FrameWriter:
         for segment in segments:
             block = None if self.arena is None else self.arena.block_of(segment)
             view = memoryview(segment).cast("B")
-            # One without a descriptor belongs to the other side.
+            # A block without a descriptor belongs to the other side.
             new = block is not None and block.fd >= 0 and block.number not in self._known
-            if new and len(fds) == _MOST_RIGHTS:
-                # The kernel takes no more in one message: the bytes themselves go.
+            if new and len(fds) == _MAX_RIGHTS:
+                # The kernel takes no more in one message: the bytes themselves are sent.
                 block = None
             if block is None:
                 lengths.append(view.nbytes)
             else:
                 assert self.arena is not None
-                self.arena.sent(block)
+                self.arena.mark_sent(block)
                 if new:
                     self._known.add(block.number)
                     fds.append(block.fd)
@@ -152,7 +151,7 @@ class FrameWriter:
         self._queued += 1
 
     def flush(self, sock: socket.socket) -> None:
-        """Send as much as the socket takes; a blocking socket takes all."""
+        """Send as much as the socket takes; a blocking socket takes everything."""
         buffers = self._buffers
         while buffers:
             try:
@@ -161,11 +160,11 @@ class FrameWriter:
                 elif len(buffers) == 1:
                     sent = sock.send(buffers[0])
                 else:
-                    sent = sock.sendmsg([buffers[i] for i in range(min(len(buffers), _MOST_BUFFERS))])
+                    sent = sock.sendmsg([buffers[i] for i in range(min(len(buffers), _MAX_BUFFERS))])
             except BlockingIOError:
                 return
             if sent == len(buffers[0]):
-                # Nearly always all of it at once.
+                # The most frequent case: the buffer was sent as a whole.
                 buffers.popleft()
                 self._sent += 1
                 continue
@@ -178,24 +177,24 @@ class FrameWriter:
                     sent = 0
 
     def _send_rights(self, sock: socket.socket) -> int:
-        """Send up to the next buffer that takes descriptors along, or this one with them."""
+        """Send the buffers before the next one that has descriptors, or that one with them."""
         place, fds = self._rights[0]
         if place > self._sent:
-            return sock.sendmsg([self._buffers[i] for i in range(min(place - self._sent, _MOST_BUFFERS))])
+            return sock.sendmsg([self._buffers[i] for i in range(min(place - self._sent, _MAX_BUFFERS))])
         sent = sock.sendmsg([self._buffers[0]], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", fds))])
         self._rights.popleft()
         return sent
 
 
 class FrameReader:
-    """Frames out of a socket, whatever pieces they arrive in."""
+    """Read frames from a socket, in however many receives they arrive."""
 
     def __init__(self, mappings: Mappings | None = None) -> None:
-        """`mappings` knows what lies in shared memory."""
-        # Kept and used again: the kernel would have to find, and clear, as much memory for each receive.
+        """`mappings` are the blocks of shared memory of the other side."""
+        # Reused: the kernel would have to find and clear as much memory for each receive.
         self._room = bytearray(_FIRST_READ)
         self._view = memoryview(self._room)
-        # What has arrived and is not parsed lies between these two.
+        # What has arrived and is not parsed is between these two positions.
         self._at = 0
         self._end = 0
         self._head: tuple[int, int, int, int, int, float] | None = None
@@ -207,9 +206,9 @@ class FrameReader:
         self.flags = 0
 
     def read(self, sock: socket.socket) -> list[Frame]:
-        """One receive, and the frames that are whole after it; raises `EOFError` at the end of the stream."""
+        """Receive once, and return the frames that are complete; raises `EOFError` at the end of the stream."""
         if self._large is not None:
-            # A large segment is received right where it will stay: no second copy.
+            # A large segment is received into its own memory, without a second copy.
             got = sock.recv_into(self._large, 0, self.flags)
             if got == 0:
                 raise EOFError
@@ -251,8 +250,8 @@ class FrameReader:
             assert self._head is not None
             if len(self._segments) == len(self._lengths):
                 kind, seq, at, number, step, seconds = self._head
-                # At once: the next frames, which belong to another run or have descriptors of their own, may be parsed
-                # before somebody deals with this one.
+                # At once: the next frames may be parsed before this one is processed, and may belong to another run or
+                # have descriptors of their own.
                 if kind == Kind.RESET:
                     self.mappings.forget()
                 elif kind in (Kind.BUFFERS, Kind.INSTALL):
@@ -264,12 +263,12 @@ class FrameReader:
         return frames
 
     def _parse_whole(self) -> Frame | None:
-        """The next frame if it has one segment and is here whole, as nearly every frame is."""
+        """Return the next frame if it has one segment and is complete, as nearly every frame."""
         start, end = self._at + _WITH_LENGTH.size, self._end
         if start > end:
             return None
         kind, seq, at, number, step, seconds, segments, length = _WITH_LENGTH.unpack_from(self._room, self._at)
-        # The mark of a segment in shared memory makes its length too large.
+        # The flag of a segment in shared memory makes its length too large.
         if segments != 1 or length > end - start:
             return None
         self._at = end = start + length
@@ -292,7 +291,7 @@ class FrameReader:
         return True
 
     def _parse_segment(self) -> bool:
-        """Take the next segment if it is here whole; one that is not, and is large, gets its own buffer."""
+        """Take the next segment if it is complete; an incomplete large one gets memory of its own."""
         length = self._lengths[len(self._segments)]
         have = self._end - self._at
         if length & _SHARED:
@@ -317,14 +316,14 @@ class FrameReader:
         return True
 
 
-def settle(reader: FrameReader) -> Frame | None:
-    """What to tell the other side about the shared memory that came with the frames read so far, if anything."""
-    free, kept = reader.mappings.settle()
+def release_frame(reader: FrameReader) -> Frame | None:
+    """Return the RELEASE frame for the shared memory of the frames read so far, if there is anything to release."""
+    free, kept = reader.mappings.released()
     return Frame(Kind.RELEASE, segments=[pack_numbers(free), pack_numbers(kept)]) if free or kept else None
 
 
 def apply_release(arena: Arena | None, frame: Frame) -> None:
-    """What the other side told about ours."""
+    """Apply a RELEASE frame of the other side to the blocks of this side."""
     if arena is not None:
         arena.free(unpack_numbers(frame.segments[0]))
         arena.forget(unpack_numbers(frame.segments[1]))

@@ -1,14 +1,14 @@
-"""Large results in memory that the coordinator lends to its workers: copied in there, copied out here.
+"""Send large results through blocks that the coordinator grants to its workers.
 
-    worker       Borrowed: has no block for a result, so it goes through the socket, with a word how large it was
-    coordinator  Lender: makes a block of that size and lends it with the next batch, its descriptor the first time
-    worker       copies the next result into the block; the number of the block crosses the socket
-    coordinator  copies it out, into memory that was used before, and lends the block again with the next batch
+    worker       WorkerBuffers: has no block for a result, sends it through the socket and requests a block of its size
+    coordinator  ResultBufferPool: makes the block and grants it with the next batch, its descriptor the first time
+    worker       copies the next result into the block; the number of the block is sent through the socket
+    coordinator  copies it out into reused memory, and grants the block again with the next batch
 
-So blocks are always warm, and there are as many as are under way at once. A result is copied out at once because users
-keep results, write to them, and fork while they have them: memory of the coordinator's own stands all of that. The
-coordinator makes all blocks, so that one place knows how much there is, and too few descriptors are an error where it
-can be dealt with. Blocks are nameless memory files, as those for items (see `shared`).
+So blocks stay in the caches, and there are as many as are in use at once. A result is copied out at once because users
+keep results, write to them and fork while they have them, which is safe with memory of the coordinator itself. The
+coordinator makes all blocks, so that one place counts them, and too few descriptors are an error where it can be
+handled. Blocks are anonymous memory files, like those for items (see `shared_memory`).
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from daglite.runtime.transport.shared_memory import (
 )
 
 _ROUND = 64 * 1024
-# Most that the workers of a pool are lent together; one block may be larger than that, if it is the only one.
-_MOST_BYTES = 64 * 1024 * 1024
+# Most bytes that the workers of a pool have together; a single block may be larger than that.
+_MAX_BYTES = 64 * 1024 * 1024
 _LARGEST = 256 * 1024 * 1024
-_MOST_BLOCKS = 32
+_MAX_BLOCKS = 32
 
 
 class BufferQuota:
-    """What the lenders of one pool have together: how much they may lend, and memory to copy results into."""
+    """What the workers of one pool share: a limit for their blocks, and reused memory to copy results into."""
 
     def __init__(self) -> None:
         self.pool = BufferPool()
@@ -48,32 +48,32 @@ class BufferQuota:
         self._blocks = 0
 
     def spend(self, size: int) -> bool:
-        """Whether there may be one more block, of this size; if so, it counts."""
-        if self._blocks == _MOST_BLOCKS or (self._blocks and self._nbytes + size > _MOST_BYTES):
+        """Count one more block of this size, if the limit allows it."""
+        if self._blocks == _MAX_BLOCKS or (self._blocks and self._nbytes + size > _MAX_BYTES):
             return False
         self._nbytes += size
         self._blocks += 1
         return True
 
     def repay(self, size: int) -> None:
-        """A block of this size is no more."""
+        """Uncount a block of this size."""
         self._nbytes -= size
         self._blocks -= 1
 
 
 class ResultBufferPool(Mappings):
-    """The coordinator's side, one for each worker."""
+    """The blocks granted to one worker, in the coordinator."""
 
     def __init__(self) -> None:
         super().__init__()
         self.quota = BufferQuota()
         self._memories: dict[int, mmap.mmap] = {}
-        # What will be lent with the next batch: blocks that are free, and new ones of these sizes.
+        # Granted with the next batch: blocks that are free, and new ones of these sizes.
         self._free: list[int] = []
         self._wanted: list[int] = []
 
     def view(self, number: int, size: int, *, new: bool) -> memoryview:
-        """The first `size` bytes of a block, in memory of this process; the block is free."""
+        """Return a copy of the first `size` bytes of a block; the block is then free."""
         view = self.quota.pool.allocate(size)
         # Not by `os.preadv`: between two processors the kernel's copy takes twice as long as this one.
         view[:] = memoryview(self._memories[number])[:size]
@@ -84,13 +84,13 @@ class ResultBufferPool(Mappings):
         return self.quota.pool.allocate(size) if size >= SHARED_BYTES else super().allocate(size)
 
     def request(self, frame: Frame) -> None:
-        """The worker had to send results of these sizes through the socket, and gives blocks back."""
+        """Take a request for blocks of some sizes, and the blocks that the worker gives back."""
         sizes, back = map(unpack_numbers, frame.segments)
         self._end(back)
         self._wanted = sizes
 
     def grant(self) -> tuple[Frame, list[int]] | None:
-        """What to lend now, and the descriptors of what is new."""
+        """Return the frame that grants blocks and the descriptors of the new ones, if there is anything to grant."""
         if not self._free and not self._wanted:
             return None
         numbers, sizes, fds, short = self._free, [0] * len(self._free), list[int](), False
@@ -107,7 +107,7 @@ class ResultBufferPool(Mappings):
         return Frame(Kind.BUFFERS, number=len(fds), step=int(short), segments=segments), fds
 
     def close(self) -> None:
-        """End all loans: the worker is gone, or begins anew."""
+        """Release all blocks: the worker is gone, or is reset."""
         self._end([*self._memories])
         self._free.clear()
         self._wanted.clear()
@@ -117,7 +117,7 @@ class ResultBufferPool(Mappings):
         for number in numbers:
             memory = self._memories.pop(number)
             self.quota.repay(len(memory))
-            # In a forked child another thread may have been about to copy.
+            # In a forked child another thread may have a view of it, to copy it.
             with contextlib.suppress(BufferError):
                 memory.close()
             os.close(self._known.pop(number))
@@ -140,44 +140,44 @@ class ResultBufferPool(Mappings):
 
 
 class WorkerBuffers(Arena):
-    """The worker's side: what it has been lent, and what it would have liked to have."""
+    """The blocks that a worker was granted, and those that it requests."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._spares = BufferPool()
+        self._pool = BufferPool()
         self._filled: dict[int, Block] = {}
         self._wanted: list[int] = []
         self._back: list[int] = []
-        # Whether more was wanted than there is.
+        # Whether more was requested than there is.
         self._short = False
 
     def put(self, raw: memoryview) -> memoryview | None:
-        """A copy of a buffer in a block that is free, else in memory of this process."""
+        """Return a copy of a buffer in a free block, else in memory of this process."""
         view = super().put(raw)
         if view is None and raw.nbytes >= SHARED_BYTES:
             if raw.nbytes <= _LARGEST:
                 with self._lock:
                     self._wanted.append(raw.nbytes)
-            view = self._spares.copy(raw)
+            view = self._pool.copy(raw)
         return view
 
-    def sent(self, block: Block) -> None:
+    def mark_sent(self, block: Block) -> None:
         with self._lock:
             self._filled.pop(block.number, None)
 
     def free(self, numbers: Iterable[int]) -> None:
-        """These were filled for nothing."""
+        """Use these blocks again, which were filled but not sent."""
         with self._lock:
             self._free += [block for number in numbers if (block := self._filled.pop(number, None)) is not None]
 
     def reclaim(self) -> None:
-        """Nothing that was captured so far will be sent any more."""
+        """Use all blocks again that were filled and not sent: no result is under way."""
         with self._lock:
             self._free += self._filled.values()
             self._filled.clear()
 
     def receive(self, frame: Frame, fds: deque[int]) -> None:
-        """Blocks that may be filled, with the descriptors of new ones."""
+        """Take the blocks of a BUFFERS frame, with the descriptors of new ones."""
         numbers, sizes = map(unpack_numbers, frame.segments)
         with self._lock:
             self._short = frame.step == 1
@@ -191,15 +191,15 @@ class WorkerBuffers(Arena):
                     self._free.append(block)
 
     def request(self) -> Frame | None:
-        """What to tell the lender, if anything."""
+        """Return the BUFFER_REQUEST frame, if there is anything to request or to give back."""
         if not self._wanted and not self._back:
             return None
         with self._lock:
-            wanted, back, self._wanted, self._back = self._wanted[:_MOST_BLOCKS], self._back, [], []
+            wanted, back, self._wanted, self._back = self._wanted[:_MAX_BLOCKS], self._back, [], []
             if not _can_take(len(wanted)):
                 wanted = []
             if self._short:
-                # In favour of the largest: there they are worth most, and it is never undone.
+                # Large results gain most from blocks: give the smaller ones back.
                 back += [self._dropped(block) for block in self._free if block.size < max(wanted, default=0)]
                 self._free = [block for block in self._free if block.number in self._blocks]
         return (
@@ -208,12 +208,12 @@ class WorkerBuffers(Arena):
 
     def close(self) -> None:
         super().close()
-        self._spares.clear()
+        self._pool.clear()
         for things in (self._filled, self._wanted, self._back):
             things.clear()
 
     def _taken(self, size: int) -> Block | None:
-        # Of equal ones that which came back last: processors still know it.
+        # Of equal ones the last used, which may still be in a cache of the processor.
         fitting = [block for block in reversed(self._free) if size <= block.size]
         block = min(fitting, key=lambda each: each.size, default=None)
         if block is not None:
@@ -222,7 +222,7 @@ class WorkerBuffers(Arena):
         return block
 
     def _new(self, size: int) -> None:
-        """Only the lender makes blocks."""
+        """Make no blocks: the coordinator does."""
 
     def _dropped(self, block: Block) -> int:
         del self._blocks[block.number], self._by_memory[id(block.memory)]
@@ -231,7 +231,7 @@ class WorkerBuffers(Arena):
 
 
 def _can_take(count: int) -> bool:
-    """Whether so many more blocks would find descriptors here: what does not fit is lost, and the worker with it."""
+    """Return whether there are descriptors for `count` more blocks: too few would end the worker."""
     fds: list[int] = []
     try:
         while len(fds) < count + 2:

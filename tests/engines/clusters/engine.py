@@ -11,7 +11,7 @@ from daglite.runtime.engines.clusters.messages import PROCESS, ClusterJob, unpac
 from daglite.runtime.engines.clusters.transport import PLAIN, Endpoint, EventQueue, JobFinished, JobOptions
 from daglite.runtime.engines.clusters.worker import JobResources, run_job
 from daglite.runtime.engines.clusters.worker_state import drop_run
-from daglite.runtime.kernel.steps import BoundStep
+from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.work import WorkItem, WorkResult
 
 

@@ -9,7 +9,7 @@ from daglite.records import replace
 from daglite.runtime.engines.clusters.engine import ClusterEngine
 from daglite.runtime.engines.clusters.messages import PROCESS
 from daglite.runtime.engines.clusters.transport import Endpoint, JobFailed, NodeLeft
-from daglite.runtime.kernel.steps import BoundStep
+from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.work import BatchContext, PartialRef, WorkItem
 from tests.engines.clusters.engine import ONE, TWO, FakeTransport, made, values, work_item
 
@@ -117,7 +117,7 @@ def test_what_goes_wrong_in_putting_together_is_told() -> None:
     transport.work(transport.sent[-1])
     (work_result,) = engine.poll(None)
     assert work_result.error is not None
-    assert (work_result.kind, work_result.step, type(work_result.error[0])) == ("failed", 3, TypeError)
+    assert (work_result.kind, work_result.step, type(work_result.error)) == ("failed", 3, TypeError)
     # They are there as before.
     engine.combine(WorkItem(10, both, "combine", (), 0, partials=parts))
     transport.work(transport.sent[-1])

@@ -15,7 +15,7 @@ from daglite.runtime.dataflow import tree_reduce as tree_reducer
 from daglite.runtime.dataflow.flow_control import FlowControl
 from daglite.runtime.dataflow.tree_reduce import RemotePartial, TreeReducer
 from daglite.runtime.engines.base import LOCAL_BATCH_POLICY
-from daglite.runtime.kernel.steps import BoundStep
+from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.work import PartialRef, WorkItem, WorkResult
 from daglite.runtime.serialization.pickler import Codec
 
@@ -236,7 +236,7 @@ def test_what_goes_wrong_is_told() -> None:
         chain_runner.stay(place)
     (merge,) = chain_runner.merges
     with pytest.raises(ZeroDivisionError, match="by zero") as caught:
-        merge.answer(WorkResult(0, "failed", error=(ZeroDivisionError("by zero"), "the traceback"), worker=3))
+        merge.answer(WorkResult(0, "failed", error=ZeroDivisionError("by zero"), traceback="the traceback", worker=3))
     facts = failure_of(caught.value)
     assert facts is not None
     assert (facts.task, facts.index, facts.worker, facts.traceback) == ("both", None, 3, "the traceback")

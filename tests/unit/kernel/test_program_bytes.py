@@ -13,8 +13,8 @@ import pytest
 from daglite.exceptions import TransferError
 from daglite.functions import describe
 from daglite.runtime.kernel import program_bytes as install
+from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.program_bytes import PackedSteps, load_shared_buffers, pack_steps, unpack_steps
-from daglite.runtime.kernel.steps import BoundStep
 from daglite.runtime.serialization.pickler import Codec
 from daglite.runtime.transport import shared_memory as shared
 from daglite.runtime.transport.shared_memory import SHARED_BYTES
@@ -87,7 +87,7 @@ def test_where_no_block_can_be_made_the_bytes_lie_beside(monkeypatch: pytest.Mon
 
 
 def test_more_descriptors_than_go_with_one_message_lie_beside(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(install, "_MOST_SHARED", 2)
+    monkeypatch.setattr(install, "_MAX_SHARED", 2)
     packed = PackedSteps(Codec("c"), taking(*(np.full(SIZE, number) for number in range(4))))
     assert (len(packed.descriptors), len(packed.segments)) == (2, 4)
     assert [int(table[-1]) for table in arrived(packed)] == [0, 1, 2, 3]

@@ -238,7 +238,7 @@ def test_what_cannot_travel_is_told_as_facts(make: Callable[[], Exception], fact
     error.__cause__ = KeyError("cause")
     copy = home(raised(error))
     assert type(copy) is TaskFailedError
-    for fact in [*facts, "cannot travel", "Traceback (most recent call last)", "in raised"]:
+    for fact in [*facts, "cannot be sent back", "Traceback (most recent call last)", "in raised"]:
         assert fact in str(copy)
     assert "tuple" not in str(copy)
     assert type(copy.__cause__) is KeyError

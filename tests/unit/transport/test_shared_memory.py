@@ -21,7 +21,7 @@ from daglite import compile, task
 from daglite.exceptions import failure_of
 from daglite.options import StartMethod
 from daglite.runtime import Processes
-from daglite.runtime.transport.frames import Frame, FrameReader, FrameWriter, Kind, apply_release, settle
+from daglite.runtime.transport.frames import Frame, FrameReader, FrameWriter, Kind, apply_release, release_frame
 from daglite.runtime.transport.shared_memory import SHARED_BYTES, Arena, Mappings
 
 Array = npt.NDArray[np.float64]
@@ -178,9 +178,9 @@ def test_a_block_is_used_again_when_nobody_looks_at_it(nothing_left: None) -> No
             if value == b"a":
                 # Somebody looks at it: it does not come back, and the next one is another.
                 kept = frame.segments[1]
-                assert settle(reader) is None
+                assert release_frame(reader) is None
             del frame, view
-            if (settled := settle(reader)) is not None:
+            if (settled := release_frame(reader)) is not None:
                 apply_release(arena, settled)
         assert len(set(numbers)) == 2
         assert numbers[1] == numbers[2]
@@ -197,7 +197,7 @@ def test_old_views_that_stay_in_use_are_given_away(nothing_left: None) -> None:
         for value in range(50):
             view = arena.put(memoryview(bytes([value]) * SHARED_BYTES))
             kept.append(send(writer, reader, ours, theirs, b"head", view).segments[1])
-            if (settled := settle(reader)) is not None:
+            if (settled := release_frame(reader)) is not None:
                 apply_release(arena, settled)
         assert [bytes(one) for one in kept] == [bytes([value]) * SHARED_BYTES for value in range(50)]
         kept.clear()
@@ -222,7 +222,7 @@ def test_a_new_run_that_arrives_with_the_end_of_the_last_keeps_its_blocks(nothin
         assert found == [b"a" * SHARED_BYTES, b"b" * SHARED_BYTES, b"b" * SHARED_BYTES]
         del view, last, new, first, again
         # Of the blocks of the last run nothing more is said.
-        settled = settle(reader)
+        settled = release_frame(reader)
         assert settled is not None
         assert [len(numbers) // 8 for numbers in settled.segments] == [2, 0]
         reader.mappings.close()
@@ -234,7 +234,7 @@ def test_small_buffers_are_not_worth_a_block() -> None:
     assert arena.put(memoryview(bytes(SHARED_BYTES - 1))) is None
     assert arena.block_of(b"") is None
     assert arena.block_of(memoryview(b"")) is None
-    assert Mappings().settle() == ([], [])
+    assert Mappings().released() == ([], [])
 
 
 def test_a_view_is_private(nothing_left: None) -> None:

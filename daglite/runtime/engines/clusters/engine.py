@@ -31,8 +31,8 @@ from daglite.runtime.engines.clusters.transport import (
     NodeLeft,
     Transport,
 )
+from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.program_bytes import pack_steps
-from daglite.runtime.kernel.steps import BoundStep
 from daglite.runtime.kernel.timers import unpack_reading
 from daglite.runtime.kernel.work import PartialRef, ResultKind, WorkItem, WorkResult
 from daglite.runtime.serialization.exceptions import unpack_error
@@ -290,13 +290,14 @@ class ClusterEngine:
             self._transport.release([ticket])
         if outcome.reading is not None:
             reading = replace(unpack_reading(outcome.reading), began=outcome.began - self._clock_offset)
+        error, trace = (None, "") if outcome.error is None else unpack_error(self.codec, outcome.error)
         hint = "the call goes on in its worker, which nothing can stop" if outcome.kind == "overdue" else ""
         self._results.append(
             WorkResult(
                 work_item.seq, cast("ResultKind", outcome.kind), outcome.completed, outcome.step, outcome.seconds,
                 writable(payload), self._worker_id(job.node, outcome.pid),
-                error=None if outcome.error is None else unpack_error(self.codec, outcome.error), hint=hint,
-                reading=reading, item_failures=outcome.item_failures, attempt=outcome.attempt, partial=partial,
+                error=error, traceback=trace, hint=hint, reading=reading,
+                item_failures=outcome.item_failures, attempt=outcome.attempt, partial=partial,
             )
         )  # fmt: skip
 

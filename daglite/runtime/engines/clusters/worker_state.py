@@ -12,17 +12,26 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from daglite.exceptions import TransferError
-from daglite.runtime.engines.clusters.messages import ClusterJob
-from daglite.runtime.kernel.batch import BatchRun
+from daglite.runtime.engines.clusters.messages import ClusterJob, writable
+from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.chunked_results import OpenIterators
 from daglite.runtime.kernel.event_loop import PrivateLoop
 from daglite.runtime.kernel.program_bytes import unpack_steps
 from daglite.runtime.kernel.retry import RetryTracker, portable
-from daglite.runtime.kernel.steps import BoundStep, StepChain
+from daglite.runtime.kernel.steps import StepChain
+from daglite.runtime.kernel.work_runner import WorkRunner
+from daglite.runtime.serialization.codec import Packed
 from daglite.runtime.serialization.pickler import Codec
 
 # A coordinator that dies cannot tell that its run is over. What is dropped here too early is sent again.
 _MAX_RUNS, _MAX_PROGRAMS, _MAX_ENDED_RUNS = 8, 64, 64
+
+
+class _WorkerCodec(Codec):
+    """A codec whose arrays can be written to: the cluster hands over immutable bytes."""
+
+    def unpack(self, payload: Packed) -> tuple[list[object], int | None]:
+        return super().unpack(writable(payload))
 
 
 class ChainRunner:
@@ -30,8 +39,8 @@ class ChainRunner:
 
     def __init__(self, steps: list[BoundStep], codec: Codec) -> None:
         self.loop = PrivateLoop()
-        self.trials = RetryTracker(portable=portable(codec), worker=os.getpid, announce=self._report)
-        self.chain = StepChain(steps, self.loop, self._announce, self.trials)
+        self.retry_tracker = RetryTracker(portable=portable(codec), worker=os.getpid, announce=self._report)
+        self.chain = StepChain(steps, self.loop, self._announce, self.retry_tracker)
         self.limited = any(step.function.timeout is not None for step in steps)
         # Set for a job: called with each step that has a time limit, and with each that may end this process.
         self.on_limited_step: Callable[[int, float], None] | None = None
@@ -91,8 +100,8 @@ class RunState:
 
     def __init__(self) -> None:
         self.owner = f"w{os.getpid()}-{os.urandom(8).hex()}"
-        self.codec = Codec(self.owner)
-        self.active: set[BatchRun] = set()
+        self.codec = _WorkerCodec(self.owner)
+        self.active: set[WorkRunner] = set()
         # The rest of results that are sent in several chunks.
         self.opened = OpenIterators()
         # The number of the coordinator's definitions that are known here.
@@ -144,8 +153,8 @@ class RunState:
     def end(self) -> None:
         """End the jobs of the run after the item that they are at."""
         self.over = True
-        for run in list(self.active):
-            run.forget_rest()
+        for runner in list(self.active):
+            runner.stop()
         # The thread of the cluster library has other work, and an event loop of its own.
         threading.Thread(target=self._close, name="daglite-drop", daemon=True).start()
 

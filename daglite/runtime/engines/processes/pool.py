@@ -35,8 +35,8 @@ from daglite.runtime.engines.base import LOCAL_BATCH_POLICY, THREAD_ROLE, Worker
 from daglite.runtime.engines.processes.oom import memory_hint, memory_kills
 from daglite.runtime.engines.processes.selector import WorkerSelector
 from daglite.runtime.engines.processes.worker_handle import WorkerProcess, interrupts_blocked, start_worker
+from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.program_bytes import PackedSteps
-from daglite.runtime.kernel.steps import BoundStep
 from daglite.runtime.kernel.timers import unpack_reading
 from daglite.runtime.kernel.work import ResultKind, WorkItem, WorkResult
 from daglite.runtime.serialization.exceptions import unpack_error
@@ -308,17 +308,26 @@ class ProcessEngine:
                 self._credits = None
                 self._deadlines.pop(worker, None)
             self._deaths = 0
-            segments, error, reading = frame.segments, None, None
+            segments, error, trace, reading = frame.segments, None, "", None
             if frame.number:
                 segments, reading = segments[:-1], unpack_reading(bytes(segments[-1]))
             if kind == "failed":
-                segments, error = segments[:-1], unpack_error(self.codec, bytes(segments[-1]))
+                error, trace = unpack_error(self.codec, bytes(segments[-1]))
+                segments = segments[:-1]
             counts = frame.at, frame.step, frame.seconds
             item_failures, worker.item_failures, worker.step = worker.item_failures, (), -1
             work_results.append(
                 WorkResult(
-                    frame.seq, kind, *counts, segments, worker.pid, True, None, error, "", reading, item_failures
-                )
+                    frame.seq,
+                    kind,
+                    *counts,
+                    segments,
+                    worker.pid,
+                    error=error,
+                    traceback=trace,
+                    reading=reading,
+                    item_failures=item_failures,
+                )  # fmt: skip
             )
         elif frame.kind is Kind.RELEASE:
             self._settled.append(frame)

@@ -19,9 +19,9 @@ from daglite.runtime.engines.threads.fork_guard import end_copy_at_await, guard_
 from daglite.runtime.engines.threads.pool import InProcessEngine
 from daglite.runtime.engines.threads.worker import JobQueue, ThreadJob, ThreadProgram
 from daglite.runtime.kernel.batch import unsendable_result
+from daglite.runtime.kernel.bound_step import BoundStep, bind_arguments
 from daglite.runtime.kernel.fused_loop import SKIPPED
 from daglite.runtime.kernel.retry import RetryTracker, with_async_retries
-from daglite.runtime.kernel.steps import BoundStep, filled
 from daglite.runtime.kernel.timers import StepTimer, take_reading
 from daglite.runtime.kernel.work import BatchContext, WorkResult
 from daglite.runtime.serialization.batch_format import encode_counts
@@ -108,7 +108,8 @@ class AsyncWorker:
             if self._dismissed:
                 raise
             # The coordinator waits for a result, whatever the error is.
-            return WorkResult(work_item.seq, "failed", worker=worker, error=raisable_error(raised))
+            error, trace = raisable_error(raised)
+            return WorkResult(work_item.seq, "failed", worker=worker, error=error, traceback=trace)
         if self._dismissed and error is not None:
             raise error
         seconds, cells = time.perf_counter() - began, run.cells()
@@ -121,7 +122,8 @@ class AsyncWorker:
         )
         if error is None:
             return work_result
-        return work_result._replace(kind="failed", step=run.step, error=raisable_error(error))
+        error, trace = raisable_error(error)
+        return work_result._replace(kind="failed", step=run.step, error=error, traceback=trace)
 
     def _prepare(self, program: ThreadProgram) -> tuple[list[AsyncStep], RetryTracker]:
         found = self._prepared.get(program.number)
@@ -197,7 +199,7 @@ def _build_step(step: BoundStep, retries: RetryTracker) -> AsyncStep:
 
 def _with_await(step: BoundStep) -> Callable[[Any], Awaitable[object]]:
     """Return the step as a coroutine function of the value before it; an async generator gives a list of its items."""
-    fill = filled(step)
+    fill = bind_arguments(step)
 
     async def awaited(value: Any) -> object:
         made = fill(value) if len(step.items) == 1 else fill(*value) if step.items else fill()

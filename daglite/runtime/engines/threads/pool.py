@@ -21,11 +21,11 @@ from daglite.exceptions import ExecutionError
 from daglite.functions import Function
 from daglite.runtime.engines.base import CREDITS, LOCAL_BATCH_POLICY, WorkerListener
 from daglite.runtime.engines.threads.worker import JobQueue, ThreadJob, ThreadProgram, WorkerThread
+from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.chunked_results import OpenIterators
-from daglite.runtime.kernel.steps import BoundStep
 from daglite.runtime.kernel.work import WorkItem, WorkResult
 from daglite.runtime.serialization.codec import ReferenceCodec
-from daglite.runtime.transport.log_forwarding import MARKING
+from daglite.runtime.transport.log_forwarding import TAGGING
 
 # With at least `_MANY_WORKERS` a result waits for others: for this share of the time that its work took.
 _LINGER, _MANY_WORKERS = 0.1, 12
@@ -66,7 +66,7 @@ class InProcessEngine(ABC, Generic[W]):
         self._open = True
         self._listener: WorkerListener | None = None
         self._callback: Callable[[], None] | None = None
-        MARKING.begin()
+        TAGGING.begin()
 
     @abstractmethod
     def _begin(self, job: ThreadJob) -> None:
@@ -157,7 +157,7 @@ class InProcessEngine(ABC, Generic[W]):
         finally:
             if self._open:
                 self._open = False
-                MARKING.end()
+                TAGGING.end()
 
     def _dismiss(self) -> None:
         self._leaving += self._pool
@@ -214,7 +214,7 @@ class ThreadEngine(InProcessEngine[WorkerThread]):
             now = time.monotonic()
             for worker in self._pool:
                 if (call := worker.late_call(now)) is not None:
-                    call.tell()
+                    call.warn()
         return work_results
 
     def poll_timeout(self, timeout: float | None) -> float | None:
