@@ -1,4 +1,4 @@
-"""What travels and how: two endpoints in one process here, real processes by the script `wire_main.py`."""
+"""What travels and how: two endpoints in one process here, real processes by the script `pickler_main.py`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from daglite.runtime.serialization.pickler import Codec
 from tests.paths import ROOT
 
 HERE = Path(__file__).parent
-SCRIPT = HERE / "wire_main.py"
+SCRIPT = HERE / "pickler_main.py"
 LARGE = 100_000
 
 
