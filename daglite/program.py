@@ -103,7 +103,7 @@ class MaterialiseStage:
 
     @property
     def place(self) -> Place:
-        """Where the generator runs."""
+        """The place in which the generator runs."""
         return "coordinator" if self.step.function.stays or self.step.function.here else "workers"
 
 
@@ -221,7 +221,7 @@ Stage: TypeAlias = CallStage | MaterialiseStage | StreamStage
 
 @record(eq=True)
 class Firing:
-    """How often a rule changed the graph, its first change as text, and the law by which the change is correct."""
+    """A rule that changed the graph: the number of changes, the first one as text, and the law that makes it correct."""
 
     rule: str
     count: int

@@ -100,7 +100,7 @@ class Table:
 
     @property
     def short_fingerprint(self) -> str:
-        """The fingerprint as it stands in headings."""
+        """The fingerprint for headings."""
         return self.digest[:8] if self.digest else "(no fingerprint)"
 
 

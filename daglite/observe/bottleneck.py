@@ -1,4 +1,4 @@
-"""Whether the coordinator is the bottleneck: of a run that was observed, and of a run to come."""
+"""The coordinator as a bottleneck: of a run that was observed, and the estimate for a run to come."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def bottlenecks(run: ObservedRun, program: Program) -> Iterator[str]:
 
 
 def expected(program: Program, engine: str, workers: int, run: ObservedRun | None) -> Iterator[str]:
-    """Yield sentences for each stream on the load of the coordinator with so many workers.
+    """Yield sentences for each stream on the load of the coordinator with this number of workers.
 
     They use the measurements of `run` where there is one.
     """
