@@ -148,7 +148,8 @@ class Plan(Generic[R_co]):
         return sameness.same_program(self.program, other.program) if isinstance(other, Plan) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(tuple([step.function.name for stage in self.program.stages for step in steps_of(stage)]))
+        stages = self.program.stages
+        return hash(tuple([(type(one).__name__, *[step.function.name for step in steps_of(one)]) for one in stages]))
 
     def __repr__(self) -> str:
         return f"Plan({self.program.title}, {counted(len(self.program.stages), 'stage')})"

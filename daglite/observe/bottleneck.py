@@ -164,8 +164,8 @@ def _parts(stage: StreamStage) -> dict[int, CoordinatorPart | None]:
             found[step.number] = CoordinatorPart("source", name, 0.0)
         elif step.number in operations:
             operation = operations[step.number]
-            found[step.number] = CoordinatorPart("operation", name if operation.asked else operation.kind, 0.0)
-        elif step is not stage.end:
+            found[step.number] = CoordinatorPart("operation", name if operation.calls_task else operation.kind, 0.0)
+        elif step is not stage.sink_step:
             found[step.number] = CoordinatorPart("task", name, 0.0) if step.function.here else None
         elif stage.sink == "reduce":
             found[step.number] = None if stage.folds_on_workers else CoordinatorPart("fold", name, 0.0)
@@ -174,7 +174,7 @@ def _parts(stage: StreamStage) -> dict[int, CoordinatorPart | None]:
 
 def _local_tasks(stage: StreamStage) -> Iterator[CoordinatorPart]:
     """Yield the tasks that the coordinator calls for each item, whose time is unknown before a run."""
-    plain = {operation.step.number for operation in stage.operations if not operation.asked}
+    plain = {operation.step.number for operation in stage.operations if not operation.calls_task}
     yield from (part for number, part in _parts(stage).items() if part is not None and number not in plain)
 
 

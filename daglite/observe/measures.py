@@ -325,7 +325,7 @@ def _in_stream(
     """
     if step is stage.source:
         return _of_source(stage, totals, timed)
-    if step is stage.end:
+    if step is stage.sink_step:
         return _of_sink(stage, totals, timed, _seconds_before_sink(stage, steps) if totals.workers else 0.0)
     if not totals.workers or step not in stage.links or step.function.here:
         return timed

@@ -258,6 +258,8 @@ def _slice_text(stage: Stage, cat: str) -> str:
         case "merge" if stage.combine is not None:
             return stage.combine.step.function.name
         case "sink":
-            return stage.end.function.name if stage.end is not None and stage.sink == "reduce" else "collect"
+            return (
+                stage.sink_step.function.name if stage.sink_step is not None and stage.sink == "reduce" else "collect"
+            )
         case _:
             return chain_text(stage.links) or stage_text(stage)
