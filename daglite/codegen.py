@@ -90,7 +90,7 @@ def inline_shape(stage: StreamStage) -> LoopShape:
     links = stage.last.links
     saves = tuple(bool(link.saves) for link in links)
     end: Literal["fold", "each"] = "fold" if stage.sink == "reduce" else "each"
-    first, ends, skips = _saves_items(stage, stage.last), stage.most is not None, skips_of(links)
+    first, ends, skips = _saves_items(stage, stage.last), stage.max_results is not None, skips_of(links)
     return LoopShape(saves, end, first, filters=filters_of(links), ends=ends, spreads=spreading(links), skips=skips)
 
 

@@ -77,17 +77,17 @@ def _stream(stage: StreamStage, leaf: _Leaf) -> tuple[object, ...]:
     if isinstance(stage.source, Step):
         source = _step(stage.source, leaf)
     else:
-        source = _mapped(stage.source, leaf, (*stage.links, *((stage.end,) if stage.end else ())))
+        source = _mapped(stage.source, leaf, (*stage.links, *((stage.sink_step,) if stage.sink_step else ())))
     # A stream without operations has the shape that it had before there were operations.
     links: object = tuple(_step(link, leaf) for link in stage.links)
     if stage.operations:
         links = tuple(_segment(segment, leaf) for segment in stage.segments)
     end = initial = None
-    if stage.end is not None:
-        end = _step(stage.end, leaf)
+    if stage.sink_step is not None:
+        end = _step(stage.sink_step, leaf)
         if stage.initial is not None:
-            initial = _operand(stage.initial, leaf, f"argument 'initial' of task '{stage.end.function.name}'")
-    most = () if stage.most is None else (stage.most,)
+            initial = _operand(stage.initial, leaf, f"argument 'initial' of task '{stage.sink_step.function.name}'")
+    most = () if stage.max_results is None else (stage.max_results,)
     sink = (stage.sink, end, initial, stage.ordered, *_combine(stage, leaf), *most)
     finish = () if stage.finish is None else ("finish", _step(stage.finish, leaf))
     return ("stream", source, links, *sink, *finish)

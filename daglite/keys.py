@@ -3,8 +3,8 @@
     template   "{path}/row_{iteration_index:04d}"     what the user writes at `.save()`
     key        "data.csv/row_0017"                    what the store is given, one per item
 
-Keys of one save never repeat: each accepted format of the index keeps integers apart and never gets shorter as the
-index grows, so two keys of equal text have the same index field by field, whatever stands between the fields.
+Keys of one save never repeat: each accepted format gives different indices different texts, never shorter ones for
+larger indices. So two keys of equal text have the same index in each field, whatever is between the fields.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ INDEX = "iteration_index"
 
 _DIGITS = {"b": "01", "o": "01234567", "d": "0123456789", "x": "0123456789abcdef", "X": "0123456789ABCDEF"}
 _INDEX_FORMAT = re.compile(r"(?:(.)?([<>=^]))?[-+ ]?(0?)[0-9]{0,3}([,_]?)([bdoxX]?)", re.DOTALL)
-_FIELDS = "a field is a plain name such as '{path}' or '{path!r:>8}', and '{{' stands for a brace"
+_FIELDS = "a field is a plain name such as '{path}' or '{path!r:>8}', and '{{' is a brace"
 _INDEX_FORMATS = (
     "so that no two items share a key its format may have a sign, a width up to 999, ',' or '_', one of 'b d o x X', "
     "and a fill that cannot be read as one of its digits, such as '{iteration_index:05d}'"
@@ -30,16 +30,16 @@ _INDEX_FORMATS = (
 # No NUL, nothing absolute, no drive, no '..' whichever slash is meant, no empty and no '.' part.
 _ILLEGAL = re.compile(r"\0|\A[/\\]|\A[A-Za-z]:|(?:\A|[/\\])\.\.(?:[/\\]|\Z)|(?:\A|/)\.?(?:/|\Z)")
 _LEGAL = "a key is a relative path such as 'rows/row_1', with no empty, '.' or '..' part, no drive and no NUL"
-# How far `may_write_same_key` looks: exactly, and where it must try indices one by one.
+# The bounds of `may_write_same_key`: of its exact decision, and of indices that it must try one by one.
 _LARGEST, _MIXED = 2**64 - 1, 300
 
-_Place: TypeAlias = tuple[str, str]
-"""A place in a key: its label and the characters that may stand there. A fixed character is its own label."""
+# A position in a key: its label, and the characters that it may hold. A fixed character is its own label.
+_Position: TypeAlias = tuple[str, str]
 
 
 @record(eq=True)
 class KeyField:
-    """One field of a template; `conversion` is "r", "s", "a" or "" and `spec` a format without fields of its own."""
+    """One field of a template; `conversion` is "r", "s", "a" or "", and `spec` a format without nested fields."""
 
     name: str
     conversion: str
@@ -48,7 +48,7 @@ class KeyField:
 
 @record(eq=True)
 class KeyTemplate:
-    """A template that `parse_key` accepted: its text, and the same text cut into literals and fields."""
+    """A template that `parse_key` accepted: its text, and the same text as literals and fields."""
 
     text: str
     parts: tuple[str | KeyField, ...]
@@ -65,10 +65,10 @@ class KeyTemplate:
 
 
 def parse_key(text: str, *, known: Collection[str], indexed: bool, task: str) -> KeyTemplate:
-    """Read a key template; `known` are the parameters it may name, `indexed` tells a save on items.
+    """Parse a key template; `known` are the parameters that it may name, `indexed` is True for a save of items.
 
-    Raises `ParameterError` for what is no text, for malformed templates, for names that will not exist, for formats of
-    the index that could give two items the same key, and for what is no legal key whatever its fields become.
+    Raises `ParameterError` for values that are not texts, malformed templates, unknown names, formats of the index that
+    could give two items the same key, and templates of which no key is legal.
 
     >>> parse_key("{path}/{iteration_index:03d}", known=["path"], indexed=True, task="rows").uses_index
     True
@@ -76,23 +76,23 @@ def parse_key(text: str, *, known: Collection[str], indexed: bool, task: str) ->
     if not isinstance(text, str) or not text:
         raise ParameterError(f"`key` of task '{task}' must be a text such as 'row_{{{INDEX}}}'; got {text!r}")
     where = f"key {text!r} of task '{task}'"
-    parts = _cut(text, where)
+    parts = _parts_of(text, where)
     for part in parts:
         if isinstance(part, KeyField):
-            _check_form(part, where)
+            _check_field(part, where)
             _check_name(part.name, known, indexed, where)
-            if part.name == INDEX and not _keeps_apart(part):
+            if part.name == INDEX and not _is_injective(part):
                 raise ParameterError(f"{where} may give two items the same key; {_INDEX_FORMATS}")
-    # A digit stands for each field: no illegal key is illegal for a digit in it.
+    # With a digit in the place of each field, which never makes a legal key illegal.
     if _ILLEGAL.search("".join(part if isinstance(part, str) else "0" for part in parts)):
         raise ParameterError(f"{where} never gives a key that is allowed; {_LEGAL}")
     return KeyTemplate(text, tuple(parts))
 
 
 def render_key(template: KeyTemplate, values: Mapping[str, object], index: int | None) -> str:
-    """The key for these parameter values and item number (`index` counts from 0; None for a single value).
+    """Return the key for these parameter values and the index of the item (from 0; None for a single value).
 
-    Raises `DatasetError` when a value cannot be formatted as asked or the result is not a legal key.
+    Raises `DatasetError` when a value cannot be formatted, or the result is not a legal key.
 
     >>> render_key(parse_key("{n}_{iteration_index:02d}", known=["n"], indexed=True, task="t"), {"n": "a"}, 7)
     'a_07'
@@ -113,7 +113,7 @@ def render_key(template: KeyTemplate, values: Mapping[str, object], index: int |
 def check_key(key: str) -> None:
     """Raise `DatasetError` unless `key` is legal: a relative path with '/' that cannot leave its store.
 
-    A backslash is an ordinary character, except that it may not lead out of the store where it is a separator.
+    A backslash is an ordinary character, but must not lead out of the store on systems where it is a separator.
 
     >>> check_key("rows/row_1")
     """
@@ -124,16 +124,16 @@ def check_key(key: str) -> None:
 def may_write_same_key(
     a: KeyTemplate, a_values: Mapping[str, object], b: KeyTemplate, b_values: Mapping[str, object]
 ) -> bool:
-    """Whether two saves on one store write a same key for some pair of item numbers; the values are constants.
+    """Return whether two saves to one store write the same key for some pair of indices; the values are constants.
 
-    True only when such a pair exists. A parameter without a value could become any text, and one that cannot be
-    formatted writes no key: False. Whether the common key is legal does not matter, as the run refuses it anyway.
+    True only when such a pair exists. False where a parameter has no value yet, because it could become any text, or
+    cannot be formatted, because it writes no key. Whether the common key is legal does not matter: the run refuses it.
 
-    The decision is exact for indices below 2**64, more than a stream can yield. Among indices with the same number of
-    digits a template has one layout: some places hold a fixed character, the others the first, second, ... digit.
-    There are at most 64 layouts, and two layouts of equal length agree exactly when their places can be filled in
-    consistently (`_agree`). Only a template that shows the index in two types (`{iteration_index}{iteration_index:x}`),
-    whose digits depend on each other by arithmetic, is looked at for its first 300 indices instead.
+    The decision is exact for indices below 2**64, more than a stream can yield. For all indices with the same number of
+    digits a template has one layout: some positions hold a fixed character, the others the first, second, ... digit.
+    There are at most 64 layouts, and two layouts of equal length agree exactly when their positions can be filled
+    consistently (`_agree`). A template with the index in two types (`{iteration_index}{iteration_index:x}`), whose
+    digits depend on each other, is tried for its first 300 indices instead.
 
     >>> row = parse_key("row_{iteration_index}", known=[], indexed=True, task="rows")
     >>> may_write_same_key(row, {}, parse_key("row_12", known=[], indexed=False, task="sum"), {})
@@ -146,7 +146,7 @@ def may_write_same_key(
     return any(len(one) == len(other) and _agree(one, other) for one in _layouts(left, "a") for other in others)
 
 
-def _cut(text: str, where: str) -> list[str | KeyField]:
+def _parts_of(text: str, where: str) -> list[str | KeyField]:
     parts: list[str | KeyField] = []
     try:
         for literal, name, spec, conversion in Formatter().parse(text):
@@ -157,7 +157,7 @@ def _cut(text: str, where: str) -> list[str | KeyField]:
     return parts
 
 
-def _check_form(field: KeyField, where: str) -> None:
+def _check_field(field: KeyField, where: str) -> None:
     if not field.name.isidentifier():
         raise ParameterError(f"{where} is malformed: '{{{field.name}}}' is not a plain name; {_FIELDS}")
     if "{" in field.spec or "}" in field.spec:
@@ -177,14 +177,14 @@ def _check_name(name: str, known: Collection[str], indexed: bool, where: str) ->
     raise ParameterError(f"{where} names '{name}', which will not exist; known names: {shown}{hint}")
 
 
-def _keeps_apart(field: KeyField) -> bool:
-    """Whether the format gives any two integers >= 0 different texts.
+def _is_injective(field: KeyField) -> bool:
+    """Return whether the format gives any two integers >= 0 different texts.
 
-    It does when the fill can be told from the digits: then stripping it leaves the digits (a sign is the same for all,
-    a separator stands between digits). Zeros may be filled in where they do not count: before the digits.
+    It does when the fill differs from the digits: then stripping it leaves the digits (a sign is the same for all, a
+    separator is between digits). Zeros are allowed as a fill before the digits, where they do not count.
     """
     if field.conversion:
-        # A format after a conversion is one for texts: it may cut, and '05' fills with zeros on the right.
+        # After a conversion the format is one for texts: it may truncate, and '05' fills with zeros on the right.
         return not field.spec
     match = _INDEX_FORMAT.fullmatch(field.spec)
     if match is None:
@@ -198,7 +198,7 @@ def _keeps_apart(field: KeyField) -> bool:
 
 
 def _constant_parts(template: KeyTemplate, values: Mapping[str, object]) -> list[str | KeyField] | None:
-    """The parts with every parameter filled in, or None when that cannot be done."""
+    """Return the parts with every parameter filled in; None where a value is missing or cannot be formatted."""
     parts: list[str | KeyField] = []
     try:
         for part in template.parts:
@@ -211,8 +211,8 @@ def _constant_parts(template: KeyTemplate, values: Mapping[str, object]) -> list
     return parts
 
 
-def _layouts(parts: list[str | KeyField], side: str) -> Iterator[list[_Place]]:
-    """Every layout of these parts, one for each number of digits; labels of digits begin with `side`."""
+def _layouts(parts: list[str | KeyField], side: str) -> Iterator[list[_Position]]:
+    """Yield the layouts of these parts, one for each number of digits; labels of digits begin with `side`."""
     kinds = {part.spec[-1:] if part.spec[-1:] in _DIGITS else "d" for part in parts if isinstance(part, KeyField)}
     if len(kinds) != 1:
         for index in range(_MIXED if kinds else 1):
@@ -221,25 +221,25 @@ def _layouts(parts: list[str | KeyField], side: str) -> Iterator[list[_Place]]:
         return
     kind = kinds.pop()
     for length in range(1, len(format(_LARGEST, kind)) + 1):
-        yield [place for part in parts for place in _places(part, kind, length, side)]
+        yield [place for part in parts for place in _positions(part, kind, length, side)]
 
 
-def _places(part: str | KeyField, kind: str, length: int, side: str) -> list[_Place]:
-    """The places of one part when the index has `length` digits."""
+def _positions(part: str | KeyField, kind: str, length: int, side: str) -> list[_Position]:
+    """Return the positions of one part when the index has `length` digits."""
     if isinstance(part, str):
         return [(letter, letter) for letter in part]
-    # All digits 1, formatted: signs, separators and accepted fills are never '1', so every '1' is the place of a digit.
+    # All digits are 1 here: signs, separators and accepted fills are never '1', so every '1' is a digit.
     shown = format(int("1" * length, len(_DIGITS[kind])), part.spec)
     leading = _DIGITS[kind][1:] if length > 1 else _DIGITS[kind]
     digits = iter([(f"{side}0", leading), *((f"{side}{place}", _DIGITS[kind]) for place in range(1, length))])
     return [next(digits) if letter == "1" else (letter, letter) for letter in shown]
 
 
-def _agree(left: list[_Place], right: list[_Place]) -> bool:
-    """Whether some choice of digits makes both layouts, of equal length, the same text.
+def _agree(left: list[_Position], right: list[_Position]) -> bool:
+    """Return whether some choice of digits makes both layouts, of equal length, the same text.
 
-    Places at the same position must hold the same character, so their choices are cut down to the common ones until
-    nothing changes. Then all places tied together have the same choices: any one of them fits them all.
+    Both layouts must hold the same character at each position, so the choices of both are reduced to the common ones
+    until nothing changes. Then positions that depend on each other have the same choices, and any of these fits.
     """
     choices: dict[str, set[str]] = {}
     settled = False

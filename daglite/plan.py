@@ -1,4 +1,4 @@
-"""Plan: what compile returns: immutable, comparable, picklable, run as often as you like."""
+"""Plan: the result of compile, which is immutable, comparable and picklable, and runs any number of times."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from daglite.exceptions import Failure, ParameterError, TaskError, failure_of
 from daglite.failed import Failed
 from daglite.lazy import lazy
 from daglite.options import ClusterName, Runtime, RuntimeName
-from daglite.program import Program, Stage, steps_of
+from daglite.program import Program, steps_of
 from daglite.run_options import RunOptions, RunSettings, settings_of
 from daglite.short_repr import counted
 
@@ -43,15 +43,22 @@ R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
 
 _DEFAULT_FOLDER = "daglite_data"
-# The options that ask for observers.
+# The options that add observers.
 _OBSERVED = {"observers", "progress", "trace"}
 
 
 @dataclass(frozen=True, eq=False)
 class Plan(Generic[R_co]):
-    """An immutable plan; `R` is what `run()` returns.
+    """An immutable plan; `run()` returns an `R`.
 
-    Plans compare by meaning: two are equal when their steps, functions, arguments, sharing and limits are.
+    Two plans are equal when their steps, functions, arguments, sharing and limits are.
+
+    >>> from daglite import compile, task
+    >>> @task
+    ... def double(x: int) -> int:
+    ...     return x * 2
+    >>> compile(double.map(x=[1, 2]))
+    Plan(MapTaskFuture[int], 1 stage)
     """
 
     program: Program
@@ -64,14 +71,14 @@ class Plan(Generic[R_co]):
         workers: int | None = None,
         report: observe.Report | None = None,
     ) -> str:
-        """The plan as stable text: one line for each step, in data order, then the rules that fired.
+        """Return the plan as stable text: one line for each step, in data order, then the rules that fired.
 
-        `format`: "text"; "verbose" (nothing left out, every rewrite with its law); "source" (the loops that run);
-        "json" (its schema is in the documentation); "mermaid" and "dot" (graphs); "html" (one page with a picture).
+        `format`: "text"; "verbose" (everything, each rewrite with its law); "source" (the generated loops); "json" (its
+        schema is in the documentation); "mermaid" and "dot" (graphs); "html" (one page with a picture).
 
-        `workers`: tells whether the coordinator will keep so many busy, on `runtime` (default "processes"), and warns
-        where it will not; nothing is asked of a cluster. With the `report` of an earlier run of this plan that is
-        calculated from what was seen, by default for the runtime and the workers of that run.
+        `workers`: add an estimate whether the coordinator keeps this number of workers busy, on `runtime` (default
+        "processes"), with a warning where it does not; no cluster is contacted. With the `report` of an earlier run of
+        this plan the estimate uses its measurements, by default for the runtime and the workers of that run.
 
         Raises `ParameterError` for another `format`, for a `runtime` without `workers` or `report`, and for the
         `report` of another plan.
@@ -82,19 +89,19 @@ class Plan(Generic[R_co]):
 
     @property
     def fingerprint(self) -> str | None:
-        """A stable hash over structure, code, closure values and arguments; None where a value has none.
+        """A stable hash of structure, code, closure values and arguments; None where a value has no stable hash.
 
-        It is not over limits, and holds within one Python minor version; `explain()` tells why it is None.
+        It leaves out limits, and is valid within one Python minor version; `explain()` prints why it is None.
         """
         return sameness.fingerprint(self.program).digest
 
     def run(self, **options: Unpack[RunOptions]) -> R_co:
         """Run the plan and return its value (a list for a plan that ends in items).
 
-        The options are those of `daglite.options.RunOptions`, which says what each means: `runtime`, `workers` and so
-        on. A task's exception is raised as itself, with notes; `failure_of` has the facts. Raises `ParameterError` for
-        option values that are not allowed, and an `ExecutionError` of the right kind when a worker dies too often, a
-        call is over its time limit, a value cannot travel, or too many items have failed.
+        `daglite.run_options.RunOptions` describes the options: `runtime`, `workers` and so on. A task's exception is
+        raised as itself, with notes; `daglite.exceptions.failure_of` gives the facts. Raises `ParameterError` for
+        option values that are not allowed, and a subclass of `ExecutionError` when a worker dies too often, a call
+        exceeds its time limit, a value cannot be serialized, or too many items fail.
 
         >>> from daglite import compile, task
         >>> @task
@@ -109,27 +116,27 @@ class Plan(Generic[R_co]):
     async def run_async(self, **options: Unpack[RunOptions]) -> R_co:
         """Run the plan on a helper thread, generator included; options and errors are those of `run`.
 
-        Cancelling ends the run and waits for its end, for up to two seconds: what is stuck in your own code cannot be
-        interrupted, and ends by itself when that returns.
+        Cancelling ends the run and waits up to two seconds for its end: your own code cannot be interrupted, and a run
+        that is stuck in it ends when it returns.
         """
         return cast("R_co", await aside.run_aside(self._execution(options, cancellable=True)))
 
     def replay(self, failure: Failure | Failed[Any] | BaseException, /) -> object:
-        """Run the one item of a failure again, in this process: the task's own exception is raised as it happens.
+        """Run the one item of a failure again, in this process, without retries, `on_error` and saves.
 
-        `failure` is the exception of a run, its `failure_of`, or a `daglite.Failed`. Without retries and `on_error`;
-        nothing is saved. Gives the value of the task when it does not fail this time. Raises `TaskError` when daglite
-        knows no such step in this plan, `TransferError` when the item was not kept.
+        `failure` is the exception of a run, its `failure_of`, or a `daglite.Failed`. Returns the value of the task, or
+        raises its exception. Raises `TaskError` when this plan has no such step, `TransferError` when the item was not
+        kept.
         """
         return replays.replay(self.program, _facts_of(failure))
 
     def stream(self: Plan[list[T]], *, ordered: bool = True, **options: Unpack[RunOptions]) -> ItemStream[T]:
-        """Run the plan item by item: the source moves only when an item is asked for.
+        """Run the plan item by item: the source advances only when an item is asked for.
 
         The result is an iterator and a context manager; leaving it early, closing it or dropping it ends the run.
-        `ordered=False` gives items as they complete; the other options are those of `run`. Raises `TaskError` for a
-        plan that does not end in items, `ParameterError` for option values that are not allowed. What `run` raises,
-        `next` raises.
+        `ordered=False` gives items as they complete; the other options, and the exceptions of `next`, are those of
+        `run`. Raises `TaskError` for a plan that does not end in items, `ParameterError` for option values that are
+        not allowed.
         """
         if not self.program.streams:
             raise TaskError(f"`stream` needs a plan that ends in items; this one gives {self.program.title}; use `run`")
@@ -141,13 +148,14 @@ class Plan(Generic[R_co]):
         return sameness.same_program(self.program, other.program) if isinstance(other, Plan) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(tuple((type(stage).__name__, *_names(stage)) for stage in self.program.stages))
+        stages = self.program.stages
+        return hash(tuple([(type(one).__name__, *[step.function.name for step in steps_of(one)]) for one in stages]))
 
     def __repr__(self) -> str:
         return f"Plan({self.program.title}, {counted(len(self.program.stages), 'stage')})"
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        """What a notebook shows: a picture. Nothing runs for it, and no argument is looked into."""
+        """Return a picture for notebooks; nothing runs, and no argument is read."""
         return {"text/plain": repr(self), "text/html": explaining.drawing(self.program)}
 
     def __reduce__(self) -> tuple[Callable[[bytes], Plan[object]], tuple[bytes]]:
@@ -156,7 +164,7 @@ class Plan(Generic[R_co]):
     def _coordinator(
         self, runtime: RuntimeName | ClusterName | Runtime | None, workers: int | None, report: observe.Report | None
     ) -> tuple[str, ...]:
-        """What is to be expected of the coordinator."""
+        """Return sentences about the load of the coordinator."""
         run = None
         if report is not None:
             if not isinstance(report, observe.Report):
@@ -185,7 +193,7 @@ class Plan(Generic[R_co]):
 
 
 class ItemStream(Generic[T]):
-    """The items of a running plan, in order of the source unless asked otherwise.
+    """The items of a running plan, in order of the source or, with `ordered=False`, as they complete.
 
     >>> from daglite import compile, task
     >>> @task
@@ -198,7 +206,7 @@ class ItemStream(Generic[T]):
 
     def __init__(self, execution: Execution, *, ordered: bool) -> None:
         self._items = cast("Iterator[T]", execution.items(ordered=ordered))
-        # Not a method of this object: the finalizer must not keep it in flight.
+        # A function, not a method of this object: the finalizer must not refer to the object.
         self._end = weakref.finalize(self, _end, self._items, execution)
 
     def __iter__(self) -> Self:
@@ -208,7 +216,7 @@ class ItemStream(Generic[T]):
         try:
             return next(self._items)
         except BaseException:
-            # Also the regular end: nothing of the run is left when the consumer learns of it.
+            # Also at the regular end: the run has ended when the consumer sees it.
             self.close()
             raise
 
@@ -224,7 +232,7 @@ class ItemStream(Generic[T]):
 
 
 def _facts_of(failure: object) -> Failure:
-    """What is known of a failure."""
+    """Return the facts of a failure, in whichever form it is given."""
     found = failure_of(failure) if isinstance(failure, BaseException) else failure
     found = found.failure if isinstance(found, Failed) else found
     if not isinstance(found, Failure):
@@ -238,7 +246,7 @@ def _facts_of(failure: object) -> Failure:
 def _end(items: Iterator[object], execution: Execution) -> None:
     """End a streamed run: first the loop over its items, then everything it started."""
     try:
-        # One that is running right now, on another thread, ends with the execution.
+        # One that runs now, on another thread, raises ValueError; it ends with the execution.
         with contextlib.suppress(ValueError):
             items.close()  # type: ignore[attr-defined]
     finally:
@@ -249,12 +257,8 @@ def _load_plan(data: bytes) -> Plan[object]:
     return Plan(transfer.unpack_program(data))
 
 
-def _names(stage: Stage) -> tuple[str, ...]:
-    return tuple(step.function.name for step in steps_of(stage))
-
-
 def _saves_by_default(program: Program) -> bool:
-    """Whether there are saves that name no store."""
+    """Return whether the program has saves that name no store."""
     return any(save.store is None for stage in program.stages for step in steps_of(stage) for save in step.saves)
 
 

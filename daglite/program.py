@@ -75,7 +75,7 @@ class Step:
         return self.filters or self.function.skips
 
     @property
-    def gives(self) -> str:
+    def output_type(self) -> str:
         """The type of the step's output items, as text."""
         if self.passes is not None:
             return self.passes
@@ -103,7 +103,7 @@ class MaterialiseStage:
 
     @property
     def place(self) -> Place:
-        """Where the generator runs."""
+        """The place in which the generator runs."""
         return "coordinator" if self.step.function.stays or self.step.function.here else "workers"
 
 
@@ -136,19 +136,19 @@ class StreamOperation:
     """An operation on several items of a stream, such as `.batch`, in order and in the coordinator.
 
     `step` has its number, its name and its saves. The function of the step is the user's where the operation calls one
-    for each item (a condition, a key), else a plain definition of the operation. `gives` is the type of its output
-    items, as text. `numbers` are its whole numbers by name. `operand` is the second input of `zip`: a list, or a stream
-    with the sink "pulled".
+    for each item (a condition, a key), else a plain definition of the operation. `output_type` is the type of its items
+    as text. `numbers` are its whole numbers by name. `operand` is the second input of `zip`: a list, or a stream with
+    the sink "pulled".
     """
 
     kind: OperationKind
     step: Step
-    gives: str
+    output_type: str
     numbers: tuple[tuple[str, int], ...] = ()
     operand: Operand | None = None
 
     @property
-    def asked(self) -> bool:
+    def calls_task(self) -> bool:
         """Whether the operation calls a task for each item."""
         return bool(self.step.items)
 
@@ -178,21 +178,21 @@ class Segment:
 class StreamStage:
     """A source in the coordinator, segments through which its items flow, and a sink in the coordinator.
 
-    Operations run in the coordinator, tasks on workers; only the last segment may be without tasks. `end` is the step
-    of the sinks "join" and "reduce", `initial`, `ordered` and `combine` belong to "reduce". `finish` computes the value
-    of a fold from its last accumulator, in the coordinator; it has the number of the fold. The stream ends after `most`
-    results (None: with its source).
+    Operations run in the coordinator, tasks on workers; only the last segment may be without tasks. `sink_step` is the
+    step of the sinks "join" and "reduce", `initial`, `ordered` and `combine` belong to "reduce". `finish` computes the
+    value of a fold from its last accumulator, in the coordinator; it has the number of the fold. The stream ends after
+    `max_results` results (None: with its source).
     """
 
     source: Step | MappedSource
     segments: tuple[Segment, ...]
     sink: SinkKind
-    end: Step | None
+    sink_step: Step | None
     initial: Operand | None
     ordered: bool
     limits: Limits
     combine: CombineStep | None = None
-    most: int | None = None
+    max_results: int | None = None
     finish: Step | None = None
 
     @property
@@ -221,7 +221,7 @@ Stage: TypeAlias = CallStage | MaterialiseStage | StreamStage
 
 @record(eq=True)
 class Firing:
-    """How often a rule changed the graph, its first change as text, and the law by which the change is correct."""
+    """A rule that changed the graph: how often, its first change as text, and the law that makes it correct."""
 
     rule: str
     count: int
@@ -252,7 +252,7 @@ def steps_of(stage: Stage) -> tuple[Step, ...]:
             return (stage.step,)
         case StreamStage():
             first = (stage.source,) if isinstance(stage.source, Step) else ()
-            return (*first, *_segment_steps(stage.segments), *((stage.end,) if stage.end else ()))
+            return (*first, *_segment_steps(stage.segments), *((stage.sink_step,) if stage.sink_step else ()))
 
 
 def _segment_steps(segments: tuple[Segment, ...]) -> Iterator[Step]:

@@ -43,13 +43,8 @@ _CONSTRUCTORS: dict[object, tuple[Callable[[str], object], str]] = {
     uuid.UUID: (uuid.UUID, "a UUID"),
 }
 _LISTS: dict[object, Callable[[Iterable[object]], object]] = {
-    list: list,
-    abc.Sequence: list,
-    abc.MutableSequence: list,
-    abc.Iterable: list,
-    abc.Collection: list,
-    set: set,
-    abc.Set: set,
+    **dict.fromkeys((list, abc.Sequence, abc.MutableSequence, abc.Iterable, abc.Collection), list),
+    **dict.fromkeys((set, abc.Set), set),
     frozenset: frozenset,
 }
 _MAPPINGS = (dict, abc.Mapping, abc.MutableMapping)

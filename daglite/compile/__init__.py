@@ -43,9 +43,10 @@ def compile(
 
     `optimize=False` skips the rewrite rules and nothing else. `max_in_flight` is the largest number of items between
     source and sink (default: 512 for each worker), `max_in_flight_bytes` the largest number of bytes of pickled items
-    and results in flight (default: 64 MiB), `max_batch_size` the largest number of items in one message (default: 512). `helper_thread=False` keeps folds and saves on the
-    caller's thread, at the price of latency while the source waits. `check_types=True` compares the annotations of
-    neighbouring tasks and raises `TaskError` where they clearly do not fit, for those who run no type checker.
+    and results in flight (default: 64 MiB), `max_batch_size` the largest number of items in one message (default: 512).
+    `helper_thread=False` keeps folds and saves on the caller's thread, where they wait while the source waits.
+    `check_types=True` compares the annotations of neighbouring tasks and raises `TaskError` where they clearly do not
+    fit, for those who run no type checker.
 
     Raises `TaskError` when `pipeline` is not a future or can never run, `ParameterError` for option values that are
     not allowed.

@@ -140,7 +140,7 @@ class _Lowering:
                 link = self._step(name, node.call, tuple(binding.name for binding in node.sources), node.saves)
                 segments = (Segment((), (link,)),)
                 stage = self._stream(self._mapped(node.sources, node.mode, node.limit), segments, None, Collect())
-                return stage if node.most is None else replace(stage, most=node.most)
+                return stage if node.most is None else replace(stage, max_results=node.most)
             case FilterNode():
                 one = (Link(node.call, (node.item,), node.saves, filters=True),)
                 source = Mapped((Binding(node.item, node.source),), "zip")
@@ -186,7 +186,7 @@ class _Lowering:
             before, name = after(head, before, self._items), ""
         segments = self._segments(name, parts, before)
         gives = after(parts, before, self._items)
-        return replace(self._stream(source, segments, "", node.sink or Collect(), gives), most=node.most)
+        return replace(self._stream(source, segments, "", node.sink or Collect(), gives), max_results=node.most)
 
     def _stream(
         self,
@@ -261,7 +261,7 @@ class _Lowering:
                 found.append(Segment(tuple(operations)))
                 continue
             links = self._links(node, cast("Iterable[Link]", run), before)
-            before, node = links[-1].gives, ""
+            before, node = links[-1].output_type, ""
             if found and not found[-1].links:
                 found[-1] = replace(found[-1], links=links)
             else:
@@ -281,7 +281,7 @@ class _Lowering:
             passes = before if link.filters else None
             step = self._step("" if steps else node, link.call, link.items, link.saves, passes)
             step = replace(step, flattens=True, spreads=True) if link.flattens else step
-            before = step.gives
+            before = step.output_type
             steps.append(step)
         return tuple(steps)
 

@@ -1,4 +1,4 @@
-"""Stores: where saves go."""
+"""Stores of saves."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""A store of values in a folder: one pickle file per key, written so that a reader never sees half of one.
+"""A store of values in a folder: one pickle file for each key, which a reader never sees incomplete.
 
     key "rows/row_1"      file  <store>/rows/row_1.pkl
-    key "rows"            file  <store>/rows.pkl             the suffix lets a key and keys below it exist together
-    key "at 10:30?"       file  <store>/at 10%3A30%3F.pkl    what file systems refuse is written as % and its bytes
-    a very long key       file  <store>/<its beginning>%long-<hash>.pkl, whose first line is the whole name
+    key "rows"            file  <store>/rows.pkl             the suffix allows a key and keys below it at the same time
+    key "at 10:30?"       file  <store>/at 10%3A30%3F.pkl    characters that file systems refuse as % and bytes
+    a very long key       file  <store>/<its beginning>%long-<hash>.pkl, which has the whole name in its first line
 
-A name that no key is written to is not listed: files put there by others, and temporary files, which begin with `%tmp-`
-(in the names of keys two hexadecimal digits follow each `%`). A writer that is killed leaves its temporary file behind.
+Files whose names no key can have are not listed: those of other programs, and temporary files, which begin with `%tmp-`
+(in names of keys two hexadecimal digits follow each `%`). A writer that is killed leaves its temporary file behind.
 """
 
 from __future__ import annotations
@@ -38,26 +38,26 @@ _PROTOCOL = 5
 _SUFFIX = ".pkl"
 _TEMPORARY = "%tmp-"
 _LONG = "%long-"
-# Limits in bytes: of one name (that of most file systems), of a whole path (far below theirs, so that the store may
-# stand anywhere), and of what a long name shows of its key.
+# Limits in bytes: of one name (as on most file systems), of a whole path (far below theirs, so that the store can be
+# anywhere), and of the part of a long key in its name.
 _NAME_BYTES = 255
 _PATH_BYTES = 512
 _SHOWN_BYTES = 150
 _FILE_LIKE = re.compile(r"\.(?=pkl\Z)")
-# Refused by some file system, or by UTF-8; and `%`, which marks them.
+# Characters that some file system, or UTF-8, refuses; and `%`, which escapes them.
 _UNSAFE = re.compile(r'[%\\:*?"<>|\x00-\x1f\x7f\ud800-\udfff]')
 _SEARCHED = 200
 
 
 class DatasetStore:
-    """Named values in the folder `path`, made for subclassing: override `save` and `load` to keep them elsewhere.
+    """Named values in the folder `path`. Override `save` and `load` in a subclass to keep values elsewhere.
 
-    Making one touches nothing on disk; the folder appears at the first `save`. A relative `path` is taken from the
-    working directory of that moment. With `durable=True` a save is on the disk, not only with the operating system,
-    when it returns: slower by some milliseconds. Any number of threads and processes may use one folder.
+    The constructor touches nothing on disk; the first `save` makes the folder. A relative `path` is resolved when the
+    store is made. With `durable=True` a saved value is on the disk, not only with the operating system, when `save`
+    returns, which takes some milliseconds more. Any number of threads and processes may use one folder.
 
-    Illegal and missing keys raise `DatasetError`, trouble with the disk its own `OSError` with a note naming the key.
-    Loading a value runs code named in its file, as pickle does: open only stores you trust.
+    Illegal and missing keys raise `DatasetError`; errors of the disk are raised as `OSError` with a note that names the
+    key. Loading a value runs code that its file names, as pickle does: load only from stores that you trust.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -68,7 +68,7 @@ class DatasetStore:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, durable: bool = False) -> None:
-        """Raises `ParameterError` when `path` is not the path of a folder or `durable` is not a bool."""
+        """Make a store; raise `ParameterError` when `path` is not a path or `durable` is not a bool."""
         given = os.fspath(path) if isinstance(path, str | os.PathLike) else path
         if not isinstance(given, str) or not given:
             raise ParameterError(f"`path` must be the path of a folder, a text or a `Path`; got {path!r}")
@@ -92,7 +92,7 @@ class DatasetStore:
         return hash((type(self), self._root))
 
     def save(self, key: str, value: object) -> None:
-        """Keep `value` under `key`, in place of what was there; it is whole or not there at all.
+        """Keep `value` under `key`, in place of an earlier value, completely or not at all.
 
         Raises `DatasetError` for illegal keys and values that cannot be pickled, before the disk is touched.
         """
@@ -109,7 +109,7 @@ class DatasetStore:
             self._write(os.path.join(self._root, name), header, data)
 
     def load(self, key: str) -> object:
-        """The value last saved under `key`; raises `DatasetError` when there is none or it cannot be unpickled."""
+        """Return the value under `key`; raise `DatasetError` when there is none, or it cannot be unpickled."""
         name, header = _file_of(key)
         with self._naming(key, "loading"):
             try:
@@ -125,11 +125,11 @@ class DatasetStore:
             raise DatasetError(f"key {key!r} of {self!r} cannot be unpickled: {reason}; {advice}") from error
 
     def exists(self, key: str) -> bool:
-        """Whether `load(key)` would find a value."""
+        """Return whether there is a value under `key`."""
         return os.path.isfile(os.path.join(self._root, _file_of(key)[0]))
 
     def delete(self, key: str) -> None:
-        """Forget the value under `key`; raises `DatasetError` when there is none."""
+        """Delete the value under `key`; raise `DatasetError` when there is none."""
         with self._naming(key, "deleting"):
             try:
                 os.unlink(os.path.join(self._root, _file_of(key)[0]))
@@ -137,13 +137,13 @@ class DatasetStore:
                 raise self._missing(key) from None
 
     def list_keys(self) -> list[str]:
-        """All keys, sorted; empty when nothing was saved yet. Folders that are symbolic links are not entered."""
+        """Return all keys, sorted. Folders that are symbolic links are not entered."""
         return sorted(key for name in _files_below(self._root) if (key := self._key_at(name)) is not None)
 
     def _write(self, path: str, header: bytes, data: bytes) -> None:
-        """Put a whole file at `path`: written beside it under a name of its own, then renamed over it."""
+        """Write a file atomically: under a temporary name in the same folder, then renamed to `path`."""
         folder = os.path.dirname(path)
-        # Random, so that two threads, or a process and its fork, never share one.
+        # Random, so that two threads, or a process and its fork, never share a name.
         temporary = os.path.join(folder, f"{_TEMPORARY}{os.getpid()}-{os.urandom(8).hex()}")
         try:
             try:
@@ -174,12 +174,12 @@ class DatasetStore:
             above.append(made)
         os.makedirs(folder, exist_ok=True)
         if self.durable:
-            # A new folder survives a crash of the machine only when the folder that lists it is on the disk too.
+            # A new folder survives a crash of the machine only when its parent is on the disk too.
             for each in above:
                 _sync_folder(each)
 
     def _key_at(self, name: str) -> str | None:
-        """The key whose file is `name`, or None for a file that is not ours."""
+        """Return the key whose file is `name`; None for a file of another program."""
         whole = name
         if _LONG in name:
             try:
@@ -189,7 +189,7 @@ class DatasetStore:
                 return None
         try:
             key = _unescape(whole.removesuffix(_SUFFIX))
-            # Ours is what `save` would write: this also turns away other spellings, such as '%41' for 'A'.
+            # Only names that `save` writes count, so not other spellings, such as '%41' for 'A'.
             return key if _file_of(key)[0] == name else None
         except (DatasetError, UnicodeError):
             return None
@@ -197,7 +197,7 @@ class DatasetStore:
     def _missing(self, key: str) -> DatasetError:
         keys = self.list_keys()
         place = bisect_left(keys, key)
-        # Comparing all keys of a large store would take minutes; those next to it in the order will do.
+        # To compare all keys of a large store would take minutes; keys near it in the order are enough.
         near = difflib.get_close_matches(key, keys[max(place - _SEARCHED, 0) : place + _SEARCHED])
         shown = "near keys: " + ", ".join(map(repr, near)) if near else f"none of its {len(keys)} keys is near"
         return DatasetError(f"{self!r} has no key {key!r}; {shown}; see `list_keys()`")
@@ -212,9 +212,9 @@ class DatasetStore:
 
 
 def store_of(given: object, option: str) -> Store | None:
-    """The store that an option names, or that of the folder it names; None stays None.
+    """Return the store given as an option, or a store in the given folder; None for None.
 
-    Raises `ParameterError` for anything else.
+    Raises `ParameterError` for other values.
     """
     if isinstance(given, type):
         raise ParameterError(
@@ -229,10 +229,10 @@ def store_of(given: object, option: str) -> Store | None:
 
 
 def _file_of(key: str) -> tuple[str, bytes]:
-    """Where a key is kept: the path of its file in the store, and what the file begins with; different for any two."""
+    """Return the path of a key's file in the store, and the first bytes of the file; different for any two keys."""
     check_key(key)
     *folders, last = (_escape(part) for part in key.split("/"))
-    # A folder never ends like a file: the key 'a.pkl/b' is a file in 'a%2Epkl', and 'a.pkl' is the file of 'a'.
+    # No folder has the suffix of a file: the key 'a.pkl/b' is a file in 'a%2Epkl', 'a.pkl' is the file of 'a'.
     names = [_FILE_LIKE.sub("%2E", each) for each in folders] + [last + _SUFFIX]
     name = "/".join(names)
     encoded = name.encode()
@@ -251,7 +251,7 @@ def _unescape(part: str) -> str:
 
 
 def _files_below(root: str) -> Iterator[str]:
-    """The files in a folder and the folders in it that may be ours, as paths with '/' from `root`."""
+    """Yield the files with the suffix of the store below a folder, as paths with '/' from `root`."""
     waiting = [""]
     while waiting:
         inside = waiting.pop()

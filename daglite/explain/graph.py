@@ -22,7 +22,7 @@ class Arrow(NamedTuple):
 
 
 def arrows(rows: Sequence[TableRow], lines: Sequence[Line]) -> list[Arrow]:
-    """Return the arrows between lines; none inside a line that stands for several steps."""
+    """Return the arrows between lines; none within a line of several steps."""
     at = {number: position for position, line in enumerate(lines) for number in _numbers(line)}
     found = dict[Arrow, None]()
     for before, row in itertools.pairwise([None, *rows]):

@@ -95,8 +95,8 @@ def _steps(stage: StreamStage, segment: Segment) -> list[Step]:
     if segment is stage.segments[0] and isinstance(stage.source, Step):
         steps.insert(0, stage.source)
     steps.extend(segment.links)
-    if segment is stage.last and stage.end is not None:
-        steps.append(stage.end)
+    if segment is stage.last and stage.sink_step is not None:
+        steps.append(stage.sink_step)
     return steps
 
 
@@ -116,13 +116,13 @@ def _names(stage: StreamStage, segment: Segment, shape: LoopShape, *, remote: bo
             kept = _keys(link) if not remote else f"keeps the value for {_keys(link)}"
             yield f"save_{position}", kept
     if shape.ends:
-        yield "full", f"tells when {stage.most} results have come"
+        yield "full", f"tells when {stage.max_results} results have come"
     if shape.end == "cells":
         yield "append", "keeps a result to be sent back; processes pickle it first"
         if shape.marks:
             yield "mark", "records how many values are sent back for an item"
-    elif shape.end == "fold" and stage.end is not None:
-        yield "end", f"{stage.end.function.name} (step {stage.end.number}), whose value so far is value"
+    elif shape.end == "fold" and stage.sink_step is not None:
+        yield "end", f"{stage.sink_step.function.name} (step {stage.sink_step.number}), whose value so far is value"
     elif stage.sink == "pulled":
         yield "end", "hands one result to the zip that pulls it"
     elif shape.end != "yield":

@@ -100,7 +100,7 @@ class Table:
 
     @property
     def short_fingerprint(self) -> str:
-        """The fingerprint as it stands in headings."""
+        """The fingerprint for headings."""
         return self.digest[:8] if self.digest else "(no fingerprint)"
 
 
@@ -147,7 +147,7 @@ def _single_keys(stage: Stage) -> Iterator[str]:
     """Yield the keys on streams that do not contain the index of the item."""
     match stage:
         case StreamStage():
-            steps = [step for step in steps_of(stage) if step is not stage.end]
+            steps = [step for step in steps_of(stage) if step is not stage.sink_step]
         case MaterialiseStage(streamed=True):
             steps = [stage.step]
         case _:
@@ -223,26 +223,28 @@ class _StageRows:
             for count, link in enumerate(segment.links, 1):
                 verb: Verb = "filter" if link.filters else "then" if joined else "map"
                 limits = [] if link.function.here else [_batch_text(stage.limits)]
-                if stage.most is not None and segment is stage.last and count == len(segment.links):
-                    limits.append(f"take {stage.most}")
+                if stage.max_results is not None and segment is stage.last and count == len(segment.links):
+                    limits.append(f"take {stage.max_results}")
                 where: Place = "coordinator" if link.function.here else "workers"
-                yield self._row(link, joined, where, verb, f"-> {link.gives}", limits, stage)
+                yield self._row(link, joined, where, verb, f"-> {link.output_type}", limits, stage)
                 joined = True
-        if stage.end is not None:
+        if stage.sink_step is not None:
             verb, limits = "join", []
             if stage.sink == "reduce":
                 verb, limits = "reduce", ["ordered" if stage.ordered else "unordered", *_combine_remark(stage)]
             place: Place = "workers" if stage.folds_on_workers else "coordinator"
-            yield self._row(stage.end, joined, place, verb, f"-> {stage.end.function.returns}", limits, stage)
+            yield self._row(
+                stage.sink_step, joined, place, verb, f"-> {stage.sink_step.function.returns}", limits, stage
+            )
 
     def _operation(self, operation: StreamOperation, joined: bool, stage: StreamStage) -> TableRow:
         """Return the row of an operation, with its numbers, the task that it calls, and the items that it keeps."""
-        row = self._row(operation.step, joined, "coordinator", operation.kind, f"-> {operation.gives}", [], stage)
+        row = self._row(operation.step, joined, "coordinator", operation.kind, f"-> {operation.output_type}", [], stage)
         numbers = tuple(Argument(name, f"{number:_}", None) for name, number in operation.numbers)
         shown = [one for one in row.arguments if one.name not in dict(operation.numbers)]
         if operation.operand is not None:
             shown.append(self._argument(spec_of(operation.kind).operand, operation.operand))
-        task = operation.step.function.name if operation.asked else ""
+        task = operation.step.function.name if operation.calls_task else ""
         kept = spec_of(operation.kind).keeps(**dict(operation.numbers))
         return row._replace(task=task, arguments=(*shown, *numbers), limits=tuple(filter(None, (kept, *row.limits))))
 
@@ -282,10 +284,10 @@ def _arguments(step: Step, joined: bool, stage: StreamStage | None) -> list[tupl
         found = [*stage.source.sources, *found]
         if stage.source.mode == "product":
             found.append(("map_mode", Constant("product")))
-    if stage is not None and step is stage.end and stage.combine is not None and stage.combine.named:
+    if stage is not None and step is stage.sink_step and stage.combine is not None and stage.combine.named:
         given = () if stage.finish is None else stage.finish.arguments
         found.extend((name, operand) for name, operand in given if name != "name" and not _is_zero(operand))
-    elif stage is not None and step is stage.end and stage.initial is not None:
+    elif stage is not None and step is stage.sink_step and stage.initial is not None:
         found.append(("initial", stage.initial))
         if stage.combine is not None:
             step, empty = stage.combine.step, stage.combine.empty

@@ -1,10 +1,10 @@
-"""The mypy plugin: `plugins = ["daglite.mypy_plugin"]` checks what plain types cannot say.
+"""The mypy plugin: `plugins = ["daglite.mypy_plugin"]` checks what plain types cannot express.
 
 shapes      the parameters of a task, read from its type      calls      `__call__`, `iter`, `partial`, `map`
 chains      `then`, `attempt`, `join`, `reduce` and their like         making     `task` and its decorator
 
-Nothing in daglite imports this package, and it imports nothing but mypy. Whatever a hook does not know it leaves to
-the plain types, and a hook that fails does the same: the plugin adds checks, it never ends mypy.
+Nothing in daglite imports this package, and it imports nothing but mypy. A hook that does not recognise a type, or
+fails, leaves it to the plain types: the plugin adds checks, and never ends mypy.
 """
 
 from __future__ import annotations
@@ -55,53 +55,53 @@ _TASK = "daglite.tasks.task"
 
 
 class DaglitePlugin(Plugin):
-    """Finds the hook for a method or function of daglite."""
+    """The hooks for the methods and functions of daglite."""
 
     def get_method_signature_hook(self, fullname: str) -> Callable[[MethodSigContext], FunctionLike] | None:
-        """The hook that rewrites what a method takes, before mypy checks the arguments."""
+        """Return the hook that rewrites the parameters of a method, before mypy checks the arguments."""
         hook = _SIGNATURES.get(_place(fullname)) if fullname != _DECORATOR else None
         return careful(hook, lambda context: context.default_signature) if hook else None
 
     def get_method_hook(self, fullname: str) -> Callable[[MethodContext], Type] | None:
-        """The hook that rewrites what a method returns, after mypy has checked the arguments."""
+        """Return the hook that rewrites the result of a method, after mypy has checked the arguments."""
         hook = decorated_result if fullname == _DECORATOR else _RESULTS.get(_place(fullname))
         return careful(hook, lambda context: context.default_return_type) if hook else None
 
     def get_function_hook(self, fullname: str) -> Callable[[FunctionContext], Type] | None:
-        """The hook that rewrites what `task(fn)` returns."""
+        """Return the hook that rewrites the result of `task(fn)`."""
         return careful(task_result, lambda context: context.default_return_type) if fullname == _TASK else None
 
     def report_config_data(self, ctx: ReportConfigContext) -> object:
-        """What cached results depend on: another text of the plugin, or none, makes them stale."""
+        """Return the digest of the plugin, on which cached results depend."""
         return _DIGEST
 
 
 def plugin(version: str) -> type[Plugin]:
-    """What mypy asks a plugin module for."""
+    """Return the plugin class; mypy calls this."""
     return DaglitePlugin
 
 
 def _place(fullname: str) -> tuple[str, str]:
-    """The room and the method of `daglite.tasks.Task.map`; the class between them is any of that room."""
+    """Return the module and the method of `daglite.tasks.Task.map`, without the class."""
     owner, _, method = fullname.rpartition(".")
     return ".".join(owner.split(".")[:2]) + ".", method
 
 
 def careful(hook: Callable[[C], R], plain: Callable[[C], R]) -> Callable[[C], R]:
-    """The hook, with the plain answer where it fails."""
+    """Return the hook with the plain answer in the place of an exception."""
 
     def guarded(context: C) -> R:
         try:
             return hook(context)
         except Exception:
-            # A type or a mypy this plugin has not seen: the plain types are the answer.
+            # A type or a version of mypy that the plugin does not know: the plain types are the answer.
             return plain(context)
 
     return guarded
 
 
 def digest_of(folder: Path) -> str:
-    """A hash over the Python files of a folder."""
+    """Return a hash of the Python files of a folder."""
     digest = hashlib.sha256()
     for file in sorted(folder.glob("*.py")):
         digest.update(file.read_bytes())

@@ -1,4 +1,4 @@
-"""What a task takes itself: `__call__` and `iter` (futures as arguments), `partial` and `map` (names and types)."""
+"""Hooks for methods of tasks: `__call__` and `iter` (futures as arguments), `partial` and `map` (names and types)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MODE = "map_mode"
 
 
 def call_signature(context: MethodSigContext) -> CallableType:
-    """`t(...)` and `t.iter(...)`: each `X` becomes `X | Future[X]`."""
+    """Hook for `t(...)` and `t.iter(...)`: each `X` becomes `X | Future[X]`."""
     plain, shape, call = context.default_signature, shape_of(context.type), call_of(context.context)
     if shape is None:
         return plain
@@ -36,7 +36,7 @@ def call_signature(context: MethodSigContext) -> CallableType:
 
 
 def partial_signature(context: MethodSigContext) -> CallableType:
-    """`t.partial(...)`: the task's own names and types, each of them optional."""
+    """Hook for `t.partial(...)`: the task's own names and types, each of them optional."""
     plain, shape = context.default_signature, shape_of(context.type)
     call = call_of(context.context)
     if shape is None or not shape.nameable or call is None or ARG_STAR2 in call.arg_kinds:
@@ -52,7 +52,7 @@ def partial_signature(context: MethodSigContext) -> CallableType:
 
 
 def partial_result(context: MethodContext) -> Type:
-    """`t.partial(...)`: the exact signature that is left; a `**mapping` leaves it open."""
+    """Hook for `t.partial(...)`: the exact remaining signature; a `**mapping` leaves it open."""
     shape, call = shape_of(context.type), call_of(context.context)
     result = get_proper_type(context.default_return_type)
     if shape is None or call is None or not isinstance(result, Instance) or ARG_STAR2 in call.arg_kinds:
@@ -65,7 +65,7 @@ def partial_result(context: MethodContext) -> Type:
 
 
 def map_signature(context: MethodSigContext) -> CallableType:
-    """`t.map(...)`: an `Iterable[X]`, or a future of one, for each of the task's own names."""
+    """Hook for `t.map(...)`: an `Iterable[X]`, or a future of one, for each of the task's own names."""
     plain, shape = context.default_signature, shape_of(context.type)
     call = call_of(context.context)
     if shape is None or not shape.nameable or call is None or any(p.name == _MODE for p in shape.parameters):
@@ -78,14 +78,14 @@ def map_signature(context: MethodSigContext) -> CallableType:
         for p in shape.parameters
         if p.single or p.kind is ARG_STAR2
     ]
-    # What a `**mapping` holds is for the task; what `**kwargs` takes has to stay last.
+    # The content of a `**mapping` is for the task; the parameter `**kwargs` must be last.
     if _MODE in call.arg_names or ARG_STAR2 not in call.arg_kinds:
         parameters.insert(sum(p.single for p in parameters), Parameter(_MODE, ARG_NAMED_OPT, mode))
     return signature(plain, parameters, plain.ret_type, f"{name}.map")
 
 
 def map_result(context: MethodContext) -> Type:
-    """`t.map(...)`: reports an `.iter()` stream that is not the only mapped argument, and a map over nothing."""
+    """Hook for `t.map(...)`: report a map over nothing, or over an `.iter()` stream and another argument."""
     result, call = context.default_return_type, call_of(context.context)
     if call is None or ARG_STAR2 in call.arg_kinds:
         return result

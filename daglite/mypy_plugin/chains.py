@@ -1,13 +1,12 @@
-"""What a future passes on: `then`, `filter`, `join` and `reduce` check the item against the parameter it fills."""
+"""Hooks for methods of futures: `then`, `filter`, `join`, `reduce` check the item against the parameter it fills."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from mypy.errorcodes import ARG_TYPE, CALL_ARG
+from mypy.errorcodes import ARG_TYPE, CALL_ARG, ErrorCode
 from mypy.expandtype import expand_type
-from mypy.maptype import map_instance_to_supertype
 from mypy.nodes import (
     ARG_NAMED,
     ARG_NAMED_OPT,
@@ -42,6 +41,7 @@ from mypy.types import (
 from daglite.mypy_plugin.shapes import (
     Parameter,
     TaskSignature,
+    arguments_of,
     call_of,
     keywords_of,
     name_of,
@@ -73,23 +73,27 @@ class ChainCall:
 
     @property
     def api(self) -> CheckerPluginInterface:
-        """Where types are shown and mistakes are reported."""
+        """The interface of mypy for showing types and reporting mistakes."""
         return self.context.api
 
     @property
     def task(self) -> str:
-        """How the source calls the task."""
+        """The name of the task in the source."""
         return name_of(self.given)
 
     @property
     def title(self) -> str:
-        """How mypy's own messages call the method."""
+        """The name of the method in mypy's own messages."""
         return f"{self.method}({self.task})"
 
+    def fail(self, text: str, code: ErrorCode = ARG_TYPE) -> None:
+        """Report a mistake at the task."""
+        self.api.fail(text, self.given, code=code)
+
     def no_task(self, given: Type) -> str | None:
-        """What to say when something is given that is surely not a task: a function, a class, a future."""
+        """Return the message for an argument that cannot be a task: a function, a class, a future."""
         if isinstance(given, FunctionLike):
-            # A variable of a callable type may hold a task; the name of a function or class is what it says.
+            # A variable of a callable type may hold a task; the name of a function or class does not.
             if not isinstance(self.given, LambdaExpr) and not _is_definition(self.given):
                 return None
             what = "class" if given.is_type_obj() else "function"
@@ -101,7 +105,7 @@ class ChainCall:
                 else f'decorate it with "@task", or write task({self.task})'
             )
             return f'"{self.method}" needs a task; got {what} "{self.task}": {way}'
-        if isinstance(given, Instance) and any(info.fullname == _FUTURE for info in given.type.mro):
+        if arguments_of(given, _FUTURE) is not None:
             if isinstance(self.given, CallExpr) and isinstance(self.given.callee, NameExpr):
                 return (
                     f'"{self.method}" needs a task; got a call of it, which is a future: write '
@@ -111,8 +115,8 @@ class ChainCall:
         return None
 
     def refuse(self, reason: str, result: Instance) -> CallableType:
-        """Report what is no task; what comes of it is unknown, and nothing else about the call is looked at."""
-        self.api.fail(reason, self.given, code=ARG_TYPE)
+        """Report an argument that is no task; the result is unknown, and the rest of the call is not checked."""
+        self.fail(reason)
         return self.context.default_signature.copy_modified(
             arg_types=[_UNKNOWN, _UNKNOWN, _UNKNOWN],
             arg_kinds=[ARG_POS, ARG_STAR, ARG_STAR2],
@@ -122,25 +126,21 @@ class ChainCall:
         )
 
     def check_item(self, item: Type, parameter: Parameter, shape: TaskSignature, *, what: str = "") -> bool:
-        """Report an item that its parameter does not take."""
+        """Report an item that does not fit its parameter."""
         if is_subtype(item, parameter.type):
             return True
-        self.api.fail(
+        self.fail(
             f'"{self.method}" gives {what}{shown(item, self.api)} to parameter {_quoted(parameter)} of task '
             f'"{self.task}", which takes {shown(parameter.type, self.api)}{self._hint(item, parameter, shape)}',
-            self.given,
-            code=ARG_TYPE,
         )
         return False
 
-    def check_answer(self, shape: TaskSignature) -> None:
-        """Report a task that answers with something else than yes or no."""
+    def check_predicate(self, shape: TaskSignature) -> None:
+        """Report a predicate that does not return `bool`."""
         if not is_subtype(shape.result, self.api.named_generic_type("builtins.bool", [])):
-            self.api.fail(
+            self.fail(
                 f'"{self.method}" needs a task that returns "bool"; task "{self.task}" returns '
                 f"{shown(shape.result, self.api)}",
-                self.given,
-                code=ARG_TYPE,
             )
 
     def _hint(self, item: Type, parameter: Parameter, shape: TaskSignature) -> str:
@@ -156,7 +156,7 @@ class ChainCall:
 
 
 def chain_signature(context: MethodSigContext, gives: Callable[[Type], Type] | None = None) -> CallableType:
-    """`.then`, `.filter` and `.join`: the item meets the first free parameter, the extras meet the others."""
+    """Hook for `.then`, `.filter` and `.join`: the item fills the first free parameter, extras fill the others."""
     chain, result = _chain(context), get_proper_type(context.default_signature.ret_type)
     wanted = get_proper_type(context.default_signature.arg_types[0])
     if chain is None or not isinstance(result, Instance) or not isinstance(wanted, CallableType):
@@ -165,24 +165,22 @@ def chain_signature(context: MethodSigContext, gives: Callable[[Type], Type] | N
 
 
 def flat_signature(context: MethodSigContext) -> CallableType:
-    """`.flat_map`: the same, and what the task gives is taken apart; that it can be is left to the plain types."""
+    """Hook for `.flat_map`: as `.then`, with the items of the task's result; plain types check that it is iterable."""
     chain = _chain(context)
     shape = None if chain is None else shape_of(context.api.get_expression_type(chain.given))
-    held = None if shape is None else _held_in(shape.result)
+    held = None if shape is None else _iterated(shape.result)
     if held is None:
         return context.default_signature if shape is not None else chain_signature(context)
     return chain_signature(context, lambda _: held)
 
 
 def attempt_signature(context: MethodSigContext) -> CallableType:
-    """`.attempt`: the same for what is no `Failed` yet; mypy asks for each of its overloads, and has one answer."""
+    """Hook for `.attempt`: as `.then` for items that are no `Failed`; all overloads get the same signature."""
     chain, result = _chain(context), get_proper_type(context.default_signature.ret_type)
-    stream = get_proper_type(context.type)
-    if chain is None or not isinstance(result, Instance) or not isinstance(stream, Instance):
+    stream = arguments_of(context.type, _ITEMS)
+    if chain is None or not isinstance(result, Instance) or stream is None:
         return context.default_signature
-    base = next(info for info in stream.type.mro if info.fullname == _ITEMS)
-    (streamed,) = map_instance_to_supertype(stream, base).args
-    item, lost = _taken_apart(streamed)
+    item, lost = _without_failed(stream[0])
     failed = next(one for one in _members(result.args[0]) if _is_failed(one))
     assert isinstance(failed, Instance)
 
@@ -195,7 +193,7 @@ def attempt_signature(context: MethodSigContext) -> CallableType:
 def _applied(
     chain: ChainCall, result: Instance, item: Type, gives: Callable[[Type], Type] | None = None
 ) -> CallableType:
-    """The signature of a chaining method that gives `item` to its task; `gives` tells the items that come of it."""
+    """Return the signature of a method that gives `item` to its task; `gives` maps its result to the new items."""
     context = chain.context
     given = get_proper_type(context.api.get_expression_type(chain.given))
     if (reason := chain.no_task(given)) is not None:
@@ -204,15 +202,14 @@ def _applied(
     if shape is None:
         return context.default_signature
     if chain.method in ("filter", "take_while"):
-        chain.check_answer(shape)
+        chain.check_predicate(shape)
     elif chain.method != "for_each":
         result = result.copy_modified(args=[shape.result if gives is None else gives(shape.result)])
     shape = without_fixed(shape, chain.call, chain.task, context.api)
     free = shape.free(chain.keywords)
     if not free:
-        context.api.fail(
+        chain.fail(
             f'"{chain.method}" needs a parameter of task "{chain.task}" that nothing else fills; it has none',
-            chain.given,
             code=CALL_ARG,
         )
         return signature(context.default_signature, [_task_of(shape), *_extras(chain, shape, [])], result, chain.title)
@@ -221,8 +218,8 @@ def _applied(
     return signature(context.default_signature, parameters, result, chain.title)
 
 
-def _taken_apart(streamed: Type) -> tuple[Type, Type]:
-    """What a stream may hold: the items that are no `Failed`, and what all of them were at first."""
+def _without_failed(streamed: Type) -> tuple[Type, Type]:
+    """Return the types of a stream's items that are no `Failed`, and of all items before they failed."""
     members = _members(streamed)
     failed = [one for one in map(get_proper_type, members) if isinstance(one, Instance) and _is_failed(one)]
     others = [one for one in members if not _is_failed(one)]
@@ -241,7 +238,7 @@ def _is_failed(type_: Type) -> bool:
 
 
 def reduce_signature(context: MethodSigContext) -> CallableType:
-    """`.reduce` and `.scan`: the accumulator is the first free parameter of the task, the item meets the second."""
+    """Hook for `.reduce` and `.scan`: the accumulator fills the first free parameter, the item the second."""
     plain, chain = context.default_signature, _chain(context)
     result, step = get_proper_type(plain.ret_type), get_proper_type(plain.arg_types[0])
     if chain is None or not isinstance(result, Instance) or not isinstance(step, Instance):
@@ -255,24 +252,23 @@ def reduce_signature(context: MethodSigContext) -> CallableType:
     free = shape.free(())
     if len(free) < 2:
         has = ", ".join(map(_quoted, free)) or "none"
-        context.api.fail(
+        chain.fail(
             f'"{chain.method}" needs two free parameters of task "{chain.task}", the accumulator and the item; '
             f"it has {has}",
-            chain.given,
             code=CALL_ARG,
         )
         types = _reduce_types(plain, _UNKNOWN, _UNKNOWN, context.api)
         return plain.copy_modified(arg_types=types, ret_type=result.copy_modified(args=[shape.result]), variables=[])
     accumulator, item = free[:2]
     folds = _check_fold(chain, shape, accumulator, item, step.args[-1])
-    # The order being wrong, nothing can be said about `initial`.
+    # With the parameters in the wrong order, `initial` cannot be checked.
     types = _reduce_types(plain, shape.task, accumulator.type if folds else _UNKNOWN, context.api)
     gives = result.copy_modified(args=[accumulator.type])
     return plain.copy_modified(arg_types=types, ret_type=gives, variables=[], name=chain.title)
 
 
 def _reduce_types(plain: CallableType, task: Type, accumulator: Type, api: CheckerPluginInterface) -> list[Type]:
-    """What a folding method takes once the accumulator is known; where it takes one, a future of one will do."""
+    """Return the parameter types of a folding method for an accumulator; a future of one is allowed in its place."""
     known = {variable.id: accumulator for variable in plain.variables}
     rest = [expand_type(one, known) for one in plain.arg_types[2:]]
     values = {
@@ -288,7 +284,7 @@ def _check_fold(
 ) -> bool:
     """Report a task that cannot fold this stream: its order, its item, what it returns, what it still needs.
 
-    Tells whether the order is right.
+    Return whether the order is right.
     """
     api = chain.api
     swapped = (
@@ -297,33 +293,28 @@ def _check_fold(
         and is_subtype(shape.result, item.type)
     )
     if swapped:
-        api.fail(
+        chain.fail(
             f'"{chain.method}" gives the accumulator first and the item second: task "{chain.task}" takes '
             f"{shown(accumulator.type, api)} for {_quoted(accumulator)} and {shown(item.type, api)} for "
             f"{_quoted(item)}; swap them",
-            chain.given,
-            code=ARG_TYPE,
         )
     elif chain.check_item(streamed, item, shape, what="items of ") and not is_subtype(shape.result, accumulator.type):
-        api.fail(
+        chain.fail(
             f'"{chain.method}" gives what task "{chain.task}" returns back to its accumulator: it returns '
             f"{shown(shape.result, api)}, and {_quoted(accumulator)} takes {shown(accumulator.type, api)}",
-            chain.given,
-            code=ARG_TYPE,
         )
     left = [p for p in shape.parameters if p.required and p not in (accumulator, item)]
     if left:
-        api.fail(
+        chain.fail(
             f'"{chain.method}" leaves {", ".join(map(_quoted, left))} of task "{chain.task}" without a value; '
             'fix it with ".partial"',
-            chain.given,
             code=CALL_ARG,
         )
     return not swapped
 
 
 def _chain(context: MethodSigContext) -> ChainCall | None:
-    """The call when the plugin can read it: a method call whose first argument is a plain positional one."""
+    """Return the call if the plugin can read it: a method call whose first argument is a plain positional one."""
     call = call_of(context.context)
     if call is None or not call.args or call.arg_kinds[0] is not ARG_POS or context.default_signature.name is None:
         return None
@@ -337,7 +328,7 @@ def _task_of(shape: TaskSignature) -> Parameter:
 
 
 def _extras(chain: ChainCall, shape: TaskSignature, filled: Sequence[Parameter]) -> list[Parameter]:
-    """What a chain takes behind the task: values by position first, then what the call gives by name."""
+    """Return the parameters after the task: values by position first, then those that the call gives by name."""
     rest = [p for p in shape.parameters if p not in filled]
     types = {id(p): or_future(p.type, chain.api) for p in rest}
     places = [Parameter(p.name, p.kind, types[id(p)]) for p in rest if p.single and not _by_name(p, chain)]
@@ -356,15 +347,12 @@ def _item_of_list(type_: Type) -> Type | None:
     return proper.args[0] if isinstance(proper, Instance) and proper.type.fullname == _LIST else None
 
 
-def _held_in(type_: Type) -> Type | None:
-    """What comes out of something when it is iterated; None where that is not known."""
-    proper = get_proper_type(type_)
+def _iterated(type_: Type) -> Type | None:
+    """Return the type of the items of an iterable; None where it is unknown."""
+    proper, arguments = get_proper_type(type_), arguments_of(type_, _ITERABLE)
     if isinstance(proper, AnyType):
         return proper
-    if not isinstance(proper, Instance):
-        return None
-    base = next((info for info in proper.type.mro if info.fullname == _ITERABLE), None)
-    return None if base is None else map_instance_to_supertype(proper, base).args[0]
+    return None if arguments is None else arguments[0]
 
 
 def _by_name(parameter: Parameter, chain: ChainCall) -> bool:

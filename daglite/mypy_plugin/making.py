@@ -1,33 +1,32 @@
-"""What `task` makes of a function where overloads cannot tell: generators, results that are a bare type variable."""
+"""Hooks for `task`, where overloads cannot decide: generators, and results that are a bare type variable."""
 
 from __future__ import annotations
 
 from mypy.errorcodes import ARG_TYPE
-from mypy.maptype import map_instance_to_supertype
 from mypy.nodes import Decorator, FuncDef
 from mypy.plugin import FunctionContext, MethodContext
-from mypy.types import AnyType, CallableType, Instance, Parameters, Type, TypeVarType, UnionType, get_proper_type
+from mypy.types import AnyType, CallableType, Parameters, Type, TypeVarType, UnionType, get_proper_type
 
-from daglite.mypy_plugin.shapes import BASE, name_of
+from daglite.mypy_plugin.shapes import BASE, arguments_of, name_of
 
 _ITERABLES = ("typing.Iterable", "typing.AsyncIterable")
 _STREAMS = ("typing.Iterator", "typing.AsyncIterator")
 
 
 def task_result(context: FunctionContext) -> Type:
-    """`task(fn)`: a stream task for a generator that is annotated `Iterable[T]`, a plain one for `-> X`."""
+    """Hook for `task(fn)`: a stream task for a generator that is annotated `Iterable[T]`, a plain one for `-> X`."""
     return _made(context, context.default_return_type)
 
 
 def decorated_result(context: MethodContext) -> Type:
-    """`task(name=...)(fn)`: the same for the decorator with options."""
+    """Hook for `task(name=...)(fn)`: the same for the decorator with options."""
     return _made(context, context.default_return_type)
 
 
 def _made(context: FunctionContext | MethodContext, plain: Type) -> Type:
     given, api = context.arg_types, context.api
     function = get_proper_type(given[0][0]) if given and given[0] else None
-    if isinstance(function, Instance) and any(info.fullname == BASE for info in function.type.mro):
+    if function is not None and arguments_of(function, BASE) is not None:
         name = name_of(context.args[0][0])
         text = f'"{name}" is a task already; use ".with_options(...)" to change its options'
         api.fail(text, context.args[0][0], code=ARG_TYPE)
@@ -50,25 +49,25 @@ def _made(context: FunctionContext | MethodContext, plain: Type) -> Type:
 
 
 def _is_variable(result: Type) -> bool:
-    """Whether mypy would take the result for a coroutine: a type variable, alone or in a union; not `Self`."""
+    """Return whether mypy would take the result for a coroutine: a type variable, alone or in a union; not `Self`."""
     proper = get_proper_type(result)
     variables = [get_proper_type(one) for one in proper.items] if isinstance(proper, UnionType) else [proper]
     return any(isinstance(one, TypeVarType) and not one.id.is_self() for one in variables)
 
 
 def _generates(function: CallableType) -> bool:
-    """Whether the function has a `yield` in it."""
+    """Return whether the function contains a `yield`."""
     definition = function.definition
     inner = definition.func if isinstance(definition, Decorator) else definition
     return isinstance(inner, FuncDef) and (inner.is_generator or inner.is_async_generator)
 
 
 def _item_of(result: Type) -> Type | None:
-    """The item of a generator's return annotation where the overloads do not see it."""
+    """Return the item type of a generator's annotation where the overloads do not see it."""
     result = get_proper_type(result)
     if isinstance(result, AnyType):
         return result
-    if not isinstance(result, Instance) or any(info.fullname in _STREAMS for info in result.type.mro):
+    if arguments_of(result, *_STREAMS) is not None:
         return None
-    base = next((info for info in result.type.mro if info.fullname in _ITERABLES), None)
-    return map_instance_to_supertype(result, base).args[0] if base is not None else None
+    arguments = arguments_of(result, *_ITERABLES)
+    return None if arguments is None else arguments[0]

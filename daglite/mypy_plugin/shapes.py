@@ -1,4 +1,4 @@
-"""The parameters of a task, read from its type; and how tasks and types are called in messages."""
+"""The parameters of a task, read from its type; the names of tasks and types in messages."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class TaskSignature:
-    """What a task takes and gives."""
+    """The parameters and the result of a task."""
 
     task: Instance
     parameters: tuple[Parameter, ...]
@@ -71,23 +71,29 @@ class TaskSignature:
 
     @property
     def nameable(self) -> bool:
-        """Whether every single parameter can be given by its name, as far as the type tells."""
+        """Whether the type allows every single parameter by name."""
         return all(parameter.name is not None for parameter in self.parameters if parameter.kind is not ARG_STAR)
 
     def free(self, taken: Collection[str]) -> list[Parameter]:
-        """The parameters an item may fill, in order."""
+        """Return the parameters that an item may fill, in order."""
         return [p for p in self.parameters if p.single and p.name not in taken]
 
 
+def arguments_of(type_: Type, *bases: str) -> Sequence[Type] | None:
+    """Return the type arguments of an instance as one of the first of `bases` that it has; None if it has none."""
+    proper = get_proper_type(type_)
+    if not isinstance(proper, Instance):
+        return None
+    base = next((info for info in proper.type.mro if info.fullname in bases), None)
+    return None if base is None else map_instance_to_supertype(proper, base).args
+
+
 def shape_of(type_: Type) -> TaskSignature | None:
-    """The shape of a task; None for anything else, and for tasks whose parameters are open or generic."""
-    task = get_proper_type(type_)
-    if not isinstance(task, Instance):
+    """Return the signature of a task; None for anything else, and for tasks whose parameters are open or generic."""
+    task, arguments = get_proper_type(type_), arguments_of(type_, BASE)
+    if arguments is None or not isinstance(task, Instance):
         return None
-    base = next((info for info in task.type.mro if info.fullname == BASE), None)
-    if base is None:
-        return None
-    parameters, result = (get_proper_type(arg) for arg in map_instance_to_supertype(task, base).args)
+    parameters, result = map(get_proper_type, arguments)
     if not isinstance(parameters, Parameters) or parameters.is_ellipsis_args or parameters.variables:
         return None
     kinds, types = parameters.arg_kinds, [get_proper_type(one) for one in parameters.arg_types]
@@ -100,7 +106,7 @@ def shape_of(type_: Type) -> TaskSignature | None:
 
 
 def without_fixed(shape: TaskSignature, call: CallExpr | None, name: str, api: CheckerPluginInterface) -> TaskSignature:
-    """Report names that a partial task no longer takes, and take them all the same: one mistake, one message."""
+    """Report names that a partial task no longer takes, and add them, so that mypy does not report them again."""
     known = [p.name for p in shape.parameters if p.single and p.name is not None]
     if call is None or shape.task.type.name not in _PARTIALS or any(p.kind is ARG_STAR2 for p in shape.parameters):
         return shape
@@ -115,12 +121,12 @@ def without_fixed(shape: TaskSignature, call: CallExpr | None, name: str, api: C
 
 
 def or_future(type_: Type, api: CheckerPluginInterface) -> Type:
-    """`X` becomes `X | Future[X]`: a future as an argument is evaluated first."""
+    """Return `X | Future[X]` for `X`, because a future as an argument is evaluated first."""
     return make_simplified_union([type_, api.named_generic_type("daglite.Future", [type_])])
 
 
 def signature(plain: CallableType, parameters: Sequence[Parameter], result: Type, name: str) -> CallableType:
-    """The signature of a method with other parameters; mypy's own messages then name the task."""
+    """Return the signature of a method with other parameters; mypy's own messages then name the task."""
     return plain.copy_modified(
         arg_types=[parameter.type for parameter in parameters],
         arg_kinds=[parameter.kind for parameter in parameters],
@@ -132,7 +138,7 @@ def signature(plain: CallableType, parameters: Sequence[Parameter], result: Type
 
 
 def named(parameter: Parameter, type_: Type, *, optional: bool = False) -> Parameter:
-    """The same parameter, given by name only."""
+    """Return the parameter as a keyword-only one."""
     if not parameter.single:
         return Parameter(parameter.name, parameter.kind, type_)
     needed = parameter.required and not optional
@@ -140,24 +146,24 @@ def named(parameter: Parameter, type_: Type, *, optional: bool = False) -> Param
 
 
 def call_of(context: Context) -> CallExpr | None:
-    """The call a hook looks at; a decorator, for example, is none."""
+    """Return the call of a hook; None where it is no call, such as a decorator."""
     return context if isinstance(context, CallExpr) else None
 
 
 def keywords_of(call: CallExpr) -> list[str] | None:
-    """The names given in a call; None when a `**mapping` hides some."""
+    """Return the names given in a call; None when a `**mapping` hides some."""
     if ARG_STAR2 in call.arg_kinds:
         return None
     return [name for name in call.arg_names if name is not None]
 
 
 def in_callee(call: CallExpr | None) -> Expression | None:
-    """The `task` of `task.method(...)`."""
+    """Return the `task` of `task.method(...)`."""
     return call.callee.expr if call is not None and isinstance(call.callee, MemberExpr) else None
 
 
 def name_of(expression: Expression | None) -> str:
-    """How the source calls a task or function."""
+    """Return the name of a task or function in the source."""
     match expression:
         case NameExpr() | MemberExpr():
             return expression.name
@@ -174,5 +180,5 @@ def name_of(expression: Expression | None) -> str:
 
 
 def shown(type_: Type, api: CheckerPluginInterface) -> str:
-    """A type as mypy writes it, in quotes."""
+    """Return a type as mypy writes it, in quotes."""
     return format_type(type_, api.options)

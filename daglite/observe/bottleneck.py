@@ -1,4 +1,4 @@
-"""Whether the coordinator is the bottleneck: of a run that was observed, and of a run to come."""
+"""The coordinator as a bottleneck: of a run that was observed, and the estimate for a run to come."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def bottlenecks(run: ObservedRun, program: Program) -> Iterator[str]:
 
 
 def expected(program: Program, engine: str, workers: int, run: ObservedRun | None) -> Iterator[str]:
-    """Yield sentences for each stream on the load of the coordinator with so many workers.
+    """Yield sentences for each stream on the load of the coordinator with this number of workers.
 
     They use the measurements of `run` where there is one.
     """
@@ -164,8 +164,8 @@ def _parts(stage: StreamStage) -> dict[int, CoordinatorPart | None]:
             found[step.number] = CoordinatorPart("source", name, 0.0)
         elif step.number in operations:
             operation = operations[step.number]
-            found[step.number] = CoordinatorPart("operation", name if operation.asked else operation.kind, 0.0)
-        elif step is not stage.end:
+            found[step.number] = CoordinatorPart("operation", name if operation.calls_task else operation.kind, 0.0)
+        elif step is not stage.sink_step:
             found[step.number] = CoordinatorPart("task", name, 0.0) if step.function.here else None
         elif stage.sink == "reduce":
             found[step.number] = None if stage.folds_on_workers else CoordinatorPart("fold", name, 0.0)
@@ -174,7 +174,7 @@ def _parts(stage: StreamStage) -> dict[int, CoordinatorPart | None]:
 
 def _local_tasks(stage: StreamStage) -> Iterator[CoordinatorPart]:
     """Yield the tasks that the coordinator calls for each item, whose time is unknown before a run."""
-    plain = {operation.step.number for operation in stage.operations if not operation.asked}
+    plain = {operation.step.number for operation in stage.operations if not operation.calls_task}
     yield from (part for number, part in _parts(stage).items() if part is not None and number not in plain)
 
 

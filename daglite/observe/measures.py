@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 import daglite.events as events
 from daglite.exceptions import TaskError
@@ -115,21 +114,6 @@ class SegmentTotals:
     seconds: float = 0.0
 
 
-_OfStage: TypeAlias = (
-    events.BatchCompleted
-    | events.CompletedLocally
-    | events.Delivered
-    | events.Lost
-    | events.PartialsMerged
-    | events.Pulled
-    | events.Sent
-    | events.StageEnded
-    | events.StageStarted
-    | events.StreamOpened
-    | events.Waited
-)
-
-
 @dataclass
 class StageTotals:
     """The sums of one stage; `opened` is None for single calls."""
@@ -149,7 +133,7 @@ class StageTotals:
     waited: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     segments: dict[int, SegmentTotals] = field(default_factory=lambda: defaultdict(SegmentTotals))
 
-    def add(self, event: _OfStage) -> None:
+    def add(self, event: events.Event) -> None:
         match event:
             case events.BatchCompleted():
                 self.batches += 1
@@ -180,7 +164,7 @@ class StageTotals:
             case events.StageEnded():
                 self.complete = True
                 self.end(event.at)
-            case events.StageStarted():
+            case _:
                 pass
 
     def end(self, at: float) -> None:
@@ -341,7 +325,7 @@ def _in_stream(
     """
     if step is stage.source:
         return _of_source(stage, totals, timed)
-    if step is stage.end:
+    if step is stage.sink_step:
         return _of_sink(stage, totals, timed, _seconds_before_sink(stage, steps) if totals.workers else 0.0)
     if not totals.workers or step not in stage.links or step.function.here:
         return timed

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TextIO, TypeAlias
+from typing import TextIO
 
 import daglite.events as events
 from daglite.observe.amounts import chain_text, stage_text
@@ -28,16 +28,8 @@ _WAITS = {"max_in_flight": "waits: in-flight limit reached", "workers": "waits f
 _LONG_PULL = 0.0001
 # The largest number of steps of a batch that are written.
 _MOST_STEPS = 20
-# Events of batches wait until there are so many, or until another event comes: written one by one, between the rounds
-# of the run, each would take twice as long.
-_BatchEvent: TypeAlias = (
-    events.BatchCompleted
-    | events.CompletedLocally
-    | events.Delivered
-    | events.PartialsMerged
-    | events.Pulled
-    | events.Waited
-)
+# Events of batches wait until there are _MOST_WAITING, or until another event comes: written one by one, between the
+# rounds of the run, each would take twice as long.
 _BATCH_EVENTS = (
     events.BatchCompleted,
     events.Delivered,
@@ -71,7 +63,7 @@ class Timeline:
         with open(path, "w", encoding="utf-8"):
             pass
         self._file: TextIO | None = None
-        self._waiting: list[_BatchEvent] = []
+        self._waiting: list[events.Event] = []
 
     def on_event(self, event: events.Event, /) -> None:
         """Write an event to the file."""
@@ -145,7 +137,7 @@ class Timeline:
         if self._file is not None:
             self._file.write("".join([self._batch_lines(event) for event in waiting]))
 
-    def _batch_lines(self, event: _BatchEvent) -> str:
+    def _batch_lines(self, event: events.Event) -> str:
         match event:
             case events.BatchCompleted():
                 began = event.at - event.seconds if event.began is None else event.began
@@ -159,11 +151,10 @@ class Timeline:
                 lane = self._lane_of_batch(event.worker, began, event.seconds)
                 return self._slice(lane, "task", event.stage, began, event.seconds, event.items, facts)
             case events.Pulled():
-                if not event.items and event.seconds <= _LONG_PULL:
-                    return ""
-                began = event.at - event.seconds
-                line = self._slice(SOURCE, "source", event.stage, began, event.seconds, event.items)
-                return line + self._counter(event.stage, event.at, event.items)
+                if event.items or event.seconds > _LONG_PULL:
+                    began = event.at - event.seconds
+                    line = self._slice(SOURCE, "source", event.stage, began, event.seconds, event.items)
+                    return line + self._counter(event.stage, event.at, event.items)
             case events.Delivered():
                 began = event.at - event.seconds
                 line = self._slice(COORDINATOR, "sink", event.stage, began, event.seconds, event.items)
@@ -175,16 +166,17 @@ class Timeline:
                 facts = f', "parts": {event.parts}, "waited": {1e6 * max(0.0, began - event.sent):.1f}'
                 return self._slice(lane, "merge", event.stage, began, event.seconds, 0, facts)
             case events.CompletedLocally():
-                if not event.seconds:
-                    # Calls all over a stream, at unknown times.
-                    return ""
-                lane = self._lane_of_calls(event.stage)
-                return self._slice(lane, "task", event.stage, event.at - event.seconds, event.seconds, event.items)
+                # Without seconds: calls all over a stream, at unknown times.
+                if event.seconds:
+                    lane = self._lane_of_calls(event.stage)
+                    return self._slice(lane, "task", event.stage, event.at - event.seconds, event.seconds, event.items)
             case events.Waited():
-                if event.on == "consumer" or not event.seconds:
-                    # While the consumer is busy, the helper thread works in the coordinator's lane.
-                    return ""
-                return self._slice(COORDINATOR, event.on, event.stage, event.at - event.seconds, event.seconds, 0)
+                # While the consumer is busy, the helper thread works in the coordinator's lane.
+                if event.on != "consumer" and event.seconds:
+                    return self._slice(COORDINATOR, event.on, event.stage, event.at - event.seconds, event.seconds, 0)
+            case _:
+                pass
+        return ""
 
     def _lane(self, worker: int | None) -> int:
         return COORDINATOR if worker is None else self._named_lane(worker, f"worker {worker}", worker)
@@ -266,6 +258,8 @@ def _slice_text(stage: Stage, cat: str) -> str:
         case "merge" if stage.combine is not None:
             return stage.combine.step.function.name
         case "sink":
-            return stage.end.function.name if stage.end is not None and stage.sink == "reduce" else "collect"
+            return (
+                stage.sink_step.function.name if stage.sink_step is not None and stage.sink == "reduce" else "collect"
+            )
         case _:
             return chain_text(stage.links) or stage_text(stage)

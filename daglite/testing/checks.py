@@ -1,4 +1,4 @@
-"""Laws of a user's tasks: what a pipeline takes for granted, and no type says."""
+"""Checks of tasks for what pipelines require and types cannot express."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ T = TypeVar("T")
 U = TypeVar("U")
 A = TypeVar("A")
 
-# Laws break on few items, if at all.
-_MOST = 6
+# Most items of a list that is drawn: a law that does not hold breaks on few.
+_MOST_ITEMS = 6
 
 
 def check_task(
@@ -34,15 +34,15 @@ def check_task(
     same: Callable[[U, U], bool] | None = None,
     max_examples: int | None = None,
 ) -> None:
-    """Check that a task is one that workers may run, and run again: with each item drawn from `items`
+    """Check that workers may run a task, and run it again. For each item drawn from `items`:
 
-    - the item and the result can travel to another process, and arrive as they were,
+    - the item and the result can be sent to another process, and arrive unchanged,
     - the same item gives the same result,
-    - the item is left alone.
+    - the task does not change the item.
 
-    The item fills the parameter that it fills in `.then(task)`. Results are the same when `same` says so; without it by
-    `==`, and where that does not say yes, by what they pickle to. `max_examples`: how many items are tried (default:
-    as many as Hypothesis is set to). Raises `AssertionError` with the smallest item found that breaks one of these.
+    The item fills the same parameter as in `.then(task)`. Results are compared with `same`; without it with `==`, and
+    where that is not True, by their pickles. `max_examples` is the number of items (default: that of Hypothesis).
+    Raises `AssertionError` with the smallest item that violates one of these.
 
     >>> import daglite
     >>> from hypothesis import strategies as st
@@ -67,11 +67,10 @@ def check_fold(
     same: Callable[[A, A], bool] | None = None,
     max_examples: int | None = None,
 ) -> None:
-    """Check that a fold may be used with `.reduce(..., ordered=False)`: that two neighbours may change places.
+    """Check that a fold allows `.reduce(..., ordered=False)`: swapping two neighbouring items changes nothing.
 
-    Then all items may come in any order. Accumulators are compared as the results of `check_task`; for sums of floats
-    give `same=math.isclose`, and items that it can hold for. Raises `AssertionError` with the fewest and smallest items
-    found whose order makes a difference.
+    It follows that items may come in any order. Accumulators are compared as results in `check_task`; for sums of
+    floats give `same=math.isclose`. Raises `AssertionError` with the fewest and smallest items whose order matters.
 
     >>> import daglite
     >>> from hypothesis import strategies as st
@@ -85,7 +84,7 @@ def check_fold(
       [1, 0] gives [1, 0]
     """
     found = require_task(fold, "check_fold")
-    drawn = st.tuples(st.lists(items, max_size=_MOST), items, items)
+    drawn = st.tuples(st.lists(items, max_size=_MOST_ITEMS), items, items)
     search(fold_law(found, initial, Comparison(same)), drawn, f"fold '{found.function.name}'", max_examples)
 
 
@@ -101,12 +100,12 @@ def check_combine(
     same: Callable[[A, A], bool] | None = None,
     max_examples: int | None = None,
 ) -> None:
-    """Check that `.reduce(fold, initial=..., combine=combine)` gives what the fold alone gives, however workers share
-    the items: putting two parts together is folding on, the first part being one from `initial` or from `empty`.
+    """Check that `.reduce(fold, initial=..., combine=combine)` equals the fold alone, however workers share the items.
 
-    With `ordered=False`, that it makes no difference which part comes first. The rest is as for `check_fold`. Raises
-    `AssertionError` with the fewest and smallest items found that break this, and `ParameterError` where `.reduce`
-    would: when `empty` is none, or cannot be found.
+    Combining two partial results must equal folding on, for a first one that starts from `initial` or from `empty`;
+    with `ordered=False`, in both orders. Accumulators are compared as in `check_fold`. Raises `AssertionError` with
+    the fewest and smallest items that violate this, and `ParameterError` where `.reduce` would: when `empty` is not
+    a neutral element, or cannot be found.
 
     >>> import daglite
     >>> from hypothesis import strategies as st
@@ -121,10 +120,10 @@ def check_combine(
       ['0'] and ['0'] in parts give 1 and 1, together 2
     """
     found = require_task(fold, "check_combine")
-    # What is wrong with the arguments is told as `.reduce` tells it.
+    # Raises the errors of `.reduce` for wrong arguments.
     nothing.reduce(fold, initial=initial, ordered=ordered, combine=combine, empty=empty)
     merge = combine if isinstance(combine, Bindable) else Bindable(describe(combine))
     units = () if isinstance(empty, Missing) else (empty,)
     law = combine_law(found, merge, initial, units, Comparison(same), ordered=ordered)
-    drawn = st.tuples(st.lists(items, max_size=_MOST), st.lists(items, max_size=_MOST))
+    drawn = st.tuples(st.lists(items, max_size=_MOST_ITEMS), st.lists(items, max_size=_MOST_ITEMS))
     search(law, drawn, f"`combine` '{merge.function.name}'", max_examples)

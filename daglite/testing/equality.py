@@ -1,4 +1,4 @@
-"""Whether two values are the same, for values of which nothing is known."""
+"""The equality of arbitrary values."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from daglite.runtime.serialization.pickler import Codec
 
 
 class Comparison:
-    """Compares values as `same` says; without it by `==`, or, where that does not say yes, by what they pickle to.
+    """Compares values with `same`; without it with `==`, and where that is not True, by their pickles.
 
-    The latter is what makes NaN the same as NaN, and compares arrays and objects of classes without `==`.
+    By their pickles NaN equals NaN, and arrays and objects of classes without `==` can be compared.
     """
 
     def __init__(self, same: Callable[[Any, Any], bool] | None) -> None:
@@ -31,15 +31,15 @@ class Comparison:
 
     @staticmethod
     def equal(one: object, other: object) -> bool:
-        """Whether `==` says yes."""
+        """Return whether `==` gives True."""
         with contextlib.suppress(Exception):
             return (one == other) is True
         return False
 
     def packed(self, value: object) -> bytes:
-        """What would go to a worker; raises `TransferError` for what cannot."""
+        """Serialize a value as for a worker; raise `TransferError` where that is impossible."""
         return self._codec.dumps(value)
 
     def unpacked(self, data: bytes) -> object:
-        """What would arrive there; raises whatever loading it raises."""
+        """Deserialize a value; raise what that raises."""
         return self._codec.loads(data)

@@ -1,4 +1,4 @@
-"""The laws, each as a function of drawn values that raises `LawViolation` with what a reader needs to see why."""
+"""The laws, each as a function of drawn values that raises `LawViolation` with an explanation."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ def held(values: list[object]) -> object:
     return values[0]
 
 
-# A pipeline without items, to hang something on.
+# A stream without items, to which steps are added.
 nothing: IterFuture[Any] = given.iter(items=())
 
 
 def task_law(checked: Bindable, comparing: Comparison) -> Callable[[object], None]:
-    """A task gives the same for the same item, leaves it alone, and both travel."""
+    """Return the law: a task gives equal results for equal items, does not change them, and both can be sent."""
     name, applied = checked.function.name, _TaskRun(checked)
 
     def law(item: object) -> None:
         shown = short_repr(item)
         before = _packed(comparing, item, f"task '{name}': item {shown}")
         first = applied(item, shown)
-        _left_alone(comparing, name, item, shown, before)
-        there = _arrived(comparing, before, f"task '{name}': item {shown}")
+        _check_unchanged(comparing, name, item, shown, before)
+        there = _received(comparing, before, f"task '{name}': item {shown}")
         what = f"task '{name}': the result {short_repr(first)} of item {shown}"
-        back = _arrived(comparing, _packed(comparing, first, what), what)
+        back = _received(comparing, _packed(comparing, first, what), what)
         second = applied(there, shown)
         if not comparing.alike(first, second):
             raise LawViolation(
@@ -59,7 +59,7 @@ def task_law(checked: Bindable, comparing: Comparison) -> Callable[[object], Non
 
 
 def fold_law(checked: Bindable, initial: object, comparing: Comparison) -> Callable[[Any], None]:
-    """Two neighbouring items may change places."""
+    """Return the law: swapping two neighbouring items does not change a fold."""
     folded = _FoldRun(checked)
 
     def law(drawn: tuple[list[object], object, object]) -> None:
@@ -85,9 +85,9 @@ def combine_law(
     *,
     ordered: bool,
 ) -> Callable[[Any], None]:
-    """To combine two parts is to fold on, whichever values the first part starts from.
+    """Return the law: combining two partial results equals folding on.
 
-    `empty` is what was given for it, or nothing. Raises `ParameterError` when it is none, or cannot be found.
+    `empty` has the given neutral element, or nothing. Raises `ParameterError` when it is not neutral, or not found.
     """
     fold, name = checked.function.name, merge.function.name
     folded, merged = _FoldRun(checked), _FoldRun(merge)
@@ -117,7 +117,7 @@ def combine_law(
 
 
 class _TaskRun:
-    """A task as a plan, made once; it gets its item itself: no copy, and no other process."""
+    """A task as a plan, compiled once; it gets the item itself, not a copy, in this process."""
 
     def __init__(self, checked: Bindable) -> None:
         self._name, self._items = checked.function.name, list[object]()
@@ -131,7 +131,7 @@ class _TaskRun:
 
 
 class _FoldRun:
-    """A fold as a plan, made once; it gets copies, of which it may do what it likes."""
+    """A fold as a plan, compiled once; it gets copies, which it may change."""
 
     def __init__(self, checked: Bindable) -> None:
         self._name, self._items, self._start = checked.function.name, list[object](), list[object]()
@@ -144,10 +144,10 @@ class _FoldRun:
             return self._plan.run(runtime="inline")
 
 
-def _left_alone(comparing: Comparison, name: str, item: object, shown: str, before: bytes) -> None:
+def _check_unchanged(comparing: Comparison, name: str, item: object, shown: str, before: bytes) -> None:
     with_it = f"task '{name}' changes its item: {shown}"
     after = _packed(comparing, item, f"{with_it} afterwards")
-    # Unequal bytes alone say little: a cache may have been filled.
+    # Other bytes alone do not show a change: a cache may have been filled.
     if after != before and not comparing.equal(item, comparing.unpacked(before)):
         raise LawViolation(f"{with_it} is {short_repr(item)} afterwards")
 
@@ -159,7 +159,7 @@ def _packed(comparing: Comparison, value: object, what: str) -> bytes:
         raise LawViolation(f"{what} cannot go to another process: {error}") from error
 
 
-def _arrived(comparing: Comparison, data: bytes, what: str) -> object:
+def _received(comparing: Comparison, data: bytes, what: str) -> object:
     try:
         return comparing.unpacked(data)
     except Exception as error:

@@ -1,4 +1,4 @@
-"""The search for a value that breaks a law: Hypothesis draws and shrinks, and the smallest one is in the message."""
+"""The search for a value that violates a law, with Hypothesis; the message has the smallest one."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ T = TypeVar("T")
 
 
 class LawViolation(Exception):
-    """A law does not hold; the message shows how."""
+    """A law does not hold; the message shows why."""
 
 
 def search(law: Callable[[T], None], values: SearchStrategy[T], what: str, max_examples: int | None) -> None:
-    """Raise `AssertionError` with the smallest of the values for which the law is `LawViolation`.
+    """Raise `AssertionError` for the smallest value with which the law raises `LawViolation`.
 
-    `what`: whose law it is, for one that is broken at one time and not at another.
+    `what` names the subject of the law, for a violation that is not reproducible.
     """
-    # The law is the same function for all tasks: examples kept from one would be tried on the others.
-    asked = settings(deadline=None, database=None, print_blob=False, report_multiple_bugs=False)
-    # Nor is told what Hypothesis would explain, and that takes the longest.
-    asked = settings(asked, phases=[Phase.generate, Phase.shrink])
-    # A user's items may be slow to make.
-    asked = settings(asked, suppress_health_check=[*asked.suppress_health_check, HealthCheck.too_slow])
+    # No database: all tasks share the function of the law, so kept examples of one would be tried on others.
+    configured = settings(deadline=None, database=None, print_blob=False, report_multiple_bugs=False)
+    # Without the explain phase, which takes longest and is not shown.
+    configured = settings(configured, phases=[Phase.generate, Phase.shrink])
+    # Drawing the items of a user may be slow.
+    configured = settings(configured, suppress_health_check=[*configured.suppress_health_check, HealthCheck.too_slow])
     if max_examples is not None:
-        asked = settings(asked, max_examples=max_examples)
+        configured = settings(configured, max_examples=max_examples)
     try:
-        asked(given(values)(law))()
+        configured(given(values)(law))()
     except LawViolation as broken:
         found = AssertionError(str(broken))
         found.__cause__ = broken.__cause__
@@ -45,7 +45,7 @@ def search(law: Callable[[T], None], values: SearchStrategy[T], what: str, max_e
 
 @contextlib.contextmanager
 def trying(what: str) -> Iterator[None]:
-    """Tell of an error of the user's code with what was asked of it."""
+    """Turn an error of the user's code into a `LawViolation` that says what was called."""
     try:
         yield
     except LawViolation:

@@ -1,7 +1,6 @@
-"""Random pipelines with what they must give: for tests of whatever takes a pipeline, a plan or a run.
+"""Random pipelines with their expected values, for tests of code that takes a pipeline, a plan or a run.
 
-Their tasks are small and pure, their items whole numbers. What they must give is worked out on lists, beside the
-pipeline and without it.
+Tasks are small and pure, items are whole numbers. The expected values are computed on lists, without the pipeline.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ Stream: TypeAlias = IterFuture[int] | MapTaskFuture[int]
 
 @dataclass(frozen=True)
 class DrawnPipeline(Generic[R, F]):
-    """A drawn pipeline: the `future` to compile and run, the value it must give, and how it is written."""
+    """A drawn pipeline: the `future` to compile and run, the `expected` value of its run, and its `text` as code."""
 
     future: F
     expected: R
@@ -103,7 +102,7 @@ _FACTORS = st.integers(1, 4)
 
 
 def streams(*, most: int = 8) -> SearchStrategy[DrawnPipeline[list[int], Stream]]:
-    """Streams of whole numbers, of at most so many items, to hang tasks of your own on.
+    """Return a strategy for streams of at most `most` whole numbers, to which you can add tasks of your own.
 
     >>> from hypothesis import given
     >>> @given(streams())
@@ -116,7 +115,7 @@ def streams(*, most: int = 8) -> SearchStrategy[DrawnPipeline[list[int], Stream]
 
 @st.composite
 def pipelines(draw: DrawFn, *, most: int = 8) -> DrawnPipeline[object]:
-    """Pipelines of every kind: streams, folds, joins, calls, and some in which a stream is read twice.
+    """Draw a pipeline of any kind: a stream, a fold, a join, a call, or two folds of one stream.
 
     No stream has more than `most` items.
 
@@ -143,12 +142,20 @@ def pipelines(draw: DrawFn, *, most: int = 8) -> DrawnPipeline[object]:
 
 @dataclass(frozen=True)
 class _DrawnStream:
-    """A stream in the making; `taken`: an unordered ending would see any of its items. Operations see them in order."""
+    """A stream, its items and its text; `taken`: an unordered fold could see other items than those of `.take`."""
 
     future: Stream
     items: list[int]
     text: str
     taken: bool = False
+
+    def step(self, future: Stream, items: list[int], call: str) -> _DrawnStream:
+        """Return the stream with a further step, written as `call`."""
+        return _DrawnStream(future, items, f"{self.text}.{call}", self.taken)
+
+    def end(self, future: Future[R], expected: R, call: str) -> DrawnPipeline[object]:
+        """Return the pipeline with a last step, written as `call`."""
+        return DrawnPipeline(future, expected, f"{self.text}.{call}")
 
 
 @st.composite
@@ -182,33 +189,29 @@ def _sources(draw: DrawFn, most: int) -> _DrawnStream:
 
 def _then(flow: _DrawnStream, draw: DrawFn) -> _DrawnStream:
     by = draw(_SMALL)
-    return _DrawnStream(
-        flow.future.then(plus, by=by), [x + by for x in flow.items], f"{flow.text}.then(plus, {by=})", flow.taken
-    )
+    return flow.step(flow.future.then(plus, by=by), [x + by for x in flow.items], f"then(plus, {by=})")
 
 
 def _scaled(flow: _DrawnStream, draw: DrawFn) -> _DrawnStream:
     by = draw(_FACTORS)
-    text = f"{flow.text}.then(times.partial({by=}))"
-    return _DrawnStream(flow.future.then(times.partial(by=by)), [x * by for x in flow.items], text, flow.taken)
+    future = flow.future.then(times.partial(by=by))
+    return flow.step(future, [x * by for x in flow.items], f"then(times.partial({by=}))")
 
 
 def _filtered(flow: _DrawnStream, draw: DrawFn) -> _DrawnStream:
     by = draw(_FACTORS)
-    left = [x for x in flow.items if x % by == 0]
-    return _DrawnStream(flow.future.filter(divides, by=by), left, f"{flow.text}.filter(divides, {by=})", flow.taken)
+    items = [x for x in flow.items if x % by == 0]
+    return flow.step(flow.future.filter(divides, by=by), items, f"filter(divides, {by=})")
 
 
 def _spread(flow: _DrawnStream, draw: DrawFn) -> _DrawnStream:
     most = draw(st.integers(0, 2))
     items = [each for x in flow.items for each in range(min(x, most))]
-    return _DrawnStream(
-        flow.future.flat_map(up_to, most=most), items, f"{flow.text}.flat_map(up_to, {most=})", flow.taken
-    )
+    return flow.step(flow.future.flat_map(up_to, most=most), items, f"flat_map(up_to, {most=})")
 
 
 def _operated(kind: OperationKind) -> _Step:
-    """Return the step that draws an operation, and makes whole numbers of its outputs where they are none."""
+    """Return the step that draws an operation; outputs that are not whole numbers are converted to such."""
     spec = spec_of(kind)
     plain = spec.output(ItemTypes(int, int, int, lambda _: int)) is int
 
@@ -227,7 +230,7 @@ def _operated(kind: OperationKind) -> _Step:
         text = f"{text}.{kind}({', '.join(argument.text for argument in arguments)})"
         if not plain:
             future, outputs, text = future.then(number), map(number.fn, outputs), f"{text}.then(number)"
-        # What was taken before an operation was taken in order; batches that are taken apart at once are not made.
+        # An operation sees the items of a `.take` before it in order; `.batch(n).unbatch()` is optimised away.
         taken = kind == "take" or (flow.taken and spec.any_order)
         return _DrawnStream(future, list(outputs), text, taken)
 
@@ -235,7 +238,7 @@ def _operated(kind: OperationKind) -> _Step:
 
 
 class _Argument(NamedTuple):
-    """An argument of an operation: for its method, for its meaning, as text; and its name, if it is given by name."""
+    """An argument of an operation: for its method (`given`), for its meaning (`meant`), as text, with a name if any."""
 
     given: object
     meant: object
@@ -268,46 +271,32 @@ _STEPS: tuple[_Step, ...] = (_then, _then, _scaled, _filtered, _spread, *map(_op
 
 @st.composite
 def _ends(draw: DrawFn, flow: _DrawnStream) -> DrawnPipeline[object]:
-    initial = draw(_SMALL)
-    kinds = [
-        "add",
-        "parts",
-        "append",
-        "join",
-        "sum",
-        "count",
-        "min",
-        "max",
-        "for_each",
-        *([] if flow.taken else ["unordered"] * 3),
-    ]
-    match draw(st.sampled_from(kinds)):
+    future, items, initial = flow.future, flow.items, draw(_SMALL)
+    kinds = ["add", "combine", "append", "join", "sum", "count", "min", "max", "for_each"]
+    match draw(st.sampled_from(kinds if flow.taken else [*kinds, *["unordered"] * 3])):
         case "sum":
-            return DrawnPipeline(flow.future.sum(initial), sum(flow.items, initial), f"{flow.text}.sum({initial})")
+            return flow.end(future.sum(initial), sum(items, initial), f"sum({initial})")
         case "count":
-            return DrawnPipeline(flow.future.count(), len(flow.items), f"{flow.text}.count()")
+            return flow.end(future.count(), len(items), "count()")
         case "min":
-            least = min(flow.items, default=initial)
-            return DrawnPipeline(flow.future.min(default=initial), least, f"{flow.text}.min(default={initial})")
+            return flow.end(future.min(default=initial), min(items, default=initial), f"min(default={initial})")
         case "max":
-            most = max(flow.items, default=initial)
-            return DrawnPipeline(flow.future.max(default=initial), most, f"{flow.text}.max(default={initial})")
+            return flow.end(future.max(default=initial), max(items, default=initial), f"max(default={initial})")
         case "for_each":
-            return DrawnPipeline(flow.future.for_each(plus), len(flow.items), f"{flow.text}.for_each(plus)")
+            return flow.end(future.for_each(plus), len(items), "for_each(plus)")
         case "append":
-            listed = flow.future.reduce(append, initial=[0])
-            return DrawnPipeline(listed, [0, *flow.items], f"{flow.text}.reduce(append, initial=[0])")
+            return flow.end(future.reduce(append, initial=[0]), [0, *items], "reduce(append, initial=[0])")
         case "join":
             return _joined(flow, initial)
         case "add":
-            folded, how = flow.future.reduce(add, initial=initial), ""
-        case "parts":
-            folded, how = flow.future.reduce(add, initial=initial, combine=add), ", combine=add"
+            folded, option = future.reduce(add, initial=initial), ""
+        case "combine":
+            folded, option = future.reduce(add, initial=initial, combine=add), ", combine=add"
         case _:
-            folded, how = flow.future.reduce(add, initial=initial, ordered=False), ", ordered=False"
-    return DrawnPipeline(folded, sum(flow.items, initial), f"{flow.text}.reduce(add, {initial=}{how})")
+            folded, option = future.reduce(add, initial=initial, ordered=False), ", ordered=False"
+    return flow.end(folded, sum(items, initial), f"reduce(add, {initial=}{option})")
 
 
 def _joined(flow: _DrawnStream, least: int) -> DrawnPipeline[object]:
-    future = flow.future.join(largest, at_least=least)
-    return DrawnPipeline(future, max([least, *flow.items]), f"{flow.text}.join(largest, at_least={least})")
+    expected = max([least, *flow.items])
+    return flow.end(flow.future.join(largest, at_least=least), expected, f"join(largest, at_least={least})")

@@ -1,4 +1,4 @@
-"""Functions as data: what they do, without where they are written."""
+"""Functions as data: their behaviour, without the place where they are written."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from types import CodeType, FunctionType
 
 from daglite.tokens.parts import ValuePart, pack
 
-# The flags that change what a call does. The others tell where a function stands: nested or not, `__future__` imports
-# of its file, a docstring.
+# The flags that affect a call. The others depend on the place of a function: nested or not, `__future__` imports, a
+# docstring.
 _FLAGS = (
     inspect.CO_VARARGS
     | inspect.CO_VARKEYWORDS
@@ -19,16 +19,16 @@ _FLAGS = (
     | inspect.CO_ITERABLE_COROUTINE
     | inspect.CO_ASYNC_GENERATOR
 )
-# Constants a class body stores about its own place in the file; 3.13 added the last two.
+# Constants of a class body that depend on its place in the file; Python 3.13 added the last two.
 _PLACE_NAMES = frozenset({"__qualname__", "__firstlineno__", "__static_attributes__"})
 
 
 class EmptyCell:
-    """Stands for a closure variable that has no value (yet)."""
+    """The value of a closure variable that has none (yet)."""
 
 
 def local_name(qualname: str) -> str:
-    """A qualified name without the functions it was defined in.
+    """Return a qualified name without the functions in which it is defined.
 
     >>> local_name("outer.<locals>.Inner.method")
     'Inner.method'
@@ -37,7 +37,7 @@ def local_name(qualname: str) -> str:
 
 
 def split_function(fn: FunctionType) -> ValuePart:
-    """The function's code, defaults and closure values, by name. Annotations and attributes are not looked at."""
+    """Split a function into its code, defaults and closure values, by name, without annotations and attributes."""
     code = fn.__code__
     defaults = fn.__defaults__ or ()
     named = sorted((fn.__kwdefaults__ or {}).items())
@@ -57,9 +57,9 @@ def split_function(fn: FunctionType) -> ValuePart:
 
 
 def split_code(code: CodeType) -> ValuePart:
-    """Bytecode, names and constants, without file, lines, stack size and enclosing names.
+    """Split a code object into bytecode, names and constants, without file, lines, stack size and enclosing names.
 
-    `co_code` is the bytecode as compiled, also while the interpreter has specialised it or a tracer has marked it.
+    `co_code` is the bytecode as compiled, even where the interpreter has specialised it or a tracer has marked it.
     """
     body, constants = _class_body(code) if "__qualname__" in code.co_names else (code.co_code, code.co_consts)
     counts = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags & _FLAGS)
@@ -76,9 +76,11 @@ def _content(cell: object) -> object:
 
 
 def _class_body(code: CodeType) -> tuple[bytes, tuple[object, ...]]:
-    """A class body without the constants that tell its place, which also shift the numbers of all the others."""
+    """Return a class body without the constants that depend on its place, and shift the indices of the others."""
     steps = [step for step in dis.get_instructions(code) if step.opname != "EXTENDED_ARG"]
-    told = {at.offset for at, after in pairwise(steps) if after.opname == "STORE_NAME" and after.argval in _PLACE_NAMES}
+    placed = {
+        at.offset for at, after in pairwise(steps) if after.opname == "STORE_NAME" and after.argval in _PLACE_NAMES
+    }
     loads = [step for step in steps if step.opcode in dis.hasconst]
     body = pack(*(pack(step.opname, 0 if step.opcode in dis.hasconst else step.arg or 0) for step in steps))
-    return body, tuple(step.argval for step in loads if step.offset not in told)
+    return body, tuple(step.argval for step in loads if step.offset not in placed)

@@ -1,8 +1,8 @@
-"""From a value to its token: the values it consists of as a graph, digested from the leaves up.
+"""The token of a value: the graph of the values that it consists of, digested from the leaves up.
 
-A value's digest is that of its own label and of its parts' digests, so neither the order of a visit nor sharing shows.
-Only values on a cycle (a function in its own closure) cannot wait for their parts. Those are told apart in rounds, each
-round looking one step further, until a round tells no more apart. Nothing here recurses: depth costs no stack.
+The digest of a value covers its label and the digests of its parts, so neither the order of a visit nor sharing
+matters. Values on a cycle (a function in its own closure) have no leaves below them; they are distinguished in rounds,
+each of which looks one step further, until a round distinguishes no more. Nothing here recurses: depth costs no stack.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 
-from daglite.tokens.objects import take_apart
+from daglite.tokens.objects import split
 from daglite.tokens.parts import UnstableValue, ValuePart, leaf, raised, type_name
 
 # A part of a value: its number in the graph, or the digest of a leaf.
 _Link = int | bytes
 
-# Digests spent on one cycle. Closures and classes need a few hundred; a long ring of equal objects needs the square of
-# its length, and a fingerprint is not worth minutes.
+# The most digests for one cycle. Closures and classes need a few hundred; a long ring of equal objects would need the
+# square of its length, which would take minutes.
 _CYCLE_WORK = 200_000
 
 
 def token(value: object) -> str:
-    """A digest of `value`, the same in every process, for every hash seed, on every machine of one Python version.
+    """Return a digest of `value`, the same in every process and on every machine with the same Python version.
 
-    Raises `UnstableValue`, with the reason as its text, when something in `value` has no stable token.
+    Raises `UnstableValue`, with the reason as its text, when a part of `value` has no stable token.
 
     >>> token({"a": 1, "b": 2}) == token({"b": 2, "a": 1})
     True
@@ -48,16 +48,16 @@ def _digest_graph(root: object) -> bytes:
 
 
 def _explore(root: object) -> tuple[list[ValuePart], list[list[_Link]]]:
-    """Number every value that `root` consists of, `root` itself being 0, and link each one to its parts."""
+    """Number the values that `root` consists of, from `root` itself as 0, and link each one to its parts."""
     parts: list[ValuePart] = []
     links: list[list[_Link]] = []
-    values = [root]  # grows while it is walked, and keeps temporary values alive so that no `id` is used twice
+    values = [root]  # grows during the loop, and keeps temporary values, so that no `id` is reused
     origins = [(-1, 0)]
     numbers = {id(root): 0}
     for number, value in enumerate(values):
         try:
-            part = take_apart(value)
-        except Exception as error:  # looking at a foreign object runs its code; a fingerprint must not stop a compile
+            part = split(value)
+        except Exception as error:  # of the user's code, which runs here; a fingerprint must not stop a compile
             reason = (
                 error if isinstance(error, UnstableValue) else f"a '{type_name(type(value))}', which {raised(error)}"
             )
@@ -77,7 +77,7 @@ def _explore(root: object) -> tuple[list[ValuePart], list[list[_Link]]]:
 
 
 def _components(links: Sequence[Sequence[_Link]]) -> Iterator[list[int]]:
-    """Tarjan's strongly connected components of what 0 reaches, parts before wholes, with its own stack."""
+    """Yield the strongly connected components of the graph from 0, parts first (Tarjan, with an explicit stack)."""
     lowest = {0: 0}
     open_nodes = [0]  # visited, component not known yet
     done: set[int] = set()
@@ -109,13 +109,13 @@ def _components(links: Sequence[Sequence[_Link]]) -> Iterator[list[int]]:
 def _digest_cycle(
     component: Sequence[int], parts: Sequence[ValuePart], links: Sequence[Sequence[_Link]], digests: dict[int, bytes]
 ) -> None:
-    """Digest values that reach one another: equal exactly when no walk through their parts shows a difference."""
+    """Digest the values of a cycle: equal exactly when no walk through their parts shows a difference."""
     colours = {node: sha256(parts[node].label).digest() for node in component}
     for _ in range(_CYCLE_WORK // len(component)):
         digests.update(colours)
         finer = {node: _combine(parts[node], links[node], digests) for node in component}
         if len(set(finer.values())) == len(set(colours.values())):
-            # All colours together say which cycle this is: equal sets of colours mean that no later round would differ.
+            # All colours together identify the cycle: with equal sets of colours, later rounds would not differ.
             cycle = b"".join(sorted(set(finer.values())))
             digests.update({node: sha256(b"cycle " + colour + cycle).digest() for node, colour in finer.items()})
             return
@@ -133,7 +133,7 @@ def _combine(part: ValuePart, links: Sequence[_Link], digests: dict[int, bytes])
 
 
 def _place(number: int, parts: Sequence[ValuePart], origins: Sequence[tuple[int, int]]) -> str:
-    """Where value `number` was found, from the inside out, up to the nearest task, function or class."""
+    """Return the path to value `number`, from the inside out, up to the nearest task, function or class."""
     if not number:
         return "the value"
     steps: list[str] = []
@@ -141,7 +141,7 @@ def _place(number: int, parts: Sequence[ValuePart], origins: Sequence[tuple[int,
         number, position = origins[number]
         outer = parts[origins[number][0]].place(origins[number][1]) if number else ""
         step = parts[number].place(position)
-        if number and not outer and step.startswith("entry "):  # of an object's `__dict__`, which nobody sees as a dict
+        if number and not outer and step.startswith("entry "):  # of an object's `__dict__`
             step = "attribute" + step[len("entry") :]
         steps += [step] if step else []
         # A function directly under a task is named by the task.

@@ -1,4 +1,4 @@
-"""Every kind of value taken apart: containers, functions, classes, and objects by what pickle would need of them."""
+"""Values split into parts: containers, functions, classes, and objects by the parts that pickle would write."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from daglite.retry import Retry
 from daglite.tokens.code import local_name, split_code, split_function
 from daglite.tokens.parts import UnstableValue, ValuePart, pack, raised, type_name
 
-# Attributes of a class that tell where it is written, belong to the interpreter, or are no behaviour. A docstring
-# that `dataclass` made holds the `repr` of defaults.
-_NOT_OF_A_CLASS = {"__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__annotations__", "_abc_impl"}
-_NOT_OF_A_CLASS |= {"__orig_bases__", "__parameters__"}  # for type checkers; dill loses them
-_NOT_OF_A_CLASS |= {"__slotnames__"}  # noted by the first pickling of an instance, and by `_reduced` here
-_NOT_OF_A_CLASS |= {"__firstlineno__", "__static_attributes__"}  # since 3.13
+# Attributes of a class that depend on its place, belong to the interpreter, or are no behaviour. The docstring of a
+# dataclass has the `repr` of defaults.
+_IGNORED = {"__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__annotations__", "_abc_impl"}
+_IGNORED |= {"__orig_bases__", "__parameters__"}  # for type checkers; dill loses them
+_IGNORED |= {"__slotnames__"}  # noted by the first pickling of an instance, and by `_reduced` here
+_IGNORED |= {"__firstlineno__", "__static_attributes__"}  # since 3.13
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 
 
-def take_apart(value: object) -> ValuePart:
-    """`value` as a label and parts; the text of an `UnstableValue` here ends a sentence ("a 'lock', which has no …")."""
+def split(value: object) -> ValuePart:
+    """Split `value` into a label and parts; raise `UnstableValue` with the end of a sentence ("a 'lock', which …")."""
     kind = type(value)
     if kind in _SPLITTERS:
         return _SPLITTERS[kind](value)
@@ -41,17 +41,17 @@ def take_apart(value: object) -> ValuePart:
         return ValuePart(pack("enum"), (kind, value._name_, value._value_), ("", "name", f"value of '{value._name_}'"))
     if (function := _function_of(value)) is not None:
         return _task(function)
-    if dataclasses.is_dataclass(value) and all(map(_made_at_run_time, kind.__mro__[:-1])):
+    if dataclasses.is_dataclass(value) and all(map(_in_python, kind.__mro__[:-1])):
         return _dataclass(value)
     if isinstance(value, (set, frozenset)):
-        # Its own reduction would list the items in the order of their hashes.
+        # Its `__reduce__` would list the items in the order of their hashes.
         return ValuePart(pack("set"), (kind, frozenset(value), getattr(value, "__dict__", None)), ("", "", ""))
     return _reduced(value)
 
 
 def _task(function: Function) -> ValuePart:
     label = pack("task", function.name, function.kind, *_options(function), function.result)
-    # Only where there are such options, so that tasks without them keep their tokens.
+    # Only where given, so that tasks without these options keep their tokens.
     more: list[tuple[str, object]] = []
     if function.retry is not None:
         more.append(("`retries`", tuple([getattr(function.retry, name) for name in field_names(Retry)])))
@@ -66,10 +66,10 @@ def _options(function: Function) -> tuple[str, ...]:
 
 
 def _function_of(value: object) -> Function | None:
-    """The record of a task object. Tasks are known by it: importing them here would be a circle."""
+    """Return the record of a task object, by which tasks are recognised: to import them here would be a circle."""
     try:
         found: object = getattr(value, "function", None)
-    except Exception:  # a foreign `__getattr__`: not a task
+    except Exception:  # from a `__getattr__` of the user's: not a task
         return None
     return found if isinstance(found, Function) else None
 
@@ -92,13 +92,13 @@ def _dataclass(value: Any) -> ValuePart:
 
 
 def _class(cls: type) -> ValuePart:
-    """By name when every process finds it by its name; otherwise by its bases and attributes."""
+    """Split a class: into its name where every process can import it, else into its bases and attributes."""
     name = local_name(cls.__qualname__)
-    if not _made_at_run_time(cls) or _importable(cls):
+    if not _in_python(cls) or _importable(cls):
         return ValuePart(pack("class", cls.__module__, cls.__qualname__))
-    attributes = {key: value for key, value in vars(cls).items() if key not in _NOT_OF_A_CLASS}
+    attributes = {key: value for key, value in vars(cls).items() if key not in _IGNORED}
     if issubclass(cls, enum.Enum):
-        # How members are kept differs between Python versions and with what was looked up so far.
+        # The storage of members differs between Python versions, and changes with lookups.
         members = {key: member._value_ for key, member in cls._member_map_.items()}
         private = {key for key in attributes if key.startswith("_") and not key.startswith("__")}
         attributes = {key: value for key, value in attributes.items() if key not in private | members.keys()} | members
@@ -107,8 +107,8 @@ def _class(cls: type) -> ValuePart:
     return ValuePart(pack("class here", name, len(bases)), children, ("", *bases, ""), noun=f"class '{name}'")
 
 
-def _made_at_run_time(cls: type) -> bool:
-    """Whether a class has contents to look at; the others are written in C."""
+def _in_python(cls: type) -> bool:
+    """Return whether a class is written in Python, so that it has contents."""
     return bool(cls.__flags__ & _HEAP_TYPE)
 
 
@@ -122,7 +122,7 @@ def _importable(cls: type) -> bool:
 
 
 def _reduced(value: Any) -> ValuePart:
-    """What pickle would write down. Protocol 4 is the first that keeps all of a `datetime`."""
+    """Split an object as pickle would. Protocol 4 is the first that keeps all of a `datetime`."""
     kind = type(value)
     if kind is object:
         raise UnstableValue("a bare 'object', which is known by its identity only")
@@ -140,7 +140,7 @@ def _reduced(value: Any) -> ValuePart:
 
 
 def _global(value: object, name: str) -> ValuePart:
-    """A value pickle finds by its name, with what it wraps: `functools.cache` gives such a value."""
+    """Split a value that pickle finds by its name into what it wraps, such as one of `functools.cache`."""
     module = getattr(value, "__module__", None)
     label = pack("global", module if isinstance(module, str) else "", name)
     return ValuePart(label, (type(value), getattr(value, "__wrapped__", None)), ("", ""))
@@ -151,7 +151,7 @@ def _listed(items: Iterable[object] | None) -> list[object] | None:
 
 
 def _paired(kind: type, pairs: Iterable[tuple[object, object]] | None) -> object:
-    """Entries of a mapping: a dict where `kind` compares like one, else in order, as `OrderedDict` compares."""
+    """Return the entries of a mapping: a dict where `kind` compares like one, else in order, as for `OrderedDict`."""
     if pairs is None:
         return None
     return dict(pairs) if vars(dict)["__eq__"] is kind.__eq__ else list(pairs)
@@ -168,16 +168,16 @@ def _partial(value: functools.partial[object]) -> ValuePart:
 
 
 def _descriptor(value: Any) -> ValuePart:
-    """A slot or an attribute kept in C: a name in a class."""
+    """Split a slot, or an attribute of a class written in C: a name in a class."""
     return ValuePart(pack(type(value).__name__, value.__name__), (value.__objclass__,), ("",))
 
 
 def _simple(name: str, *attributes: str) -> Callable[[Any], ValuePart]:
-    """Takes a value apart into the attributes that make it."""
+    """Return a function that splits a value into these attributes."""
     return lambda value: ValuePart(pack(name), [getattr(value, key) for key in attributes], [""] * len(attributes))
 
 
-# Exact types, for the same reason as leaves.
+# By exact type, as for leaves.
 _SPLITTERS: dict[type, Callable[[Any], ValuePart]] = {
     tuple: lambda value: ValuePart(pack("tuple"), value),
     list: lambda value: ValuePart(pack("list"), tuple(value)),

@@ -1,7 +1,7 @@
-"""What a value consists of: a label, and the values it is made of, one level at a time.
+"""The parts of a value: a label, and the values that it consists of, one level at a time.
 
 parts      `ValuePart`, `UnstableValue`, leaves          code       functions and their bytecode
-objects    every other kind of value           graph      parts of parts, down to one digest
+objects    every other kind of value           graph      parts of parts, up to one digest
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from daglite.records import record
 
 
 class UnstableValue(Exception):
-    """A value has no stable token; the text is the reason, made for people to read."""
+    """A value has no stable token; the text is the reason."""
 
 
 @record
 class ValuePart:
-    """One value taken apart.
+    """One value, split into its parts.
 
-    `label` is all that is known without looking into `children`. `places` name the first children for messages ("" for
-    one that nobody would name). With `unordered` n, each n children belong together and the groups have no order.
-    `noun` is what messages call the value, for the kinds that have a name.
+    `label` has everything but the content of `children`. `places` name the first children in messages ("" for one
+    without a name there). With `unordered` n, each n children belong together, and the groups have no order. `noun` is
+    the name of the value in messages, for kinds that have one.
     """
 
     label: bytes
@@ -34,7 +34,7 @@ class ValuePart:
     noun: str = ""
 
     def place(self, position: int) -> str:
-        """What messages call the child at `position`."""
+        """Return the name of the child at `position` in messages."""
         if position < len(self.places):
             return self.places[position]
         if self.unordered == 2:
@@ -44,7 +44,7 @@ class ValuePart:
 
 
 def pack(*fields: str | int | bytes) -> bytes:
-    """Fields as bytes that no other fields give.
+    """Return fields as bytes, different for different fields.
 
     >>> pack("ab", "c") == pack("a", "bc")
     False
@@ -54,12 +54,12 @@ def pack(*fields: str | int | bytes) -> bytes:
 
 
 def type_name(cls: type) -> str:
-    """A class's name for messages, with its module unless that is `builtins`."""
+    """Return the name of a class for messages, with its module unless that is `builtins`."""
     return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
 
 
 def raised(error: Exception) -> str:
-    """An exception as the end of a sentence.
+    """Return an exception as the end of a sentence.
 
     >>> raised(KeyError("a"))
     "raised KeyError: 'a'"
@@ -68,12 +68,12 @@ def raised(error: Exception) -> str:
 
 
 def leaf(value: object) -> bytes | None:
-    """The digest of a plain value that has no parts; None for every other value."""
+    """Return the digest of a plain value without parts; None for every other value."""
     write = _LEAVES.get(type(value))
     return None if write is None else sha256(b"%b %b" % (type(value).__name__.encode(), write(value))).digest()
 
 
-# Exact types only: an instance of a subclass is an object with a class. `hex` is exact, and one text for every nan.
+# By exact type: an instance of a subclass is an object. `hex` is exact, and the same for every nan.
 _LEAVES: dict[type, Callable[[Any], bytes]] = {
     NoneType: lambda value: b"",
     bool: lambda value: b"%d" % value,

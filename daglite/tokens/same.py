@@ -1,4 +1,4 @@
-"""When two functions or two arguments count as the same, in one process or after a journey through another."""
+"""The equality of functions and of arguments, also after they were sent to another process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from daglite.tokens.parts import UnstableValue
 
 
 def same_function(a: Function, b: Function) -> bool:
-    """Whether two records are one object, or have equal options and the same `fn`: one object or one stable token.
+    """Return whether two functions have equal options and the same `fn`: one object, or equal stable tokens.
 
     >>> add = Function(lambda x: x + 1, "add", "plain", 0, "?")
     >>> same_function(add, Function(lambda x: x + 1, "add", "plain", 0, "?"))
@@ -24,7 +24,7 @@ def same_function(a: Function, b: Function) -> bool:
 
 
 def _record(function: Function) -> tuple[object, ...]:
-    """Everything of a record but the function itself."""
+    """Return the options of a function."""
     options = (function.retries, function.timeout, function.retry_on_crash, function.retry)
     return (function.name, function.kind, options, function.result)
 
@@ -34,10 +34,10 @@ def _same_handler(a: OnError, b: OnError) -> bool:
 
 
 def same_value(a: object, b: object) -> bool:
-    """Whether two arguments are one object, or of one type and `==` gives exactly `True`, or have one stable token.
+    """Return whether two arguments are one object, or of one type with `==` exactly `True`, or have equal tokens.
 
-    The token decides where `==` has no plain yes: arrays, objects that compare by identity, nan, an instance whose
-    class made the journey with it. So a plan equals its unpickled copy whenever it has a fingerprint.
+    The token decides where `==` is not `True`: for arrays, objects that compare by identity, nan, instances of a class
+    that was pickled with them. So a plan equals its unpickled copy whenever it has a fingerprint.
 
     >>> same_value([1, 2], [1, 2]), same_value(1, 1.0), same_value({1: "a"}, {1: "b"})
     (True, False, False)
@@ -48,7 +48,7 @@ def same_value(a: object, b: object) -> bool:
 def _equal(a: object, b: object) -> bool:
     try:
         answer: object = a == b
-    except Exception:  # whatever a foreign `__eq__` raises, it did not say yes
+    except Exception:  # of an `__eq__` of the user's
         return False
     return answer is True
 

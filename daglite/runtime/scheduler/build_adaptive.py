@@ -165,7 +165,9 @@ def _last(
     fresh = _fresh(context, stage, len(stage.segments) - 1)
     copies = ItemCopies(context.codec, origin, None if folds else links[-1], fresh=fresh)
     chain = StepChain(links, context.loop, retry_tracker=context.retry_tracker)
-    return LocalDriver(origin, chain, savers, sink, context.codec, watchful=watchful, copies=copies, most=stage.most)
+    return LocalDriver(
+        origin, chain, savers, sink, context.codec, watchful=watchful, copies=copies, most=stage.max_results
+    )
 
 
 def _flow(

@@ -276,11 +276,11 @@ def open_parts(
                 context.fold_loop,
                 retry_tracker=context.retry_tracker,
                 gaps=gaps,
-                most=stage.most if following is None else None,
+                most=stage.max_results if following is None else None,
             )
         steps, wanted = steps_and_savers(bound.links, bound.savers, fold if last else None)
         relay = None if last else ExchangeQueue()
-        most, folds = (stage.most, fold is not None) if last else (None, False)
+        most, folds = (stage.max_results, fold is not None) if last else (None, False)
         writer = ResultWriter(
             wanted, relay or sink, span, partials=folds, most=most, failure_counter=context.failure_counter
         )
@@ -376,7 +376,7 @@ def _operators(
 ) -> Iterator[Operator]:
     """The operation, and what keeps what it gives; `timers` takes their clock, where there is to be one."""
     step = context.bind(operation.step)
-    task = bind_step(step, loop) if operation.asked else None
+    task = bind_step(step, loop) if operation.calls_task else None
     operand = None if operation.operand is None else context.value(operation.operand)
     timer = None if timers is None else StepTimer(step.number)
     if timer is not None and isinstance(operand, Iterator):

@@ -111,7 +111,7 @@ def _pulled_here(context: RunContext, stage: StreamStage, scope: StreamScope) ->
     source.nested = scope.nested
     items = front(source, codec=codec, timer=None)
     return ClosingIterator(
-        _sink(items if stage.most is None else itertools.islice(items, stage.most), source), source.end
+        _sink(items if stage.max_results is None else itertools.islice(items, stage.max_results), source), source.end
     )
 
 
@@ -152,7 +152,7 @@ def _open_flow(
     source, codec = _before_last(context, stage, source, segments, codec, timers, limited=bool(links))
     source.nested = scope.nested
     chain = StepChain(links, context.loop, retry_tracker=context.retry_tracker)
-    return _inline_flow(context, steps_of(stage), source, chain, savers, sink, codec, stage.most, timers or ())
+    return _inline_flow(context, steps_of(stage), source, chain, savers, sink, codec, stage.max_results, timers or ())
 
 
 def _joined(segments: Sequence[BoundSegment]) -> list[BoundSegment]:

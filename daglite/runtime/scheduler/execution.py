@@ -302,11 +302,11 @@ class Execution:
             raise_with_failure(error, Failure(step.function.name, step.number))
 
     def _fold(self, stage: StreamStage) -> object:
-        assert stage.end is not None
+        assert stage.sink_step is not None
         assert stage.initial is not None
-        step = self._context.bind(stage.end)
-        saver = self._context.book.open(stage.end.saves, step)
-        initial = _copied(self._context.value(stage.initial), stage.end)
+        step = self._context.bind(stage.sink_step)
+        saver = self._context.book.open(stage.sink_step.saves, step)
+        initial = _copied(self._context.value(stage.initial), stage.sink_step)
         sink, part = self._fold_ending(stage, step, initial)
         here = self._folding_here(step, initial) if part is not None and self._context.begins_here(()) else None
         self._drive(open_flow(self._context, stage, sink, ordered=stage.ordered, fold=part, here=here))
@@ -345,7 +345,7 @@ class Execution:
 
     def _collect(self, stage: StreamStage, number: int) -> object:
         """Collect the items; with a join, give them to its task, here where they are."""
-        if stage.end is None:
+        if stage.sink_step is None:
             kept = self._readers[number] > 0 and gapped(self._context, stage)
             collecting = CollectSink(numbered=kept)
             self._drive(open_flow(self._context, stage, collecting, ordered=True))
@@ -353,8 +353,8 @@ class Execution:
                 self._context.indices[number] = collecting.indices
             return collecting.items
         collecting = CollectSink()
-        join = self._context.bind(stage.end)
-        saver = self._context.book.open(stage.end.saves, join)
+        join = self._context.bind(stage.sink_step)
+        saver = self._context.book.open(stage.sink_step.saves, join)
         self._drive(open_flow(self._context, stage, collecting, ordered=True))
         return self._call_here([join], collecting.items, [saver])
 

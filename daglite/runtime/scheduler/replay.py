@@ -93,8 +93,8 @@ def _unsaved(stage: Stage) -> Stage:
         case StreamStage():
             source = replace(stage.source, saves=()) if isinstance(stage.source, Step) else stage.source
             segments = tuple([_unsaved_segment(segment) for segment in stage.segments])
-            end = None if stage.end is None else replace(stage.end, saves=())
-            return replace(stage, source=source, segments=segments, end=end)
+            end = None if stage.sink_step is None else replace(stage.sink_step, saves=())
+            return replace(stage, source=source, segments=segments, sink_step=end)
         case _:
             return replace(stage, step=replace(stage.step, saves=()))
 

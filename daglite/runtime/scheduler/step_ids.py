@@ -44,7 +44,7 @@ def _depth_before(stage: Stage, ends: list[int]) -> int:
 
 def _depth(step: Step, stage: Stage, ends: list[int]) -> int:
     operands = [operand for _, operand in step.arguments]
-    if isinstance(stage, StreamStage) and step is stage.end and stage.initial is not None:
+    if isinstance(stage, StreamStage) and step is stage.sink_step and stage.initial is not None:
         operands.append(stage.initial)
     return _deepest(operands, ends)
 

@@ -63,8 +63,8 @@ def test_fold_with_combine_runs_where_its_items_are() -> None:
         stage = program(pipeline, optimize=optimize).stages[-1]
         assert isinstance(stage, StreamStage)
         assert stage.combine is not None
-        assert stage.end is not None
-        assert (stage.combine.step.number, stage.combine.step.function.name) == (stage.end.number, "scale")
+        assert stage.sink_step is not None
+        assert (stage.combine.step.number, stage.combine.step.function.name) == (stage.sink_step.number, "scale")
         assert stage.combine.empty in operands(stage)
         places[optimize] = stage.combine.place
         assert stage.folds_on_workers is optimize
@@ -99,8 +99,8 @@ def test_stages_of_an_optimised_stream() -> None:
     assert isinstance(stage, StreamStage)
     assert isinstance(stage.source, Step)
     assert (stage.source.node, stage.links[0].node, stage.sink) == ("CompositeMapTaskNode", "", "reduce")
-    assert stage.end is not None
-    assert stage.end.items == ("acc", "item")
+    assert stage.sink_step is not None
+    assert stage.sink_step.items == ("acc", "item")
     assert isinstance(stage.initial, Constant)
     assert (stage.initial.value, stage.ordered) == (7, False)
 
@@ -211,7 +211,7 @@ def test_title_names_future_and_type(pipeline: Future[object], title: str, optim
 def test_filters_pass_on_the_type_before_them(optimize: bool) -> None:
     stream = ticks.iter(n=1)
     stages = program(pair(stream.filter(odd).filter(odd).then(unknown), stream.filter(odd)), optimize=optimize).stages
-    found = [step.gives for stage in stages for step in steps_of(stage) if step.filters]
+    found = [step.output_type for stage in stages for step in steps_of(stage) if step.filters]
 
     assert found == ["tuple[int, str]"] * 3
 
@@ -222,7 +222,9 @@ def test_take_is_a_limit_where_the_items_come_from(optimize: bool) -> None:
     found = [step.limit for stage in stages for step in steps_of(stage)]
 
     assert found == [3, None, None]
-    assert [stage.most for stage in stages if isinstance(stage, StreamStage)] == [None] * (len(stages) - (not optimize))
+    assert [stage.max_results for stage in stages if isinstance(stage, StreamStage)] == [None] * (
+        len(stages) - (not optimize)
+    )
 
 
 @pytest.mark.parametrize("optimize", [True, False])
@@ -230,7 +232,7 @@ def test_take_behind_a_filter_ends_its_stage(optimize: bool) -> None:
     stages = program(rows.iter(n=9).filter(odd).then(double).take(3), optimize=optimize).stages
     streams = [stage for stage in stages if isinstance(stage, StreamStage)]
 
-    assert [stage.most for stage in streams] == [3, None]
+    assert [stage.max_results for stage in streams] == [3, None]
     assert [names(stage)[-1] for stage in streams] == ["odd", "double"]
 
 
@@ -290,7 +292,7 @@ def test_operations_and_links_become_segments() -> None:
         for segment in stage.segments
     ] == [(["skip", "batch"], ["total", "double"]), (["enumerate"], ["shown"]), (["distinct"], [])]
     assert [step.number for step in steps_of(stage)] == list(range(8))
-    assert [operation.gives for operation in stage.operations] == ["int", "list[int]", "tuple[int, int]", "str"]
+    assert [operation.output_type for operation in stage.operations] == ["int", "list[int]", "tuple[int, int]", "str"]
     assert stage.last is stage.segments[-1]
 
 
@@ -320,8 +322,8 @@ def test_items_do_not_travel_to_be_counted(stream: Items[int], place: str) -> No
         assert isinstance(stage, StreamStage)
         assert stage.combine is not None
         assert stage.combine.place == place
-        assert stage.end is not None
-        assert stage.end.function.returns == "int"
+        assert stage.sink_step is not None
+        assert stage.sink_step.function.returns == "int"
 
 
 def test_values_that_are_there_are_listed_in_the_coordinator() -> None:
