@@ -1,4 +1,4 @@
-"""The report as a picture (SVG): who is how good at what. A row for each contestant, a column for each workload."""
+"""The report as a picture (SVG): a row for each contestant, a column for each workload."""
 
 from __future__ import annotations
 

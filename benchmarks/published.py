@@ -40,7 +40,7 @@ def tables(report: Report | None) -> str:
     """The part of the page, as Markdown; None stands for no results."""
     if report is None:
         return NONE
-    parts = ["![who is how good at what](../reference/benchmarks.svg)", heading(report).replace("\n", "\n\n") + "."]
+    parts = ["![relative results](../reference/benchmarks.svg)", heading(report).replace("\n", "\n\n") + "."]
     parts += [part for table in report.tables for part in _table(table)]
     return "\n\n".join(parts) + "\n"
 

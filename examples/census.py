@@ -1,9 +1,9 @@
-"""A census of Python source: parses every module of the standard library on worker processes and counts what is there.
+"""Count syntax nodes: parse every module of the standard library on worker processes.
 
 python examples/census.py                           the standard library of the running interpreter
 python examples/census.py --folder daglite --once   another folder, and no comparison with a sequential run
 python examples/census.py --dask                    the same plan on a Dask cluster that is started for it
-python examples/census.py --dask host:8786          on one that is there, whose workers see the same folders
+python examples/census.py --dask host:8786          on an existing one, whose workers see the same folders
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from daglite import Plan, task
 from daglite.run_options import RunOptions
 from daglite.runtime import Dask
 
-# Not the interpreter's own: what others have installed beside it.
+# Folders of installed packages, which are not part of the standard library.
 FOREIGN = {"site-packages", "dist-packages"}
-# What cannot be parsed is a fact about the file. The library has such files on purpose, to test its own parser.
+# Errors of files that cannot be parsed. The standard library has such files to test its own parser.
 UNREADABLE = (OSError, SyntaxError, ValueError, RecursionError, MemoryError)
 SHOWN = 5
 
 
 class LongFunction(NamedTuple):
-    """A function and where it stands; the longest compares greatest."""
+    """A function and its location; the longest compares greatest."""
 
     lines: int
     path: str
@@ -47,7 +47,7 @@ class LongFunction(NamedTuple):
 
 @dataclass
 class FileCount:
-    """What is in one file: small, because it travels from a worker to the coordinator."""
+    """Counts of one file; small, because it is sent from a worker to the coordinator."""
 
     path: str
     readable: bool = False
@@ -59,7 +59,7 @@ class FileCount:
 
 @dataclass
 class Report:
-    """The sum over all files: equal for equal files, in whatever order they were added."""
+    """The sum over all files, independent of the order in which they were added."""
 
     files: int = 0
     functions: int = 0
@@ -71,7 +71,7 @@ class Report:
 
 @task
 def modules(folder: str) -> Iterator[str]:
-    """The path of each Python file below the folder, relative to it."""
+    """Yield the path of each Python file below the folder, relative to it."""
     for path in sorted(Path(folder).rglob("*.py")):
         inside = path.relative_to(folder)
         if FOREIGN.isdisjoint(inside.parts) and path.is_file():
@@ -80,10 +80,10 @@ def modules(folder: str) -> Iterator[str]:
 
 @task
 def examine(path: str, folder: str) -> FileCount:
-    """Parse one file and count what is in it."""
+    """Parse one file and count its nodes."""
     try:
         with warnings.catch_warnings():
-            # Old escapes and the like: worth a word to the author of a file, not to the one who counts.
+            # Warnings about old escapes and the like concern the author of a file.
             warnings.simplefilter("ignore")
             tree = ast.parse(Path(folder, path).read_bytes())
     except UNREADABLE:
@@ -101,13 +101,13 @@ def examine(path: str, folder: str) -> FileCount:
 
 
 def measured(node: ast.FunctionDef | ast.AsyncFunctionDef, path: str) -> LongFunction:
-    """One function, measured from its `def` to its last line."""
+    """Measure a function from its `def` to its last line."""
     last = node.lineno if node.end_lineno is None else node.end_lineno
     return LongFunction(last - node.lineno + 1, path, node.lineno, node.name)
 
 
 def identifier(node: ast.AST) -> str | None:
-    """The name that a node carries: of a variable, an attribute, a parameter or a definition."""
+    """Return the name in a node: of a variable, an attribute, a parameter or a definition."""
     match node:
         case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name):
             return name
@@ -119,7 +119,7 @@ def identifier(node: ast.AST) -> str | None:
 
 @task
 def merge(report: Report, file: FileCount) -> Report:
-    """Add one file to the report, in place: a run folds into a copy of `initial` that is its own."""
+    """Add one file to the report, in place: each run folds into its own copy of `initial`."""
     report.files += 1
     if not file.readable:
         report.unreadable.add(file.path)
@@ -131,29 +131,31 @@ def merge(report: Report, file: FileCount) -> Report:
 
 
 def census(folder: str) -> Plan[Report]:
-    """The plan; it is not ordered, because the report does not depend on which file comes first."""
+    """Return the plan; it is unordered, because the report does not depend on the order of the files."""
     counts = modules.iter(folder=folder).then(examine, folder=folder)
     return daglite.compile(counts.reduce(merge, initial=Report(), ordered=False))
 
 
 def table(report: Report) -> Iterator[str]:
-    """The report in some lines."""
+    """Yield the lines of the report."""
     yield f"{report.files:,} files, {len(report.unreadable)} of them cannot be parsed"
     yield f"{report.kinds.total():,} syntax nodes of {len(report.kinds)} kinds: {frequent(report.kinds)}"
     yield f"{report.identifiers.total():,} identifiers, {len(report.identifiers):,} different:"
     yield f"    {frequent(report.identifiers)}"
     yield f"{report.functions:,} functions, the longest:"
-    yield from (f"    {one.lines:,} lines: {one.name} ({one.path}, line {one.line})" for one in report.longest)
+    yield from (
+        f"    {found.lines:,} lines: {found.name} ({found.path}, line {found.line})" for found in report.longest
+    )
 
 
 def frequent(counts: Counter[str]) -> str:
-    """The most frequent names; the alphabet decides among equals."""
+    """Return the most frequent names; equal ones in alphabetical order."""
     first = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:SHOWN]
     return ", ".join(f"{name} {number:,}" for name, number in first)
 
 
 def megabytes(folder: str) -> float:
-    """The size of all files. It reads them, so that no run that is timed pays for a cold disk."""
+    """Return the size of all files. Reading them here keeps a cold disk out of the timed runs."""
     total = 0
     for path in modules.fn(folder):
         with contextlib.suppress(OSError):
@@ -162,7 +164,7 @@ def megabytes(folder: str) -> float:
 
 
 def timed(title: str, plan: Plan[Report], **options: Unpack[RunOptions]) -> tuple[Report, float]:
-    """Run the plan with these options and say how long it took."""
+    """Run the plan with these options and print the time."""
     started = time.perf_counter()
     report = plan.run(**options)
     seconds = time.perf_counter() - started
@@ -171,13 +173,13 @@ def timed(title: str, plan: Plan[Report], **options: Unpack[RunOptions]) -> tupl
 
 
 def compare(folder: str, workers: int, dask: str | None, *, once: bool) -> int:
-    """Print the plan, the time with workers and without, and the report; 1 when the two reports differ."""
+    """Print the plan, the time with workers and without, and the report; return 1 when the two reports differ."""
     plan = census(folder)
     print(f"{plan.explain()}\n\n{megabytes(folder):.1f} MB of source in {folder}", flush=True)
     if dask is None:
         report, seconds = timed(f"{workers} workers", plan, workers=workers)
     else:
-        # A cluster of its own has so many workers; one that is there has its own number.
+        # The number of workers applies to a cluster of its own.
         with Dask(dask) if dask else Dask(workers=workers) as cluster:
             report, seconds = timed("Dask", plan, runtime=cluster)
     same = True
@@ -190,15 +192,15 @@ def compare(folder: str, workers: int, dask: str | None, *, once: bool) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command."""
-    parser = argparse.ArgumentParser(description="Count what is in Python source, on worker processes.")
+    """Run the command."""
+    parser = argparse.ArgumentParser(description="Count syntax nodes of Python source, on worker processes.")
     parser.add_argument("--folder", default=sysconfig.get_path("stdlib"), help="default: the standard library")
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)), help="default: %(default)s")
     parser.add_argument("--dask", nargs="?", const="", metavar="HOST:PORT", help="on a Dask cluster (of its own)")
     parser.add_argument("--once", action="store_true", help="no sequential run to compare with")
     given = parser.parse_args(arguments)
     if not Path(given.folder).is_dir():
-        parser.error(f"--folder must be a folder that is there; got {given.folder!r}")
+        parser.error(f"--folder must be an existing folder; got {given.folder!r}")
     return compare(str(Path(given.folder).resolve()), given.workers, given.dask, once=given.once)
 
 

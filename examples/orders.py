@@ -1,9 +1,9 @@
-"""Orders in a CSV file: each row kept, the revenue by a fold in constant memory, the best customers from a list.
+"""Orders in a CSV file: save each row, fold the revenue in constant memory, rank the best customers.
 
 python examples/orders.py                    the 32 orders beside this script
-python examples/orders.py --rows 1000000     as many made-up ones
+python examples/orders.py --rows 1000000     generated orders
 python examples/orders.py --dask             the same plans on a Dask cluster that is started for it
-python examples/orders.py --dask host:8786   on one that is there; only this machine needs the file and the store
+python examples/orders.py --dask host:8786   on an existing one; only this machine needs the file and the store
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PRODUCTS = {"coffee beans": "14.25", "desk lamp": "42.00", "paper cups": "0.07",
 
 
 class Sale(NamedTuple):
-    """What an order is worth, in cents: sums of cents are exact in any order."""
+    """The value of an order in cents; sums of cents are exact in any order."""
 
     customer: str
     cents: int
@@ -40,35 +40,35 @@ class Sale(NamedTuple):
 
 @task
 def orders(path: str) -> Iterator[dict[str, str]]:
-    """The rows of the file, one by one."""
+    """Yield the rows of the file."""
     with open(path, encoding="utf-8", newline="") as file:
         yield from csv.DictReader(file)
 
 
 @task
 def sale(row: dict[str, str]) -> Sale:
-    """The worth of one order; goods that come back have a negative quantity."""
+    """Return the value of one order; returned goods have a negative quantity."""
     return Sale(row["customer"], int(Decimal(row["price"]) * 100) * int(row["quantity"]))
 
 
 @task
 def add(total: int, item: Sale) -> int:
-    """One more sale."""
+    """Add one sale to the total."""
     return total + item.cents
 
 
 @task
 def best_customers(sales: list[Sale], count: int) -> list[Sale]:
-    """Who bought most, the first `count` of them; the alphabet decides among equals."""
+    """Return the `count` customers with the largest totals; equal ones in alphabetical order."""
     totals: Counter[str] = Counter()
-    for one in sales:
-        totals[one.customer] += one.cents
+    for order in sales:
+        totals[order.customer] += order.cents
     ranked = sorted(totals.items(), key=lambda pair: (-pair[1], pair[0]))
     return [Sale(customer, cents) for customer, cents in ranked[:count]]
 
 
 def revenue_plan(path: str, store: DatasetStore, *, keep_rows: bool) -> Plan[int]:
-    """The revenue by a fold: nothing but the total and the window is in memory, however long the file."""
+    """Return the plan of the revenue: a fold, with only the total and the items in flight in memory."""
     rows = orders.iter(path=path)
     if keep_rows:
         rows = rows.save("rows/{iteration_index:07d}", save_store=store)
@@ -76,13 +76,13 @@ def revenue_plan(path: str, store: DatasetStore, *, keep_rows: bool) -> Plan[int
 
 
 def customers_plan(path: str, store: DatasetStore, count: int = 3) -> Plan[list[Sale]]:
-    """The best customers: a ranking needs every sale at once, so the list of them is in memory."""
+    """Return the plan of the best customers: a ranking needs every sale, so their list is in memory."""
     best = orders.iter(path=path).then(sale).join(best_customers, count=count)
     return daglite.compile(best.save("best_{count}", save_store=store))
 
 
 def write_orders(path: Path, rows: int) -> None:
-    """Make up orders, the same ones each time."""
+    """Generate orders, the same ones each time."""
     chance = random.Random(2026)
     with open(path, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
@@ -96,12 +96,12 @@ def write_orders(path: Path, rows: int) -> None:
 
 
 def euros(cents: int) -> str:
-    """Cents as they are printed."""
+    """Format cents as euros."""
     return f"{cents / 100:,.2f}"
 
 
 def show(path: str, store: DatasetStore, where: RunOptions, *, keep_rows: bool) -> None:
-    """Print both plans, run them, print the results and what has been kept."""
+    """Print both plans, run them, and print the results and the saved keys."""
     revenue, customers = revenue_plan(path, store, keep_rows=keep_rows), customers_plan(path, store)
     print(revenue.explain(), customers.explain(), sep="\n\n", end="\n\n", flush=True)
     started = time.perf_counter()
@@ -110,18 +110,18 @@ def show(path: str, store: DatasetStore, where: RunOptions, *, keep_rows: bool) 
     started = time.perf_counter()
     best = customers.run(**where)
     print(f"best customers   ({time.perf_counter() - started:.2f} s)")
-    for one in best:
-        print(f"    {one.customer:20} {euros(one.cents):>12}")
+    for found in best:
+        print(f"    {found.customer:20} {euros(found.cents):>12}")
     keys = store.list_keys()
-    print(f"{len(keys):,} values kept in {store.path}, the first under {', '.join(keys[:3])}")
+    print(f"{len(keys):,} values saved in {store.path}, the first keys {', '.join(keys[:3])}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(description="Revenue and best customers of a file of orders.")
-    parser.add_argument("--file", type=Path, default=SMALL, help="default: the orders beside this script")
-    parser.add_argument("--rows", type=int, help="make up this many orders and take them instead of a file")
-    parser.add_argument("--store", help="folder for what is kept (default: one that is gone afterwards)")
+    parser.add_argument("--file", type=Path, default=SMALL, help="default: the orders next to this script")
+    parser.add_argument("--rows", type=int, help="generate this many orders instead of reading a file")
+    parser.add_argument("--store", help="folder for saved values (default: a temporary one)")
     parser.add_argument("--keep-rows", action=argparse.BooleanOptionalAction, help="default: unless --rows is given")
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)), help="default: %(default)s")
     parser.add_argument("--dask", nargs="?", const="", metavar="HOST:PORT", help="on a Dask cluster (of its own)")
@@ -135,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             write_orders(file, given.rows)
         where: RunOptions = {"workers": given.workers}
         if given.dask is not None:
-            # A cluster of its own has so many workers; one that is there has its own number.
+            # The number of workers applies to a cluster of its own.
             cluster = Dask(given.dask) if given.dask else Dask(workers=given.workers)
             where = {"runtime": stack.enter_context(cluster)}
         show(str(file), DatasetStore(given.store or scratch / "kept"), where, keep_rows=keep_rows)

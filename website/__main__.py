@@ -1,4 +1,4 @@
-"""The command: `python -m website` lays the pages out in build/docs, builds build/site and looks at what came out."""
+"""The command `python -m website`: collect the pages in build/docs, build build/site and check it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAGES, SITE = ROOT / "build" / "docs", ROOT / "build" / "site"
 
 
 def main() -> int:
-    """The command; 1 for a site that has a fault."""
+    """Run the command; return 1 for a site with a fault."""
     lay_out(PAGES)
     shutil.rmtree(SITE, ignore_errors=True)
     generator = Path(sys.executable).with_name("zensical")

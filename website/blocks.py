@@ -1,8 +1,8 @@
-"""The Python blocks of a Markdown page: what the tests run, and what pictures are made by.
+"""The Python blocks of a Markdown page, which the tests run and which draw pictures.
 
 In the text:
-    <!-- no-run: reason -->  before a block: it is only compiled
-    <!-- output -->          before a ```text block that follows a Python block: what that block prints, exactly
+    <!-- no-run: reason -->  before a block: compile it only
+    <!-- output -->          before a ```text block that follows a Python block: its exact output
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FOLLOWED_BY = {"no-run": ["python"], "output": ["text"]}
 
 @dataclass
 class Block:
-    """A Python block: the number of the line before it, its code, whether it runs, and what it has to print."""
+    """A Python block: the number of the line before it, its code, whether it runs, and its expected output."""
 
     line: int
     code: str
@@ -30,9 +30,9 @@ class Block:
 
 
 def blocks(file: Path) -> Iterator[Block]:
-    """The Python blocks of a Markdown file, each with its expected output when the text gives one."""
+    """Yield the Python blocks of a Markdown file, each with its expected output, if any."""
     lines = file.read_text(encoding="utf-8").splitlines()
-    last: Block | None = None  # the Python block whose output may be told now
+    last: Block | None = None  # the Python block whose output may follow
     word, told, number = "", 0, 0
     while number < len(lines):
         line = lines[number].strip()
@@ -70,7 +70,7 @@ def blocks(file: Path) -> Iterator[Block]:
 
 
 def fenced(docstring: str) -> str:
-    """The docstring with each paragraph that begins with a prompt in a fence."""
+    """Return the docstring with a fence around each paragraph that begins with a prompt."""
     paragraphs = docstring.split("\n\n")
     return "\n\n".join(
         f"```pycon\n{paragraph}\n```" if paragraph.startswith(">>> ") else paragraph for paragraph in paragraphs

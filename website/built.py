@@ -1,4 +1,4 @@
-"""A look at the built site: every link leads to a page and a place in it, and nothing is fetched from elsewhere."""
+"""Check the built site: every link leads to a page and an anchor in it, and nothing is fetched from other hosts."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from urllib.parse import unquote, urlsplit
 
 __all__ = ["complaints"]
 
-# What a browser fetches by itself; an `a` it only shows.
+# Elements that a browser fetches by itself.
 FETCHED = {"audio", "embed", "iframe", "img", "link", "object", "script", "source", "track", "video"}
-# These name other pages, and nothing is fetched for them.
+# Relations of a `link` that a browser does not fetch.
 RELATIONS = {"canonical", "alternate", "next", "prev", "edit"}
-# The theme has these drawn by a script that it fetches when it meets one.
+# The theme fetches a script for elements of this class.
 DRAWN_BY_OTHERS = "mermaid"
 STYLE_FETCHES = re.compile(r"(?:url\(|@import)\s*['\"]?\s*((?:https?:)?//[^\s)'\"]+)")
 
 
 @dataclass
 class Page:
-    """What a page holds: places in it, links to others, what it fetches, and styles, which may fetch more."""
+    """The anchors of a page, its links, the addresses that it fetches, and its styles, which may fetch more."""
 
     places: set[str] = field(default_factory=set)
     links: list[str] = field(default_factory=list)
@@ -57,12 +57,12 @@ class _Reader(HTMLParser):
 
 
 def complaints(site: Path) -> Iterator[str]:
-    """What is wrong with the site in this folder, one line for each fault."""
+    """Yield a line for each fault of the site in this folder."""
     pages = {file.resolve(): read(file) for file in sorted(site.rglob("*.html"))}
     if not pages:
         yield f"{site}: there is no page"
     for file, page in pages.items():
-        # What a server shows when there is no such page; its links begin at the root of that server.
+        # The page for unknown addresses; its links begin at the root of the server.
         if file.name != "404.html":
             yield from (f"{file.relative_to(site.resolve())}: {fault}" for fault in faults(file, page, pages))
     for style in sorted(site.rglob("*.css")):
@@ -71,14 +71,14 @@ def complaints(site: Path) -> Iterator[str]:
 
 
 def read(file: Path) -> Page:
-    """The page in this file."""
+    """Parse the page in this file."""
     reader = _Reader()
     reader.feed(file.read_text(encoding="utf-8"))
     return reader.page
 
 
 def faults(file: Path, page: Page, pages: dict[Path, Page]) -> Iterator[str]:
-    """What is wrong with one page."""
+    """Yield the faults of one page."""
     for address in page.fetches:
         if urlsplit(address).netloc:
             yield f"fetches {address}"
@@ -98,7 +98,7 @@ def faults(file: Path, page: Page, pages: dict[Path, Page]) -> Iterator[str]:
 
 
 def target(file: Path, address: str) -> Path:
-    """The file an address of a page means."""
+    """Return the file that an address in a page refers to."""
     path = unquote(urlsplit(address).path)
     there = (file.parent / path).resolve() if path else file
     return there / "index.html" if there.is_dir() else there

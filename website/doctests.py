@@ -1,4 +1,4 @@
-"""For the reference: examples in docstrings (`>>>`) become blocks of code, for in Markdown they would be quotations."""
+"""For the API overview: turn examples in docstrings (`>>>`), which Markdown reads as quotations, into code blocks."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from website.blocks import fenced
 __all__ = ["Doctests"]
 
 
-class Doctests(griffe.Extension):  # type: ignore[misc]  # not looked into: the docs extra need not be installed
-    """Looks at each docstring once, when it is loaded."""
+class Doctests(griffe.Extension):  # type: ignore[misc]  # untyped where the docs extra is not installed
+    """Rewrites each docstring once, when it is loaded."""
 
     def on_object(self, *, obj: griffe.Object, **_: object) -> None:
         """Rewrite the docstring of a module, class or function."""

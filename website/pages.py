@@ -1,4 +1,4 @@
-"""The pages of the site, laid out in one folder: those of docs/, with pictures, and those made of other files."""
+"""Collect the pages of the site in one folder: those of docs/, with pictures, and those made of other files."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from website.pictures import ROOT, with_pictures
 
 __all__ = ["ELSEWHERE", "lay_out"]
 
-# Pages that stand at the root of the repository, and what they are on the site.
+# Pages at the root of the repository, and their names on the site.
 ELSEWHERE = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
 DECISIONS = "decisions/index.md"
 
 
 def lay_out(folder: Path) -> None:
-    """Put everything the site is built of into `folder`, in place of what was there."""
+    """Write all pages of the site into `folder`, replacing its contents."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(ROOT / "docs", folder)
     for page in sorted(folder.rglob("*.md")):
@@ -28,7 +28,7 @@ def lay_out(folder: Path) -> None:
 
 
 def decisions(folder: Path) -> Iterator[str]:
-    """The page that lists the decisions, by their titles."""
+    """Yield the lines of the page that lists the decisions."""
     yield from ("# Decisions", "", "Choices that others may want to question: context, choice, what was rejected.", "")
     for page in sorted((folder / DECISIONS).parent.glob("[0-9]*.md")):
         title = page.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")

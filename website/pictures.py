@@ -1,9 +1,9 @@
-"""Pictures of plans, made by the code of the page they stand in.
+"""Pictures of plans, drawn by the code of their page.
 
-    <!-- picture: plan -->   in the text: here comes the picture of `plan`, a name that the blocks above it gave a value
+    <!-- picture: plan -->   in the text: the picture of `plan`, a name defined by the blocks above
 
-The blocks above run, in an empty folder, as in the tests; the picture is what a notebook shows for the plan. It is part
-of the page and takes its colours from there, light or dark.
+The blocks above run in an empty folder, as in the tests. The picture is the one that a notebook shows. It is part of
+the page and takes its colours from there, light or dark.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SECONDS = 100
 
 
 def with_pictures(page: Path) -> str:
-    """The text of a page, its marks replaced by pictures; raises `ValueError` where the code above one makes none."""
+    """Return a page with its marks replaced by pictures; raise `ValueError` where the code above one draws none."""
     lines = page.read_text(encoding="utf-8").splitlines(keepends=True)
     for number, line in enumerate(lines):
         if found := PICTURE.match(line.strip()):
@@ -35,7 +35,7 @@ def with_pictures(page: Path) -> str:
 
 
 def drawn(page: Path, number: int, name: str) -> str:
-    """What a notebook shows for `name` after the blocks above line `number`, as HTML that Markdown leaves alone."""
+    """Return the notebook's picture of `name` after the blocks above line `number`, as HTML for Markdown."""
     code = [block.code for block in blocks(page) if block.runs and block.line < number]
     shown = f"\nprint({MARK!r})\nprint({name}._repr_mimebundle_()['text/html'])\n"
     with tempfile.TemporaryDirectory() as folder:

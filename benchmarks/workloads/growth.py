@@ -49,7 +49,7 @@ def by_workers(name: str) -> tuple[Entry, ...]:
 
 NODES = Workload(
     name="nodes",
-    what="compile a chain of so many nodes; for each node",
+    what="compile chains of 1,000 and 10,000 nodes; for each node",
     unit="us",
     better="less",
     items=10_000,

@@ -56,7 +56,7 @@ def checked(entry: Entry, operation: str, job: Job, answer: object) -> None:
 WORKLOADS = (
     Workload(
         name="operations",
-        what="generator -> double -> each operation in turn; for each item, the mean of the operations that there are",
+        what="generator -> double -> each operator in turn; for each item, the mean of the available operators",
         unit="us",
         better="less",
         items=20_000,

@@ -1,4 +1,4 @@
-"""slow_head: results of 2 MB behind a first one that takes long. How many of them pile up in the coordinator?"""
+"""slow_head: results of 2 MB after a first one that takes long. How many of them pile up in the coordinator?"""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def megabytes(done: Done) -> float:
 
 SLOW_HEAD = Workload(
     name="slow_head",
-    what="results of 2 MB, in order, behind a first one that takes 0.5 s; growth of the coordinator",
+    what="results of 2 MB, in order, after a first one that takes 0.5 s; growth of the coordinator",
     unit="MB",
     better="less",
     items=60,

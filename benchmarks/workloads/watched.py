@@ -1,4 +1,4 @@
-"""watched: what it costs to watch a run of items of one millisecond. Each run stands beside one that nobody watches."""
+"""watched: the cost of observers of a run of items of one millisecond, compared with a run without observers."""
 
 from __future__ import annotations
 
@@ -74,13 +74,13 @@ def in_pairs(entry: Entry, items: int, facts: Facts) -> Sample:
 
 WATCHED = Workload(
     name="trace",
-    what="about 1 ms of processor time an item, two processes, watched; by a run that nobody watches",
+    what="about 1 ms of processor time an item, two processes, observed; relative to a run without observers",
     unit="times the CPU",
     better="less",
     items=300,
-    # The first is watched by nobody on both sides: how much of a figure is chance.
+    # The first has no observer on both sides: it shows how much of a figure is chance.
     entries=(
-        Entry("daglite, nobody", "by_daglite", "", "daglite"),
+        Entry("daglite, no observer", "by_daglite", "", "daglite"),
         *(Entry(f"daglite, {way}", "by_daglite", way, "daglite") for way in ("trace", "report", "progress", "log")),
     ),
     measure=in_pairs,

@@ -1,4 +1,4 @@
-"""Links of the pages lead to files, and to headings in them; every page is in the navigation of the site."""
+"""Links of the pages lead to existing files and headings; every page is in the navigation of the site."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CODE = re.compile(r"(`+).+?\1", re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]*)\)")
 HEADING = re.compile(r"^#+ +(.*?)(?:\s+#+)?$", re.MULTILINE)
 NAVIGATION = re.compile(r"^ +- .+: (\S+\.md)$", re.MULTILINE)
-# The site lists these on a page that it makes.
+# The site lists these on a generated page.
 LISTED = "decisions/"
 MADE = {"decisions/index.md", *ELSEWHERE.values()}
 READ_IN_A_MINUTE = 150
@@ -66,9 +66,9 @@ def test_good_links_and_code_pass(tmp_path: Path) -> None:
 
 
 def broken(file: Path) -> Iterator[str]:
-    """The links of a page that lead nowhere."""
+    """Yield the broken links of a page."""
     text = FENCED.sub("", file.read_text(encoding="utf-8"))
-    # A code span that holds a whole link shows it; one inside the words of a link is a part of it.
+    # A whole link inside a code span is no link.
     for address in LINK.findall(CODE.sub(lambda span: "" if "](" in span[0] else "code", text)):
         path, _, place = address.partition("#")
         if "://" in path or path.startswith("mailto:"):
@@ -81,10 +81,10 @@ def broken(file: Path) -> Iterator[str]:
 
 
 def places(file: Path) -> set[str]:
-    """The anchors of the headings of a page, as the site names them; code hosts count repeated ones in another way."""
+    """Return the anchors of the headings of a page, as the site names them."""
     found = set[str]()
     for heading in HEADING.findall(FENCED.sub("", file.read_text(encoding="utf-8"))):
-        # Of links and marks only the words remain.
+        # Anchors consist of the words of a heading, without links and marks.
         words = re.sub(r"[^\w\- ]", "", LINK.sub(lambda link: link[0][1:].partition("]")[0], heading).lower())
         name = re.sub(r"[\s]+", "-", words.strip())
         number = 1

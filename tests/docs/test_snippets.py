@@ -1,7 +1,7 @@
-"""Every Python block of README.md and docs/ runs, and prints what the text says it prints.
+"""Every Python block of README.md and docs/ runs and prints its expected output.
 
-The blocks of one file run in order, in one namespace, as one script in an empty folder. `website/blocks.py` says what
-the comments in the text mean.
+The blocks of one file run in order, in one namespace, as one script in an empty folder. `website/blocks.py` describes
+the comments in the text.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ README = ROOT / "README.md"
 FILES = [*([README] if README.exists() else []), *sorted((ROOT / "docs").rglob("*.md"))]
 SECONDS = 100
 
-# Runs blocks given as [line, code, run] in `__main__`, which is where a reader's script has them too; nothing but the
-# blocks puts names there. A `from __future__` of one block holds for those after it. The mark precedes a block's text.
+# Run blocks given as [line, code, run] in `__main__`, as in a reader's script, without other names there. A
+# `from __future__` of one block applies to those after it. The mark precedes the output of a block.
 RUNNER = """
 def _run():
     import __future__, json, sys

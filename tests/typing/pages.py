@@ -61,14 +61,31 @@ def ten_mistakes() -> str:
 
 
 def kinds() -> str:
-    """Every kind of mistake, and who finds how many of its programs."""
+    """Return the kinds of mistakes that everyone finds as lists, and a table of the others."""
     by_kind: dict[str, list[Program]] = {}
     for program in negatives():
         by_kind.setdefault(program.kind, []).append(program)
-    rows = [[kind, str(len(found)), *(_found(found, judge) for judge in JUDGES)] for kind, found in by_kind.items()]
-    everything = [program for found in by_kind.values() for program in found]
-    rows.append(["**together**", str(len(everything)), *(_found(everything, judge) for judge in JUDGES)])
-    return _table(["kind of mistake", "programs", *HEADS], rows)
+    by_all, by_checkers, rows = list[str](), list[str](), list[list[str]]()
+    for kind, programs in by_kind.items():
+        missed = {judge for judge in JUDGES if any(program.accepted_by(judge) for program in programs)}
+        if not missed:
+            by_all.append(kind)
+        elif missed == {"python"} and all(program.accepted_by("python") for program in programs):
+            by_checkers.append(kind)
+        else:
+            rows.append([kind, str(len(programs)), *(_found(programs, judge) for judge in JUDGES)])
+    everything = negatives()
+    rows.append(["**all kinds**", str(len(everything)), *(_found(everything, judge) for judge in JUDGES)])
+    parts = (
+        f"**Found by all checkers and by Python:** {_listed(by_all)}",
+        f"**Found by all checkers, not by Python:** {_listed(by_checkers)}",
+        f"The other kinds:\n\n{_table(['kind of mistake', 'programs', *HEADS], rows)}",
+    )
+    return "\n\n".join(parts)
+
+
+def _listed(kinds: Sequence[str]) -> str:
+    return textwrap.fill("; ".join(kinds) + ".", 118, break_long_words=False, break_on_hyphens=False)
 
 
 def differences() -> str:

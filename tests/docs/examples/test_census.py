@@ -1,4 +1,4 @@
-"""The census of Python source, against a program that does the same without daglite."""
+"""The census of Python source, compared with a program without daglite."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ GOOD = {
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Some sixty modules of the standard library, and some files with a difficulty each."""
+    """Copy sixty modules of the standard library, and some difficult files."""
     folder = tmp_path_factory.mktemp("library")
     for module in [*sorted(STDLIB.glob("*.py"))[:50], *sorted(STDLIB.glob("json/*.py")), *STDLIB.glob("asyncio/q*.py")]:
         copy = folder / module.relative_to(STDLIB)
@@ -57,7 +57,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def expected(library: Path) -> Report:
-    """The same census as a plain program."""
+    """Compute the same census in plain Python."""
     files, bad, functions = 0, set(), []
     kinds, names = collections.Counter[str](), collections.Counter[str]()
     for folder, _, found in os.walk(library):
@@ -90,13 +90,13 @@ def test_report_equals_that_of_a_plain_program(library: Path, expected: Report, 
 
 
 def test_second_run_of_a_plan_starts_from_nothing(library: Path) -> None:
-    """The fold changes its accumulator in place; that must not show in the plan."""
+    """The fold changes its accumulator in place, which must not change the plan."""
     plan = census(str(library / "nested"))
     assert plan.run(runtime="inline").files == plan.run(runtime="inline").files == 1
 
 
 def test_script_prints_plan_times_and_report(library: Path, expected: Report) -> None:
-    """As a script its classes belong to `__main__`; the reports with and without workers are equal all the same."""
+    """The classes of a script belong to `__main__`; the reports with and without workers are equal."""
     lines = run_script("--folder", str(library), "--workers", "2").splitlines()
     assert lines[0].startswith("plan ")
     places = [words[1:3] for line in lines[2:12] if (words := line.split()) and words[0] in ("0", "1", "2")]
@@ -108,7 +108,7 @@ def test_script_prints_plan_times_and_report(library: Path, expected: Report) ->
 
 
 def test_script_runs_the_same_plan_on_dask(library: Path, expected: Report, tmp_path: Path) -> None:
-    """On a cluster of its own, and on one that is there and has not got the script."""
+    """Run on a cluster of its own, and on an existing one without the script."""
     with dask_by_command(str(tmp_path), workers=1) as address:
         for cluster in ([], [address.removeprefix("tcp://")]):
             lines = run_script("--folder", str(library), "--workers", "1", "--dask", *cluster).splitlines()
@@ -130,7 +130,7 @@ def test_script_names_a_folder_that_is_not_there() -> None:
 
 
 def run_script(*arguments: str) -> str:
-    """What `examples/census.py` prints; it must not print anything to the error output."""
+    """Return the output of `examples/census.py`; its error output must be empty."""
     command = [sys.executable, str(ROOT / "examples" / "census.py"), *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, timeout=100)

@@ -1,4 +1,4 @@
-"""The pipelines over orders, against plain Python."""
+"""The pipelines over orders, compared with plain Python."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ RUNTIMES: list[RuntimeName] = ["inline", "processes"]
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
-    """All rows of a file at once."""
+    """Return all rows of a file."""
     with open(path, encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
 def worth(row: dict[str, str]) -> int:
-    """One order in cents, without decimals on the way."""
+    """Return the value of an order in cents, without `Decimal`."""
     whole, cents = row["price"].split(".")
     return (100 * int(whole) + int(cents)) * int(row["quantity"])
 
 
 def ranking(path: Path) -> list[tuple[str, int]]:
-    """All customers, those who bought most first."""
+    """Return all customers, the largest totals first."""
     totals: dict[str, int] = defaultdict(int)
     for row in rows_of(path):
         totals[row["customer"]] += worth(row)
@@ -42,7 +42,7 @@ def ranking(path: Path) -> list[tuple[str, int]]:
 
 @pytest.fixture(scope="module")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Some thousand made-up orders."""
+    """Generate some thousand orders."""
     path = tmp_path_factory.mktemp("orders") / "orders.csv"
     write_orders(path, 3000)
     return path
@@ -85,12 +85,12 @@ def test_script_prints_plans_results_and_keys(tmp_path: Path) -> None:
     total, (first, cents) = sum(map(worth, rows_of(SMALL))), ranking(SMALL)[0]
     assert f"revenue {total / 100:,.2f}" in text
     assert any(line.split() == [*first.split(), f"{cents / 100:,.2f}"] for line in text.splitlines())
-    assert f"34 values kept in {tmp_path / 'kept'}" in text
+    assert f"34 values saved in {tmp_path / 'kept'}" in text
     assert DatasetStore(tmp_path / "kept").load("revenue") == total
 
 
 def test_script_runs_the_same_plans_on_dask(tmp_path: Path) -> None:
-    """On a cluster that is there, and on one of its own; rows are read and kept here, whatever workers see."""
+    """Run on an existing cluster and on one of its own; rows are read and saved on this machine."""
     total, folder = sum(map(worth, rows_of(SMALL))), tmp_path / "dask"
     folder.mkdir()
     with dask_by_command(str(folder), workers=1) as address:
@@ -98,17 +98,17 @@ def test_script_runs_the_same_plans_on_dask(tmp_path: Path) -> None:
             store = tmp_path / f"kept{number}"
             text = run_script(tmp_path, "--store", str(store), "--dask", *cluster)
             assert f"revenue {total / 100:,.2f}" in text
-            assert f"34 values kept in {store}" in text
+            assert f"34 values saved in {store}" in text
 
 
 def test_script_with_made_up_orders_keeps_no_rows_and_leaves_nothing(tmp_path: Path) -> None:
     text = run_script(tmp_path, "--rows", "500")
-    assert "2 values kept in" in text
+    assert "2 values saved in" in text
     assert list(tmp_path.iterdir()) == []
 
 
 def run_script(folder: Path, *arguments: str) -> str:
-    """What `examples/orders.py` prints, with its temporary files in this folder."""
+    """Return the output of `examples/orders.py`, with its temporary files in this folder."""
     command = [sys.executable, str(ROOT / "examples" / "orders.py"), "--workers", "2", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder), "PYTHONIOENCODING": "utf-8"}
     done = subprocess.run(

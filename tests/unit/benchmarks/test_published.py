@@ -37,7 +37,7 @@ def test_published_figures_are_no_quick_look() -> None:
 def test_tables_are_those_of_the_command() -> None:
     text = tables(report())
     assert TRIVIAL in text
-    assert text.startswith("![who is how good at what](../reference/benchmarks.svg)\n\n2026-11-25, 2 processors,")
+    assert text.startswith("![relative results](../reference/benchmarks.svg)\n\n2026-11-25, 2 processors,")
 
 
 def test_publishing_replaces_figures_and_nothing_else(tmp_path: Path) -> None:
