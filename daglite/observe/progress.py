@@ -21,10 +21,11 @@ class ProgressReporter:
     >>> @task
     ... def double(x: int) -> int:
     ...     return x * 2
-    >>> shown = ProgressReporter(lambda progress: print(progress.task, progress.done))
-    >>> double.map(x=[1, 2]).run(runtime="inline", observers=[shown])
-    double 2
+    >>> states = list[events.Progress]()
+    >>> double.map(x=[1, 2]).run(runtime="inline", observers=[ProgressReporter(states.append)])
     [2, 4]
+    >>> states[-1].task, states[-1].done, states[-1].ended
+    ('double', 2, True)
     """
 
     detail: events.Detail = "stages"
