@@ -119,7 +119,7 @@ class Plan(Generic[R_co]):
         Cancelling ends the run and waits up to two seconds for its end: your own code cannot be interrupted, and a run
         that is stuck in it ends when it returns.
         """
-        return cast("R_co", await aside.run_aside(self._execution(options, cancellable=True)))
+        return cast("R_co", await aside.run_in_thread(self._execution(options, cancellable=True)))
 
     def replay(self, failure: Failure | Failed[Any] | BaseException, /) -> object:
         """Run the one item of a failure again, in this process, without retries, `on_error` and saves.

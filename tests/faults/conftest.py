@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from daglite.runtime.dataflow.flow_control import FlowControl
-from daglite.runtime.scheduler import build_stages as routing
+from daglite.runtime.scheduler import build_workers as routing
 from tests.engines.conformance.commands import Commands
 from tests.faults.clusters import Cluster
 from tests.faults.scripts import Launch, start

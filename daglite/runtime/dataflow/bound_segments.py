@@ -7,8 +7,7 @@ from types import FrameType
 from typing import NamedTuple
 
 from daglite.exceptions import Failure
-from daglite.program import Segment
-from daglite.runtime.dataflow.operator_chain import ChainedItems, OperatorChain
+from daglite.runtime.dataflow.operator_chain import OperatorChain
 from daglite.runtime.dataflow.saves import Saver
 from daglite.runtime.dataflow.source import Source
 from daglite.runtime.kernel.bound_step import BoundStep
@@ -66,21 +65,3 @@ def _at_source(frame: FrameType) -> CurrentCall | None:
 
 register_reader(_front, _at_source)
 register_reader(asked, _at_source)
-
-
-def piped(
-    source: Source,
-    segment: Segment,
-    pipe: OperatorChain,
-    codec: ItemCodec | None,
-    *,
-    copied_by: ItemCodec | None,
-    timer: StepTimer | None,
-) -> Source:
-    """Return the output of operators on a source, as a source. With `copied_by` each input is copied.
-
-    `timer` measures the source before the operators.
-    """
-    step = segment.operations[-1].step
-    items = ChainedItems(front(source, codec=copied_by, timer=timer), pipe, source.close)
-    return Source(items, name=step.function.name, number=step.number, saver=None, codec=codec)

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import cast
 
-from daglite.exceptions import TransferError
 from daglite.runtime.dataflow.batching import BatchSizer
 from daglite.runtime.dataflow.failure_policy import FailurePolicy
 from daglite.runtime.dataflow.flow_control import FlowControl
@@ -23,11 +22,12 @@ from daglite.runtime.dataflow.reorder_buffer import BatchResult, ReorderBuffer
 from daglite.runtime.dataflow.source import Source
 from daglite.runtime.dataflow.tree_reduce import RemotePartial, TreeReducer
 from daglite.runtime.engines.worker_queues import WorkerQueue, new_seq
+from daglite.runtime.kernel.batch import unloadable_result
 from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.chunked_results import ContinueResult, ResultChunk, SkipItems
 from daglite.runtime.kernel.retry import ItemFailure
 from daglite.runtime.kernel.work import BatchContext, WorkItem, WorkResult
-from daglite.runtime.serialization.batch_format import decode_counts, reason_of
+from daglite.runtime.serialization.batch_format import decode_counts
 from daglite.runtime.serialization.codec import Packed
 
 
@@ -116,7 +116,7 @@ class Dispatcher:
         worker_queue, redelivery, unsent = self._worker_queue, self._redelivery, self._unsent_items()
         if self._open_results.begun:
             for open_result in self._open_results.due():
-                if self._failure_policy.wants(open_result.flight.first, executor=self._executor):
+                if self._failure_policy.wants(open_result.batch.first, executor=self._executor):
                     self._resume(open_result)
         while redelivery.waiting and worker_queue.credits() > 0 and self._may_begin(redelivery.waiting[0].first):
             self._send_again(redelivery.take(worker_queue.engine.max_items()))
@@ -183,7 +183,7 @@ class Dispatcher:
     def _send_again(self, batch: InFlightBatch) -> None:
         """Send what a dead worker has left."""
         skip = [self._codec.serialize(SkipItems(batch.known))] if batch.known else []
-        self._submit(batch, self._codec.pack([*skip, *batch.cells]))
+        self._submit(batch, self._codec.pack([*skip, *batch.items]))
 
     def _submit(self, batch: InFlightBatch, payload: Packed, *, light: bool = False) -> None:
         self._in_flight.add(batch)
@@ -194,7 +194,7 @@ class Dispatcher:
             self._program,
             "batch",
             payload,
-            len(batch.cells),
+            len(batch.items),
             batch.first,
             exclusive,
             light,
@@ -206,8 +206,8 @@ class Dispatcher:
 
     def _resume(self, open_result: OpenResult) -> None:
         """Ask for the next chunk of a result."""
-        open_result.asked = True
-        batch = open_result.flight
+        open_result.requested = True
+        batch = open_result.batch
         self._in_flight.add(batch)
         payload = self._codec.pack([self._codec.serialize(ContinueResult())])
         first, worker, context = batch.first, open_result.worker, self._context(batch)
@@ -221,7 +221,7 @@ class Dispatcher:
         indices, quarantined = self._source.indices, batch.attempt > 1
         if indices is None and not batch.failed_attempts and not quarantined:
             return None
-        places = range(batch.first, batch.first + len(batch.cells))
+        places = range(batch.first, batch.first + len(batch.items))
         return BatchContext(
             None if indices is None else [indices[place] for place in places], batch.failed_attempts, quarantined
         )
@@ -240,7 +240,7 @@ class Dispatcher:
             self._flow_control.arrive(0, 0, 0)
             self._report_error(batch, work_result)
             if work_result.error is None:
-                tree_reducer.restore(batch.first, len(batch.cells), work_result.partial)
+                tree_reducer.restore(batch.first, len(batch.items), work_result.partial)
             return
         nbytes = self._codec.payload_size(work_result.payload)
         values, bad = self._codec.unpack(work_result.payload)
@@ -248,7 +248,7 @@ class Dispatcher:
             self._on_chunk(batch, open_result, work_result, values, nbytes)
             return
         # The items of a partial that stays on its worker are kept, as the worker may die.
-        self._flow_control.arrive(len(batch.cells), batch.nbytes if work_result.partial is None else 0, nbytes)
+        self._flow_control.arrive(len(batch.items), batch.nbytes if work_result.partial is None else 0, nbytes)
         # A partial is as large for few items as for many: a smaller batch would not make it cheaper.
         self._batch_sizer.observe(
             work_result.completed, work_result.seconds, batch.nbytes + (0 if self._folds else nbytes)
@@ -256,7 +256,7 @@ class Dispatcher:
         self._report_error(batch, work_result)
         marks = self._marks(values)
         if tree_reducer is not None and work_result.partial is not None:
-            remote_partial = RemotePartial(work_result.partial, batch.first, batch.cells, batch.nbytes)
+            remote_partial = RemotePartial(work_result.partial, batch.first, batch.items, batch.nbytes)
             values.append(tree_reducer.register(remote_partial))
         count, item_failures = work_result.completed, self._item_failures(batch, work_result)
         if bad is not None:
@@ -283,7 +283,7 @@ class Dispatcher:
     ) -> None:
         """Take in the results of a batch that ended with the first chunk of an item's result, or a further chunk."""
         chunk = cast("ResultChunk", values.pop())
-        complete, items = work_result.completed - 1, batch.cells
+        complete, items = work_result.completed - 1, batch.items
         place = batch.first + complete
         marks = self._marks(values)
         each, item_bytes = nbytes // work_result.completed, self._codec.total_size(items[:complete])
@@ -307,7 +307,7 @@ class Dispatcher:
         if open_result is None:
             open_batch = InFlightBatch(place, [items[complete]], open_bytes, batch.attempt, batch.known)
             open_result = OpenResult(open_batch, work_result.worker)
-        open_result.came(len(chunk.items))
+        open_result.add_chunk(len(chunk.items))
         self._open_results.begun[place] = open_result
 
     def _marks(self, values: list[object]) -> Sequence[int] | None:
@@ -323,7 +323,7 @@ class Dispatcher:
         work_result: WorkResult,
     ) -> int:
         """Report a value that cannot be loaded, drop all from its item on, and return how many items are left."""
-        stride, reason = len(self._result_steps), reason_of(values[bad])
+        stride, value = len(self._result_steps), values[bad]
         ends = [*itertools.accumulate([stride] * work_result.completed if marks is None else marks)]
         place = bisect.bisect_right(ends, bad)
         is_partial = place >= work_result.completed
@@ -332,6 +332,5 @@ class Dispatcher:
         start = ends[position - 1] if position > 0 else 0
         step = self._steps[-1] if is_partial else self._result_steps[bad - start]
         del values[start:]
-        error = TransferError(f"a result of task '{step.function.name}' cannot be loaded in the coordinator: {reason}")
-        self._redelivery.fail(batch, position, error, work_result._replace(step=step.number))
+        self._redelivery.fail(batch, position, unloadable_result(step, value), work_result._replace(step=step.number))
         return position

@@ -1,7 +1,4 @@
-"""Results that come in pieces, as the coordinator sees them: which are begun, where, and which may go on.
-
-A batch under way: kept until it is answered, because its worker may die.
-"""
+"""Batches in flight, and results that arrive in chunks. A batch is kept until its result is here, as workers die."""
 
 from __future__ import annotations
 
@@ -11,78 +8,77 @@ from daglite.runtime.dataflow.flow_control import FlowControl
 from daglite.runtime.kernel.chunked_results import CHUNK_BYTES
 from daglite.runtime.kernel.retry import FailedAttempts
 
+# Open results for each worker: each may hold what a user's generator holds, such as a file. And chunks of one result
+# that may wait to be passed on.
+_MAX_PER_WORKER = 2
+_MAX_CHUNKS = 4
+
 
 class InFlightBatch:
-    """Cells of consecutive items, from the place `first` on. `attempt` counts their starts from 1.
+    """Serialized items of consecutive positions from `first` on. `attempt` counts their starts from 1.
 
-    Of an item whose result comes in pieces `known` counts what has come; see `spread`. `failed_attempts` are the attempts at its
-    only item that ended with their worker.
+    `known` counts what has arrived of a result in chunks, see `kernel.chunked_results`. `failed_attempts` are those at
+    the only item of the batch that ended with their worker.
     """
 
-    __slots__ = ("attempt", "cells", "failed_attempts", "first", "known", "nbytes")
+    __slots__ = ("attempt", "failed_attempts", "first", "items", "known", "nbytes")
 
     def __init__(
         self,
         first: int,
-        cells: Sequence[object],
+        items: Sequence[object],
         nbytes: int,
         attempt: int = 1,
         known: int = 0,
         failed_attempts: tuple[FailedAttempts, ...] = (),
     ) -> None:
         self.first = first
-        self.cells = cells
+        self.items = items
         self.nbytes = nbytes
         self.attempt = attempt
         self.known = known
         self.failed_attempts = failed_attempts
 
 
-# So many at a time for each worker, as each may hold what a user's generator holds, such as a file; and pieces of one
-# that may wait to go on.
-_PER_WORKER = 2
-_MOST_WAITING = 4
-
-
 class OpenResult:
-    """An item whose result comes in pieces: the worker that has begun it, and pieces that have not gone on yet."""
+    """A result that arrives in chunks: its item, the worker that has begun it, and how many chunks wait here."""
 
-    __slots__ = ("asked", "flight", "waiting", "worker")
+    __slots__ = ("batch", "requested", "waiting", "worker")
 
-    def __init__(self, flight: InFlightBatch, worker: int | None) -> None:
-        self.flight = flight
+    def __init__(self, batch: InFlightBatch, worker: int | None) -> None:
+        self.batch = batch
         self.worker = worker
         self.waiting = 0
-        # Whether the worker is at the next piece.
-        self.asked = False
+        # Whether the worker was asked for the next chunk.
+        self.requested = False
 
-    def came(self, count: int) -> None:
-        """A piece of so many items has come."""
-        self.flight.known += count
+    def add_chunk(self, count: int) -> None:
+        """Note that a chunk of `count` items has arrived."""
+        self.batch.known += count
         self.waiting += 1
-        self.asked = False
+        self.requested = False
 
 
 class OpenResults:
-    """The results that are begun, by the places of their items."""
+    """The open results of a segment, by the positions of their items."""
 
-    def __init__(self, workers: int, window: FlowControl) -> None:
+    def __init__(self, workers: int, flow_control: FlowControl) -> None:
         self.begun: dict[int, OpenResult] = {}
-        self._most = _PER_WORKER * workers
-        self._window = window
+        self._most = _MAX_PER_WORKER * workers
+        self._flow_control = flow_control
 
     def may_begin(self, place: int) -> bool:
-        """Whether one more may begin: the first of all always, others while not too many are open."""
+        """Return whether one more may begin: the first always, others unless too many are open."""
         return len(self.begun) < self._most or place <= min(self.begun)
 
     def due(self) -> Iterator[OpenResult]:
-        """Those of which another piece may come."""
-        return (one for one in self.begun.values() if not one.asked and self._has_room(one))
+        """Yield the results of which the next chunk may be requested."""
+        return (one for one in self.begun.values() if not one.requested and self._has_room(one))
 
     def passed_on(self, place: int) -> None:
-        """A piece of the result of this item has gone on."""
+        """Note that a chunk of the result of this item was passed on."""
         if place in self.begun:
             self.begun[place].waiting -= 1
 
     def _has_room(self, one: OpenResult) -> bool:
-        return one.waiting == 0 or (one.waiting < _MOST_WAITING and self._window.left() > CHUNK_BYTES)
+        return one.waiting == 0 or (one.waiting < _MAX_CHUNKS and self._flow_control.left() > CHUNK_BYTES)

@@ -103,30 +103,30 @@ class RedeliveryPolicy:
     def _lost(self, batch: InFlightBatch, result: WorkResult, work: Callable[[], str]) -> Redelivery:
         if not result.started:
             return Redelivery([batch])
-        # A worker tells at which step it is only in quarantine, and only of steps that handle errors.
+        # Workers report their step only in quarantine, and only steps that handle errors.
         step, attempt = self._step(result.step), batch.attempt
         if step is not None and attempt > max(1, self._retries) and step.function.on_error != "raise":
             text = str(worker_died(step.function.name, work(), result, attempt))
             failed = FailedAttempts(step.number, attempt, text, died=True)
             # Nothing of a result in chunks is skipped, so that the failure is counted.
-            return Redelivery([InFlightBatch(batch.first, batch.cells, 0, failed_attempts=_latest(batch, failed))])
+            return Redelivery([InFlightBatch(batch.first, batch.items, 0, failed_attempts=_latest(batch, failed))])
         if attempt > self._retries or not all(step.function.retry_on_crash for step in self.steps):
             names = " -> ".join(step.function.name for step in self.steps)
             return Redelivery([], worker_died(names, work(), result, attempt))
         return Redelivery(
             [
-                InFlightBatch(place, [cell], 0, attempt + 1, batch.known, batch.failed_attempts)
-                for place, cell in enumerate(batch.cells, batch.first)
+                InFlightBatch(place, [item], 0, attempt + 1, batch.known, batch.failed_attempts)
+                for place, item in enumerate(batch.items, batch.first)
             ]
         )
 
     def _overdue(self, batch: InFlightBatch, result: WorkResult) -> Redelivery:
         step = self._step(result.step)
         assert step is not None, "only a step of the segment has a time limit"
-        function, retry, cells, late = step.function, step.function.retry, batch.cells, result.completed
+        function, retry, items, late = step.function, step.function.retry, batch.items, result.completed
         error = _timed_out(function, result)
         again = result.attempt <= function.retries and (retry is None or issubclass(TaskTimeoutError, retry.on))
-        before = InFlightBatch(batch.first, cells[:late], 0, batch.attempt)
+        before = InFlightBatch(batch.first, items[:late], 0, batch.attempt)
         if not again and function.on_error == "raise":
             # After an error that ends the run only the items before it matter.
             return Redelivery([before] if late else [], error)
@@ -134,10 +134,10 @@ class RedeliveryPolicy:
         place = batch.first + late
         parts = [
             before,
-            InFlightBatch(place, cells[late : late + 1], 0, batch.attempt, batch.known, _latest(batch, failed)),
-            InFlightBatch(place + 1, cells[late + 1 :], 0, batch.attempt),
+            InFlightBatch(place, items[late : late + 1], 0, batch.attempt, batch.known, _latest(batch, failed)),
+            InFlightBatch(place + 1, items[late + 1 :], 0, batch.attempt),
         ]
-        return Redelivery([part for part in parts if part.cells])
+        return Redelivery([part for part in parts if part.items])
 
 
 def _latest(batch: InFlightBatch, failed: FailedAttempts) -> tuple[FailedAttempts, ...]:
@@ -174,25 +174,25 @@ class RedeliveryQueue:
     def take(self, most: int | None) -> InFlightBatch:
         """Return the next batch, of `most` items: the batch of a dead worker may be larger than other workers take."""
         batch = self.waiting.popleft()
-        if most is None or len(batch.cells) <= most:
+        if most is None or len(batch.items) <= most:
             return batch
-        head = InFlightBatch(batch.first, batch.cells[:most], 0, batch.attempt)
-        rest = InFlightBatch(batch.first + most, batch.cells[most:], 0, batch.attempt)
+        head = InFlightBatch(batch.first, batch.items[:most], 0, batch.attempt)
+        rest = InFlightBatch(batch.first + most, batch.items[most:], 0, batch.attempt)
         self._flow_control.split(2)
         self._share(batch.nbytes, (head, rest))
         self.waiting.appendleft(rest)
         return head
 
-    def add(self, batch: InFlightBatch) -> None:
-        """Send a batch again as it is."""
-        self._add((batch,))
+    def add(self, *batches: InFlightBatch) -> None:
+        """Send batches again as they are."""
+        self.waiting = deque(sorted([*self.waiting, *batches], key=lambda batch: batch.first))
 
     def restore_partials(self, leaves: Sequence[tuple[int, Sequence[object]]]) -> None:
         """Send the items of partials again that were lost with their worker: (first position, items) of each batch."""
         # They have been through flow control, which only counts the results under way: one more, and what it splits
         # into. Their bytes are those of the group for which they are made, until its result arrives.
         self._flow_control.split(2)
-        self._split(0, [InFlightBatch(first, cells, 0) for first, cells in leaves])
+        self._split(0, [InFlightBatch(first, items, 0) for first, items in leaves])
 
     def redeliver(self, batch: InFlightBatch, result: WorkResult) -> None:
         """Send the items of a batch again that came back "lost" or "overdue", or report the one that has failed."""
@@ -205,42 +205,39 @@ class RedeliveryQueue:
         self, batch: InFlightBatch, position: int, error: BaseException, result: WorkResult, trace: str = ""
     ) -> None:
         """Report that the item at this position of a batch failed."""
-        item, kept = self._replay_record(batch.cells[position])
+        item, kept = self._replay_record(batch.items[position])
         place = batch.first + position
         index = self._source.index_of(place)
         error = self._policy.blame(batch, error, result, trace, index=index, item=item, kept=kept)
         self._failure_policy.record(place, error, time.monotonic(), executor=self._executor)
 
     def _describe(self, batch: InFlightBatch) -> str:
-        first, last = (self._source.index_of(batch.first + each) for each in (0, len(batch.cells) - 1))
+        first, last = (self._source.index_of(batch.first + each) for each in (0, len(batch.items) - 1))
         return f"item {first}" if last == first else f"items {first} to {last}"
 
-    def _replay_record(self, cell: object) -> tuple[str, ReplayRecord]:
+    def _replay_record(self, item: object) -> tuple[str, ReplayRecord]:
         """Return the item as text, and as it is kept for another run of it."""
         first = self._policy.steps[0]
-        (loaded,), bad = self._codec.unpack(self._codec.pack([cell]))
+        (loaded,), bad = self._codec.unpack(self._codec.pack([item]))
         if bad is not None:
             return "an item that cannot be loaded", ReplayRecord(first.number, None, first.seed, "it cannot be loaded")
-        shown, nbytes = short_repr(loaded), self._codec.size_of(cell)
+        shown, nbytes = short_repr(loaded), self._codec.size_of(item)
         if nbytes > MOST_KEPT:
             return shown, ReplayRecord(first.number, None, first.seed, f"its {nbytes} bytes are more than {MOST_KEPT}")
         kept = ReplayRecord(first.number, loaded, first.seed)
         # Large buffers are in memory that is shared with workers and is used again: copying pickles them.
-        return shown, copy.copy(kept) if isinstance(cell, SerializedItem) and cell.buffers else kept
+        return shown, copy.copy(kept) if isinstance(item, SerializedItem) and item.buffers else kept
 
     def _split(self, nbytes: int, parts: Sequence[InFlightBatch]) -> None:
         """Send the parts of a batch again, each by itself; the batch was in flight with `nbytes`."""
         self._flow_control.split(len(parts))
         self._share(nbytes, parts)
-        self._add(parts)
+        self.add(*parts)
 
     def _share(self, nbytes: int, parts: Sequence[InFlightBatch]) -> None:
         """Divide the bytes that flow control counts: parts that are weighed again would have more or fewer."""
-        weights = [max(1, self._codec.total_size(part.cells)) for part in parts]
+        weights = [max(1, self._codec.total_size(part.items)) for part in parts]
         rest = sum(weights)
         for part, weight in zip(parts, weights, strict=True):
             part.nbytes = nbytes * weight // rest
             nbytes, rest = nbytes - part.nbytes, rest - weight
-
-    def _add(self, parts: Sequence[InFlightBatch]) -> None:
-        self.waiting = deque(sorted([*self.waiting, *parts], key=lambda each: each.first))

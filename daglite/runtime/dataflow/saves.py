@@ -41,7 +41,8 @@ class SaveBook:
     """All saves of a run, with the values of their keys: no two may write the same key into one store."""
 
     def __init__(self, default: Store | None) -> None:
-        """`default` is None if every save names its store."""
+        """`default` is None if every save names its store. Nothing is saved unless `enabled`."""
+        self.enabled = True
         self._default = default
         self._seen: list[tuple[Save, Mapping[str, object]]] = []
 
@@ -51,7 +52,7 @@ class SaveBook:
         Raises `DatasetError` if another save of this run would write the same key. Compile refuses such saves as far
         as it can; a key may also contain a value that exists only now.
         """
-        if not saves:
+        if not saves or not self.enabled:
             return None
         values = _key_values(step)
         for save in saves:

@@ -26,14 +26,14 @@ from functools import partial
 from operator import attrgetter
 from typing import Generic, NamedTuple, NoReturn, TypeVar
 
-from daglite.exceptions import ExecutionError, Failure, TransferError
+from daglite.exceptions import ExecutionError, Failure
 from daglite.runtime.dataflow.flow_control import FlowControl
 from daglite.runtime.dataflow.redelivery import worker_died
 from daglite.runtime.engines.worker_queues import WorkerQueue, new_seq
+from daglite.runtime.kernel.batch import unloadable_result
 from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.errors import attempts_of, raise_with_failure
 from daglite.runtime.kernel.work import PartialRef, WorkItem, WorkResult
-from daglite.runtime.serialization.batch_format import reason_of
 
 H = TypeVar("H")
 
@@ -315,8 +315,7 @@ class TreeReducer:
         group.tree.arrived(merge)
         (value,), bad = self._worker_queue.engine.codec.unpack(work_result.payload)
         if bad is not None:
-            message = f"a result of task '{self._step.function.name}' cannot be loaded in the coordinator"
-            self._fail(TransferError(f"{message}: {reason_of(value)}"), work_result, 1)
+            self._fail(unloadable_result(self._step, value), work_result, 1)
         group.root = [value]
         self._deliver_roots()
 

@@ -209,3 +209,9 @@ register_reader(BatchRun._continue, _continued)
 def unsendable_result(step: BoundStep, error: TransferError) -> TransferError:
     """Return the error that a result of this step cannot be sent back."""
     return TransferError(f"the result of task '{step.function.name}' cannot be sent back: {error}")
+
+
+def unloadable_result(step: BoundStep, value: object) -> TransferError:
+    """Return the error that a result of this step cannot be loaded; `value` is the `Unloadable` in its place."""
+    reason = reason_of(value)
+    return TransferError(f"a result of task '{step.function.name}' cannot be loaded in the coordinator: {reason}")

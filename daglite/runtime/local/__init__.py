@@ -1,1 +1,1 @@
-"""Streams that run in the coordinator process, without workers."""
+"""Run streams in this process, without workers, and move them to workers when that is faster."""

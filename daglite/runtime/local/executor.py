@@ -1,4 +1,4 @@
-"""A stream in this process, one item after the other: the reference, and the debugger's runtime."""
+"""Run a stream in this process, one item after the other, in a loop that is generated for its steps."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from daglite.task_context import CurrentCall, register_reader
 if TYPE_CHECKING:
     from daglite.runtime.local.recorder import LocalRecorder
 
-# About how long, in seconds, a loop goes on before it returns.
-_LOOK_UP = 0.01
+# About how long, in seconds, a turn takes.
+_TURN_SECONDS = 0.01
 
 
 def run_steps(chain: StepChain, value: object, index: int | None, savers: Sequence[Saver | None]) -> object:
-    """Take one value through the steps; what a step's saver wants is saved before the next step may change it."""
+    """Take one value through the steps. A saved value is saved before the next step may change it."""
     item = value
     for call, step, saver in zip(chain.calls, chain.steps, savers, strict=True):
         try:
@@ -53,7 +53,7 @@ register_reader(run_steps, _at_step)
 
 
 class LocalDriver:
-    """A source, steps and an ending without workers. See `stream.StreamFlow` for the one with them."""
+    """Drives a source, steps and a sink without workers; `StreamDriver` is the one with workers."""
 
     def __init__(
         self,
@@ -68,11 +68,10 @@ class LocalDriver:
         most: int | None = None,
         recorder: LocalRecorder | None = None,
     ) -> None:
-        """`codec` is given when items are captured at yield all the same, as on runtimes that cross processes; `copies`
-        when results are, too.
+        """`codec` copies items when they are yielded, as runtimes with processes do; `copies` also copies results.
 
-        A `watchful` flow returns after each item: someone may cancel the run. It is over after `most` results.
-        `recorder` reports each turn to observers.
+        A `watchful` driver returns after each item, as the run may be cancelled. The stream is over after `most`
+        results. `recorder` reports each turn to observers.
         """
         self.source = source
         self.sink = sink
@@ -82,7 +81,7 @@ class LocalDriver:
         self.chain = chain
         saves = tuple(saver is not None for saver in savers)
         snaps = codec is not None and copies is None
-        filters, skips, kind = filters_of(chain.steps), skips_of(chain.steps), _end_of(sink)
+        filters, skips, kind = filters_of(chain.steps), skips_of(chain.steps), _end_kind(sink)
         shape = LoopShape(saves, kind, source.saver is not None, snaps, copies is not None, filters, most is not None)
         shape = shape._replace(skips=skips, spreads=spreading(chain.steps))
         self._loop = compile_loop(shape)
@@ -90,20 +89,20 @@ class LocalDriver:
         self._end = self._numbered(sink.one) if kind == "numbered" else None
         self._saves = [self._numbered(saver) for saver in savers if saver is not None]
         self._snaps = self._snap if copies is None else (copies.item, copies.result)
-        self._most = 1
+        self._turn_items = 1
         self._recorder = recorder
 
     def advance(self) -> bool:
-        """Take items through, one after the other; False when there are no more."""
+        """Take items through, one after the other; return False when there are no more."""
         return self._turn() if self._recorder is None else self._recorder.turn(self._turn)
 
     def _turn(self) -> bool:
         if self.full:
             return False
-        most, began = self._most, time.perf_counter()
+        most, began = self._turn_items, time.perf_counter()
         count = self.take(islice(self.source.items, most))
         if not self.sink.keeps and not self.watchful:
-            self._most = 2 * most if time.perf_counter() - began < _LOOK_UP else max(1, most // 2)
+            self._turn_items = 2 * most if time.perf_counter() - began < _TURN_SECONDS else max(1, most // 2)
         return count == most and not self.full
 
     def take(
@@ -112,9 +111,9 @@ class LocalDriver:
         calls: Sequence[Callable[[Any], Any]] | None = None,
         end: Callable[..., Any] | None = None,
     ) -> int:
-        """Take these items of the source through, with other `calls` and `end` if given; how many there were."""
+        """Take these items of the source through, with other `calls` and `end` if given; return how many."""
         sink = self.sink
-        # Somebody may have put a clock around what the ending does.
+        # Looked up now: an observer may have put a timer around it.
         one = end or self._end or sink.one
         value, count = self._loop.run(
             items,
@@ -134,11 +133,11 @@ class LocalDriver:
 
     @property
     def full(self) -> bool:
-        """Whether as many results have come as are wanted."""
+        """Whether as many results have come as are needed."""
         return self.left == 0
 
     def _enough(self) -> bool:
-        """One more result has come; tells whether it was the last one wanted."""
+        """Count a result; return whether it was the last one that is needed."""
         assert self.left is not None
         self.left -= 1
         return not self.left
@@ -146,7 +145,7 @@ class LocalDriver:
     def results(
         self, items: Iterator[object] | None = None, calls: Sequence[Callable[[Any], Any]] | None = None
     ) -> Iterator[object]:
-        """The results one by one, as they are asked for, of these items or of all; where the ending is a `IteratorSink`."""
+        """Return the results of these items, or of all, one by one; the sink is an `IteratorSink`."""
         return self._loop.items(
             self.source.items if items is None else items,
             self.source.count,
@@ -160,13 +159,13 @@ class LocalDriver:
         )
 
     def rest(self) -> None:
-        """Nothing goes on between two items."""
+        """Do nothing: nothing runs between two items."""
 
     def release(self, nbytes: float) -> None:
-        """One item at a time is in flight: there is nothing to count."""
+        """Do nothing: one item at a time is in flight."""
 
     def close(self) -> None:
-        """Close the source, and what is pulled beside it."""
+        """Close the source, and the streams that it pulls."""
         try:
             self.source.end()
         finally:
@@ -174,16 +173,16 @@ class LocalDriver:
                 self._recorder.close()
 
     def _numbered(self, take: Callable[..., object]) -> Callable[..., object]:
-        """`take(index, value)` for a loop that counts the items of its source, whatever they are known by."""
+        """Return `take(index, value)` for a loop that counts items, which may have other indices."""
         indices = self.source.indices
         return take if indices is None else lambda place, value: take(indices[place], value)
 
     def _snap(self, index: int, item: object) -> object:
-        """The item as it was when it was yielded, whatever the generator does with its buffer afterwards."""
+        """Copy an item as it is when it is yielded: the generator may change it later."""
         return self.source.copied(item, index)
 
     def _failed(self, error: BaseException, place: LineAction, index: int, item: object, x: object) -> NoReturn:
-        """Say what failed and raise it."""
+        """Raise an error of the loop, with the facts of the line at which it was raised."""
         index = self.source.index_of(index) if place.kind != "source" else index
         if place.kind == "call":
             step = self.chain.steps[place.step]
@@ -202,14 +201,14 @@ class LocalDriver:
         raise error
 
     def at_work(self, place: LineAction, index: int) -> CurrentCall | None:
-        """What the loop is at, by its line."""
+        """Return the call that the loop is at, by its line."""
         if place.kind == "call":
             step = self.chain.steps[place.step]
             return CurrentCall(step.function.name, step.seed, step.step_id, self.source.index_of(index), index)
         return self.source.at_work() if place.kind in ("source", "item") else None
 
 
-def _end_of(sink: Sink) -> Literal["fold", "each", "numbered", "yield"]:
+def _end_kind(sink: Sink) -> Literal["fold", "each", "numbered", "yield"]:
     if isinstance(sink, FoldSink):
         return "fold"
     if isinstance(sink, IteratorSink):

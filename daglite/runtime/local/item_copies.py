@@ -1,4 +1,6 @@
-"""Copies made in this process of what workers would have copied: items when they are yielded, results when returned."""
+"""Copies made in this process where workers would have made them: of items when they are yielded, of results when they
+are returned. So a stream gives the same values wherever it runs.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ from typing import Any
 
 from daglite.exceptions import Failure, TransferError
 from daglite.runtime.dataflow.source import Source
+from daglite.runtime.kernel.batch import unloadable_result, unsendable_result
 from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.errors import raise_with_failure
 from daglite.runtime.serialization.batch_format import SCALARS, SerializedItem, Unloadable
@@ -13,8 +16,8 @@ from daglite.runtime.serialization.pickler import Codec
 from daglite.runtime.transport.buffer_pool import BufferPool
 from daglite.runtime.transport.shared_memory import Arena
 
-# Larger containers are pickled: their bytes count when a move is considered.
-_FEW = 1024
+# Larger containers are pickled: their bytes count when a move to workers is considered.
+_MOST_ITEMS = 1024
 
 
 class _Never:
@@ -22,30 +25,31 @@ class _Never:
 
 
 def small_copy(value: Any) -> object | None:
-    """The copy of a small container of Python's own that holds plain values only, a tuple itself, as nothing can change
-    it: what pickling it and loading it would give, in a tenth of the time. None for everything else.
+    """Copy a small built-in container of plain values, as pickling would but in a tenth of the time.
+
+    A tuple or frozenset is returned itself, as it cannot change. Returns None for every other value.
     """
     kind = type(value)
     if kind is tuple or kind is frozenset:
-        return value if len(value) <= _FEW and SCALARS.issuperset(map(type, value)) else None
+        return value if len(value) <= _MOST_ITEMS and SCALARS.issuperset(map(type, value)) else None
     if kind is list or kind is set:
-        return value.copy() if len(value) <= _FEW and SCALARS.issuperset(map(type, value)) else None
-    if kind is dict and len(value) <= _FEW:
+        return value.copy() if len(value) <= _MOST_ITEMS and SCALARS.issuperset(map(type, value)) else None
+    if kind is dict and len(value) <= _MOST_ITEMS:
         plain = SCALARS.issuperset(map(type, value)) and SCALARS.issuperset(map(type, value.values()))
         return value.copy() if plain else None
     return None
 
 
 class ItemCopies:
-    """The two copies of a flat loop that `copies`; each tells of which type a value need not be copied.
+    """The copies that a local loop makes. Each method also returns the type of which values need no copy.
 
-    `nbytes` counts what could not be passed on as it was.
+    `nbytes` counts what was pickled.
     """
 
     def __init__(self, codec: Codec, source: Source, last: BoundStep | None, *, fresh: bool = False) -> None:
-        """`last` gives the results; None when they would not cross, so that they are what they are.
+        """`last` gives the results; None if they would stay with the workers, so that they are not copied.
 
-        `fresh`: nobody else has the items, nor what they hold.
+        `fresh`: nothing else refers to the items.
         """
         self.nbytes = 0
         self._fresh = fresh
@@ -54,13 +58,13 @@ class ItemCopies:
         self._last = last
 
     def item(self, index: int, item: object) -> tuple[type, object]:
-        """The item as it was when it was yielded, whatever the generator does with its buffer afterwards."""
+        """Copy an item as it is when it is yielded: the generator may change it later."""
         if self._fresh or type(item) in SCALARS:
             return type(item), item
         small = small_copy(item)
         if small is not None:
             return _Never, small
-        value = self._restored(self._source.serialized(item, index))
+        value = self._restore(self._source.serialized(item, index))
         if isinstance(value, Unloadable):
             name = self._source.name
             error = TransferError(f"item {index} of task '{name}' cannot be loaded: {value.reason}")
@@ -68,51 +72,52 @@ class ItemCopies:
         return _Never, value
 
     def result(self, index: int, value: object) -> tuple[type, object]:
-        """The result as it was when it was returned, whatever the task does with it afterwards."""
+        """Copy a result as it is when it is returned: the task may change it later."""
         if type(value) in SCALARS or self._last is None:
             return type(value), value
         small = small_copy(value)
         if small is not None:
             return _Never, small
-        return _Never, _loaded(self._restored(_captured(self._codec, value, self._last)), self._last)
+        return _Never, _checked(self._restore(_serialized(self._codec, value, self._last)), self._last)
 
-    def _restored(self, cell: object) -> object:
-        if not isinstance(cell, SerializedItem):
-            return cell
-        self.nbytes += cell.nbytes
-        return self._codec.deserialize_in_place(cell)
+    def _restore(self, serialized: object) -> object:
+        if not isinstance(serialized, SerializedItem):
+            return serialized
+        self.nbytes += serialized.nbytes
+        return self._codec.deserialize_in_place(serialized)
 
 
 def copied_result(codec: Codec, value: object, step: BoundStep) -> object:
-    """The value of a step as it would have come back; raises `TransferError` when it could not."""
-    return _loaded(codec.deserialize(_captured(codec, value, step)), step)
+    """Copy the value of a single call; raises `TransferError` if a worker could not send it back."""
+    try:
+        return _checked(codec.deserialize(_serialized(codec, value, step)), step)
+    except TransferError as error:
+        raise_with_failure(error, Failure(step.function.name, step.number))
 
 
-def _captured(codec: Codec, value: object, step: BoundStep) -> object:
+def _serialized(codec: Codec, value: object, step: BoundStep) -> object:
     try:
         return codec.serialize(value)
     except TransferError as error:
-        raise TransferError(f"the result of task '{step.function.name}' cannot be sent back: {error}") from None
+        raise unsendable_result(step, error) from None
 
 
-def _loaded(value: object, step: BoundStep) -> object:
+def _checked(value: object, step: BoundStep) -> object:
     if isinstance(value, Unloadable):
-        name = step.function.name
-        raise TransferError(f"a result of task '{name}' cannot be loaded in the coordinator: {value.reason}")
+        raise unloadable_result(step, value)
     return value
 
 
 class LocalArena(Arena):
-    """For large buffers that stay in this process: one copy of a buffer, where the last one of its size was."""
+    """Memory for large buffers that stay in this process: a copy reuses the memory of the last one of its size."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._spares = BufferPool()
+        self._buffers = BufferPool()
 
     def put(self, raw: memoryview) -> memoryview:
-        """A copy of a buffer, which may be written to."""
-        return self._spares.copy(raw)
+        """Return a copy of a buffer, which may be written to."""
+        return self._buffers.copy(raw)
 
     def close(self) -> None:
-        """Keep nothing."""
-        self._spares.clear()
+        self._buffers.clear()

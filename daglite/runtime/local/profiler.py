@@ -1,4 +1,8 @@
-"""What a stream does in this process until it moves: taken through in pieces, and measured. One leg, or several."""
+"""Measure a stream in this process before it moves to workers: items are taken through in slices, which are timed.
+
+`SingleSegmentRunner` takes items through one segment, `MultiSegmentRunner` through several. Both are used alike:
+`begin`, `take` as often as there is time, `end` gives the `SliceStats` of the slice.
+"""
 
 from __future__ import annotations
 
@@ -6,217 +10,196 @@ import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 from daglite.runtime.dataflow.source import Source
 from daglite.runtime.engines.cost_model import SliceStats
 from daglite.runtime.local.executor import LocalDriver
 from daglite.runtime.local.sections import LocalSegment, Sections
 
-# A leg that has no more than one in so many items is timed always: a clock around its tasks costs nothing.
+# A segment that gets at most one of this many items is always timed: that costs nothing.
 _RARE = 16
-# A first item may have been slow because it was the first: one that took less, in seconds, does not count.
+# A first item may be slow because it is the first: one that took less, in seconds, does not count.
 _FIRST = 0.01
-# The memory of what a leg takes, in seconds.
+# How much of the past a mean of item times remembers, in seconds.
 _MEMORY = 0.2
 
 
-class LocalRunner(Protocol):
-    """See the head of this file. `over`: there is no more."""
-
-    over: bool
-
-    def begin(self, *, timed: bool) -> None:
-        """Begin a slice; `timed`: its tasks are measured."""
-        ...
-
-    def take(self, size: int) -> int:
-        """Take up to so many items through, as far as they come; how many it were."""
-        ...
-
-    def end(self, seconds: float, pauses: int, *, timed: bool) -> SliceStats:
-        """What the slice was."""
-        ...
-
-    def more(self) -> int | None:
-        """How many items are left, counted as those of slices are; None: nobody knows."""
-        ...
-
-
 class SingleSegmentRunner:
-    """Items from the source through tasks to the ending."""
+    """Take items from the source through the tasks of one segment to the sink. `over`: there are no more."""
 
-    def __init__(self, inline: LocalDriver, *, folds: bool) -> None:
-        """`folds`: the fold moves, too, so that its time is that of a task."""
-        self.over = inline.full
-        self._inline = inline
-        self._watch = _Stopwatch(inline.calls, inline.sink.one if folds else None)
-        self._begun = self._nbytes = 0
+    def __init__(self, driver: LocalDriver, *, folds: bool) -> None:
+        """`folds`: the fold would move, too, so its time counts as that of a task."""
+        self.over = driver.full
+        self._driver = driver
+        self._stopwatch = _Stopwatch(driver.calls, driver.sink.one if folds else None)
+        self._first = self._nbytes = 0
         self._calls: Sequence[Callable[[Any], Any]] | None = None
-        self._end: Callable[..., Any] | None = None
+        self._fold: Callable[..., Any] | None = None
 
     def begin(self, *, timed: bool) -> None:
-        self._watch.reset()
-        self._calls, self._end = (self._watch.calls, self._watch.end) if timed else (None, None)
-        self._begun, self._nbytes = self._inline.source.count, _copied(self._inline)
+        """Begin a slice; if `timed`, measure its tasks."""
+        self._stopwatch.reset()
+        self._calls, self._fold = (self._stopwatch.calls, self._stopwatch.fold) if timed else (None, None)
+        self._first, self._nbytes = self._driver.source.count, _copied_bytes(self._driver)
 
     def take(self, size: int) -> int:
-        got = self._inline.take(islice(self._inline.source.items, size), self._calls, self._end)
-        self.over = got < size or self._inline.full
-        return got
+        """Take up to `size` items through; return how many."""
+        count = self._driver.take(islice(self._driver.source.items, size), self._calls, self._fold)
+        self.over = count < size or self._driver.full
+        return count
 
     def end(self, seconds: float, pauses: int, *, timed: bool) -> SliceStats:
-        items, nbytes = self._inline.source.count - self._begun, _copied(self._inline) - self._nbytes
-        return SliceStats(items, seconds, nbytes, timed, self._watch.wall, self._watch.processor, pauses)
+        """Return what the slice was."""
+        items, nbytes = self._driver.source.count - self._first, _copied_bytes(self._driver) - self._nbytes
+        return SliceStats(items, seconds, nbytes, timed, self._stopwatch.wall, self._stopwatch.cpu, pauses)
 
     def more(self) -> int | None:
-        return self._inline.source.more()
+        """Return how many items are left; None if that is unknown."""
+        return self._driver.source.more()
 
 
 class MultiSegmentRunner:
-    """Items through several legs. Each item of each leg counts as one: each would cross to a worker.
+    """Take items through several segments. Each item of each segment counts as one: each would go to a worker.
 
-    An item of a later leg may be rare and slow, so what a leg takes is measured by itself, and a slice takes what its
-    items took before: in most slices most tasks are not timed.
+    An item of a later segment may be rare and slow. So the time of an item is measured for each segment by itself, and
+    the time of a slice is computed from these means: in most slices most tasks are not timed.
     """
 
     def __init__(self, source: Source, sections: Sections, last: LocalDriver, *, folds: bool) -> None:
-        """`last` is what comes to the ending, through the tasks of the last leg, if it has any."""
+        """`last` takes items through the tasks of the last segment, if it has any, to the sink."""
         self.over = False
         self._source = source
         self._sections = sections
         self._last = last
-        self._paces = [_ItemTiming(executor.flow, executor) for executor in sections.executors]
+        self._timings = [_ItemTiming(segment.driver, segment) for segment in sections.segments]
         if last.calls or folds:
-            self._paces.append(_ItemTiming(last, None, last.sink.one if folds else None))
+            self._timings.append(_ItemTiming(last, None, last.sink.one if folds else None))
         self._nbytes = 0
 
     def begin(self, *, timed: bool) -> None:
-        self._nbytes = sum([_copied(batch_policy.flow) for batch_policy in self._paces])
-        for batch_policy in self._paces:
-            batch_policy.begin(timed=timed)
+        """Begin a slice; if `timed`, measure the tasks of all segments."""
+        self._nbytes = sum([_copied_bytes(timing.driver) for timing in self._timings])
+        for timing in self._timings:
+            timing.begin(timed=timed)
 
     def take(self, size: int) -> int:
+        """Take up to `size` items through, some of them as far as the next section; return how many."""
         step, left = self._sections.step, size
         while left > 0 and not self.over:
-            left -= max(1, step(left, self._to_the_end))
+            left -= max(1, step(left, self._take_last))
             self.over = self._sections.over or self._last.full
         return size - left
 
     def end(self, seconds: float, pauses: int, *, timed: bool) -> SliceStats:
-        counts = [batch_policy.end() for batch_policy in self._paces]
+        """Return what the slice was."""
+        timings, counts = self._timings, [timing.end() for timing in self._timings]
         items = sum(counts)
-        for batch_policy, count in zip(self._paces, counts, strict=True):
-            batch_policy.rare = count * _RARE <= items
-        walls = [batch_policy.wall * count for batch_policy, count in zip(self._paces, counts, strict=True)]
-        processor = sum(
-            [batch_policy.processor * count for batch_policy, count in zip(self._paces, counts, strict=True)]
-        )
-        # Whoever waits is whoever takes longest.
+        for timing, count in zip(timings, counts, strict=True):
+            timing.rare = count * _RARE <= items
+        walls = [timing.wall * count for timing, count in zip(timings, counts, strict=True)]
+        cpu = sum([timing.cpu * count for timing, count in zip(timings, counts, strict=True)])
+        # The segment that takes longest is taken to be the one that waits.
         longest = counts[walls.index(max(walls))]
         pauses = pauses * items // longest if longest else 0
-        nbytes = sum([_copied(batch_policy.flow) for batch_policy in self._paces]) - self._nbytes
-        return SliceStats(items, seconds, nbytes, bool(items), sum(walls), processor, pauses)
+        nbytes = sum([_copied_bytes(timing.driver) for timing in timings]) - self._nbytes
+        return SliceStats(items, seconds, nbytes, bool(items), sum(walls), cpu, pauses)
 
     def more(self) -> int | None:
+        """Estimate how many items of all segments are left; None if that is unknown."""
         more = self._source.more()
         if not more:
-            # Of the last item of the source there may still be a lot.
-            return None if self._sections.waiting else more
-        every = sum([batch_policy.count() for batch_policy in self._paces])
-        return more * every // max(1, self._source.count)
+            # The last item of the source may still give many.
+            return None if self._sections.pending else more
+        return more * sum([timing.count() for timing in self._timings]) // max(1, self._source.count)
 
-    def _to_the_end(self, items: Iterator[object]) -> None:
-        batch_policy = self._paces[-1]
-        timed = batch_policy.flow is self._last and batch_policy.timed
-        self._last.take(items, batch_policy.watch.calls if timed else None, batch_policy.watch.end if timed else None)
+    def _take_last(self, items: Iterator[object]) -> None:
+        timing = self._timings[-1]
+        timed = timing.driver is self._last and timing.timed
+        self._last.take(items, timing.stopwatch.calls if timed else None, timing.stopwatch.fold if timed else None)
+
+
+LocalRunner: TypeAlias = SingleSegmentRunner | MultiSegmentRunner
 
 
 class _ItemTiming:
-    """What an item of one leg takes, in seconds on the clock and of the processor."""
+    """The mean seconds that an item takes in one segment: by the clock (`wall`), and of the processor (`cpu`)."""
 
     def __init__(
-        self, flow: LocalDriver, executor: LocalSegment | None, fold: Callable[..., Any] | None = None
+        self, driver: LocalDriver, segment: LocalSegment | None, fold: Callable[..., Any] | None = None
     ) -> None:
-        """`executor` is None for the last one, that goes to the ending."""
-        self.flow = flow
-        self.watch = _Stopwatch(flow.calls, fold, spreads=executor is not None and executor.spreads)
+        """`segment` is None for the last one, whose results go to the sink."""
+        self.driver = driver
+        self.stopwatch = _Stopwatch(driver.calls, fold, spreads=segment is not None and segment.spreads)
         self.timed = self.rare = False
-        self.wall = self.processor = 0.0
-        self._executor = executor
-        self._begun = 0
-        # Of items that were timed.
-        self._items = self._walls = self._processors = 0.0
-        self._alone = False
+        self.wall = self.cpu = 0.0
+        self._segment = segment
+        self._first = 0
+        # Sums over the items that were timed.
+        self._items = self._walls = self._cpus = 0.0
+        # Whether only a first item was timed, which does not count.
+        self._first_only = False
 
     def count(self) -> int:
-        """How many items have come."""
-        return self.flow.source.count if self._executor is None else self._executor.count()
+        """Return how many items have come."""
+        return self.driver.source.count if self._segment is None else self._segment.count()
 
     def begin(self, *, timed: bool) -> None:
         """Begin a slice."""
-        self.watch.reset()
-        self.timed = timed or self.rare or not self._items or self._alone
-        if self._executor is not None:
-            self._executor.calls = self.watch.calls if self.timed else None
-        self._begun = self.count()
+        self.stopwatch.reset()
+        self.timed = timed or self.rare or not self._items or self._first_only
+        if self._segment is not None:
+            self._segment.calls = self.stopwatch.calls if self.timed else None
+        self._first = self.count()
 
     def end(self) -> int:
-        """How many items have come in the slice."""
-        count = self.count() - self._begun
-        if count and (self.timed if self._executor is None else self._executor.timed):
-            # Of the clock itself, which takes longer than some tasks.
-            failed_attempts = count * _clock_cost() * len(self.watch.calls)
-            self._learn(count, max(0.0, self.watch.wall - failed_attempts), self.watch.processor)
+        """Return how many items came in the slice."""
+        count = self.count() - self._first
+        if count and (self.timed if self._segment is None else self._segment.timed):
+            # The clock itself takes longer than some tasks.
+            overhead = count * _clock_cost() * len(self.stopwatch.calls)
+            self._add(count, max(0.0, self.stopwatch.wall - overhead), self.stopwatch.cpu)
         return count
 
-    def _learn(self, count: int, wall: float, processor: float) -> None:
-        if self._alone or self._walls > _MEMORY:
-            share = 0.0 if self._alone else 0.5
-            self._items, self._walls, self._processors = (
-                share * self._items,
-                share * self._walls,
-                share * self._processors,
-            )
-        self._alone = not self._items and count == 1 and wall < _FIRST and not self._alone
-        self._items, self._walls, self._processors = (
-            self._items + count,
-            self._walls + wall,
-            self._processors + processor,
-        )
-        self.wall = 0.0 if self._alone else self._walls / self._items
-        self.processor = 0.0 if self._alone else self._processors / self._items
+    def _add(self, count: int, wall: float, cpu: float) -> None:
+        share = 0.0 if self._first_only else 0.5 if self._walls > _MEMORY else 1.0
+        self._first_only = not self._items and count == 1 and wall < _FIRST and not self._first_only
+        self._items = share * self._items + count
+        self._walls = share * self._walls + wall
+        self._cpus = share * self._cpus + cpu
+        self.wall = 0.0 if self._first_only else self._walls / self._items
+        self.cpu = 0.0 if self._first_only else self._cpus / self._items
 
 
 class _Stopwatch:
-    """The seconds in tasks: on the clock, and of the processor."""
+    """The seconds in tasks and in the fold: by the clock (`wall`), and of the processor (`cpu`)."""
 
     def __init__(
         self, calls: Sequence[Callable[[Any], Any]], fold: Callable[..., Any] | None, *, spreads: bool = False
     ) -> None:
-        """`spreads`: the last one may give its items one by one, and is at work while they are asked for."""
-        self.wall = self.processor = 0.0
+        """`spreads`: the last task may give an iterator, and works while its items are pulled."""
+        self.wall = self.cpu = 0.0
         self.calls = [self._timed(call) for call in calls]
         if spreads:
-            self.calls[-1] = self._each(self.calls[-1])
-        self.end = None if fold is None else self._timed(fold)
+            self.calls[-1] = self._timed_items(self.calls[-1])
+        self.fold = None if fold is None else self._timed(fold)
 
     def reset(self) -> None:
         """Begin at zero."""
-        self.wall = self.processor = 0.0
+        self.wall = self.cpu = 0.0
 
     def _timed(self, call: Callable[..., Any]) -> Callable[..., Any]:
         def timed(*values: object) -> object:
-            processor, began = time.thread_time(), time.perf_counter()
+            cpu, began = time.thread_time(), time.perf_counter()
             try:
                 return call(*values)
             finally:
                 self.wall += time.perf_counter() - began
-                self.processor += time.thread_time() - processor
+                self.cpu += time.thread_time() - cpu
 
         return timed
 
-    def _each(self, call: Callable[..., Any]) -> Callable[..., Any]:
+    def _timed_items(self, call: Callable[..., Any]) -> Callable[..., Any]:
         def each(*values: object) -> object:
             value = call(*values)
             return self._items(value) if isinstance(value, Iterator) else value
@@ -240,15 +223,14 @@ class _Stopwatch:
 
 @functools.cache
 def _clock_cost() -> float:
-    """What a clock adds to each call, in seconds: the least that a call of nothing seemed to take."""
-    watch, costs = _Stopwatch([int], None), list[float]()
+    """Return what a stopwatch adds to each call, in seconds: the shortest time of an empty call."""
+    stopwatch, costs = _Stopwatch([int], None), list[float]()
     for _ in range(20):
-        watch.reset()
-        watch.calls[0]()
-        costs.append(watch.wall)
+        stopwatch.reset()
+        stopwatch.calls[0]()
+        costs.append(stopwatch.wall)
     return min(costs)
 
 
-def _copied(flow: LocalDriver) -> int:
-    """Bytes that were copied so far."""
-    return 0 if flow.copies is None else flow.copies.nbytes
+def _copied_bytes(driver: LocalDriver) -> int:
+    return 0 if driver.copies is None else driver.copies.nbytes

@@ -1,12 +1,12 @@
-"""Several legs in this process, one behind the other: pulled in sections, so that there are moments without anything
-half done, and never more calls inside one another than Python allows.
+"""Several segments of a stream in this process, one after the other, pulled in sections.
 
-    items --> leg --> operations --> leg --> operations | --> leg --> ...
-    a section: each asks the one before it              | each item is gone through before the next is asked for
+    items --> segment --> operators --> segment --> operators | --> segment --> ...
+    in a section each iterator pulls the one before it        | each item is gone through before the next is pulled
 
-A section ends where an item is taken apart, or where it has become long. What pulls gives one item at most for each it
-is given, so whenever it has given one nothing is on its way in the section: operations keep what they keep in
-themselves, and everything else waits in front of a section.
+A section ends where one item becomes several, or where the chain of iterators is as deep as Python's calls may be. An
+iterator of a section gives at most one item for each that it is given. So whenever a section has given an item, no
+other is on its way in it: the stream may move to workers then. Operators keep their state in themselves, and all
+other items wait in front of a section.
 """
 
 from __future__ import annotations
@@ -27,186 +27,181 @@ _ALL = sys.maxsize
 
 
 class LocalSegment:
-    """The tasks of one leg, and the operations behind it.
+    """The tasks of one segment and the operators after it.
 
-    Its tasks may be called in another way for a while, with a clock: as `calls`. `spreads`: its last one gives items
-    one by one; `apart`: the operations may make several items of one.
+    `calls` replaces its tasks by timed ones for a while. `spreads`: the last task may give an iterator, which is pulled
+    item by item. `expands`: the operators may make several items of one.
     """
 
-    def __init__(self, flow: LocalDriver, pipe: OperatorChain, *, spreads: bool, apart: bool) -> None:
-        self.flow = flow
-        self.pipe = pipe
+    def __init__(self, driver: LocalDriver, operator_chain: OperatorChain, *, spreads: bool, expands: bool) -> None:
+        self.driver = driver
+        self.operator_chain = operator_chain
         self.spreads = spreads
-        self.apart = apart
+        self.expands = expands
         self.calls: Sequence[Callable[[Any], Any]] | None = None
-        # Whether those that are at work now are called so.
+        # Whether the tasks that are called now are the timed ones.
         self.timed = False
-        # How many had come before those that are counted by ticks.
-        self._base = 0
+        # Items are counted by the ticks that are used up, after those that came before.
+        self._before = 0
         self._ticks = repeat(True, _ALL)
 
-    @property
-    def depth(self) -> int:
-        """How many iterators it puts on the way."""
-        return 1 + len(self.pipe.operators)
+    def results(self, items: Iterator[object]) -> Iterator[object]:
+        """Return the results of these items."""
+        self._before, self._ticks, self.timed = self.count(), repeat(True, _ALL), self.calls is not None
+        return self.driver.results(compress(items, self._ticks), self.calls)
 
-    def through(self, items: Iterator[object]) -> Iterator[object]:
-        """The results of these items."""
-        self._base, self._ticks, self.timed = self.count(), repeat(True, _ALL), self.calls is not None
-        return self.flow.results(compress(items, self._ticks), self.calls)
-
-    def alone(self, item: object) -> Iterator[object]:
-        """The results of one item, which counts from now on, whenever they are asked for."""
+    def results_of(self, item: object) -> Iterator[object]:
+        """Return the results of one item, which is counted at once."""
         self.count()
         self.timed = self.calls is not None
-        results = self.flow.results(iter((item,)), self.calls)
-        self._base += 1
+        results = self.driver.results(iter((item,)), self.calls)
+        self._before += 1
         return results
 
     def count(self) -> int:
-        """How many items have come."""
-        self.flow.source.count = self._base + _gone(self._ticks)
-        return self.flow.source.count
+        """Return how many items have come."""
+        self.driver.source.count = self._before + _used(self._ticks)
+        return self.driver.source.count
 
 
-class WaitingItem:
-    """Items in front of a leg; of those in a section so many have been let in as `ticks` are gone."""
+class PendingItems:
+    """Items in front of a segment. `section` pulls up to `size` of them; those that it has taken used up `ticks`."""
 
-    __slots__ = ("chain", "executor", "items", "size", "ticks")
+    __slots__ = ("items", "section", "segment", "size", "ticks")
 
-    def __init__(self, executor: int, items: Iterator[object]) -> None:
-        self.executor = executor
+    def __init__(self, segment: int, items: Iterator[object]) -> None:
+        self.segment = segment
         self.items = items
-        self.chain: Iterator[object] | None = None
+        self.section: Iterator[object] | None = None
         self.size = 0
         self.ticks = repeat(True, _ALL)
 
 
 class Sections:
-    """All of it. What comes out behind the last operations goes to an `end`, or is asked for.
-
-    `close_front` closes the source, when operations have seen enough.
-    """
+    """All segments with operators after them. Their outputs go to the caller of `step`, or are iterated."""
 
     def __init__(
-        self, items: Iterator[object], executors: Sequence[LocalSegment], close_front: Callable[[], None]
+        self, items: Iterator[object], segments: Sequence[LocalSegment], close_source: Callable[[], None]
     ) -> None:
-        self.executors = executors
+        """`close_source` closes what gives the items, when operators have seen enough."""
+        self.segments = segments
         self.over = False
-        # What waits, the nearest to the ending last.
-        self.waiting = [WaitingItem(0, items)]
-        # The operations behind legs before this one have given all that they kept.
+        # The items that wait, those nearest to the end of the stream last.
+        self.pending = [PendingItems(0, items)]
+        # The operators of the segments before this one have given all that they kept.
         self.finished = 0
-        self._close_front = close_front
-        self._stops: dict[int, tuple[int, bool] | None] = {}
+        self._close_source = close_source
+        self._ends: dict[int, tuple[int, bool] | None] = {}
 
     def __iter__(self) -> Iterator[object]:
         while not self.over:
-            last = self.waiting[-1]
-            if self._stop(last.executor) is None:
-                yield from self._pull(last.executor, len(self.executors), last.items)
-                self._leave()
+            last = self.pending[-1]
+            if self._end(last.segment) is None:
+                yield from self._pull(last.segment, len(self.segments), last.items)
+                self._pop()
             else:
-                self.step(_ALL, _never)
+                self.step(_ALL, _unreachable)
 
-    def step(self, size: int, end: Callable[[Iterator[object]], object]) -> int:
-        """Let up to `size` of the items in that are nearest to the ending; how many it were.
+    def step(self, size: int, consume: Callable[[Iterator[object]], object]) -> int:
+        """Take up to `size` of the pending items nearest to the end through their section; return how many.
 
-        What comes of them goes to the `end`, or one of them waits to be gone through.
+        `consume` gets the outputs of the last section. An output of another section becomes pending.
         """
-        last = self.waiting[-1]
-        stop, section = self._stop(last.executor), last.chain
+        last = self.pending[-1]
+        end, section = self._end(last.segment), last.section
         if section is None:
             last.size, last.ticks = size, repeat(True, _ALL)
             items = compress(islice(last.items, size), last.ticks)
-            if stop is None:
-                end(self._pull(last.executor, len(self.executors), items))
-                return self._let_in(last)
-            number, whole = stop
-            last.chain = section = self._pull(last.executor, number + (not whole), items, piped=whole)
+            if end is None:
+                consume(self._pull(last.segment, len(self.segments), items))
+                return self._taken(last)
+            number, before_tasks = end
+            last.section = section = self._pull(
+                last.segment, number + (not before_tasks), items, last_operators=before_tasks
+            )
         item = next(section, _NOTHING)
         if item is _NOTHING:
-            last.chain = None
-            return self._let_in(last)
-        assert stop is not None
-        self._open(item, *stop)
+            last.section = None
+            return self._taken(last)
+        assert end is not None
+        self._expand(item, *end)
         return 1
 
-    def _open(self, item: object, number: int, whole: bool) -> None:
-        """What comes of one item waits in front of the next leg."""
-        executor = self.executors[number]
-        if not whole:
-            self.waiting.append(WaitingItem(number + 1, executor.pipe.some(iter((item,)))))
+    def _expand(self, item: object, number: int, before_tasks: bool) -> None:
+        """Let the outputs of one item wait in front of the next segment."""
+        segment = self.segments[number]
+        if not before_tasks:
+            self.pending.append(PendingItems(number + 1, segment.operator_chain.some(iter((item,)))))
             return
-        parts = executor.pipe.some(executor.alone(item))
-        # At once: the item is copied by that, and the generator that gave it may go on before the rest is asked for.
-        first = next(parts, _NOTHING)
+        outputs = segment.operator_chain.some(segment.results_of(item))
+        # At once: this copies the item, and the generator that gave it may change it before the rest is pulled.
+        first = next(outputs, _NOTHING)
         if first is not _NOTHING:
-            self.waiting.append(WaitingItem(number + 1, chain((first,), parts)))
+            self.pending.append(PendingItems(number + 1, chain((first,), outputs)))
 
     @property
     def drained(self) -> bool:
-        """Whether all items of the source have been taken, or nobody wants more of them."""
-        return not self.waiting or self.waiting[0].executor > 0
+        """Whether no more items of the source are needed."""
+        return not self.pending or self.pending[0].segment > 0
 
-    def past(self, last: int) -> list[PriorOutput]:
-        """What has come out of the operations behind each leg, for legs on workers that go on; `last` came of all."""
-        rest = {one.executor: one.items for one in self.waiting}
-        came = [*(executor.count() for executor in self.executors[1:]), last]
-        return [PriorOutput(count, rest.get(number)) for number, count in enumerate(came, start=1)]
+    def prior_outputs(self, last: int) -> list[PriorOutput]:
+        """Return what the operators after each segment have given, for workers that go on; the last gave `last`."""
+        rest = {one.segment: one.items for one in self.pending}
+        counts = [*(segment.count() for segment in self.segments[1:]), last]
+        return [PriorOutput(count, rest.get(number)) for number, count in enumerate(counts, start=1)]
 
-    def _let_in(self, last: WaitingItem) -> int:
-        count = _gone(last.ticks)
+    def _taken(self, last: PendingItems) -> int:
+        count = _used(last.ticks)
         if count < last.size:
-            self._leave()
+            self._pop()
         return count
 
-    def _leave(self) -> None:
-        """No more waits there: go on with what waits in front of that, or with what operations have kept."""
-        self.waiting.pop()
-        enough = max([number for number, executor in enumerate(self.executors) if executor.pipe.done], default=-1)
-        if enough >= self.finished:
-            self._close_front()
-            self.waiting = [one for one in self.waiting if one.executor > enough]
-            self.finished = enough
-        while not self.waiting and self.finished < len(self.executors):
-            left = self.executors[self.finished].pipe.finish()
+    def _pop(self) -> None:
+        """Drop pending items that are used up; go on with those before them, or with what operators have kept."""
+        self.pending.pop()
+        done = max([number for number, segment in enumerate(self.segments) if segment.operator_chain.done], default=-1)
+        if done >= self.finished:
+            self._close_source()
+            self.pending = [one for one in self.pending if one.segment > done]
+            self.finished = done
+        while not self.pending and self.finished < len(self.segments):
+            kept = self.segments[self.finished].operator_chain.finish()
             self.finished += 1
-            self.waiting.append(WaitingItem(self.finished, left))
-        self.over = not self.waiting
+            self.pending.append(PendingItems(self.finished, kept))
+        self.over = not self.pending
 
-    def _pull(self, first: int, end: int, items: Iterator[object], *, piped: bool = True) -> Iterator[object]:
-        """What these legs make of items in front of the first; of the last one without the operations behind it."""
+    def _pull(self, first: int, end: int, items: Iterator[object], *, last_operators: bool = True) -> Iterator[object]:
+        """Return what the segments from `first` up to `end` make of items, with the last operators or without."""
         if first == end == 0:
-            # No loop of tasks stands here that would say who failed.
-            return asked(self.executors[0].flow.source, items)
-        for executor in self.executors[first:end]:
-            items = executor.through(items)
-            if piped or executor is not self.executors[end - 1]:
-                items = executor.pipe.some(items)
+            # No loop over tasks names the source when it fails.
+            return asked(self.segments[0].driver.source, items)
+        for segment in self.segments[first:end]:
+            items = segment.results(items)
+            if last_operators or segment is not self.segments[end - 1]:
+                items = segment.operator_chain.some(items)
         return items
 
-    def _stop(self, first: int) -> tuple[int, bool] | None:
-        """The leg at which a section ends, and whether it ends before its tasks; None: it goes to the ending."""
-        if first not in self._stops:
-            self._stops[first] = self._found_stop(first)
-        return self._stops[first]
+    def _end(self, first: int) -> tuple[int, bool] | None:
+        """Return the segment in which a section ends, and whether before its tasks; None: it is the last section."""
+        if first not in self._ends:
+            self._ends[first] = self._find_end(first)
+        return self._ends[first]
 
-    def _found_stop(self, first: int) -> tuple[int, bool] | None:
+    def _find_end(self, first: int) -> tuple[int, bool] | None:
         depth = 0
-        for number in range(first, len(self.executors)):
-            executor = self.executors[number]
-            if executor.spreads:
+        for number in range(first, len(self.segments)):
+            segment = self.segments[number]
+            if segment.spreads:
                 return number, True
-            depth += executor.depth
-            if executor.apart or depth > DEEP:
+            depth += 1 + len(segment.operator_chain.operators)
+            if segment.expands or depth > DEEP:
                 return number, False
         return None
 
 
-def _gone(ticks: repeat[bool]) -> int:
+def _used(ticks: repeat[bool]) -> int:
     return _ALL - length_hint(ticks)
 
 
-def _never(_: object) -> None:
-    raise AssertionError("a section that ends before the ending gives it nothing")
+def _unreachable(_: object) -> None:
+    raise AssertionError("only the last section gives its outputs to the consumer")

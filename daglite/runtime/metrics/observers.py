@@ -35,9 +35,8 @@ from daglite.runtime.kernel.timers import StepTimer
 from daglite.runtime.local.recorder import LocalRecorder
 from daglite.runtime.metrics.gauges import StreamGauge
 
-# The shortest time between two heartbeats, and between two reports of a stream without workers, in seconds.
+# The shortest time between two heartbeats, in seconds.
 _HEARTBEAT = 0.1
-_LOCAL_INTERVAL = 0.01
 
 _log = logging.getLogger("daglite")
 
@@ -88,7 +87,7 @@ class RunObservers:
         return BatchRecorder(engine, self.emit_batches, self.heartbeat, self._locate)
 
     def local_recorder(
-        self, stage: int, source: Source, timers: Sequence[StepTimer], *, interval: float = _LOCAL_INTERVAL
+        self, stage: int, source: Source, timers: Sequence[StepTimer], *, interval: float
     ) -> LocalRecorder:
         """Return a recorder for a stream that runs in this process."""
         report = partial(self.completed_locally, stage)

@@ -1,1 +1,1 @@
-"""The scheduler runs a plan: which stage may start, what it shares with the others, how each stream is built."""
+"""Run the stages of a plan, and build the driver of each stream."""

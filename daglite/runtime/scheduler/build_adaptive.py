@@ -1,168 +1,141 @@
-"""A stream that begins in this process put together: its legs here, and the way to the same legs on workers."""
+"""Build a stream of a run that chooses its workers: it starts in this process, is measured, and may move to workers.
+
+source --> local segments --> LocalDriver of the last segment --> sink
+   |              | (state of the operators)                       |
+   +--------------+-------> StreamDriver on workers ---------------+   once the placement policy says so
+"""
 
 from __future__ import annotations
 
+import copy
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING
 
 from daglite.exceptions import TransferError
-from daglite.lazy import lazy
 from daglite.operations import spec_of
-from daglite.program import Operand, StageResult, Step, StreamOperation, StreamStage, steps_of
-from daglite.runtime.dataflow.bound_segments import BoundSegment
-from daglite.runtime.dataflow.driver import StreamDriver, StreamScope
-from daglite.runtime.dataflow.sinks import FoldSink, IteratorSink, Sink
+from daglite.program import Operand, StageResult, Step, StreamOperation, StreamStage
+from daglite.runtime.dataflow.driver import StreamDriver
+from daglite.runtime.dataflow.sinks import CombineSink, FoldSink, Sink
 from daglite.runtime.dataflow.source import Source
 from daglite.runtime.engines.cost_model import Answer
 from daglite.runtime.kernel.bound_step import BoundStep
-from daglite.runtime.kernel.steps import StepChain
-from daglite.runtime.kernel.timers import StepTimer
+from daglite.runtime.kernel.steps import StepChain, bind_step
 from daglite.runtime.local.adaptive import AdaptiveDriver
 from daglite.runtime.local.executor import LocalDriver
 from daglite.runtime.local.item_copies import ItemCopies
 from daglite.runtime.local.profiler import LocalRunner, MultiSegmentRunner, SingleSegmentRunner
 from daglite.runtime.local.sections import LocalSegment, Sections
-from daglite.runtime.scheduler.build_stages import PlannedSegment, stream_flow
+from daglite.runtime.scheduler.bind_stream import BoundStream, local_recorder
+from daglite.runtime.scheduler.build_local import local_segment
+from daglite.runtime.scheduler.build_workers import RemotePlan, build_driver, plan_remote
 from daglite.runtime.scheduler.context import RunContext
 
-if TYPE_CHECKING:
-    import daglite.runtime.dataflow.timed_operators as timed_operators
-else:
-    timed_operators = lazy("daglite.runtime.dataflow.timed_operators")
-
-
-_PULLED = 256
+# How many results of a nested stream may wait for the stream that pulls it, as they might with workers.
+_NESTED_RESULTS = 256
 
 _log = logging.getLogger("daglite")
 
 
-def begins_here(
-    context: RunContext, stage: StreamStage, segments: Sequence[BoundSegment], fold: BoundStep | None
-) -> bool:
-    """Whether a stream with work for workers begins in this process, because the run chooses for itself."""
-    functions = [step.function for segment in segments for step in (*segment.links, *([fold] if fold else []))]
-    if not context.begins_here(functions) or any(link.flattens for link in stage.links):
-        # A partition alone may be as long as a run: nothing is measured until it is over.
+def starts_locally(stream: BoundStream) -> bool:
+    """Return whether a stream with work for workers starts in this process, because the run chooses for itself."""
+    steps = [step for segment in stream.segments for step in segment.links]
+    functions = [step.function for step in (*steps, *([] if stream.fold is None else [stream.fold]))]
+    if not stream.context.starts_locally(functions) or any(link.flattens for link in stream.stage.links):
+        # The items of one partition may be the whole stream: nothing is measured until they are over.
         return False
-    # Tasks that ask for the coordinator stand between legs, where nothing measures them.
-    return len(segments) == 1 or not any(function.here for function in functions)
+    # Tasks for the coordinator are between segments, where nothing measures them.
+    return len(stream.segments) == 1 or not any(function.here for function in functions)
 
 
-def adaptive_flow(
-    context: RunContext,
-    stage: StreamStage,
-    source: Source,
-    segments: Sequence[BoundSegment],
-    parts: Sequence[PlannedSegment],
-    sink: Sink,
-    here: FoldSink | None,
-    *,
-    ordered: bool,
-    scope: StreamScope,
-) -> AdaptiveDriver:
-    """A flow in this process that may move to workers with all that it has.
-
-    `here` folds what comes before the first item that a worker folds.
-    """
-    folds = parts[-1].steps[-1].starts is not None
-    executors, origin = _executors(context, stage, source, segments, parts)
-    last = _last(context, stage, origin, segments[-1], here or sink, folds=folds)
-    sections = Sections(source.items, executors, source.close) if executors else None
-    course: LocalRunner
-    if sections is None:
-        course = SingleSegmentRunner(last, folds=folds)
-    else:
-        course = MultiSegmentRunner(source, sections, last, folds=folds)
-
-    def move(answer: Answer) -> StreamDriver | None:
-        worker_queue, going = context.crew(answer), list(parts)
-        if sections is not None:
-            going[: len(executors)] = map(PlannedSegment.after, parts, sections.past(last.source.count))
-        try:
-            flow = stream_flow(context, stage, source, going, [worker_queue] * len(parts), ordered, last.sink, scope)
-        except TransferError as error:
-            _log.debug("%s", error)
-            return None
-        source.use(worker_queue.engine.codec)
-        if sections is not None:
-            source.finished = sections.drained
-        parts[-1].writer.left = last.left
-        if folds and last.source.count:
-            # Else the first part begins with the initial value.
-            parts[-1].writer.go_on(last.sink)
-        return flow
-
-    chains = [*(executor.flow.chain for executor in executors), last.chain]
-    before = [timer for part in parts for timer in part.timers]
-    most = 1 if context.cancellable or sink.keeps else None
-    if scope.outer is not None and not context.cancellable and stage.limits.max_in_flight is None:
-        # Of what another pulls so many may wait for it, as they might behind workers.
-        most = _PULLED
-    return _flow(context, stage, source, course, last, move, chains, before, most)
-
-
-def _executors(
-    context: RunContext,
-    stage: StreamStage,
-    source: Source,
-    segments: Sequence[BoundSegment],
-    parts: Sequence[PlannedSegment],
-) -> tuple[list[LocalSegment], Source]:
-    """The legs with operations behind them, and what comes out behind the last of these, as a source without items."""
-    executors, origin = list[LocalSegment](), source
-    for number, part in enumerate(parts):
-        if part.behind is None:
-            break
-        _, links, savers = segments[part.segment]
-        assert context.codec is not None
-        copies = ItemCopies(context.codec, origin, links[-1], fresh=_fresh(context, stage, part.segment))
-        chain = StepChain(links, context.loop, retry_tracker=context.retry_tracker)
-        flow = LocalDriver(origin, chain, savers, IteratorSink(), context.codec, watchful=False, copies=copies)
-        following = parts[number + 1].segment if number + 1 < len(parts) else len(segments)
-        between = stage.segments[part.segment + 1 : following + 1]
-        apart = any(spec_of(operation.kind).expands for segment in between for operation in segment.operations)
-        executors.append(LocalSegment(flow, part.behind.pipe, spreads=links[-1].spreads, apart=apart))
-        step = part.behind.last
-        origin = Source(iter(()), name=step.function.name, number=step.number, saver=None, codec=context.codec)
-    return executors, origin
-
-
-def _fresh(context: RunContext, stage: StreamStage, number: int) -> bool:
-    """Whether nobody else has what comes to the tasks of a segment.
-
-    It has been copied on its way to the operations before them, and these give each thing on once.
-    """
-    operations, source = stage.segments[number].operations, stage.source
-    copied = number > 0 or isinstance(source, Step) or all(_pulled(context, operand) for _, operand in source.sources)
-    return copied and bool(operations) and all(map(partial(_gives_on, context), operations))
-
-
-def _gives_on(context: RunContext, operation: StreamOperation) -> bool:
-    spec = spec_of(operation.kind)
-    return spec.forwards and (not spec.reads_stream or _pulled(context, operation.operand))
-
-
-def _pulled(context: RunContext, operand: Operand | None) -> bool:
-    """Whether it is a stream; what is in a list may be there twice, or belong to others."""
-    return isinstance(operand, StageResult) and isinstance(context.value(operand), Iterator)
-
-
-def _last(
-    context: RunContext, stage: StreamStage, origin: Source, bound: BoundSegment, sink: Sink, *, folds: bool
-) -> LocalDriver:
-    """What comes to the ending, through the tasks of the last segment.
-
-    Where workers fold, no result would cross, so none is copied.
-    """
+def build_adaptive(stream: BoundStream) -> AdaptiveDriver:
+    """Return the driver of a stream in this process, which may move to workers with the state of its operators."""
+    context, stage, scope = stream.context, stream.stage, stream.scope
     assert context.codec is not None
-    _, links, savers = bound
-    watchful = context.cancellable or sink.keeps
+    plan = plan_remote(stream, context.codec)
+    source, sink, folds, finish = plan.source, stream.sink, stream.fold is not None, None
+    if stream.fold is not None:
+        combine, local_fold = sink, _local_fold(context, stream.fold)
+        assert isinstance(combine, CombineSink)
+        sink, finish = local_fold, lambda: combine.go_on(local_fold.value)
+    segments, origin = _local_segments(stream, plan)
+    last = _last_driver(stream, origin, sink)
+    timers = [*plan.timers, *(timer for segment in segments for timer in segment.driver.chain.timers)]
+    recorder = local_recorder(context, stage, source, last.chain, sink, timers, interval=0.0)
+    sections = Sections(source.items, segments, source.close) if segments else None
+    runner: LocalRunner
+    if sections is None:
+        runner = SingleSegmentRunner(last, folds=folds)
+    else:
+        runner = MultiSegmentRunner(source, sections, last, folds=folds)
+    most = 1 if context.cancellable or stream.sink.keeps else None
+    if scope.outer is not None and not context.cancellable and stage.limits.max_in_flight is None:
+        most = _NESTED_RESULTS
+    move = partial(_move, stream, plan, sections, last)
+    return AdaptiveDriver(source, runner, context.placement_policy(), move, finish=finish, most=most, recorder=recorder)
+
+
+def _move(
+    stream: BoundStream, plan: RemotePlan, sections: Sections | None, last: LocalDriver, answer: Answer
+) -> StreamDriver | None:
+    """Return the driver with which the stream goes on; None if workers cannot run its tasks."""
+    queue = stream.context.worker_queue_for(answer)
+    segments, writer = list(plan.segments), plan.segments[-1].writer
+    if sections is not None:
+        priors = sections.prior_outputs(last.source.count)
+        segments[: len(priors)] = [
+            segment._replace(prior=prior) for segment, prior in zip(segments, priors, strict=False)
+        ]
+    try:
+        driver = build_driver(stream, plan._replace(segments=segments), [queue] * len(segments), last.sink)
+    except TransferError as error:
+        _log.debug("%s", error)
+        return None
+    plan.source.use(queue.engine.codec)
+    if sections is not None:
+        plan.source.finished = sections.drained
+    writer.left = last.left
+    if stream.fold is not None and last.source.count:
+        # Otherwise the first partial starts from the initial value.
+        writer.go_on(last.sink)
+    return driver
+
+
+def _local_fold(context: RunContext, fold: BoundStep) -> FoldSink:
+    """Return a sink that folds what comes before the first item on workers; their initial value stays as it is."""
+    assert fold.starts is not None
+    return FoldSink(fold, bind_step(fold, context.fold_loop), copy.deepcopy(fold.starts[0]))
+
+
+def _local_segments(stream: BoundStream, plan: RemotePlan) -> tuple[list[LocalSegment], Source]:
+    """Return the segments with operators after them, and a source that represents the outputs of the last of these."""
+    segments, origin, positions = list[LocalSegment](), plan.source, [one.position for one in plan.segments]
+    for segment, following in zip(plan.segments, [*positions[1:], len(stream.segments)], strict=True):
+        if segment.operators is None:
+            break
+        between = stream.stage.segments[segment.position + 1 : following + 1]
+        local, origin = local_segment(
+            stream.context,
+            origin,
+            stream.segments[segment.position],
+            segment.operators.pipe,
+            [operation for planned in between for operation in planned.operations],
+            segment.operators.last,
+            fresh=_has_fresh_items(stream.context, stream.stage, segment.position),
+        )
+        segments.append(local)
+    return segments, origin
+
+
+def _last_driver(stream: BoundStream, origin: Source, sink: Sink) -> LocalDriver:
+    """Return the driver of the last segment. If workers would fold, its results would not leave them: no copies."""
+    context, stage, (_, links, savers) = stream.context, stream.stage, stream.segments[-1]
+    assert context.codec is not None
+    watchful, folds = context.cancellable or sink.keeps, stream.fold is not None
     if not links and not folds:
-        # Behind operations, which have had enough themselves when as many have come as are wanted.
+        # After operators, which are done by themselves when as many results have come as are wanted.
         return LocalDriver(origin, StepChain([], context.loop), [], sink, None, watchful=watchful)
-    fresh = _fresh(context, stage, len(stage.segments) - 1)
+    fresh = _has_fresh_items(context, stage, len(stage.segments) - 1)
     copies = ItemCopies(context.codec, origin, None if folds else links[-1], fresh=fresh)
     chain = StepChain(links, context.loop, retry_tracker=context.retry_tracker)
     return LocalDriver(
@@ -170,27 +143,21 @@ def _last(
     )
 
 
-def _flow(
-    context: RunContext,
-    stage: StreamStage,
-    source: Source,
-    course: LocalRunner,
-    last: LocalDriver,
-    move: Callable[[Answer], StreamDriver | None],
-    chains: Sequence[StepChain],
-    before: Sequence[StepTimer],
-    most: int | None,
-) -> AdaptiveDriver:
-    """The flow; watched, where somebody listens."""
-    watch = context.watch
-    if watch is None:
-        return AdaptiveDriver(source, course, context.choice(), move, most=most)
-    steps = steps_of(stage)
-    number = watch.stage_of(steps[0].number)
-    watch.opened(number, source, context.failure_counter)
-    timers: list[StepTimer] = []
-    if watch.steps:
-        timers = [*before, *(timer for chain in chains[:-1] for timer in chain.timers)]
-        timers += timed_operators.time_stream(source, last.chain, last.sink, steps[-1].number, timers)
-    recorder = watch.local_recorder(number, source, timers, interval=0.0)
-    return AdaptiveDriver(source, course, context.choice(), move, most=most, recorder=recorder)
+def _has_fresh_items(context: RunContext, stage: StreamStage, position: int) -> bool:
+    """Return whether nothing else refers to the items of a segment, so that they need no copy.
+
+    They have been copied on their way to the operators before it, and these pass each of them on once.
+    """
+    operations, source = stage.segments[position].operations, stage.source
+    copied = position > 0 or isinstance(source, Step) or all(_is_stream(context, one) for _, one in source.sources)
+    return copied and bool(operations) and all(_forwards(context, operation) for operation in operations)
+
+
+def _forwards(context: RunContext, operation: StreamOperation) -> bool:
+    spec = spec_of(operation.kind)
+    return spec.forwards and (not spec.reads_stream or _is_stream(context, operation.operand))
+
+
+def _is_stream(context: RunContext, operand: Operand | None) -> bool:
+    """Return whether an operand is a stream; an item of a list may be in it twice, or be used elsewhere."""
+    return isinstance(operand, StageResult) and isinstance(context.value(operand), Iterator)

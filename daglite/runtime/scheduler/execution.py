@@ -1,4 +1,4 @@
-"""One run of a program: which stage may start, and who waits for whom."""
+"""Run the stages of a program: each as soon as its arguments are there, calls on workers side by side."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
-from daglite.exceptions import Failure, ParameterError, TransferError
+from daglite.exceptions import Failure, ParameterError
 from daglite.lazy import lazy
 from daglite.options import Store
 from daglite.program import (
@@ -38,18 +38,20 @@ from daglite.runtime.kernel.steps import StepChain, bind_step
 from daglite.runtime.kernel.work import WorkKind
 from daglite.runtime.local.executor import LocalDriver, run_steps
 from daglite.runtime.local.item_copies import copied_result
-from daglite.runtime.scheduler.build_stream import gapped, generator_flow, open_flow
+from daglite.runtime.scheduler.bind_stream import may_have_gaps
+from daglite.runtime.scheduler.build_local import build_generator
+from daglite.runtime.scheduler.build_stream import build_stream
 from daglite.runtime.scheduler.context import RunContext
 
 if TYPE_CHECKING:
     import daglite.events as events
-    from daglite.runtime.metrics import observers as watches
+    from daglite.runtime.metrics import observers as run_observers
 else:
-    events, watches = lazy("daglite.events"), lazy("daglite.runtime.metrics.observers")
+    events, run_observers = lazy("daglite.events"), lazy("daglite.runtime.metrics.observers")
 
 
 class Execution:
-    """One run. Use it as a context manager: leaving it ends everything the run started."""
+    """One run of a program. Use it as a context manager: leaving it ends everything that the run started."""
 
     def __init__(
         self,
@@ -61,16 +63,17 @@ class Execution:
         observers: Sequence[events.Observer] = (),
     ) -> None:
         self._stages = program.stages
-        self._watch = watches.RunObservers(program, observers, str(settings.runtime)) if observers else None
-        self._context = RunContext(program, settings, store, cancellable=cancellable, watch=self._watch)
-        # The stages whose values each needs; what is pulled by another is run by it, and so are its needs.
+        self._observers = run_observers.RunObservers(program, observers, str(settings.runtime)) if observers else None
+        self._context = RunContext(program, settings, store, cancellable=cancellable, observers=self._observers)
+        # The stages whose values each stage needs. A stream that another pulls is run by it, so its needs are those of
+        # the other.
         self._needs = [self._needs_of(stage) for stage in program.stages]
         runs = [number for number, stage in enumerate(program.stages) if not is_pulled(stage)]
         self._readers = Counter(need for number in runs for need in self._needs[number])
         self._waiting = runs
-        # Stages below this number may start; a streamed run keeps the last one back.
+        # Stages below this number may start. A run that gives items one by one starts the last stage itself.
         self._end = 0
-        self._flow: Driver | None = None
+        self._driver: Driver | None = None
 
     def __enter__(self) -> Execution:
         return self
@@ -79,14 +82,14 @@ class Execution:
         try:
             self.close()
         except Exception as late:
-            # The first error is the one to see; what went wrong while cleaning up is its context.
+            # The first error is the one to raise; an error of closing is its context.
             if error is None:
                 raise
             error.__context__ = error.__context__ or late
 
     def run(self) -> object:
-        """Run every stage; the value of the last."""
-        with self._watched():
+        """Run all stages; return the value of the last."""
+        with self._observed():
             try:
                 self._run_below(len(self._stages))
             except (TypeError, AttributeError) as error:
@@ -95,7 +98,8 @@ class Execution:
         return self._context.values[len(self._stages) - 1]
 
     def run_for(self, numbers: Collection[int]) -> RunContext:
-        """Run the stages with these numbers and what they need, and nothing else; their values stay in the context."""
+        """Run the stages with these numbers and those that they need; save nothing. Returns the context with values."""
+        self._context.saves.enabled = False
         needed, more = set(numbers), list(numbers)
         while more:
             below = set(self._needs[more.pop()]) - needed
@@ -107,8 +111,8 @@ class Execution:
         return self._context
 
     def items(self, *, ordered: bool) -> Iterator[object]:
-        """Run all stages but the last, then hand out its items one by one as they are asked for."""
-        with self._watched():
+        """Run all stages but the last, then yield its items while it runs."""
+        with self._observed():
             yield from self._items(ordered=ordered)
 
     def _items(self, *, ordered: bool) -> Iterator[object]:
@@ -123,25 +127,25 @@ class Execution:
         self._run_below(last)
         output_queue = OutputQueue()
         self._begin(last)
-        flow = self._flow = open_flow(self._context, stage, output_queue, ordered=ordered)
+        driver = self._driver = build_stream(self._context, stage, output_queue, ordered=ordered)
         more = True
         while more or output_queue.waiting:
             while more and not output_queue.waiting:
-                self._check()
+                self._context.check()
                 try:
-                    more = flow.advance()
+                    more = driver.advance()
                 except Exception:
-                    # What came before it has its turn before it, and nothing else goes on meanwhile.
+                    # The items before the error come before it, and nothing else goes on meanwhile.
                     while output_queue.waiting:
                         yield output_queue.waiting.popleft()[0]
                     raise
             if output_queue.waiting:
                 value, nbytes = output_queue.waiting.popleft()
-                flow.release(nbytes)
-                flow.rest()
+                driver.release(nbytes)
+                driver.rest()
                 yield value
-        self._close_flow()
-        self._tell_end(last)
+        self._close_driver()
+        self._report_end(last)
 
     def cancel(self) -> None:
         """End the run from another thread: it raises `Cancelled` at its next turn."""
@@ -149,44 +153,39 @@ class Execution:
         self._context.wake()
 
     def close(self) -> None:
-        """End the source, the helper thread, the workers and the private loop, whatever state they are in."""
+        """End the source, the helper thread, the workers and the event loops, whatever state they are in."""
         try:
-            self._close_flow()
+            self._close_driver()
         finally:
             try:
                 self._context.close()
             finally:
-                if self._watch is not None:
-                    self._watch.ended()
+                if self._observers is not None:
+                    self._observers.ended()
 
-    def _watched(self) -> AbstractContextManager[None]:
-        return contextlib.nullcontext() if self._watch is None else self._watch.running()
+    def _observed(self) -> AbstractContextManager[None]:
+        return contextlib.nullcontext() if self._observers is None else self._observers.running()
 
     def _run_below(self, end: int) -> None:
-        """Run the stages below `end`: calls on workers side by side, everything else in turn on this thread."""
+        """Run the stages below `end`: calls on workers side by side, all others one by one on this thread."""
         self._end = end
         while True:
             self._start_calls()
-            self._check()
-            here = next((number for number in self._waiting if number < end and self._ready(number)), None)
-            if here is not None:
-                self._begin(here)
-                self._finish(here, self._run_here(here, self._stages[here]))
+            self._context.check()
+            number = next((number for number in self._waiting if number < end and self._ready(number)), None)
+            if number is not None:
+                self._begin(number)
+                self._finish(number, self._run_stage(number, self._stages[number]))
             elif self._context.calls.in_flight:
                 self._context.worker_queues.poll(None)
             else:
                 return
 
-    def _check(self) -> None:
-        error = self._context.error_beside()
-        if error is not None:
-            raise error
-
     def _ready(self, number: int) -> bool:
         return all(need in self._context.values for need in self._needs[number])
 
     def _needs_of(self, stage: Stage) -> list[int]:
-        """The stages whose values a stage reads, as often as it does, those included that what it pulls reads."""
+        """Return the stages whose values a stage reads, as often as it does; also for the streams that it pulls."""
         found, stack = list[int](), [stage]
         while stack:
             for operand in operands(stack.pop()):
@@ -200,40 +199,40 @@ class Execution:
 
     def _begin(self, number: int) -> None:
         self._waiting.remove(number)
-        if self._watch is not None:
-            for pulled in self._context.all_beside(self._stages[number]):
-                self._watch.stage_started(pulled)
-            self._watch.stage_started(number)
+        if self._observers is not None:
+            for nested in self._context.all_nested(self._stages[number]):
+                self._observers.stage_started(nested)
+            self._observers.stage_started(number)
 
     def _finish(self, number: int, value: object) -> None:
-        self._tell_end(number)
+        self._report_end(number)
         values = self._context.values
         values[number] = value
-        for pulled in self._context.all_beside(self._stages[number]):
-            values.pop(pulled, None)
+        for nested in self._context.all_nested(self._stages[number]):
+            values.pop(nested, None)
         for need in self._needs[number]:
             self._readers[need] -= 1
             if not self._readers[need]:
-                # Its last reader has it: a list may be large.
+                # No stage reads it any more, and a list may be large.
                 del values[need]
                 self._context.indices.pop(need, None)
 
-    def _tell_end(self, number: int) -> None:
-        if self._watch is not None:
-            for ended in (*self._context.all_beside(self._stages[number]), number):
-                self._watch.stage_ended(ended)
+    def _report_end(self, number: int) -> None:
+        if self._observers is not None:
+            for ended in (*self._context.all_nested(self._stages[number]), number):
+                self._observers.stage_ended(ended)
 
     # Single calls on workers.
 
     def _start_calls(self) -> None:
-        """Send every call whose arguments are there to a worker."""
+        """Send all calls whose arguments are there to workers."""
         if self._context.inline:
             return
         ready = [number for number in self._waiting if number < self._end and self._ready(number)]
         for number in ready:
             stage = self._stages[number]
             functions = [step.function for step in steps_of(stage)]
-            if isinstance(stage, CallStage) and self._context.begins_here(functions, alone=len(ready) == 1):
+            if isinstance(stage, CallStage) and self._context.starts_locally(functions, others=len(ready) > 1):
                 continue
             if isinstance(stage, MaterialiseStage) and stage.place == "workers":
                 self._begin(number)
@@ -243,96 +242,78 @@ class Execution:
                 self._start_call(number, stage)
 
     def _start_generator(self, number: int, stage: MaterialiseStage) -> None:
-        worker_queue = self._context.worker_queue_at(stage.step.function.site)
+        queue = self._context.worker_queue_at(stage.step.function.site)
         step = self._context.bind(stage.step)
-        saver = self._context.book.open(stage.step.saves, step)
-        each, whole = (saver, None) if stage.streamed else (None, saver)
-        done = partial(self._call_done, number, whole)
+        saver = self._context.saves.open(stage.step.saves, step)
         kind: WorkKind = "stream" if stage.streamed else "generate"
-        self._context.calls.start(worker_queue, [step], done, kind=kind, saver=each)
+        item_saver, list_saver = (saver, None) if stage.streamed else (None, saver)
+        done = partial(self._call_done, number, list_saver)
+        self._context.calls.start(queue, [step], done, kind=kind, saver=item_saver)
 
     def _start_call(self, number: int, stage: CallStage) -> None:
         first = stage.steps[0].function
-        worker_queue = self._context.worker_queue_at(first.site, loops=first.loops)
-        steps, saver = self._bound(stage)
-        self._context.calls.start(worker_queue, steps, partial(self._call_done, number, saver))
+        queue = self._context.worker_queue_at(first.site, loops=first.loops)
+        steps, saver = self._bind_call(stage)
+        self._context.calls.start(queue, steps, partial(self._call_done, number, saver))
 
     def _call_done(self, number: int, saver: Saver | None, value: object) -> None:
         if saver is not None:
             saver(None, value)
         self._finish(number, value)
-        # What waited only for this starts at once, also while a stream is running.
+        # Stages that waited only for this one start at once, also while a stream runs.
         self._start_calls()
 
-    def _bound(self, stage: CallStage) -> tuple[list[BoundStep], Saver | None]:
+    def _bind_call(self, stage: CallStage) -> tuple[list[BoundStep], Saver | None]:
         steps = [self._context.bind(step) for step in stage.steps]
-        return steps, self._context.book.open(stage.steps[-1].saves, steps[-1])
+        return steps, self._context.saves.open(stage.steps[-1].saves, steps[-1])
 
     # Stages on this thread.
 
-    def _run_here(self, number: int, stage: Stage) -> object:
+    def _run_stage(self, number: int, stage: Stage) -> object:
         match stage:
             case CallStage():
-                steps, saver = self._bound(stage)
+                steps, saver = self._bind_call(stage)
                 value = self._call_here(steps, None, [None] * len(steps))
                 if stage.place == "workers" and self._context.codec is not None:
-                    value = self._sent_back(value, steps[-1])
+                    value = copied_result(self._context.codec, value, steps[-1])
                 if saver is not None:
                     saver(None, value)
                 return value
             case MaterialiseStage(streamed=True):
-                collecting = CollectSink()
-                self._drive(generator_flow(self._context, stage.step, collecting))
-                return collecting.items
+                sink = CollectSink()
+                self._drive(build_generator(self._context, stage, sink))
+                return sink.items
             case MaterialiseStage():
                 step = self._context.bind(stage.step)
-                saver = self._context.book.open(stage.step.saves, step)
+                saver = self._context.saves.open(stage.step.saves, step)
                 return self._call_here([step], None, [saver])
             case StreamStage():
                 return self._fold(stage) if stage.sink == "reduce" else self._collect(stage, number)
             case _:
                 assert_never(stage)
 
-    def _sent_back(self, value: object, step: BoundStep) -> object:
-        """What a call here gives, as it would have come from a worker."""
-        assert self._context.codec is not None
-        try:
-            return copied_result(self._context.codec, value, step)
-        except TransferError as error:
-            raise_with_failure(error, Failure(step.function.name, step.number))
-
     def _fold(self, stage: StreamStage) -> object:
         assert stage.sink_step is not None
         assert stage.initial is not None
         step = self._context.bind(stage.sink_step)
-        saver = self._context.book.open(stage.sink_step.saves, step)
-        initial = _copied(self._context.value(stage.initial), stage.sink_step)
-        sink, part = self._fold_ending(stage, step, initial)
-        here = self._folding_here(step, initial) if part is not None and self._context.begins_here(()) else None
-        self._drive(open_flow(self._context, stage, sink, ordered=stage.ordered, fold=part, here=here))
-        # Where workers fold but none had anything to fold, it is what was folded here.
-        value = here.value if here is not None and isinstance(sink, CombineSink) and not sink.begun else sink.value
+        saver = self._context.saves.open(stage.sink_step.saves, step)
+        sink, fold = self._fold_sink(stage, step, _copied(self._context.value(stage.initial), stage.sink_step))
+        self._drive(build_stream(self._context, stage, sink, ordered=stage.ordered, fold=fold))
+        value = sink.value
         if stage.finish is not None:
-            value = self._finished(stage.finish, value)
+            finish = stage.finish
+            try:
+                value = bind_step(self._context.bind(finish), self._context.fold_loop)(value)
+            except Exception as error:
+                raise_with_failure(error, Failure(finish.function.name, finish.number))
         if saver is not None:
             saver(None, value)
         return value
 
-    def _finished(self, finish: Step, value: object) -> object:
-        """What a fold makes of its last accumulator."""
-        try:
-            return bind_step(self._context.bind(finish), self._context.fold_loop)(value)
-        except Exception as error:
-            raise_with_failure(error, Failure(finish.function.name, finish.number))
-
-    def _folding_here(self, step: BoundStep, initial: object) -> FoldSink:
-        """Folds what comes before the first item that a worker folds; the value that they start from stays as it is."""
-        return FoldSink(step, bind_step(step, self._context.fold_loop), copy.deepcopy(initial))
-
-    def _fold_ending(
+    def _fold_sink(
         self, stage: StreamStage, step: BoundStep, initial: object
     ) -> tuple[FoldSink | CombineSink, BoundStep | None]:
-        """The ending of a fold; where workers fold, also the step that does it there."""
+        """Return the sink of a fold; if workers fold, also the step with which they do."""
         fold_loop = self._context.fold_loop
         if stage.combine is not None:
             combine = self._context.bind(stage.combine.step)
@@ -344,52 +325,51 @@ class Execution:
         return FoldSink(step, bind_step(step, fold_loop), initial), None
 
     def _collect(self, stage: StreamStage, number: int) -> object:
-        """Collect the items; with a join, give them to its task, here where they are."""
-        if stage.sink_step is None:
-            kept = self._readers[number] > 0 and gapped(self._context, stage)
-            collecting = CollectSink(numbered=kept)
-            self._drive(open_flow(self._context, stage, collecting, ordered=True))
-            if collecting.indices is not None:
-                self._context.indices[number] = collecting.indices
-            return collecting.items
-        collecting = CollectSink()
-        join = self._context.bind(stage.sink_step)
-        saver = self._context.book.open(stage.sink_step.saves, join)
-        self._drive(open_flow(self._context, stage, collecting, ordered=True))
-        return self._call_here([join], collecting.items, [saver])
+        """Return the items of a stream as a list, or what the task of a join makes of it."""
+        gaps = stage.sink_step is None and self._readers[number] > 0 and may_have_gaps(self._context, stage)
+        sink, join, saver = CollectSink(numbered=gaps), None, None
+        if stage.sink_step is not None:
+            join = self._context.bind(stage.sink_step)
+            saver = self._context.saves.open(stage.sink_step.saves, join)
+        self._drive(build_stream(self._context, stage, sink, ordered=True))
+        if sink.indices is not None:
+            self._context.indices[number] = sink.indices
+        return sink.items if join is None else self._call_here([join], sink.items, [saver])
 
     def _call_here(self, steps: Sequence[BoundStep], value: object, savers: Sequence[Saver | None]) -> object:
         """Take one value through steps on this thread."""
-        chain, watch = StepChain(steps, self._context.loop, retry_tracker=self._context.retry_tracker), self._watch
-        if watch is None:
+        chain, observers = (
+            StepChain(steps, self._context.loop, retry_tracker=self._context.retry_tracker),
+            self._observers,
+        )
+        if observers is None:
             return run_steps(chain, value, None, savers)
         began = time.perf_counter()
         try:
             return run_steps(chain, value, None, savers)
         finally:
             seconds = time.perf_counter() - began
-            watch.completed_locally(
-                watch.stage_of(steps[0].number), 1, seconds, tuple([timer.take() for timer in chain.timers])
-            )
+            stage, times = observers.stage_of(steps[0].number), tuple([timer.take() for timer in chain.timers])
+            observers.completed_locally(stage, 1, seconds, times)
 
-    def _drive(self, flow: Driver) -> None:
-        self._flow = flow
-        while flow.advance():
-            if isinstance(flow, LocalDriver) and self._context.calls.in_flight:
-                # A stream without workers does not look after the calls beside it. Those that it pulls may have some.
-                with self._context.polling:
+    def _drive(self, driver: Driver) -> None:
+        self._driver = driver
+        while driver.advance():
+            if isinstance(driver, LocalDriver) and self._context.calls.in_flight:
+                # A stream without workers does not take the results of calls; streams that it pulls may have workers.
+                with self._context.poll_lock:
                     self._context.worker_queues.poll(0.0)
-            self._check()
-        self._close_flow()
+            self._context.check()
+        self._close_driver()
 
-    def _close_flow(self) -> None:
-        if self._flow is not None:
-            flow, self._flow = self._flow, None
-            flow.close()
+    def _close_driver(self) -> None:
+        if self._driver is not None:
+            driver, self._driver = self._driver, None
+            driver.close()
 
 
 def _copied(initial: object, step: Step) -> object:
-    """A deep copy, so that a fold that changes its accumulator leaves the plan as it was."""
+    """Return a deep copy of an initial value: a fold may change its accumulator, but not the plan."""
     try:
         return copy.deepcopy(initial)
     except Exception as error:

@@ -1,6 +1,6 @@
-"""A run on a thread of its own, awaited: whoever awaits it may go away, and does not wait for ever.
+"""Run a program on a thread of its own, to be awaited; cancelling it ends the run, and waits only a few seconds.
 
-The thread is none of the event loop's: the end of the loop, and that of the interpreter, would wait for those.
+The thread is not one of the event loop's pool: the loop and the interpreter would wait for those at their end.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ else:
     asyncio = lazy("asyncio")
 
 
-# How long, in seconds, a cancelled run is waited for: what is in the user's own code cannot be interrupted.
-POLL_TIMEOUT: Final = 2.0
+# How long, in seconds, to wait for the end of a cancelled run: the user's own code cannot be interrupted.
+END_TIMEOUT: Final = 2.0
 
 _log = logging.getLogger("daglite")
 
@@ -30,26 +30,26 @@ _log = logging.getLogger("daglite")
 Outcome = tuple[object, BaseException | None]
 
 
-async def run_aside(execution: Execution) -> object:
-    """The value of a run. Cancelling ends it and waits for its end, but not for long."""
+async def run_in_thread(execution: Execution) -> object:
+    """Return the value of a run. Cancelling ends the run, and waits up to `END_TIMEOUT` seconds for that."""
     loop = asyncio.get_running_loop()
     done = asyncio.Event()
-    # Not in a future, which takes no StopIteration.
+    # A list, as a future does not take a StopIteration.
     outcomes: list[Outcome] = []
 
-    def go() -> None:
+    def run() -> None:
         outcomes.append(_outcome(execution))
-        # Nobody waits any more, and the loop is closed.
+        # The loop is closed if the run is not awaited any more.
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(done.set)
 
     context = contextvars.copy_context()
-    threading.Thread(target=context.run, args=(go,), name="daglite-run", daemon=True).start()
+    threading.Thread(target=context.run, args=(run,), name="daglite-run", daemon=True).start()
     try:
         await done.wait()
     except asyncio.CancelledError:
         execution.cancel()
-        await _ended(done)
+        await _wait_for_end(done)
         error = outcomes.pop()[1] if outcomes else None
         if error is None or isinstance(error, Cancelled):
             raise
@@ -60,7 +60,7 @@ async def run_aside(execution: Execution) -> object:
     try:
         raise error
     finally:
-        # Its traceback holds this frame, which must not hold it.
+        # Its traceback refers to this frame, which must not refer to the error.
         del error
 
 
@@ -72,13 +72,12 @@ def _outcome(execution: Execution) -> Outcome:
         return None, error
 
 
-async def _ended(done: asyncio.Event) -> None:
-    """Wait for the end of a cancelled run, but not for long."""
+async def _wait_for_end(done: asyncio.Event) -> None:
     try:
-        async with asyncio.timeout(POLL_TIMEOUT):
+        async with asyncio.timeout(END_TIMEOUT):
             await done.wait()
     except TimeoutError:
         _log.warning(
             "a cancelled run does not end: its source, fold, join or save does not return, or on `inline` a task; "
-            "nobody waits for it any more, and it ends when that returns"
+            "it is not waited for any more, and ends when that returns"
         )

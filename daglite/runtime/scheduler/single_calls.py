@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from daglite.exceptions import TransferError
 from daglite.runtime.dataflow.failure_policy import FailureCounter
 from daglite.runtime.dataflow.in_flight import InFlightBatch
 from daglite.runtime.dataflow.redelivery import RedeliveryPolicy
 from daglite.runtime.dataflow.saves import Saver
 from daglite.runtime.engines.worker_queues import WorkerQueue, new_seq
+from daglite.runtime.kernel.batch import unloadable_result
 from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.work import BatchContext, WorkItem, WorkKind, WorkResult
-from daglite.runtime.serialization.batch_format import reason_of
 
 
 class SingleCalls:
@@ -72,11 +71,11 @@ class _SingleCall:
         self._saved = 0
 
     def send(self) -> None:
-        batch, cells, context = self._batch, list[object](), None
+        batch, items, context = self._batch, list[object](), None
         if self._kind == "batch":
             # A generator has no item, and its worker needs no context.
-            cells, context = [None], BatchContext(None, batch.failed_attempts, batch.attempt > 1, single=True)
-        segments = self._codec.pack(cells)
+            items, context = [None], BatchContext(None, batch.failed_attempts, batch.attempt > 1, single=True)
+        segments = self._codec.pack(items)
         work_item = WorkItem(new_seq(), self._program, self._kind, segments, exclusive=True, context=context)
         self._worker_queue.submit_first(work_item, self._handle)
 
@@ -125,9 +124,7 @@ class _SingleCall:
         values, bad = self._codec.unpack(result.payload)
         for place, value in enumerate(values):
             if place == bad:
-                name, reason = self._redelivery.steps[-1].function.name, reason_of(value)
-                error = TransferError(f"a result of task '{name}' cannot be loaded in the coordinator: {reason}")
-                raise self._redelivery.blame(self._batch, error, result)
+                raise self._redelivery.blame(self._batch, unloadable_result(self._redelivery.steps[-1], value), result)
             index = len(self._items)
             self._items.append(value)
             if self._saver is not None and index >= self._saved:

@@ -1,7 +1,7 @@
-"""A number for each step that is the same in every form of a plan: what seeds and waits come from.
+"""Give each step a number that is the same in every form of a plan; its seeds and retry delays follow from it.
 
 Step numbers follow the order in which stages run, which fusing may change. How many steps lead to a step does not
-change, so a spot is made of the task's name, that depth, and a count of steps alike.
+change. So the number is made of the task's name, that depth, and how many like it come before.
 """
 
 from __future__ import annotations
@@ -12,20 +12,21 @@ from daglite.program import MappedSource, Operand, Program, Stage, StageResult, 
 from daglite.task_context import step_id
 
 
-def spots_of(program: Program) -> dict[int, int]:
-    """The spots of all steps, by their numbers."""
+def step_ids(program: Program) -> dict[int, int]:
+    """Return these numbers of all steps, by their step numbers."""
     # How many steps lead to the value of each stage.
     ends: list[int] = []
     seen: Counter[tuple[str, int]] = Counter()
     found: dict[int, int] = {}
     for stage in program.stages:
         depth = _depth_before(stage, ends)
-        beside = {one.step.number: one.operand for one in stage.operations} if isinstance(stage, StreamStage) else {}
+        operations = stage.operations if isinstance(stage, StreamStage) else ()
+        others = {operation.step.number: operation.operand for operation in operations}
         for step in steps_of(stage):
             depth = max(depth, _depth(step, stage, ends))
-            if step.number in beside:
-                # No step of its own: in one form of a plan the end of a filter is one, too.
-                other = beside[step.number]
+            if step.number in others:
+                # An operation does not count: in one form of a plan the limit after a filter is one, too.
+                other = others[step.number]
                 depth = max(depth, _deepest([] if other is None else [other], ends))
             else:
                 depth += 1

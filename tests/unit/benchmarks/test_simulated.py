@@ -17,7 +17,7 @@ from daglite import task
 from daglite.options import Limits
 from daglite.runtime.dataflow import tree_reduce as tree_reducer
 from daglite.runtime.dataflow.flow_control import FlowControl
-from daglite.runtime.scheduler import build_stages as routing
+from daglite.runtime.scheduler import build_workers as routing
 from daglite.scaling import EngineCost, ItemLoad, most_workers
 
 IDEAL = Cluster(workers=4, item=0.01, client=0.0, scheduler=1e-6, way=0.0, worker=0.0)

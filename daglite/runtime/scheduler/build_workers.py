@@ -1,0 +1,297 @@
+"""Build a stream through workers: a chain of segment executors, with operators between them in the coordinator.
+
+source --> operators --> executor --> operators --> executor --> ... --> sink
+           (optional)                 (exchange)
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from daglite.exceptions import TransferError
+from daglite.operations import spec_of
+from daglite.program import Segment, Step, steps_of
+from daglite.records import replace
+from daglite.runtime.dataflow.batching import BatchSizer
+from daglite.runtime.dataflow.bound_segments import BoundSegment, front
+from daglite.runtime.dataflow.coordinator_ops import CoordinatorOps, IndexMap, Pair, between, numbered
+from daglite.runtime.dataflow.dispatch import Dispatcher
+from daglite.runtime.dataflow.driver import StreamDriver
+from daglite.runtime.dataflow.exchange import ExchangeBuffer, ExchangeSink, ExchangeSource, PriorOutput
+from daglite.runtime.dataflow.failure_policy import FailurePolicy
+from daglite.runtime.dataflow.flow_control import FlowControl
+from daglite.runtime.dataflow.operator_chain import ChainedItems, ClosingIterator
+from daglite.runtime.dataflow.pipeline import SegmentPipeline
+from daglite.runtime.dataflow.reorder_buffer import ReorderBuffer
+from daglite.runtime.dataflow.saves import Saver
+from daglite.runtime.dataflow.segment import SegmentExecutor
+from daglite.runtime.dataflow.sinks import CombineSink, ExchangeQueue, ResultWriter, Sink
+from daglite.runtime.dataflow.source import Source
+from daglite.runtime.dataflow.tree_reduce import TreeReducer
+from daglite.runtime.engines.base import ResumableEngine
+from daglite.runtime.engines.worker_queues import WorkerQueue
+from daglite.runtime.kernel.bound_step import BoundStep
+from daglite.runtime.kernel.timers import StepTimer
+from daglite.runtime.scheduler.bind_stream import BoundStream, open_source, step_source
+from daglite.runtime.scheduler.context import RunContext
+from daglite.runtime.serialization.codec import ItemCodec
+
+_log = logging.getLogger("daglite")
+
+
+class RemoteSegment(NamedTuple):
+    """A segment that workers run: their steps, and what takes their results.
+
+    If operators follow it, results wait in the `queue` for them. `prior` is what these gave before the stream moved to
+    workers.
+    """
+
+    position: int
+    steps: Sequence[BoundStep]
+    writer: ResultWriter
+    queue: ExchangeQueue | None = None
+    operators: CoordinatorOps | None = None
+    prior: PriorOutput | None = None
+
+
+class RemotePlan(NamedTuple):
+    """The segments on workers, the source of the first, and the timers of the steps in the coordinator."""
+
+    source: Source
+    segments: Sequence[RemoteSegment]
+    timers: Sequence[StepTimer]
+
+
+def build_workers(stream: BoundStream) -> StreamDriver:
+    """Return the driver of a stream through workers."""
+    context, planned = stream.context, [stream.stage.segments[position] for position in stream.remote]
+    queues = [context.worker_queue_at(segment.site, loops=segment.loops) for segment in planned]
+    plan = plan_remote(stream, queues[0].engine.codec)
+    return build_driver(stream, plan, queues, stream.sink)
+
+
+def plan_remote(stream: BoundStream, codec: ItemCodec) -> RemotePlan:
+    """Open the source and divide a stream into segments on workers and operators between them.
+
+    `codec` is that of the workers of the first segment.
+    """
+    context, stage, remote = stream.context, stream.stage, stream.remote
+    pairs: list[Pair] = list(zip(stage.segments, stream.segments, strict=True))
+    source, _ = open_source(context, stage, codec)
+    source, timers = _run_before(stream, pairs, source, codec)
+    source.nested = stream.scope.nested
+    segments, span = list[RemoteSegment](), _span(source)
+    for position, following in itertools.zip_longest(remote, remote[1:]):
+        planned, bound = pairs[position]
+        if position == len(pairs) - 1:
+            steps, savers = _worker_steps(bound, stream.fold)
+            queue, operators, most = None, None, stage.max_results
+        else:
+            steps, savers = _worker_steps(bound, None)
+            queue, most = ExchangeQueue(), None
+            operators = between(
+                pairs[position + 1 : following],
+                None if following is None else pairs[following],
+                planned.links[-1],
+                context.fold_loop,
+                retry_tracker=context.retry_tracker,
+                gaps=span is not None or any(link.drops for link in bound.links),
+                most=stage.max_results if following is None else None,
+            )
+            timers += operators.timers
+        writer = ResultWriter(
+            savers,
+            queue or stream.sink,
+            span,
+            partials=steps[-1].starts is not None,
+            most=most,
+            failure_counter=context.failure_counter,
+        )
+        segments.append(RemoteSegment(position, steps, writer, queue, operators))
+        span = None if operators is None or operators.known is None else operators.known.span
+    return RemotePlan(source, segments, timers)
+
+
+def _run_before(
+    stream: BoundStream, pairs: Sequence[Pair], source: Source, codec: ItemCodec
+) -> tuple[Source, list[StepTimer]]:
+    """Return what the first segment on workers takes: the source, or what operators and tasks before it make of it."""
+    context, stage, first = stream.context, stream.stage, stream.remote[0]
+    if not first and pairs[0][1].pipe is None:
+        return source, []
+    operators = between(
+        pairs[:first],
+        pairs[first],
+        stage.source if isinstance(stage.source, Step) else steps_of(stage)[0],
+        context.loop,
+        retry_tracker=context.retry_tracker,
+        # Tasks in the coordinator look at the indices of items, and those of a list may have gaps.
+        gaps=source.indices is not None,
+        index_of=source.index_of,
+    )
+    generated = isinstance(stage.source, Step)
+    timers = [StepTimer(source.number)] if context.timed and generated else []
+    # A generator may give one object again and again; the items of a list do not change.
+    inputs = front(source, codec=codec if generated else None, timer=timers[0] if timers else None)
+    chained = ChainedItems(inputs, operators.pipe, source.close)
+    items: Iterator[object] = chained
+    if operators.known is not None:
+        items = ClosingIterator(numbered(chained, operators.numbering, operators.known), chained.close)
+    return step_source(operators.last, items, codec, operators.known), [*timers, *operators.timers]
+
+
+def build_driver(stream: BoundStream, plan: RemotePlan, queues: Sequence[WorkerQueue], sink: Sink) -> StreamDriver:
+    """Return the driver of a planned stream, with the workers of a queue for each segment."""
+    context, stage, scope = stream.context, stream.stage, stream.scope
+    observers, number = context.observers, context.number_of(stage)
+    failure_policy = FailurePolicy(ordered=stream.ordered)
+    exchanges = sum(segment.operators is not None for segment in plan.segments)
+    nbytes = stage.limits.max_in_flight_bytes // ((1 + exchanges) * scope.share)
+    executors, origin = list[SegmentExecutor](), plan.source
+    exchange_sink: ExchangeSink | None = None
+    for segment, queue, following in zip(plan.segments, queues, [*queues[1:], None], strict=True):
+        executor = _build_executor(stream, origin, segment, queue, failure_policy, len(executors), nbytes, sink)
+        executors.append(executor)
+        if segment.operators is None or segment.queue is None:
+            continue
+        outputs = ExchangeBuffer(executor, segment.queue, segment.operators, lambda: pipeline.failing(), segment.prior)
+        if following is not None:
+            origin = ExchangeSource(outputs, segment.operators, following.engine.codec)
+        else:
+            flow_control = FlowControl(stage.limits.items(queue.engine.workers), nbytes)
+            hook = None if observers is None else observers.delivery_hook(number, len(stage.segments) - 1)
+            exchange_sink = ExchangeSink(outputs, sink, flow_control, hook)
+    pipeline = SegmentPipeline(
+        executors,
+        failure_policy,
+        exchange_sink=exchange_sink,
+        size=stage.limits.max_in_flight,
+        taken=None if scope.outer is None else scope.taken,
+    )
+    if observers is not None:
+        workers = sum(queue.engine.workers for queue in set(queues))
+        size = stage.limits.max_in_flight or sum(executor.flow_control.size for executor in executors)
+        observers.opened(number, plan.source, context.failure_counter, workers, size, pipeline)
+    return StreamDriver(
+        source=plan.source,
+        pipeline=pipeline,
+        failure_policy=failure_policy,
+        worker_queues=context.worker_queues,
+        scope=scope,
+        # The streams that it pulls take the other places of a bound in items.
+        max_pull=1 if scope.nested and stage.limits.max_in_flight is not None else None,
+        external_error=context.external_error,
+        emit=None if observers is None else observers.emit_batches,
+        stage=number,
+        timers=plan.timers,
+    )
+
+
+def _build_executor(
+    stream: BoundStream,
+    origin: Source,
+    segment: RemoteSegment,
+    queue: WorkerQueue,
+    failure_policy: FailurePolicy,
+    number: int,
+    nbytes: int,
+    sink: Sink,
+) -> SegmentExecutor:
+    context, limits, engine, observers = stream.context, stream.stage.limits, queue.engine, stream.context.observers
+    *steps, last = segment.steps
+    resumable = isinstance(engine, ResumableEngine) and engine.can_resume(last.function)
+    steps.append(replace(last, spreads=last.spreads and resumable))
+    # Operators get items in the order of the source, even if the sink takes results in any order.
+    ordered = stream.ordered or (
+        segment.operators is not None and _needs_order(stream.stage.segments[segment.position + 1 :])
+    )
+    reorder_buffer: ReorderBuffer[list[object]] = ReorderBuffer(ordered=ordered, first=origin.count)
+    flow_control = FlowControl(limits.items(engine.workers), nbytes, folds=last.starts is not None)
+    tree_reducer = None
+    if segment.operators is None and isinstance(sink, CombineSink):
+        tree_reducer = _tree_reducer(context, queue, steps, flow_control, nbytes, sink)
+    dispatcher = Dispatcher(
+        source=origin,
+        worker_queue=queue,
+        steps=steps,
+        flow_control=flow_control,
+        batch_sizer=BatchSizer(*limits.batch_items(engine.workers), engine.batch_policy),
+        reorder_buffer=reorder_buffer,
+        failure_policy=failure_policy,
+        retries=context.retries,
+        executor=number,
+        tree_reducer=tree_reducer,
+    )
+    stage_number = context.number_of(stream.stage)
+    return SegmentExecutor(
+        origin=origin,
+        dispatcher=dispatcher,
+        flow_control=flow_control,
+        reorder_buffer=reorder_buffer,
+        writer=segment.writer,
+        tree_reducer=tree_reducer,
+        on_delivered=None if observers is None else observers.delivery_hook(stage_number, segment.position),
+    )
+
+
+def _needs_order(segments: Sequence[Segment]) -> bool:
+    """Return whether segments need the order of the source: an operator does, or saves number what comes."""
+    for segment in segments:
+        steps = [*segment.links, *(operation.step for operation in segment.operations)]
+        if not segment.operations or any(step.saves for step in steps):
+            return True
+        if any(not spec_of(operation.kind).any_order for operation in segment.operations):
+            return True
+    return False
+
+
+def _tree_reducer(
+    context: RunContext,
+    queue: WorkerQueue,
+    steps: Sequence[BoundStep],
+    flow_control: FlowControl,
+    nbytes: int,
+    sink: CombineSink,
+) -> TreeReducer | None:
+    """Return what combines partials on the workers, if they may stay there.
+
+    They may not if no item may start twice: a partial on a worker can be lost.
+    """
+    restarts = context.retries > 0 and all(step.function.retry_on_crash for step in steps)
+    if queue.combiner is None or not restarts:
+        return None
+    try:
+        sink.tree_reducer = TreeReducer(
+            worker_queue=queue,
+            step=sink.step,
+            flow_control=flow_control,
+            retries=context.retries,
+            nbytes=nbytes,
+            on_root=sink.add,
+        )
+    except TransferError as error:
+        _log.debug("partials are combined in the coordinator: %s", error)
+    return sink.tree_reducer
+
+
+def _span(source: Source) -> Callable[[int, int], Sequence[int]] | None:
+    """Return what gives the indices of consecutive items of a source, if they are not their positions."""
+    indices = source.indices
+    if indices is None or isinstance(indices, IndexMap):
+        return None if indices is None else indices.span
+    return lambda first, size: [indices[place] for place in range(first, first + size)]
+
+
+def _worker_steps(segment: BoundSegment, fold: BoundStep | None) -> tuple[list[BoundStep], list[Saver | None]]:
+    """Return the steps of a worker, and the savers of what it sends back.
+
+    The result of the last step is sent back always; if workers fold, not. Others are sent if they are saved.
+    """
+    links, savers = segment.links, segment.savers
+    before = links if fold is not None else links[:-1]
+    steps = [step if saver is None else replace(step, tapped=True) for step, saver in zip(before, savers, strict=False)]
+    used: list[Saver | None] = [saver for saver in savers[: len(before)] if saver is not None]
+    return ([*steps, fold], used) if fold is not None else ([*steps, links[-1]], [*used, savers[-1]])
