@@ -1,4 +1,4 @@
-"""attach_saves: a save is not a second reader of a stream but something the stream does as it flows."""
+"""attach_saves: a save is not a second reader of a stream; the stream saves its items as they flow."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from daglite.records import replace
 def attach_saves(root: Node) -> Node:
     """Move every `SaveNode` onto the node it saves.
 
-    `s` and `s.save(...)` then are one node with one generation, and "exactly one consumer" means what it says.
+    `s` and `s.save(...)` are one node then, run once, and a node that only these two read has one reader.
     """
     order = postorder(root)
     saves: dict[Node, list[Save]] = {}
@@ -31,7 +31,7 @@ def attach_saves(root: Node) -> Node:
 
 
 def saved_node(node: Node) -> Node:
-    """The node below a chain of saves."""
+    """Return the node below a chain of saves."""
     while isinstance(node, SaveNode):
         node = node.source
     return node

@@ -22,13 +22,7 @@ from daglite.ir.nodes import (
     Call,
     CompositeMapTaskNode,
     CompositeTaskNode,
-    FilterNode,
-    IterNode,
-    JoinNode,
-    MapTaskNode,
     Node,
-    OperationNode,
-    ReduceNode,
     SaveNode,
     TakeNode,
     TaskNode,
@@ -136,22 +130,12 @@ def is_task(given: object) -> bool:
 
 
 def call_of(node: Node) -> tuple[Call, tuple[str, ...]]:
-    """The call a future stands for, and the parameters of it that items fill."""
+    """Return the call that a future stands for, and the parameters of it that items fill."""
     while isinstance(node, SaveNode | TakeNode):
         node = node.source
-    match node:
-        case TaskNode() | IterNode():
-            return node.call, ()
-        case MapTaskNode():
-            return node.call, tuple(binding.name for binding in node.sources)
-        case ReduceNode():
-            return node.call, (node.accumulator, node.item)
-        case JoinNode() | FilterNode():
-            return node.call, (node.item,)
-        case OperationNode():
-            return node.call, items_of(node)
-        case CompositeMapTaskNode() | CompositeTaskNode():
-            raise TypeError(f"{type(node).__name__} is made by compile, never held by a future")
+    if isinstance(node, CompositeMapTaskNode | CompositeTaskNode):
+        raise TypeError(f"{type(node).__name__} is made by compile, never held by a future")
+    return node.call, items_of(node)
 
 
 def _unpartial(given: functools.partial[object]) -> object:

@@ -28,7 +28,7 @@ from daglite.exceptions import ParameterError
 from daglite.functions import Function, describe
 from daglite.futures.applying import bind_fold, is_task, refuse_worker_options, requires_initial, task_of
 from daglite.futures.values import Future, ReduceFuture, TaskFuture
-from daglite.ir.nodes import Argument, Binding, Call, CombineCall, Node, ReduceNode, Value
+from daglite.ir.nodes import Binding, Call, CombineCall, Node, ReduceNode, Value
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -118,29 +118,29 @@ class Foldable(Future[list[T]]):
         >>> from_iterable(["a", "ccc", "bb"]).reduce(longer, initial="").run(runtime="inline")
         'ccc'
         """
-        call, (accumulator, item) = bind_fold(task, "reduce", initial=initial, empty=empty)
+        call, items = bind_fold(task, "reduce", initial=initial, empty=empty)
         if not isinstance(ordered, bool):
             raise ParameterError(
                 f"`ordered` of `reduce` with task '{call.function.name}' must be a bool; got {ordered!r}"
             )
         merge = _combine(call.function.name, combine, empty)
         start = argument_of(initial)
-        return ReduceFuture(ReduceNode(call, self.node, accumulator, item, start, ordered, combine=merge))
+        return ReduceFuture(ReduceNode(call, self.node, items, start, ordered, combine=merge))
 
     if not TYPE_CHECKING:
         reduce = requires_initial(reduce)
 
     def count(self) -> ReduceFuture[int]:
-        """How many items there are."""
-        parts = _FoldParts("count", count_one, add_counts, Value(0))
-        return ReduceFuture(parts.node(self.node, Value(0), result="int"))
+        """Count the items."""
+        return ReduceFuture(_named_fold("count", count_one, add_counts, 0, self.node, result="int"))
 
     def sum(self: StreamOf[Addable], start: T | int = 0) -> ReduceFuture[T]:
-        """The items added up, `start` first; `start` where there are none.
+        """Add up `start` and the items; the value is `start` where there are none.
 
         Floats are added without rounding, and rounded once: the sum does not depend on how workers shared the items.
         """
-        return ReduceFuture(_sum(_node_of(self), start))
+        finish = Call(_plain(sum_of, "sum"), (), (Binding("start", argument_of(start)),))
+        return ReduceFuture(_named_fold("sum", add, add_totals, Total(), _node_of(self), finish=finish))
 
     @overload
     def min(self: StreamOf[Comparable]) -> ReduceFuture[T]: ...
@@ -177,37 +177,30 @@ class Foldable(Future[list[T]]):
         return ReduceFuture(_best("max", greater, greatest_of, _node_of(self), key, default))
 
 
-class _FoldParts:
-    """A fold that has a name: what it does with an item, with two accumulators, and where workers start."""
+def _named_fold(
+    name: str,
+    fold: Callable[..., object],
+    combine: Callable[..., object],
+    empty: object,
+    source: Node,
+    *,
+    extras: tuple[Binding, ...] = (),
+    finish: Call | None = None,
+    result: str = "?",
+) -> ReduceNode:
+    """Return a fold of daglite's own, with its `combine`; both start from `empty`.
 
-    def __init__(self, name: str, fold: Callable[..., object], combine: Callable[..., object], empty: Argument) -> None:
-        self._name = name
-        self._fold = fold
-        self._combine = combine
-        self._empty = empty
-
-    def node(
-        self,
-        source: Node,
-        initial: Argument,
-        *,
-        result: str = "?",
-        bound: dict[str, Argument] | None = None,
-        finish: Call | None = None,
-    ) -> ReduceNode:
-        """The node; `finish` makes the value of the last accumulator."""
-        accumulator, item = list(inspect.signature(self._fold).parameters)[:2]
-        extras = tuple(Binding(name, argument) for name, argument in (bound or {}).items())
-        call = Call(Function(self._fold, self._name, "plain", 0, result), (), extras)
-        first, second = inspect.signature(self._combine).parameters
-        merge = Call(Function(self._combine, self._name, "plain", 0, result), (), ())
-        combine = CombineCall(merge, (first, second), self._empty, named=True)
-        return ReduceNode(call, source, accumulator, item, initial, True, combine=combine, finish=finish)
+    `finish` makes the value of the last accumulator; `extras` are further arguments of `fold`.
+    """
+    accumulator, item = list(inspect.signature(fold).parameters)[:2]
+    merge = Call(_plain(combine, name, result), (), ())
+    parts = CombineCall(merge, tuple(inspect.signature(combine).parameters), Value(empty), named=True)
+    call = Call(_plain(fold, name, result), (), extras)
+    return ReduceNode(call, source, (accumulator, item), Value(empty), True, combine=parts, finish=finish)
 
 
-def _sum(source: Node, start: object) -> ReduceNode:
-    finish = Call(Function(sum_of, "sum", "plain", 0, "?"), (), (Binding("start", argument_of(start)),))
-    return _FoldParts("sum", add, add_totals, Value(Total())).node(source, Value(Total()), finish=finish)
+def _plain(fn: Callable[..., object], name: str, result: str = "?") -> Function:
+    return Function(fn, name, "plain", 0, result)
 
 
 def _best(
@@ -219,12 +212,15 @@ def _best(
     default: object,
 ) -> ReduceNode:
     if key is not None and (is_task(key) or not callable(key)):
-        what = "a task, which gives futures: give the function it is made of" if is_task(key) else repr(key)
-        raise ParameterError(f"`key` of `{name}` must be a plain function of one item; got {what}")
-    bound: dict[str, Argument] = {} if key is None else {"key": Value(key)}
-    told = [Binding("name", Value(name)), *([] if default is NOTHING else [Binding("default", argument_of(default))])]
-    finish = Call(Function(value_of, name, "plain", 0, "?"), (), tuple(told))
-    return _FoldParts(name, fold, combine, Value(NOTHING)).node(source, Value(NOTHING), bound=bound, finish=finish)
+        given = "a task, which gives futures: give the function it is made of" if is_task(key) else repr(key)
+        raise ParameterError(f"`key` of `{name}` must be a plain function of one item; got {given}")
+    extras = () if key is None else (Binding("key", Value(key)),)
+    options = [
+        Binding("name", Value(name)),
+        *([] if default is NOTHING else [Binding("default", argument_of(default))]),
+    ]
+    finish = Call(_plain(value_of, name), (), tuple(options))
+    return _named_fold(name, fold, combine, NOTHING, source, extras=extras, finish=finish)
 
 
 def _node_of(stream: object) -> Node:

@@ -98,7 +98,7 @@ class Items(Foldable[T]):
                 "list of items would be asked; give a task that returns a bool"
             )
         call, items = bind_items(found, "filter", 1, args, kwargs)
-        return MapTaskFuture(FilterNode(call, self.node, items[0]))
+        return MapTaskFuture(FilterNode(call, self.node, items))
 
     def flat_map(
         self, task: Callable[Concatenate[T, P], TaskFuture[Iterable[U]]], /, *args: P.args, **kwargs: P.kwargs
@@ -235,7 +235,7 @@ class Items(Foldable[T]):
         found = task_of(task, "join")
         refuse_on_error(found.function, "join", "its value cannot be left out", handler=True)
         call, items = bind_items(found, "join", 1, args, kwargs)
-        return TaskFuture(JoinNode(call, self.node, items[0]))
+        return TaskFuture(JoinNode(call, self.node, items))
 
     if not TYPE_CHECKING:
         scan = requires_initial(scan)
