@@ -1,4 +1,4 @@
-"""The endings that fold a stream: a fold of the user's, and those that have a name."""
+"""The methods that fold a stream: `.reduce`, and the folds by name."""
 
 from __future__ import annotations
 
@@ -38,36 +38,36 @@ T_contra = TypeVar("T_contra", contravariant=True)
 
 
 class ReduceStep(Protocol[A, T_contra]):
-    """A task that folds: from an accumulator and an item to the next accumulator."""
+    """A task that folds: it takes an accumulator and an item, and gives the next accumulator."""
 
     def __call__(self, acc: A, item: T_contra, /) -> TaskFuture[A]: ...
 
 
-# What puts two accumulators together: a task, or a plain function.
+# A task or a plain function of two accumulators.
 CombineStep: TypeAlias = ReduceStep[A, A] | Callable[[A, A], A]
 
 
 class StreamOf(Protocol[T_co]):
-    """A stream of such items, for methods that only some streams have."""
+    """A stream of items of a type, for methods that only some streams have."""
 
     @property
     def _one(self) -> T_co: ...
 
 
 class Comparable(Protocol):
-    """What has an order."""
+    """An object that can be compared with `<`."""
 
     def __lt__(self, other: Any, /) -> bool: ...
 
 
 class Addable(Protocol):
-    """What can be added up."""
+    """An object that can be added to another."""
 
     def __add__(self, other: Any, /) -> Any: ...
 
 
 class Missing(Enum):
-    """What `empty` is when it is not given: any value, None too, could be meant."""
+    """The value of `empty` when it is not given: every other value, None too, may be meant."""
 
     ABSENT = "ABSENT"
 
@@ -76,13 +76,13 @@ ABSENT = Missing.ABSENT
 
 
 class Foldable(Future[list[T]]):
-    """A stream as something that can be folded."""
+    """A stream that can be folded."""
 
     if TYPE_CHECKING:
 
         @property
         def _one(self) -> T:
-            """Nothing but a type."""
+            """The type of the items; it has no value."""
             ...
 
     def reduce(
@@ -95,21 +95,21 @@ class Foldable(Future[list[T]]):
         combine: CombineStep[A] | None = None,
         empty: A | Missing = ABSENT,
     ) -> ReduceFuture[A]:
-        """Fold the items in the coordinator, keeping one accumulator: `initial`, then `task(accumulator, item)`.
+        """Fold the items in the coordinator, with one accumulator: `initial`, then `task(accumulator, item)`.
 
-        `initial` is copied deeply at each run. `ordered=False` folds items as they complete; use it for folds that
-        are commutative and associative.
+        `initial` is copied deeply at each run. `ordered=False` folds items as they arrive; use it for folds that are
+        commutative and associative.
 
-        With `combine`, a function or task of two accumulators, workers fold their own batches and only the parts
-        travel: the part of the first batch starts from `initial`, every other one from `empty`, and the coordinator
-        puts neighbours together, `combine(part, next part)`. The result is that of the fold in order whenever putting
-        together is folding on: `combine(fold(a, xs), fold(empty, ys)) == fold(a, xs + ys)`. For that `combine` must be
-        associative, with `ordered=False` commutative too, and `combine(a, empty) == a`. Without `empty` it is looked
-        for: an empty container, 0, 1 or "" of the type of `initial`, or `initial` itself, whichever `combine` is seen
-        to leave out; the run raises `ParameterError` when none is.
+        With `combine`, a function or task of two accumulators, each worker folds its own batches, and only the partial
+        results travel. The partial result of the first batch starts from `initial`, every other one from `empty`, and
+        the coordinator puts neighbours together: `combine(partial, next partial)`. The result is that of the fold in
+        order if `combine(fold(a, xs), fold(empty, ys)) == fold(a, xs + ys)`. For that `combine` must be associative,
+        with `ordered=False` commutative too, and `combine(a, empty) == a`. Without `empty` the run looks for it: an
+        empty container, 0, 1 or "" of the type of `initial`, or `initial` itself, the first for which `combine(initial,
+        empty) == initial`; it raises `ParameterError` when there is none.
 
         Raises `TaskError` when `task` is not a task, `ParameterError` when it does not take two values, for options
-        that only a worker keeps, and for `empty` without `combine`.
+        that only a worker can keep, and for `empty` without `combine`.
 
         >>> from daglite import from_iterable, task
         >>> @task
@@ -153,9 +153,9 @@ class Foldable(Future[list[T]]):
     def min(
         self: StreamOf[object], *, key: Callable[[Any], Any] | None = None, default: object = NOTHING
     ) -> ReduceFuture[Any]:
-        """The least item, or the one with the least `key(item)`, a plain function; of equal ones the first.
+        """Find the least item, or the one with the least `key(item)`, a plain function; the first of equal ones.
 
-        A stream without items has the `default`; without one the run raises `ValueError`.
+        A stream without items has the value `default`; without a `default` the run raises `ValueError`.
         """
         return ReduceFuture(_best("min", smaller, least_of, _node_of(self), key, default))
 
@@ -170,9 +170,9 @@ class Foldable(Future[list[T]]):
     def max(
         self: StreamOf[object], *, key: Callable[[Any], Any] | None = None, default: object = NOTHING
     ) -> ReduceFuture[Any]:
-        """The greatest item, or the one with the greatest `key(item)`, a plain function; of equal ones the first.
+        """Find the greatest item, or the one with the greatest `key(item)`, a plain function; the first of equal ones.
 
-        A stream without items has the `default`; without one the run raises `ValueError`.
+        A stream without items has the value `default`; without a `default` the run raises `ValueError`.
         """
         return ReduceFuture(_best("max", greater, greatest_of, _node_of(self), key, default))
 
@@ -229,7 +229,7 @@ def _node_of(stream: object) -> Node:
 
 
 def _combine(fold: str, given: object, empty: object) -> CombineCall | None:
-    """The `combine` of a fold; a plain function is described as a task would be."""
+    """Bind the `combine` of a fold; a plain function is described as a task would be."""
     if given is None:
         if empty is not ABSENT:
             raise ParameterError(

@@ -252,7 +252,7 @@ class Fold:
 
 
 StreamSink: TypeAlias = Collect | Pulled | Join | Fold
-# What calls a task, or stands for a call of one.
+# Nodes and parts with a call.
 CallingPart: TypeAlias = (
     TaskNode
     | IterNode
@@ -272,7 +272,7 @@ def items_of(part: CallingPart) -> tuple[str, ...]:
     """Return the parameters of a part's call that items fill."""
     if isinstance(part, TaskNode | IterNode):
         return ()
-    # The function that defines an operation is not called: its first parameter stands for the stream.
+    # The function that defines an operation is not called: its first parameter is the stream.
     return part.items or ("items",)
 
 
