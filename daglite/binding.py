@@ -71,14 +71,14 @@ def argument_of(value: object) -> Argument:
 
 def fix(task: Bindable, fixed: Mapping[str, object]) -> tuple[Binding, ...]:
     """Return the bindings of a task after `.partial(**fixed)`."""
-    _check_names(task, fixed, ())
+    _check_names(task, fixed)
     return task.fixed + _bindings(task, fixed)
 
 
 def bind_call(task: Bindable, args: Sequence[object], kwargs: Mapping[str, object]) -> Call:
     """Bind the arguments of a direct call or `.iter`; a missing, unknown or twice-bound parameter is an error."""
     signature = _remaining(task, ())
-    _check_names(task, kwargs, ())
+    _check_names(task, kwargs)
     try:
         bound = signature.bind(*args, **kwargs)
     except TypeError as error:
@@ -107,7 +107,7 @@ def bind_items(
 
     Extra positional arguments fill the parameters after them. `*args` takes any number.
     """
-    _check_names(task, extras, ())
+    _check_names(task, extras)
     name = task.function.name
     free = fillable(task.function, [*_names(task.fixed), *extras], count + len(args))
     if len(free) < count:
@@ -137,7 +137,7 @@ def bind_map(task: Bindable, mode: MapMode, mapped: Mapping[str, object]) -> tup
             f"`map` gives values by name, and Python does not tell what '{name}' calls them: "
             f"give them by position, `daglite.from_iterable(...).then(...)`, or wrap '{name}' in a `lambda` or a `def`"
         )
-    _check_names(task, mapped, ())
+    _check_names(task, mapped)
     _check_complete(task, list(mapped), "map")
     sources = tuple(Binding(key, _mapped_argument(name, key, value)) for key, value in mapped.items())
     if mode == "zip":
@@ -222,13 +222,13 @@ def _remaining(task: Bindable, taken: Collection[str]) -> inspect.Signature:
     return signature.replace(parameters=[p for p in signature.parameters.values() if p.name not in gone])
 
 
-def _check_names(task: Bindable, names: Collection[str], taken: Collection[str]) -> None:
+def _check_names(task: Bindable, names: Collection[str]) -> None:
     signature = signature_of(task.function)
     name = task.function.name
     known = [p.name for p in signature.parameters.values() if p.kind not in _VARIADIC]
     open_ended = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in signature.parameters.values())
     for given in names:
-        if given in _names(task.fixed) or given in taken:
+        if given in _names(task.fixed):
             raise ParameterError(
                 f"task '{name}': parameter '{given}' is bound twice; it is already fixed by `.partial`"
             )

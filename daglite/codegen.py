@@ -88,50 +88,33 @@ class LoopSource:
     first_line: int
 
 
-def inline_shape(stage: StreamStage) -> LoopShape:
-    """Return the shape of the last segment of a stream whose items stay in the coordinator up to the sink."""
-    links = stage.last.links
-    saves = tuple(bool(link.saves) for link in links)
-    end: Literal["fold", "each"] = "fold" if stage.sink == "reduce" else "each"
-    first, ends, skips = _saves_items(stage, stage.last), stage.max_results is not None, skips_of(links)
-    return LoopShape(saves, end, first, filters=filters_of(links), ends=ends, spreads=spreading(links), skips=skips)
-
-
-def flowing_shape(stage: StreamStage, segment: Segment) -> LoopShape:
-    """Return the shape of a segment whose results go on to operations in the coordinator, without workers."""
-    links = segment.links
-    saves, skips = tuple(bool(link.saves) for link in links), skips_of(links)
-    first = _saves_items(stage, segment)
-    return LoopShape(saves, "yield", first, filters=filters_of(links), spreads=spreading(links), skips=skips)
-
-
-def _saves_items(stage: StreamStage, segment: Segment) -> bool:
-    """Return whether a segment's loop saves the items of the source: not where an operation comes before it."""
+def inline_shape(stage: StreamStage, segment: Segment) -> LoopShape:
+    """Return the shape of a segment whose items stay in the coordinator, up to the sink or the next operation."""
+    links, last = segment.links, segment is stage.last
     first = segment is stage.segments[0] and not segment.operations
-    return first and isinstance(stage.source, Step) and bool(stage.source.saves)
+    return LoopShape(
+        tuple(bool(link.saves) for link in links),
+        ("fold" if stage.sink == "reduce" else "each") if last else "yield",
+        # An operation that comes first saves the items of the source.
+        saves_items=first and isinstance(stage.source, Step) and bool(stage.source.saves),
+        filters=filters_of(links),
+        ends=last and stage.max_results is not None,
+        spreads=spreading(links),
+        skips=skips_of(links),
+    )
 
 
-def auto_shape(stage: StreamStage) -> LoopShape:
-    """Return the shape of such a segment where the stream may move to workers: it makes the copies that they would."""
-    return inline_shape(stage)._replace(copies=True)
-
-
-def worker_shape(stage: StreamStage) -> LoopShape:
-    """Return the shape of the last segment of a stream in a worker.
+def worker_shape(stage: StreamStage, segment: Segment) -> LoopShape:
+    """Return the shape of a segment in a worker.
 
     The last result is sent back anyway, so only other results are tapped. Where workers fold, only saved results are
     sent back.
     """
-    links = stage.last.links
-    if stage.folds_on_workers:
-        return LoopShape(tuple(bool(link.saves) for link in links), "fold", spreads=spreading(links))
-    return between_shape(links)
-
-
-def between_shape(links: Sequence[Step]) -> LoopShape:
-    """Return the shape of a segment in a worker whose results go on in the coordinator."""
-    saves = (*(bool(link.saves) for link in links[:-1]), False)
-    return LoopShape(saves, "cells", filters=filters_of(links), skips=skips_of(links))
+    links = segment.links
+    saves = [bool(link.saves) for link in links]
+    if segment is stage.last and stage.folds_on_workers:
+        return LoopShape(tuple(saves), "fold", spreads=spreading(links))
+    return LoopShape((*saves[:-1], False), "cells", filters=filters_of(links), skips=skips_of(links))
 
 
 class LoopStep(Protocol):
@@ -176,19 +159,16 @@ def write_loop(shape: LoopShape) -> LoopSource:
     cells = 0
     outside: list[tuple[str, LineAction]] = []
     for step, saves in enumerate(shape.saves):
+        drop = [("        continue", LineAction("end"))]
+        if shape.marks:
+            drop.insert(0, (f"        mark({cells})", LineAction("end")))
         if step in shape.filters:
-            lines.append((f"    if not call_{step}({x}):", LineAction("call", step)))
-            if shape.marks:
-                lines.append((f"        mark({cells})", LineAction("end")))
-            lines.append(("        continue", LineAction("end")))
+            lines += [(f"    if not call_{step}({x}):", LineAction("call", step)), *drop]
         else:
             lines.append((f"    x = call_{step}({x})", LineAction("call", step)))
             x = "x"
             if step in shape.skips:
-                lines.append(("    if x is SKIPPED:", LineAction("end")))
-                if shape.marks:
-                    lines.append((f"        mark({cells})", LineAction("end")))
-                lines.append(("        continue", LineAction("end")))
+                lines += [("    if x is SKIPPED:", LineAction("end")), *drop]
         if saves:
             lines.append((f"    save_{step}(index, {x})", LineAction("save", step)))
             cells += 1

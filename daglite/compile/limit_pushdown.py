@@ -5,7 +5,7 @@ from __future__ import annotations
 from daglite.compile.streams import step_on
 from daglite.exceptions import ParameterError
 from daglite.ir.nodes import FilterNode, IterNode, MapTaskNode, Node, OperationNode, TakeNode
-from daglite.ir.walk import consumers, postorder, with_children
+from daglite.ir.walk import consumers, postorder, rebuild
 from daglite.operations import spec_of
 from daglite.options import Save
 from daglite.records import replace
@@ -46,7 +46,17 @@ def push_limits(root: Node) -> Node:
             demand = _demand(node, count)
             if demand is not None:
                 demands[source] = demand
-    return _rebuilt(order, demands, moved)
+
+    def limit(node: Node, new: Node) -> Node:
+        if isinstance(new, TakeNode):
+            # The saves move too: nothing after the last item is made.
+            saves, new = new.saves, new.source if node in moved else _head(new, demands.get(node))
+            return _with_saves(new, saves) if saves else new
+        # A map that alone reads a limited stream needs no limit of its own.
+        limited = node in demands and (_drops(node) or _source(node) not in demands)
+        return _limited(new, demands[node]) if limited else new
+
+    return rebuild(root, limit)
 
 
 def _source(node: Node) -> Node | None:
@@ -76,21 +86,6 @@ def _demand(node: Node, count: int) -> int | None:
     if isinstance(node, OperationNode):
         return spec_of(node.kind).demand(count, **dict(node.numbers))
     return None if _drops(node) else count
-
-
-def _rebuilt(order: list[Node], demands: dict[Node, int], moved: set[Node]) -> Node:
-    done: dict[Node, Node] = {}
-    for node in order:
-        new = with_children(node, done.__getitem__)
-        if isinstance(new, TakeNode):
-            # The saves move too: nothing after the last item is made.
-            saves, new = new.saves, new.source if node in moved else _head(new, demands.get(node))
-            new = _with_saves(new, saves) if saves else new
-        elif node in demands and (_drops(node) or _source(node) not in demands):
-            # A map that alone reads a limited stream needs no limit of its own.
-            new = _limited(new, demands[node])
-        done[node] = new
-    return done[order[-1]]
 
 
 def _head(take: TakeNode, demand: int | None) -> TakeNode:

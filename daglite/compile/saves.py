@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from daglite.ir.nodes import CompositeMapTaskNode, Node, SaveNode
-from daglite.ir.walk import postorder, with_children
+from daglite.ir.walk import postorder, rebuild
 from daglite.options import Save
 from daglite.records import replace
 
@@ -13,21 +13,19 @@ def attach_saves(root: Node) -> Node:
 
     `s` and `s.save(...)` are one node then, run once, and a node that only these two read has one reader.
     """
-    order = postorder(root)
     saves: dict[Node, list[Save]] = {}
-    for node in order:
+    for node in postorder(root):
         if isinstance(node, SaveNode):
             saves.setdefault(saved_node(node), []).append(node.save)
-    done: dict[Node, Node] = {}
-    for node in order:
-        if isinstance(node, SaveNode):
-            done[node] = done[node.source]
-            continue
-        new = with_children(node, done.__getitem__)
-        if node in saves and not isinstance(new, CompositeMapTaskNode | SaveNode):
-            new = replace(new, saves=(*new.saves, *saves[node]))
-        done[node] = new
-    return done[root]
+
+    def attach(node: Node, new: Node) -> Node:
+        if isinstance(new, SaveNode):
+            return new.source
+        if node not in saves or isinstance(new, CompositeMapTaskNode):
+            return new
+        return replace(new, saves=(*new.saves, *saves[node]))
+
+    return rebuild(root, attach)
 
 
 def saved_node(node: Node) -> Node:

@@ -153,11 +153,11 @@ def readers_of(found: Family) -> dict[Node, int]:
     return counts
 
 
-def rebuild(root: Node, change: Callable[[Node], Node]) -> Node:
-    """Return the graph with `change` applied to each node after its children; sharing is kept."""
+def rebuild(root: Node, change: Callable[[Node, Node], Node]) -> Node:
+    """Return the graph with each node replaced by `change(node, node with its new children)`; sharing is kept."""
     done: dict[Node, Node] = {}
     for node in postorder(root):
-        done[node] = change(with_children(node, done.__getitem__))
+        done[node] = change(node, with_children(node, done.__getitem__))
     return done[root]
 
 
