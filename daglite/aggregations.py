@@ -1,7 +1,7 @@
-"""The folds that streams have by name: what counting, adding up, the least and the greatest do with an item. Pure.
+"""The folds by name, such as `.sum`: how an item enters an accumulator, and how two accumulators become one. Pure.
 
-Each also puts two accumulators together, so that workers fold their own items. The sum of floats is exact until it is
-asked for: it does not depend on how the items were spread.
+Workers fold their own items with them. The sum of floats is exact until the end: it does not depend on how the items
+were distributed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 
 class Unset(Enum):
-    """What is there before the first item; None could be an item."""
+    """The accumulator before the first item; None could be an item."""
 
     NOTHING = "NOTHING"
 
@@ -22,29 +22,29 @@ NOTHING = Unset.NOTHING
 
 
 def count_one(count: int, item: object) -> int:
-    """One more."""
+    """Count one more item."""
     return count + 1
 
 
 def add_counts(count: int, other: int) -> int:
-    """Two counts as one."""
+    """Add two counts."""
     return count + other
 
 
-# The smallest float is one of these: times this every finite float is a whole number.
+# The smallest float is 2**-1074: in this unit every finite float is a whole number.
 _UNITS = 1074
 
 
 class Total:
-    """A sum so far: whole numbers, floats without any rounding, and what else can be added, in order."""
+    """A sum so far: whole numbers, floats without any rounding, and other values in order."""
 
     __slots__ = ("odd", "rest", "units", "whole")
 
     def __init__(self) -> None:
         self.whole: Any = NOTHING
-        # The sum of the finite floats, in the smallest units that there are.
+        # The sum of the finite floats, in units of 2**-1074.
         self.units: int | None = None
-        # The sum of those that are infinite or no numbers.
+        # The sum of infinities and nans.
         self.odd = 0.0
         self.rest: Any = NOTHING
 
@@ -58,7 +58,7 @@ class Total:
 
 
 def add(total: Total, item: Any) -> Total:
-    """The sum with one more item; the very same object, changed."""
+    """Add an item to a sum, in place."""
     kind = type(item)
     if kind is int or kind is bool:
         total.whole = item + 0 if total.whole is NOTHING else total.whole + item
@@ -75,7 +75,7 @@ def add(total: Total, item: Any) -> Total:
 
 
 def add_totals(total: Total, other: Total) -> Total:
-    """Two sums as one: the first, changed."""
+    """Add the second sum to the first, in place."""
     if other.whole is not NOTHING:
         add(total, other.whole)
     if other.units is not None:
@@ -84,7 +84,7 @@ def add_totals(total: Total, other: Total) -> Total:
 
 
 def sum_of(total: Total, start: object = 0) -> object:
-    """The sum, with `start` before it; 0 when there is nothing. Floats are rounded now, once."""
+    """Return the value of a sum, with `start` before it; 0 when there is nothing. Floats are rounded now, once."""
     if type(start) is not int or start:
         total = add_totals(add(Total(), start), total)
     found: Any = total.whole
@@ -100,29 +100,29 @@ def _rounded(units: int, whole: int, odd: float) -> float:
         return odd
     exact = units + (whole << _UNITS)
     try:
-        # A quotient of whole numbers is the float nearest to it.
+        # Python rounds a quotient of whole numbers to the nearest float.
         return exact / (1 << _UNITS)
     except OverflowError:
         return math.inf if exact > 0 else -math.inf
 
 
-# A least or greatest one so far: the item behind its key, or nothing.
+# The least or greatest item so far with its key before it, or nothing.
 Best = tuple[Any, Any] | Unset
 Key = Callable[[Any], Any] | None
 
 
 def smaller(best: Best, item: Any, key: Key = None) -> Best:
-    """The lesser of the two; of equal ones the first."""
+    """Return the lesser of the two; the first of equal ones."""
     return least_of(best, (item if key is None else key(item), item))
 
 
 def greater(best: Best, item: Any, key: Key = None) -> Best:
-    """The greater of the two; of equal ones the first."""
+    """Return the greater of the two; the first of equal ones."""
     return greatest_of(best, (item if key is None else key(item), item))
 
 
 def value_of(best: Best, name: str, default: object = NOTHING) -> object:
-    """The item, or the default; raises `ValueError` where there is neither."""
+    """Return the item, or the default; raises `ValueError` where there is neither."""
     if not isinstance(best, Unset):
         return best[1]
     if default is NOTHING:
@@ -131,14 +131,14 @@ def value_of(best: Best, name: str, default: object = NOTHING) -> object:
 
 
 def least_of(best: Best, other: Best) -> Best:
-    """The lesser of two so far."""
+    """Return the lesser of two accumulators."""
     if isinstance(best, Unset) or isinstance(other, Unset):
         return other if isinstance(best, Unset) else best
     return other if other[0] < best[0] else best
 
 
 def greatest_of(best: Best, other: Best) -> Best:
-    """The greater of two so far."""
+    """Return the greater of two accumulators."""
     if isinstance(best, Unset) or isinstance(other, Unset):
         return other if isinstance(best, Unset) else best
     return other if other[0] > best[0] else best

@@ -1,4 +1,4 @@
-"""How arguments meet parameters: every mistake is reported here, at the line that makes it."""
+"""Bind arguments to parameters; every error is raised at the line that makes it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from daglite.exceptions import ParameterError, TaskError
 from daglite.functions import UNREAD, Function, fillable, signature_of, suggest
 from daglite.ir.nodes import Argument, Binding, Call, MapMode, Node, Value
 
-# Of a long container the first values tell whether futures were put into it by mistake.
-_LOOKED_AT = 100
+# The number of values in a container that are checked for futures.
+_CHECKED_VALUES = 100
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
@@ -24,20 +24,20 @@ R_co = TypeVar("R_co", covariant=True)
 
 @dataclass(frozen=True)
 class Pipeline(Generic[R_co]):
-    """A builder that stands for a node: the base of every future. `R` is what running it returns."""
+    """The base of futures: a builder that holds a node. `R` is the type of the result of a run."""
 
     node: Node
 
 
 @dataclass(frozen=True, eq=False)
 class Bindable:
-    """A function with some of its parameters fixed: the base of every task."""
+    """The base of tasks: a function with some of its parameters fixed."""
 
     function: Function
     fixed: tuple[Binding, ...] = ()
 
     def __post_init__(self) -> None:
-        # For `help`, for `?` in notebooks, doctests and pages made of docstrings: a task reads as its function does.
+        # For `help`, `?` in notebooks, doctests and generated pages: a task has the docstring of its function.
         fn = self.function.fn
         for name in ("__doc__", "__module__", "__name__", "__qualname__"):
             object.__setattr__(self, name, getattr(fn, name, None))
@@ -46,7 +46,7 @@ class Bindable:
 
 
 def refuse_on_error(function: Function, method: str, reason: str, *, handler: bool = False) -> None:
-    """Raise `ParameterError` for an `on_error` that cannot be kept there; `handler`: a function of failures can be."""
+    """Raise `ParameterError` for an `on_error` that cannot be kept there; `handler` allows a function of failures."""
     if function.on_error == "raise" or (handler and isinstance(function.on_error, Function)):
         return
     given = function.on_error.name if isinstance(function.on_error, Function) else function.on_error
@@ -57,28 +57,28 @@ def refuse_on_error(function: Function, method: str, reason: str, *, handler: bo
 
 
 def refuse_futures_in(value: object, where: str, instead: str) -> None:
-    """Raise `ParameterError` for futures inside one of Python's own containers; `instead` tells what to do."""
-    if any(isinstance(one, Pipeline) for one in islice(_held(value), _LOOKED_AT)):
+    """Raise `ParameterError` for futures inside one of Python's own containers; `instead` says what to do."""
+    if any(isinstance(one, Pipeline) for one in islice(_held(value), _CHECKED_VALUES)):
         raise ParameterError(
             f"{where} holds futures inside a {type(value).__name__}, where they would not be run; {instead}"
         )
 
 
 def argument_of(value: object) -> Argument:
-    """A future stands for its node, anything else for itself."""
+    """Return the node of a future, or a plain argument."""
     return value.node if isinstance(value, Pipeline) else Value(value)
 
 
 def fix(task: Bindable, fixed: Mapping[str, object]) -> tuple[Binding, ...]:
-    """What `.partial(**fixed)` adds to a task."""
-    _check_names(task, fixed, ())
+    """Return the bindings of a task after `.partial(**fixed)`."""
+    _check_names(task, fixed)
     return task.fixed + _bindings(task, fixed)
 
 
 def bind_call(task: Bindable, args: Sequence[object], kwargs: Mapping[str, object]) -> Call:
-    """Bind all that a direct call or `.iter` needs; a missing, unknown or twice-bound parameter is an error."""
+    """Bind the arguments of a direct call or `.iter`; a missing, unknown or twice-bound parameter is an error."""
     signature = _remaining(task, ())
-    _check_names(task, kwargs, ())
+    _check_names(task, kwargs)
     try:
         bound = signature.bind(*args, **kwargs)
     except TypeError as error:
@@ -92,7 +92,7 @@ def bind_call(task: Bindable, args: Sequence[object], kwargs: Mapping[str, objec
             named.update((f"*{position}", one) for position, one in enumerate(value))
         elif kind is inspect.Parameter.VAR_KEYWORD:
             if twice := sorted(named.keys() & value.keys()):
-                # Python would tell a positional-only `a` from an `a` among the others; bindings go by name.
+                # Python distinguishes a positional-only `a` from an `a` in `**kwargs`; bindings are by name.
                 raise ParameterError(f"task '{task.function.name}': parameter '{twice[0]}' is bound twice")
             named.update(value)
         else:
@@ -103,11 +103,11 @@ def bind_call(task: Bindable, args: Sequence[object], kwargs: Mapping[str, objec
 def bind_items(
     task: Bindable, method: str, count: int, args: Sequence[object], extras: Mapping[str, object]
 ) -> tuple[Call, tuple[str, ...]]:
-    """Bind `.then`, `.filter`, `.join` or `.reduce`: items fill the first `count` parameters that nothing else fills.
+    """Bind `.then`, `.filter`, `.join` or `.reduce`: items fill the first `count` free parameters.
 
-    Extra positional arguments fill the parameters after them. `*args` takes as many as there are.
+    Extra positional arguments fill the parameters after them. `*args` takes any number.
     """
-    _check_names(task, extras, ())
+    _check_names(task, extras)
     name = task.function.name
     free = fillable(task.function, [*_names(task.fixed), *extras], count + len(args))
     if len(free) < count:
@@ -137,7 +137,7 @@ def bind_map(task: Bindable, mode: MapMode, mapped: Mapping[str, object]) -> tup
             f"`map` gives values by name, and Python does not tell what '{name}' calls them: "
             f"give them by position, `daglite.from_iterable(...).then(...)`, or wrap '{name}' in a `lambda` or a `def`"
         )
-    _check_names(task, mapped, ())
+    _check_names(task, mapped)
     _check_complete(task, list(mapped), "map")
     sources = tuple(Binding(key, _mapped_argument(name, key, value)) for key, value in mapped.items())
     if mode == "zip":
@@ -157,7 +157,7 @@ def bind_map(task: Bindable, mode: MapMode, mapped: Mapping[str, object]) -> tup
 def check_named(
     method: str, task: Bindable, known: Sequence[str], args: Sequence[object], given: Collection[str]
 ) -> None:
-    """Refuse values by position and unknown names where a method takes some by name only."""
+    """Raise `ParameterError` for values by position and for unknown names, where a method takes some by name only."""
     if args:
         raise ParameterError(
             f"`{method}` with task '{task.function.name}' takes {', '.join(map(repr, known))} by name; got {args[0]!r} "
@@ -172,7 +172,7 @@ def check_named(
 
 
 def known_parameters(call: Call, items: Collection[str]) -> list[str]:
-    """The names a key template may use: every parameter with a value of its own, defaults included."""
+    """Return the names that a key template may use: every parameter with a value of its own, or a default."""
     bound = [b.name for b in (*call.fixed, *call.bound) if not b.name.startswith("*")]
     parameters = signature_of(call.function).parameters.values()
     defaults = [p.name for p in parameters if p.default is not inspect.Parameter.empty and p.name not in bound]
@@ -185,7 +185,7 @@ def _mapped_argument(task: str, name: str, value: object) -> Argument:
         return argument
     if not isinstance(value, Iterable) or isinstance(value, Iterator):
         try:
-            # An iterator can be read once, a plan can run often: its values are taken now.
+            # An iterator can be read once, and a plan can run often: its values are read now.
             argument = Value(tuple(iter(value)))  # type: ignore[call-overload]
         except TypeError:
             raise ParameterError(
@@ -205,7 +205,7 @@ def _bindings(task: Bindable, named: Mapping[str, object]) -> tuple[Binding, ...
 
 
 def _held(value: object) -> Iterable[object]:
-    """What one of Python's own containers holds."""
+    """Return what one of Python's own containers holds."""
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list | tuple | set | frozenset) else ()
@@ -216,19 +216,19 @@ def _names(bindings: Collection[Binding]) -> list[str]:
 
 
 def _remaining(task: Bindable, taken: Collection[str]) -> inspect.Signature:
-    """The signature without the parameters that are fixed."""
+    """Return the signature without the parameters that are fixed."""
     signature = signature_of(task.function)
     gone = {*_names(task.fixed), *taken}
     return signature.replace(parameters=[p for p in signature.parameters.values() if p.name not in gone])
 
 
-def _check_names(task: Bindable, names: Collection[str], taken: Collection[str]) -> None:
+def _check_names(task: Bindable, names: Collection[str]) -> None:
     signature = signature_of(task.function)
     name = task.function.name
     known = [p.name for p in signature.parameters.values() if p.kind not in _VARIADIC]
     open_ended = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in signature.parameters.values())
     for given in names:
-        if given in _names(task.fixed) or given in taken:
+        if given in _names(task.fixed):
             raise ParameterError(
                 f"task '{name}': parameter '{given}' is bound twice; it is already fixed by `.partial`"
             )
@@ -252,7 +252,7 @@ def _check_complete(task: Bindable, given: Collection[str], method: str) -> None
 
 
 def _unbound(function: Function, signature: inspect.Signature) -> str:
-    """What to do about the function of a class whose `self` or `cls` is still open; values shift into it unseen."""
+    """Say what to do about the function of a class whose `self` or `cls` is still free: values would fill it."""
     path = getattr(inspect.unwrap(function.fn), "__qualname__", "").rpartition("<locals>.")[2]
     first = next(iter(signature.parameters), "")
     if first not in ("self", "cls") or "." not in path:
@@ -265,17 +265,17 @@ def _unbound(function: Function, signature: inspect.Signature) -> str:
 
 
 def _shown(signature: inspect.Signature) -> str:
-    # With the stars of those that take any number, as `inspect` writes them.
+    # With stars, as `inspect` writes them.
     names = [str(p.replace(default=p.empty, annotation=p.empty)) for p in signature.parameters.values()]
     return ", ".join(map(repr, names)) if names else "no parameters"
 
 
 def require_task(task: object, method: str) -> Bindable:
-    """The task given to a chaining method, or a `TaskError` that says what to do."""
+    """Return the task given to a chaining method; raise `TaskError` with what to write for other objects."""
     if isinstance(task, Pipeline):
         raise TaskError(
             f"`{method}` needs a task; got {task!r}, which a call has made; "
-            f"give the task itself, with its other arguments behind it: .{method}(task, name=value)"
+            f"give the task itself, with its other arguments after it: .{method}(task, name=value)"
         )
     if not isinstance(task, Bindable):
         raise TaskError(

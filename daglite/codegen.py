@@ -1,4 +1,4 @@
-"""A stream's steps written out as one flat loop: the text, and what each of its lines does. Pure; runs nothing.
+"""Write the steps of a stream as one flat loop: the text, and the action of each of its lines. Pure; runs nothing.
 
 For `rows.iter(...).then(double).reduce(add, initial=0)` the loop reads
 
@@ -6,9 +6,9 @@ For `rows.iter(...).then(double).reduce(add, initial=0)` the loop reads
         x = call_0(item)
         value = end(value, x)
 
-Items are counted by ticks that run out beside them, which costs half of what `enumerate` does; where a line needs the
-index of each item it is `for index, item in enumerate(items, start)`. The code depends only on the shape of the stream;
-streams of one shape share it. The runtime compiles it, and `explain("source")` prints it.
+Items are counted by `ticks` that run out beside them, which costs half of what `enumerate` does; where a line needs
+the index of each item the loop is `for index, item in enumerate(items, start)`. The code depends only on the shape of
+the stream; streams of one shape share it. The runtime compiles it, and `explain("source")` prints it.
 """
 
 from __future__ import annotations
@@ -34,15 +34,18 @@ _END = {
 
 
 class LoopShape(NamedTuple):
-    """What the code depends on: which steps save, whether items are saved or captured first, and what the end does.
+    """The properties of a stream on which the code depends.
 
-    `end` is a fold ("fold"), takes one result at a time ("each"), with its index ("numbered"), or is the pair of
-    `append` and `capture` for results that leave this process ("cells"); where an operation comes next the loop is a
-    generator of results ("yield"). With `copies`, items and results are copied as
-    if they had been at a worker; `snap` is a pair then, and each of the two tells of which type a value need not go
-    through it. Where some of these `filters`, or `skips` items at which it fails, `mark` says of each item how many
-    cells came of it. A loop that `ends` asks `full` after each result whether to go on. What step number `spreads`
-    gives is taken apart: item by item for what comes next, or in parts where that is not here.
+    - `saves`: for each step whether it saves; `saves_items`: items are saved; `snaps`: items are captured first.
+    - `end`: a fold ("fold"), takes one result at a time ("each"), with its index ("numbered"), is the pair of `append`
+      and `capture` for results that leave this process ("cells"), or yields results for the operation that comes
+      next ("yield").
+    - `copies`: items and results are copied as if they had been on a worker. `snap` is a pair then; each of the two
+      returns the type of values that need no copy.
+    - `filters`, `skips`: the steps that may drop an item, and those that skip items at which they fail; then `mark`
+      counts the cells of each item.
+    - `ends`: the loop asks `full` after each result whether to stop.
+    - `spreads`: the step whose result is unbatched, item by item for what comes next, or in chunks.
     """
 
     saves: tuple[bool, ...]
@@ -68,8 +71,8 @@ class LoopShape(NamedTuple):
 
 
 class LineAction(NamedTuple):
-    """What a line does: the source yields, an item is saved or captured, step `step` is called or saved, the result is
-    copied, the end.
+    """The action of a line: the source yields, an item is saved or captured, a step is called or saved, the result is
+    copied, or it reaches the end.
     """
 
     kind: Literal["source", "item", "call", "save", "result", "end"]
@@ -78,102 +81,72 @@ class LineAction(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LoopSource:
-    """The loop for one shape as text; `places` tells what each line from `first_line` on does."""
+    """The loop for one shape as text; `places` has the action of each line from `first_line` on."""
 
     source: str
     places: tuple[LineAction, ...]
     first_line: int
 
 
-def inline_shape(stage: StreamStage) -> LoopShape:
-    """The shape of the last segment of a stream whose items stay in the coordinator up to the ending."""
-    links = stage.last.links
-    saves = tuple(bool(link.saves) for link in links)
-    end: Literal["fold", "each"] = "fold" if stage.sink == "reduce" else "each"
-    first, ends, skips = _saves_items(stage, stage.last), stage.max_results is not None, skips_of(links)
-    return LoopShape(saves, end, first, filters=filters_of(links), ends=ends, spreads=spreading(links), skips=skips)
-
-
-def flowing_shape(stage: StreamStage, segment: Segment) -> LoopShape:
-    """The shape of a segment whose results go on to operations in the coordinator, without workers."""
-    links = segment.links
-    saves, skips = tuple(bool(link.saves) for link in links), skips_of(links)
-    first = _saves_items(stage, segment)
-    return LoopShape(saves, "yield", first, filters=filters_of(links), spreads=spreading(links), skips=skips)
-
-
-def _saves_items(stage: StreamStage, segment: Segment) -> bool:
-    """Whether a segment's loop saves what the source yields: not where an operation stands between."""
+def inline_shape(stage: StreamStage, segment: Segment) -> LoopShape:
+    """Return the shape of a segment whose items stay in the coordinator, up to the sink or the next operation."""
+    links, last = segment.links, segment is stage.last
     first = segment is stage.segments[0] and not segment.operations
-    return first and isinstance(stage.source, Step) and bool(stage.source.saves)
+    return LoopShape(
+        tuple(bool(link.saves) for link in links),
+        ("fold" if stage.sink == "reduce" else "each") if last else "yield",
+        # An operation that comes first saves the items of the source.
+        saves_items=first and isinstance(stage.source, Step) and bool(stage.source.saves),
+        filters=filters_of(links),
+        ends=last and stage.max_results is not None,
+        spreads=spreading(links),
+        skips=skips_of(links),
+    )
 
 
-def auto_shape(stage: StreamStage) -> LoopShape:
-    """The same where the stream may go on with workers: what they would copy is copied."""
-    return inline_shape(stage)._replace(copies=True)
+def worker_shape(stage: StreamStage, segment: Segment) -> LoopShape:
+    """Return the shape of a segment in a worker.
 
-
-def worker_shape(stage: StreamStage) -> LoopShape:
-    """The shape of the last segment of a stream in a worker.
-
-    The last result goes back anyway, so that only others are tapped. Where workers fold, no result goes back but those
-    that are saved.
+    The last result is sent back anyway, so only other results are tapped. Where workers fold, only saved results are
+    sent back.
     """
-    links = stage.last.links
-    if stage.folds_on_workers:
-        return LoopShape(tuple(bool(link.saves) for link in links), "fold", spreads=spreading(links))
-    return between_shape(links)
+    links = segment.links
+    saves = [bool(link.saves) for link in links]
+    if segment is stage.last and stage.folds_on_workers:
+        return LoopShape(tuple(saves), "fold", spreads=spreading(links))
+    return LoopShape((*saves[:-1], False), "cells", filters=filters_of(links), skips=skips_of(links))
 
 
-def between_shape(links: Sequence[Step]) -> LoopShape:
-    """The shape of a segment in a worker whose results go on in the coordinator."""
-    saves = (*(bool(link.saves) for link in links[:-1]), False)
-    return LoopShape(saves, "cells", filters=filters_of(links), skips=skips_of(links))
-
-
-class FilteringStep(Protocol):
-    """A step that may be a filter, or drop items at which it fails."""
+class LoopStep(Protocol):
+    """A step of a loop: of a program, or bound for a worker."""
 
     @property
-    def function(self) -> Function:
-        """What it calls."""
-        ...
-
+    def function(self) -> Function: ...
     @property
-    def filters(self) -> bool:
-        """Whether it lets items pass or drops them."""
-        ...
-
-
-class SpreadingStep(Protocol):
-    """A step whose results may be taken apart."""
-
+    def filters(self) -> bool: ...
     @property
-    def spreads(self) -> bool:
-        """Whether they are."""
-        ...
+    def spreads(self) -> bool: ...
 
 
-def filters_of(steps: Sequence[FilteringStep]) -> frozenset[int]:
-    """The positions of the filters among the steps."""
+def filters_of(steps: Sequence[LoopStep]) -> frozenset[int]:
+    """Return the positions of the filters among the steps."""
     return frozenset([position for position, step in enumerate(steps) if step.filters])
 
 
-def skips_of(steps: Sequence[FilteringStep]) -> frozenset[int]:
-    """The positions of the steps, filters aside, that drop items at which they fail."""
-    dropping = enumerate(steps)
-    return frozenset([position for position, step in dropping if step.function.skips and not step.filters])
+def skips_of(steps: Sequence[LoopStep]) -> frozenset[int]:
+    """Return the positions of the steps, filters aside, that drop items at which they fail."""
+    return frozenset([place for place, step in enumerate(steps) if step.function.skips and not step.filters])
 
 
-def spreading(steps: Sequence[SpreadingStep]) -> int | None:
-    """The position of the step whose results are taken apart."""
+def spreading(steps: Sequence[LoopStep]) -> int | None:
+    """Return the position of the step whose results are unbatched."""
     return next((position for position, step in enumerate(steps) if step.spreads), None)
 
 
 def write_loop(shape: LoopShape) -> LoopSource:
     """Write the loop for streams of this shape."""
     head = "index, item in enumerate(items, start)" if shape.counts else "item in compress(items, ticks)"
-    # Where only some items need their index, it is counted for those.
+    # Where only some items need their index, it is computed for those.
     index = "index" if shape.counts else _INDEX
     lines = [(f"for {head}:", LineAction("source"))]
     if shape.saves_items:
@@ -186,19 +159,16 @@ def write_loop(shape: LoopShape) -> LoopSource:
     cells = 0
     outside: list[tuple[str, LineAction]] = []
     for step, saves in enumerate(shape.saves):
+        drop = [("        continue", LineAction("end"))]
+        if shape.marks:
+            drop.insert(0, (f"        mark({cells})", LineAction("end")))
         if step in shape.filters:
-            lines.append((f"    if not call_{step}({x}):", LineAction("call", step)))
-            if shape.marks:
-                lines.append((f"        mark({cells})", LineAction("end")))
-            lines.append(("        continue", LineAction("end")))
+            lines += [(f"    if not call_{step}({x}):", LineAction("call", step)), *drop]
         else:
             lines.append((f"    x = call_{step}({x})", LineAction("call", step)))
             x = "x"
             if step in shape.skips:
-                lines.append(("    if x is SKIPPED:", LineAction("end")))
-                if shape.marks:
-                    lines.append((f"        mark({cells})", LineAction("end")))
-                lines.append(("        continue", LineAction("end")))
+                lines += [("    if x is SKIPPED:", LineAction("end")), *drop]
         if saves:
             lines.append((f"    save_{step}(index, {x})", LineAction("save", step)))
             cells += 1
@@ -221,7 +191,7 @@ def write_loop(shape: LoopShape) -> LoopSource:
 
 
 def _framed(shape: LoopShape, lines: list[tuple[str, LineAction]], x: str) -> LoopSource:
-    """The function around the lines: names for what it is given, and what happens when something raises."""
+    """Return the function around the lines: names for its arguments, and the handler of errors."""
     calls = "".join(f"call_{step}, " for step in range(len(shape.saves)))
     saves = "".join(f"save_{step}, " for step, one in enumerate(shape.saves) if one)
     pair = "append, capture" if shape.end == "cells" else ""

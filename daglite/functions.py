@@ -1,4 +1,4 @@
-"""One user's function as data: what a task is to the compiler, the plan and the workers."""
+"""A user's function as data: what the compiler, the plan and the workers know of a task."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ On = Literal["processes", "threads", "coordinator"]
 _STREAM_TEXT = re.compile(r"^(?:\w+\.)*(Async)?(Iterator|Generator|Iterable)(?:\[(.*)\])?$", re.DOTALL)
 _WHOLE = re.compile(r"^([\w.]+)(?:\[(.*)\])?$", re.DOTALL)
 _COROUTINE = re.compile(r"^Coroutine\[(.*)\]$", re.DOTALL)
-# A quoted part, which stays; modules before a name; the sign that Python shows before a type variable.
+# A quoted part, which is kept; modules before a name; the sign that Python shows before a type variable.
 _NOISE = re.compile(r"""('[^']*'|"[^"]*")|\b(?:[a-z_]\w*\.)+(?=[A-Za-z_])|[~+-](?=[A-Za-z_])""")
 
 
-# Python knows no more of some builtins than that they can be called.
+# The signature of builtins for which Python has none.
 UNREAD = inspect.Signature(
     [
         inspect.Parameter("args", inspect.Parameter.VAR_POSITIONAL),
@@ -41,7 +41,7 @@ UNREAD = inspect.Signature(
 
 @record(eq=True)
 class Placement:
-    """Where a task asks to run, and on how many workers; None leaves their number to the run."""
+    """Where a task asks to run, and on how many workers; None leaves the number to the run."""
 
     on: On
     workers: int | None = None
@@ -54,14 +54,13 @@ class Placement:
 class Function:
     """A task's function with its options: frozen, shared by ir, plan and workers.
 
-    `retries` is the number of further attempts after a first one that raised an `Exception`; `retry` says which ones,
-    and how long to wait (None: all of them, at once). `timeout` is the most seconds one call may take on a worker.
-    `retry_on_crash` tells whether a call that its worker did not survive may be started again. `on_error` is what
-    becomes of an item at which it failed for good: it ends the run ("raise"), is dropped ("skip"), goes on as a
-    `Failed` ("keep"), or as what a function makes of that. One that `stays` is called in the coordinator only. `site`
-    is where it asks to run; None leaves it to the run. One that is `partitioned` is a generator that takes its
-    arguments as one mapping.
-    `result` is the text of the element type (generators) or of the return type; "?" where there is no annotation.
+    `retries` is the number of further attempts after one that raised an `Exception`; `retry` selects the errors and the
+    waits (None: every `Exception`, at once). `timeout` is the maximum of seconds for one call on a worker.
+    `retry_on_crash` allows to start a call again whose worker died. `on_error` is the treatment of an item at which the
+    last attempt failed: it ends the run ("raise"), is dropped ("skip"), goes on as a `Failed` ("keep"), or as the
+    result of a function of that. A function that `stays` is only called in the coordinator. `site` is where it asks to
+    run; None leaves it to the run. A `partitioned` function is a generator that takes its arguments as one mapping.
+    `result` is the type of an item (generators) or of the result, as text; "?" without an annotation.
     """
 
     fn: Callable[..., object]
@@ -87,7 +86,7 @@ class Function:
 
     @property
     def tries(self) -> bool:
-        """Whether a failing call is not the end of its run at once."""
+        """Whether the run goes on after a failing call."""
         return self.retries > 0 or self.on_error != "raise"
 
     @property
@@ -102,29 +101,29 @@ class Function:
 
     @property
     def loops(self) -> bool:
-        """Whether its calls share one event loop: an async one that asks for threads."""
+        """Whether its calls share one event loop: those of an async function that asks for threads."""
         return self.site is not None and self.site.on == "threads" and self.kind in ("async", "async_generator")
 
     @property
     def wants_worker(self) -> str:
-        """The options with which it cannot run in the coordinator, as they are told in an error; "" for none."""
+        """The options that it cannot keep in the coordinator, for an error message; "" for none."""
         if self.site is not None and not self.here:
             return f"`on={self.site.on!r}`"
         return "a `timeout` or `retry_on_crash=False`" if self.needs_worker else ""
 
     @property
     def streams(self) -> bool:
-        """Whether calling it gives an iterator of items."""
+        """Whether a call returns an iterator of items."""
         return self.kind in ("generator", "async_generator")
 
     @property
     def returns(self) -> str:
-        """The text of what one call gives: the list of all items where it streams."""
+        """The type of the result of one call, as text: the list of all items where it streams."""
         given = f"list[{self.result}]" if self.streams else self.result
         return f"{given} | Failed" if self.on_error == "keep" else given
 
 
-# What becomes of an item at which a task fails; a function is the one that makes something of a `Failed`.
+# The treatment of an item at which a task fails; a function returns a result in the place of a `Failed`.
 OnError: TypeAlias = Literal["raise", "skip", "keep"] | Function
 
 
@@ -139,7 +138,7 @@ def describe(
     on: On | None = None,
     workers: int | None = None,
 ) -> Function:
-    """Look at `fn` once and write down what the compiler and the workers need to know.
+    """Describe a function and its options for the compiler and the workers.
 
     Raises `TaskError` when `fn` is not callable and `ParameterError` for option values that are not allowed.
     """
@@ -163,8 +162,8 @@ def describe(
     site = _site(on, workers)
     if site is not None and site.on == "coordinator" and (timeout is not None or not retry_on_crash):
         raise ParameterError(
-            "`timeout` and `retry_on_crash=False` are for tasks on workers, and `on='coordinator'` is none; "
-            "leave one of them out"
+            "`timeout` and `retry_on_crash=False` are for tasks on workers, and a task with `on='coordinator'` runs on "
+            "none; leave one of them out"
         )
     inner = _unwrap(fn)
     shown = name or _name(fn)
@@ -176,10 +175,10 @@ def describe(
 
 
 def _on_error(given: object) -> OnError:
-    """The option of this name; a function or a task becomes a record, as every function of the user's does."""
+    """Return the option; a function or a task becomes a record, as every function of a user does."""
     if isinstance(given, str) and given in ("raise", "skip"):
         return "raise" if given == "raise" else "skip"
-    # Importing tasks here would be a circle; they are known by the record they hold.
+    # Importing tasks here would be a circle; they are recognised by the record that they hold.
     found = given if isinstance(given, Function) else getattr(given, "function", None)
     if isinstance(found, Function):
         if getattr(given, "fixed", ()):
@@ -202,12 +201,12 @@ def _check_takes_one(handler: Function) -> None:
     except TypeError as error:
         raise ParameterError(f"`on_error` calls '{handler.name}' with a `daglite.Failed` alone: {error}") from None
     except ValueError:
-        # A builtin that says nothing of what it takes.
+        # A builtin without a signature.
         pass
 
 
 def _site(on: object, workers: object) -> Placement | None:
-    """Where a task asks to run; raises `ParameterError` for what is not allowed."""
+    """Return where a task asks to run; raise `ParameterError` for values that are not allowed."""
     if on is None:
         if workers is not None:
             raise ParameterError(
@@ -226,7 +225,7 @@ def _site(on: object, workers: object) -> Placement | None:
 
 
 def signature_of(function: Function) -> inspect.Signature:
-    """The signature of the function; `UNREAD` for builtins such as `int` and `max`, of which Python tells none."""
+    """Return the signature of the function; `UNREAD` for builtins such as `int` and `max`, which have none."""
     try:
         return inspect.signature(function.fn)
     except (TypeError, ValueError):
@@ -234,19 +233,19 @@ def signature_of(function: Function) -> inspect.Signature:
 
 
 def fillable(function: Function, taken: Collection[str], count: int) -> list[str]:
-    """The parameters that `count` values by position may fill, in order; `*0`, `*1` are those that `*args` takes."""
+    """Return the parameters that `count` values by position may fill, in order; `*args` counts as `*0`, `*1`, ..."""
     parameters = signature_of(function).parameters.values()
     if not any(p.kind is p.VAR_POSITIONAL for p in parameters):
         return free_parameters(function, taken)
-    # What can be given by name only stands behind it.
+    # Parameters after `*args` can be given by name only.
     by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     before = [p.name for p in parameters if p.kind in by_position and p.name not in taken]
     return [*before, *(f"*{place}" for place in range(count - len(before)))]
 
 
 def free_parameters(function: Function, taken: Collection[str]) -> list[str]:
-    """The parameters an item may fill, in order: those that take one value, are not in `taken`, and have none of
-    `functools.partial`.
+    """Return the parameters that an item may fill, in order: those for one value that are neither in `taken` nor filled
+    by `functools.partial`.
     """
     fn, filled = function.fn, set(taken)
     while isinstance(fn, functools.partial):
@@ -257,7 +256,7 @@ def free_parameters(function: Function, taken: Collection[str]) -> list[str]:
 
 
 def suggest(name: str, known: Collection[str]) -> str:
-    """A `did you mean` half-sentence for a misspelt name, or nothing."""
+    """Return "; did you mean ...?" for a misspelt name, or nothing."""
     near = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean '{near[0]}'?" if near else ""
 
@@ -267,13 +266,13 @@ def _unwrap(fn: Callable[..., object]) -> Callable[..., object]:
         fn = fn.func
     if inspect.isroutine(fn) or inspect.isclass(fn):
         return fn
-    # An object that can be called: its `__call__` says what it is.
+    # A callable object is what its `__call__` is.
     method: Callable[..., object] = getattr(fn, "__call__", fn)  # noqa: B004
     return method
 
 
 def _name(fn: Callable[..., object]) -> str:
-    """What a plan calls the function: an object that can be called goes by its class."""
+    """Return the name of the function in a plan; a callable object has the name of its class."""
     while isinstance(fn, functools.partial):
         fn = fn.func
     found: object = getattr(fn, "__qualname__", type(fn).__qualname__)
@@ -292,10 +291,10 @@ def _kind(fn: Callable[..., object]) -> Kind:
 
 
 def _promised(fn: Callable[..., object]) -> Kind:
-    """What a function without `yield` and `async` gives, going by its annotation, as checkers do.
+    """Return the kind of a function without `yield` and `async`, by its annotation, as checkers do.
 
-    An iterator or coroutine made elsewhere makes it what a generator or `async def` would be. `Iterable` does not, for
-    a list is one too.
+    A function that returns an iterator or a coroutine counts as a generator or an `async def`. `Iterable` does not
+    count: a list is one too.
     """
     annotation = fn if inspect.isclass(fn) else getattr(fn, "__annotations__", {}).get("return")
     if isinstance(annotation, str):
@@ -308,17 +307,13 @@ def _promised(fn: Callable[..., object]) -> Kind:
         return "plain"
     if issubclass(given, Coroutine):
         return "async"
-    return (
-        "async_generator"
-        if issubclass(given, AsyncIterator)
-        else "generator"
-        if issubclass(given, Iterator)
-        else "plain"
-    )
+    if issubclass(given, AsyncIterator):
+        return "async_generator"
+    return "generator" if issubclass(given, Iterator) else "plain"
 
 
 def _named(text: str, fn: Callable[..., object]) -> object:
-    """The class that an annotation names as a whole, with or without arguments; None when there is none (yet)."""
+    """Return the class that an annotation names, with or without arguments; None when there is none (yet)."""
     match = _WHOLE.match(text)
     if match is None or not _closes_at_end(match[2] or ""):
         return None
@@ -330,7 +325,7 @@ def _named(text: str, fn: Callable[..., object]) -> object:
 
 
 def element_type(fn: Callable[..., object], *, streams: bool) -> str:
-    """The text of what `fn` gives: its return type, or the type of one item when it `streams`; "?" if unknown."""
+    """Return the type of the result of `fn` as text, or of one item when it `streams`; "?" if unknown."""
     plain = inspect.unwrap(fn)
     if inspect.isclass(plain):
         return "?" if streams else plain.__name__
@@ -355,13 +350,13 @@ def element_type(fn: Callable[..., object], *, streams: bool) -> str:
 
 
 def _stream_text(text: str) -> re.Match[str] | None:
-    """The match of an annotation that is a stream as a whole: in `Iterator[int] | list[int]` only a part is one."""
+    """Match an annotation that is a stream as a whole, unlike `Iterator[int] | list[int]`."""
     match = _STREAM_TEXT.match(text)
     return match if match is not None and _closes_at_end(match[3] or "") else None
 
 
 def _closes_at_end(inside: str) -> bool:
-    """Whether the bracket around a text ends with it: that of `int] | list[int` does not."""
+    """Return whether the bracket around a text ends with it: that of `int] | list[int` does not."""
     depth = 0
     for letter in inside:
         depth += (letter == "[") - (letter == "]")
@@ -371,7 +366,7 @@ def _closes_at_end(inside: str) -> bool:
 
 
 def _arguments(text: str) -> list[str]:
-    """The parts of a text between commas that are not inside brackets."""
+    """Split a text at the commas that are not inside brackets."""
     parts, depth = [""], 0
     for letter in text:
         depth += (letter == "[") - (letter == "]")

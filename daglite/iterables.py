@@ -1,4 +1,4 @@
-"""What `from_iterable` reads: values that are there already, each run anew, or an iterator, once."""
+"""The source of `from_iterable`: an iterable that each run iterates, or an iterator that can be read once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from daglite.exceptions import ParameterError
 
 
 class SinglePass:
-    """An iterator that says clearly that it can be read once only."""
+    """An iterator that raises a clear error when it is read a second time."""
 
     def __init__(self, items: Iterator[object]) -> None:
         self._items = items
@@ -39,18 +39,18 @@ class SinglePass:
 
 
 def once(items: Iterator[object]) -> SinglePass:
-    """The iterator, to be read by one run."""
+    """Wrap an iterator, which one run may read."""
     return SinglePass(items)
 
 
 def each_of(items: Iterable[object]) -> Iterator[object]:
-    """The items one by one. A generator is closed with it; a file of the user's stays open."""
+    """Yield the items. A generator is closed at the end; a file of the user stays open."""
     left = iter(items)
-    # `yield from` closes what has a `close`, unless something stands between.
-    yield from left if isinstance(left, GeneratorType) else map(_itself, left)
+    # `yield from` closes an iterator that has a `close`; `map` hides it.
+    yield from left if isinstance(left, GeneratorType) else map(_identity, left)
 
 
-def _itself(item: object) -> object:
+def _identity(item: object) -> object:
     return item
 
 

@@ -1,4 +1,4 @@
-"""Partitioned sources: one generator called once for each partition, on workers."""
+"""Partitioned sources: one call of a generator for each partition, on workers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from daglite.records import record, replace
 
 @record(eq=True)
 class PartitionOf:
-    """A function that takes its arguments as one mapping, besides those that are fixed."""
+    """A function that takes its arguments as one mapping, beside those that are fixed."""
 
     fn: Callable[..., object]
 
@@ -22,7 +22,7 @@ class PartitionOf:
 
 
 def partitioned(task: Bindable, given: object) -> OperationNode:
-    """The items of all partitions as a stream; raises `ParameterError` for one that does not fit the task."""
+    """Return the items of all partitions as a stream; raise `ParameterError` for one that does not fit the task."""
     function = replace(task.function, fn=PartitionOf(task.function.fn), partitioned=True)
     call = Call(function, task.fixed, ())
     return operation_node("unbatch", MapTaskNode(call, (Binding("partition", _partitions(task, given)),), "zip"))

@@ -1,4 +1,4 @@
-"""Tasks: a user's function, typed, with its options; calling one builds a future and runs nothing."""
+"""Tasks: typed functions with options; calling one builds a future and runs nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ R = TypeVar("R")
 T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
 
-# None may be given by mistake, and is then told as one.
+# None may be given by mistake, which is an error.
 _NOT_GIVEN = object()
 
 _OF_FUTURES = ("then", "join", "reduce", "save", "run", "run_async")
@@ -43,7 +43,7 @@ class TaskOptions(TypedDict, total=False):
 
 
 def _by_name(method: Callable[..., object]) -> Callable[..., object]:
-    """`map` and `partial` at run time: values by position are told as everywhere, not by Python."""
+    """Wrap `map` or `partial`, so that values by position raise `ParameterError` with what to write."""
     called = method.__name__
 
     @functools.wraps(method)
@@ -60,7 +60,7 @@ def _by_name(method: Callable[..., object]) -> Callable[..., object]:
 
 
 class BaseTask(Bindable, Generic[P, R_co]):
-    """What all tasks share: calling, mapping, fixing parameters, changing options."""
+    """The base of all tasks: calling, mapping, fixing parameters, changing options."""
 
     def __repr__(self) -> str:
         fixed = "".join(f", {binding.name}=..." for binding in self.fixed)
@@ -68,7 +68,7 @@ class BaseTask(Bindable, Generic[P, R_co]):
 
     @property
     def fn(self) -> Callable[..., R_co]:
-        """The plain function, untouched."""
+        """The plain function, unchanged."""
         return self.function.fn  # type: ignore[return-value]
 
     @property
@@ -78,11 +78,11 @@ class BaseTask(Bindable, Generic[P, R_co]):
 
     @property
     def retries(self) -> int:
-        """Further attempts after a first one that raised an `Exception`."""
+        """The number of further attempts after one that raised an `Exception`."""
         return self.function.retries
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> TaskFuture[R_co]:
-        """One call, not run yet; raises `ParameterError` for arguments that do not fit."""
+        """Return the future of one call; raises `ParameterError` for arguments that do not fit."""
         self._refuse_skip()
         return TaskFuture(TaskNode(bind_call(self, args, kwargs)))
 
@@ -96,7 +96,8 @@ class BaseTask(Bindable, Generic[P, R_co]):
         map_mode: Literal["zip", "product"] = "zip",
         **mapped: Iterable[Any] | Future[Iterable[Any]],
     ) -> MapTaskFuture[R_co]:
-        """One call for each value of the mapped parameters, zipped or as a product; the last one moves fastest then.
+        """Call the task for each value of the mapped parameters, zipped or as a product, whose last parameter changes
+        fastest.
 
         The values are made into lists at once; a future as a mapped argument is mapped over. Raises `ParameterError`
         for parameters that are unknown, missing or fixed already, for values that cannot be iterated or, zipped, differ
@@ -117,14 +118,14 @@ class BaseTask(Bindable, Generic[P, R_co]):
         return MapTaskFuture(MapTaskNode(call, sources, mode))
 
     def partial(self, /, **fixed: Any) -> PartialTask[..., R_co]:
-        """The same task with some parameters fixed; a future as a fixed value is evaluated first, once.
+        """Return the task with some parameters fixed; a future as a fixed value is evaluated once, before.
 
         Raises `ParameterError` for names that the task does not have, or that are fixed already.
         """
         return PartialTask(self.function, fix(self, fixed))
 
     def with_options(self, **options: Unpack[TaskOptions]) -> Self:
-        """The same task with other options; what is not given stays. Options and errors are those of `task`."""
+        """Return the task with other options; those that are not given stay. Options and errors are those of `task`."""
         old = self.function
         stay: TaskOptions = {
             "name": old.name,
@@ -133,7 +134,7 @@ class BaseTask(Bindable, Generic[P, R_co]):
             "retry_on_crash": old.retry_on_crash,
             "on_error": old.on_error,  # type: ignore[typeddict-item]  # the record of a function, described already
             "on": None if old.site is None else old.site.on,
-            # Another place has workers of its own.
+            # Another place has other workers.
             "workers": None if old.site is None or options.get("on", old.site.on) != old.site.on else old.site.workers,
         }
         return replace(self, function=describe(old.fn, **(stay | _known(options))))
@@ -166,10 +167,10 @@ class PartialTask(BaseTask[P, R_co]):
 
 
 class StreamTask(Task[P, list[T]], Generic[P, T]):
-    """A task on a generator: `.iter(...)` streams its items, a direct call gives the list of them."""
+    """A task on a generator: `.iter(...)` streams its items, a direct call collects them in a list."""
 
     def iter(self, /, *args: P.args, **kwargs: P.kwargs) -> IterFuture[T]:
-        """The items as a lazy stream: the generator runs in the coordinator, each item is sent on as it is yielded.
+        """Stream the items: the generator runs in the coordinator, and each item is sent on as it is yielded.
 
         Raises `ParameterError` for arguments that do not fit, and for a task with a `timeout`, `retry_on_crash=False`,
         an `on` for workers or an `on_error`, which cannot be kept there.
@@ -184,7 +185,7 @@ class StreamTask(Task[P, list[T]], Generic[P, T]):
         if asked := self.function.wants_worker:
             raise ParameterError(
                 f"task '{self.name}' has {asked}, which `.iter` cannot keep: "
-                "its generator runs in the coordinator; set them on the tasks behind it, or call the task directly"
+                "its generator runs in the coordinator; set them on the tasks after it, or call the task directly"
             )
         refuse_on_error(self.function, "iter", "a generator that has failed cannot go on")
         return IterFuture(IterNode(bind_call(self, args, kwargs)))
@@ -192,16 +193,24 @@ class StreamTask(Task[P, list[T]], Generic[P, T]):
     def iter_partitions(
         self, partitions: Iterable[Mapping[str, object]] | Future[Iterable[Mapping[str, object]]], /
     ) -> MapTaskFuture[T]:
-        """The items of one call for each partition, in the order of the partitions; the generators run on workers.
+        """Stream the items of one call for each partition, in the order of the partitions; the generators run on
+        workers.
 
-        Each partition holds arguments by name: `rows.iter_partitions([{"path": "a.csv"}, {"path": "b.csv"}])`. The
-        items are numbered from 0 through all of them. A partition whose worker died runs again, so calling it twice
-        should give the same items. Raises `ParameterError` for a partition that does not fit.
+        A partition is a mapping of arguments by name. The items are numbered from 0 through all partitions. A partition
+        whose worker died runs again, so a second call should yield the same items. Raises `ParameterError` for a
+        partition that does not fit.
+
+        >>> from collections.abc import Iterator
+        >>> @task
+        ... def rows(start: int, stop: int) -> Iterator[int]:
+        ...     yield from range(start, stop)
+        >>> rows.iter_partitions([{"start": 0, "stop": 2}, {"start": 7, "stop": 8}]).run(runtime="inline")
+        [0, 1, 7]
         """
         return MapTaskFuture(partitioned(self, partitions))
 
     def partial(self, /, **fixed: Any) -> PartialStreamTask[..., T]:
-        """The same generator task with some parameters fixed."""
+        """Return the generator task with some parameters fixed."""
         return PartialStreamTask(self.function, fix(self, fixed))
 
     if not TYPE_CHECKING:
@@ -213,7 +222,7 @@ class PartialStreamTask(StreamTask[P, T], PartialTask[P, list[T]]):
 
 
 class TaskDecorator(Protocol):
-    """What `task(name=..., ...)` gives: a decorator with these options."""
+    """The decorator that `task(name=..., ...)` returns."""
 
     @overload
     def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
@@ -238,21 +247,22 @@ def task(**options: Unpack[TaskOptions]) -> TaskDecorator: ...
 def task(fn: Any = _NOT_GIVEN, /, **options: Unpack[TaskOptions]) -> Any:
     """Make a task of a function: plain, `async def`, generator or async generator.
 
-    The function itself stays as it is; it is the `fn` of the task.
-    `name` is shown in plans and errors (default: the function's own). `retries` is how many further attempts follow an
-    attempt that raised an `Exception` or was over its `timeout`, at once; a `daglite.Retry` waits before them and says
-    which errors are meant. For a generator they cover a direct call, and with `.iter` only the time until the first
-    item is out. `timeout` is the most seconds one attempt may take on a worker, its waiting for a worker not counted;
-    the worker is killed, and after the last attempt the run ends with `TaskTimeoutError`. `retry_on_crash=False`: a
-    call whose worker died is not started again, the run ends with `WorkerDiedError`.
+    The function itself is not changed; it is the `fn` of the task.
 
-    `on_error` is what becomes of an item when its last attempt raised an `Exception`, was over its time limit, or ended
-    its worker: "raise" ends the run, "skip" drops the item, and a function (or task) that takes a `daglite.Failed` and
-    returns what the task would gives the result. See `max_failures` of `run`, and `.attempt` to keep failed items.
+    `name` is shown in plans and errors (default: the name of the function). `retries` is the number of further attempts
+    after one that raised an `Exception` or exceeded its `timeout`, made at once; a `daglite.Retry` waits before them
+    and selects errors. For a generator they cover a direct call, and with `.iter` only the time until its first item.
+    `timeout` is the maximum of seconds that one attempt may take on a worker, without the wait for a worker; the worker
+    is killed then, and after the last attempt the run raises `TaskTimeoutError`. With `retry_on_crash=False` a call
+    whose worker died is not started again, and the run raises `WorkerDiedError`.
 
-    `on` is where calls run: "processes", "threads" (for tasks that wait; `async def` ones share one event loop) or
-    "coordinator"; None leaves it to the run. `workers` is how many calls are under way there at once (default: as many
-    as the run has workers there). In a run with `runtime="inline"` all calls are in the coordinator.
+    `on_error` says what happens to an item when its last attempt raised an `Exception`, exceeded its time limit, or
+    ended its worker: "raise" ends the run, "skip" drops the item, and a function (or task) that takes a
+    `daglite.Failed` returns a result in its place. See `max_failures` of `run`, and `.attempt` to keep failed items.
+
+    `on` says where calls run: "processes", "threads" (for tasks that wait; `async def` tasks share one event loop) or
+    "coordinator"; None leaves it to the run. `workers` is the number of concurrent calls there (default: the number of
+    workers that the run has there). With `runtime="inline"` all calls run in the coordinator.
 
     Raises `TaskError` when `fn` is not callable, `ParameterError` for option values that are not allowed.
 
@@ -263,7 +273,7 @@ def task(fn: Any = _NOT_GIVEN, /, **options: Unpack[TaskOptions]) -> Any:
     8
     """
     if fn is _NOT_GIVEN:
-        # The options are checked where they are given, not where the decorator meets its function.
+        # The options are checked where they are given, not where the decorator is applied.
         describe(task, **_known(options))
         return functools.partial(_make, **options)
     return _make(fn, **options)
@@ -279,7 +289,7 @@ def _make(fn: Callable[..., object], **options: Unpack[TaskOptions]) -> Bindable
 
 
 def _known(options: TaskOptions) -> TaskOptions:
-    """The options, when all of them have names that exist."""
+    """Return the options; raise `ParameterError` for an unknown name."""
     known = TaskOptions.__annotations__
     for name in options:
         if name not in known:

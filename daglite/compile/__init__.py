@@ -1,8 +1,9 @@
 """compile: a pipeline of futures in, an immutable plan out. The package is callable: `daglite.compile(pipeline)`.
 
-driver     the passes in order               rewrite    applies a rule over a graph, keeps the trace
-rules/     one rewrite rule a file           lower      ir to flat numbered steps
-check      what can never run                types      annotations of neighbours, when asked
+driver     the passes in order               rewrite          applies a rule over a graph, keeps the trace
+rules/     one rewrite rule a file           lower            ir to flat numbered steps
+check      what can never run                types            annotations of neighbours, on request
+saves      saves move to what they save      limit_pushdown   a take becomes a limit of its source
 """
 
 from __future__ import annotations
@@ -44,12 +45,12 @@ def compile(
     `optimize=False` skips the rewrite rules and nothing else. `max_in_flight` is the largest number of items between
     source and sink (default: 512 for each worker), `max_in_flight_bytes` the largest number of bytes of pickled items
     and results in flight (default: 64 MiB), `max_batch_size` the largest number of items in one message (default: 512).
-    `helper_thread=False` keeps folds and saves on the caller's thread, where they wait while the source waits.
-    `check_types=True` compares the annotations of neighbouring tasks and raises `TaskError` where they clearly do not
-    fit, for those who run no type checker.
+    `helper_thread=False` keeps folds and saves on the thread of the caller, at the price of latency while the source
+    waits. `check_types=True` compares the annotations of neighbouring tasks and raises `TaskError` where they clearly
+    do not fit, for those who run no type checker.
 
-    Raises `TaskError` when `pipeline` is not a future or can never run, `ParameterError` for option values that are
-    not allowed.
+    Raises `TaskError` when `pipeline` is not a future or can never run, `ParameterError` for option values that are not
+    allowed.
 
     >>> from daglite import task
     >>> @task
@@ -77,12 +78,12 @@ def compile(
     return Plan(compile_program(pipeline.node, kind, limits, optimize=optimize, typed=check_types))
 
 
-def _told_of_unknown_options(compile: Callable[..., object]) -> Callable[..., object]:
-    """`compile` at run time: an option that it has not is told as everywhere, not by Python."""
+def _refuse_unknown_options(compile: Callable[..., object]) -> Callable[..., object]:
+    """Wrap `compile`, so that an unknown option raises `ParameterError` with the known ones."""
     known = [p.name for p in inspect.signature(compile).parameters.values() if p.kind is p.KEYWORD_ONLY]
 
     @functools.wraps(compile)
-    def asked(*pipeline: object, **options: object) -> object:
+    def checked(*pipeline: object, **options: object) -> object:
         for name in options:
             if name in RunOptions.__annotations__:
                 raise ParameterError(f"'{name}' is an option of a run: write `compile(...).run({name}=...)`")
@@ -94,15 +95,15 @@ def _told_of_unknown_options(compile: Callable[..., object]) -> Callable[..., ob
                 )
         return compile(*pipeline, **options)
 
-    return asked
+    return checked
 
 
 if not TYPE_CHECKING:
-    compile = _told_of_unknown_options(compile)
+    compile = _refuse_unknown_options(compile)
 
 
 class _CallableModule(ModuleType):
-    """Makes `daglite.compile` both the function and the package."""
+    """A module that can be called: `daglite.compile` is the function and the package."""
 
     __call__ = staticmethod(compile)
     # Of an object with a `__call__`, Python 3.11 and 3.12 would show a signature without the first parameter.

@@ -1,4 +1,4 @@
-"""check: a graph that could never run, or would overwrite its own saves, is refused before anything runs."""
+"""check: refuse a graph that could never run, or would overwrite its own saves, before anything runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from daglite.exceptions import ParameterError, TaskError
 from daglite.functions import signature_of
 from daglite.ir.nodes import (
     Call,
-    Collect,
+    CallingPart,
     CompositeMapTaskNode,
     CompositeTaskNode,
     FilterNode,
@@ -20,7 +20,6 @@ from daglite.ir.nodes import (
     MapTaskNode,
     Node,
     OperationNode,
-    PulledEnding,
     ReduceNode,
     SaveNode,
     TakeNode,
@@ -45,7 +44,7 @@ def check(root: Node) -> None:
 
 
 def _check_streams(node: Node) -> None:
-    """Folds, joins, filters and takes read streams, and an `.iter()` stream is mapped over alone."""
+    """Check that folds, joins, filters, takes and operations read streams, and that a stream is mapped over alone."""
     match node:
         case ReduceNode() | JoinNode() | FilterNode() | TakeNode() | OperationNode() if isinstance(
             node.source, _VALUES
@@ -62,7 +61,7 @@ def _check_streams(node: Node) -> None:
 
 
 def _check_saves(order: list[Node]) -> None:
-    """Two saves of one plan may not write the same key into one store."""
+    """Check that no two saves of one plan write the same key into one store."""
     seen: list[tuple[Save, dict[str, object], str]] = []
     for node in order:
         for save, call, items in _saves_of(node):
@@ -77,42 +76,28 @@ def _check_saves(order: list[Node]) -> None:
 
 
 def _saves_of(node: Node) -> Iterator[tuple[Save, Call, tuple[str, ...]]]:
-    """Each save at a node with the call that names its keys and the parameters of it that items fill."""
+    """Yield each save at a node with the call that names its keys, and the parameters of it that items fill."""
+    parts: list[CallingPart] = []
     match node:
-        case TaskNode() | IterNode():
-            yield from ((save, node.call, ()) for save in node.saves)
-        case MapTaskNode():
-            yield from ((save, node.call, tuple(b.name for b in node.sources)) for save in node.saves)
-        case ReduceNode():
-            yield from ((save, node.call, (node.accumulator, node.item)) for save in node.saves)
-        case JoinNode() | FilterNode():
-            yield from ((save, node.call, (node.item,)) for save in node.saves)
-        case OperationNode():
-            yield from ((save, node.call, items_of(node)) for save in node.saves)
         case CompositeTaskNode():
             last = node.links[-1]
             yield from ((save, last.call, last.items) for save in node.saves)
         case CompositeMapTaskNode():
-            if isinstance(node.source, IterNode):
-                yield from ((save, node.source.call, ()) for save in node.source.saves)
-            for link in node.links:
-                yield from ((save, link.call, items_of(link)) for save in link.saves)
-            match node.sink:
-                case Fold() as fold:
-                    yield from ((save, fold.call, (fold.accumulator, fold.item)) for save in fold.saves)
-                case Join() as join:
-                    yield from ((save, join.call, (join.item,)) for save in join.saves)
-                case Collect() | PulledEnding() | None:
-                    pass
+            parts = [node.source] if isinstance(node.source, IterNode) else []
+            parts += [*node.links, *([node.sink] if isinstance(node.sink, Fold | Join) else [])]
         case TakeNode():
-            # Their saves have moved to what they take from, or compile has refused them.
+            # Its saves have moved to what it takes from, or compile has refused them.
             pass
         case SaveNode():
             raise TaskError("a save was not attached to what it saves; please report this")
+        case _:
+            parts = [node]
+    for part in parts:
+        yield from ((save, part.call, items_of(part)) for save in part.saves)
 
 
 def _constants(call: Call, items: tuple[str, ...]) -> dict[str, object]:
-    """The values of a key's names as far as they are known before the run."""
+    """Return the values of a key's names as far as they are known before the run."""
     known = set(known_parameters(call, items))
     defaults = {name: p.default for name, p in signature_of(call.function).parameters.items()}
     values = {name: defaults[name] for name in known & set(defaults)}

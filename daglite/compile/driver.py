@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from daglite.compile.check import check
-from daglite.compile.limit_pushdown import push_takes
+from daglite.compile.limit_pushdown import push_limits
 from daglite.compile.lower import lower
 from daglite.compile.rewrite import rewrite
 from daglite.compile.rules import RULES
@@ -15,8 +15,8 @@ from daglite.program import Firing, Program
 
 
 def prepared(root: Node) -> Node:
-    """The graph that the rules may rewrite: saves and takes stand where they act."""
-    return push_takes(attach_saves(root))
+    """Return the graph that the rules may rewrite: saves and limits are where they act."""
+    return push_limits(attach_saves(root))
 
 
 def compile_program(root: Node, kind: str, limits: Limits, *, optimize: bool, typed: bool = False) -> Program:

@@ -1,11 +1,11 @@
-"""push_takes: what takes the first items of a stream becomes a limit where they come from."""
+"""push_limits: a `.take` becomes a limit where the items of its stream come from."""
 
 from __future__ import annotations
 
 from daglite.compile.streams import step_on
 from daglite.exceptions import ParameterError
 from daglite.ir.nodes import FilterNode, IterNode, MapTaskNode, Node, OperationNode, TakeNode
-from daglite.ir.walk import consumers, postorder, with_children
+from daglite.ir.walk import consumers, postorder, rebuild
 from daglite.operations import spec_of
 from daglite.options import Save
 from daglite.records import replace
@@ -13,14 +13,13 @@ from daglite.records import replace
 _STREAMS = (IterNode, MapTaskNode, FilterNode, TakeNode, OperationNode)
 
 
-def push_takes(root: Node) -> Node:
-    """Move every `TakeNode` down through maps, as far as nobody else reads what it takes from.
+def push_limits(root: Node) -> Node:
+    """Move every `TakeNode` towards the source, through nodes that each have one reader.
 
-    This is no rewrite rule but what `.take` means: items behind the last one are never asked for, in plans that are
-    not optimised too. A take that reaches a generator or mapped values limits them; one that reaches a filter ends it
-    when enough items have passed. Of operations those that make so many items of so many are gone through, as maps are;
-    one that reaches another ends it. One that takes from a stream with other readers
-    stays: it is the head of a list.
+    This is no rewrite rule, but the meaning of `.take`: items after the last one are never asked for, in plans that
+    are not optimised either. A take that reaches a generator or mapped values limits them. One that reaches a filter,
+    or an operation whose demand depends on its items, ends it after so many outputs. Maps and other operations are
+    passed. A take from a stream with other readers stays: it is the head of a list.
 
     Raises `ParameterError` for a save of such a head.
     """
@@ -28,34 +27,42 @@ def push_takes(root: Node) -> Node:
     if not any(isinstance(node, TakeNode) for node in order):
         return root
     readers = consumers(root)
-    # How many items of each node are asked for; what is below a node is met after it.
-    wanted: dict[Node, int] = {}
-    moved: dict[Node, TakeNode] = {}
+    # How many items of each node are asked for; a node is met after its reader.
+    demands: dict[Node, int] = {}
+    moved: set[Node] = set()
     for node in reversed(order):
-        most = wanted.get(node)
+        count = demands.get(node)
         other = _other_stream(node)
-        if other is not None and most is not None and readers[other] == 1:
-            # The other stream of a zip gives as many items as the first.
-            wanted[other] = most
-        below = _below(node)
-        if below is None or readers[below] != 1:
+        if other is not None and count is not None and readers[other] == 1:
+            # A zip asks for as many items of its other stream.
+            demands[other] = count
+        source = _source(node)
+        if source is None or readers[source] != 1:
             continue
         if isinstance(node, TakeNode):
-            most = node.count if most is None else min(node.count, most)
-            moved[node] = node
-        if most is not None and isinstance(below, _STREAMS):
-            asked = _asked(node, most)
-            if asked is not None:
-                wanted[below] = asked
-    return _rebuilt(order, wanted, moved)
+            count = node.count if count is None else min(node.count, count)
+            moved.add(node)
+        if count is not None and isinstance(source, _STREAMS):
+            demand = _demand(node, count)
+            if demand is not None:
+                demands[source] = demand
+
+    def limit(node: Node, new: Node) -> Node:
+        if isinstance(new, TakeNode):
+            # The saves move too: nothing after the last item is made.
+            saves, new = new.saves, new.source if node in moved else _head(new, demands.get(node))
+            return _with_saves(new, saves) if saves else new
+        # A map that alone reads a limited stream needs no limit of its own.
+        limited = node in demands and (_drops(node) or _source(node) not in demands)
+        return _limited(new, demands[node]) if limited else new
+
+    return rebuild(root, limit)
 
 
-def _below(node: Node) -> Node | None:
-    """The node whose items become those of this one, each or some."""
+def _source(node: Node) -> Node | None:
+    """Return the node whose items become those of this one, all or some of them."""
     if isinstance(node, TakeNode):
         return node.source if isinstance(node.source, _STREAMS) else None
-    if isinstance(node, OperationNode):
-        return node.source
     step = step_on(node)
     return None if step is None else step[0]
 
@@ -68,47 +75,30 @@ def _other_stream(node: Node) -> Node | None:
 
 
 def _drops(node: Node) -> bool:
-    """Whether not every item comes through: of a filter, and of a map that skips those at which it fails."""
+    """Return whether items may end at a node: at a filter, and at a map that skips those at which it fails."""
     return isinstance(node, FilterNode) or (isinstance(node, MapTaskNode) and node.call.function.skips)
 
 
-def _asked(node: Node, most: int) -> int | None:
-    """How many items a node asks for to give so many; None where nobody knows."""
-    if _drops(node):
-        return 0 if most == 0 else None
-    if not isinstance(node, OperationNode) or most == 0:
-        return most
-    return spec_of(node.kind).demand(most, **dict(node.numbers))
+def _demand(node: Node, count: int) -> int | None:
+    """Return the number of items that a node needs for `count` outputs; None where that depends on the items."""
+    if count == 0:
+        return 0
+    if isinstance(node, OperationNode):
+        return spec_of(node.kind).demand(count, **dict(node.numbers))
+    return None if _drops(node) else count
 
 
-def _rebuilt(order: list[Node], wanted: dict[Node, int], moved: dict[Node, TakeNode]) -> Node:
-    done: dict[Node, Node] = {}
-    for node in order:
-        new = with_children(node, done.__getitem__)
-        if isinstance(new, TakeNode):
-            # What is saved here is what is saved there: nothing behind it is made.
-            saves, new = new.saves, new.source if node in moved else _head(new, wanted.get(node))
-            new = _with_saves(new, saves) if saves else new
-        elif node in wanted:
-            step = _below(node)
-            # A map that alone reads a limited stream needs no limit of its own.
-            if _drops(node) or step not in wanted:
-                new = _limited(new, wanted[node])
-        done[node] = new
-    return done[order[-1]]
-
-
-def _head(take: TakeNode, most: int | None) -> TakeNode:
-    """A take that stays, without its saves; `most` is what its only reader asks of it."""
-    count = take.count if most is None else min(take.count, most)
+def _head(take: TakeNode, demand: int | None) -> TakeNode:
+    """Return a take that stays, without its saves; `demand` is that of its only reader."""
+    count = take.count if demand is None else min(take.count, demand)
     return take if count == take.count and not take.saves else TakeNode(take.source, count)
 
 
-def _limited(node: Node, most: int) -> Node:
-    """The node that makes no more than `most` items."""
+def _limited(node: Node, count: int) -> Node:
+    """Return the node that makes at most `count` items."""
     if _drops(node) or isinstance(node, OperationNode):
-        return replace(node, most=most)
-    return replace(node, limit=most) if isinstance(node, IterNode | MapTaskNode) else node
+        return replace(node, most=count)
+    return replace(node, limit=count) if isinstance(node, IterNode | MapTaskNode) else node
 
 
 def _with_saves(node: Node, saves: tuple[Save, ...]) -> Node:

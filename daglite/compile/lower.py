@@ -6,9 +6,9 @@ import itertools
 from collections.abc import Iterable, Iterator
 from typing import assert_never, cast
 
-from daglite.compile.output_types import after, after_operation
+from daglite.compile.output_types import type_after, type_after_operation
+from daglite.compile.streams import open_stream
 from daglite.functions import signature_of
-from daglite.ir.builders import operation_links
 from daglite.ir.nodes import (
     Argument,
     Binding,
@@ -16,7 +16,6 @@ from daglite.ir.nodes import (
     Collect,
     CompositeMapTaskNode,
     CompositeTaskNode,
-    Ending,
     FilterNode,
     Fold,
     IterNode,
@@ -24,14 +23,14 @@ from daglite.ir.nodes import (
     JoinNode,
     Link,
     MapMode,
-    Mapped,
     MapTaskNode,
     Node,
     OperationLink,
     OperationNode,
-    PulledEnding,
+    Pulled,
     ReduceNode,
     SaveNode,
+    StreamSink,
     TakeNode,
     TaskNode,
     Value,
@@ -51,7 +50,6 @@ from daglite.program import (
     Place,
     Program,
     Segment,
-    SinkKind,
     Stage,
     StageResult,
     Step,
@@ -60,75 +58,76 @@ from daglite.program import (
 )
 from daglite.records import replace
 
+_Links = Iterable[Link | OperationLink]
+
 
 def lower(root: Node, kind: str, limits: Limits, trace: tuple[Firing, ...], *, optimised: bool) -> Program:
     """Number the steps of a graph in data order; the last stage gives the result."""
-    numbers = _Lowering(limits)
-    order = postorder(root)
-    for node in order:
-        numbers.types[node] = numbers.type_of(node)
-        if isinstance(node, TakeNode):
-            # The head of a list is not made, but read off it.
-            numbers.places[node] = numbers.places[node.source].first(node.count)
-            continue
-        numbers.stages.append(numbers.stage(node))
-        numbers.places[node] = StageResult(len(numbers.stages) - 1)
+    builder = _ProgramBuilder(limits)
+    for node in postorder(root):
+        builder.add(node)
     streams = kind in ("IterFuture", "MapTaskFuture")
-    title = f"{kind}[{numbers.types[root]}]"
+    title = f"{kind}[{builder.types[root]}]"
     remarks = _remarks(root) if optimised else ()
-    return Program(tuple(numbers.stages), title, streams, optimised, limits, trace, remarks)
+    return Program(tuple(builder.stages), title, streams, optimised, limits, trace, remarks)
 
 
-class _Lowering:
-    """What lowering knows so far: the stages made, where each node's value is, and the text of its type: for a stream
-    that of its items.
+class _ProgramBuilder:
+    """Makes the stages of a graph, node by node.
+
+    `results` tells where the value of each node is, `types` its type as text: for a stream that of its items.
     """
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.stages: list[Stage] = []
-        self.places: dict[Node, StageResult] = {}
+        self.results: dict[Node, StageResult] = {}
         self.types: dict[Node, str] = {}
         self.steps = 0
 
-    def type_of(self, node: Node) -> str:
-        """The text of the type of a node's value, or of its items when it is a stream; those below it are known."""
+    def add(self, node: Node) -> None:
+        """Add the stages of a node whose children are there already."""
+        self.types[node] = self._type_of(node)
+        if isinstance(node, TakeNode):
+            # The head of a list is no stage: it is read off the list.
+            self.results[node] = self.results[node.source].first(node.count)
+            return
+        self.stages.append(self._stage(node))
+        self.results[node] = StageResult(len(self.stages) - 1)
+
+    def _type_of(self, node: Node) -> str:
+        """Return the type of a node's value, or of its items when it is a stream."""
         match node:
             case IterNode():
                 return node.call.function.result
-            case FilterNode() | TakeNode():
+            case FilterNode() | TakeNode() | ReduceNode(finish=Call()):
                 return self.types[node.source]
             case OperationNode():
-                return after_operation(node, self.types[node.source], self._items)
-            case ReduceNode(finish=Call()):
-                return self.types[node.source]
+                return type_after_operation(node, self.types[node.source], self._operand_type)
             case TaskNode() | MapTaskNode() | ReduceNode() | JoinNode():
                 return node.call.function.returns
             case CompositeTaskNode():
                 return node.links[-1].call.function.returns
-            case CompositeMapTaskNode(sink=Fold(finish=Call())):
-                return after(node.links, self._type_before(node), self._items)
-            case CompositeMapTaskNode(sink=Join() | Fold() as sink):
+            case CompositeMapTaskNode(sink=Join() | Fold(finish=None) as sink):
                 return sink.call.function.returns
             case CompositeMapTaskNode():
-                return after(node.links, self._type_before(node), self._items)
+                return type_after(node.links, self._source_type(node), self._operand_type)
             case SaveNode():
-                return "?"
+                raise TypeError("a save was not attached to what it saves")
             case _:
                 assert_never(node)
 
-    def _type_before(self, node: CompositeMapTaskNode) -> str:
-        """The type of the items of a composite's source, as far as it is known."""
+    def _source_type(self, node: CompositeMapTaskNode) -> str:
+        """Return the type of the items of a composite's source, as far as it is known."""
         if isinstance(node.source, IterNode):
             return node.source.call.function.result
         first = node.source.sources[0].argument
-        return "?" if len(node.source.sources) > 1 or isinstance(first, Value) else self.types[first]
+        return "?" if len(node.source.sources) > 1 else self._operand_type(first)
 
-    def _items(self, other: Argument) -> str:
-        """The type of the items of a stream beside."""
-        return "?" if isinstance(other, Value) else self.types[other]
+    def _operand_type(self, argument: Argument) -> str:
+        return "?" if isinstance(argument, Value) else self.types[argument]
 
-    def stage(self, node: Node) -> Stage:
+    def _stage(self, node: Node) -> Stage:
         name = type(node).__name__
         match node:
             case TaskNode():
@@ -137,35 +136,30 @@ class _Lowering:
             case IterNode():
                 return MaterialiseStage(replace(self._step(name, node.call, (), node.saves), limit=node.limit), True)
             case MapTaskNode():
-                link = self._step(name, node.call, tuple(binding.name for binding in node.sources), node.saves)
-                segments = (Segment((), (link,)),)
-                stage = self._stream(self._mapped(node.sources, node.mode, node.limit), segments, None, Collect())
-                return stage if node.most is None else replace(stage, max_results=node.most)
-            case FilterNode():
-                one = (Link(node.call, (node.item,), node.saves, filters=True),)
-                source = Mapped((Binding(node.item, node.source),), "zip")
-                return self._composite(name, CompositeMapTaskNode(source, one, None, node.most))
-            case OperationNode():
-                source = Mapped((Binding("items", node.source),), "zip")
-                return self._composite(name, CompositeMapTaskNode(source, operation_links(node), None))
+                link = self._step(name, node.call, node.items, node.saves)
+                stage = self._stream(
+                    self._mapped(node.sources, node.mode, node.limit), (Segment((), (link,)),), Collect()
+                )
+                return replace(stage, max_results=node.most)
+            case FilterNode() | OperationNode():
+                composite = open_stream(node)
+                assert composite is not None
+                return self._composite(name, composite)
             case ReduceNode():
                 items = MappedSource((("items", self._operand(node.source)),), "zip")
-                return self._stream(items, (Segment(),), name, fold_of(node), self.types[node])
+                return self._stream(items, (Segment(),), fold_of(node), name, self.types[node])
             case JoinNode():
-                call = Call(node.call.function, node.call.fixed, (*node.call.bound, Binding(node.item, node.source)))
-                place: Place = "workers" if call.function.wants_worker else "coordinator"
-                return CallStage(place, (self._step(name, call, (), node.saves),))
+                bound = (*node.call.bound, Binding(node.items[0], node.source))
+                step = self._step(name, replace(node.call, bound=bound), (), node.saves)
+                return CallStage("workers" if step.function.wants_worker else "coordinator", (step,))
             case CompositeTaskNode():
                 first = self._step(name, node.first, (), ())
-                links = self._links("", node.links, "?")
-                last = replace(links[-1], saves=node.saves)
-                return CallStage(_place(first), (first, *links[:-1], last))
+                *links, last = self._links("", node.links, "?")
+                return CallStage(_place(first), (first, *links, replace(last, saves=node.saves)))
             case CompositeMapTaskNode():
                 return self._composite(name, node)
-            case SaveNode():
-                raise TypeError("a save was not attached to what it saves")
-            case TakeNode():
-                raise TypeError("a take is no stage: it is read off a list")
+            case SaveNode() | TakeNode():
+                raise TypeError(f"{name} is no stage")
             case _:
                 assert_never(node)
 
@@ -176,106 +170,91 @@ class _Lowering:
             name = ""
         else:
             source = self._mapped(node.source.sources, node.source.mode, node.source.limit)
-        before, parts = self._type_before(node), list(node.links)
-        for count in _pulled_before(parts):
-            # What stands in front of the zip is a stream that is pulled, as the other one is.
-            head, parts = parts[:count], parts[count:]
-            stage = self._stream(source, self._segments(name, head, before), "", PulledEnding())
-            self.stages.append(stage)
+        before, links = self._source_type(node), list(node.links)
+        for count in _pulled_before(links):
+            # The stream before such a zip is pulled, as its other stream is.
+            head, links = links[:count], links[count:]
+            self.stages.append(self._stream(source, self._segments(name, head, before), Pulled()))
             source = MappedSource((("items", StageResult(len(self.stages) - 1)),), "zip")
-            before, name = after(head, before, self._items), ""
-        segments = self._segments(name, parts, before)
-        gives = after(parts, before, self._items)
-        return replace(self._stream(source, segments, "", node.sink or Collect(), gives), max_results=node.most)
+            before, name = type_after(head, before, self._operand_type), ""
+        segments = self._segments(name, links, before)
+        output = type_after(links, before, self._operand_type)
+        return replace(self._stream(source, segments, node.sink or Collect(), "", output), max_results=node.most)
 
     def _stream(
         self,
         source: Step | MappedSource,
         segments: tuple[Segment, ...],
-        node: str | None,
-        sink: Ending,
-        gives: str = "?",
+        sink: StreamSink,
+        node: str = "",
+        output: str = "?",
     ) -> StreamStage:
-        kind: SinkKind
-        end: Step | None = None
-        initial: Operand | None = None
-        ordered = True
-        combine: CombineStep | None = None
-        finish: Step | None = None
+        """Return a stream; `node` is the ir node of a fold that folds a list, `output` the type of the results."""
         match sink:
             case Collect():
-                kind = "collect"
-            case PulledEnding():
-                kind = "pulled"
+                return StreamStage(source, segments, "collect", None, None, True, self.limits)
+            case Pulled():
+                return StreamStage(source, segments, "pulled", None, None, True, self.limits)
             case Join():
-                kind, end = "join", self._step(node or "", sink.call, (sink.item,), sink.saves)
+                end = self._step(node, sink.call, sink.items, sink.saves)
+                return StreamStage(source, segments, "join", end, None, True, self.limits)
             case Fold():
-                kind, ordered, initial = "reduce", sink.ordered, self._operand(sink.initial)
-                call = sink.call
-                if sink.finish is not None:
-                    # The value is of the type of the items, whatever the accumulator is.
-                    call = replace(call, function=replace(call.function, result=gives))
-                end = self._step(node or "", call, (sink.accumulator, sink.item), sink.saves)
-                finish = self._finish(sink, end.number)
-                # A list lies in the coordinator already: there it is folded, too. So is what a filter lets pass:
-                # answers then tell item by item what came of it, and a part has no items.
-                links = segments[-1].links
-                here = (
-                    bool(node)
-                    or any(link.drops for link in links)
-                    or any(link.function.here or link.function.loops for link in links)
-                )
-                here = here or (not links and sink.combine is not None and sink.combine.named)
-                combine = self._combine(sink, end.number, "coordinator" if here else "workers")
+                return self._fold(source, segments, sink, node, output)
             case _:
                 assert_never(sink)
-        stage = StreamStage(source, segments, kind, end, initial, ordered, self.limits, combine)
-        return stage if finish is None else replace(stage, finish=finish)
 
-    def _finish(self, fold: Fold, number: int) -> Step | None:
-        if fold.finish is None:
-            return None
-        accumulator = next(iter(signature_of(fold.finish.function).parameters))
-        return Step(number, "", fold.finish.function, self._arguments(fold.finish), (accumulator,))
+    def _fold(
+        self, source: Step | MappedSource, segments: tuple[Segment, ...], fold: Fold, node: str, output: str
+    ) -> StreamStage:
+        initial, call = self._operand(fold.initial), fold.call
+        if fold.finish is not None:
+            # The value has the type of the items, whatever the accumulator is.
+            call = replace(call, function=replace(call.function, result=output))
+        end = self._step(node, call, fold.items, fold.saves)
+        finish: Step | None = None
+        if fold.finish is not None:
+            accumulator = next(iter(signature_of(fold.finish.function).parameters))
+            finish = Step(end.number, "", fold.finish.function, self._arguments(fold.finish), (accumulator,))
+        combine: CombineStep | None = None
+        if fold.combine is not None:
+            call, empty = fold.combine.call, fold.combine.empty
+            step = Step(end.number, "", call.function, self._arguments(call), fold.combine.items)
+            place = _fold_place(segments[-1].links, listed=bool(node), named=fold.combine.named)
+            combine = CombineStep(step, None if empty is None else self._operand(empty), place, fold.combine.named)
+        stage = StreamStage(source, segments, "reduce", end, initial, fold.ordered, self.limits, combine)
+        return replace(stage, finish=finish)
 
-    def _combine(self, fold: Fold, number: int, place: Place) -> CombineStep | None:
-        if fold.combine is None:
-            return None
-        call, items, empty = fold.combine.call, fold.combine.items, fold.combine.empty
-        step = Step(number, "", call.function, self._arguments(call), items)
-        return CombineStep(step, None if empty is None else self._operand(empty), place, fold.combine.named)
+    def _segments(self, node: str, links: _Links, before: str) -> tuple[Segment, ...]:
+        """Return each run of operations with the tasks after it; tasks that run in another place begin a new segment.
 
-    def _segments(self, node: str, parts: Iterable[Link | OperationLink], before: str) -> tuple[Segment, ...]:
-        """Each run of operations with the links behind it, and links that ask for another place than those before.
-
-        `before` is the type of what reaches the first of all, which stands on the line of `node`.
+        `before` is the type of the items of the first link, whose line shows `node`.
         """
         found: list[Segment] = []
-        for (operates, *_), run in itertools.groupby(parts, _kind):
+        for (operates, *_), run in itertools.groupby(links, _segment_key):
             if operates:
                 operations: list[StreamOperation] = []
-                for one in cast("Iterable[OperationLink]", run):
-                    before = after_operation(one, before, self._items)
-                    operations.append(self._operation(node, one, before))
+                for link in cast("Iterable[OperationLink]", run):
+                    before = type_after_operation(link, before, self._operand_type)
+                    operations.append(self._operation(node, link, before))
                     node = ""
                 found.append(Segment(tuple(operations)))
                 continue
-            links = self._links(node, cast("Iterable[Link]", run), before)
-            before, node = links[-1].output_type, ""
+            steps = self._links(node, cast("Iterable[Link]", run), before)
+            before, node = steps[-1].output_type, ""
             if found and not found[-1].links:
-                found[-1] = replace(found[-1], links=links)
+                found[-1] = replace(found[-1], links=steps)
             else:
-                found.append(Segment((), links))
-        after = [*found[1:], Segment()]
-        return tuple([_spread(one, following) for one, following in zip(found, after, strict=False)]) or (Segment(),)
+                found.append(Segment((), steps))
+        following = [*found[1:], Segment()]
+        return tuple(map(_spread, found, following)) or (Segment(),)
 
-    def _operation(self, node: str, one: OperationLink, gives: str) -> StreamOperation:
-        step = self._step(node, one.call, one.items, one.saves)
-        operand = None if one.operand is None else self._operand(one.operand)
-        return StreamOperation(one.kind, step, gives, one.numbers, operand)
+    def _operation(self, node: str, link: OperationLink, output: str) -> StreamOperation:
+        step = self._step(node, link.call, link.items, link.saves)
+        operand = None if link.operand is None else self._operand(link.operand)
+        return StreamOperation(link.kind, step, output, link.numbers, operand)
 
     def _links(self, node: str, links: Iterable[Link], before: str) -> tuple[Step, ...]:
-        """The steps of a chain; `before` is the type of what reaches the first, which stands on the line of `node`."""
+        """Return the steps of a chain; see `_segments` for `node` and `before`."""
         steps: list[Step] = []
         for link in links:
             passes = before if link.filters else None
@@ -299,14 +278,25 @@ class _Lowering:
         return tuple((b.name, self._operand(b.argument)) for b in (*call.fixed, *call.bound))
 
     def _operand(self, argument: Argument) -> Operand:
-        return Constant(argument.value) if isinstance(argument, Value) else self.places[argument]
+        return Constant(argument.value) if isinstance(argument, Value) else self.results[argument]
+
+
+def _fold_place(links: tuple[Step, ...], *, listed: bool, named: bool) -> Place:
+    """Return where a fold with a `combine` runs.
+
+    In the coordinator: when it folds a list, which is there already; after a step that drops items, because workers
+    then report item by item, and a partial result has no items; after a task that does not run on workers; and when a
+    fold such as `.sum` has no task before it, which is too cheap to send items for.
+    """
+    here = any(link.drops or link.function.here or link.function.loops for link in links)
+    return "coordinator" if listed or here or (named and not links) else "workers"
 
 
 def _spread(segment: Segment, following: Segment) -> Segment:
-    """The segment, whose last task may give what it gives in pieces if that is taken apart next.
+    """Return the segment with a last task whose result may arrive in chunks, if that is unbatched next.
 
-    Not where a result must be there as a whole before it goes on: to be saved, to be tried again, in a time limit, or
-    because something else may come in its place.
+    Not where a result must be complete before it goes on: to be saved, to be tried again, within a time limit, or
+    because of `on_error`.
     """
     last = segment.links[-1] if segment.links else None
     if last is None or not following.operations or following.operations[0].kind != "unbatch" or last.filters:
@@ -318,34 +308,27 @@ def _spread(segment: Segment, following: Segment) -> Segment:
     return replace(segment, links=(*segment.links[:-1], replace(last, spreads=True)))
 
 
-def _pulled_before(parts: list[Link | OperationLink]) -> Iterator[int]:
-    """How many parts come before each zip that pulls and stands behind tasks, counted from the one before.
+def _pulled_before(links: list[Link | OperationLink]) -> Iterator[int]:
+    """Yield, for each zip that pulls and comes after a task, the number of links before it since the last such zip.
 
-    Whoever pulls may wait, and behind workers nobody may: so the zip begins a stream of its own.
+    Pulling may wait, and the loop that receives results from workers must not: so this zip begins a stream of its own.
     """
-    start, behind = 0, False
-    for at, part in enumerate(parts):
-        if isinstance(part, Link):
-            behind = behind or not part.call.function.here
-        elif isinstance(part.operand, CompositeMapTaskNode) and isinstance(part.operand.sink, PulledEnding):
-            if behind:
-                yield at - start
-                start = at
-            behind = False
+    start, after_task = 0, False
+    for place, link in enumerate(links):
+        if isinstance(link, Link):
+            after_task = after_task or not link.call.function.here
+        elif isinstance(link.operand, CompositeMapTaskNode) and isinstance(link.operand.sink, Pulled):
+            if after_task:
+                yield place - start
+                start = place
+            after_task = False
 
 
-def _kind(part: Link | OperationLink) -> tuple[object, ...]:
-    """What parts of a stream must have in common to stand in one segment without anything between them."""
-    if isinstance(part, OperationLink):
+def _segment_key(link: Link | OperationLink) -> tuple[object, ...]:
+    """Return what neighbouring links have in common in one segment: both are operations, or tasks in one place."""
+    if isinstance(link, OperationLink):
         return (True,)
-    return False, part.call.function.site, part.call.function.loops
-
-
-def _parted(parts: Iterable[Link | OperationLink]) -> Iterator[tuple[str, str]]:
-    """Neighbours that stand in different segments only because of where they run."""
-    for left, right in itertools.pairwise(parts):
-        if isinstance(left, Link) and isinstance(right, Link) and _kind(left) != _kind(right):
-            yield left.call.function.name, right.call.function.name
+    return False, link.call.function.site, link.call.function.loops
 
 
 def _place(step: Step) -> Place:
@@ -353,13 +336,16 @@ def _place(step: Step) -> Place:
 
 
 def _remarks(root: Node) -> tuple[str, ...]:
-    """What was not fused and why: streams that are kept as a list in the coordinator, and tasks in different places."""
-    readers = consumers(root)
+    """Say what was not fused and why: streams that are kept as a list, and neighbours that run in different places."""
     found = []
-    for node, count in readers.items():
-        if isinstance(node, CompositeMapTaskNode) and isinstance(node.sink, Collect) and count:
+    for node, count in consumers(root).items():
+        if not isinstance(node, CompositeMapTaskNode):
+            continue
+        if isinstance(node.sink, Collect) and count:
             reason = f"shared by {count}" if count > 1 else "needed as a list"
             found.append(f"{node_text(node)}: {reason}, materialised")
-        if isinstance(node, CompositeMapTaskNode):
-            found.extend(f"{left} and {right}: they run in different places" for left, right in _parted(node.links))
+        for left, right in itertools.pairwise(node.links):
+            if isinstance(left, Link) and isinstance(right, Link) and _segment_key(left) != _segment_key(right):
+                names = f"{left.call.function.name} and {right.call.function.name}"
+                found.append(f"{names}: they run in different places")
     return tuple(found)

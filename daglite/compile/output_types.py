@@ -1,4 +1,4 @@
-"""The texts of types as data flows: what items are behind a link or an operation."""
+"""The types of items as text, after each link of a stream."""
 
 from __future__ import annotations
 
@@ -11,38 +11,38 @@ from daglite.ir.nodes import Argument, Link, OperationLink, OperationNode
 from daglite.operations import spec_of
 from daglite.operations.spec import ItemTypes
 
-_HOLDS = re.compile(r"^(?:list|set|frozenset|deque|Sequence|Iterable|Collection)\[(.*)\]$", re.DOTALL)
-_PAIRS = re.compile(r"^tuple\[([^,\[\]]*(?:\[.*\])?), \.\.\.\]$", re.DOTALL)
+_CONTAINER = re.compile(r"^(?:list|set|frozenset|deque|Sequence|Iterable|Collection)\[(.*)\]$", re.DOTALL)
+_TUPLE = re.compile(r"^tuple\[([^,\[\]]*(?:\[.*\])?), \.\.\.\]$", re.DOTALL)
 
-# The text of the type of the items of another stream.
-Other: TypeAlias = Callable[[Argument], str]
+# Returns the type of the items of another stream, as text.
+TypeOf: TypeAlias = Callable[[Argument], str]
 
 
-def after(parts: Iterable[Link | OperationLink], before: str, other: Other) -> str:
-    """The type of what comes out behind these, when `before` goes in."""
-    for part in parts:
-        if isinstance(part, OperationLink):
-            before = after_operation(part, before, other)
-        elif not part.filters:
-            before = part.call.function.returns
+def type_after(links: Iterable[Link | OperationLink], before: str, type_of: TypeOf) -> str:
+    """Return the type of the outputs of some links, when items of the type `before` go in."""
+    for link in links:
+        if isinstance(link, OperationLink):
+            before = type_after_operation(link, before, type_of)
+        elif not link.filters:
+            before = link.call.function.returns
     return before
 
 
-def after_operation(operation: OperationLink | OperationNode, before: str, other: Other) -> str:
+def type_after_operation(operation: OperationLink | OperationNode, before: str, type_of: TypeOf) -> str:
     """Return the type of the outputs of an operation on such items."""
-    operand = "?" if operation.operand is None else other(operation.operand)
-    types = ItemTypes(before, operation.call.function.returns, operand, held)
+    operand = "?" if operation.operand is None else type_of(operation.operand)
+    types = ItemTypes(before, operation.call.function.returns, operand, _held)
     return _text(spec_of(operation.kind).output(types))
 
 
 def _text(type_: object) -> str:
-    """Return the text of a type made of texts."""
+    """Return the text of a type that is made of texts and classes."""
     if isinstance(type_, GenericAlias):
         return f"{type_.__origin__.__name__}[{', '.join(map(_text, type_.__args__))}]"
     return type_.__name__ if isinstance(type_, type) else str(type_)
 
 
-def held(container: object) -> str:
-    """The type of what a container holds; "?" where that is not known."""
-    match = _HOLDS.match(str(container)) or _PAIRS.match(str(container))
+def _held(container: object) -> str:
+    """Return the type of what a container holds; "?" where that is not known."""
+    match = _CONTAINER.match(str(container)) or _TUPLE.match(str(container))
     return match[1] if match else "?"

@@ -1,4 +1,4 @@
-"""Applies rules over a graph, bottom up, and keeps the trace."""
+"""Apply rules over a graph, bottom up, and keep the trace."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from daglite.records import replace
 
 Readers = Callable[[Node], int]
 
-# A rule may fire several times on one node while its operands are peeled off, but it must come to rest. So must all
-# of them together: a round goes through the whole graph, whatever its depth, and two or three are enough.
-_MOST_FIRINGS_ON_A_NODE = 100
-_MOST_ROUNDS = 100
+# A rule may fire several times on one node while its operands are peeled off, but it must settle. So must all rules
+# together: a round goes through the whole graph, whatever its depth, and two or three rounds are enough.
+_MAX_FIRINGS_ON_A_NODE = 100
+_MAX_ROUNDS = 100
 
 
 class Rule(Protocol):
-    """A pure rewrite: the better node, or None when the rule does not apply.
+    """A pure rewrite: returns the better node, or None when the rule does not apply.
 
-    `readers` tells how many nodes read a given child: a rule folds only what has exactly one.
+    `readers` counts the nodes that read a given child: a rule absorbs only a child with exactly one reader.
     """
 
     __name__: str
@@ -32,11 +32,11 @@ class Rule(Protocol):
 
 
 def rewrite(root: Node, rules: Sequence[Rule]) -> tuple[Node, tuple[Firing, ...]]:
-    """Apply the rules in order, again and again until none fires; rules that fired are counted in the trace."""
+    """Apply the rules in order until none fires; the trace counts how often each has fired."""
     firings: dict[str, Firing] = {}
     busy: list[str] = []
     known: Family = {}
-    for _ in range(_MOST_ROUNDS):
+    for _ in range(_MAX_ROUNDS):
         busy = []
         for rule in rules:
             root, fired = apply_rule(root, rule, known)
@@ -46,13 +46,13 @@ def rewrite(root: Node, rules: Sequence[Rule]) -> tuple[Node, tuple[Firing, ...]
                 firings[fired.rule] = replace(before, count=before.count + fired.count) if before else fired
         if not busy:
             return root, tuple(firings.values())
-    raise TaskError(f"rules {', '.join(map(repr, busy))} do not come to rest on {node_text(root)}; please report this")
+    raise TaskError(f"rules {', '.join(map(repr, busy))} do not settle on {node_text(root)}; please report this")
 
 
 def apply_rule(root: Node, rule: Rule, known: Family | None = None) -> tuple[Node, Firing | None]:
-    """One bottom-up pass of one rule; a node is offered again until the rule declines it.
+    """Make one bottom-up pass of one rule; a node is offered again until the rule declines it.
 
-    `known` remembers the children of the nodes met, from one pass to the next.
+    `known` keeps the children of all nodes from one pass to the next.
     """
     found = family(root, known)
     if known is not None:
@@ -62,7 +62,7 @@ def apply_rule(root: Node, rule: Rule, known: Family | None = None) -> tuple[Nod
     firing: Firing | None = None
     for old, kids in found.items():
         node = old if all([done[kid] is kid for kid in kids]) else with_children(old, done.__getitem__)
-        for _ in range(_MOST_FIRINGS_ON_A_NODE):
+        for _ in range(_MAX_FIRINGS_ON_A_NODE):
             better = rule(node, readers.__getitem__)
             if better is None:
                 break
@@ -72,13 +72,13 @@ def apply_rule(root: Node, rule: Rule, known: Family | None = None) -> tuple[Nod
                 firing = replace(firing, count=firing.count + 1)
             node = better
         else:
-            raise TaskError(f"rule '{rule.__name__}' does not come to rest on {node_text(node)}; please report this")
-        # What replaces a node is read by the same readers.
+            raise TaskError(f"rule '{rule.__name__}' does not settle on {node_text(node)}; please report this")
+        # The node that replaces another has the same readers.
         readers[node] = readers[old]
         done[old] = node
     return done[root], firing
 
 
 def law_of(rule: Rule) -> str:
-    """The law in the first line of a rule's docstring; empty where Python runs without docstrings."""
+    """Return the law in the first line of a rule's docstring; empty where Python runs without docstrings."""
     return (rule.__doc__ or "").partition("\n")[0].removeprefix("Law: ").strip()

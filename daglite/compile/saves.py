@@ -1,9 +1,9 @@
-"""attach_saves: a save is not a second reader of a stream but something the stream does as it flows."""
+"""attach_saves: a save is not a second reader of a stream; the stream saves its items as they flow."""
 
 from __future__ import annotations
 
 from daglite.ir.nodes import CompositeMapTaskNode, Node, SaveNode
-from daglite.ir.walk import postorder, with_children
+from daglite.ir.walk import postorder, rebuild
 from daglite.options import Save
 from daglite.records import replace
 
@@ -11,27 +11,25 @@ from daglite.records import replace
 def attach_saves(root: Node) -> Node:
     """Move every `SaveNode` onto the node it saves.
 
-    `s` and `s.save(...)` then are one node with one generation, and "exactly one consumer" means what it says.
+    `s` and `s.save(...)` are one node then, run once, and a node that only these two read has one reader.
     """
-    order = postorder(root)
     saves: dict[Node, list[Save]] = {}
-    for node in order:
+    for node in postorder(root):
         if isinstance(node, SaveNode):
             saves.setdefault(saved_node(node), []).append(node.save)
-    done: dict[Node, Node] = {}
-    for node in order:
-        if isinstance(node, SaveNode):
-            done[node] = done[node.source]
-            continue
-        new = with_children(node, done.__getitem__)
-        if node in saves and not isinstance(new, CompositeMapTaskNode | SaveNode):
-            new = replace(new, saves=(*new.saves, *saves[node]))
-        done[node] = new
-    return done[root]
+
+    def attach(node: Node, new: Node) -> Node:
+        if isinstance(new, SaveNode):
+            return new.source
+        if node not in saves or isinstance(new, CompositeMapTaskNode):
+            return new
+        return replace(new, saves=(*new.saves, *saves[node]))
+
+    return rebuild(root, attach)
 
 
 def saved_node(node: Node) -> Node:
-    """The node below a chain of saves."""
+    """Return the node below a chain of saves."""
     while isinstance(node, SaveNode):
         node = node.source
     return node

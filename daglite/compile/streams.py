@@ -1,4 +1,4 @@
-"""Streams seen alike by the rules: a source, a map, a filter, an operation, an open composite: as open composites."""
+"""One view of streams for the rules: a source, map, filter or operation as an open composite, without a sink."""
 
 from __future__ import annotations
 
@@ -26,66 +26,65 @@ L = TypeVar("L")
 
 
 def open_stream(node: Node) -> CompositeMapTaskNode | None:
-    """The node as a composite without an ending, or None when it is not a stream that can go on."""
+    """Return the node as a composite without a sink, or None when it is not a stream that can be continued."""
     match node:
         case IterNode():
             return CompositeMapTaskNode(node, (), None)
         case MapTaskNode():
-            return CompositeMapTaskNode(Mapped(node.sources, node.mode, node.limit), (_link(node),), None, node.most)
-        case FilterNode():
-            source = Mapped((Binding(node.item, node.source),), "zip")
-            return CompositeMapTaskNode(source, (_link(node),), None, node.most)
-        case OperationNode():
-            return CompositeMapTaskNode(Mapped((Binding("items", node.source),), "zip"), operation_links(node), None)
+            source = Mapped(node.sources, node.mode, node.limit)
+        case FilterNode() | OperationNode():
+            name = node.items[0] if isinstance(node, FilterNode) else "items"
+            source = Mapped((Binding(name, node.source),), "zip")
         case CompositeMapTaskNode(sink=None):
             return node
         case _:
             return None
+    return CompositeMapTaskNode(source, _links(node), None, end_of(node))
 
 
 def step_on(node: Node) -> tuple[Node, tuple[Link | OperationLink, ...]] | None:
-    """What a step on a stream reads, and the parts of a composite that it is; None when the node is no such step.
+    """Return the stream that a step reads, and the links of a composite that it becomes; None for other nodes.
 
-    That is a filter, an operation, or a map over the items of one other node.
+    A step is a filter, an operation, or a map over the items of one other node.
     """
     match node:
-        case OperationNode():
-            return node.source, operation_links(node)
-        case FilterNode():
-            return node.source, (_link(node),)
+        case FilterNode() | OperationNode():
+            return node.source, _links(node)
         case MapTaskNode(sources=(binding,)) if not isinstance(binding.argument, Value):
-            return binding.argument, (_link(node),)
+            return binding.argument, _links(node)
         case _:
             return None
 
 
 def extended(links: Sequence[L], link: L) -> LinkedSequence[L]:
-    """The links with one more."""
+    """Return the links with one more."""
     return links.plus(link) if isinstance(links, LinkedSequence) else LinkedSequence([*links, link])
 
 
 def continued(
-    stream: CompositeMapTaskNode, node: Node, parts: tuple[Link | OperationLink, ...]
+    stream: CompositeMapTaskNode, node: Node, links: tuple[Link | OperationLink, ...]
 ) -> CompositeMapTaskNode | None:
-    """The stream with these parts behind it, those of `node`; None when it may end before its items do and the next is
-    a task, which would be given more items than it asks for. In front of an operation the end becomes one, too.
+    """Return the stream with the links of `node` after it.
+
+    None when the stream may end before its items do and the next link is a task, which would be given more items than
+    are asked for. Before an operation such an end becomes an operation, too.
     """
     if stream.most is not None:
-        if not isinstance(parts[0], OperationLink):
+        if not isinstance(links[0], OperationLink):
             return None
-        parts = (take_link(stream.most), *parts)
-    links = stream.links
-    for part in parts:
-        links = extended(links, part)
-    return replace(stream, links=links, most=most_of(node))
+        links = (take_link(stream.most), *links)
+    longer = stream.links
+    for link in links:
+        longer = extended(longer, link)
+    return replace(stream, links=longer, most=end_of(node))
 
 
-def most_of(node: Node) -> int | None:
-    """With how many results a step on a stream ends it; None where it does not."""
+def end_of(node: Node) -> int | None:
+    """Return the number of results after which a step on a stream ends it; None where it does not."""
     return node.most if isinstance(node, MapTaskNode | FilterNode) else None
 
 
-def _link(node: MapTaskNode | FilterNode) -> Link:
-    if isinstance(node, FilterNode):
-        return Link(node.call, (node.item,), node.saves, filters=True)
-    return Link(node.call, tuple(binding.name for binding in node.sources), node.saves)
+def _links(node: MapTaskNode | FilterNode | OperationNode) -> tuple[Link | OperationLink, ...]:
+    if isinstance(node, OperationNode):
+        return operation_links(node)
+    return (Link(node.call, node.items, node.saves, filters=isinstance(node, FilterNode)),)

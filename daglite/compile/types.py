@@ -1,7 +1,7 @@
-"""check_types: neighbouring annotations are compared, for users who run no type checker.
+"""check_types: compare the annotations of neighbouring tasks, for users who run no type checker.
 
-Only what is surely wrong is reported: plain classes of which neither is a subclass of the other, also inside the same
-container. What has no annotation, or one that cannot be read here, fits everything.
+Only clear errors are reported: plain classes of which neither is a subclass of the other, also inside the same
+container. A missing annotation, or one that cannot be read here, fits everything.
 """
 
 from __future__ import annotations
@@ -60,12 +60,12 @@ from daglite.operations.spec import ItemTypes
 _STREAMS = (Iterator, Generator, Iterable, AsyncIterator, AsyncGenerator, AsyncIterable)
 _CONTAINERS = (list, set, frozenset, Iterable, Iterator, Sequence)
 _UNIONS = (Union, types.UnionType)
-# Stand for objects of other classes.
+# Annotations for objects of other classes.
 _OPEN = (IO, BinaryIO, TextIO)
-# What checkers let pass beside subclasses.
+# Types that checkers accept for others beside subclasses.
 _PROMOTED = {int: (float, complex), float: (complex,), bytearray: (bytes,), memoryview: (bytes,)}
 
-# The call that takes a value, the name of the parameter, the function that gives it, the type given.
+# The call that takes a value, the name of its parameter, the function that gives the value, the type given.
 Passed: TypeAlias = tuple[Call, str, Function | None, object]
 
 
@@ -85,49 +85,45 @@ def check_types(root: Node) -> None:
 
 
 def _passed(node: Node) -> list[Passed]:
-    """What reaches the parameters of a node's call from other nodes."""
+    """Return what reaches the parameters of a node's call from other nodes."""
     match node:
-        case TaskNode() | IterNode():
-            return _arguments(node.call)
-        case MapTaskNode():
-            sources = [(b.name, b.argument) for b in node.sources]
-            mapped = [(node.call, name, *_element_of(one)) for name, one in sources if not isinstance(one, Value)]
-            return [*mapped, *_arguments(node.call)]
-        case FilterNode():
-            return [(node.call, node.item, *_element_of(node.source)), *_arguments(node.call)]
-        case ReduceNode(call=call):
-            item = (call, node.item, *_element_of(node.source))
-            folded = _folded(call, [node.accumulator], node.initial)
-            return [item, *folded, *_arguments(call), *_combined(node, call.function)]
-        case JoinNode():
-            return [(node.call, node.item, *_value_of(node.source)), *_arguments(node.call)]
-        case OperationNode(items=(*accumulators, item)):
-            asked = [(node.call, item, *_element_of(node.source))]
-            return [*asked, *_folded(node.call, accumulators, node.operand), *_arguments(node.call)]
-        case OperationNode():
-            return []
         case SaveNode() | TakeNode() | CompositeMapTaskNode() | CompositeTaskNode():
             return []
+        case TaskNode() | IterNode():
+            items: list[Passed] = []
+        case MapTaskNode():
+            sources = [(b.name, b.argument) for b in node.sources]
+            items = [(node.call, name, *_element_of(one)) for name, one in sources if not isinstance(one, Value)]
+        case FilterNode():
+            items = [(node.call, node.items[0], *_element_of(node.source))]
+        case JoinNode():
+            items = [(node.call, node.items[0], *_value_of(node.source))]
+        case ReduceNode():
+            items = [*_folded(node, node.initial), *_combined(node, node.call.function)]
+        case OperationNode(items=(_, _)):
+            items = _folded(node, node.operand)
+        case OperationNode():
+            items = [(node.call, name, *_element_of(node.source)) for name in node.items]
+    return [*items, *_arguments(node.call)]
 
 
-def _folded(call: Call, accumulators: list[str], initial: Argument | None) -> list[Passed]:
-    """Return what reaches the accumulator of a fold: what the fold returns, and its initial value."""
-    if not accumulators:
-        return []
-    (name,) = accumulators
-    start = [] if initial is None or isinstance(initial, Value) else [(call, name, *_value_of(initial))]
-    return [(call, name, call.function, _result(call.function)), *start]
+def _folded(node: ReduceNode | OperationNode, initial: Argument | None) -> list[Passed]:
+    """Return what reaches a task that folds: the items, what it returns itself, and the initial accumulator."""
+    call, (accumulator, item) = node.call, node.items
+    start = [] if initial is None or isinstance(initial, Value) else [(call, accumulator, *_value_of(initial))]
+    again = (call, accumulator, call.function, _result(call.function))
+    return [(call, item, *_element_of(node.source)), again, *start]
 
 
 def _combined(node: ReduceNode, fold: Function) -> list[Passed]:
-    """What reaches the parameters of `combine`: what the fold gives, and what it gives itself."""
+    """Return what reaches the parameters of `combine`: what the fold returns, and what it returns itself."""
     if node.combine is None:
         return []
     call = node.combine.call
     givers = [fold, call.function]
     parts = [(call, name, giver, _result(giver)) for giver in givers for name in node.combine.items]
     empty = node.combine.empty
-    start = [] if empty is None or isinstance(empty, Value) else [(node.call, node.accumulator, *_value_of(empty))]
+    start = [] if empty is None or isinstance(empty, Value) else [(node.call, node.items[0], *_value_of(empty))]
     return [*parts, *start, *_arguments(call)]
 
 
@@ -137,7 +133,7 @@ def _arguments(call: Call) -> list[Passed]:
 
 
 def _value_of(node: Node) -> tuple[Function | None, object]:
-    """Who gives the value of a node, and its type; a stream arrives as the list of its items."""
+    """Return the function that gives the value of a node, and its type; a stream arrives as the list of its items."""
     if isinstance(node, IterNode | MapTaskNode | FilterNode | TakeNode | OperationNode):
         function, item = _element_of(node)
         return function, _list_of(item)
@@ -148,7 +144,7 @@ def _value_of(node: Node) -> tuple[Function | None, object]:
 
 
 def _element_of(node: Node) -> tuple[Function | None, object]:
-    """Who gives the items of a node, and their type."""
+    """Return the function that gives the items of a node, and their type."""
     while isinstance(node, FilterNode | TakeNode):
         node = node.source
     if isinstance(node, IterNode):
@@ -163,7 +159,7 @@ def _element_of(node: Node) -> tuple[Function | None, object]:
 
 
 def _made_by(node: OperationNode) -> tuple[Function | None, object]:
-    """Return who gave what an operation makes its items of, and the type of these."""
+    """Return the function that gives what an operation makes its outputs of, and their type."""
     giver, item = _element_of(node.source)
     other = Any if node.operand is None or isinstance(node.operand, Value) else _element_of(node.operand)[1]
     types = ItemTypes(item, _result(node.call.function), other, _held)
@@ -180,10 +176,10 @@ def _list_of(item: object) -> object:
 
 
 def _result(function: Function) -> object:
-    """The annotation of what a function returns; of one item when it streams."""
+    """Return the annotation of what a function returns; of one item when it streams."""
     returned = _hints(function.fn).get("return", Any)
     if get_origin(returned) is Coroutine and not inspect.iscoroutinefunction(function.fn):
-        # It is awaited, as that of an `async def`.
+        # The coroutine is awaited, as that of an `async def`.
         return get_args(returned)[-1]
     if not function.streams:
         return returned
@@ -195,11 +191,11 @@ def _argument(annotation: object) -> object:
 
 
 def _hints(fn: Callable[..., object]) -> dict[str, object]:
-    """The annotations of a function by parameter; none where they cannot be read."""
+    """Return the annotations of a function by parameter; none where they cannot be read."""
     while isinstance(fn, functools.partial):
         fn = fn.func
     if hasattr(fn, "__wrapped__"):
-        # These are the annotations of what a decorator was given, not of what it made.
+        # The annotations are those of the function that a decorator was given, not of the one that it made.
         return {}
     try:
         if inspect.isclass(fn):
@@ -207,17 +203,17 @@ def _hints(fn: Callable[..., object]) -> dict[str, object]:
             return {**get_type_hints(fn.__init__), "return": Any, **made}
         return get_type_hints(fn if inspect.isroutine(fn) else type(fn).__call__)
     except Exception:
-        # A name that exists for checkers only, a local class: whatever it is, it is not clearly wrong.
+        # A name that exists for checkers only, a local class: it is not clearly wrong.
         return {}
 
 
 def _makes_itself(cls: type) -> bool:
-    """Whether a call of a class surely gives an object of it: nobody has a say but `__init__`."""
+    """Return whether a call of a class surely gives an object of it: only `__init__` is its own."""
     return type(cls).__call__ is type.__call__ and not inspect.isfunction(cls.__new__)
 
 
 def _fits(given: object, wanted: object) -> bool:
-    """Whether a value of one annotation may stand for another; True unless clearly not."""
+    """Return whether a value of one annotation fits another; True unless it clearly does not."""
     if get_origin(wanted) in _UNIONS:
         return any(_fits(given, one) for one in get_args(wanted))
     if get_origin(given) in _UNIONS:
@@ -229,7 +225,7 @@ def _fits(given: object, wanted: object) -> bool:
     if have is need:
         pairs = list(zip(get_args(given), get_args(wanted), strict=False))
         return len(get_args(given)) != len(get_args(wanted)) or all(
-            # Which way round a class takes its arguments is for checkers to know.
+            # Covariance and the like are left to checkers.
             _fits(one, other) or _fits(other, one)
             for one, other in pairs
         )
@@ -237,14 +233,14 @@ def _fits(given: object, wanted: object) -> bool:
 
 
 def _plain(annotation: object) -> object:
-    """What a new type or a typed dict is when the program runs."""
+    """Return what a new type or a typed dict is when the program runs."""
     while isinstance(annotation, NewType):
         annotation = annotation.__supertype__
     return dict if is_typeddict(annotation) else annotation
 
 
 def _related(have: type, need: type) -> bool:
-    """Whether an object may be of both classes; protocols and the like are not asked."""
+    """Return whether an object may be of both classes; always for protocols and the like."""
     if any(getattr(one, "_is_protocol", False) or one in _OPEN for one in (have, need)):
         return True
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from daglite.codegen import LoopShape, between_shape, flowing_shape, inline_shape, worker_shape, write_loop
+from daglite.codegen import LoopShape, inline_shape, worker_shape, write_loop
 from daglite.program import Program, Segment, Step, StreamStage
 from daglite.records import replace
 
@@ -40,10 +40,11 @@ def _blocks(stage: StreamStage) -> Iterator[str]:
 
 def _local_blocks(stage: StreamStage, segment: Segment, *, inline: str, with_workers: bool) -> Iterator[str]:
     """Yield the loop of a segment in one process; `inline` is the condition under which it runs there."""
+    shape = inline_shape(stage, segment)
     if segment is not stage.last:
-        yield _block(stage, segment, flowing_shape(stage, segment), inline + _NEXT)
+        yield _block(stage, segment, shape, inline + _NEXT)
         return
-    shape, where = inline_shape(stage), _WHOLE if len(stage.segments) == 1 else _REST
+    where = _WHOLE if len(stage.segments) == 1 else _REST
     if not with_workers and isinstance(stage.source, Step) and not segment.operations:
         yield _block(stage, segment, shape, _SHARED)
         yield _block(stage, segment, shape._replace(snaps=True), _CAPTURED)
@@ -59,8 +60,7 @@ def _remote_blocks(stage: StreamStage, segment: Segment) -> Iterator[str]:
     if segment.links and (segment.loops or segment.links[0].function.here):
         yield f"# {_numbers(segment.links)}: {_COROUTINES if segment.loops else _LOCAL}"
     else:
-        shape = worker_shape(stage) if segment is stage.last else between_shape(segment.links)
-        yield _block(stage, segment, shape, _WORKER)
+        yield _block(stage, segment, worker_shape(stage, segment), _WORKER)
 
 
 def _groups(segments: Sequence[Segment]) -> Iterator[list[Segment]]:

@@ -1,7 +1,7 @@
 """Futures: typed, lazy builders of pipelines. Each holds one ir node; nothing runs until `.run()`.
 
-values     one value: of a call, of a fold             items      streams, and what may be done with them
-folds      the endings that fold a stream              applying   tasks meet what they are applied to
+values     futures of one value: of a call, of a fold      items      streams, and the methods on their items
+folds      the methods that fold a stream                  applying   checks of tasks that are given to a method
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Tasks meet what they are applied to: what is given to a method, looked at once, for all futures."""
+"""Checks of the tasks that are given to methods of futures."""
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from daglite.binding import (
     Bindable,
@@ -22,13 +22,7 @@ from daglite.ir.nodes import (
     Call,
     CompositeMapTaskNode,
     CompositeTaskNode,
-    FilterNode,
-    IterNode,
-    JoinNode,
-    MapTaskNode,
     Node,
-    OperationNode,
-    ReduceNode,
     SaveNode,
     TakeNode,
     TaskNode,
@@ -36,29 +30,29 @@ from daglite.ir.nodes import (
 )
 
 
-def applied(method: str, node: Node, task: object, args: tuple[object, ...], kwargs: dict[str, object]) -> TaskNode:
-    """A call that takes the value of a node in the first parameter that nothing else fills."""
-    found = task_of(task, method)
-    refuse_on_error(found.function, method, "a single value cannot be left out", handler=True)
-    call, items = bind_items(found, method, 1, args, kwargs)
+def call_with_value(node: Node, task: object, args: tuple[object, ...], kwargs: dict[str, object]) -> TaskNode:
+    """Return the call of a task with the value of a node, which fills the first parameter that is free."""
+    found = task_of(task, "then")
+    refuse_on_error(found.function, "then", "a single value cannot be left out", handler=True)
+    call, items = bind_items(found, "then", 1, args, kwargs)
     return TaskNode(Call(call.function, call.fixed, (Binding(items[0], node), *call.bound)))
 
 
-def asking(method: Callable[..., object]) -> Callable[..., object]:
-    """A chaining method at run time: a task that is missing is told as everywhere, not by Python."""
+def requires_task(method: Callable[..., object]) -> Callable[..., object]:
+    """Wrap a chaining method, so that a missing task raises `ParameterError` with what to write."""
     name = method.__name__
 
     @functools.wraps(method)
-    def asked(future: object, /, *given: object, **extras: object) -> object:
+    def checked(future: object, /, *given: object, **extras: object) -> object:
         if not given:
             raise ParameterError(f"`{name}` needs a task, first and without a name: write .{name}(task)")
         return method(future, *given, **extras)
 
-    return asked
+    return checked
 
 
 def task_of(given: object, method: str) -> Bindable:
-    """The task, also from `functools.partial(task, ...)`: its values are fixed in the order of the parameters."""
+    """Return the task, also of `functools.partial(task, ...)`; its values are fixed in the order of the parameters."""
     if not isinstance(given, functools.partial) or not isinstance(inner := _unpartial(given), Bindable):
         return require_task(given, method)
     names = free_parameters(inner.function, [*(b.name for b in inner.fixed), *given.keywords])
@@ -71,17 +65,19 @@ def task_of(given: object, method: str) -> Bindable:
     return Bindable(inner.function, fix(inner, named))
 
 
-def here(given: object, method: str, what: str) -> Bindable:
-    """A task that runs in the coordinator, where the state of `what` it is asked for is; raises for one that cannot."""
+def bind_in_coordinator(
+    given: object, method: str, what: str, args: Sequence[object] = (), extras: Mapping[str, object] | None = None
+) -> tuple[Call, tuple[str, ...]]:
+    """Bind a task that runs in the coordinator, and returns `what` for each item."""
     found = task_of(given, method)
     if found.function.streams:
         raise TaskError(
-            f"`{method}` needs a task that returns {what}; '{found.function.name}' is a generator, whose list of items "
-            f"it would be; give a task that returns {what}"
+            f"`{method}` needs a task that returns {what}; '{found.function.name}' is a generator, which gives a list; "
+            f"give a task that returns {what}"
         )
     refuse_worker_options(found.function, method)
-    refuse_on_error(found.function, method, f"it must say {what} of each item")
-    return found
+    refuse_on_error(found.function, method, f"there must be {what} for each item")
+    return bind_items(found, method, 1, args, extras or {})
 
 
 def bind_fold(given: object, method: str, **accumulators: object) -> tuple[Call, tuple[str, ...]]:
@@ -129,29 +125,19 @@ def requires_initial(method: Callable[..., object]) -> Callable[..., object]:
 
 
 def is_task(given: object) -> bool:
-    """Whether this is a task, or a `functools.partial` of one."""
+    """Return whether this is a task, or a `functools.partial` of one."""
     return isinstance(given, Bindable) or (
         isinstance(given, functools.partial) and isinstance(_unpartial(given), Bindable)
     )
 
 
 def call_of(node: Node) -> tuple[Call, tuple[str, ...]]:
-    """The call a future stands for, and the parameters of it that items fill."""
+    """Return the call that a future stands for, and the parameters of it that items fill."""
     while isinstance(node, SaveNode | TakeNode):
         node = node.source
-    match node:
-        case TaskNode() | IterNode():
-            return node.call, ()
-        case MapTaskNode():
-            return node.call, tuple(binding.name for binding in node.sources)
-        case ReduceNode():
-            return node.call, (node.accumulator, node.item)
-        case JoinNode() | FilterNode():
-            return node.call, (node.item,)
-        case OperationNode():
-            return node.call, items_of(node)
-        case CompositeMapTaskNode() | CompositeTaskNode():
-            raise TypeError(f"{type(node).__name__} is made by compile, never held by a future")
+    if isinstance(node, CompositeMapTaskNode | CompositeTaskNode):
+        raise TypeError(f"{type(node).__name__} is made by compile, never held by a future")
+    return node.call, items_of(node)
 
 
 def _unpartial(given: functools.partial[object]) -> object:

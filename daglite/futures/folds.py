@@ -1,4 +1,4 @@
-"""The endings that fold a stream: a fold of the user's, and those that have a name."""
+"""The methods that fold a stream: `.reduce`, and the folds by name."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from daglite.exceptions import ParameterError
 from daglite.functions import Function, describe
 from daglite.futures.applying import bind_fold, is_task, refuse_worker_options, requires_initial, task_of
 from daglite.futures.values import Future, ReduceFuture, TaskFuture
-from daglite.ir.nodes import Argument, Binding, Call, CombineCall, Node, ReduceNode, Value
+from daglite.ir.nodes import Binding, Call, CombineCall, Node, ReduceNode, Value
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -38,36 +38,36 @@ T_contra = TypeVar("T_contra", contravariant=True)
 
 
 class ReduceStep(Protocol[A, T_contra]):
-    """A task that folds: from an accumulator and an item to the next accumulator."""
+    """A task that folds: it takes an accumulator and an item, and gives the next accumulator."""
 
     def __call__(self, acc: A, item: T_contra, /) -> TaskFuture[A]: ...
 
 
-# What puts two accumulators together: a task, or a plain function.
+# A task or a plain function of two accumulators.
 CombineStep: TypeAlias = ReduceStep[A, A] | Callable[[A, A], A]
 
 
 class StreamOf(Protocol[T_co]):
-    """A stream of such items, for methods that only some streams have."""
+    """A stream of items of a type, for methods that only some streams have."""
 
     @property
     def _one(self) -> T_co: ...
 
 
 class Comparable(Protocol):
-    """What has an order."""
+    """An object that can be compared with `<`."""
 
     def __lt__(self, other: Any, /) -> bool: ...
 
 
 class Addable(Protocol):
-    """What can be added up."""
+    """An object that can be added to another."""
 
     def __add__(self, other: Any, /) -> Any: ...
 
 
 class Missing(Enum):
-    """What `empty` is when it is not given: any value, None too, could be meant."""
+    """The value of `empty` when it is not given: every other value, None too, may be meant."""
 
     ABSENT = "ABSENT"
 
@@ -76,13 +76,13 @@ ABSENT = Missing.ABSENT
 
 
 class Foldable(Future[list[T]]):
-    """A stream as something that can be folded."""
+    """A stream that can be folded."""
 
     if TYPE_CHECKING:
 
         @property
         def _one(self) -> T:
-            """Nothing but a type."""
+            """The type of the items; it has no value."""
             ...
 
     def reduce(
@@ -95,21 +95,21 @@ class Foldable(Future[list[T]]):
         combine: CombineStep[A] | None = None,
         empty: A | Missing = ABSENT,
     ) -> ReduceFuture[A]:
-        """Fold the items in the coordinator, keeping one accumulator: `initial`, then `task(accumulator, item)`.
+        """Fold the items in the coordinator, with one accumulator: `initial`, then `task(accumulator, item)`.
 
-        `initial` is copied deeply at each run. `ordered=False` folds items as they complete; use it for folds that
-        are commutative and associative.
+        `initial` is copied deeply at each run. `ordered=False` folds items as they arrive; use it for folds that are
+        commutative and associative.
 
-        With `combine`, a function or task of two accumulators, workers fold their own batches and only the parts
-        travel: the part of the first batch starts from `initial`, every other one from `empty`, and the coordinator
-        puts neighbours together, `combine(part, next part)`. The result is that of the fold in order whenever putting
-        together is folding on: `combine(fold(a, xs), fold(empty, ys)) == fold(a, xs + ys)`. For that `combine` must be
-        associative, with `ordered=False` commutative too, and `combine(a, empty) == a`. Without `empty` it is looked
-        for: an empty container, 0, 1 or "" of the type of `initial`, or `initial` itself, whichever `combine` is seen
-        to leave out; the run raises `ParameterError` when none is.
+        With `combine`, a function or task of two accumulators, each worker folds its own batches, and only the partial
+        results travel. The partial result of the first batch starts from `initial`, every other one from `empty`, and
+        the coordinator puts neighbours together: `combine(partial, next partial)`. The result is that of the fold in
+        order if `combine(fold(a, xs), fold(empty, ys)) == fold(a, xs + ys)`. For that `combine` must be associative,
+        with `ordered=False` commutative too, and `combine(a, empty) == a`. Without `empty` the run looks for it: an
+        empty container, 0, 1 or "" of the type of `initial`, or `initial` itself, the first for which `combine(initial,
+        empty) == initial`; it raises `ParameterError` when there is none.
 
         Raises `TaskError` when `task` is not a task, `ParameterError` when it does not take two values, for options
-        that only a worker keeps, and for `empty` without `combine`.
+        that only a worker can keep, and for `empty` without `combine`.
 
         >>> from daglite import from_iterable, task
         >>> @task
@@ -118,29 +118,29 @@ class Foldable(Future[list[T]]):
         >>> from_iterable(["a", "ccc", "bb"]).reduce(longer, initial="").run(runtime="inline")
         'ccc'
         """
-        call, (accumulator, item) = bind_fold(task, "reduce", initial=initial, empty=empty)
+        call, items = bind_fold(task, "reduce", initial=initial, empty=empty)
         if not isinstance(ordered, bool):
             raise ParameterError(
                 f"`ordered` of `reduce` with task '{call.function.name}' must be a bool; got {ordered!r}"
             )
         merge = _combine(call.function.name, combine, empty)
         start = argument_of(initial)
-        return ReduceFuture(ReduceNode(call, self.node, accumulator, item, start, ordered, combine=merge))
+        return ReduceFuture(ReduceNode(call, self.node, items, start, ordered, combine=merge))
 
     if not TYPE_CHECKING:
         reduce = requires_initial(reduce)
 
     def count(self) -> ReduceFuture[int]:
-        """How many items there are."""
-        parts = _FoldParts("count", count_one, add_counts, Value(0))
-        return ReduceFuture(parts.node(self.node, Value(0), result="int"))
+        """Count the items."""
+        return ReduceFuture(_named_fold("count", count_one, add_counts, 0, self.node, result="int"))
 
     def sum(self: StreamOf[Addable], start: T | int = 0) -> ReduceFuture[T]:
-        """The items added up, `start` first; `start` where there are none.
+        """Add up `start` and the items; the value is `start` where there are none.
 
         Floats are added without rounding, and rounded once: the sum does not depend on how workers shared the items.
         """
-        return ReduceFuture(_sum(_node_of(self), start))
+        finish = Call(_plain(sum_of, "sum"), (), (Binding("start", argument_of(start)),))
+        return ReduceFuture(_named_fold("sum", add, add_totals, Total(), _node_of(self), finish=finish))
 
     @overload
     def min(self: StreamOf[Comparable]) -> ReduceFuture[T]: ...
@@ -153,9 +153,9 @@ class Foldable(Future[list[T]]):
     def min(
         self: StreamOf[object], *, key: Callable[[Any], Any] | None = None, default: object = NOTHING
     ) -> ReduceFuture[Any]:
-        """The least item, or the one with the least `key(item)`, a plain function; of equal ones the first.
+        """Find the least item, or the one with the least `key(item)`, a plain function; the first of equal ones.
 
-        A stream without items has the `default`; without one the run raises `ValueError`.
+        A stream without items has the value `default`; without a `default` the run raises `ValueError`.
         """
         return ReduceFuture(_best("min", smaller, least_of, _node_of(self), key, default))
 
@@ -170,44 +170,37 @@ class Foldable(Future[list[T]]):
     def max(
         self: StreamOf[object], *, key: Callable[[Any], Any] | None = None, default: object = NOTHING
     ) -> ReduceFuture[Any]:
-        """The greatest item, or the one with the greatest `key(item)`, a plain function; of equal ones the first.
+        """Find the greatest item, or the one with the greatest `key(item)`, a plain function; the first of equal ones.
 
-        A stream without items has the `default`; without one the run raises `ValueError`.
+        A stream without items has the value `default`; without a `default` the run raises `ValueError`.
         """
         return ReduceFuture(_best("max", greater, greatest_of, _node_of(self), key, default))
 
 
-class _FoldParts:
-    """A fold that has a name: what it does with an item, with two accumulators, and where workers start."""
+def _named_fold(
+    name: str,
+    fold: Callable[..., object],
+    combine: Callable[..., object],
+    empty: object,
+    source: Node,
+    *,
+    extras: tuple[Binding, ...] = (),
+    finish: Call | None = None,
+    result: str = "?",
+) -> ReduceNode:
+    """Return a fold of daglite's own, with its `combine`; both start from `empty`.
 
-    def __init__(self, name: str, fold: Callable[..., object], combine: Callable[..., object], empty: Argument) -> None:
-        self._name = name
-        self._fold = fold
-        self._combine = combine
-        self._empty = empty
-
-    def node(
-        self,
-        source: Node,
-        initial: Argument,
-        *,
-        result: str = "?",
-        bound: dict[str, Argument] | None = None,
-        finish: Call | None = None,
-    ) -> ReduceNode:
-        """The node; `finish` makes the value of the last accumulator."""
-        accumulator, item = list(inspect.signature(self._fold).parameters)[:2]
-        extras = tuple(Binding(name, argument) for name, argument in (bound or {}).items())
-        call = Call(Function(self._fold, self._name, "plain", 0, result), (), extras)
-        first, second = inspect.signature(self._combine).parameters
-        merge = Call(Function(self._combine, self._name, "plain", 0, result), (), ())
-        combine = CombineCall(merge, (first, second), self._empty, named=True)
-        return ReduceNode(call, source, accumulator, item, initial, True, combine=combine, finish=finish)
+    `finish` makes the value of the last accumulator; `extras` are further arguments of `fold`.
+    """
+    accumulator, item = list(inspect.signature(fold).parameters)[:2]
+    merge = Call(_plain(combine, name, result), (), ())
+    parts = CombineCall(merge, tuple(inspect.signature(combine).parameters), Value(empty), named=True)
+    call = Call(_plain(fold, name, result), (), extras)
+    return ReduceNode(call, source, (accumulator, item), Value(empty), True, combine=parts, finish=finish)
 
 
-def _sum(source: Node, start: object) -> ReduceNode:
-    finish = Call(Function(sum_of, "sum", "plain", 0, "?"), (), (Binding("start", argument_of(start)),))
-    return _FoldParts("sum", add, add_totals, Value(Total())).node(source, Value(Total()), finish=finish)
+def _plain(fn: Callable[..., object], name: str, result: str = "?") -> Function:
+    return Function(fn, name, "plain", 0, result)
 
 
 def _best(
@@ -219,12 +212,15 @@ def _best(
     default: object,
 ) -> ReduceNode:
     if key is not None and (is_task(key) or not callable(key)):
-        what = "a task, which gives futures: give the function it is made of" if is_task(key) else repr(key)
-        raise ParameterError(f"`key` of `{name}` must be a plain function of one item; got {what}")
-    bound: dict[str, Argument] = {} if key is None else {"key": Value(key)}
-    told = [Binding("name", Value(name)), *([] if default is NOTHING else [Binding("default", argument_of(default))])]
-    finish = Call(Function(value_of, name, "plain", 0, "?"), (), tuple(told))
-    return _FoldParts(name, fold, combine, Value(NOTHING)).node(source, Value(NOTHING), bound=bound, finish=finish)
+        given = "a task, which gives futures: give the function it is made of" if is_task(key) else repr(key)
+        raise ParameterError(f"`key` of `{name}` must be a plain function of one item; got {given}")
+    extras = () if key is None else (Binding("key", Value(key)),)
+    options = [
+        Binding("name", Value(name)),
+        *([] if default is NOTHING else [Binding("default", argument_of(default))]),
+    ]
+    finish = Call(_plain(value_of, name), (), tuple(options))
+    return _named_fold(name, fold, combine, NOTHING, source, extras=extras, finish=finish)
 
 
 def _node_of(stream: object) -> Node:
@@ -233,7 +229,7 @@ def _node_of(stream: object) -> Node:
 
 
 def _combine(fold: str, given: object, empty: object) -> CombineCall | None:
-    """The `combine` of a fold; a plain function is described as a task would be."""
+    """Bind the `combine` of a fold; a plain function is described as a task would be."""
     if given is None:
         if empty is not ABSENT:
             raise ParameterError(

@@ -1,4 +1,4 @@
-"""Futures of streams, and what may be done with their items."""
+"""Futures of streams, and the methods that go on with their items."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from daglite.binding import Bindable, Pipeline, argument_of, bind_items, refuse_
 from daglite.exceptions import ParameterError, TaskError
 from daglite.failed import Failed
 from daglite.functions import Function
-from daglite.futures.applying import asking, bind_fold, here, requires_initial, task_of
+from daglite.futures.applying import bind_fold, bind_in_coordinator, requires_initial, requires_task, task_of
 from daglite.futures.folds import Foldable, ReduceStep, StreamOf
 from daglite.futures.values import ReduceFuture, TaskFuture
 from daglite.ir.builders import operation_node
@@ -50,7 +50,14 @@ class Items(Foldable[T]):
         """Apply `task` to each item, on workers.
 
         The item fills the first parameter that `.partial()` and the extras leave free. Raises `ParameterError` for
-        extras that do not fit and `TaskError` when `task` is not a task.
+        extras that do not fit, and `TaskError` when `task` is not a task.
+
+        >>> from daglite import from_iterable, task
+        >>> @task
+        ... def scale(x: int, by: int) -> int:
+        ...     return x * by
+        >>> from_iterable([1, 2, 3]).then(scale, by=10).run(runtime="inline")
+        [10, 20, 30]
         """
         call, items = bind_items(task_of(task, "then"), "then", 1, args, kwargs)
         return MapTaskFuture(MapTaskNode(call, (Binding(items[0], self.node),), "zip"))
@@ -70,8 +77,8 @@ class Items(Foldable[T]):
     def attempt(self, task: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Apply `task` to each item, as `.then` does; an item at which it fails goes on as a `Failed`.
 
-        A `Failed` that comes in goes by, so attempts can follow each other. It takes the place of the task's own
-        `on_error`. Errors are raised as by `.then`.
+        A `Failed` among the items goes on unchanged, so attempts can follow each other. The `on_error` of the task has
+        no effect here. Errors are raised as by `.then`.
 
         >>> from daglite import from_iterable, task
         >>> from_iterable(["1", "x"]).attempt(task(lambda text: int(text), name="number")).run(runtime="inline")
@@ -85,11 +92,18 @@ class Items(Foldable[T]):
     def filter(
         self, task: Callable[Concatenate[T, P], TaskFuture[bool]], /, *args: P.args, **kwargs: P.kwargs
     ) -> MapTaskFuture[T]:
-        """Keep the items for which `task` gives something true; it runs on workers.
+        """Keep the items for which `task` returns something true; it runs on workers.
 
-        The item fills a parameter as in `.then`. What is dropped leaves a gap: the items that are kept keep their
-        index, in the keys of saves and in failures. Raises `ParameterError` for extras that do not fit and `TaskError`
-        when `task` is not a task, or one that yields items.
+        The item fills a parameter as in `.then`. Dropped items leave gaps: the others keep their index, in the keys of
+        saves and in failures. Raises `ParameterError` for extras that do not fit, and `TaskError` when `task` is not a
+        task, or is a generator.
+
+        >>> from daglite import from_iterable, task
+        >>> @task
+        ... def is_even(x: int) -> bool:
+        ...     return x % 2 == 0
+        >>> from_iterable(range(5)).filter(is_even).run(runtime="inline")
+        [0, 2, 4]
         """
         found = task_of(task, "filter")
         if found.function.streams:
@@ -98,33 +112,38 @@ class Items(Foldable[T]):
                 "list of items would be asked; give a task that returns a bool"
             )
         call, items = bind_items(found, "filter", 1, args, kwargs)
-        return MapTaskFuture(FilterNode(call, self.node, items[0]))
+        return MapTaskFuture(FilterNode(call, self.node, items))
 
     def flat_map(
         self, task: Callable[Concatenate[T, P], TaskFuture[Iterable[U]]], /, *args: P.args, **kwargs: P.kwargs
     ) -> MapTaskFuture[U]:
-        """What `task` gives for each item, one after the other: `.then(task).unbatch()`.
+        """Apply `task` to each item, and pass on what each result holds: `.then(task).unbatch()`.
 
-        The task returns something that can be iterated, or is a generator; it runs on workers, and what it gives comes
-        back in pieces. The item fills a parameter as in `.then`. What comes out is numbered from 0.
+        The task returns an iterable, or is a generator; it runs on workers, and long results come back in chunks. The
+        item fills a parameter as in `.then`. The outputs are numbered from 0.
         """
         call, items = bind_items(task_of(task, "flat_map"), "flat_map", 1, args, kwargs)
         return MapTaskFuture(operation_node("unbatch", MapTaskNode(call, (Binding(items[0], self.node),), "zip")))
 
     def take(self, n: int, /) -> Self:
-        """The first `n` items. Nothing behind them is asked for: the source is closed when it has given them.
+        """Take the first `n` items. No more are asked for: the source is closed when it has given them.
 
-        Behind a filter the stream is over when `n` items have passed; with an unordered ending it is the first `n` that
+        After a filter the stream ends when `n` items have passed; with an unordered sink these are the first `n` to
         arrive. Raises `ParameterError` when `n` is not a whole number >= 0.
+
+        >>> from itertools import count
+        >>> from daglite import from_iterable
+        >>> from_iterable(count()).take(3).run(runtime="inline")
+        [0, 1, 2]
         """
         check_count("n` of `take", n, least=0)
         return type(self)(TakeNode(self.node, n))
 
     def skip(self, n: int, /) -> MapTaskFuture[T]:
-        """All but the first `n` items, numbered from 0.
+        """Skip the first `n` items; the others are numbered from 0.
 
-        The tasks before it are called with those that are left out, too. Raises `ParameterError` when `n` is not a
-        whole number >= 0.
+        The tasks before it are called with the skipped items too. Raises `ParameterError` when `n` is not a whole
+        number >= 0.
         """
         check_count("n` of `skip", n, least=0)
         return MapTaskFuture(operation_node("skip", self.node, n=n))
@@ -132,40 +151,61 @@ class Items(Foldable[T]):
     def take_while(
         self, task: Callable[Concatenate[T, P], TaskFuture[bool]], /, *args: P.args, **kwargs: P.kwargs
     ) -> MapTaskFuture[T]:
-        """The items before the first for which `task` gives something false; with that one the source is closed.
+        """Take the items before the first for which `task` returns something false; the source is closed then.
 
-        It runs in the coordinator, one item after the other; the item fills a parameter as in `.then`. Raises
-        `TaskError` and `ParameterError` as `.filter` does, and `ParameterError` for options that only a worker keeps.
+        The task runs in the coordinator, one item after the other; the item fills a parameter as in `.then`. Raises
+        `TaskError` and `ParameterError` as `.filter` does, and `ParameterError` for options that only a worker can
+        keep.
         """
-        asked = bind_items(here(task, "take_while", "True or False"), "take_while", 1, args, kwargs)
+        asked = bind_in_coordinator(task, "take_while", "True or False", args, kwargs)
         return MapTaskFuture(operation_node("take_while", self.node, asked))
 
     def batch(self, n: int, /) -> MapTaskFuture[list[T]]:
-        """Lists of `n` items in a row; the last one may be shorter. `ParameterError` when `n` is no number >= 1."""
+        """Make lists of `n` items; the last one may be shorter.
+
+        Raises `ParameterError` when `n` is not a whole number >= 1.
+
+        >>> from daglite import from_iterable
+        >>> from_iterable("abc").batch(2).run(runtime="inline")
+        [['a', 'b'], ['c']]
+        """
         check_count("n` of `batch", n, least=1)
         return MapTaskFuture(operation_node("batch", self.node, n=n))
 
     def unbatch(self: StreamOf[Iterable[U]]) -> MapTaskFuture[U]:
-        """What each item holds, one after the other: of a stream of lists the stream of what is in them."""
+        """Pass on what each item holds, one after the other: the reverse of `.batch`.
+
+        >>> from daglite import from_iterable
+        >>> from_iterable([[1, 2], [], [3]]).unbatch().run(runtime="inline")
+        [1, 2, 3]
+        """
         return MapTaskFuture(operation_node("unbatch", _node_of(self)))
 
     def window(self, n: int, /, step: int = 1) -> MapTaskFuture[list[T]]:
-        """Lists of `n` neighbours, one that begins at every `step`-th item; whole ones only.
+        """Make lists of `n` neighbours, one that begins at every `step`-th item; full lists only.
 
         Raises `ParameterError` when `n` or `step` is not a whole number >= 1.
+
+        >>> from daglite import from_iterable
+        >>> from_iterable(range(4)).window(2).run(runtime="inline")
+        [[0, 1], [1, 2], [2, 3]]
         """
         check_count("n` of `window", n, least=1)
         check_count("step` of `window", step, least=1)
         return MapTaskFuture(operation_node("window", self.node, n=n, step=step))
 
     def enumerate(self) -> MapTaskFuture[tuple[int, T]]:
-        """Each item behind its number, from 0: of those that come here, whatever was dropped before."""
+        """Pair each item with its number before it, from 0; items that were dropped before do not count."""
         return MapTaskFuture(operation_node("enumerate", self.node))
 
     def zip(self, other: Items[U], /) -> MapTaskFuture[tuple[T, U]]:
-        """Each item with the one of `other` in its place; it ends with the shorter stream.
+        """Pair each item with the one of `other` in the same place; the stream ends with the shorter one.
 
-        Both are pulled in turn and stay bounded. Raises `TaskError` when `other` is not a stream.
+        Both streams are pulled in turn and stay bounded. Raises `TaskError` when `other` is not a stream.
+
+        >>> from daglite import from_iterable
+        >>> from_iterable("ab").zip(from_iterable([1, 2, 3])).run(runtime="inline")
+        [('a', 1), ('b', 2)]
         """
         if not isinstance(other, Items):
             raise TaskError(f"`zip` needs another stream; got {other!r}; make one of it: daglite.from_iterable(...)")
@@ -174,26 +214,26 @@ class Items(Foldable[T]):
     def distinct(
         self, key: Callable[[T], TaskFuture[object]] | None = None, *, limit: int = 1_000_000
     ) -> MapTaskFuture[T]:
-        """Each item the first time it comes; with `key`, a task, the first of each key.
+        """Keep each item the first time it comes; with `key`, a task, the first item of each key.
 
-        What was seen is kept in the coordinator, where `key` runs: when it is more than `limit` the run raises
-        `ExecutionError`. It must be hashable.
+        The coordinator keeps all items or keys in a set, so they must be hashable; `key` runs there. The run raises
+        `ExecutionError` when there are more than `limit` of them.
         """
         check_count("limit` of `distinct", limit, least=1)
-        asked = None if key is None else bind_items(here(key, "distinct", "a key"), "distinct", 1, (), {})
+        asked = None if key is None else bind_in_coordinator(key, "distinct", "a key")
         return MapTaskFuture(operation_node("distinct", self.node, asked, limit=limit))
 
     def group_by(
         self, key: Callable[[T], TaskFuture[K]], /, *, limit: int | None = None
     ) -> MapTaskFuture[tuple[K, list[T]]]:
-        """Items in a row with the same key, as a list behind that key.
+        """Collect neighbours with the same key in a list: pairs of the key and that list.
 
-        `key` is a task; it runs in the coordinator, where the group is kept. The run raises `ExecutionError` when a
-        group has more than `limit` items; without a limit it may be as large as it is.
+        `key` is a task; it runs in the coordinator, which keeps the group. The run raises `ExecutionError` when a group
+        has more than `limit` items; without a limit a group may have any size.
         """
         if limit is not None:
             check_count("limit` of `group_by", limit, least=1)
-        asked = bind_items(here(key, "group_by", "a key"), "group_by", 1, (), {})
+        asked = bind_in_coordinator(key, "group_by", "a key")
         return MapTaskFuture(operation_node("group_by", self.node, asked, limit=limit))
 
     def scan(self, task: ReduceStep[A, T], /, *, initial: A) -> MapTaskFuture[A]:
@@ -216,7 +256,7 @@ class Items(Foldable[T]):
     def for_each(
         self, task: Callable[Concatenate[T, P], TaskFuture[object]], /, *args: P.args, **kwargs: P.kwargs
     ) -> ReduceFuture[int]:
-        """Apply `task` to each item, on workers, for what it does, not for what it gives; the value is their number.
+        """Apply `task` to each item, on workers, for its side effects; the value is the number of items.
 
         Items, extras and errors are as for `.then`.
         """
@@ -226,21 +266,24 @@ class Items(Foldable[T]):
     def join(
         self, task: Callable[Concatenate[list[T], P], TaskFuture[U]], /, *args: P.args, **kwargs: P.kwargs
     ) -> TaskFuture[U]:
-        """Collect all items and give the list to `task`, in the coordinator.
+        """Collect all items and call `task` once with the list, in the coordinator.
 
-        A task with `timeout`, `retry_on_crash=False` or an `on` for workers gets it on a worker. The list fills the
-        first parameter that nothing else fills. Raises as `.then` does, and `ParameterError` for a task with
-        `on_error="skip"`.
+        A task with `timeout`, `retry_on_crash=False` or an `on` for workers runs on a worker. The list fills the first
+        parameter that is free. Raises as `.then` does, and `ParameterError` for a task with `on_error="skip"`.
+
+        >>> from daglite import from_iterable, task
+        >>> from_iterable([1, 2, 3]).join(task(lambda xs: sum(xs))).run(runtime="inline")
+        6
         """
         found = task_of(task, "join")
         refuse_on_error(found.function, "join", "its value cannot be left out", handler=True)
         call, items = bind_items(found, "join", 1, args, kwargs)
-        return TaskFuture(JoinNode(call, self.node, items[0]))
+        return TaskFuture(JoinNode(call, self.node, items))
 
     if not TYPE_CHECKING:
         scan = requires_initial(scan)
-        then, attempt, filter, flat_map = asking(then), asking(attempt), asking(filter), asking(flat_map)
-        take_while, group_by, for_each, join = asking(take_while), asking(group_by), asking(for_each), asking(join)
+        then, attempt, filter, flat_map = map(requires_task, (then, attempt, filter, flat_map))
+        take_while, group_by, for_each, join = map(requires_task, (take_while, group_by, for_each, join))
 
 
 class IterFuture(Items[T]):
@@ -253,15 +296,17 @@ class IterFuture(Items[T]):
 
 
 class MapTaskFuture(Items[T]):
-    """The results of a task applied to each item, or what an operation has made of a stream."""
+    """The results of a task on each item, or the outputs of an operation."""
 
 
 def from_iterable(items: Iterable[T], /) -> IterFuture[T]:
-    """A stream of what is in `items`: of a list, a range, an open file, a generator, anything that can be iterated.
+    """Make a stream of the items of a list, a range, an open file, a generator, or any other iterable.
 
-    It is iterated in the coordinator when the plan runs, at each run again. An iterator can be read once: its plan runs
-    once, a second run raises `ParameterError`, and it cannot be pickled. Raises `ParameterError` when `items` cannot be
-    iterated.
+    It is iterated in the coordinator, again at each run. An iterator can be read once: its plan runs once, a second run
+    raises `ParameterError`, and it cannot be pickled. Raises `ParameterError` when `items` cannot be iterated.
+
+    >>> from_iterable({"a": 1, "b": 2}).run(runtime="inline")
+    ['a', 'b']
     """
     if isinstance(items, Bindable):
         raise TaskError(

@@ -1,4 +1,4 @@
-"""Futures of one value, and what all futures share."""
+"""Futures of one value, and the methods of all futures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from daglite.binding import Pipeline, known_parameters
 from daglite.compile import compile
 from daglite.datasets.store import store_of
 from daglite.exceptions import TaskError
-from daglite.futures.applying import applied, asking, call_of
+from daglite.futures.applying import call_of, call_with_value, requires_task
 from daglite.ir.nodes import SaveNode
 from daglite.keys import parse_key
 from daglite.options import Save, Store
@@ -29,7 +29,7 @@ R_co = TypeVar("R_co", covariant=True)
 
 
 class Future(Pipeline[R_co], ABC):
-    """A value that does not exist yet; `R` is what `.run()` returns."""
+    """A value that will be computed by a run; `R` is the type of the result of `.run()`."""
 
     # Whether it is a stream, so that a save of it keeps one value for each item.
     _streams: ClassVar[bool] = False
@@ -39,15 +39,15 @@ class Future(Pipeline[R_co], ABC):
         return compile(self).run(**options)
 
     async def run_async(self, **options: Unpack[RunOptions]) -> R_co:
-        """Compile and run on a helper thread, awaiting the result; cancelling ends the run."""
+        """Compile and run on a helper thread, and await the result; cancelling it ends the run."""
         return await compile(self).run_async(**options)
 
     def save(self, key: str, *, save_store: Store | str | os.PathLike[str] | None = None) -> Self:
-        """The same pipeline, kept under `key` in `save_store` (a store or a folder) when it runs.
+        """Return the same pipeline, which also saves its value, or its items, under `key` when it runs.
 
-        On streams the key holds `{iteration_index}`, the index of the item from 0; it may also name any parameter of
-        the call. Without `save_store` it goes to the store of the run. Raises `ParameterError` for a malformed
-        template, an unknown name, and a `save_store` that is none.
+        `save_store` is a store or a folder; without it, the store of the run is used. On streams the key holds
+        `{iteration_index}`, the index of the item from 0; it may also name any parameter of the call. Raises
+        `ParameterError` for a malformed template, for an unknown name, and for a `save_store` that is not a store.
 
         >>> import tempfile
         >>> from daglite import DatasetStore, from_iterable
@@ -65,7 +65,7 @@ class Future(Pipeline[R_co], ABC):
         return f"{type(self).__name__}({call.function.name})"
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: one line. Nothing runs for it."""
+        """Show one line in a notebook; nothing runs."""
         shown = repr(self).replace("&", "&amp;").replace("<", "&lt;")
         return f"<code>{shown}</code> has not run: <code>.run()</code> it, or <code>daglite.compile(...)</code> it"
 
@@ -73,7 +73,7 @@ class Future(Pipeline[R_co], ABC):
 
         def _no_value(self, *_: object) -> NoReturn:
             name = call_of(self.node)[0].function.name
-            # The one who calls a task from a task meant the function.
+            # A task that calls a task wants its function.
             plain = f"; in another task call the plain function: {name}.fn(...)" if isinstance(self, TaskFuture) else ""
             raise TypeError(
                 f"{self!r} has no value yet: run it (`.run()`) or compile it (`daglite.compile(...)`)"
@@ -91,9 +91,9 @@ class Future(Pipeline[R_co], ABC):
 
 
 def _misplaced(future: Future[object], name: str) -> str:
-    """What to say of an attribute that a future does not have."""
+    """Return the message for an attribute that a future does not have."""
     if name.startswith("_") or name == "node":
-        # It may be half made: a copy asks before there is anything.
+        # The object may have no attributes yet: `copy` asks before it sets any.
         return f"{type(future).__name__!r} object has no attribute {name!r}"
     if name in _OF_PLANS:
         return f"`{name}` belongs to plans: compile {future!r} first, daglite.compile(...).{name}"
@@ -108,7 +108,7 @@ def _misplaced(future: Future[object], name: str) -> str:
 
 
 def _has(kind: type, name: str) -> bool:
-    """Whether futures of some kind have this attribute."""
+    """Return whether some kind of future has this attribute."""
     kinds: list[type] = kind.__subclasses__()
     return name in vars(kind) or any(_has(one, name) for one in kinds)
 
@@ -119,11 +119,11 @@ class TaskFuture(Future[R_co]):
     def then(
         self, task: Callable[Concatenate[R_co, P], TaskFuture[U]], /, *args: P.args, **kwargs: P.kwargs
     ) -> TaskFuture[U]:
-        """Give the value to `task`, in the first parameter that nothing else fills; raises as `.then` of a stream."""
-        return TaskFuture(applied("then", self.node, task, args, kwargs))
+        """Call `task` with the value, which fills the first parameter that is free; raises as `.then` of a stream."""
+        return TaskFuture(call_with_value(self.node, task, args, kwargs))
 
     if not TYPE_CHECKING:
-        then = asking(then)
+        then = requires_task(then)
 
 
 class ReduceFuture(Future[R_co]):
@@ -132,15 +132,15 @@ class ReduceFuture(Future[R_co]):
     def then(
         self, task: Callable[Concatenate[R_co, P], TaskFuture[U]], /, *args: P.args, **kwargs: P.kwargs
     ) -> TaskFuture[U]:
-        """Give the value to `task`, in the first parameter that nothing else fills; raises as `.then` of a stream."""
-        return TaskFuture(applied("then", self.node, task, args, kwargs))
+        """Call `task` with the value, which fills the first parameter that is free; raises as `.then` of a stream."""
+        return TaskFuture(call_with_value(self.node, task, args, kwargs))
 
     if not TYPE_CHECKING:
-        then = asking(then)
+        then = requires_task(then)
 
 
 def ref(future: Future[T], /) -> T:
-    """The future itself, typed as its value: for checkers without the plugin, `gen.iter(n=ref(count()))`."""
+    """Return the future itself, typed as its value, for checkers without the plugin: `gen.iter(n=ref(count()))`."""
     if not isinstance(future, Pipeline):
         raise TaskError(f"`ref` needs a future; got {future!r}; give a value as it is")
     return cast("T", future)

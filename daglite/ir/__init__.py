@@ -1,1 +1,1 @@
-"""The ir: immutable nodes, and walks over graphs of them."""
+"""The intermediate representation: immutable nodes, and walks over graphs of them."""

@@ -36,6 +36,6 @@ def operation_links(node: OperationNode) -> tuple[OperationLink, ...]:
 
 
 def _meaning(kind: OperationKind, numbers: dict[str, int]) -> Call:
-    """Stand for an operation without a task: a call of the function that defines it, with its numbers."""
+    """Return the call of an operation without a task: the function that defines it, with its numbers."""
     function = Function(spec_of(kind).meaning, kind, "plain", 0, "?")
     return Call(function, (), tuple(Binding(name, Value(number)) for name, number in numbers.items()))

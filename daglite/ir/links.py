@@ -1,7 +1,7 @@
-"""A sequence that grows at its end without a copy: what a chain of maps is fused into, one link after the other.
+"""A sequence that grows at its end without a copy: the links of a composite, which a rule adds one by one.
 
 A tuple would be copied for each link that is added, and every shorter one lives until the graph is rewritten: a chain
-of 10,000 steps would take half a gigabyte. Here all of them share one list, and each knows how much of it is its own.
+of 10,000 steps would take half a gigabyte. These sequences share one list, and each knows its own length.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class LinkedSequence(Sequence[T]):
-    """An immutable sequence; `plus` gives a longer one."""
+    """An immutable sequence; `plus` returns a longer one."""
 
     __slots__ = ("_length", "_shared")
 
@@ -22,7 +22,7 @@ class LinkedSequence(Sequence[T]):
         self._length = len(self._shared)
 
     def plus(self, item: T) -> LinkedSequence[T]:
-        """The same with one more at the end; takes constant time unless this one was extended before."""
+        """Return the sequence with one more item; takes constant time unless this one was extended before."""
         longer: LinkedSequence[T] = LinkedSequence.__new__(LinkedSequence)
         shared = self._shared if len(self._shared) == self._length else self._shared[: self._length]
         shared.append(item)
@@ -36,17 +36,16 @@ class LinkedSequence(Sequence[T]):
         return iter(self._shared[: self._length])
 
     @overload
-    def __getitem__(self, place: int) -> T: ...
+    def __getitem__(self, index: int) -> T: ...
     @overload
-    def __getitem__(self, place: slice) -> tuple[T, ...]: ...
-    def __getitem__(self, place: int | slice) -> T | tuple[T, ...]:
-        return tuple(self._shared[: self._length])[place] if isinstance(place, slice) else self._shared[self._at(place)]
-
-    def _at(self, place: int) -> int:
-        found = place + self._length if place < 0 else place
-        if not 0 <= found < self._length:
-            raise IndexError(f"no link {place} among {self._length}")
-        return found
+    def __getitem__(self, index: slice) -> tuple[T, ...]: ...
+    def __getitem__(self, index: int | slice) -> T | tuple[T, ...]:
+        if isinstance(index, slice):
+            return tuple(self._shared[: self._length])[index]
+        place = index + self._length if index < 0 else index
+        if not 0 <= place < self._length:
+            raise IndexError(f"no link {index} among {self._length}")
+        return self._shared[place]
 
     def __repr__(self) -> str:
-        return f"Links({list(self)!r})"
+        return f"LinkedSequence({list(self)!r})"

@@ -1,10 +1,10 @@
-"""The ir: frozen nodes that futures build and compile reads.
+"""Nodes of the ir: frozen records that futures build and the compiler rewrites.
 
     Value nodes    TaskNode  JoinNode  ReduceNode  CompositeTaskNode
     Stream nodes   IterNode  MapTaskNode  FilterNode  TakeNode  OperationNode
-    Either         SaveNode (its source's kind)  CompositeMapTaskNode (a stream until it has an ending)
+    Either         SaveNode (the kind of its source)  CompositeMapTaskNode (a stream until it has a sink)
 
-Nodes carry no ids: identity is object identity, and structural equality is `ir.walk.same`.
+Nodes have no ids: identity is object identity, and structural equality is `ir.walk.same`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MapMode = Literal["zip", "product"]
 
 
 class _ReprNode:
-    """A repr by kind and task. It does not descend: a graph may be thousands of nodes deep."""
+    """A base that shows kind and task. Its repr does not descend: a graph may be thousands of nodes deep."""
 
     __slots__ = ()
 
@@ -39,7 +39,7 @@ class Value:
 
 @record
 class Binding:
-    """One parameter and what it is bound to. Extra positional arguments are named `*0`, `*1`, ..."""
+    """A parameter and its argument. Extra positional arguments are named `*0`, `*1`, ..."""
 
     name: str
     argument: Argument
@@ -47,7 +47,7 @@ class Binding:
 
 @record
 class Call:
-    """A function with what is bound to it; `fixed` came from `.partial()`, `bound` from the call itself."""
+    """A function with its arguments; `fixed` come from `.partial()`, `bound` from the call itself."""
 
     function: Function
     fixed: tuple[Binding, ...]
@@ -64,7 +64,7 @@ class TaskNode(_ReprNode):
 
 @record(repr=False)
 class IterNode(_ReprNode):
-    """A generator task as a source of items: of the first `limit`, where there is one."""
+    """A generator task as a source of items, of at most `limit` items (None: all)."""
 
     call: Call
     saves: tuple[Save, ...] = ()
@@ -75,7 +75,7 @@ class IterNode(_ReprNode):
 class MapTaskNode(_ReprNode):
     """A task applied to each item of `sources` (several: zipped or as a product), or to the first `limit`; a stream.
 
-    One that skips items at which it fails may end when `most` results have come, where there is such a number.
+    A task that skips items at which it fails may end the stream after `most` results (None: it does not).
     """
 
     call: Call
@@ -85,24 +85,29 @@ class MapTaskNode(_ReprNode):
     limit: int | None = None
     most: int | None = None
 
+    @property
+    def items(self) -> tuple[str, ...]:
+        """The parameters that items fill."""
+        return tuple([binding.name for binding in self.sources])
+
 
 @record(repr=False)
 class FilterNode(_ReprNode):
-    """The items of a stream for which a task, given each in its parameter `item`, gives something true; a stream.
+    """The items of a stream for which a task returns something true; a stream.
 
-    It ends when `most` of them have passed, where there is such a number.
+    It ends after `most` items have passed (None: it does not).
     """
 
     call: Call
     source: Node
-    item: str
+    items: tuple[str, ...]
     saves: tuple[Save, ...] = ()
     most: int | None = None
 
 
 @record(repr=False)
 class TakeNode(_ReprNode):
-    """The first `count` items of a stream; the pass `push_takes` moves it to where they come from."""
+    """The first `count` items of a stream; the pass `push_limits` moves it towards the source."""
 
     source: Node
     count: int
@@ -111,12 +116,12 @@ class TakeNode(_ReprNode):
 
 @record(repr=False)
 class OperationNode(_ReprNode):
-    """A new stream of the items of another, made in order and in the coordinator; see `daglite.operations`.
+    """A new stream made of the items of another, in order and in the coordinator; see `daglite.operations`.
 
     `call` is that of its task, whose parameters `items` are filled with each item (for a scan: the accumulator and the
     item). Without a task it is that of the function which defines the operation, and there are no `items`. `numbers`
-    are its whole numbers; `operand` is what it reads besides, such as the other stream of a zip. It ends when `most`
-    items have come out, where there is such a number.
+    are its whole numbers; `operand` is what it reads besides, such as the other stream of a zip. It ends after `most`
+    outputs (None: it does not).
     """
 
     kind: OperationKind
@@ -131,10 +136,10 @@ class OperationNode(_ReprNode):
 
 @record
 class CombineCall:
-    """How a fold may be done in parts: `call` puts two accumulators together, in its parameters `items`.
+    """How partial results of a fold are put together: `call` takes two accumulators in its parameters `items`.
 
-    Parts that do not begin with the first item start from `empty`; None: the runtime looks for it. A `named` fold is
-    one of daglite's own, and so cheap that items do not travel for it alone.
+    Partial results that do not begin with the first item start from `empty`; None: the runtime looks for a neutral
+    element. A `named` fold is one of daglite's own, such as `.sum`: items are not sent to workers for it alone.
     """
 
     call: Call
@@ -145,15 +150,14 @@ class CombineCall:
 
 @record(repr=False)
 class ReduceNode(_ReprNode):
-    """A fold over a stream: `accumulator` and `item` are the parameters they fill; a value.
+    """A fold over a stream; a value. `items` are the parameters of the accumulator and of the item.
 
-    With `finish` it is what that call makes of the last accumulator.
+    With `finish`, that call makes the value of the last accumulator.
     """
 
     call: Call
     source: Node
-    accumulator: str
-    item: str
+    items: tuple[str, ...]
     initial: Argument
     ordered: bool
     saves: tuple[Save, ...] = ()
@@ -163,17 +167,17 @@ class ReduceNode(_ReprNode):
 
 @record(repr=False)
 class JoinNode(_ReprNode):
-    """A task called once with the list of all items of a stream in its parameter `item`; a value."""
+    """One call of a task with the list of all items of a stream; a value."""
 
     call: Call
     source: Node
-    item: str
+    items: tuple[str, ...]
     saves: tuple[Save, ...] = ()
 
 
 @record(repr=False)
 class SaveNode(_ReprNode):
-    """The same value or stream as its source, kept in a store; the pass `attach_saves` moves it to the source."""
+    """The value or the items of its source, saved in a store; the pass `attach_saves` moves the save to the source."""
 
     source: Node
     save: Save
@@ -181,9 +185,10 @@ class SaveNode(_ReprNode):
 
 @record
 class Link:
-    """One task applied to each item inside a composite; `items` are the parameters that the item fills.
+    """A task applied to each item inside a composite; `items` are the parameters that the item fills.
 
-    One that `filters` lets the item pass, or drops it; what one that `flattens` gives are the items of the next.
+    A link that `filters` passes the item on or drops it. The results of a link that `flattens` are unbatched: the next
+    link gets their items.
     """
 
     call: Call
@@ -205,15 +210,9 @@ class OperationLink:
     saves: tuple[Save, ...]
 
 
-def items_of(part: Link | OperationLink | OperationNode) -> tuple[str, ...]:
-    """Return the parameters of a part's call that items fill."""
-    # The function that defines an operation is not called: its first parameter stands for the stream.
-    return part.items or ("items",)
-
-
 @record
 class Mapped:
-    """Mapped arguments as a source of items: one value each, or tuples when there are several; the first `limit`."""
+    """Mapped arguments as a source of items: single values, or tuples when there are several; the first `limit`."""
 
     sources: tuple[Binding, ...]
     mode: MapMode
@@ -222,30 +221,29 @@ class Mapped:
 
 @record
 class Collect:
-    """The ending that keeps all items as a list."""
+    """The sink that keeps all items as a list."""
 
 
 @record
-class PulledEnding:
-    """The ending that hands each item to the `zip` that reads it, as it asks for it."""
+class Pulled:
+    """The sink that hands each item to the operation that reads the stream, when it asks for it."""
 
 
 @record
 class Join:
-    """The ending that calls a task with the list of all items; see `JoinNode`."""
+    """The sink that calls a task with the list of all items; see `JoinNode`."""
 
     call: Call
-    item: str
+    items: tuple[str, ...]
     saves: tuple[Save, ...]
 
 
 @record
 class Fold:
-    """The ending that folds the items; see `ReduceNode`."""
+    """The sink that folds the items; see `ReduceNode`."""
 
     call: Call
-    accumulator: str
-    item: str
+    items: tuple[str, ...]
     initial: Argument
     ordered: bool
     saves: tuple[Save, ...]
@@ -253,31 +251,52 @@ class Fold:
     finish: Call | None = None
 
 
-Ending: TypeAlias = Collect | PulledEnding | Join | Fold
+StreamSink: TypeAlias = Collect | Pulled | Join | Fold
+# Nodes and parts with a call.
+CallingPart: TypeAlias = (
+    TaskNode
+    | IterNode
+    | MapTaskNode
+    | FilterNode
+    | OperationNode
+    | ReduceNode
+    | JoinNode
+    | Link
+    | OperationLink
+    | Join
+    | Fold
+)
+
+
+def items_of(part: CallingPart) -> tuple[str, ...]:
+    """Return the parameters of a part's call that items fill."""
+    if isinstance(part, TaskNode | IterNode):
+        return ()
+    # The function that defines an operation is not called: its first parameter is the stream.
+    return part.items or ("items",)
 
 
 def fold_of(node: ReduceNode) -> Fold:
-    """The ending that a fold becomes."""
-    start = (node.call, node.accumulator, node.item, node.initial)
-    return Fold(*start, node.ordered, node.saves, node.combine, node.finish)
+    """Return the sink that a fold becomes."""
+    return Fold(node.call, node.items, node.initial, node.ordered, node.saves, node.combine, node.finish)
 
 
 @record(repr=False)
 class CompositeMapTaskNode(_ReprNode):
-    """A source, the tasks and operations on its items and (once absorbed) its ending, run as one bounded stream.
+    """A source, the tasks and operations on its items and (once a rule has added it) its sink, run as one stream.
 
-    It ends with `most` results, where there is such a number: then no more links can follow.
+    It ends after `most` results (None: it does not); then no more links can follow.
     """
 
     source: IterNode | Mapped
     links: Sequence[Link | OperationLink]
-    sink: Ending | None
+    sink: StreamSink | None
     most: int | None = None
 
 
 @record(repr=False)
 class CompositeTaskNode(_ReprNode):
-    """A chain of single calls that travels as one; each takes the value of the one before in its parameter."""
+    """A chain of single calls that travels as one; each takes the value of the call before it."""
 
     first: Call
     links: Sequence[Link]

@@ -8,7 +8,6 @@ from daglite.ir.nodes import (
     Collect,
     CompositeMapTaskNode,
     CompositeTaskNode,
-    Ending,
     FilterNode,
     Fold,
     IterNode,
@@ -19,9 +18,10 @@ from daglite.ir.nodes import (
     Node,
     OperationLink,
     OperationNode,
-    PulledEnding,
+    Pulled,
     ReduceNode,
     SaveNode,
+    StreamSink,
     TakeNode,
     TaskNode,
 )
@@ -30,7 +30,7 @@ _SHOWN_LINKS = 3
 
 
 def node_text(node: Node) -> str:
-    """One line that says what a node does, without descending into other nodes."""
+    """Return one line that says what a node does, without descending into other nodes."""
     match node:
         case TaskNode():
             return f"call {node.call.function.name}"
@@ -43,7 +43,7 @@ def node_text(node: Node) -> str:
         case TakeNode():
             return f"take {node.count}"
         case OperationNode():
-            return _operation(node)
+            return _operation_text(node)
         case ReduceNode():
             return f"reduce {node.call.function.name}"
         case JoinNode():
@@ -51,34 +51,33 @@ def node_text(node: Node) -> str:
         case SaveNode():
             return f"save {node.save.key.text}"
         case CompositeTaskNode():
-            return _chain([node.first.function.name, *(link.call.function.name for link in node.links)])
+            return _chain_text([node.first.function.name, *(link.call.function.name for link in node.links)])
         case CompositeMapTaskNode():
-            names = [_link(link) for link in node.links]
-            first = [f"iter {node.source.call.function.name}"] if isinstance(node.source, IterNode) else ["mapped"]
-            return _chain([*first, *names, *_ending_text(node.sink)])
+            first = f"iter {node.source.call.function.name}" if isinstance(node.source, IterNode) else "mapped"
+            return _chain_text([first, *map(_link_text, node.links), *_sink_text(node.sink)])
         case _:
             assert_never(node)
 
 
-def _link(link: Link | OperationLink) -> str:
+def _link_text(link: Link | OperationLink) -> str:
     if isinstance(link, OperationLink):
-        return _operation(link)
+        return _operation_text(link)
     return f"{'filter' if link.filters else 'then'} {link.call.function.name}"
 
 
-def _operation(of: OperationLink | OperationNode) -> str:
-    """The kind with what tells it from others: its task, or its numbers."""
-    told = [of.call.function.name] if of.items else [str(number) for _, number in of.numbers]
-    return " ".join([of.kind, *told])
+def _operation_text(operation: OperationLink | OperationNode) -> str:
+    """Return the kind of an operation with its task, or with its numbers."""
+    task = [operation.call.function.name] if operation.items else [str(number) for _, number in operation.numbers]
+    return " ".join([operation.kind, *task])
 
 
-def _ending_text(sink: Ending | None) -> list[str]:
+def _sink_text(sink: StreamSink | None) -> list[str]:
     match sink:
         case None:
             return []
         case Collect():
             return ["collect"]
-        case PulledEnding():
+        case Pulled():
             return ["pulled"]
         case Join():
             return [f"join {sink.call.function.name}"]
@@ -88,7 +87,7 @@ def _ending_text(sink: Ending | None) -> list[str]:
             assert_never(sink)
 
 
-def _chain(parts: list[str]) -> str:
+def _chain_text(parts: list[str]) -> str:
     if len(parts) > _SHOWN_LINKS + 2:
         parts = [*parts[:_SHOWN_LINKS], f"({len(parts) - _SHOWN_LINKS - 1} more)", parts[-1]]
     return " -> ".join(parts)

@@ -1,4 +1,4 @@
-"""The operations of a stream: one module for each, with everything that is known of it.
+"""The operations of a stream: one module for each, with everything about it.
 
     batch.py  distinct.py  ...   the `SPEC` of an operation: its meaning, its operator, its types, its limits
     spec.py                      the fields of a spec

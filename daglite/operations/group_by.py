@@ -1,4 +1,4 @@
-"""group_by: neighbours with the same key, as a list behind that key."""
+"""group_by: neighbours with the same key, as a list with that key."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ Drawn: TypeAlias = range | Literal["predicate", "stream", "fold", "initial"]
 
 
 class ItemTypes(NamedTuple):
-    """The types that an operation meets: as annotations in `check_types`, as texts in `explain`.
+    """The types around an operation: as annotations in `check_types`, as texts in `explain`.
 
     `item` is the type of its items, `result` that of what its task returns, `operand` that of the items of its other
     stream. `held(type)` is the type of what a container holds.
@@ -39,7 +39,7 @@ def tuple_of(*items: object) -> GenericAlias:
 
 @record
 class OperatorSpec:
-    """One operation of a stream: what it means, and all that the compiler, `explain` and the runtime know of it.
+    """One operation of a stream: what it means, and everything that the compiler, `explain` and the runtime need.
 
     - `meaning` makes the outputs of any iterable of items, in a few lines: it defines the operation. Its arguments are
       those of the method. Laws compare every runtime with it.

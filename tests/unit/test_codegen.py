@@ -9,7 +9,7 @@ from typing import Any, get_args
 import pytest
 
 from daglite import IterFuture, compile, task
-from daglite.codegen import LoopShape, auto_shape, inline_shape, worker_shape, write_loop
+from daglite.codegen import LoopShape, inline_shape, worker_shape, write_loop
 from daglite.options import RuntimeName
 from daglite.program import StreamStage
 from tests.engines.local.choosing import at
@@ -55,7 +55,9 @@ def test_text_of_a_stage_is_what_runs(name: str, pipeline: Any, runtime: Runtime
     plan: Any = compile(pipeline)
     stage = plan.program.stages[-1]
     assert isinstance(stage, StreamStage)
-    shape = {"inline": inline_shape, "auto": auto_shape}.get(runtime, worker_shape)(stage)
+    shape = (inline_shape if runtime in ("inline", "auto") else worker_shape)(stage, stage.last)
+    # Items and results are copied where a stream may move to workers.
+    shape = shape._replace(copies=runtime == "auto")
     made: dict[str, Any] = {}
     exec(write_loop(shape).source, made)
 
@@ -147,4 +149,4 @@ def test_a_fold_without_steps_takes_the_item() -> None:
     stage = compile(rows.iter(n=1).reduce(weighted, initial=0)).program.stages[0]
     assert isinstance(stage, StreamStage)
 
-    assert "value = end(value, item)" in write_loop(inline_shape(stage)).source
+    assert "value = end(value, item)" in write_loop(inline_shape(stage, stage.last)).source

@@ -1,4 +1,4 @@
-"""The rules, in the order in which they are tried. One file each, with its law and its precondition."""
+"""The rules, in the order in which they are applied. One file each, with its law and its precondition."""
 
 from __future__ import annotations
 
@@ -14,20 +14,18 @@ from daglite.compile.rules.stream_reduce import stream_reduce
 from daglite.compile.rules.stream_source import stream_source
 from daglite.compile.rules.stream_zip import stream_zip
 
-__all__ = ["RULES"]
-
 RULES: tuple[Rule, ...] = (
     bind_partial,
-    # While the operations still are nodes of their own.
+    # While operations are still nodes of their own.
     drop_batches,
     stream_source,
     fuse_maps,
-    # While the other stream is still open.
+    # While the other stream has no sink yet.
     stream_zip,
     stream_reduce,
     fold_partitions,
     stream_join,
-    # After the other endings: whatever is still an open stream here has no reader that can absorb it.
+    # After the other sinks: a stream without a sink has no reader here that can absorb it.
     stream_collect,
     fuse_calls,
 )

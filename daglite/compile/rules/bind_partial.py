@@ -13,8 +13,7 @@ def bind_partial(node: Node, readers: Readers) -> Node | None:
     before: iter rows (fixed a=1; b=2)
     after:  iter rows (a=1, b=2)
 
-    Precondition: none; the names cannot clash, because binding checked them. It must not change the order of
-    evaluation: arguments have none of their own.
+    Precondition: none; the names cannot clash, because binding checked them. Arguments have no order of evaluation.
     """
     if isinstance(node, SaveNode | TakeNode | CompositeMapTaskNode | CompositeTaskNode) or not node.call.fixed:
         return None

@@ -1,4 +1,4 @@
-"""drop_batches: batches that are taken apart at once need not be made."""
+"""drop_batches: batches that are unbatched at once are not made."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ def drop_batches(node: Node, readers: Readers) -> Node | None:
     before: unbatch over (batch 3 over s)
     after:  s
 
-    Preconditions: nobody else reads the batches or s; neither operation saves what it gives, or ends early; the items
-    of s are numbered without gaps, so nothing has dropped one since they were numbered (a filter, a task that skips
-    items at which it fails), for they are numbered anew behind `unbatch`.
+    Preconditions: the batches and s have no other reader; neither operation saves its outputs, or ends early; the items
+    of s are numbered without gaps, because they are numbered anew after `unbatch`. A filter, or a task that skips items
+    at which it fails, leaves gaps.
     """
     match node:
         case OperationNode(
@@ -29,7 +29,7 @@ def drop_batches(node: Node, readers: Readers) -> Node | None:
 
 
 def _numbered(stream: Node) -> bool:
-    """Whether the items are numbered from 0 without gaps."""
+    """Return whether the items are numbered from 0 without gaps."""
     while isinstance(stream, MapTaskNode):
         if stream.call.function.skips:
             return False

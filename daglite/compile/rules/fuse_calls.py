@@ -18,11 +18,10 @@ def fuse_calls(node: Node, readers: Readers) -> Node | None:
     before: call f (x = call g)
     after:  call g -> call f
 
-    Preconditions: g's value has no other reader and no save (it is needed in the coordinator then); neither is a
-    generator (its items are kept one by one); f waits for nothing but g (else independent calls would run in turn);
-    no key of f's saves names the parameter that g's value fills (the value would not come back to the coordinator);
-    nothing fixed by a partial is left, so that the value's parameter is among the ordinary bindings; both ask to run in
-    the same place (`on`), or neither asks.
+    Preconditions: g's value has no other reader and no save (the coordinator would need it); neither is a generator
+    (its items are kept one by one); f reads no other node (else independent calls would run one after the other); no
+    key of f's saves names the parameter that g's value fills (the coordinator does not get the value); no argument is
+    fixed by a partial any more; both run in the same place (`on`).
     """
     if not isinstance(node, TaskNode) or node.call.function.streams or node.call.fixed:
         return None
@@ -32,26 +31,26 @@ def fuse_calls(node: Node, readers: Readers) -> Node | None:
     inner = below[0]
     if any(binding.argument is inner and binding.name in _named(node) for binding in node.call.bound):
         return None
-    if isinstance(inner, TaskNode) and _goes_on(inner.call, inner.saves, node) and not inner.call.function.streams:
+    if isinstance(inner, TaskNode) and _continues(inner.call, inner.saves, node) and not inner.call.function.streams:
         return CompositeTaskNode(inner.call, (_link(node.call, inner),), node.saves)
-    if isinstance(inner, CompositeTaskNode) and _goes_on(inner.first, inner.saves, node):
+    if isinstance(inner, CompositeTaskNode) and _continues(inner.first, inner.saves, node):
         return replace(inner, links=extended(inner.links, _link(node.call, inner)), saves=node.saves)
     return None
 
 
-def _goes_on(call: Call, saves: Sequence[Save], node: TaskNode) -> bool:
-    """Whether nobody sees the value of what stands before, and the call after it asks for no other place."""
+def _continues(call: Call, saves: Sequence[Save], node: TaskNode) -> bool:
+    """Return whether the value of the first call has no save, and both calls run in the same place."""
     before, after = call.function, node.call.function
     return not saves and (before.site, before.loops) == (after.site, after.loops)
 
 
 def _named(node: TaskNode) -> set[str]:
-    """The parameters that keys of the node's saves name."""
+    """Return the parameters that keys of the node's saves name."""
     return {name for save in node.saves for name in save.key.names}
 
 
 def _link(call: Call, inner: Node) -> Link:
-    """The call without the binding that the value before it fills."""
+    """Return the call without the binding that the value before it fills."""
     name = next(binding.name for binding in call.bound if binding.argument is inner)
     rest = tuple(binding for binding in call.bound if binding.argument is not inner)
     return Link(Call(call.function, (), rest), (name,), ())

@@ -1,4 +1,4 @@
-"""fuse_maps: a map of a map, a filter or an operation of one, is one walk over the items."""
+"""fuse_maps: a map, a filter or an operation on a map is one walk over the items."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from daglite.ir.nodes import IterNode, Node
 def fuse_maps(node: Node, readers: Readers) -> Node | None:
     """Law: `.then(f).then(g)` = `.then(g after f)`.
 
-    A filter is such a step as well: what it drops goes no further. So is an operation, which takes items as they come.
+    The same holds for a filter, whose dropped items go no further, and for an operation.
 
     before: map g over (... -> then f)         filter p over (... -> then f)
     after:  ... -> then f -> then g            ... -> then f -> filter p
 
-    Precondition: f's results have no other reader, which would want what p drops. A save of f's results does not
-    hinder: the link keeps it, and the value saved is the one before g or p touched it. The stream must not end
-    before its items do, as one with `.take` behind a filter: g would be given more than is taken. In front of an
-    operation such an end becomes one as well.
+    Preconditions: f's results have no other reader, which would want what p drops. A save of f's results stays with
+    its link. The stream must not end before its items do, as with `.take` after a filter: g would be given more items
+    than are taken. Before an operation such an end becomes an operation as well.
     """
     step = step_on(node)
     if step is None or isinstance(step[0], IterNode) or readers(step[0]) != 1:

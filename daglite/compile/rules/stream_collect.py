@@ -1,4 +1,4 @@
-"""stream_collect: a stream that nothing continues is collected as it flows."""
+"""stream_collect: a stream that nothing continues is collected."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def stream_collect(node: Node, readers: Readers) -> Node | None:
     before: iter gen -> then f
     after:  iter gen -> then f -> collect
 
-    Precondition: none, but it is the last of the stream rules: it ends what no reader absorbed. A stream with several
-    readers ends here, once, as a list they share.
+    Precondition: none; it is the last of the stream rules, for streams that no reader absorbed. A stream with several
+    readers becomes one list that they share.
     """
     stream = open_stream(node)
     return None if stream is None else replace(stream, sink=Collect())

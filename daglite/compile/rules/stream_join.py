@@ -1,4 +1,4 @@
-"""stream_join: the list that a join needs is collected where the join runs."""
+"""stream_join: a join collects the list that it needs."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ def stream_join(node: Node, readers: Readers) -> Node | None:
     if isinstance(node, JoinNode) and readers(node.source) == 1 and not node.call.function.wants_worker:
         stream = open_stream(node.source)
         if stream is not None:
-            return replace(stream, sink=Join(node.call, node.item, node.saves))
+            return replace(stream, sink=Join(node.call, node.items, node.saves))
     return None

@@ -14,7 +14,7 @@ def stream_reduce(node: Node, readers: Readers) -> Node | None:
     before: reduce add over (iter gen -> then f)
     after:  iter gen -> then f -> reduce add
 
-    Precondition: the items have no other reader, and are not the fold's own argument or initial value as well.
+    Precondition: the items have no other reader, the fold's own arguments and initial value included.
     """
     if isinstance(node, ReduceNode) and readers(node.source) == 1:
         stream = open_stream(node.source)

@@ -1,14 +1,16 @@
-"""stream_zip: the other stream of a zip is pulled beside the first."""
+"""stream_zip: a zip pulls its other stream."""
 
 from __future__ import annotations
 
+from operator import is_not
+
 from daglite.compile.rewrite import Readers
 from daglite.compile.streams import open_stream
-from daglite.ir.nodes import Argument, CompositeMapTaskNode, Link, Node, OperationNode, PulledEnding, Value
+from daglite.ir.nodes import Argument, CompositeMapTaskNode, Link, Node, OperationLink, OperationNode, Pulled, Value
 from daglite.records import replace
 
-# Each stream stands on the stack of the one that pulls it, with some ten frames.
-_DEEPEST = 8
+# Each stream is on the call stack of the one that pulls it, with some ten frames.
+_MAX_DEPTH = 8
 
 
 def stream_zip(node: Node, readers: Readers) -> Node | None:
@@ -17,13 +19,13 @@ def stream_zip(node: Node, readers: Readers) -> Node | None:
     before: s -> zip with the list of t
     after:  s -> zip with t, which is asked for an item when s has given one
 
-    Preconditions: nobody else reads t: in `p.zip(p.then(f))` p is a list, and the other stream reads it. No more than
-    eight streams are pulled one through the other.
+    Preconditions: t has no other reader: in `p.zip(p.then(f))` p is a list that the other stream reads. At most eight
+    streams are pulled one through the other.
     """
     match node:
-        case OperationNode(kind="zip", operand=other):
-            stream = _open(other, readers)
-            return None if stream is None or _depth(stream) >= _DEEPEST else replace(node, operand=_pulled(stream))
+        case OperationNode(kind="zip", operand=operand):
+            stream = _open(operand, readers)
+            return None if stream is None or _depth(stream) >= _MAX_DEPTH else replace(node, operand=_pulled(stream))
         case CompositeMapTaskNode():
             return _within(node, readers)
         case _:
@@ -31,44 +33,56 @@ def stream_zip(node: Node, readers: Readers) -> Node | None:
 
 
 def _within(node: CompositeMapTaskNode, readers: Readers) -> Node | None:
-    """The zips of a composite, from its source on: what stands behind tasks is pulled as a whole."""
-    links, depth, behind = list(node.links), 0, False
-    changed = False
-    for at, part in enumerate(links):
-        if isinstance(part, Link):
-            behind = True
-        elif part.kind == "zip":
-            stream = _open(part.operand, readers)
-            if stream is not None and max(depth + behind, _depth(stream) + 1) <= _DEEPEST:
-                part = links[at] = replace(part, operand=_pulled(stream))
-                changed = True
-            if _is_pulled(part.operand):
-                depth, behind = max(depth + behind, _depth(part.operand) + 1), False
+    """Pull the other streams of the zips in a composite, from its source on."""
+    links, nesting = list(node.links), _Nesting()
+    for place, link in enumerate(links):
+        if isinstance(link, OperationLink) and link.kind == "zip":
+            stream = _open(link.operand, readers)
+            if stream is not None and max(nesting.depth + nesting.after_task, _depth(stream) + 1) <= _MAX_DEPTH:
+                link = links[place] = replace(link, operand=_pulled(stream))
+        nesting.add(link)
+    changed = any(map(is_not, links, node.links))
     return replace(node, links=tuple(links)) if changed else None
 
 
-def _open(other: Argument | None, readers: Readers) -> CompositeMapTaskNode | None:
-    """The other stream, if it still is one and nobody else reads it."""
-    if other is None or isinstance(other, Value):
+class _Nesting:
+    """How many streams the links so far are pulled through, one in the other.
+
+    A zip after a task pulls the stream before it as a whole; see `lower`.
+    """
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self.after_task = False
+
+    def add(self, link: Link | OperationLink) -> None:
+        """Count one more link."""
+        if isinstance(link, Link):
+            self.after_task = True
+        elif _is_pulled(link.operand):
+            self.depth = max(self.depth + self.after_task, _depth(link.operand) + 1)
+            self.after_task = False
+
+
+def _depth(operand: Argument | None) -> int:
+    """Return how many streams a stream is pulled through, one in the other."""
+    nesting = _Nesting()
+    for link in operand.links if isinstance(operand, CompositeMapTaskNode) else ():
+        nesting.add(link)
+    return nesting.depth
+
+
+def _open(operand: Argument | None, readers: Readers) -> CompositeMapTaskNode | None:
+    """Return the other stream, if it still has no sink and no other reader."""
+    if operand is None or isinstance(operand, Value):
         return None
-    stream = open_stream(other)
-    return stream if stream is not None and readers(other) == 1 else None
+    stream = open_stream(operand)
+    return stream if stream is not None and readers(operand) == 1 else None
 
 
 def _pulled(stream: CompositeMapTaskNode) -> CompositeMapTaskNode:
-    return replace(stream, sink=PulledEnding())
+    return replace(stream, sink=Pulled())
 
 
-def _is_pulled(other: Argument | None) -> bool:
-    return isinstance(other, CompositeMapTaskNode) and isinstance(other.sink, PulledEnding)
-
-
-def _depth(other: Argument | None) -> int:
-    """How many streams a stream is pulled through, one in the other."""
-    depth, behind = 0, False
-    for part in other.links if isinstance(other, CompositeMapTaskNode) else ():
-        if isinstance(part, Link):
-            behind = True
-        elif _is_pulled(part.operand):
-            depth, behind = max(depth + behind, _depth(part.operand) + 1), False
-    return depth
+def _is_pulled(operand: Argument | None) -> bool:
+    return isinstance(operand, CompositeMapTaskNode) and isinstance(operand.sink, Pulled)

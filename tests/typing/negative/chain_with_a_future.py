@@ -12,4 +12,4 @@ numbers.iter(n=3).then(double(x=1))
 # pyright  Argument of type "TaskFuture[int]" cannot be assigned to parameter "task" of type "(int, **P@then) -> TaskFuture[U@then]" in function "then"  [reportArgumentType]
 # pyrefly  Argument `TaskFuture[int]` is not assignable to parameter `task` with type `(int, ParamSpec(@_)) -> TaskFuture[@_]` in function `daglite.futures.items.Items.then`  [bad-argument-type]
 # ty       Argument to bound method `Items.then` is incorrect: Expected `(int, /, *args: Unknown, **kwargs: Unknown) -> TaskFuture[Unknown]`, found `TaskFuture[int]`  [invalid-argument-type]
-# python   TaskError: `then` needs a task; got TaskFuture(double), which a call has made; give the task itself, with its other arguments behind it: .then(task, name=value)
+# python   TaskError: `then` needs a task; got TaskFuture(double), which a call has made; give the task itself, with its other arguments after it: .then(task, name=value)

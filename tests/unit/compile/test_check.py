@@ -44,23 +44,23 @@ def test_fold_over_a_value_is_refused() -> None:
     value = one(n=1).node
 
     with pytest.raises(TaskError, match=r"^reduce fold needs a stream; got call one$"):
-        check(ReduceNode(call(fold.function), value, "acc", "item", Value(0), True))
+        check(ReduceNode(call(fold.function), value, ("acc", "item"), Value(0), True))
 
 
 def test_join_over_a_value_is_refused() -> None:
     reduced = rows.iter(n=1).reduce(fold, initial=0).node
 
     with pytest.raises(TaskError, match=r"^join total needs a stream; got reduce fold$"):
-        check(JoinNode(call(total.function), reduced, "items"))
+        check(JoinNode(call(total.function), reduced, ("items",)))
     with pytest.raises(TaskError, match=r"^join total needs a stream; got join total$"):
-        check(JoinNode(call(total.function), rows.iter(n=1).join(total).node, "items"))
+        check(JoinNode(call(total.function), rows.iter(n=1).join(total).node, ("items",)))
     with pytest.raises(TaskError, match=r"^join total needs a stream; got one -> double$"):
-        check(JoinNode(call(total.function), rewritten(one(n=1).then(double), fuse_calls), "items"))
+        check(JoinNode(call(total.function), rewritten(one(n=1).then(double), fuse_calls), ("items",)))
 
 
 def test_filter_over_a_value_is_refused() -> None:
     with pytest.raises(TaskError, match=r"^filter odd needs a stream; got call one$"):
-        check(FilterNode(call(odd.function), one(n=1).node, "x"))
+        check(FilterNode(call(odd.function), one(n=1).node, ("x",)))
 
 
 def test_take_of_a_value_is_refused() -> None:

@@ -1,11 +1,11 @@
-"""push_takes: where a take ends up, and what it leaves alone."""
+"""push_limits: where a take ends up, and what it leaves alone."""
 
 from __future__ import annotations
 
 import pytest
 
 from daglite.compile.driver import prepared
-from daglite.compile.limit_pushdown import push_takes
+from daglite.compile.limit_pushdown import push_limits
 from daglite.exceptions import ParameterError
 from daglite.futures import Items
 from daglite.ir.nodes import FilterNode, IterNode, MapTaskNode, OperationNode, TakeNode
@@ -20,21 +20,22 @@ def test_take_goes_down_to_the_generator() -> None:
         call(double.function), bound(x=MapTaskNode(call(double.function), bound(x=source), "zip")), "zip"
     )
 
-    assert same(push_takes(rows.iter(n=9).then(double).then(double).take(3).node), wanted)
-    assert same(push_takes(rows.iter(n=9).take(4).then(double).take(5).then(double).take(3).node), wanted)
+    assert same(push_limits(rows.iter(n=9).then(double).then(double).take(3).node), wanted)
+    assert same(push_limits(rows.iter(n=9).take(4).then(double).take(5).then(double).take(3).node), wanted)
 
 
 def test_take_goes_down_to_mapped_values() -> None:
     assert same(
-        push_takes(double.map(x=[1, 2]).take(1).node), MapTaskNode(call(double.function), bound(x=[1, 2]), "zip", (), 1)
+        push_limits(double.map(x=[1, 2]).take(1).node),
+        MapTaskNode(call(double.function), bound(x=[1, 2]), "zip", (), 1),
     )
-    listed = push_takes(double.map(x=rows(n=3)).then(double).take(1).node)
+    listed = push_limits(double.map(x=rows(n=3)).then(double).take(1).node)
 
     assert [node.limit for node in postorder(listed) if isinstance(node, MapTaskNode)] == [1, None]
 
 
 def test_take_stops_at_a_filter() -> None:
-    graph = push_takes(rows.iter(n=9).filter(odd).then(double).take(2).node)
+    graph = push_limits(rows.iter(n=9).filter(odd).then(double).take(2).node)
     source, sieve, last = postorder(graph)
 
     assert isinstance(source, IterNode)
@@ -44,7 +45,7 @@ def test_take_stops_at_a_filter() -> None:
 
 
 def test_taking_nothing_goes_through_a_filter() -> None:
-    source, sieve = postorder(push_takes(rows.iter(n=9).filter(odd).take(0).node))
+    source, sieve = postorder(push_limits(rows.iter(n=9).filter(odd).take(0).node))
 
     assert isinstance(source, IterNode)
     assert isinstance(sieve, FilterNode)
@@ -53,10 +54,10 @@ def test_taking_nothing_goes_through_a_filter() -> None:
 
 def test_take_of_a_shared_stream_stays() -> None:
     stream = rows.iter(n=9).then(double)
-    graph = push_takes(pair(stream.take(4).take(2), stream).node)
+    graph = push_limits(pair(stream.take(4).take(2), stream).node)
 
     assert [node.count for node in postorder(graph) if isinstance(node, TakeNode)] == [2]
-    assert push_takes(graph) is graph
+    assert push_limits(graph) is graph
 
 
 def test_saves_move_to_what_is_taken_from() -> None:
@@ -78,7 +79,7 @@ def test_save_of_the_head_of_a_shared_stream_is_refused() -> None:
 def test_graph_without_takes_is_left_alone() -> None:
     node = pair(rows.iter(n=9).then(double), one(n=1)).node
 
-    assert push_takes(node) is node
+    assert push_limits(node) is node
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,7 @@ def test_graph_without_takes_is_left_alone() -> None:
     ],
 )
 def test_take_goes_down_through_operations_that_make_so_many_of_so_many(stream: Items[object], limit: int) -> None:
-    graph = push_takes(stream.take(2).node)
+    graph = push_limits(stream.take(2).node)
 
     assert next(node.limit for node in postorder(graph) if isinstance(node, IterNode)) == limit
     assert not [node for node in postorder(graph) if isinstance(node, OperationNode) and node.most is not None]
@@ -101,7 +102,7 @@ def test_take_goes_down_through_operations_that_make_so_many_of_so_many(stream: 
 
 @pytest.mark.parametrize("method", ["distinct", "unbatch"])
 def test_take_stops_at_an_operation_that_needs_nobody_knows_how_many(method: str) -> None:
-    source, batch, last = postorder(push_takes(getattr(rows.iter(n=9).batch(2), method)().take(2).node))
+    source, batch, last = postorder(push_limits(getattr(rows.iter(n=9).batch(2), method)().take(2).node))
 
     assert isinstance(source, IterNode)
     assert isinstance(batch, OperationNode)
@@ -112,14 +113,14 @@ def test_take_stops_at_an_operation_that_needs_nobody_knows_how_many(method: str
 @pytest.mark.parametrize("method", ["batch", "skip", "window"])
 def test_taking_nothing_goes_through_every_operation(method: str) -> None:
     for stream in (getattr(rows.iter(n=9), method)(3), rows.iter(n=9).batch(2).unbatch()):
-        source, *_ = postorder(push_takes(stream.take(0).node))
+        source, *_ = postorder(push_limits(stream.take(0).node))
         assert isinstance(source, IterNode)
         assert source.limit == 0
 
 
 def test_take_behind_an_operation_on_a_shared_stream_stays_there() -> None:
     stream = rows.iter(n=9).then(double)
-    graph = push_takes(pair(stream.batch(2).take(1), stream).node)
+    graph = push_limits(pair(stream.batch(2).take(1), stream).node)
 
     assert [node.most for node in postorder(graph) if isinstance(node, OperationNode)] == [1]
 

@@ -114,7 +114,7 @@ def test_rule_that_does_not_settle_on_a_node_is_stopped() -> None:
     def again(node: Node, readers: Readers) -> Node | None:
         return replace(node) if isinstance(node, TaskNode) else None
 
-    with pytest.raises(TaskError, match=r"^rule 'again' does not come to rest on call one; please report this$"):
+    with pytest.raises(TaskError, match=r"^rule 'again' does not settle on call one; please report this$"):
         rewrite(one(n=1).node, [again])
 
 
@@ -127,7 +127,7 @@ def test_rules_that_undo_each_other_are_stopped() -> None:
             return replace(node, sink=None)
         return None
 
-    with pytest.raises(TaskError, match=r"^rules 'there', 'back' do not come to rest"):
+    with pytest.raises(TaskError, match=r"^rules 'there', 'back' do not settle"):
         rewrite(rows.iter(n=1).node, [there, back])
 
 

@@ -31,8 +31,8 @@ def test_every_stream_shows_its_loops_and_they_are_python(name: str, optimize: b
 
     ast.parse(text)
     for stage in streams:
-        assert write_loop(inline_shape(stage)).source in text
-        assert not stage.links or write_loop(worker_shape(stage)).source in text
+        assert write_loop(inline_shape(stage, stage.last)).source in text
+        assert not stage.links or write_loop(worker_shape(stage, stage.last)).source in text
     assert bool(streams) == ("def loop(" in text)
 
 

@@ -26,4 +26,4 @@ def test_a_shorter_one_does_not_reach_into_a_longer_one() -> None:
     assert list(short.plus(1)) == [1]
     with pytest.raises(IndexError, match="no link 0 among 0"):
         short[0]
-    assert repr(short.plus(2)) == "Links([2])"
+    assert repr(short.plus(2)) == "LinkedSequence([2])"

@@ -136,14 +136,14 @@ def test_rebuild_keeps_sharing() -> None:
     first = one(n=1)
     graph = pair(a=double(x=first), b=first).node
 
-    def copied(node: Node) -> Node:
-        return replace(node)
+    def copied(node: Node, new: Node) -> Node:
+        return replace(new)
 
     new = rebuild(graph, copied)
 
     assert new is not graph
     assert same(new, graph)
-    assert rebuild(graph, lambda node: node) is graph
+    assert rebuild(graph, lambda node, new: new) is graph
 
 
 def test_same_call_of_same_function_is_the_same() -> None:

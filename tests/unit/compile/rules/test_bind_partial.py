@@ -28,7 +28,7 @@ def test_single_call_gets_fixed_values() -> None:
 def test_map_and_join_get_fixed_values() -> None:
     source = IterNode(call(rows.function, *bound(n=2)))
     mapped = MapTaskNode(call(scale.function, *bound(by=3)), bound(x=source), "zip")
-    joined = JoinNode(call(shown.function, *bound(after="!")), source, "items")
+    joined = JoinNode(call(shown.function, *bound(after="!")), source, ("items",))
 
     assert same(rewritten(rows.iter(n=2).then(scale.partial(by=3)), bind_partial), mapped)
     assert same(rewritten(rows.iter(n=2).join(shown.partial(after="!")), bind_partial), joined)
@@ -36,7 +36,7 @@ def test_map_and_join_get_fixed_values() -> None:
 
 def test_fold_gets_fixed_values() -> None:
     source = IterNode(call(rows.function, *bound(n=2)))
-    wanted = ReduceNode(call(weighted.function, *bound(by=3)), source, "acc", "item", Value(7), True)
+    wanted = ReduceNode(call(weighted.function, *bound(by=3)), source, ("acc", "item"), Value(7), True)
 
     assert same(rewritten(rows.iter(n=2).reduce(weighted.partial(by=3), initial=7), bind_partial), wanted)
 

@@ -90,7 +90,7 @@ def test_ended_stream_does_not_go_on() -> None:
 
     assert declines(fuse_maps, double.map(x=[1]).take(1).node)
     assert declines(fuse_maps, MapTaskNode(call(double.function), bound(x=ended), "zip"))
-    assert declines(fuse_maps, FilterNode(call(odd.function), ended, "x"))
+    assert declines(fuse_maps, FilterNode(call(odd.function), ended, ("x",)))
 
 
 def test_stream_that_ends_early_does_not_go_on() -> None:
@@ -100,7 +100,7 @@ def test_stream_that_ends_early_does_not_go_on() -> None:
     assert isinstance(sink, CompositeMapTaskNode)
     assert sink.most == 1
     assert declines(fuse_maps, MapTaskNode(call(double.function), bound(x=sink), "zip"))
-    assert declines(fuse_maps, FilterNode(call(odd.function), sink, "x"))
+    assert declines(fuse_maps, FilterNode(call(odd.function), sink, ("x",)))
 
 
 def test_law_then_then_is_one_walk() -> None:

@@ -13,14 +13,14 @@ from tests.unit.compile.bench import bound, call, check_law, declines, explained
 
 def test_join_of_generator_ends_its_stream() -> None:
     source = IterNode(call(rows.function, *bound(n=2)))
-    wanted = CompositeMapTaskNode(source, (), Join(call(shown.function, *bound(after="!")), "items", ()))
+    wanted = CompositeMapTaskNode(source, (), Join(call(shown.function, *bound(after="!")), ("items",), ()))
 
     assert same(rewritten(rows.iter(n=2).join(shown, after="!"), stream_join), wanted)
 
 
 def test_join_of_map_ends_its_stream() -> None:
     links = (Link(call(double.function), ("x",), ()),)
-    wanted = CompositeMapTaskNode(Mapped(bound(x=[1]), "zip"), links, Join(call(total.function), "items", ()))
+    wanted = CompositeMapTaskNode(Mapped(bound(x=[1]), "zip"), links, Join(call(total.function), ("items",), ()))
 
     assert same(rewritten(double.map(x=[1]).join(total), stream_join), wanted)
 
@@ -28,7 +28,7 @@ def test_join_of_map_ends_its_stream() -> None:
 def test_join_of_open_composite_is_its_ending() -> None:
     source = IterNode(call(rows.function, *bound(n=2)))
     links = (Link(call(double.function), ("x",), ()),)
-    wanted = CompositeMapTaskNode(source, links, Join(call(total.function), "items", ()))
+    wanted = CompositeMapTaskNode(source, links, Join(call(total.function), ("items",), ()))
 
     assert same(rewritten(rows.iter(n=2).then(double).join(total), stream_source, stream_join), wanted)
 
@@ -64,7 +64,7 @@ def test_join_with_an_option_that_needs_a_worker_stays() -> None:
 def test_ended_stream_and_other_nodes_stay() -> None:
     ended = rewritten(rows.iter(n=2), stream_collect)
 
-    assert declines(stream_join, JoinNode(call(total.function), ended, "items"))
+    assert declines(stream_join, JoinNode(call(total.function), ended, ("items",)))
     assert declines(stream_join, rows.iter(n=2).then(double).node)
     assert declines(stream_join, total(items=rows.iter(n=2)).node)
 

@@ -15,13 +15,13 @@ from tests.unit.compile.bench import bound, call, check_law, declines, explained
 
 def test_fold_of_generator_ends_its_stream() -> None:
     source = IterNode(call(rows.function, *bound(n=2)))
-    wanted = CompositeMapTaskNode(source, (), Fold(call(fold.function), "acc", "item", Value(7), True, ()))
+    wanted = CompositeMapTaskNode(source, (), Fold(call(fold.function), ("acc", "item"), Value(7), True, ()))
 
     assert same(rewritten(rows.iter(n=2).reduce(fold, initial=7), stream_reduce), wanted)
 
 
 def test_fold_of_map_ends_its_stream() -> None:
-    sink = Fold(call(fold.function), "acc", "item", Value(0), False, ())
+    sink = Fold(call(fold.function), ("acc", "item"), Value(0), False, ())
     wanted = CompositeMapTaskNode(Mapped(bound(x=[1]), "zip"), (Link(call(double.function), ("x",), ()),), sink)
 
     assert same(rewritten(double.map(x=[1]).reduce(fold, initial=0, ordered=False), stream_reduce), wanted)
@@ -29,7 +29,7 @@ def test_fold_of_map_ends_its_stream() -> None:
 
 def test_fold_of_open_composite_is_its_ending() -> None:
     source = IterNode(call(rows.function, *bound(n=2)))
-    sink = Fold(call(fold.function), "acc", "item", Value(0), True, ())
+    sink = Fold(call(fold.function), ("acc", "item"), Value(0), True, ())
     wanted = CompositeMapTaskNode(source, (Link(call(double.function), ("x",), ()),), sink)
 
     found = rewritten(rows.iter(n=2).then(double).reduce(fold, initial=0), stream_source, stream_reduce)
@@ -38,7 +38,7 @@ def test_fold_of_open_composite_is_its_ending() -> None:
 
 def test_combine_goes_along() -> None:
     together = CombineCall(call(pair.function), ("a", "b"), Value(0))
-    sink = Fold(call(fold.function), "acc", "item", Value(7), True, (), together)
+    sink = Fold(call(fold.function), ("acc", "item"), Value(7), True, (), together)
     wanted = CompositeMapTaskNode(IterNode(call(rows.function, *bound(n=2))), (), sink)
 
     pipeline: Any = rows.iter(n=2)
@@ -63,7 +63,7 @@ def test_items_with_two_consumers_stay() -> None:
 def test_items_that_are_the_initial_value_as_well_stay() -> None:
     stream = rows.iter(n=2)
 
-    assert declines(stream_reduce, ReduceNode(call(weighted.function), stream.node, "acc", "item", stream.node, True))
+    assert declines(stream_reduce, ReduceNode(call(weighted.function), stream.node, ("acc", "item"), stream.node, True))
 
 
 def test_items_that_are_an_argument_of_the_fold_as_well_stay() -> None:
@@ -75,7 +75,7 @@ def test_items_that_are_an_argument_of_the_fold_as_well_stay() -> None:
 def test_ended_stream_and_other_nodes_stay() -> None:
     ended = rewritten(rows.iter(n=2), stream_collect)
 
-    assert declines(stream_reduce, ReduceNode(call(fold.function), ended, "acc", "item", Value(0), True))
+    assert declines(stream_reduce, ReduceNode(call(fold.function), ended, ("acc", "item"), Value(0), True))
     assert declines(stream_reduce, rows.iter(n=2).then(double).node)
     assert declines(stream_reduce, one(n=2).node)
 
