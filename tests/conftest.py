@@ -41,8 +41,8 @@ FAMILIES = ("multiprocess", "multiprocessing")
 SERVANTS = [f"{family}.{servant}" for family in FAMILIES for servant in ("forkserver", "resource_tracker")]
 
 
-# Tests that `make test` leaves to `make test-full`, by what their names begin with or contain: clusters, checkers beyond
-# mypy, every start method but the first, and the slowest of the rest.
+# Tests that `make test` leaves to `make test-full`, by the beginning of their names or a part of it: clusters, the
+# checkers, every start method but the first, and the slowest of the rest.
 FULL_FOLDERS = (
     "tests/docs/notebook",
     "tests/docs/website",

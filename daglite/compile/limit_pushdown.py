@@ -18,7 +18,7 @@ def push_limits(root: Node) -> Node:
 
     This is no rewrite rule, but the meaning of `.take`: items after the last one are never asked for, in plans that
     are not optimised either. A take that reaches a generator or mapped values limits them. One that reaches a filter,
-    or an operation whose demand depends on its items, ends it after so many outputs. Maps and other operations are
+    or an operation whose demand depends on its items, ends it after that number of outputs. Maps and other operations are
     passed. A take from a stream with other readers stays: it is the head of a list.
 
     Raises `ParameterError` for a save of such a head.

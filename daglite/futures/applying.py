@@ -132,7 +132,7 @@ def is_task(given: object) -> bool:
 
 
 def call_of(node: Node) -> tuple[Call, tuple[str, ...]]:
-    """Return the call that a future stands for, and the parameters of it that items fill."""
+    """Return the call of the node of a future, and its parameters that items fill."""
     while isinstance(node, SaveNode | TakeNode):
         node = node.source
     if isinstance(node, CompositeMapTaskNode | CompositeTaskNode):

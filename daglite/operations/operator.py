@@ -26,7 +26,7 @@ class ReportFailure(Protocol):
 
 @record
 class OperatorInputs:
-    """What an operator is made of.
+    """The parts of an operator.
 
     `numbers` are the whole numbers of the operation by name. `task` is called about items, if there is one, and has
     the name `task_name`. `operand` is the value that the operation reads beside its items.

@@ -166,7 +166,7 @@ class ExchangeQueue:
 
 
 class IteratorSink:
-    """Stands for an operator in this process that asks for the results one by one."""
+    """Passes the results, one by one, to an operator of this process that asks for them."""
 
     keeps = False
 

@@ -230,7 +230,7 @@ class TreeReducer:
 
     @property
     def crowded(self) -> bool:
-        """Whether there are so many partials that no more items should be sent."""
+        """Whether there are too many partials to send more items."""
         return len(self._groups) > _MAX_GROUPS or self._early > self._max_partials
 
     def register(self, remote_partial: RemotePartial) -> RemotePartial:

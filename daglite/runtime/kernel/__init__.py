@@ -1,1 +1,1 @@
-"""What any worker does with a batch, whichever engine it belongs to."""
+"""The work of any worker on a batch, independent of its engine."""

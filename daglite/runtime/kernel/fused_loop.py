@@ -1,6 +1,6 @@
 """Compile the loop of a stream, which calls the user's functions directly. `daglite.codegen` writes its source.
 
-The line that was running tells what failed, so a run without errors pays nothing for good messages.
+The line that was running tells what failed, so a run without errors pays nothing for precise messages.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ class ItemFailure(NamedTuple):
 
 
 class RetryTracker:
-    """What the steps of one chain share about their attempts, in one worker or in the coordinator.
+    """Records the attempts of the steps of one chain, in one worker or in the coordinator.
 
     `pause` waits some seconds. `portable` turns a failed item into one that can leave the worker. `tell` is called with
     each item that fails without ending the run. `announce` is called around calls that may end their worker.

@@ -15,7 +15,7 @@ ResultKind = Literal["done", "failed", "chunk", "lost", "overdue"]
 
 
 class BatchContext(NamedTuple):
-    """What a worker must know of some batches besides their items.
+    """Facts about a batch that its worker needs besides the items.
 
     `indices` are the indices of the items where they differ from the places in the stream. `failed_attempts` are
     attempts at the only item that ended with their worker; `quarantined` says that this attempt may end its worker as

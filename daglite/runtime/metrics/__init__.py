@@ -1,1 +1,1 @@
-"""What observers are told about a run; loaded only when a run has observers."""
+"""Reports of a run to its observers; loaded only when there are any."""

@@ -140,7 +140,7 @@ def here() -> Registry:
 
 
 class active:
-    """Look up tokens in a registry while loading. It nests: user code that loads may start a run of its own."""
+    """Look up tokens in a registry while loading. It is reentrant: user code that loads may start a run of its own."""
 
     __slots__ = ("_before", "_registry")
 

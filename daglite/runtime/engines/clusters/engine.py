@@ -238,10 +238,19 @@ class ClusterEngine:
         if with_program:
             node.sent_programs.add(work_item.program)
         message = ClusterJob(
-            self._run, work_item.program, work_item.kind, work_item.first_index, base, self.codec.definitions[base:],
-            self._programs[work_item.program] if with_program else None, dict(self._received),
-            None if node.endpoint.pooled else node.endpoint.process, PROCESS, work_item.context, work_item.partial_threshold,
-        )  # fmt: skip
+            self._run,
+            work_item.program,
+            work_item.kind,
+            work_item.first_index,
+            base,
+            self.codec.definitions[base:],
+            self._programs[work_item.program] if with_program else None,
+            dict(self._received),
+            None if node.endpoint.pooled else node.endpoint.process,
+            PROCESS,
+            work_item.context,
+            work_item.partial_threshold,
+        )
         quarantined = work_item.context is not None and work_item.context.quarantined
         job_options = JobOptions(
             work_item.partial_threshold is not None,

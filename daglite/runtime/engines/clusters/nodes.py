@@ -29,7 +29,7 @@ class NodeState:
         self.forget_run()
 
     def forget_run(self) -> None:
-        """Assume that the processes know nothing of the next run."""
+        """Assume that the processes have no definition or program of the next run."""
         self.known_definitions: dict[str, int] = {}
         self.programs: dict[int, set[str]] = {}
         self.sent_programs: set[int] = set()

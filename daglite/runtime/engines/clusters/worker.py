@@ -38,7 +38,7 @@ _CHECK_SECONDS = 0.05
 
 
 class JobResources(NamedTuple):
-    """What a cluster offers to a job: `keep` stores a partial and returns whether it did; `report_step` notes the step.
+    """Functions that a cluster provides to a job: `keep` stores a partial and returns whether it did; `report_step` notes the step.
 
     Neither of them raises.
     """

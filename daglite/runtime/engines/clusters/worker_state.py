@@ -1,4 +1,4 @@
-"""What a worker process of a cluster has of each run: a codec, the programs, and the batches that are running.
+"""The state of each run in a worker process of a cluster: a codec, the programs, the batches that run.
 
 run_job --> state_of(run) --> RunState --> ClusterProgram --> ChainRunner: the chain that a thread calls
 """

@@ -327,7 +327,7 @@ class ProcessEngine:
                     traceback=trace,
                     reading=reading,
                     item_failures=item_failures,
-                )  # fmt: skip
+                )
             )
         elif frame.kind is Kind.RELEASE:
             self._settled.append(frame)

@@ -112,7 +112,7 @@ class InProcessEngine(ABC, Generic[W]):
     def _linger(self) -> float:
         """Return for which share of its work's time a single result waits for others, so that they wake the loop once.
 
-        Only with so many workers that others finish in that time, and so many work items that no worker becomes idle.
+        Only if there are enough workers that others finish in that time, and enough work items that none becomes idle.
         """
         many = self.workers >= _MANY_WORKERS and 2 * self._in_flight >= 3 * self.workers
         return _LINGER if many else 0.0
