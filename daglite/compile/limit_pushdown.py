@@ -18,8 +18,8 @@ def push_limits(root: Node) -> Node:
 
     This is no rewrite rule, but the meaning of `.take`: items after the last one are never asked for, in plans that
     are not optimised either. A take that reaches a generator or mapped values limits them. One that reaches a filter,
-    or an operation whose demand depends on its items, ends it after that number of outputs. Maps and other operations are
-    passed. A take from a stream with other readers stays: it is the head of a list.
+    or an operation whose demand depends on its items, ends it after that number of outputs. Maps and other operations
+    are passed. A take from a stream with other readers is not moved: it is the head of a list.
 
     Raises `ParameterError` for a save of such a head.
     """
@@ -97,7 +97,7 @@ def _head(take: TakeNode, demand: int | None) -> TakeNode:
 def _limited(node: Node, count: int) -> Node:
     """Return the node that makes at most `count` items."""
     if _drops(node) or isinstance(node, OperationNode):
-        return replace(node, most=count)
+        return replace(node, max_results=count)
     return replace(node, limit=count) if isinstance(node, IterNode | MapTaskNode) else node
 
 

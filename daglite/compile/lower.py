@@ -27,7 +27,7 @@ from daglite.ir.nodes import (
     Node,
     OperationLink,
     OperationNode,
-    Pulled,
+    PulledSink,
     ReduceNode,
     SaveNode,
     StreamSink,
@@ -140,7 +140,7 @@ class _ProgramBuilder:
                 stage = self._stream(
                     self._mapped(node.sources, node.mode, node.limit), (Segment((), (link,)),), Collect()
                 )
-                return replace(stage, max_results=node.most)
+                return replace(stage, max_results=node.max_results)
             case FilterNode() | OperationNode():
                 composite = open_stream(node)
                 assert composite is not None
@@ -174,12 +174,12 @@ class _ProgramBuilder:
         for count in _pulled_before(links):
             # The stream before such a zip is pulled, as its other stream is.
             head, links = links[:count], links[count:]
-            self.stages.append(self._stream(source, self._segments(name, head, before), Pulled()))
+            self.stages.append(self._stream(source, self._segments(name, head, before), PulledSink()))
             source = MappedSource((("items", StageResult(len(self.stages) - 1)),), "zip")
             before, name = type_after(head, before, self._operand_type), ""
         segments = self._segments(name, links, before)
         output = type_after(links, before, self._operand_type)
-        return replace(self._stream(source, segments, node.sink or Collect(), "", output), max_results=node.most)
+        return replace(self._stream(source, segments, node.sink or Collect(), "", output), max_results=node.max_results)
 
     def _stream(
         self,
@@ -193,7 +193,7 @@ class _ProgramBuilder:
         match sink:
             case Collect():
                 return StreamStage(source, segments, "collect", None, None, True, self.limits)
-            case Pulled():
+            case PulledSink():
                 return StreamStage(source, segments, "pulled", None, None, True, self.limits)
             case Join():
                 end = self._step(node, sink.call, sink.items, sink.saves)
@@ -317,7 +317,7 @@ def _pulled_before(links: list[Link | OperationLink]) -> Iterator[int]:
     for place, link in enumerate(links):
         if isinstance(link, Link):
             after_task = after_task or not link.call.function.here
-        elif isinstance(link.operand, CompositeMapTaskNode) and isinstance(link.operand.sink, Pulled):
+        elif isinstance(link.operand, CompositeMapTaskNode) and isinstance(link.operand.sink, PulledSink):
             if after_task:
                 yield place - start
                 start = place

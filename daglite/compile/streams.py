@@ -69,19 +69,19 @@ def continued(
     None when the stream may end before its items do and the next link is a task, which would be given more items than
     are asked for. Before an operation such an end becomes an operation, too.
     """
-    if stream.most is not None:
+    if stream.max_results is not None:
         if not isinstance(links[0], OperationLink):
             return None
-        links = (take_link(stream.most), *links)
+        links = (take_link(stream.max_results), *links)
     longer = stream.links
     for link in links:
         longer = extended(longer, link)
-    return replace(stream, links=longer, most=end_of(node))
+    return replace(stream, links=longer, max_results=end_of(node))
 
 
 def end_of(node: Node) -> int | None:
     """Return the number of results after which a step on a stream ends it; None where it does not."""
-    return node.most if isinstance(node, MapTaskNode | FilterNode) else None
+    return node.max_results if isinstance(node, MapTaskNode | FilterNode) else None
 
 
 def _links(node: MapTaskNode | FilterNode | OperationNode) -> tuple[Link | OperationLink, ...]:

@@ -32,7 +32,7 @@ def take_link(count: int) -> OperationLink:
 def operation_links(node: OperationNode) -> tuple[OperationLink, ...]:
     """Return an operation as parts of a composite: itself, and the end that it may have."""
     link = OperationLink(node.kind, node.call, node.items, node.numbers, node.operand, node.saves)
-    return (link,) if node.most is None else (link, take_link(node.most))
+    return (link,) if node.max_results is None else (link, take_link(node.max_results))
 
 
 def _meaning(kind: OperationKind, numbers: dict[str, int]) -> Call:

@@ -75,7 +75,7 @@ class IterNode(_ReprNode):
 class MapTaskNode(_ReprNode):
     """A task applied to each item of `sources` (several: zipped or as a product), or to the first `limit`; a stream.
 
-    A task that skips items at which it fails may end the stream after `most` results (None: it does not).
+    A task that skips items at which it fails may end the stream after `max_results` results (None: it does not).
     """
 
     call: Call
@@ -83,7 +83,7 @@ class MapTaskNode(_ReprNode):
     mode: MapMode
     saves: tuple[Save, ...] = ()
     limit: int | None = None
-    most: int | None = None
+    max_results: int | None = None
 
     @property
     def items(self) -> tuple[str, ...]:
@@ -95,14 +95,14 @@ class MapTaskNode(_ReprNode):
 class FilterNode(_ReprNode):
     """The items of a stream for which a task returns something true; a stream.
 
-    It ends after `most` items have passed (None: it does not).
+    It ends after `max_results` items have passed (None: it does not).
     """
 
     call: Call
     source: Node
     items: tuple[str, ...]
     saves: tuple[Save, ...] = ()
-    most: int | None = None
+    max_results: int | None = None
 
 
 @record(repr=False)
@@ -120,8 +120,8 @@ class OperationNode(_ReprNode):
 
     `call` is that of its task, whose parameters `items` are filled with each item (for a scan: the accumulator and the
     item). Without a task it is that of the function which defines the operation, and there are no `items`. `numbers`
-    are its whole numbers; `operand` is what it reads besides, such as the other stream of a zip. It ends after `most`
-    outputs (None: it does not).
+    are its whole numbers; `operand` is what it reads besides, such as the other stream of a zip. It ends after
+    `max_results` outputs (None: it does not).
     """
 
     kind: OperationKind
@@ -131,7 +131,7 @@ class OperationNode(_ReprNode):
     numbers: tuple[tuple[str, int], ...] = ()
     operand: Argument | None = None
     saves: tuple[Save, ...] = ()
-    most: int | None = None
+    max_results: int | None = None
 
 
 @record
@@ -225,7 +225,7 @@ class Collect:
 
 
 @record
-class Pulled:
+class PulledSink:
     """The sink that hands each item to the operation that reads the stream, when it asks for it."""
 
 
@@ -251,7 +251,7 @@ class Fold:
     finish: Call | None = None
 
 
-StreamSink: TypeAlias = Collect | Pulled | Join | Fold
+StreamSink: TypeAlias = Collect | PulledSink | Join | Fold
 # Nodes and parts with a call.
 CallingPart: TypeAlias = (
     TaskNode
@@ -285,13 +285,13 @@ def fold_of(node: ReduceNode) -> Fold:
 class CompositeMapTaskNode(_ReprNode):
     """A source, the tasks and operations on its items and (once a rule has added it) its sink, run as one stream.
 
-    It ends after `most` results (None: it does not); then no more links can follow.
+    It ends after `max_results` results (None: it does not); then no more links can follow.
     """
 
     source: IterNode | Mapped
     links: Sequence[Link | OperationLink]
     sink: StreamSink | None
-    most: int | None = None
+    max_results: int | None = None
 
 
 @record(repr=False)

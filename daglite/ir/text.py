@@ -18,7 +18,7 @@ from daglite.ir.nodes import (
     Node,
     OperationLink,
     OperationNode,
-    Pulled,
+    PulledSink,
     ReduceNode,
     SaveNode,
     StreamSink,
@@ -77,7 +77,7 @@ def _sink_text(sink: StreamSink | None) -> list[str]:
             return []
         case Collect():
             return ["collect"]
-        case Pulled():
+        case PulledSink():
             return ["pulled"]
         case Join():
             return [f"join {sink.call.function.name}"]

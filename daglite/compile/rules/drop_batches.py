@@ -20,8 +20,8 @@ def drop_batches(node: Node, readers: Readers) -> Node | None:
         case OperationNode(
             kind="unbatch",
             saves=(),
-            most=None,
-            source=OperationNode(kind="batch", saves=(), most=None, source=stream) as batch,
+            max_results=None,
+            source=OperationNode(kind="batch", saves=(), max_results=None, source=stream) as batch,
         ) if readers(batch) == 1 and readers(stream) == 1 and _numbered(stream):
             return stream
         case _:

@@ -19,7 +19,9 @@ def fold_partitions(node: Node, readers: Readers) -> Node | None:
     about a call as a whole.
     """
     match node:
-        case CompositeMapTaskNode(sink=Fold(combine=CombineCall()), most=None, links=[Link() as rows, unbatch, *rest]):
+        case CompositeMapTaskNode(
+            sink=Fold(combine=CombineCall()), max_results=None, links=[Link() as rows, unbatch, *rest]
+        ):
             site = rows.call.function.site
             if _reads_partitions(rows) and _unbatches(unbatch) and all(_runs_beside(link, site) for link in rest):
                 return replace(node, links=(replace(rows, flattens=True), *rest))

@@ -6,7 +6,7 @@ from operator import is_not
 
 from daglite.compile.rewrite import Readers
 from daglite.compile.streams import open_stream
-from daglite.ir.nodes import Argument, CompositeMapTaskNode, Link, Node, OperationLink, OperationNode, Pulled, Value
+from daglite.ir.nodes import Argument, CompositeMapTaskNode, Link, Node, OperationLink, OperationNode, PulledSink, Value
 from daglite.records import replace
 
 # Each stream is on the call stack of the one that pulls it, with some ten frames.
@@ -81,8 +81,8 @@ def _open(operand: Argument | None, readers: Readers) -> CompositeMapTaskNode | 
 
 
 def _pulled(stream: CompositeMapTaskNode) -> CompositeMapTaskNode:
-    return replace(stream, sink=Pulled())
+    return replace(stream, sink=PulledSink())
 
 
 def _is_pulled(operand: Argument | None) -> bool:
-    return isinstance(operand, CompositeMapTaskNode) and isinstance(operand.sink, Pulled)
+    return isinstance(operand, CompositeMapTaskNode) and isinstance(operand.sink, PulledSink)

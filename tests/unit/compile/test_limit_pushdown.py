@@ -41,7 +41,7 @@ def test_take_stops_at_a_filter() -> None:
     assert isinstance(source, IterNode)
     assert isinstance(sieve, FilterNode)
     assert isinstance(last, MapTaskNode)
-    assert (source.limit, sieve.most, last.limit) == (None, 2, None)
+    assert (source.limit, sieve.max_results, last.limit) == (None, 2, None)
 
 
 def test_taking_nothing_goes_through_a_filter() -> None:
@@ -49,7 +49,7 @@ def test_taking_nothing_goes_through_a_filter() -> None:
 
     assert isinstance(source, IterNode)
     assert isinstance(sieve, FilterNode)
-    assert (source.limit, sieve.most) == (0, 0)
+    assert (source.limit, sieve.max_results) == (0, 0)
 
 
 def test_take_of_a_shared_stream_stays() -> None:
@@ -97,7 +97,7 @@ def test_take_goes_down_through_operations_that_make_so_many_of_so_many(stream: 
     graph = push_limits(stream.take(2).node)
 
     assert next(node.limit for node in postorder(graph) if isinstance(node, IterNode)) == limit
-    assert not [node for node in postorder(graph) if isinstance(node, OperationNode) and node.most is not None]
+    assert not [node for node in postorder(graph) if isinstance(node, OperationNode) and node.max_results is not None]
 
 
 @pytest.mark.parametrize("method", ["distinct", "unbatch"])
@@ -107,7 +107,7 @@ def test_take_stops_at_an_operation_that_needs_nobody_knows_how_many(method: str
     assert isinstance(source, IterNode)
     assert isinstance(batch, OperationNode)
     assert isinstance(last, OperationNode)
-    assert (source.limit, batch.most, last.most) == (None, None, 2)
+    assert (source.limit, batch.max_results, last.max_results) == (None, None, 2)
 
 
 @pytest.mark.parametrize("method", ["batch", "skip", "window"])
@@ -122,7 +122,7 @@ def test_take_behind_an_operation_on_a_shared_stream_stays_there() -> None:
     stream = rows.iter(n=9).then(double)
     graph = push_limits(pair(stream.batch(2).take(1), stream).node)
 
-    assert [node.most for node in postorder(graph) if isinstance(node, OperationNode)] == [1]
+    assert [node.max_results for node in postorder(graph) if isinstance(node, OperationNode)] == [1]
 
 
 def test_saves_move_to_the_operation() -> None:

@@ -98,7 +98,7 @@ def test_stream_that_ends_early_does_not_go_on() -> None:
     sink = rewritten(double.map(x=[1, 2]).filter(odd).take(1), fuse_maps)
 
     assert isinstance(sink, CompositeMapTaskNode)
-    assert sink.most == 1
+    assert sink.max_results == 1
     assert declines(fuse_maps, MapTaskNode(call(double.function), bound(x=sink), "zip"))
     assert declines(fuse_maps, FilterNode(call(odd.function), sink, ("x",)))
 

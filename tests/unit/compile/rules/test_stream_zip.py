@@ -9,7 +9,7 @@ from daglite.compile.rules import RULES
 from daglite.compile.rules.fuse_maps import fuse_maps
 from daglite.compile.rules.stream_source import stream_source
 from daglite.compile.rules.stream_zip import stream_zip
-from daglite.ir.nodes import CompositeMapTaskNode, IterNode, Link, OperationLink, OperationNode, Pulled
+from daglite.ir.nodes import CompositeMapTaskNode, IterNode, Link, OperationLink, OperationNode, PulledSink
 from daglite.ir.walk import same
 from daglite.program import StreamStage
 from tests.samples import double, pair, rows, shown, total
@@ -22,7 +22,7 @@ def others(pipeline: Any) -> list[object]:
 
 
 def test_other_stream_of_a_zip_is_pulled() -> None:
-    wanted = CompositeMapTaskNode(IterNode(call(rows.function, *bound(n=3))), (), Pulled())
+    wanted = CompositeMapTaskNode(IterNode(call(rows.function, *bound(n=3))), (), PulledSink())
     found = rewritten(rows.iter(n=2).zip(rows.iter(n=3)), stream_zip)
 
     assert isinstance(found, OperationNode)
@@ -32,7 +32,7 @@ def test_other_stream_of_a_zip_is_pulled() -> None:
 
 def test_other_stream_with_tasks_is_pulled_inside_a_composite() -> None:
     links = (Link(call(double.function), ("x",), ()),)
-    wanted = CompositeMapTaskNode(IterNode(call(rows.function, *bound(n=3))), links, Pulled())
+    wanted = CompositeMapTaskNode(IterNode(call(rows.function, *bound(n=3))), links, PulledSink())
     stream = rows.iter(n=2).then(double).zip(rows.iter(n=3).then(double)).then(shown)
     found = rewritten(stream, stream_source, fuse_maps, stream_zip)
 
