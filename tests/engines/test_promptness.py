@@ -88,13 +88,13 @@ class Keepsake:
 
 
 def test_other_threads_pickle_while_workers_start() -> None:
-    stop, failed = threading.Event(), list[BaseException]()
+    stop, failed, main = threading.Event(), list[BaseException](), sys.modules["__main__"]
 
     def pickling() -> None:
         while not stop.is_set():
             try:
                 pickle.loads(pickle.dumps(Keepsake()))
-                assert hasattr(sys.modules["__main__"], "__file__")
+                assert sys.modules["__main__"].__dict__ is main.__dict__
             except BaseException as error:
                 failed.append(error)
 

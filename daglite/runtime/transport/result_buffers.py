@@ -40,7 +40,7 @@ _MAX_BLOCKS = 32
 
 
 class BufferQuota:
-    """Limits and memory that the workers of one pool share: a limit for their blocks, and reused memory to copy results into."""
+    """The limit for the blocks of all workers of a pool, and reused memory to copy results into."""
 
     def __init__(self) -> None:
         self.pool = BufferPool()

@@ -41,7 +41,7 @@ from daglite.scaling import ENGINE_COSTS
 
 # Seconds between two questions for the number of processors.
 _ASK_INTERVAL = 2.0
-# After this number of seconds without its head Ray ends the program, without an exception. The run ends after a part of that.
+# After this number of seconds without its head Ray ends the program, without an exception. The run ends before that.
 _RECONNECT, _RECONNECT_DEFAULT, _OUR_SHARE = "RAY_gcs_rpc_server_reconnect_timeout_s", "60", 0.75
 # Parts of a message from this size on go to the object store by themselves.
 _LARGE = 64 * 1024

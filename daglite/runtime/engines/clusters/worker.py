@@ -38,7 +38,9 @@ _CHECK_SECONDS = 0.05
 
 
 class JobResources(NamedTuple):
-    """Functions that a cluster provides to a job: `keep` stores a partial and returns whether it did; `report_step` notes the step.
+    """Functions that a cluster provides to a job.
+
+    `keep` stores a partial and returns whether it did; `report_step` notes the step.
 
     Neither of them raises.
     """

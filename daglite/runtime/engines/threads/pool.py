@@ -35,13 +35,13 @@ _GRACE = 0.5
 _log = logging.getLogger("daglite")
 
 
-class _Worker(Protocol):
+class _PoolWorker(Protocol):
     @property
     def thread(self) -> threading.Thread: ...
     def dismiss(self) -> None: ...
 
 
-W = TypeVar("W", bound=_Worker)
+W = TypeVar("W", bound=_PoolWorker)
 
 
 class InProcessEngine(ABC, Generic[W]):
