@@ -88,22 +88,27 @@ class Gauge(Protocol):
     @property
     def pulled(self) -> int:
         """Items that came from the source."""
+        ...
 
     @property
     def done(self) -> int:
         """Items that were folded, collected or handed to the consumer."""
+        ...
 
     @property
     def in_flight(self) -> int:
         """Items between source and sink."""
+        ...
 
     @property
     def peak(self) -> int:
         """The largest number of items that were in flight at one time."""
+        ...
 
     @property
     def failed(self) -> int:
         """Items of the run that failed without ending it."""
+        ...
 
 
 class StepTime(NamedTuple):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Generic, NamedTuple, TypeAlias
+from typing import Any, Generic, NamedTuple, TypeAlias, cast
 
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
@@ -226,13 +226,13 @@ def _operated(kind: OperationKind) -> _Step:
         given = [argument.given for argument in arguments if not argument.name]
         named = {argument.name: argument.given for argument in arguments if argument.name}
         future = getattr(future, kind)(*given, **named)
-        outputs: Iterable[Any] = spec.meaning(items, *(argument.meant for argument in arguments))
+        outputs = cast("Iterable[int]", spec.meaning(items, *(argument.meant for argument in arguments)))
         text = f"{text}.{kind}({', '.join(argument.text for argument in arguments)})"
         if not plain:
             future, outputs, text = future.then(number), map(number.fn, outputs), f"{text}.then(number)"
         # An operation sees the items of a `.take` before it in order; `.batch(n).unbatch()` is optimised away.
         taken = kind == "take" or (flow.taken and spec.any_order)
-        return _DrawnStream(future, list(outputs), text, taken)
+        return _DrawnStream(future, [*outputs], text, taken)
 
     return step
 

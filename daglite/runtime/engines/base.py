@@ -63,32 +63,39 @@ class Engine(Protocol):
     @property
     def workers(self) -> int:
         """The number of workers."""
+        ...
 
     @property
     def batch_policy(self) -> BatchPolicy:
         """The batch sizes that suit this engine."""
+        ...
 
     @property
     def codec(self) -> ItemCodec:
         """The codec that packs the items of work items and unpacks those of results."""
+        ...
 
     def install(self, steps: Sequence[BoundStep]) -> int:
         """Register a program and return its number. Each worker receives it once, before the first work item for it.
 
         Raises `TransferError` when a part of the program cannot be sent to a worker.
         """
+        ...
 
     def uninstall(self, program: int) -> None:
         """Release a program that no further work item uses."""
 
     def credits(self) -> int:
         """Return how many work items may be submitted now."""
+        ...
 
     def has_idle_worker(self) -> bool:
         """Return whether a worker has nothing to do."""
+        ...
 
     def max_items(self) -> int | None:
         """Return how many items a work item may hold now; None means no limit."""
+        ...
 
     def submit(self, work_item: WorkItem) -> None:
         """Assign a work item to a worker without blocking.
@@ -104,6 +111,7 @@ class Engine(Protocol):
 
         A call of `wake` ends the wait; then the sequence may be empty.
         """
+        ...
 
     def wake(self) -> None:
         """End a `poll` that waits in another thread."""
@@ -137,6 +145,7 @@ class ResumableEngine(Protocol):
 
     def can_resume(self, function: Function) -> bool:
         """Return whether a worker can continue a result of this function."""
+        ...
 
 
 @runtime_checkable
@@ -153,6 +162,7 @@ class SelectorEngine(Protocol):
 
     def fileno(self) -> int:
         """Return a file descriptor that is readable when `poll` has something to read."""
+        ...
 
     def watch(self, fd: int, *, on: bool) -> None:
         """End each wait also when `fd` is readable; with `on=False` no longer."""
@@ -172,3 +182,4 @@ class TimedEngine(Protocol):
 
     def poll_timeout(self, timeout: float | None) -> float | None:
         """Return how long a wait may be, at most `timeout` seconds, before this engine must be polled."""
+        ...
