@@ -13,3 +13,4 @@ numbers.iter(n=3).scan(max, initial=0)
 # pyrefly  Argument `Overload[ [SupportsRichComparisonT: SupportsRichComparison](arg1: SupportsRichComparisonT, arg2: SupportsRichComparisonT, /, *_args: SupportsRichComparisonT, *, key: None = None) -> SupportsRichComparisonT [_T](arg1: _T, arg2: _T, /, *_args: _T, *, k ...  [bad-argument-type]
 # ty       ok
 # python   TaskError: `scan` needs a task; got <built-in function max>; decorate the function with `@task` or wrap it: task(max)
+# why      ty: it does not compare an overloaded function with a `ParamSpec`
