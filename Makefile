@@ -40,11 +40,10 @@ test: lint mypy
 	$(PYTEST) -m "not full"
 
 # Everything: what `make test` does and what it leaves out.
-test-full: test test-rest
+test-full: test test-rest test-ray
 
 test-rest: types
 	$(PYTEST) -m full
-	$(MAKE) --no-print-directory test-ray
 
 lint: $(DEV)
 	$(BIN)/ruff check .

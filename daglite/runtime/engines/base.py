@@ -100,7 +100,7 @@ class Engine(Protocol):
     def submit(self, work_item: WorkItem) -> None:
         """Assign a work item to a worker without blocking.
 
-        Requires `credits() > 0`, or `has_idle_worker()` for an exclusive work item.
+        Requires `credits() > 0`, `has_idle_worker()` for an exclusive work item, or a work item for a certain worker.
         """
 
     def flush(self) -> None:
@@ -150,7 +150,7 @@ class ResumableEngine(Protocol):
 
 @runtime_checkable
 class CombiningEngine(Protocol):
-    """An engine whose workers can keep the partials of a fold (`WorkItem.keep`) and combine them."""
+    """An engine whose workers can keep the partials of a fold (`WorkItem.partial_threshold`) and combine them."""
 
     def combine(self, work_item: WorkItem) -> None:
         """Submit a work item of kind "combine" to the worker that has most of its partials."""

@@ -138,7 +138,11 @@ def with_retries(
         if keeps and type(values[0]) is Failed:
             # It has failed at an earlier step, and passes.
             return values[0]
-        attempts = _known_attempts(step, values, retry_tracker, timer)
+        attempts = None
+        if retry_tracker.failed_attempts or retry_tracker.quarantined:
+            # The coordinator knows of attempts at this item.
+            attempts = _Attempts(step, values, retry_tracker, timer)
+        retry_tracker.attempt = 1
         if attempts is not None:
             if attempts.exhausted:
                 return attempts.give_up()
@@ -174,7 +178,11 @@ def with_async_retries(
     async def trying(*values: object) -> object:
         if keeps and type(values[0]) is Failed:
             return values[0]
-        attempts = _known_attempts(step, values, retry_tracker, timer)
+        attempts = None
+        if retry_tracker.failed_attempts or retry_tracker.quarantined:
+            # The coordinator knows of attempts at this item.
+            attempts = _Attempts(step, values, retry_tracker, timer)
+        retry_tracker.attempt = 1
         if attempts is not None:
             if attempts.exhausted:
                 return attempts.give_up()
@@ -293,16 +301,6 @@ class _Attempts:
         failure = Failure(name, step.number, index, shown, max(1, self.count), retry_tracker.worker(), None, trace)
         failed: Failed[Any] = Failed(item, raised, failure, seed=step.seed)
         return failed if retry_tracker.portable is None else retry_tracker.portable(failed)
-
-
-def _known_attempts(
-    step: BoundStep, values: Sequence[object], retry_tracker: RetryTracker, timer: StepTimer | None
-) -> _Attempts | None:
-    """Return the attempts at an item of which the coordinator knows something, None for all other items."""
-    known = retry_tracker.failed_attempts or retry_tracker.quarantined
-    attempts = _Attempts(step, values, retry_tracker, timer) if known else None
-    retry_tracker.attempt = 1
-    return attempts
 
 
 def portable(codec: ItemCodec) -> Callable[[Failed[Any]], Failed[Any]]:

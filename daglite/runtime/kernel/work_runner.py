@@ -155,7 +155,8 @@ class WorkRunner:
                 if streamed or not wait_to_restart(step, error, attempt + 1, chain.retry_tracker):
                     return chunk, len(chunk), step.number, error, None
                 if self._stopped:
-                    # In a copy of the process, which a task has forked: it tries nothing again.
+                    # The work item was dismissed, its run has ended, or this is a copy of the process that a task has
+                    # forked: nothing is tried again.
                     return [], 0, step.number, SystemExit(1), None
                 attempt += 1
         finally:
@@ -170,16 +171,18 @@ class WorkRunner:
         """
         if step.function.timeout is not None and chain.announce is not None:
             chain.announce(step.number, step.function.timeout)
-        codec, send, chunk = self.codec, self._send, list[object]()
+        codec, send, chunk, done = self.codec, self._send, list[object](), list[object]()
         try:
             items = open_items(step, chain.event_loop, retry=retry)
             while fill_chunk(chunk, items, codec.serialize, codec.size_of):
-                if send is not None:
-                    full, chunk = chunk, []
+                full, chunk = chunk, []
+                if send is None:
+                    done += full
+                else:
                     send(WorkResult(seq, "chunk", len(full), attempt, 0.0, codec.pack(full), self.worker))
         except BaseException as error:
-            return chunk, error
-        return chunk, None
+            return done + chunk, error
+        return done + chunk, None
 
 
 def _drained(frame: FrameType) -> CurrentCall:

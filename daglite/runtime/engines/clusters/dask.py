@@ -18,6 +18,7 @@ import multiprocessing.spawn
 import threading
 import time
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from functools import partial
 from typing import Any, TypeAlias, cast
 
@@ -183,7 +184,9 @@ class DaskTransport:
             event = await self._run_job(ticket, endpoint, message, job_options)
         except Exception as error:
             # The way to the worker or back has failed. A scheduler raises `KeyError` for a worker that has left.
-            event = JobFailed(ticket, error_line(error), lost=True, step=await self._reported_step(ticket))
+            unknown_partial = bool(job_options.partials) and isinstance(error, KeyError | CancelledError)
+            step = await self._reported_step(ticket)
+            event = JobFailed(ticket, error_line(error), lost=True, step=step, partials_lost=unknown_partial)
         finally:
             if job_options.keeps_partial and not isinstance(event, JobFinished):
                 self._abandoned.add(_partial_key(self._key(ticket)))

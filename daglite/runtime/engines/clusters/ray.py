@@ -41,6 +41,8 @@ from daglite.scaling import ENGINE_COSTS
 
 # Seconds between two questions for the number of processors.
 _ASK_INTERVAL = 2.0
+# Seconds that a cancelled task has to end by itself.
+_CANCEL_GRACE = 1.0
 # After this number of seconds without its head Ray ends the program, without an exception. The run ends before that.
 _RECONNECT, _RECONNECT_DEFAULT, _OUR_SHARE = "RAY_gcs_rpc_server_reconnect_timeout_s", "60", 0.75
 # Parts of a message from this size on go to the object store by themselves.
@@ -72,6 +74,8 @@ class RayTransport:
         self._partials: dict[int, ray.ObjectRef[list[bytes]]] = {}
         self._reporting: set[int] = set()
         self._step_store: ray.ActorHandle | None = None
+        # Jobs that were cancelled and may still run.
+        self._cancelled: list[ray.ObjectRef[list[bytes]]] = []
         self._lock = threading.Lock()
         self._slots = _processors()
         if not self._slots:
@@ -120,7 +124,18 @@ class RayTransport:
             if ref is not None and ray.is_initialized():
                 # A task that is gone has nothing left to cancel, and says so in many ways.
                 with contextlib.suppress(Exception):
-                    # This ends the process that runs the task: nothing else could stop it.
+                    # It raises KeyboardInterrupt in a task that runs. Killing its process at once could meet its result
+                    # on the way, at which Ray 2.60 ends the program of the user.
+                    ray.cancel(ref, force=False)
+                    self._cancelled.append(ref)
+
+    def _kill_cancelled(self, timeout: float) -> None:
+        """Kill the processes of cancelled jobs that have not ended in `timeout` seconds: nothing else stops them."""
+        refs, self._cancelled = self._cancelled, []
+        if refs and ray.is_initialized():
+            with contextlib.suppress(Exception):
+                _, running = ray.wait(refs, num_returns=len(refs), timeout=timeout)
+                for ref in running:
                     ray.cancel(ref, force=True)
 
     def drop(self, run: str) -> None:
@@ -130,6 +145,7 @@ class RayTransport:
         self._closed.set()
         self._answers.put(None)
         self._watcher.join()
+        self._kill_cancelled(_CANCEL_GRACE)
         self._partials.clear()
         if self._step_store is not None and ray.is_initialized():
             with contextlib.suppress(Exception):
@@ -170,6 +186,7 @@ class RayTransport:
                 slots, text = None, _SILENT.format(timeout)
             if self._closed.is_set():
                 return
+            self._kill_cancelled(_CANCEL_GRACE)
             if slots is None:
                 self.event_queue.post(EngineLost(text))
                 return

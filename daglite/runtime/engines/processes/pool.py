@@ -359,11 +359,14 @@ class ProcessEngine:
     def _handle_dead_worker(self, worker: WorkerProcess, work_results: list[WorkResult]) -> None:
         """Replace a worker that has died, and raise `ExecutionError` when too many die without a result."""
         # The results that it sent before its end count. The last read raises: at the end, or as nothing more is there.
-        with contextlib.suppress(EOFError, OSError):
-            while True:
+        while True:
+            try:
                 frames = worker.reader.read(worker.sock)
-                for frame in frames:
-                    self._take_in(worker, frame, work_results)
+            except (EOFError, OSError):
+                break
+            # Outside of the `try`: what a log handler of the user raises is not the end of the socket.
+            for frame in frames:
+                self._take_in(worker, frame, work_results)
         self._deaths += 1
         hint = "" if worker.has_ended() else "it had closed its connection, so it was killed"
         # One that ended before it was up has not started anything: no item is to blame.
