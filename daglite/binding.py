@@ -16,6 +16,8 @@ from daglite.ir.nodes import Argument, Binding, Call, MapMode, Node, Value
 
 # The number of values in a container that are checked for futures.
 _CHECKED_VALUES = 100
+# Methods whose keyword arguments are their own, not parameters of the task.
+_WITHOUT_EXTRAS = ("reduce", "scan")
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
@@ -245,9 +247,10 @@ def _check_complete(task: Bindable, given: Collection[str], method: str) -> None
         if p.default is inspect.Parameter.empty and p.kind not in _VARIADIC
     ]
     if missing:
+        extra = "" if method in _WITHOUT_EXTRAS else " or give it as an extra"
         raise ParameterError(
             f"`{method}` of task '{task.function.name}' leaves {', '.join(map(repr, missing))} without a value; "
-            f"fix it with `.partial` or give it as an extra{_unbound(task.function, _remaining(task, ()))}"
+            f"fix it with `.partial`{extra}{_unbound(task.function, _remaining(task, ()))}"
         )
 
 

@@ -28,18 +28,20 @@ def lazy(name: str) -> ModuleType:
 
 
 def renamed(module: str, names: Mapping[str, str]) -> Callable[[str], NoReturn]:
-    """Return a `__getattr__` for `module`, whose `AttributeError` gives the new name of what was renamed.
+    """Return a `__getattr__` for `module`, whose errors give the new name of what was renamed.
 
-    `names` maps former names to present ones. Assign the result outside `TYPE_CHECKING`: a type checker would take a
-    module with a `__getattr__` for one that has every name.
+    `names` maps former names to present ones; for them it raises `ImportError`, as `from module import name` would
+    replace an `AttributeError` by one without the new name. Assign the result outside `TYPE_CHECKING`: a type checker
+    would take a module with a `__getattr__` for one that has every name.
 
     >>> renamed("shop", {"Cart": "Basket"})("Cart")
     Traceback (most recent call last):
-    AttributeError: module 'shop' has no attribute 'Cart'; it is now called 'Basket'
+    ImportError: module 'shop' has no 'Cart'; it is now called 'Basket'
     """
 
     def missing(name: str) -> NoReturn:
-        now = f"; it is now called '{names[name]}'" if name in names else ""
-        raise AttributeError(f"module {module!r} has no attribute {name!r}{now}")
+        if name in names:
+            raise ImportError(f"module {module!r} has no {name!r}; it is now called {names[name]!r}")
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
 
     return missing

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol, get_args, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, get_args, runtime_checkable
 
 from daglite.exceptions import ParameterError
 from daglite.functions import suggest
 from daglite.keys import KeyTemplate
+from daglite.lazy import renamed
 from daglite.records import record
 
 MIB = 1024 * 1024
@@ -90,3 +91,7 @@ def check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         meant = suggest(value, allowed) if isinstance(value, str) else ""
         raise ParameterError(f"`{name}` must be one of {', '.join(map(repr, allowed))}; got {value!r}{meant}")
+
+
+if not TYPE_CHECKING:
+    __getattr__ = renamed(__name__, {"RunOptions": "daglite.run_options.RunOptions"})

@@ -209,6 +209,9 @@ class ItemStream(Generic[T]):
         # A function, not a method of this object: the finalizer must not refer to the object.
         self._end = weakref.finalize(self, _end, self._items, execution)
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}{'' if self._end.alive else ', closed'}>"
+
     def __iter__(self) -> Self:
         return self
 

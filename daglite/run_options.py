@@ -100,9 +100,7 @@ def settings_of(options: RunOptions) -> RunSettings:
         now = RENAMED.get(name, name)
         if now in COMPILE_OPTIONS:
             renamed = f", now called '{now}'" if now != name else ""
-            raise ParameterError(
-                f"'{name}' is an option of compile{renamed}: write `daglite.compile(..., {now}=...).run()`"
-            )
+            raise ParameterError(f"'{name}' is an option of compile{renamed}: write `daglite.compile(..., {now}=...)`")
         if name not in known:
             meant = "; did you mean 'workers'?" if name in _WORKERS_ELSEWHERE else suggest(name, known)
             raise ParameterError(f"unknown option '{name}'; known: {', '.join(known)}{meant}")

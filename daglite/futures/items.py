@@ -125,7 +125,7 @@ class Items(Foldable[T]):
         call, items = bind_items(task_of(task, "flat_map"), "flat_map", 1, args, kwargs)
         return MapTaskFuture(operation_node("unbatch", MapTaskNode(call, (Binding(items[0], self.node),), "zip")))
 
-    def take(self, n: int, /) -> Self:
+    def take(self, n: int) -> Self:
         """Take the first `n` items. No more are asked for: the source is closed when it has given them.
 
         After a filter the stream ends when `n` items have passed; with an unordered sink these are the first `n` to
@@ -139,7 +139,7 @@ class Items(Foldable[T]):
         check_count("n` of `take", n, least=0)
         return type(self)(TakeNode(self.node, n))
 
-    def skip(self, n: int, /) -> MapTaskFuture[T]:
+    def skip(self, n: int) -> MapTaskFuture[T]:
         """Skip the first `n` items; the others are numbered from 0.
 
         The tasks before it are called with the skipped items too. Raises `ParameterError` when `n` is not a whole
@@ -160,7 +160,7 @@ class Items(Foldable[T]):
         asked = bind_in_coordinator(task, "take_while", "True or False", args, kwargs)
         return MapTaskFuture(operation_node("take_while", self.node, asked))
 
-    def batch(self, n: int, /) -> MapTaskFuture[list[T]]:
+    def batch(self, n: int) -> MapTaskFuture[list[T]]:
         """Make lists of `n` items; the last one may be shorter.
 
         Raises `ParameterError` when `n` is not a whole number >= 1.
@@ -181,7 +181,7 @@ class Items(Foldable[T]):
         """
         return MapTaskFuture(operation_node("unbatch", _node_of(self)))
 
-    def window(self, n: int, /, step: int = 1) -> MapTaskFuture[list[T]]:
+    def window(self, n: int, step: int = 1) -> MapTaskFuture[list[T]]:
         """Make lists of `n` neighbours, one that begins at every `step`-th item; full lists only.
 
         Raises `ParameterError` when `n` or `step` is not a whole number >= 1.

@@ -173,6 +173,23 @@ def test_number_of_an_operation_is_at_least_1(name: str, give: Any, n: Any) -> N
         give(n)
 
 
+def test_numbers_may_be_written_as_explain_shows_them() -> None:
+    for written, shown_so in (
+        (STREAM.take(n=2), STREAM.take(2)),
+        (STREAM.skip(n=1), STREAM.skip(1)),
+        (STREAM.batch(n=2), STREAM.batch(2)),
+        (STREAM.window(n=2, step=1), STREAM.window(2)),
+    ):
+        assert compile(written) == compile(shown_so)
+
+
+@pytest.mark.parametrize("method", ["reduce", "scan"])
+def test_folds_take_no_extras_and_advise_none(method: str) -> None:
+    weighted = task(lambda acc, x, weight: acc)
+    with pytest.raises(ParameterError, match=r"leaves 'weight' without a value; fix it with `\.partial`$"):
+        getattr(STREAM, method)(weighted, initial=0)
+
+
 def test_other_numbers_are_looked_at_too() -> None:
     with pytest.raises(ParameterError, match=r"^`n` of `skip` must be a whole number >= 0; got -1$"):
         STREAM.skip(-1)

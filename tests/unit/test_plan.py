@@ -210,6 +210,12 @@ def test_repr_is_short() -> None:
     assert repr(compile(FUSED, optimize=False)) == "Plan(ReduceFuture[int], 3 stages)"
 
 
+def test_repr_of_a_stream_tells_whether_it_is_closed() -> None:
+    with compile(rows.iter(n=3)).stream(runtime="inline") as items:
+        assert repr(items) == "<ItemStream>"
+    assert repr(items) == "<ItemStream, closed>"
+
+
 def test_future_run_is_compile_and_run() -> None:
     assert FUSED.run(runtime="inline") == compile(FUSED).run(runtime="inline") == 54
 

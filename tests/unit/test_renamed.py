@@ -24,16 +24,20 @@ from tests.samples import one, rows
         ("daglite.observe", "Following", "ProgressReporter"),
         ("daglite.observe", "Line", "ProgressLine"),
         ("daglite.observe.bars", "Bars", "ProgressBars"),
+        ("daglite.options", "RunOptions", "daglite.run_options.RunOptions"),
         ("daglite.testing", "Drawn", "DrawnPipeline"),
     ],
 )
 def test_classes(module: str, former: str, present: str) -> None:
     found = importlib.import_module(module)
-    message = rf"^module '{module}' has no attribute '{former}'; it is now called '{present}'$"
+    message = rf"^module '{module}' has no '{former}'; it is now called '{present}'$"
 
-    with pytest.raises(AttributeError, match=message):
+    with pytest.raises(ImportError, match=message):
         getattr(found, former)
-    assert getattr(found, present).__name__ == present
+    with pytest.raises(ImportError, match=message):
+        exec(f"from {module} import {former}", {})
+    home, _, name = present.rpartition(".")
+    assert getattr(importlib.import_module(home) if home else found, name).__name__ == name
     with pytest.raises(AttributeError, match=rf"^module '{module}' has no attribute 'Nothing'$"):
         found.Nothing
 

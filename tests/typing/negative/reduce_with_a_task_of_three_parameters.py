@@ -18,4 +18,4 @@ numbers.iter(n=3).reduce(weighted, initial=0.0)
 # pyright  Argument of type "Task[(total: float, item: float, weight: float), float]" cannot be assigned to parameter "task" of type "ReduceStep[A@reduce, int]" in function "reduce"  [reportArgumentType]
 # pyrefly  Argument `Task[[total: float, item: float, weight: float], float]` is not assignable to parameter `task` with type `ReduceStep[float, int]` in function `daglite.futures.folds.Foldable.reduce`  [bad-argument-type]
 # ty       Argument to bound method `Foldable.reduce` is incorrect: Expected `ReduceStep[float*, int]`, found `Task[(total: float, item: float, weight: float), float]`  [invalid-argument-type]
-# python   ParameterError: `reduce` of task 'weighted' leaves 'weight' without a value; fix it with `.partial` or give it as an extra
+# python   ParameterError: `reduce` of task 'weighted' leaves 'weight' without a value; fix it with `.partial`

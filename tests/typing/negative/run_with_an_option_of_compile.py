@@ -11,5 +11,5 @@ double(x=1).run(max_in_flight=8)
 # pyright  No parameter named "max_in_flight"  [reportCallIssue]
 # pyrefly  Unexpected keyword argument `max_in_flight` in function `daglite.futures.values.Future.run`  [unexpected-keyword]
 # ty       ok
-# python   ParameterError: 'max_in_flight' is an option of compile: write `daglite.compile(..., max_in_flight=...).run()`
+# python   ParameterError: 'max_in_flight' is an option of compile: write `daglite.compile(..., max_in_flight=...)`
 # why      ty: it does not see unknown names among `**options: Unpack[...]`
