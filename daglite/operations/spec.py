@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from types import GenericAlias
-from typing import Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
-from daglite.operations.operator import Operator, OperatorInputs
 from daglite.records import record
+
+if TYPE_CHECKING:
+    from daglite.operations.operator import Operator, OperatorInputs
 
 # How random pipelines fill an argument: a whole number of a range, a task that answers yes or no, another stream, a
 # task that folds, or the value that a fold starts from.

@@ -198,8 +198,9 @@ class Dispatcher:
             batch.first,
             exclusive,
             light,
-            context=self._context(batch),
-            partial_threshold=None if self._tree_reducer is None else self._tree_reducer.threshold,
+            None,
+            self._context(batch) if exclusive or self._source.indices is not None else None,
+            None if self._tree_reducer is None else self._tree_reducer.threshold,
         )
         submit = self._worker_queue.submit_first if exclusive else self._worker_queue.submit
         submit(work_item, partial(self._on_result, batch))
@@ -253,7 +254,8 @@ class Dispatcher:
         self._batch_sizer.observe(
             work_result.completed, work_result.seconds, batch.nbytes + (0 if self._folds else nbytes)
         )
-        self._report_error(batch, work_result)
+        if work_result.error is not None:
+            self._report_error(batch, work_result)
         marks = self._marks(values)
         if tree_reducer is not None and work_result.partial is not None:
             remote_partial = RemotePartial(work_result.partial, batch.first, batch.items, batch.nbytes)

@@ -268,7 +268,7 @@ class _Worker:
         elif frame.step == 1:
             segments, context = segments[:-1], pickle.loads(segments[-1])
         if isinstance(chain, StepChain):
-            work_item = WorkItem(frame.seq, frame.number, kind, segments, first_index=frame.at, context=context)
+            work_item = WorkItem(frame.seq, frame.number, kind, segments, 1, frame.at, False, False, None, context)
             work_result = self.runner.run(work_item, chain)
             if self._copy:
                 end_copy(work_result.error)
