@@ -65,7 +65,7 @@ def test_store_is_not_part_of_the_settings() -> None:
         (
             {"window": 8},
             r"^'window' is an option of compile, now called 'max_in_flight': "
-            r"write `daglite\.compile\(\.\.\., max_in_flight=\.\.\.\)\.run",
+            r"write `daglite\.compile\(\.\.\., max_in_flight=\.\.\.\)",
         ),
         ({"colour": 2}, r"^unknown option 'colour'; known: runtime, workers, start_method, worker_retries, [a-z_, ]+$"),
     ],
