@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import time
@@ -26,6 +27,8 @@ class Cost(NamedTuple):
 
 def cost_of(call: Callable[[], T]) -> tuple[T, Cost]:
     """Call it, and say what it took."""
+    # Garbage of before, collected during the call, would hide as much of its peak.
+    gc.collect()
     reset_peak()
     before, used, began = memory("VmRSS"), processor(), time.perf_counter()
     answer = call()

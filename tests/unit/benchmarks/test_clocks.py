@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -39,6 +40,18 @@ def test_peak_counts_what_was_given_back() -> None:
 
     assert length == 50_000_000
     assert cost.peak > 40
+
+
+def test_garbage_of_before_does_not_hide_the_peak() -> None:
+    garbage: list[object] = [bytearray(b"x" * 80_000_000)]
+    garbage.append(garbage)
+    del garbage
+
+    def collects() -> int:
+        gc.collect()
+        return len(b"x" * 50_000_000)
+
+    assert cost_of(collects)[1].peak > 40
 
 
 def test_peak_of_before_does_not_count() -> None:
