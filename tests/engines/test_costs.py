@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 import daglite
 from daglite import Future, task
+from daglite.runtime.dataflow import source
 from daglite.runtime.dataflow.batching import BatchSizer, PullSizer
 from daglite.runtime.dataflow.dispatch import Dispatcher
 from daglite.runtime.engines.batch_recorder import WaitReason
@@ -44,6 +45,15 @@ def run(pipeline: Future[Any], patch: pytest.MonkeyPatch, *, seconds: float = 1e
     return costs_of(lambda: plan.run(workers=WORKERS), patch, seconds=seconds)
 
 
+@pytest.fixture
+def steady_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source that a busy machine does not hold up: pulls are as large as those of a microsecond for each item."""
+    observe = PullSizer.observe
+    monkeypatch.setattr(PullSizer, "observe", lambda pull, n, _: observe(pull, n, n * 1e-6))
+    monkeypatch.setattr(source, "_LONGEST_PULL", 60.0)
+
+
+@pytest.mark.usefixtures("steady_source")
 def test_trivial_items_travel_by_the_hundreds(monkeypatch: pytest.MonkeyPatch) -> None:
     costs = run(count.iter(n=MANY).then(double).reduce(add, initial=0), monkeypatch)
 
@@ -85,6 +95,7 @@ def test_a_batch_costs_as_many_calls_whatever_its_size(monkeypatch: pytest.Monke
     assert 50 <= more / (batches[3 * MANY] - batches[MANY]) <= 120
 
 
+@pytest.mark.usefixtures("steady_source")
 def test_rows_are_pickled_once_each_and_travel_by_the_hundreds(monkeypatch: pytest.MonkeyPatch) -> None:
     @task
     def rows(n: int) -> Iterator[dict[str, object]]:

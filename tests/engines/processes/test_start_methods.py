@@ -69,7 +69,7 @@ assert task(functools.partial(pow, 2)).map(exp=[1, 2]).run(**options) == [2, 4]
 assert task(lambda x: Side.LEFT if x else Side.RIGHT).map(x=[0, 1]).run(**options) == [Side.RIGHT, Side.LEFT]
 assert points(n=2).then(task(lambda ps: [p.x for p in ps])).run(**options) == [0, 1]
 try:
-    points.iter(n=2).then(fails).run(**options)
+    points.iter(n=2).then(fails).run(workers=1, start_method=METHOD)
 except Mine as error:
     assert "item 0" in error.__notes__[0]
 else:
