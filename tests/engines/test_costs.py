@@ -207,8 +207,8 @@ def test_a_thread_does_little_around_an_item() -> None:
         plan = daglite.compile(count.iter(n=n).then(double), max_batch_size=1)
         return calls_of(lambda: plan.run(runtime="threads", workers=2), on="daglite-worker")
 
-    # The first items of each thread, for which it prepares itself, are in both. Threads that a busy machine holds up wait
-    # more often: the least of three is what an item takes.
+    # The first items of each thread, for which it prepares itself, are in both. Threads that a busy machine holds up
+    # wait more often: the least of three is the cost of an item.
     assert 10 <= min((calls(1200) - calls(200)) / 1000 for _ in range(3)) <= 14
 
 
