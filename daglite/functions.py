@@ -9,6 +9,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Iterator
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args, get_origin
 
+from daglite.annotations import annotations_of, read_signature
 from daglite.exceptions import ParameterError, TaskError
 from daglite.lazy import lazy
 from daglite.records import record
@@ -197,7 +198,7 @@ def _on_error(given: object) -> OnError:
 
 def _check_takes_one(handler: Function) -> None:
     try:
-        inspect.signature(handler.fn).bind(None)
+        read_signature(handler.fn).bind(None)
     except TypeError as error:
         raise ParameterError(f"`on_error` calls '{handler.name}' with a `daglite.Failed` alone: {error}") from None
     except ValueError:
@@ -227,7 +228,7 @@ def _site(on: object, workers: object) -> Placement | None:
 def signature_of(function: Function) -> inspect.Signature:
     """Return the signature of the function; `UNREAD` for builtins such as `int` and `max`, which have none."""
     try:
-        return inspect.signature(function.fn)
+        return read_signature(function.fn)
     except (TypeError, ValueError):
         return UNREAD
 
@@ -296,7 +297,7 @@ def _promised(fn: Callable[..., object]) -> Kind:
     A function that returns an iterator or a coroutine counts as a generator or an `async def`. `Iterable` does not
     count: a list is one too.
     """
-    annotation = fn if inspect.isclass(fn) else getattr(fn, "__annotations__", {}).get("return")
+    annotation = fn if inspect.isclass(fn) else annotations_of(fn).get("return")
     if isinstance(annotation, str):
         text = annotation.strip()
         if match := _stream_text(text):
@@ -329,7 +330,7 @@ def element_type(fn: Callable[..., object], *, streams: bool) -> str:
     plain = inspect.unwrap(fn)
     if inspect.isclass(plain):
         return "?" if streams else plain.__name__
-    annotation = getattr(plain, "__annotations__", {}).get("return", inspect.Signature.empty)
+    annotation = annotations_of(plain).get("return", inspect.Signature.empty)
     if annotation is inspect.Signature.empty:
         return "?"
     if isinstance(annotation, str):

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
+from daglite.annotations import read_signature
 from daglite.binding import Bindable
 from daglite.cli.values import UsageError, value_of
 from daglite.compile import compile
@@ -116,7 +117,7 @@ def _signature(target: str, found: Callable[..., object]) -> tuple[inspect.Signa
         signature, fn = signature_of(found.function), found.function.fn
         return signature.replace(parameters=[p for p in signature.parameters.values() if p.name not in fixed]), fn
     try:
-        return inspect.signature(found), found
+        return read_signature(found), found
     except (TypeError, ValueError):
         raise UsageError(f"'{target}' must be {_KINDS}; got {found!r}") from None
 
@@ -140,14 +141,16 @@ def _bound(
 
 def _annotation(parameter: inspect.Parameter, fn: Callable[..., object]) -> object:
     """Evaluate the annotation of a parameter; others may exist for type checkers only, and are not evaluated."""
-    if not isinstance(parameter.annotation, str):
-        return parameter.annotation
+    # A reference to a name that has no value holds the text.
+    annotation = getattr(parameter.annotation, "__forward_arg__", parameter.annotation)
+    if not isinstance(annotation, str):
+        return annotation
     try:
-        return eval(parameter.annotation, getattr(inspect.unwrap(fn), "__globals__", {}))
+        return eval(annotation, getattr(inspect.unwrap(fn), "__globals__", {}))
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         raise UsageError(
-            f"parameter '{parameter.name}' is annotated {parameter.annotation!r}, which cannot be read ({reason})"
+            f"parameter '{parameter.name}' is annotated {annotation!r}, which cannot be read ({reason})"
         ) from None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, overload
@@ -23,6 +22,7 @@ from daglite.aggregations import (
     sum_of,
     value_of,
 )
+from daglite.annotations import read_signature
 from daglite.binding import Bindable, argument_of, bind_items, refuse_on_error
 from daglite.exceptions import ParameterError
 from daglite.functions import Function, describe
@@ -192,9 +192,9 @@ def _named_fold(
 
     `finish` makes the value of the last accumulator; `extras` are further arguments of `fold`.
     """
-    accumulator, item = list(inspect.signature(fold).parameters)[:2]
+    accumulator, item = list(read_signature(fold).parameters)[:2]
     merge = Call(_plain(combine, name, result), (), ())
-    parts = CombineCall(merge, tuple(inspect.signature(combine).parameters), Value(empty), named=True)
+    parts = CombineCall(merge, tuple(read_signature(combine).parameters), Value(empty), named=True)
     call = Call(_plain(fold, name, result), (), extras)
     return ReduceNode(call, source, (accumulator, item), Value(empty), True, combine=parts, finish=finish)
 

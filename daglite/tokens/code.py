@@ -81,6 +81,11 @@ def _class_body(code: CodeType) -> tuple[bytes, tuple[object, ...]]:
     placed = {
         at.offset for at, after in pairwise(steps) if after.opname == "STORE_NAME" and after.argval in _PLACE_NAMES
     }
-    loads = [step for step in steps if step.opcode in dis.hasconst]
-    body = pack(*(pack(step.opname, 0 if step.opcode in dis.hasconst else step.arg or 0) for step in steps))
+    loads = [step for step in steps if _loads_constant(step)]
+    body = pack(*(pack("LOAD", 0) if _loads_constant(step) else pack(step.opname, step.arg or 0) for step in steps))
     return body, tuple(step.argval for step in loads if step.offset not in placed)
+
+
+def _loads_constant(step: dis.Instruction) -> bool:
+    # Since 3.14 small numbers are part of the instruction, so that the line of a class decides between two of them.
+    return step.opcode in dis.hasconst or step.opname == "LOAD_SMALL_INT"

@@ -11,6 +11,7 @@ import types
 from collections.abc import Callable, Iterable
 from typing import Any, ForwardRef
 
+from daglite.annotations import DEFERRED
 from daglite.functions import Function
 from daglite.records import field_names
 from daglite.retry import Retry
@@ -23,6 +24,7 @@ _IGNORED = {"__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", 
 _IGNORED |= {"__orig_bases__", "__parameters__"}  # for type checkers; dill loses them
 _IGNORED |= {"__slotnames__"}  # noted by the first pickling of an instance, and by `_reduced` here
 _IGNORED |= {"__firstlineno__", "__static_attributes__"}  # since 3.13
+_IGNORED |= DEFERRED  # since 3.14
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 
 

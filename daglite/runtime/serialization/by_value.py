@@ -10,6 +10,7 @@ A thing is made from its skeleton first and filled with its contents later, whic
 from __future__ import annotations
 
 import _thread
+import builtins
 import contextlib
 import copyreg
 import dis
@@ -26,15 +27,21 @@ from importlib import import_module
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any, NewType, ParamSpec, TypeVar, TypeVarTuple
 
+from daglite.annotations import DEFERRED, annotations_of
 from daglite.runtime.serialization.batch_format import PROTOCOL
 from daglite.runtime.serialization.registry import Registry, Thing, here, known
 
 _READS = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS", "DELETE_GLOBAL"}
-_OF_A_FUNCTION = ("__qualname__", "__module__", "__doc__", "__defaults__", "__kwdefaults__", "__annotations__")
+_OF_A_FUNCTION = ("__qualname__", "__module__", "__doc__", "__defaults__", "__kwdefaults__", "__type_params__")
 # `type` looks at these while it makes a class.
 _OF_A_SKELETON = ("__module__", "__slots__", "__orig_bases__")
 # These are made with the class, for it alone.
 _MADE_WITH_IT = {*_OF_A_SKELETON, "__parameters__", "_abc_impl"}
+# Since 3.15 the descriptors of these belong to `object`, not to the class.
+_INSTANCE_PARTS = ("__dict__", "__weakref__")
+# Types that Python has since 3.15.
+_SENTINEL: Any = getattr(builtins, "sentinel", None)
+_LAZY_IMPORT: Any = getattr(types, "LazyImportType", None)
 _DESCRIPTORS = (types.MemberDescriptorType, types.GetSetDescriptorType)
 # A lock among globals guards one process: another gets its own, as if it had imported the module. A lock in an item is
 # refused, because it would not be shared.
@@ -53,7 +60,7 @@ class ByValueReducer:
     def reducer_override(self, obj: Any, /) -> Any:
         """Called by the pickler for all but the plainest types, so the common cases come first."""
         kind = type(obj)
-        if kind is FunctionType or issubclass(kind, type):
+        if kind is FunctionType or issubclass(kind, type) or kind is _SENTINEL:
             known_reduction = self.registry.reductions.get(id(obj))
             return self._reduction(obj) if known_reduction is None else known_reduction[1]
         if issubclass(kind, BaseException) and "tblib" in getattr(copyreg.dispatch_table.get(kind), "__module__", ""):
@@ -67,6 +74,9 @@ class ByValueReducer:
         registry = self.registry
         named = registry.by_name(thing)
         if named is not None:
+            if type(thing) is _SENTINEL:
+                # dill takes any sentinel for one of `dataclasses`.
+                named = thing.__reduce__()
             registry.reductions[id(thing)] = (thing, named)
             return named
         if isinstance(thing, FunctionType) and not _has_token(thing):
@@ -79,6 +89,8 @@ def skeleton_of(registry: Registry, thing: Thing) -> tuple[Callable[..., Thing],
     """Return a callable and arguments that make the thing without its contents, which may refer back to it."""
     if isinstance(thing, FunctionType):
         return _new_function, (registry.where(thing.__globals__), thing.__code__, thing.__name__, thing.__closure__)
+    if type(thing) is _SENTINEL:
+        return _new_sentinel, (thing.__name__, thing.__module__, repr(thing))
     seed = {name: vars(thing)[name] for name in _OF_A_SKELETON if name in vars(thing)}
     seed["__qualname__"] = thing.__qualname__
     return _new_class, (type(thing), thing.__name__, thing.__bases__, seed)
@@ -92,9 +104,13 @@ def behaviour_of(cls: type) -> tuple[object, ...]:
 def state_of(registry: Registry, thing: Thing) -> tuple[object, ...]:
     """Return the contents, for `fill` on the other side; those of a class without its `behaviour_of`."""
     if not isinstance(thing, FunctionType):
+        if type(thing) is _SENTINEL:
+            return {}, []
         subclasses = [sub for ref in _get_dump(thing)[0] if (sub := ref())] if isinstance(thing, ABCMeta) else []
         return _contents(thing, behaviour=False), subclasses
     attributes = {name: value for name in _OF_A_FUNCTION if (value := getattr(thing, name, None))}
+    if annotations := annotations_of(thing):
+        attributes["__annotations__"] = annotations
     # An empty cell is one whose variable has no value yet.
     cells = [(cell, cell.cell_contents) for cell in thing.__closure__ or () if not _is_empty(cell)]
     if ":" not in registry.where(thing.__globals__):
@@ -107,7 +123,8 @@ def state_of(registry: Registry, thing: Thing) -> tuple[object, ...]:
 def globals_read(fn: FunctionType) -> dict[str, object]:
     """Return the globals that a function and the functions inside it read."""
     space = fn.__globals__
-    return {name: space[name] for name in sorted(set(_names(fn.__code__, _READS))) if name in space}
+    values = {name: space[name] for name in sorted(set(_names(fn.__code__, _READS))) if name in space}
+    return {name: value.resolve() if type(value) is _LAZY_IMPORT else value for name, value in values.items()}
 
 
 def fill(thing: Thing, state: tuple[Any, ...]) -> None:
@@ -171,19 +188,29 @@ def reduce_member(member: enum.Enum) -> Any:
     return _new_member, (cls, base, value), vars(member)
 
 
+def _new_sentinel(name: str, module: str, text: str) -> Any:
+    made = _SENTINEL(name, repr=text)
+    made.__module__ = module
+    return made
+
+
 def _has_token(function: FunctionType) -> bool:
     """Return whether a function gets a token: one at the top of a module. Others may be made again for every item."""
     return function.__closure__ is None and function.__qualname__.isidentifier()
 
 
 def _contents(cls: type, *, behaviour: bool) -> dict[str, object]:
-    return {
+    contents = {
         name: value
         for name, value in vars(cls).items()
         if name not in _MADE_WITH_IT
+        and name not in DEFERRED
         and hasattr(type(value), "__get__") is behaviour
-        and not (isinstance(value, _DESCRIPTORS) and value.__objclass__ is cls)
+        and not (isinstance(value, _DESCRIPTORS) and (value.__objclass__ is cls or name in _INSTANCE_PARTS))
     }
+    if DEFERRED and not behaviour and (annotations := annotations_of(cls)):
+        contents["__annotations__"] = annotations
+    return contents
 
 
 def _is_empty(cell: CellType) -> bool:
@@ -287,4 +314,38 @@ _SPECIAL: dict[type, Callable[[Registry, Any], Any]] = {
     **dict.fromkeys((TypeVar, ParamSpec, TypeVarTuple), _by_name_or(_reduce_variable)),
 }
 if sys.version_info >= (3, 12):
-    _SPECIAL[typing.TypeAliasType] = _by_name_or(lambda alias: (type(alias), (alias.__name__, alias.__value__)))
+    # The values of aliases that are being loaded, by the id of the alias.
+    _VALUES: dict[int, list[object]] = {}
+
+    def _new_alias(name: str, module: str) -> object:
+        # Only the statement makes an alias whose value is looked up later, and so may refer to the alias.
+        value: list[object] = []
+        space: dict[str, Any] = {"__name__": module, "__value": value}
+        exec(f"type {name} = __value[0]", space)
+        alias = space[name]
+        _VALUES[id(alias)] = value
+        return alias
+
+    def _set_value(alias: object, value: object) -> None:
+        _VALUES.pop(id(alias)).append(value)
+
+    def _reduce_alias(alias: typing.TypeAliasType) -> Any:
+        if alias.__type_params__:
+            return _new_generic_alias, (alias.__name__, alias.__value__, alias.__type_params__)
+        return _new_alias, (alias.__name__, alias.__module__), alias.__value__, None, None, _set_value
+
+    def _new_generic_alias(name: str, value: object, parameters: tuple[Any, ...]) -> object:
+        return typing.TypeAliasType(name, value, type_params=parameters)
+
+    _SPECIAL[typing.TypeAliasType] = _by_name_or(_reduce_alias)
+if sys.version_info >= (3, 14):
+
+    def _reduce_reference(reference: typing.ForwardRef) -> Any:
+        # It holds the namespace in which it would be evaluated: all globals of the script.
+        text = getattr(reference, "__resolved_str__", reference.__forward_arg__)
+        return _new_reference, (text, reference.__forward_is_argument__, reference.__forward_is_class__)
+
+    def _new_reference(text: str, is_argument: bool, is_class: bool) -> typing.ForwardRef:
+        return typing.ForwardRef(text, is_argument=is_argument, is_class=is_class)
+
+    _SPECIAL[typing.ForwardRef] = lambda _, reference: _reduce_reference(reference)
