@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Final, NamedTuple
 
-from daglite.runtime.dataflow.coordinator_ops import CoordinatorOps
 from daglite.runtime.dataflow.flow_control import FlowControl
+from daglite.runtime.dataflow.operators import CoordinatorOps
 from daglite.runtime.dataflow.segment import DeliveryHook, SegmentExecutor
 from daglite.runtime.dataflow.sinks import ExchangeQueue, Sink
 from daglite.runtime.dataflow.source import Source
@@ -57,7 +57,7 @@ class ExchangeBuffer:
         self.produced = prior.produced
         self._before = before
         self._queue = queue
-        self._operators, self._indices = operations.pipe, operations.known
+        self._operators, self._indices = operations.chain, operations.known
         self._failing = failing
         self._current: Iterator[object] = iter(()) if prior.rest is None else prior.rest
         self._producing = prior.rest is not None
@@ -133,7 +133,7 @@ class ExchangeSource(Source):
 
     def __init__(self, outputs: ExchangeBuffer, operations: CoordinatorOps, codec: ItemCodec) -> None:
         name, number = operations.last.function.name, operations.last.number
-        super().__init__(outputs, name=name, number=number, saver=None, codec=codec, indices=operations.known)
+        super().__init__(outputs, name=name, number=number, codec=codec, indices=operations.known)
         self.outputs = outputs
         self.count = outputs.produced
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from daglite.operations.operator import Operator
-from daglite.runtime.kernel.timers import StepTimer
 
 # How many iterators may pull from one another: each is a call inside the call of the next.
 DEEP = 40
@@ -14,10 +13,8 @@ DEEP = 40
 class OperatorChain:
     """Operators in a row. The outputs of one are fed to the next item by item, as they are needed."""
 
-    def __init__(self, operators: Sequence[Operator], timers: Sequence[StepTimer] = ()) -> None:
-        """`timers` are those of the operators, if an observer asks for the time of each step."""
+    def __init__(self, operators: Sequence[Operator]) -> None:
         self.operators = tuple(operators)
-        self.timers = tuple(timers)
         # A single operator needs no loop.
         self._feed = self.operators[0].feed if len(self.operators) == 1 else self._feed_all
 
@@ -134,5 +131,5 @@ class ChainedItems(ClosingIterator):
     end with the last of them, which alone holds the others.
     """
 
-    def __init__(self, items: Iterator[object], pipe: OperatorChain, close_front: Callable[[], None]) -> None:
-        super().__init__(pipe.over(items, close_front), close_front)
+    def __init__(self, items: Iterator[object], operators: OperatorChain, close_front: Callable[[], None]) -> None:
+        super().__init__(operators.over(items, close_front), close_front)

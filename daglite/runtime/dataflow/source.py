@@ -14,6 +14,7 @@ from daglite.exceptions import Failure, TransferError
 from daglite.runtime.dataflow.saves import Saver
 from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.errors import attach_facts, raise_with_failure, short_repr
+from daglite.runtime.kernel.timers import StepTimer, TimedItems
 from daglite.runtime.serialization.batch_format import SCALARS, SMALL, Unloadable
 from daglite.runtime.serialization.codec import ItemCodec
 from daglite.task_context import CurrentCall, register_reader
@@ -50,8 +51,7 @@ class Source:
         *,
         name: str,
         number: int,
-        saver: Saver | None,
-        codec: ItemCodec | None,
+        codec: ItemCodec | None = None,
         indices: IndexLookup | None = None,
     ) -> None:
         """Without `codec` items are not serialized, for runtimes in this process.
@@ -65,7 +65,8 @@ class Source:
         self.finished = False
         self.items = items
         self.indices = indices
-        self.saver = saver
+        # Saves each item before it goes on.
+        self.saver: Saver | None = None
         self._codec = codec
         self._size: Callable[[object], int] = codec.size_of if codec is not None else _no_size
         # The step of the generator, where there is one.
@@ -83,6 +84,11 @@ class Source:
         # sources yield only one; empty and None while the pull must be short.
         self._small_types = set[type]()
         self._last_type: type | None = None
+
+    @property
+    def serializes(self) -> bool:
+        """Whether items are serialized, for workers or to be copied."""
+        return self._codec is not None
 
     def pull(self, want: int, batch: list[object], room: int, *, watched: bool) -> None:
         """Pull up to `want` items; save, serialize and append each to `batch` before the next is pulled.
@@ -129,6 +135,35 @@ class Source:
             raise
         finally:
             self.count = before + len(batch)
+
+    def front(self, *, copied: bool = False, timer: StepTimer | None = None) -> Iterator[object]:
+        """Yield the items to an operator in this process: saved and, if `copied`, each as a copy.
+
+        `timer` measures all of that.
+        """
+        copied = copied and self.serializes
+        items = self._front(copied=copied) if copied or self.saver is not None else self.named(self.items)
+        return items if timer is None else TimedItems(items, timer)
+
+    def named(self, items: Iterator[object]) -> Iterator[object]:
+        """Yield items of this source as they are; an error gets the facts of the source."""
+        try:
+            yield from items
+        except Exception as error:
+            attach_facts(error, Failure(self.name, self.number))
+            raise
+
+    def _front(self, *, copied: bool) -> Iterator[object]:
+        saver, place = self.saver, 0
+        try:
+            for item in self.items:
+                if saver is not None:
+                    saver(place, item)
+                yield self.copied(item, place) if copied and type(item) not in SCALARS else item
+                place += 1
+        except Exception as error:
+            attach_facts(error, Failure(self.name, self.number))
+            raise
 
     def at_work(self) -> CurrentCall | None:
         """Return the generator as the current call; None for values that are mapped over."""
@@ -200,7 +235,8 @@ def _current_call(frame: FrameType) -> CurrentCall | None:
     return source.at_work()
 
 
-register_reader(Source.pull, _current_call)
+for _frame in (Source.pull, Source.named, Source._front):
+    register_reader(_frame, _current_call)
 
 
 def _no_size(_: object) -> int:

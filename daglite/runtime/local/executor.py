@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from types import FrameType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from daglite.codegen import LineAction, LoopShape, filters_of, skips_of, spreading
@@ -13,43 +12,17 @@ from daglite.exceptions import Failure, ReplayRecord
 from daglite.runtime.dataflow.saves import Saver
 from daglite.runtime.dataflow.sinks import CollectSink, FoldSink, IteratorSink, Sink
 from daglite.runtime.dataflow.source import Source
-from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.errors import attach_facts, attempts_of, raise_with_failure, short_repr
 from daglite.runtime.kernel.fused_loop import compile_loop
 from daglite.runtime.kernel.steps import StepChain
 from daglite.runtime.local.item_copies import ItemCopies
-from daglite.runtime.serialization.codec import ItemCodec
-from daglite.task_context import CurrentCall, register_reader
+from daglite.task_context import CurrentCall
 
 if TYPE_CHECKING:
     from daglite.runtime.local.recorder import LocalRecorder
 
 # About how long, in seconds, a turn takes.
 _TURN_SECONDS = 0.01
-
-
-def run_steps(chain: StepChain, value: object, index: int | None, savers: Sequence[Saver | None]) -> object:
-    """Take one value through the steps. A saved value is saved before the next step may change it."""
-    item = value
-    for call, step, saver in zip(chain.calls, chain.steps, savers, strict=True):
-        try:
-            value = call(value)
-        except BaseException as error:
-            shown = None if index is None else short_repr(item)
-            raise_with_failure(
-                error, Failure(step.function.name, step.number, index, shown, attempts_of(step.function, error))
-            )
-        if saver is not None:
-            saver(index, value)
-    return value
-
-
-def _at_step(frame: FrameType) -> CurrentCall:
-    step: BoundStep = frame.f_locals["step"]
-    return CurrentCall(step.function.name, step.seed, step.step_id, frame.f_locals["index"])
-
-
-register_reader(run_steps, _at_step)
 
 
 class LocalDriver:
@@ -61,17 +34,17 @@ class LocalDriver:
         chain: StepChain,
         savers: Sequence[Saver | None],
         sink: Sink,
-        codec: ItemCodec | None,
         *,
-        watchful: bool,
+        watchful: bool = False,
+        snaps: bool = False,
         copies: ItemCopies | None = None,
         most: int | None = None,
         recorder: LocalRecorder | None = None,
     ) -> None:
-        """`codec` copies items when they are yielded, as runtimes with processes do; `copies` also copies results.
+        """A `watchful` driver returns after each item, as the run may be cancelled.
 
-        A `watchful` driver returns after each item, as the run may be cancelled. The stream is over after `most`
-        results. `recorder` reports each turn to observers.
+        If it `snaps`, items are copied when they are yielded, as runtimes with processes do; `copies` also copies
+        results. The stream is over after `most` results. `recorder` reports each turn to observers.
         """
         self.source = source
         self.sink = sink
@@ -80,7 +53,6 @@ class LocalDriver:
         self.calls = chain.calls
         self.chain = chain
         saves = tuple(saver is not None for saver in savers)
-        snaps = codec is not None and copies is None
         filters, skips, kind = filters_of(chain.steps), skips_of(chain.steps), _end_kind(sink)
         shape = LoopShape(saves, kind, source.saver is not None, snaps, copies is not None, filters, most is not None)
         shape = shape._replace(skips=skips, spreads=spreading(chain.steps))

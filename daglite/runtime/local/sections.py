@@ -17,7 +17,6 @@ from itertools import chain, compress, islice, repeat
 from operator import length_hint
 from typing import Any, Final
 
-from daglite.runtime.dataflow.bound_segments import asked
 from daglite.runtime.dataflow.exchange import PriorOutput
 from daglite.runtime.dataflow.operator_chain import DEEP, OperatorChain
 from daglite.runtime.local.executor import LocalDriver
@@ -174,7 +173,7 @@ class Sections:
         """Return what the segments from `first` up to `end` make of items, with the last operators or without."""
         if first == end == 0:
             # No loop over tasks names the source when it fails.
-            return asked(self.segments[0].driver.source, items)
+            return self.segments[0].driver.source.named(items)
         for segment in self.segments[first:end]:
             items = segment.results(items)
             if last_operators or segment is not self.segments[end - 1]:

@@ -8,6 +8,7 @@ source --> local segments --> LocalDriver of the last segment --> sink
 from __future__ import annotations
 
 import copy
+import itertools
 import logging
 from collections.abc import Iterator
 from functools import partial
@@ -20,13 +21,13 @@ from daglite.runtime.dataflow.sinks import CombineSink, FoldSink, Sink
 from daglite.runtime.dataflow.source import Source
 from daglite.runtime.engines.cost_model import Answer
 from daglite.runtime.kernel.bound_step import BoundStep
-from daglite.runtime.kernel.steps import StepChain, bind_step
+from daglite.runtime.kernel.steps import bind_step
 from daglite.runtime.local.adaptive import AdaptiveDriver
 from daglite.runtime.local.executor import LocalDriver
 from daglite.runtime.local.item_copies import ItemCopies
 from daglite.runtime.local.profiler import LocalRunner, MultiSegmentRunner, SingleSegmentRunner
 from daglite.runtime.local.sections import LocalSegment, Sections
-from daglite.runtime.scheduler.bind_stream import BoundStream, local_recorder
+from daglite.runtime.scheduler.bind_stream import BoundStream, local_recorder, step_source
 from daglite.runtime.scheduler.build_local import local_segment
 from daglite.runtime.scheduler.build_workers import RemotePlan, build_driver, plan_remote
 from daglite.runtime.scheduler.context import RunContext
@@ -60,8 +61,7 @@ def build_adaptive(stream: BoundStream) -> AdaptiveDriver:
         sink, finish = local_fold, lambda: combine.go_on(local_fold.value)
     segments, origin = _local_segments(stream, plan)
     last = _last_driver(stream, origin, sink)
-    timers = [*plan.timers, *(timer for segment in segments for timer in segment.driver.chain.timers)]
-    recorder = local_recorder(context, stage, source, last.chain, sink, timers, interval=0.0)
+    recorder = local_recorder(context, stage, source, sink, stream.timers, interval=0.0)
     sections = Sections(source.items, segments, source.close) if segments else None
     runner: LocalRunner
     if sections is None:
@@ -109,38 +109,26 @@ def _local_fold(context: RunContext, fold: BoundStep) -> FoldSink:
 
 def _local_segments(stream: BoundStream, plan: RemotePlan) -> tuple[list[LocalSegment], Source]:
     """Return the segments with operators after them, and a source that represents the outputs of the last of these."""
-    segments, origin, positions = list[LocalSegment](), plan.source, [one.position for one in plan.segments]
-    for segment, following in zip(plan.segments, [*positions[1:], len(stream.segments)], strict=True):
-        if segment.operators is None:
-            break
-        between = stream.stage.segments[segment.position + 1 : following + 1]
-        local, origin = local_segment(
-            stream.context,
-            origin,
-            stream.segments[segment.position],
-            segment.operators.pipe,
-            [operation for planned in between for operation in planned.operations],
-            segment.operators.last,
-            fresh=_has_fresh_items(stream.context, stream.stage, segment.position),
-        )
-        segments.append(local)
-    return segments, origin
+    segments, source = list[LocalSegment](), plan.source
+    for planned, (segment, following) in zip(plan.segments, itertools.pairwise(stream.segments), strict=False):
+        assert planned.operators is not None, "only operations divide segments here"
+        fresh = _has_fresh_items(stream.context, stream.stage, planned.position)
+        segments.append(local_segment(stream, source, segment, following, planned.operators.chain, fresh=fresh))
+        source = step_source(planned.operators.last, iter(()), stream.context.codec)
+    return segments, source
 
 
-def _last_driver(stream: BoundStream, origin: Source, sink: Sink) -> LocalDriver:
+def _last_driver(stream: BoundStream, source: Source, sink: Sink) -> LocalDriver:
     """Return the driver of the last segment. If workers would fold, its results would not leave them: no copies."""
-    context, stage, (_, links, savers) = stream.context, stream.stage, stream.segments[-1]
+    context, stage, last = stream.context, stream.stage, stream.segments[-1]
     assert context.codec is not None
-    watchful, folds = context.cancellable or sink.keeps, stream.fold is not None
-    if not links and not folds:
-        # After operators, which are done by themselves when as many results have come as are wanted.
-        return LocalDriver(origin, StepChain([], context.loop), [], sink, None, watchful=watchful)
-    fresh = _has_fresh_items(context, stage, len(stage.segments) - 1)
-    copies = ItemCopies(context.codec, origin, None if folds else links[-1], fresh=fresh)
-    chain = StepChain(links, context.loop, retry_tracker=context.retry_tracker)
-    return LocalDriver(
-        origin, chain, savers, sink, context.codec, watchful=watchful, copies=copies, most=stage.max_results
-    )
+    watchful, folds, copies, most = context.cancellable or sink.keeps, stream.fold is not None, None, None
+    # Without tasks and a fold it follows operators, which are done by themselves after as many results as are wanted.
+    if last.links or folds:
+        fresh, most = _has_fresh_items(context, stage, len(stage.segments) - 1), stage.max_results
+        copies = ItemCopies(context.codec, source, None if folds else last.links[-1], fresh=fresh)
+    chain = stream.bind_chain(last.links)
+    return LocalDriver(source, chain, last.savers, sink, watchful=watchful, copies=copies, most=most)
 
 
 def _has_fresh_items(context: RunContext, stage: StreamStage, position: int) -> bool:

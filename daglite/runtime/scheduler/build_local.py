@@ -8,18 +8,16 @@ Each part pulls the one before it. If the calls would be too deep for Python, th
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from daglite.lazy import lazy
 from daglite.operations import spec_of
-from daglite.program import MaterialiseStage, Step, StreamOperation
-from daglite.runtime.dataflow.bound_segments import BoundSegment, front
-from daglite.runtime.dataflow.operator_chain import DEEP, ClosingIterator, OperatorChain
+from daglite.program import MaterialiseStage
+from daglite.runtime.dataflow.operator_chain import DEEP, ChainedItems, ClosingIterator, OperatorChain
+from daglite.runtime.dataflow.operators import BoundSegment
 from daglite.runtime.dataflow.sinks import IteratorSink, Sink
 from daglite.runtime.dataflow.source import Source
-from daglite.runtime.kernel.steps import StepChain
-from daglite.runtime.kernel.timers import StepTimer
 from daglite.runtime.local.executor import LocalDriver
 from daglite.runtime.local.item_copies import ItemCopies
 from daglite.runtime.local.sections import LocalSegment, Sections
@@ -28,11 +26,9 @@ from daglite.runtime.scheduler.bind_stream import (
     local_recorder,
     open_generator,
     open_source,
-    operator_source,
     step_source,
 )
 from daglite.runtime.scheduler.context import RunContext
-from daglite.runtime.serialization.codec import ItemCodec
 
 if TYPE_CHECKING:
     import daglite.runtime.dataflow.timed_operators as timed_operators
@@ -43,19 +39,18 @@ else:
 def build_local(stream: BoundStream) -> LocalDriver:
     """Return the driver of a stream without workers."""
     context, stage, sink = stream.context, stream.stage, stream.sink
-    source, codec, last, timers = _open_last(stream)
+    source, last = _open_last(stream)
     source.nested = stream.scope.nested
-    chain = StepChain(last.links, context.loop, retry_tracker=context.retry_tracker)
-    recorder = local_recorder(context, stage, source, chain, sink, timers)
+    chain = stream.bind_chain(last.links)
     return LocalDriver(
         source,
         chain,
         last.savers,
         sink,
-        codec,
         watchful=context.cancellable,
+        snaps=source.serializes,
         most=stage.max_results,
-        recorder=recorder,
+        recorder=local_recorder(context, stage, source, sink, stream.timers),
     )
 
 
@@ -63,18 +58,20 @@ def build_generator(context: RunContext, stage: MaterialiseStage, sink: Sink) ->
     """Return the driver of a generator that is drained in this process, for plans that are not optimised."""
     # Its items are serialized here only if workers never run it.
     codec = context.codec if stage.step.function.stays else None
-    source, chain = open_generator(context, stage.step, codec), StepChain([], context.loop)
-    recorder = local_recorder(context, stage, source, chain, sink, ())
-    return LocalDriver(source, chain, [], sink, codec, watchful=context.cancellable, recorder=recorder)
+    source = open_generator(context, stage.step, codec)
+    recorder = local_recorder(context, stage, source, sink, [])
+    chain, watchful = context.bind_chain([]), context.cancellable
+    return LocalDriver(source, chain, [], sink, watchful=watchful, snaps=source.serializes, recorder=recorder)
 
 
 def local_items(stream: BoundStream) -> ClosingIterator:
     """Return the results of a stream as an iterator, for a stream that pulls it."""
-    source, codec, last, _ = _open_last(stream)
+    source, last = _open_last(stream)
     if last.links:
-        source, codec = _results(stream.context, source, last, []), None
+        driver = segment_driver(stream, source, last)
+        source = step_source(last.links[-1], ClosingIterator(driver.results(), source.close))
     source.nested = stream.scope.nested
-    items, most = front(source, codec=codec, timer=None), stream.stage.max_results
+    items, most = source.front(copied=True), stream.stage.max_results
     return ClosingIterator(_close_after(items if most is None else itertools.islice(items, most), source), source.end)
 
 
@@ -85,104 +82,60 @@ def _close_after(items: Iterator[object], source: Source) -> Iterator[object]:
         source.end()
 
 
-class _LastSegment(NamedTuple):
-    """The source of the last segment, and the codec of its items. The steps before it have `timers`."""
-
-    source: Source
-    codec: ItemCodec | None
-    segment: BoundSegment
-    timers: list[StepTimer]
-
-
-def _open_last(stream: BoundStream) -> _LastSegment:
-    """Open the source, and build everything up to the operators of the last segment."""
-    context, stage = stream.context, stream.stage
-    source, codec = open_source(context, stage, context.codec)
-    segments = _join_segments(stream)
-    (operations, first), (_, last), timers = segments[0], segments[-1], list[StepTimer]()
-    generated = isinstance(stage.source, Step)
-    # Items that no task takes cannot change any more, so they need not be serialized.
-    last_codec = codec if last.links else None
-    if first.pipe is not None:
-        timer = StepTimer(source.number) if context.timed and generated else None
-        timers += [*([] if timer is None else [timer]), *first.pipe.timers]
-        copied_by, codec = codec if generated else None, codec if len(segments) > 1 else last_codec
-        source = operator_source(source, first.pipe, operations[-1].step, codec, copied_by=copied_by, timer=timer)
-    elif len(segments) > 1 and context.timed and generated:
-        timers.append(timed_operators.time_source(source))
-    if len(segments) > DEEP + 1:
-        return _LastSegment(_build_sections(stream, source, segments, last_codec, timers), last_codec, last, timers)
-    for (_, before), (operations, segment) in itertools.pairwise(segments):
-        assert segment.pipe is not None, "only operations divide segments here"
-        codec = last_codec if segment is last else codec
-        results = _results(context, source, before, timers)
-        timers += segment.pipe.timers
-        source = operator_source(results, segment.pipe, operations[-1].step, codec)
-    return _LastSegment(source, codec, last, timers)
+def _open_last(stream: BoundStream) -> tuple[Source, BoundSegment]:
+    """Open the source, and build everything up to the operators of the last segment; return its source, and itself."""
+    context, segments, parts = stream.context, _join_segments(stream), list[LocalSegment]()
+    source, deep = open_source(context, stream.stage, context.codec), len(segments) > DEEP + 1
+    if segments[0].operators is not None:
+        source = _output(stream, segments[0], stream.chained_items(source, segments[0].operators))
+    elif len(segments) > 1 and context.timed and stream.generated:
+        timed_operators.time_source(source, stream.timers)
+    first = source
+    for before, segment in itertools.pairwise(segments):
+        assert segment.operators is not None, "only operations divide segments here"
+        parts.append(local_segment(stream, source, before, segment, segment.operators))
+        results = step_source(before.links[-1], ClosingIterator(parts[-1].driver.results(), source.close))
+        items = iter(()) if deep else ChainedItems(results.front(), segment.operators, results.close)
+        source = _output(stream, segment, items)
+    if deep:
+        source.items = ClosingIterator(iter(Sections(first.items, parts, first.close)), first.close)
+    return source, segments[-1]
 
 
-_LocalPart = tuple[Sequence[StreamOperation], BoundSegment]
+def _output(stream: BoundStream, segment: BoundSegment, items: Iterator[object]) -> Source:
+    """Return the outputs of the operators of a segment, which cannot change any more if no task takes them."""
+    return step_source(segment.operations[-1].step, items, stream.context.codec if segment.links else None)
 
 
-def _join_segments(stream: BoundStream) -> list[_LocalPart]:
-    """Return the segments with their operations. Neighbours that differ only in where they would run are joined."""
-    parts = list[_LocalPart]()
-    for planned, segment in zip(stream.stage.segments, stream.segments, strict=True):
-        if segment.pipe is None and parts:
-            operations, before = parts.pop()
+def _join_segments(stream: BoundStream) -> list[BoundSegment]:
+    """Return the segments. Neighbours that differ only in where they would run are joined."""
+    joined = list[BoundSegment]()
+    for segment in stream.segments:
+        if segment.operators is None and joined:
+            before = joined.pop()
             links, savers = [*before.links, *segment.links], [*before.savers, *segment.savers]
-            parts.append((operations, BoundSegment(before.pipe, links, savers)))
-        else:
-            parts.append((planned.operations, segment))
-    return parts
-
-
-def _build_sections(
-    stream: BoundStream,
-    source: Source,
-    parts: Sequence[_LocalPart],
-    codec: ItemCodec | None,
-    timers: list[StepTimer],
-) -> Source:
-    """Return what the operators of the last of many segments give, as a source."""
-    segments, origin = list[LocalSegment](), source
-    for (_, before), (operations, segment) in itertools.pairwise(parts):
-        assert segment.pipe is not None, "only operations divide segments here"
-        local, origin = local_segment(stream.context, origin, before, segment.pipe, operations, operations[-1].step)
-        segments.append(local)
-        timers += [*local.driver.chain.timers, *segment.pipe.timers]
-    items = ClosingIterator(iter(Sections(source.items, segments, source.close)), source.close)
-    return step_source(parts[-1][0][-1].step, items, codec)
+            segment = before._replace(links=links, savers=savers)
+        joined.append(segment)
+    return joined
 
 
 def local_segment(
-    context: RunContext,
+    stream: BoundStream,
     source: Source,
     segment: BoundSegment,
+    following: BoundSegment,
     operators: OperatorChain,
-    operations: Sequence[StreamOperation],
-    last: Step,
     *,
     fresh: bool = False,
-) -> tuple[LocalSegment, Source]:
-    """Return a segment with the operators after it, and a source without items that represents their outputs.
-
-    `last` is the step whose outputs these are; `fresh`: nothing else refers to the items of the source.
-    """
-    driver = _segment_driver(context, source, segment, fresh=fresh)
-    expands = any(spec_of(operation.kind).expands for operation in operations)
-    local = LocalSegment(driver, operators, spreads=segment.links[-1].spreads, expands=expands)
-    return local, step_source(last, iter(()), context.codec)
+) -> LocalSegment:
+    """Return a segment with the operators between it and the following one; see `ItemCopies` for `fresh` items."""
+    expands = any(spec_of(operation.kind).expands for operation in following.operations)
+    driver = segment_driver(stream, source, segment, fresh=fresh)
+    return LocalSegment(driver, operators, spreads=segment.links[-1].spreads, expands=expands)
 
 
-def _results(context: RunContext, source: Source, segment: BoundSegment, timers: list[StepTimer]) -> Source:
-    """Return the results of a segment as a source for the operators after it."""
-    driver = _segment_driver(context, source, segment)
-    timers += driver.chain.timers
-    return step_source(segment.links[-1], ClosingIterator(driver.results(), source.close), None)
-
-
-def _segment_driver(context: RunContext, source: Source, segment: BoundSegment, *, fresh: bool = False) -> LocalDriver:
-    chain = StepChain(segment.links, context.loop, retry_tracker=context.retry_tracker)
-    copies = None if context.codec is None else ItemCopies(context.codec, source, segment.links[-1], fresh=fresh)
-    return LocalDriver(source, chain, segment.savers, IteratorSink(), context.codec, watchful=False, copies=copies)
+def segment_driver(stream: BoundStream, source: Source, segment: BoundSegment, *, fresh: bool = False) -> LocalDriver:
+    """Return what takes items through a segment whose results are pulled."""
+    codec = stream.context.codec
+    copies = None if codec is None else ItemCopies(codec, source, segment.links[-1], fresh=fresh)
+    return LocalDriver(source, stream.bind_chain(segment.links), segment.savers, IteratorSink(), copies=copies)

@@ -16,7 +16,7 @@ from daglite.runtime.dataflow.nested import Driver, NestedStream
 from daglite.runtime.dataflow.operator_chain import ClosingIterator
 from daglite.runtime.dataflow.sinks import IteratorSink, OutputQueue, Sink
 from daglite.runtime.kernel.bound_step import BoundStep
-from daglite.runtime.scheduler.bind_stream import BoundStream, bind_segments, remote_segments
+from daglite.runtime.scheduler.bind_stream import bind_stream, remote_segments
 from daglite.runtime.scheduler.build_adaptive import build_adaptive, starts_locally
 from daglite.runtime.scheduler.build_local import build_local, local_items
 from daglite.runtime.scheduler.build_workers import build_workers
@@ -38,10 +38,8 @@ def build_stream(
         context.poll_lock = group.lock
         scope = StreamScope(group, share=1 + sum(1 for _ in context.all_nested(stage)))
     with _open_nested(context, stage, scope):
-        remote = remote_segments(context, stage, folds=fold is not None)
-        segments = bind_segments(context, stage, remote)
-        stream = BoundStream(context, stage, sink, ordered, scope, remote, segments, fold)
-        if not remote:
+        stream = bind_stream(context, stage, sink, ordered=ordered, scope=scope, fold=fold)
+        if not stream.remote:
             return build_local(stream)
         return build_adaptive(stream) if starts_locally(stream) else build_workers(stream)
 
@@ -62,11 +60,10 @@ def _open_nested(context: RunContext, stage: StreamStage, scope: StreamScope) ->
 
 def _nested_stream(context: RunContext, stage: StreamStage, scope: StreamScope) -> NestedStream | ClosingIterator:
     """Return the results of a stream that another pulls."""
-    remote = remote_segments(context, stage, folds=False)
-    if not remote and context.observers is None and not context.cancellable:
+    local = not remote_segments(context, stage, folds=False)
+    if local and context.observers is None and not context.cancellable:
         with _open_nested(context, stage, scope):
-            segments = bind_segments(context, stage, remote)
-            return local_items(BoundStream(context, stage, IteratorSink(), True, scope, remote, segments))
+            return local_items(bind_stream(context, stage, IteratorSink(), ordered=True, scope=scope))
     output_queue = OutputQueue()
     driver = build_stream(context, stage, output_queue, ordered=True, scope=scope)
 

@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from daglite.exceptions import TransferError
 from daglite.operations import spec_of
-from daglite.program import Segment, Step, steps_of
+from daglite.program import Segment, steps_of
 from daglite.records import replace
 from daglite.runtime.dataflow.batching import BatchSizer
-from daglite.runtime.dataflow.bound_segments import BoundSegment, front
-from daglite.runtime.dataflow.coordinator_ops import CoordinatorOps, IndexMap, Pair, between, numbered
 from daglite.runtime.dataflow.dispatch import Dispatcher
 from daglite.runtime.dataflow.driver import StreamDriver
 from daglite.runtime.dataflow.exchange import ExchangeBuffer, ExchangeSink, ExchangeSource, PriorOutput
 from daglite.runtime.dataflow.failure_policy import FailurePolicy
 from daglite.runtime.dataflow.flow_control import FlowControl
-from daglite.runtime.dataflow.operator_chain import ChainedItems, ClosingIterator
+from daglite.runtime.dataflow.operator_chain import ClosingIterator
+from daglite.runtime.dataflow.operators import BoundSegment, CoordinatorOps, IndexMap, between, numbered
 from daglite.runtime.dataflow.pipeline import SegmentPipeline
 from daglite.runtime.dataflow.reorder_buffer import ReorderBuffer
 from daglite.runtime.dataflow.saves import Saver
@@ -79,68 +79,54 @@ def plan_remote(stream: BoundStream, codec: ItemCodec) -> RemotePlan:
     `codec` is that of the workers of the first segment.
     """
     context, stage, remote = stream.context, stream.stage, stream.remote
-    pairs: list[Pair] = list(zip(stage.segments, stream.segments, strict=True))
-    source, _ = open_source(context, stage, codec)
-    source, timers = _run_before(stream, pairs, source, codec)
+    source = _run_before(stream, open_source(context, stage, codec), codec)
     source.nested = stream.scope.nested
     segments, span = list[RemoteSegment](), _span(source)
     for position, following in itertools.zip_longest(remote, remote[1:]):
-        planned, bound = pairs[position]
-        if position == len(pairs) - 1:
-            steps, savers = _worker_steps(bound, stream.fold)
-            queue, operators, most = None, None, stage.max_results
-        else:
-            steps, savers = _worker_steps(bound, None)
-            queue, most = ExchangeQueue(), None
+        bound, queue, operators = stream.segments[position], None, None
+        last = position == len(stream.segments) - 1
+        steps, savers = _worker_steps(bound, stream.fold if last else None)
+        if not last:
+            queue = ExchangeQueue()
             operators = between(
-                pairs[position + 1 : following],
-                None if following is None else pairs[following],
-                planned.links[-1],
-                context.fold_loop,
-                retry_tracker=context.retry_tracker,
+                stream.segments[position + 1 : following],
+                None if following is None else stream.segments[following],
+                bound.links[-1],
+                partial(stream.bind_chain, loop=context.fold_loop),
                 gaps=span is not None or any(link.drops for link in bound.links),
                 most=stage.max_results if following is None else None,
             )
-            timers += operators.timers
         writer = ResultWriter(
             savers,
             queue or stream.sink,
             span,
             partials=steps[-1].starts is not None,
-            most=most,
+            most=stage.max_results if last else None,
             failure_counter=context.failure_counter,
         )
         segments.append(RemoteSegment(position, steps, writer, queue, operators))
         span = None if operators is None or operators.known is None else operators.known.span
-    return RemotePlan(source, segments, timers)
+    return RemotePlan(source, segments, tuple(stream.timers))
 
 
-def _run_before(
-    stream: BoundStream, pairs: Sequence[Pair], source: Source, codec: ItemCodec
-) -> tuple[Source, list[StepTimer]]:
+def _run_before(stream: BoundStream, source: Source, codec: ItemCodec) -> Source:
     """Return what the first segment on workers takes: the source, or what operators and tasks before it make of it."""
-    context, stage, first = stream.context, stream.stage, stream.remote[0]
-    if not first and pairs[0][1].pipe is None:
-        return source, []
+    first, segments = stream.remote[0], stream.segments
+    if not first and segments[0].operators is None:
+        return source
     operators = between(
-        pairs[:first],
-        pairs[first],
-        stage.source if isinstance(stage.source, Step) else steps_of(stage)[0],
-        context.loop,
-        retry_tracker=context.retry_tracker,
+        segments[:first],
+        segments[first],
+        steps_of(stream.stage)[0],
+        stream.bind_chain,
         # Tasks in the coordinator look at the indices of items, and those of a list may have gaps.
         gaps=source.indices is not None,
         index_of=source.index_of,
     )
-    generated = isinstance(stage.source, Step)
-    timers = [StepTimer(source.number)] if context.timed and generated else []
-    # A generator may give one object again and again; the items of a list do not change.
-    inputs = front(source, codec=codec if generated else None, timer=timers[0] if timers else None)
-    chained = ChainedItems(inputs, operators.pipe, source.close)
-    items: Iterator[object] = chained
+    items: ClosingIterator = stream.chained_items(source, operators.chain)
     if operators.known is not None:
-        items = ClosingIterator(numbered(chained, operators.numbering, operators.known), chained.close)
-    return step_source(operators.last, items, codec, operators.known), [*timers, *operators.timers]
+        items = ClosingIterator(numbered(items, operators.numbering, operators.known), items.close)
+    return step_source(operators.last, items, codec, operators.known)
 
 
 def build_driver(stream: BoundStream, plan: RemotePlan, queues: Sequence[WorkerQueue], sink: Sink) -> StreamDriver:

@@ -36,6 +36,7 @@ from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.errors import Cancelled
 from daglite.runtime.kernel.event_loop import PrivateLoop
 from daglite.runtime.kernel.retry import RetryTracker, portable
+from daglite.runtime.kernel.steps import StepChain
 from daglite.runtime.local.item_copies import LocalArena
 from daglite.runtime.scheduler.single_calls import SingleCalls
 from daglite.runtime.scheduler.step_ids import step_ids
@@ -197,6 +198,10 @@ class RunContext:
             seed=self.seed,
             step_id=self.step_ids.get(step.number, 0),
         )
+
+    def bind_chain(self, steps: Sequence[BoundStep], loop: PrivateLoop | None = None) -> StepChain:
+        """Return steps ready to be called in this process."""
+        return StepChain(steps, loop or self.loop, retry_tracker=self.retry_tracker)
 
     def value(self, operand: Operand) -> object:
         """Return the value of an argument."""

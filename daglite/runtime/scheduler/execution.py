@@ -29,14 +29,15 @@ from daglite.program import (
 from daglite.records import replace
 from daglite.run_options import RunSettings
 from daglite.runtime.dataflow.nested import Driver
+from daglite.runtime.dataflow.operators import CallOperator
 from daglite.runtime.dataflow.saves import Saver
 from daglite.runtime.dataflow.sinks import CollectSink, CombineSink, FoldSink, OutputQueue
 from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.errors import add_generator_note, raise_with_failure
 from daglite.runtime.kernel.neutral_element import find_neutral_element
-from daglite.runtime.kernel.steps import StepChain, bind_step
+from daglite.runtime.kernel.steps import bind_step
 from daglite.runtime.kernel.work import WorkKind
-from daglite.runtime.local.executor import LocalDriver, run_steps
+from daglite.runtime.local.executor import LocalDriver
 from daglite.runtime.local.item_copies import copied_result
 from daglite.runtime.scheduler.bind_stream import may_have_gaps
 from daglite.runtime.scheduler.build_local import build_generator
@@ -338,19 +339,19 @@ class Execution:
 
     def _call_here(self, steps: Sequence[BoundStep], value: object, savers: Sequence[Saver | None]) -> object:
         """Take one value through steps on this thread."""
-        chain, observers = (
-            StepChain(steps, self._context.loop, retry_tracker=self._context.retry_tracker),
-            self._observers,
-        )
+        chain, observers = self._context.bind_chain(steps), self._observers
+        call = CallOperator(chain, savers).feed
         if observers is None:
-            return run_steps(chain, value, None, savers)
+            (value,) = call(value)
+            return value
         began = time.perf_counter()
         try:
-            return run_steps(chain, value, None, savers)
+            (value,) = call(value)
         finally:
             seconds = time.perf_counter() - began
             stage, times = observers.stage_of(steps[0].number), tuple([timer.take() for timer in chain.timers])
             observers.completed_locally(stage, 1, seconds, times)
+        return value
 
     def _drive(self, driver: Driver) -> None:
         self._driver = driver
