@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from daglite.runtime.dataflow.flow_control import FlowControl
 from daglite.runtime.dataflow.operators import CoordinatorOps
 from daglite.runtime.dataflow.segment import DeliveryHook, SegmentExecutor
-from daglite.runtime.dataflow.sinks import ExchangeQueue, Sink
+from daglite.runtime.dataflow.sinks import Sink
 from daglite.runtime.dataflow.source import Source
 from daglite.runtime.serialization.codec import ItemCodec
 
@@ -41,7 +41,6 @@ class ExchangeBuffer:
     def __init__(
         self,
         before: SegmentExecutor,
-        queue: ExchangeQueue,
         operations: CoordinatorOps,
         failing: Callable[[], bool],
         prior: PriorOutput | None = None,
@@ -56,7 +55,7 @@ class ExchangeBuffer:
         self.cut = False
         self.produced = prior.produced
         self._before = before
-        self._queue = queue
+        self._queue = operations.queue
         self._operators, self._indices = operations.chain, operations.known
         self._failing = failing
         self._current: Iterator[object] = iter(()) if prior.rest is None else prior.rest

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from daglite.records import record
+from daglite.runtime.dataflow.failure_policy import FailurePolicy
 from daglite.runtime.dataflow.flow_control import FlowControl
+from daglite.runtime.dataflow.reorder_buffer import ReorderBuffer
+from daglite.runtime.dataflow.source import Source
+from daglite.runtime.engines.worker_queues import WorkerQueue
+from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.chunked_results import CHUNK_BYTES
 from daglite.runtime.kernel.retry import FailedAttempts
 
@@ -12,6 +18,24 @@ from daglite.runtime.kernel.retry import FailedAttempts
 # that may wait to be passed on.
 _MAX_PER_WORKER = 2
 _MAX_CHUNKS = 4
+
+
+@record
+class SegmentParts:
+    """The objects with which one segment works: where its items come from, who runs its `steps`, and where results go.
+
+    `executor` is the position of the segment in the pipeline, `retries` how often an item starts again after its
+    worker died.
+    """
+
+    source: Source
+    worker_queue: WorkerQueue
+    steps: Sequence[BoundStep]
+    flow_control: FlowControl
+    reorder_buffer: ReorderBuffer[list[object]]
+    failure_policy: FailurePolicy
+    retries: int
+    executor: int
 
 
 class InFlightBatch:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from daglite.operations.operator import Operator
+from daglite.runtime.dataflow.source import close_items
 
 # How many iterators may pull from one another: each is a call inside the call of the next.
 DEEP = 40
@@ -117,9 +118,7 @@ class ClosingIterator:
     def close(self) -> None:
         """Close this iterator, then those before it."""
         try:
-            close = getattr(self._items, "close", None)
-            if close is not None:
-                close()
+            close_items(self._items)
         finally:
             self._close_front()
 

@@ -19,6 +19,7 @@ from daglite.operations.take import TakeOperator
 from daglite.program import Step, StreamOperation
 from daglite.runtime.dataflow.operator_chain import OperatorChain
 from daglite.runtime.dataflow.saves import Saver
+from daglite.runtime.dataflow.sinks import ExchangeQueue
 from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.errors import attempts_of, raise_with_failure, short_repr
 from daglite.runtime.kernel.fused_loop import SKIPPED
@@ -150,9 +151,10 @@ class _NumberingOperator(Operator):
 
 class CoordinatorOps(NamedTuple):
     """Operators between two segments on workers. `last` is the step whose results come out of their chain; `known` are
-    the indices of these if they have gaps.
+    the indices of these if they have gaps. The results of workers wait in the `queue`.
     """
 
+    queue: ExchangeQueue
     chain: OperatorChain
     last: Step | BoundStep
     numbering: ItemNumbering
@@ -189,7 +191,7 @@ def between(
             counting = None
     if most is not None:
         operators.append(TakeOperator(most))
-    return CoordinatorOps(OperatorChain(operators), last, numbering, IndexMap() if gaps else None)
+    return CoordinatorOps(ExchangeQueue(), OperatorChain(operators), last, numbering, IndexMap() if gaps else None)
 
 
 def numbered(items: Iterator[object], numbering: ItemNumbering, known: IndexMap) -> Iterator[object]:

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
+from daglite.runtime.dataflow.batching import BatchSizer
 from daglite.runtime.dataflow.dispatch import Dispatcher
-from daglite.runtime.dataflow.flow_control import FlowControl
-from daglite.runtime.dataflow.reorder_buffer import BatchResult, ReorderBuffer
+from daglite.runtime.dataflow.in_flight import SegmentParts
+from daglite.runtime.dataflow.reorder_buffer import BatchResult
 from daglite.runtime.dataflow.sinks import ResultWriter
-from daglite.runtime.dataflow.source import Source
 from daglite.runtime.dataflow.tree_reduce import TreeReducer
 
 # Receives the first index of results that were delivered, how many items and bytes, and when that began.
@@ -25,20 +25,19 @@ class SegmentExecutor:
 
     def __init__(
         self,
-        *,
-        origin: Source,
-        dispatcher: Dispatcher,
-        flow_control: FlowControl,
-        reorder_buffer: ReorderBuffer[list[object]],
+        parts: SegmentParts,
+        batch_sizer: BatchSizer,
         writer: ResultWriter,
+        *,
         tree_reducer: TreeReducer | None = None,
         on_delivered: DeliveryHook | None = None,
     ) -> None:
-        self.origin = origin
-        self.dispatcher = dispatcher
-        self.flow_control = flow_control
+        """Raise `TransferError` if the steps cannot be sent to a worker."""
+        self.origin = parts.source
+        self.dispatcher = Dispatcher(parts, batch_sizer, tree_reducer)
+        self.flow_control = parts.flow_control
         self.writer = writer
-        self._reorder_buffer = reorder_buffer
+        self._reorder_buffer = parts.reorder_buffer
         self._tree_reducer = tree_reducer
         self._on_delivered = on_delivered
         # The rest of a result that is delivered item by item.

@@ -42,6 +42,13 @@ def close_all(closables: Sequence[Closable]) -> None:
             stack.callback(closable.close)
 
 
+def close_items(items: object) -> None:
+    """Close an iterator that has a method `close`."""
+    close = getattr(items, "close", None)
+    if close is not None:
+        close()
+
+
 class Source:
     """Items in the coordinator. `count` is the number of items so far, `finished` whether there are no more."""
 
@@ -189,10 +196,8 @@ class Source:
     def close(self) -> None:
         """Close the generator, so that its `finally` blocks run; one that is running now is left alone."""
         self.finished = True
-        close = getattr(self.items, "close", None)
         try:
-            if close is not None:
-                close()
+            close_items(self.items)
         except ValueError as error:
             if "already executing" not in str(error):
                 raise

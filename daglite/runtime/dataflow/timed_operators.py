@@ -48,17 +48,13 @@ class TimedOperator(StoppingOperator):
         return TimedItems(iter(outputs), self.timer)
 
 
-class ExcludedItems:
+class ExcludedItems(TimedItems):
     """Items that an operator pulls: the time that they take is not the operator's own."""
 
     def __init__(self, items: Iterator[object], timer: StepTimer, *, counted: bool = False) -> None:
         """`counted` items are inputs of the operator; others belong to a stream beside it."""
-        self._items = items
-        self._timer = timer
+        super().__init__(items, timer)
         self._counted = counted
-
-    def __iter__(self) -> ExcludedItems:
-        return self
 
     def __next__(self) -> object:
         began = time.perf_counter()
@@ -68,12 +64,6 @@ class ExcludedItems:
             self._timer.seconds -= time.perf_counter() - began
         self._timer.begun += self._counted
         return item
-
-    def close(self) -> None:
-        """End the stream."""
-        close = getattr(self._items, "close", None)
-        if close is not None:
-            close()
 
 
 def timed_saver(saver: Callable[[int, object], None], timer: StepTimer) -> Callable[[int, object], None]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeAlias
 
-from daglite.runtime.dataflow.source import Source
+from daglite.runtime.dataflow.source import Source, close_items
 from daglite.runtime.engines.cost_model import SliceStats
 from daglite.runtime.local.executor import LocalDriver
 from daglite.runtime.local.sections import LocalSegment, Sections
@@ -21,6 +21,7 @@ from daglite.runtime.local.sections import LocalSegment, Sections
 _RARE = 16
 # A first item may be slow because it is the first: one that took less, in seconds, does not count.
 _FIRST = 0.01
+_END = object()
 # How much of the past a mean of item times remembers, in seconds.
 _MEMORY = 0.2
 
@@ -207,18 +208,12 @@ class _Stopwatch:
         return each
 
     def _items(self, items: Iterator[object]) -> Iterator[object]:
-        following = self._timed(items.__next__)
+        following = functools.partial(self._timed(next), items, _END)
         try:
-            while True:
-                try:
-                    item = following()
-                except StopIteration:
-                    return
+            while (item := following()) is not _END:
                 yield item
         finally:
-            close = getattr(items, "close", None)
-            if close is not None:
-                close()
+            close_items(items)
 
 
 @functools.cache

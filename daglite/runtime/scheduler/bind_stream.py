@@ -25,12 +25,12 @@ from daglite.runtime.kernel.errors import raise_with_failure
 from daglite.runtime.kernel.event_loop import PrivateLoop
 from daglite.runtime.kernel.steps import StepChain, bind_step, open_items
 from daglite.runtime.kernel.timers import StepTimer
+from daglite.runtime.local.executor import LocalRecorder
 from daglite.runtime.scheduler.context import RunContext
 from daglite.runtime.serialization.codec import ItemCodec
 
 if TYPE_CHECKING:
     import daglite.runtime.dataflow.timed_operators as timed_operators
-    from daglite.runtime.local.recorder import LocalRecorder
 else:
     timed_operators = lazy("daglite.runtime.dataflow.timed_operators")
 

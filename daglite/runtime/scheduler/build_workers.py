@@ -17,18 +17,18 @@ from daglite.operations import spec_of
 from daglite.program import Segment, steps_of
 from daglite.records import replace
 from daglite.runtime.dataflow.batching import BatchSizer
-from daglite.runtime.dataflow.dispatch import Dispatcher
 from daglite.runtime.dataflow.driver import StreamDriver
 from daglite.runtime.dataflow.exchange import ExchangeBuffer, ExchangeSink, ExchangeSource, PriorOutput
 from daglite.runtime.dataflow.failure_policy import FailurePolicy
 from daglite.runtime.dataflow.flow_control import FlowControl
+from daglite.runtime.dataflow.in_flight import SegmentParts
 from daglite.runtime.dataflow.operator_chain import ClosingIterator
 from daglite.runtime.dataflow.operators import BoundSegment, CoordinatorOps, IndexMap, between, numbered
 from daglite.runtime.dataflow.pipeline import SegmentPipeline
 from daglite.runtime.dataflow.reorder_buffer import ReorderBuffer
 from daglite.runtime.dataflow.saves import Saver
 from daglite.runtime.dataflow.segment import SegmentExecutor
-from daglite.runtime.dataflow.sinks import CombineSink, ExchangeQueue, ResultWriter, Sink
+from daglite.runtime.dataflow.sinks import CombineSink, ResultWriter, Sink
 from daglite.runtime.dataflow.source import Source
 from daglite.runtime.dataflow.tree_reduce import TreeReducer
 from daglite.runtime.engines.base import ResumableEngine
@@ -36,7 +36,6 @@ from daglite.runtime.engines.worker_queues import WorkerQueue
 from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.timers import StepTimer
 from daglite.runtime.scheduler.bind_stream import BoundStream, open_source, step_source
-from daglite.runtime.scheduler.context import RunContext
 from daglite.runtime.serialization.codec import ItemCodec
 
 _log = logging.getLogger("daglite")
@@ -45,14 +44,12 @@ _log = logging.getLogger("daglite")
 class RemoteSegment(NamedTuple):
     """A segment that workers run: their steps, and what takes their results.
 
-    If operators follow it, results wait in the `queue` for them. `prior` is what these gave before the stream moved to
-    workers.
+    `prior` is what the operators that follow it gave before the stream moved to workers.
     """
 
     position: int
     steps: Sequence[BoundStep]
     writer: ResultWriter
-    queue: ExchangeQueue | None = None
     operators: CoordinatorOps | None = None
     prior: PriorOutput | None = None
 
@@ -83,11 +80,10 @@ def plan_remote(stream: BoundStream, codec: ItemCodec) -> RemotePlan:
     source.nested = stream.scope.nested
     segments, span = list[RemoteSegment](), _span(source)
     for position, following in itertools.zip_longest(remote, remote[1:]):
-        bound, queue, operators = stream.segments[position], None, None
+        bound, operators = stream.segments[position], None
         last = position == len(stream.segments) - 1
         steps, savers = _worker_steps(bound, stream.fold if last else None)
         if not last:
-            queue = ExchangeQueue()
             operators = between(
                 stream.segments[position + 1 : following],
                 None if following is None else stream.segments[following],
@@ -98,13 +94,13 @@ def plan_remote(stream: BoundStream, codec: ItemCodec) -> RemotePlan:
             )
         writer = ResultWriter(
             savers,
-            queue or stream.sink,
+            stream.sink if operators is None else operators.queue,
             span,
             partials=steps[-1].starts is not None,
             most=stage.max_results if last else None,
             failure_counter=context.failure_counter,
         )
-        segments.append(RemoteSegment(position, steps, writer, queue, operators))
+        segments.append(RemoteSegment(position, steps, writer, operators))
         span = None if operators is None or operators.known is None else operators.known.span
     return RemotePlan(source, segments, tuple(stream.timers))
 
@@ -141,9 +137,9 @@ def build_driver(stream: BoundStream, plan: RemotePlan, queues: Sequence[WorkerQ
     for segment, queue, following in zip(plan.segments, queues, [*queues[1:], None], strict=True):
         executor = _build_executor(stream, origin, segment, queue, failure_policy, len(executors), nbytes, sink)
         executors.append(executor)
-        if segment.operators is None or segment.queue is None:
+        if segment.operators is None:
             continue
-        outputs = ExchangeBuffer(executor, segment.queue, segment.operators, lambda: pipeline.failing(), segment.prior)
+        outputs = ExchangeBuffer(executor, segment.operators, lambda: pipeline.failing(), segment.prior)
         if following is not None:
             origin = ExchangeSource(outputs, segment.operators, following.engine.codec)
         else:
@@ -194,33 +190,22 @@ def _build_executor(
     ordered = stream.ordered or (
         segment.operators is not None and _needs_order(stream.stage.segments[segment.position + 1 :])
     )
-    reorder_buffer: ReorderBuffer[list[object]] = ReorderBuffer(ordered=ordered, first=origin.count)
-    flow_control = FlowControl(limits.items(engine.workers), nbytes, folds=last.starts is not None)
+    parts = SegmentParts(
+        origin,
+        queue,
+        steps,
+        FlowControl(limits.items(engine.workers), nbytes, folds=last.starts is not None),
+        ReorderBuffer(ordered=ordered, first=origin.count),
+        failure_policy,
+        context.retries,
+        number,
+    )
     tree_reducer = None
     if segment.operators is None and isinstance(sink, CombineSink):
-        tree_reducer = _tree_reducer(context, queue, steps, flow_control, nbytes, sink)
-    dispatcher = Dispatcher(
-        source=origin,
-        worker_queue=queue,
-        steps=steps,
-        flow_control=flow_control,
-        batch_sizer=BatchSizer(*limits.batch_items(engine.workers), engine.batch_policy),
-        reorder_buffer=reorder_buffer,
-        failure_policy=failure_policy,
-        retries=context.retries,
-        executor=number,
-        tree_reducer=tree_reducer,
-    )
-    stage_number = context.number_of(stream.stage)
-    return SegmentExecutor(
-        origin=origin,
-        dispatcher=dispatcher,
-        flow_control=flow_control,
-        reorder_buffer=reorder_buffer,
-        writer=segment.writer,
-        tree_reducer=tree_reducer,
-        on_delivered=None if observers is None else observers.delivery_hook(stage_number, segment.position),
-    )
+        tree_reducer = _tree_reducer(parts, nbytes, sink)
+    batch_sizer = BatchSizer(*limits.batch_items(engine.workers), engine.batch_policy)
+    hook = None if observers is None else observers.delivery_hook(context.number_of(stream.stage), segment.position)
+    return SegmentExecutor(parts, batch_sizer, segment.writer, tree_reducer=tree_reducer, on_delivered=hook)
 
 
 def _needs_order(segments: Sequence[Segment]) -> bool:
@@ -234,27 +219,20 @@ def _needs_order(segments: Sequence[Segment]) -> bool:
     return False
 
 
-def _tree_reducer(
-    context: RunContext,
-    queue: WorkerQueue,
-    steps: Sequence[BoundStep],
-    flow_control: FlowControl,
-    nbytes: int,
-    sink: CombineSink,
-) -> TreeReducer | None:
+def _tree_reducer(parts: SegmentParts, nbytes: int, sink: CombineSink) -> TreeReducer | None:
     """Return what combines partials on the workers, if they may stay there.
 
     They may not if no item may start twice: a partial on a worker can be lost.
     """
-    restarts = context.retries > 0 and all(step.function.retry_on_crash for step in steps)
-    if queue.combiner is None or not restarts:
+    restarts = parts.retries > 0 and all(step.function.retry_on_crash for step in parts.steps)
+    if parts.worker_queue.combiner is None or not restarts:
         return None
     try:
         sink.tree_reducer = TreeReducer(
-            worker_queue=queue,
+            worker_queue=parts.worker_queue,
             step=sink.step,
-            flow_control=flow_control,
-            retries=context.retries,
+            flow_control=parts.flow_control,
+            retries=parts.retries,
             nbytes=nbytes,
             on_root=sink.add,
         )

@@ -43,6 +43,7 @@ from daglite.runtime.scheduler.bind_stream import may_have_gaps
 from daglite.runtime.scheduler.build_local import build_generator
 from daglite.runtime.scheduler.build_stream import build_stream
 from daglite.runtime.scheduler.context import RunContext
+from daglite.runtime.scheduler.single_calls import SingleCall
 
 if TYPE_CHECKING:
     import daglite.events as events
@@ -249,13 +250,13 @@ class Execution:
         kind: WorkKind = "stream" if stage.streamed else "generate"
         item_saver, list_saver = (saver, None) if stage.streamed else (None, saver)
         done = partial(self._call_done, number, list_saver)
-        self._context.calls.start(queue, [step], done, kind=kind, saver=item_saver)
+        SingleCall(self._context.calls, queue, [step], done, kind=kind, saver=item_saver).start()
 
     def _start_call(self, number: int, stage: CallStage) -> None:
         first = stage.steps[0].function
         queue = self._context.worker_queue_at(first.site, loops=first.loops)
         steps, saver = self._bind_call(stage)
-        self._context.calls.start(queue, steps, partial(self._call_done, number, saver))
+        SingleCall(self._context.calls, queue, steps, partial(self._call_done, number, saver)).start()
 
     def _call_done(self, number: int, saver: Saver | None, value: object) -> None:
         if saver is not None:
