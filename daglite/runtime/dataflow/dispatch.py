@@ -235,8 +235,7 @@ class Dispatcher:
         self._batch_sizer.observe(
             work_result.completed, work_result.seconds, batch.nbytes + (0 if self._folds else nbytes)
         )
-        if work_result.error is not None:
-            self._report_error(batch, work_result)
+        self._report_error(batch, work_result)
         marks = self._marks(values)
         if tree_reducer is not None and work_result.partial is not None:
             remote_partial = RemotePartial(work_result.partial, batch.first, batch.items, batch.nbytes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from daglite.records import record
 from daglite.runtime.dataflow.failure_policy import FailurePolicy
@@ -38,6 +39,7 @@ class SegmentParts:
     executor: int
 
 
+@dataclass(eq=False, repr=False, slots=True)
 class InFlightBatch:
     """Serialized items of consecutive positions from `first` on. `attempt` counts their starts from 1.
 
@@ -45,36 +47,25 @@ class InFlightBatch:
     the only item of the batch that ended with their worker.
     """
 
-    __slots__ = ("attempt", "failed_attempts", "first", "items", "known", "nbytes")
-
-    def __init__(
-        self,
-        first: int,
-        items: Sequence[object],
-        nbytes: int,
-        attempt: int = 1,
-        known: int = 0,
-        failed_attempts: tuple[FailedAttempts, ...] = (),
-    ) -> None:
-        self.first = first
-        self.items = items
-        self.nbytes = nbytes
-        self.attempt = attempt
-        self.known = known
-        self.failed_attempts = failed_attempts
+    first: int
+    items: Sequence[object]
+    nbytes: int
+    attempt: int = 1
+    known: int = 0
+    failed_attempts: tuple[FailedAttempts, ...] = ()
 
 
+@dataclass(eq=False, repr=False, slots=True)
 class OpenResult:
-    """A result that arrives in chunks: its item, the worker that has begun it, and how many chunks wait here."""
+    """A result that arrives in chunks: its item, the worker that has begun it, and how many chunks wait here.
 
-    __slots__ = ("batch", "requested", "waiting", "worker")
+    `requested`: the worker was asked for the next chunk.
+    """
 
-    def __init__(self, batch: InFlightBatch, worker: int | None) -> None:
-        self.batch = batch
-        self.worker = worker
-        self.waiting = 0
-        # Whether the worker was asked for the next chunk.
-        self.requested = False
+    batch: InFlightBatch
+    worker: int | None
+    waiting: int = 0
+    requested: bool = False
 
     def add_chunk(self, count: int) -> None:
         """Note that a chunk of `count` items has arrived."""

@@ -16,17 +16,13 @@ class OperatorChain:
 
     def __init__(self, operators: Sequence[Operator]) -> None:
         self.operators = tuple(operators)
-        # A single operator needs no loop.
-        self._feed = self.operators[0].feed if len(self.operators) == 1 else self._feed_all
+        # Returns the outputs that an item causes. A single operator needs no loop.
+        self.feed = self.operators[0].feed if len(self.operators) == 1 else self._feed_all
 
     @property
     def done(self) -> bool:
         """Whether an operator has seen enough, so that its inputs are not needed any more."""
         return _any_done(self.operators)
-
-    def feed(self, item: object) -> Iterable[object]:
-        """Return the outputs that this item causes."""
-        return self._feed(item)
 
     def over(self, items: Iterator[object], enough: Callable[[], None]) -> Iterator[object]:
         """Return all outputs for these items, with those of `finish`; call `enough` once no more items are needed."""
@@ -64,7 +60,7 @@ class OperatorChain:
     def _some(self, items: Iterator[object]) -> Iterator[object]:
         if not self.done:
             for item in items:
-                yield from self._feed(item)
+                yield from self.feed(item)
                 if self.done:
                     return
 

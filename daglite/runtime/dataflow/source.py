@@ -166,7 +166,7 @@ class Source:
             for item in self.items:
                 if saver is not None:
                     saver(place, item)
-                yield self.copied(item, place) if copied and type(item) not in SCALARS else item
+                yield self.copied(place, item) if copied and type(item) not in SCALARS else item
                 place += 1
         except Exception as error:
             attach_facts(error, Failure(self.name, self.number))
@@ -223,11 +223,14 @@ class Source:
             attach_facts(transfer_error, Failure(self.name, self.number, index, short_repr(item)))
             raise transfer_error from error
 
-    def copied(self, item: object, place: int) -> object:
+    def copied(self, place: int, item: object) -> object:
         """Return a copy of the item, so that the generator may reuse its buffers; without a codec, the item itself."""
         if self._codec is None:
             return item
-        value = self._codec.deserialize(self.serialized(item, place))
+        return self.loaded(place, self._codec.deserialize(self.serialized(item, place)))
+
+    def loaded(self, place: int, value: object) -> object:
+        """Return a deserialized item; raise `TransferError` if it could not be loaded."""
         if isinstance(value, Unloadable):
             index = self.index_of(place)
             error = TransferError(f"item {index} of task '{self.name}' cannot be loaded: {value.reason}")

@@ -61,7 +61,8 @@ class LocalDriver:
         self.left = most
         self._end = self._numbered(sink.one) if kind == "numbered" else None
         self._saves = [self._numbered(saver) for saver in savers if saver is not None]
-        self._snaps = self._snap if copies is None else (copies.item, copies.result)
+        # Of an item as it is when it is yielded: the generator may change it later.
+        self._snaps = source.copied if copies is None else (copies.item, copies.result)
         self._turn_items = 1
         self._recorder = recorder
 
@@ -87,18 +88,9 @@ class LocalDriver:
         """Take these items of the source through, with other `calls` and `end` if given; return how many."""
         sink = self.sink
         # Looked up now: an observer may have put a timer around it.
-        one = end or self._end or sink.one
-        value, count = self._loop.run(
-            items,
-            self.source.count,
-            sink.value if isinstance(sink, FoldSink) else None,
-            self.calls if calls is None else calls,
-            self._saves,
-            self.source.saver,
-            self._snaps,
-            one if self.left is None else (one, self._enough),
-            failed=self._failed,
-        )
+        one, value = end or self._end or sink.one, sink.value if isinstance(sink, FoldSink) else None
+        full = one if self.left is None else (one, self._enough)
+        value, count = self._loop.run(*self._inputs(items, calls, value), full, failed=self._failed)
         if isinstance(sink, FoldSink):
             sink.value = value
         self.source.count += count
@@ -119,16 +111,21 @@ class LocalDriver:
         self, items: Iterator[object] | None = None, calls: Sequence[Callable[[Any], Any]] | None = None
     ) -> Iterator[object]:
         """Return the results of these items, or of all, one by one; the sink is an `IteratorSink`."""
-        return self._loop.items(
-            self.source.items if items is None else items,
+        inputs = self._inputs(self.source.items if items is None else items, calls, None)
+        return self._loop.items(*inputs, None, failed=self._failed)
+
+    def _inputs(
+        self, items: Iterator[object], calls: Sequence[Callable[[Any], Any]] | None, value: object
+    ) -> tuple[Any, ...]:
+        """Return the arguments of the loop up to its end."""
+        return (
+            items,
             self.source.count,
-            None,
+            value,
             self.calls if calls is None else calls,
             self._saves,
             self.source.saver,
             self._snaps,
-            None,
-            failed=self._failed,
         )
 
     def rest(self) -> None:
@@ -150,10 +147,6 @@ class LocalDriver:
         indices = self.source.indices
         return take if indices is None else lambda place, value: take(indices[place], value)
 
-    def _snap(self, index: int, item: object) -> object:
-        """Copy an item as it is when it is yielded: the generator may change it later."""
-        return self.source.copied(item, index)
-
     def _failed(self, error: BaseException, place: LineAction, index: int, item: object, x: object) -> NoReturn:
         """Raise an error of the loop, with the facts of the line at which it was raised."""
         index = self.source.index_of(index) if place.kind != "source" else index
@@ -171,7 +164,12 @@ class LocalDriver:
             self.sink.blame(error, index, x)
         if place.kind in ("source", "item") and isinstance(error, Exception):
             attach_facts(error, Failure(self.source.name, self.source.number))
-        raise error
+        try:
+            raise error
+        finally:
+            # Its traceback refers to this frame, which must not refer to the error: the end of a stream that is closed
+            # early would be left to the garbage collector, at any moment.
+            del error
 
     def at_work(self, place: LineAction, index: int) -> CurrentCall | None:
         """Return the call that the loop is at, by its line."""

@@ -64,12 +64,7 @@ class ItemCopies:
         small = small_copy(item)
         if small is not None:
             return _Never, small
-        value = self._restore(self._source.serialized(item, index))
-        if isinstance(value, Unloadable):
-            name = self._source.name
-            error = TransferError(f"item {index} of task '{name}' cannot be loaded: {value.reason}")
-            raise_with_failure(error, Failure(name, self._source.number, index))
-        return _Never, value
+        return _Never, self._source.loaded(index, self._restore(self._source.serialized(item, index)))
 
     def result(self, index: int, value: object) -> tuple[type, object]:
         """Copy a result as it is when it is returned: the task may change it later."""

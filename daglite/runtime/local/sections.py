@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import chain, compress, islice, repeat
 from operator import length_hint
 from typing import Any, Final
 
-from daglite.runtime.dataflow.exchange import PriorOutput
 from daglite.runtime.dataflow.operator_chain import DEEP, OperatorChain
+from daglite.runtime.dataflow.segment import PriorOutput
 from daglite.runtime.local.executor import LocalDriver
 
 _NOTHING: Final = object()
@@ -63,17 +64,15 @@ class LocalSegment:
         return self.driver.source.count
 
 
+@dataclass(eq=False, repr=False, slots=True)
 class PendingItems:
     """Items in front of a segment. `section` pulls up to `size` of them; those that it has taken used up `ticks`."""
 
-    __slots__ = ("items", "section", "segment", "size", "ticks")
-
-    def __init__(self, segment: int, items: Iterator[object]) -> None:
-        self.segment = segment
-        self.items = items
-        self.section: Iterator[object] | None = None
-        self.size = 0
-        self.ticks = repeat(True, _ALL)
+    segment: int
+    items: Iterator[object]
+    section: Iterator[object] | None = None
+    size: int = 0
+    ticks: repeat[bool] = field(default_factory=lambda: repeat(True, _ALL))
 
 
 class Sections:
@@ -90,12 +89,12 @@ class Sections:
         # The operators of the segments before this one have given all that they kept.
         self.finished = 0
         self._close_source = close_source
-        self._ends: dict[int, tuple[int, bool] | None] = {}
+        self._ends = [self._find_end(first) for first in range(len(segments) + 1)]
 
     def __iter__(self) -> Iterator[object]:
         while not self.over:
             last = self.pending[-1]
-            if self._end(last.segment) is None:
+            if self._ends[last.segment] is None:
                 yield from self._pull(last.segment, len(self.segments), last.items)
                 self._pop()
             else:
@@ -107,7 +106,7 @@ class Sections:
         `consume` gets the outputs of the last section. An output of another section becomes pending.
         """
         last = self.pending[-1]
-        end, section = self._end(last.segment), last.section
+        end, section = self._ends[last.segment], last.section
         if section is None:
             last.size, last.ticks = size, repeat(True, _ALL)
             items = compress(islice(last.items, size), last.ticks)
@@ -180,13 +179,8 @@ class Sections:
                 items = segment.operator_chain.some(items)
         return items
 
-    def _end(self, first: int) -> tuple[int, bool] | None:
-        """Return the segment in which a section ends, and whether before its tasks; None: it is the last section."""
-        if first not in self._ends:
-            self._ends[first] = self._find_end(first)
-        return self._ends[first]
-
     def _find_end(self, first: int) -> tuple[int, bool] | None:
+        """Return the segment in which a section ends, and whether before its tasks; None: it is the last section."""
         depth = 0
         for number in range(first, len(self.segments)):
             segment = self.segments[number]

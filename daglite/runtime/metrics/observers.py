@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 
 from daglite.events import (
     CompletedLocally,
@@ -17,8 +16,6 @@ from daglite.events import (
     Observer,
     RunEnded,
     RunStarted,
-    StageEnded,
-    StageStarted,
     StepTime,
     StreamOpened,
     WorkerEnded,
@@ -31,8 +28,6 @@ from daglite.runtime.dataflow.segment import DeliveryHook
 from daglite.runtime.dataflow.source import Source
 from daglite.runtime.engines.base import Engine, WorkerEndReason
 from daglite.runtime.engines.batch_recorder import BatchRecorder, Emit
-from daglite.runtime.kernel.timers import StepTimer
-from daglite.runtime.local.executor import LocalRecorder
 
 # The shortest time between two heartbeats, in seconds.
 _HEARTBEAT = 0.1
@@ -85,13 +80,6 @@ class RunObservers:
         """Return a recorder for the batches of an engine."""
         return BatchRecorder(engine, self.emit_batches, self.heartbeat, self._locate)
 
-    def local_recorder(
-        self, stage: int, source: Source, timers: Sequence[StepTimer], *, interval: float
-    ) -> LocalRecorder:
-        """Return a recorder for a stream that runs in this process."""
-        report = partial(self.completed_locally, stage)
-        return LocalRecorder(source, timers, report, self.heartbeat, interval=interval)
-
     def stage_of(self, step: int) -> int:
         """Return the number of the stage that contains a step."""
         return self._stages[step]
@@ -121,14 +109,6 @@ class RunObservers:
             self.emit(RunEnded(time.perf_counter(), self._error))
             # Its traceback refers to the objects of the run.
             self._error = None
-
-    def stage_started(self, stage: int) -> None:
-        """Report the start of a stage."""
-        self.emit(StageStarted(time.perf_counter(), stage))
-
-    def stage_ended(self, stage: int) -> None:
-        """Report the end of a stage."""
-        self.emit(StageEnded(time.perf_counter(), stage))
 
     def opened(
         self,

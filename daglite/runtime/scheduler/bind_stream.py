@@ -8,12 +8,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from daglite.exceptions import Failure, ParameterError
 from daglite.lazy import lazy
 from daglite.operations.operator import Operator
-from daglite.program import MappedSource, Segment, Stage, Step, StreamOperation, StreamStage, steps_of
+from daglite.program import MappedSource, Stage, Step, StreamOperation, StreamStage, steps_of
 from daglite.records import record
 from daglite.runtime.dataflow.driver import StreamScope
 from daglite.runtime.dataflow.operator_chain import ChainedItems, OperatorChain
@@ -107,18 +108,15 @@ def bind_stream(
     """
     remote, timers = remote_segments(context, stage, folds=fold is not None), list[StepTimer]()
     first = remote[0] if remote else len(stage.segments)
-    segments = [
-        _bind_segment(context, segment, context.loop if position <= first else context.fold_loop, timers)
-        for position, segment in enumerate(stage.segments)
-    ]
+    segments = list[BoundSegment]()
+    for position, segment in enumerate(stage.segments):
+        loop = context.loop if position <= first else context.fold_loop
+        operators = [part for operation in segment.operations for part in _operators(context, operation, loop, timers)]
+        links = [context.bind(link) for link in segment.links]
+        savers = [context.saves.open(link.saves, bound) for link, bound in zip(segment.links, links, strict=True)]
+        chain = OperatorChain(operators) if operators else None
+        segments.append(BoundSegment(segment.operations, chain, links, savers))
     return BoundStream(context, stage, sink, ordered, scope, remote, segments, fold, timers)
-
-
-def _bind_segment(context: RunContext, segment: Segment, loop: PrivateLoop, timers: list[StepTimer]) -> BoundSegment:
-    operators = [part for operation in segment.operations for part in _operators(context, operation, loop, timers)]
-    links = [context.bind(link) for link in segment.links]
-    savers = [context.saves.open(link.saves, bound) for link, bound in zip(segment.links, links, strict=True)]
-    return BoundSegment(segment.operations, OperatorChain(operators) if operators else None, links, savers)
 
 
 def _operators(
@@ -209,7 +207,8 @@ def local_recorder(
     observers.opened(number, source, context.failure_counter)
     if context.timed:
         timed_operators.time_ends(source, sink, steps_of(stage)[-1].number, timers)
-    return observers.local_recorder(number, source, timers, interval=interval)
+    report = partial(observers.completed_locally, number)
+    return LocalRecorder(source, timers, report, observers.heartbeat, interval=interval)
 
 
 def _mapped_items(context: RunContext, source: MappedSource, task: str) -> tuple[Iterator[object], int | None]:

@@ -17,8 +17,7 @@ from daglite.runtime.dataflow.operator_chain import ClosingIterator
 from daglite.runtime.dataflow.sinks import IteratorSink, OutputQueue, Sink
 from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.scheduler.bind_stream import bind_stream, remote_segments
-from daglite.runtime.scheduler.build_adaptive import build_adaptive, starts_locally
-from daglite.runtime.scheduler.build_local import build_local, local_items
+from daglite.runtime.scheduler.build_local import build_adaptive, build_local, local_items, starts_locally
 from daglite.runtime.scheduler.build_workers import build_workers
 from daglite.runtime.scheduler.context import RunContext
 
@@ -34,7 +33,7 @@ def build_stream(
 ) -> Driver:
     """Return the driver of a stream. `fold` is the step with which workers fold; `scope` is given if it is pulled."""
     if scope is None:
-        group = StreamGroup(context.worker_queues, helper_thread=stage.limits.helper_thread)
+        group = StreamGroup(context.worker_queues, context.external_error, helper_thread=stage.limits.helper_thread)
         context.poll_lock = group.lock
         scope = StreamScope(group, share=1 + sum(1 for _ in context.all_nested(stage)))
     with _open_nested(context, stage, scope):

@@ -18,7 +18,6 @@ from daglite.program import Segment, steps_of
 from daglite.records import replace
 from daglite.runtime.dataflow.batching import BatchSizer
 from daglite.runtime.dataflow.driver import StreamDriver
-from daglite.runtime.dataflow.exchange import ExchangeBuffer, ExchangeSink, ExchangeSource, PriorOutput
 from daglite.runtime.dataflow.failure_policy import FailurePolicy
 from daglite.runtime.dataflow.flow_control import FlowControl
 from daglite.runtime.dataflow.in_flight import SegmentParts
@@ -27,7 +26,13 @@ from daglite.runtime.dataflow.operators import BoundSegment, CoordinatorOps, Ind
 from daglite.runtime.dataflow.pipeline import SegmentPipeline
 from daglite.runtime.dataflow.reorder_buffer import ReorderBuffer
 from daglite.runtime.dataflow.saves import Saver
-from daglite.runtime.dataflow.segment import SegmentExecutor
+from daglite.runtime.dataflow.segment import (
+    ExchangeBuffer,
+    ExchangeSink,
+    ExchangeSource,
+    PriorOutput,
+    SegmentExecutor,
+)
 from daglite.runtime.dataflow.sinks import CombineSink, ResultWriter, Sink
 from daglite.runtime.dataflow.source import Source
 from daglite.runtime.dataflow.tree_reduce import TreeReducer
@@ -146,26 +151,17 @@ def build_driver(stream: BoundStream, plan: RemotePlan, queues: Sequence[WorkerQ
             flow_control = FlowControl(stage.limits.items(queue.engine.workers), nbytes)
             hook = None if observers is None else observers.delivery_hook(number, len(stage.segments) - 1)
             exchange_sink = ExchangeSink(outputs, sink, flow_control, hook)
-    pipeline = SegmentPipeline(
-        executors,
-        failure_policy,
-        exchange_sink=exchange_sink,
-        size=stage.limits.max_in_flight,
-        taken=None if scope.outer is None else scope.taken,
-    )
+    most, taken = stage.limits.max_in_flight, None if scope.outer is None else scope.taken
+    pipeline = SegmentPipeline(executors, failure_policy, exchange_sink, size=most, taken=taken)
     if observers is not None:
         workers = sum(queue.engine.workers for queue in set(queues))
-        size = stage.limits.max_in_flight or sum(executor.flow_control.size for executor in executors)
+        size = most or sum(executor.flow_control.size for executor in executors)
         observers.opened(number, plan.source, context.failure_counter, workers, size, pipeline)
     return StreamDriver(
-        source=plan.source,
-        pipeline=pipeline,
-        failure_policy=failure_policy,
-        worker_queues=context.worker_queues,
-        scope=scope,
+        pipeline,
+        scope,
         # The streams that it pulls take the other places of a bound in items.
-        max_pull=1 if scope.nested and stage.limits.max_in_flight is not None else None,
-        external_error=context.external_error,
+        max_pull=1 if scope.nested and most is not None else None,
         emit=None if observers is None else observers.emit_batches,
         stage=number,
         timers=plan.timers,
@@ -228,14 +224,7 @@ def _tree_reducer(parts: SegmentParts, nbytes: int, sink: CombineSink) -> TreeRe
     if parts.worker_queue.combiner is None or not restarts:
         return None
     try:
-        sink.tree_reducer = TreeReducer(
-            worker_queue=parts.worker_queue,
-            step=sink.step,
-            flow_control=parts.flow_control,
-            retries=parts.retries,
-            nbytes=nbytes,
-            on_root=sink.add,
-        )
+        sink.tree_reducer = TreeReducer(parts, sink.step, nbytes, sink.add)
     except TransferError as error:
         _log.debug("partials are combined in the coordinator: %s", error)
     return sink.tree_reducer
