@@ -54,7 +54,7 @@ class Dispatcher:
         self._batch_sizer = batch_sizer
         self._reorder_buffer = parts.reorder_buffer
         self._failure_policy = parts.failure_policy
-        self._executor = parts.executor
+        self._executor = parts.number
         self._tree_reducer = tree_reducer
         if tree_reducer is not None:
             tree_reducer.send_again = self._redelivery.restore_partials

@@ -25,7 +25,7 @@ _MAX_CHUNKS = 4
 class SegmentParts:
     """The objects with which one segment works: where its items come from, who runs its `steps`, and where results go.
 
-    `executor` is the position of the segment in the pipeline, `retries` how often an item starts again after its
+    `number` is the position of the segment in the pipeline, `retries` how often an item starts again after its
     worker died.
     """
 
@@ -36,7 +36,7 @@ class SegmentParts:
     reorder_buffer: ReorderBuffer[list[object]]
     failure_policy: FailurePolicy
     retries: int
-    executor: int
+    number: int
 
 
 @dataclass(eq=False, repr=False, slots=True)

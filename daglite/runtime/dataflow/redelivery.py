@@ -153,7 +153,7 @@ class RedeliveryQueue:
         self._codec = parts.worker_queue.engine.codec
         self._flow_control = parts.flow_control
         self._failure_policy = parts.failure_policy
-        self._executor = parts.executor
+        self._executor = parts.number
         self._policy = RedeliveryPolicy(parts.steps, parts.retries)
 
     def take(self, most: int | None) -> InFlightBatch:

@@ -50,7 +50,7 @@ class SegmentExecutor:
         on_delivered: DeliveryHook | None = None,
     ) -> None:
         """Raise `TransferError` if the steps cannot be sent to a worker."""
-        self.number = parts.executor
+        self.number = parts.number
         self.origin = parts.source
         self.outputs = parts.source.outputs if isinstance(parts.source, ExchangeSource) else None
         self.dispatcher = Dispatcher(parts, batch_sizer, tree_reducer)

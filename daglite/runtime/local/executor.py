@@ -51,8 +51,11 @@ class LocalDriver:
         self.sink = sink
         self.copies = copies
         self.watchful = watchful
-        self.calls = chain.calls
         self.chain = chain
+        # A stopwatch puts its own in place of these, and in place of the fold, while the stream is timed.
+        self.calls = chain.calls
+        self.fold: Callable[..., Any] | None = None
+        self.timed = False
         saves = tuple(saver is not None for saver in savers)
         filters, skips, kind = filters_of(chain.steps), skips_of(chain.steps), _end_kind(sink)
         shape = LoopShape(saves, kind, source.saver is not None, snaps, copies is not None, filters, most is not None)
@@ -79,18 +82,13 @@ class LocalDriver:
             self._turn_items = 2 * most if time.perf_counter() - began < _TURN_SECONDS else max(1, most // 2)
         return count == most and not self.full
 
-    def take(
-        self,
-        items: Iterator[object],
-        calls: Sequence[Callable[[Any], Any]] | None = None,
-        end: Callable[..., Any] | None = None,
-    ) -> int:
-        """Take these items of the source through, with other `calls` and `end` if given; return how many."""
+    def take(self, items: Iterator[object]) -> int:
+        """Take these items of the source through; return how many."""
         sink = self.sink
         # Looked up now: an observer may have put a timer around it.
-        one, value = end or self._end or sink.one, sink.value if isinstance(sink, FoldSink) else None
+        one, value = self.fold or self._end or sink.one, sink.value if isinstance(sink, FoldSink) else None
         full = one if self.left is None else (one, self._enough)
-        value, count = self._loop.run(*self._inputs(items, calls, value), full, failed=self._failed)
+        value, count = self._loop.run(*self._inputs(items, value), full, failed=self._failed)
         if isinstance(sink, FoldSink):
             sink.value = value
         self.source.count += count
@@ -107,26 +105,15 @@ class LocalDriver:
         self.left -= 1
         return not self.left
 
-    def results(
-        self, items: Iterator[object] | None = None, calls: Sequence[Callable[[Any], Any]] | None = None
-    ) -> Iterator[object]:
+    def results(self, items: Iterator[object] | None = None) -> Iterator[object]:
         """Return the results of these items, or of all, one by one; the sink is an `IteratorSink`."""
-        inputs = self._inputs(self.source.items if items is None else items, calls, None)
+        inputs = self._inputs(self.source.items if items is None else items, None)
         return self._loop.items(*inputs, None, failed=self._failed)
 
-    def _inputs(
-        self, items: Iterator[object], calls: Sequence[Callable[[Any], Any]] | None, value: object
-    ) -> tuple[Any, ...]:
+    def _inputs(self, items: Iterator[object], value: object) -> tuple[Any, ...]:
         """Return the arguments of the loop up to its end."""
-        return (
-            items,
-            self.source.count,
-            value,
-            self.calls if calls is None else calls,
-            self._saves,
-            self.source.saver,
-            self._snaps,
-        )
+        source = self.source
+        return items, source.count, value, self.calls, self._saves, source.saver, self._snaps
 
     def rest(self) -> None:
         """Do nothing: nothing runs between two items."""

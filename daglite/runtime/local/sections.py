@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, compress, islice, repeat
 from operator import length_hint
-from typing import Any, Final
+from typing import Final
 
 from daglite.runtime.dataflow.operator_chain import DEEP, OperatorChain
 from daglite.runtime.dataflow.segment import PriorOutput
@@ -29,8 +29,8 @@ _ALL = sys.maxsize
 class LocalSegment:
     """The tasks of one segment and the operators after it.
 
-    `calls` replaces its tasks by timed ones for a while. `spreads`: the last task may give an iterator, which is pulled
-    item by item. `expands`: the operators may make several items of one.
+    `spreads`: the last task may give an iterator, which is pulled item by item. `expands`: the operators may make
+    several items of one.
     """
 
     def __init__(self, driver: LocalDriver, operator_chain: OperatorChain, *, spreads: bool, expands: bool) -> None:
@@ -38,7 +38,6 @@ class LocalSegment:
         self.operator_chain = operator_chain
         self.spreads = spreads
         self.expands = expands
-        self.calls: Sequence[Callable[[Any], Any]] | None = None
         # Whether the tasks that are called now are the timed ones.
         self.timed = False
         # Items are counted by the ticks that are used up, after those that came before.
@@ -47,14 +46,14 @@ class LocalSegment:
 
     def results(self, items: Iterator[object]) -> Iterator[object]:
         """Return the results of these items."""
-        self._before, self._ticks, self.timed = self.count(), repeat(True, _ALL), self.calls is not None
-        return self.driver.results(compress(items, self._ticks), self.calls)
+        self._before, self._ticks, self.timed = self.count(), repeat(True, _ALL), self.driver.timed
+        return self.driver.results(compress(items, self._ticks))
 
     def results_of(self, item: object) -> Iterator[object]:
         """Return the results of one item, which is counted at once."""
         self.count()
-        self.timed = self.calls is not None
-        results = self.driver.results(iter((item,)), self.calls)
+        self.timed = self.driver.timed
+        results = self.driver.results(iter((item,)))
         self._before += 1
         return results
 

@@ -47,8 +47,8 @@ def build_stream(
 def _open_nested(context: RunContext, stage: StreamStage, scope: StreamScope) -> Iterator[None]:
     """Open the streams that a stream pulls; close them if the stream itself cannot be opened."""
     try:
-        for number in context.nested_in(stage):
-            nested = _nested_stream(context, context.stream(number), scope.enter())
+        for number, pulled in context.nested_in(stage).items():
+            nested = _nested_stream(context, pulled, scope.enter())
             scope.nested.append(nested)
             context.values[number] = nested
         yield

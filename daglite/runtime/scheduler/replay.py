@@ -12,7 +12,6 @@ from daglite.runtime.dataflow.operators import CallOperator
 from daglite.runtime.dataflow.sinks import CollectSink
 from daglite.runtime.local.executor import LocalDriver
 from daglite.runtime.scheduler.bind_stream import step_source
-from daglite.runtime.scheduler.context import RunContext
 from daglite.runtime.scheduler.execution import Execution
 
 
@@ -33,18 +32,12 @@ def replay(program: Program, failure: Failure) -> object:
     settings = RunSettings(runtime="inline", seed=0 if kept is None else kept.seed)
     with Execution(program, settings, None) as execution:
         context = execution.run_for(needed)
+        chain, savers = context.bind_chain([context.bind(step) for step in steps]), [None] * len(steps)
         if single:
-            chain = context.bind_chain([context.bind(step) for step in steps])
-            (value,) = CallOperator(chain, [None] * len(steps)).feed(value)
+            (value,) = CallOperator(chain, savers).feed(value)
             return value
-        return _run_item(context, steps, value, failure)
-
-
-def _run_item(context: RunContext, steps: Sequence[Step], item: object, failure: Failure) -> object:
-    sink, indices = CollectSink(), None if failure.index is None else [failure.index]
-    source = step_source(steps[0], iter([item]), indices=indices)
-    chain = context.bind_chain([context.bind(step) for step in steps])
-    LocalDriver(source, chain, [None] * len(steps), sink).advance()
+        sink, indices = CollectSink(), None if failure.index is None else [failure.index]
+        LocalDriver(step_source(steps[0], iter([value]), indices=indices), chain, savers, sink).advance()
     if not sink.items:
         raise ExecutionError(f"the item was dropped before it came to task '{failure.task}', or by it, this time")
     return sink.items[0]
