@@ -1,4 +1,7 @@
-"""Batches in flight, and results that arrive in chunks. A batch is kept until its result is here, as workers die."""
+"""Batches in flight, results that arrive in chunks, and the objects that the parts of a segment share.
+
+A batch is kept until its result is here, as workers die.
+"""
 
 from __future__ import annotations
 

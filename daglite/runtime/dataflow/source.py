@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from types import FrameType
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from daglite.exceptions import Failure, TransferError
 from daglite.runtime.dataflow.saves import Saver
@@ -227,15 +227,16 @@ class Source:
         """Return a copy of the item, so that the generator may reuse its buffers; without a codec, the item itself."""
         if self._codec is None:
             return item
-        return self.loaded(place, self._codec.deserialize(self.serialized(item, place)))
-
-    def loaded(self, place: int, value: object) -> object:
-        """Return a deserialized item; raise `TransferError` if it could not be loaded."""
+        value = self._codec.deserialize(self.serialized(item, place))
         if isinstance(value, Unloadable):
-            index = self.index_of(place)
-            error = TransferError(f"item {index} of task '{self.name}' cannot be loaded: {value.reason}")
-            raise_with_failure(error, Failure(self.name, self.number, index))
+            self.refuse(place, value)
         return value
+
+    def refuse(self, place: int, value: Unloadable) -> NoReturn:
+        """Raise the error of an item whose copy cannot be loaded."""
+        index = self.index_of(place)
+        error = TransferError(f"item {index} of task '{self.name}' cannot be loaded: {value.reason}")
+        raise_with_failure(error, Failure(self.name, self.number, index))
 
 
 def _current_call(frame: FrameType) -> CurrentCall | None:

@@ -84,14 +84,16 @@ class LocalDriver:
 
     def take(self, items: Iterator[object]) -> int:
         """Take these items of the source through; return how many."""
-        sink = self.sink
+        source, sink = self.source, self.sink
         # Looked up now: an observer may have put a timer around it.
         one, value = self.fold or self._end or sink.one, sink.value if isinstance(sink, FoldSink) else None
-        full = one if self.left is None else (one, self._enough)
-        value, count = self._loop.run(*self._inputs(items, value), full, failed=self._failed)
+        end = one if self.left is None else (one, self._enough)
+        value, count = self._loop.run(
+            items, source.count, value, self.calls, self._saves, source.saver, self._snaps, end, failed=self._failed
+        )
         if isinstance(sink, FoldSink):
             sink.value = value
-        self.source.count += count
+        source.count += count
         return count
 
     @property
@@ -107,13 +109,11 @@ class LocalDriver:
 
     def results(self, items: Iterator[object] | None = None) -> Iterator[object]:
         """Return the results of these items, or of all, one by one; the sink is an `IteratorSink`."""
-        inputs = self._inputs(self.source.items if items is None else items, None)
-        return self._loop.items(*inputs, None, failed=self._failed)
-
-    def _inputs(self, items: Iterator[object], value: object) -> tuple[Any, ...]:
-        """Return the arguments of the loop up to its end."""
         source = self.source
-        return items, source.count, value, self.calls, self._saves, source.saver, self._snaps
+        items = source.items if items is None else items
+        return self._loop.items(
+            items, source.count, None, self.calls, self._saves, source.saver, self._snaps, None, failed=self._failed
+        )
 
     def rest(self) -> None:
         """Do nothing: nothing runs between two items."""
@@ -137,16 +137,14 @@ class LocalDriver:
     def _failed(self, error: BaseException, place: LineAction, index: int, item: object, x: object) -> NoReturn:
         """Raise an error of the loop, with the facts of the line at which it was raised."""
         index = self.source.index_of(index) if place.kind != "source" else index
-        if place.kind == "call":
-            step = self.chain.steps[place.step]
-            attempt, first = attempts_of(step.function, error), self.chain.steps[0]
-            kept = ReplayRecord(first.number, item, first.seed)
+        if place.kind in ("call", "result"):
+            step, attempt, kept = self.chain.steps[place.step], 1, None
+            if place.kind == "call":
+                first, attempt = self.chain.steps[0], attempts_of(step.function, error)
+                kept = ReplayRecord(first.number, item, first.seed)
             raise_with_failure(
                 error, Failure(step.function.name, step.number, index, short_repr(item), attempt, kept=kept)
             )
-        if place.kind == "result":
-            step = self.chain.steps[place.step]
-            raise_with_failure(error, Failure(step.function.name, step.number, index, short_repr(item)))
         if place.kind == "end" and isinstance(self.sink, FoldSink):
             self.sink.blame(error, index, x)
         if place.kind in ("source", "item") and isinstance(error, Exception):

@@ -64,7 +64,10 @@ class ItemCopies:
         small = small_copy(item)
         if small is not None:
             return _Never, small
-        return _Never, self._source.loaded(index, self._restore(self._source.serialized(item, index)))
+        value = self._restore(self._source.serialized(item, index))
+        if isinstance(value, Unloadable):
+            self._source.refuse(index, value)
+        return _Never, value
 
     def result(self, index: int, value: object) -> tuple[type, object]:
         """Copy a result as it is when it is returned: the task may change it later."""
