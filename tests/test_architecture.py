@@ -61,7 +61,7 @@ IMPORTS: dict[str, str] = {
     "runtime.serialization task_context",
     "runtime.local": "codegen events exceptions runtime.dataflow runtime.engines runtime.kernel runtime.serialization "
     "runtime.transport task_context",
-    "runtime.metrics": "events program runtime.dataflow runtime.engines runtime.kernel runtime.local",
+    "runtime.metrics": "events program runtime.dataflow runtime.engines",
     "runtime.scheduler": "events exceptions functions operations options program run_options runtime.dataflow "
     "runtime.engines runtime.kernel runtime.local runtime.metrics runtime.serialization task_context",
     "runtime": "runtime.engines",

@@ -35,6 +35,7 @@ from daglite.options import RuntimeName
 from daglite.program import steps_of
 from daglite.runtime.kernel.work import WorkResult
 from daglite.runtime.metrics import observers
+from daglite.runtime.scheduler import bind_stream
 from tests.unit.observe.recording import (
     Recorder,
     count_up,
@@ -127,8 +128,9 @@ def test_without_observers_there_are_no_recorders(monkeypatch: pytest.MonkeyPatc
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a recorder was made")
 
-    for name in ("RunObservers", "BatchRecorder", "LocalRecorder", "StreamGauge"):
+    for name in ("RunObservers", "BatchRecorder", "StreamGauge"):
         monkeypatch.setattr(observers, name, refuse)
+    monkeypatch.setattr(bind_stream, "LocalRecorder", refuse)
 
     assert FOLDED.run(workers=1) == SUM
     assert FOLDED.run(runtime="inline") == SUM

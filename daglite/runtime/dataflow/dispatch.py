@@ -14,16 +14,12 @@ from functools import partial
 from typing import cast
 
 from daglite.runtime.dataflow.batching import BatchSizer
-from daglite.runtime.dataflow.failure_policy import FailurePolicy
-from daglite.runtime.dataflow.flow_control import FlowControl
-from daglite.runtime.dataflow.in_flight import InFlightBatch, OpenResult, OpenResults
+from daglite.runtime.dataflow.in_flight import InFlightBatch, OpenResult, OpenResults, SegmentParts
 from daglite.runtime.dataflow.redelivery import RedeliveryQueue
-from daglite.runtime.dataflow.reorder_buffer import BatchResult, ReorderBuffer
-from daglite.runtime.dataflow.source import Source
+from daglite.runtime.dataflow.reorder_buffer import BatchResult
 from daglite.runtime.dataflow.tree_reduce import RemotePartial, TreeReducer
-from daglite.runtime.engines.worker_queues import WorkerQueue, new_seq
+from daglite.runtime.engines.worker_queues import new_seq
 from daglite.runtime.kernel.batch import unloadable_result
-from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.chunked_results import ContinueResult, ResultChunk, SkipItems
 from daglite.runtime.kernel.retry import ItemFailure
 from daglite.runtime.kernel.work import BatchContext, WorkItem, WorkResult
@@ -34,21 +30,8 @@ from daglite.runtime.serialization.codec import Packed
 class Dispatcher:
     """Sends batches to the worker queue; passes results to the reorder buffer and errors to the failure policy."""
 
-    def __init__(
-        self,
-        *,
-        source: Source,
-        worker_queue: WorkerQueue,
-        steps: Sequence[BoundStep],
-        flow_control: FlowControl,
-        batch_sizer: BatchSizer,
-        reorder_buffer: ReorderBuffer[list[object]],
-        failure_policy: FailurePolicy,
-        retries: int,
-        executor: int = 0,
-        tree_reducer: TreeReducer | None = None,
-    ) -> None:
-        """`executor` is the position of the segment in the pipeline; `tree_reducer` keeps partials on the workers.
+    def __init__(self, parts: SegmentParts, batch_sizer: BatchSizer, tree_reducer: TreeReducer | None) -> None:
+        """`tree_reducer` keeps partials on the workers.
 
         Raises `TransferError` if the steps cannot be sent to a worker.
         """
@@ -56,30 +39,28 @@ class Dispatcher:
         # thread and counts by the length, so sent items are only removed before the next pull.
         self._items: list[object] = []
         self._taken = 0
-        self._source = source
-        self._worker_queue = worker_queue
-        self._codec = worker_queue.engine.codec
-        self._program = worker_queue.install(steps)
-        self._steps = steps
+        self._source = parts.source
+        self._worker_queue = parts.worker_queue
+        self._codec = parts.worker_queue.engine.codec
+        self._program = parts.worker_queue.install(parts.steps)
+        self._steps = steps = parts.steps
         self._folds = steps[-1].starts is not None
         self._marked = any(step.drops for step in steps) and not self._folds
         # The steps whose results return for each item. Where workers fold, one partial for the batch follows.
         self._result_steps = [step for step in steps if step.tapped] + ([] if self._folds else [steps[-1]])
-        self._flow_control = flow_control
-        self._redelivery = RedeliveryQueue(
-            source, steps, self._codec, flow_control, failure_policy, retries=retries, executor=executor
-        )
-        self._open_results = OpenResults(worker_queue.engine.workers, flow_control)
+        self._flow_control = parts.flow_control
+        self._redelivery = RedeliveryQueue(parts)
+        self._open_results = OpenResults(parts.worker_queue.engine.workers, parts.flow_control)
         self._batch_sizer = batch_sizer
-        self._reorder_buffer = reorder_buffer
-        self._failure_policy = failure_policy
-        self._executor = executor
+        self._reorder_buffer = parts.reorder_buffer
+        self._failure_policy = parts.failure_policy
+        self._executor = parts.number
         self._tree_reducer = tree_reducer
         if tree_reducer is not None:
             tree_reducer.send_again = self._redelivery.restore_partials
         self._retired = False
         # The position of the next item to send.
-        self._next = source.count
+        self._next = parts.source.count
         self._in_flight: set[InFlightBatch] = set()
 
     def open_batch(self) -> list[object]:
@@ -254,8 +235,7 @@ class Dispatcher:
         self._batch_sizer.observe(
             work_result.completed, work_result.seconds, batch.nbytes + (0 if self._folds else nbytes)
         )
-        if work_result.error is not None:
-            self._report_error(batch, work_result)
+        self._report_error(batch, work_result)
         marks = self._marks(values)
         if tree_reducer is not None and work_result.partial is not None:
             remote_partial = RemotePartial(work_result.partial, batch.first, batch.items, batch.nbytes)

@@ -18,10 +18,9 @@ from typing import TYPE_CHECKING
 from daglite.lazy import lazy
 from daglite.options import MIB
 from daglite.runtime.dataflow.batching import LONGEST_POLL_WAIT, PullSizer
-from daglite.runtime.dataflow.failure_policy import FailurePolicy
 from daglite.runtime.dataflow.helper_thread import HelperThread
 from daglite.runtime.dataflow.pipeline import SegmentPipeline
-from daglite.runtime.dataflow.source import Closable, Source, close_all
+from daglite.runtime.dataflow.source import Closable, close_all
 from daglite.runtime.engines.worker_queues import WorkerQueues
 from daglite.runtime.kernel.errors import Cancelled
 from daglite.runtime.kernel.timers import StepTimer
@@ -49,7 +48,12 @@ class StreamGroup:
     others, so that each proceeds while another is pulled.
     """
 
-    def __init__(self, worker_queues: WorkerQueues, *, helper_thread: bool) -> None:
+    def __init__(
+        self, worker_queues: WorkerQueues, external_error: Callable[[], BaseException | None], *, helper_thread: bool
+    ) -> None:
+        """`external_error` returns an error that ends the streams: of a single call, or a cancellation."""
+        self.worker_queues = worker_queues
+        self.external_error = external_error
         self.lock = threading.Lock()
         self.helper = HelperThread(self._help, worker_queues.wake) if helper_thread else None
         # The error because of which all work was stopped.
@@ -129,30 +133,24 @@ class StreamDriver:
 
     def __init__(
         self,
-        *,
-        source: Source,
         pipeline: SegmentPipeline,
-        failure_policy: FailurePolicy,
-        worker_queues: WorkerQueues,
         scope: StreamScope,
-        external_error: Callable[[], BaseException | None],
+        *,
         max_pull: int | None = None,
         emit: Callable[[events.Event], None] | None = None,
         stage: int = 0,
         timers: Sequence[StepTimer] = (),
     ) -> None:
-        """`external_error` returns an error outside the stream that ends it: of a single call, or a cancellation.
+        """A pull asks for at most `max_pull` items.
 
-        A pull asks for at most `max_pull` items. `emit` receives the events of the stream, which carry the number of
-        its `stage`; `timers` are those of the tasks that run in the coordinator, read at the end.
+        `emit` receives the events of the stream, which carry the number of its `stage`; `timers` are those of the tasks
+        that run in the coordinator, read at the end.
         """
-        self._source = source
         self._pipeline = pipeline
-        self._failure_policy = failure_policy
+        self._failure_policy = pipeline.failure_policy
         # The segment that receives the items of the source.
         self._first = pipeline.first
-        self._worker_queues = worker_queues
-        self._external_error = external_error
+        self._source = pipeline.first.origin
         self._pull_sizer = PullSizer()
         self._max_pull = max_pull
         self._scope = scope
@@ -337,7 +335,7 @@ class StreamDriver:
             self._exchange(timeout)
         except BaseException as error:
             self._fail(error)
-        external_error = self._external_error()
+        external_error = self._stream_group.external_error()
         if external_error is not None:
             self._fail(external_error)
         if self._scope.outer is None:
@@ -361,7 +359,7 @@ class StreamDriver:
         error = self._failure_policy.error
         if error is not None and not self._error_wait():
             self._stopped, self._stream_group.stopped = True, error
-            self._worker_queues.cancel()
+            self._stream_group.worker_queues.cancel()
             if not self._pulling or isinstance(error, Cancelled):
                 return
             _log.error(
@@ -381,7 +379,7 @@ class StreamDriver:
         if others:
             waits = [wait for wait in (timeout, *[other.send() for other in others]) if wait is not None]
             timeout = min(waits, default=None)
-        self._worker_queues.poll(timeout, reason)
+        self._stream_group.worker_queues.poll(timeout, reason)
         for other in others:
             other.deliver()
         self._pipeline.move()

@@ -1,10 +1,20 @@
-"""Batches in flight, and results that arrive in chunks. A batch is kept until its result is here, as workers die."""
+"""Batches in flight, results that arrive in chunks, and the objects that the parts of a segment share.
+
+A batch is kept until its result is here, as workers die.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
+from daglite.records import record
+from daglite.runtime.dataflow.failure_policy import FailurePolicy
 from daglite.runtime.dataflow.flow_control import FlowControl
+from daglite.runtime.dataflow.reorder_buffer import ReorderBuffer
+from daglite.runtime.dataflow.source import Source
+from daglite.runtime.engines.worker_queues import WorkerQueue
+from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.chunked_results import CHUNK_BYTES
 from daglite.runtime.kernel.retry import FailedAttempts
 
@@ -14,6 +24,25 @@ _MAX_PER_WORKER = 2
 _MAX_CHUNKS = 4
 
 
+@record
+class SegmentParts:
+    """The objects with which one segment works: where its items come from, who runs its `steps`, and where results go.
+
+    `number` is the position of the segment in the pipeline, `retries` how often an item starts again after its
+    worker died.
+    """
+
+    source: Source
+    worker_queue: WorkerQueue
+    steps: Sequence[BoundStep]
+    flow_control: FlowControl
+    reorder_buffer: ReorderBuffer[list[object]]
+    failure_policy: FailurePolicy
+    retries: int
+    number: int
+
+
+@dataclass(eq=False, repr=False, slots=True)
 class InFlightBatch:
     """Serialized items of consecutive positions from `first` on. `attempt` counts their starts from 1.
 
@@ -21,36 +50,25 @@ class InFlightBatch:
     the only item of the batch that ended with their worker.
     """
 
-    __slots__ = ("attempt", "failed_attempts", "first", "items", "known", "nbytes")
-
-    def __init__(
-        self,
-        first: int,
-        items: Sequence[object],
-        nbytes: int,
-        attempt: int = 1,
-        known: int = 0,
-        failed_attempts: tuple[FailedAttempts, ...] = (),
-    ) -> None:
-        self.first = first
-        self.items = items
-        self.nbytes = nbytes
-        self.attempt = attempt
-        self.known = known
-        self.failed_attempts = failed_attempts
+    first: int
+    items: Sequence[object]
+    nbytes: int
+    attempt: int = 1
+    known: int = 0
+    failed_attempts: tuple[FailedAttempts, ...] = ()
 
 
+@dataclass(eq=False, repr=False, slots=True)
 class OpenResult:
-    """A result that arrives in chunks: its item, the worker that has begun it, and how many chunks wait here."""
+    """A result that arrives in chunks: its item, the worker that has begun it, and how many chunks wait here.
 
-    __slots__ = ("batch", "requested", "waiting", "worker")
+    `requested`: the worker was asked for the next chunk.
+    """
 
-    def __init__(self, batch: InFlightBatch, worker: int | None) -> None:
-        self.batch = batch
-        self.worker = worker
-        self.waiting = 0
-        # Whether the worker was asked for the next chunk.
-        self.requested = False
+    batch: InFlightBatch
+    worker: int | None
+    waiting: int = 0
+    requested: bool = False
 
     def add_chunk(self, count: int) -> None:
         """Note that a chunk of `count` items has arrived."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from daglite.operations.operator import Operator
-from daglite.runtime.kernel.timers import StepTimer
+from daglite.runtime.dataflow.source import close_items
 
 # How many iterators may pull from one another: each is a call inside the call of the next.
 DEEP = 40
@@ -14,21 +14,15 @@ DEEP = 40
 class OperatorChain:
     """Operators in a row. The outputs of one are fed to the next item by item, as they are needed."""
 
-    def __init__(self, operators: Sequence[Operator], timers: Sequence[StepTimer] = ()) -> None:
-        """`timers` are those of the operators, if an observer asks for the time of each step."""
+    def __init__(self, operators: Sequence[Operator]) -> None:
         self.operators = tuple(operators)
-        self.timers = tuple(timers)
-        # A single operator needs no loop.
-        self._feed = self.operators[0].feed if len(self.operators) == 1 else self._feed_all
+        # Returns the outputs that an item causes. A single operator needs no loop.
+        self.feed = self.operators[0].feed if len(self.operators) == 1 else self._feed_all
 
     @property
     def done(self) -> bool:
         """Whether an operator has seen enough, so that its inputs are not needed any more."""
         return _any_done(self.operators)
-
-    def feed(self, item: object) -> Iterable[object]:
-        """Return the outputs that this item causes."""
-        return self._feed(item)
 
     def over(self, items: Iterator[object], enough: Callable[[], None]) -> Iterator[object]:
         """Return all outputs for these items, with those of `finish`; call `enough` once no more items are needed."""
@@ -66,7 +60,7 @@ class OperatorChain:
     def _some(self, items: Iterator[object]) -> Iterator[object]:
         if not self.done:
             for item in items:
-                yield from self._feed(item)
+                yield from self.feed(item)
                 if self.done:
                     return
 
@@ -120,9 +114,7 @@ class ClosingIterator:
     def close(self) -> None:
         """Close this iterator, then those before it."""
         try:
-            close = getattr(self._items, "close", None)
-            if close is not None:
-                close()
+            close_items(self._items)
         finally:
             self._close_front()
 
@@ -134,5 +126,5 @@ class ChainedItems(ClosingIterator):
     end with the last of them, which alone holds the others.
     """
 
-    def __init__(self, items: Iterator[object], pipe: OperatorChain, close_front: Callable[[], None]) -> None:
-        super().__init__(pipe.over(items, close_front), close_front)
+    def __init__(self, items: Iterator[object], operators: OperatorChain, close_front: Callable[[], None]) -> None:
+        super().__init__(operators.over(items, close_front), close_front)

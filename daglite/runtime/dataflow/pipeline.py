@@ -14,10 +14,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from daglite.runtime.dataflow.exchange import ExchangeBuffer, ExchangeSink, ExchangeSource
 from daglite.runtime.dataflow.failure_policy import FailurePolicy
 from daglite.runtime.dataflow.flow_control import FlowControl
-from daglite.runtime.dataflow.segment import SegmentExecutor
+from daglite.runtime.dataflow.segment import ExchangeBuffer, ExchangeSink, SegmentExecutor
 
 
 class SegmentPipeline:
@@ -27,8 +26,8 @@ class SegmentPipeline:
         self,
         executors: Sequence[SegmentExecutor],
         failure_policy: FailurePolicy,
-        *,
         exchange_sink: ExchangeSink | None = None,
+        *,
         size: int | None = None,
         taken: Callable[[], int] | None = None,
     ) -> None:
@@ -36,6 +35,7 @@ class SegmentPipeline:
 
         Outer streams use `taken()` of these places.
         """
+        self.failure_policy = failure_policy
         self.first = executors[0]
         self.last = executors[-1]
         # Whether items moved between two segments: more may be possible without a result from a worker.
@@ -46,9 +46,8 @@ class SegmentPipeline:
         self.pulling = 0
         # The most items in flight in all segments together.
         self.peak = 0
-        self._executors = list(enumerate(executors))
+        self._executors = list(executors)
         self._count = len(executors)
-        self._failure_policy = failure_policy
         self._exchange_sink = exchange_sink
         # A single segment is bounded by its own flow control.
         self._size = size if exchange_sink is not None or len(executors) > 1 or taken is not None else None
@@ -59,9 +58,9 @@ class SegmentPipeline:
         self.moved = False
         if self._exchange_sink is not None:
             self._drain(self._exchange_sink)
-        for number, executor in reversed(self._executors):
-            if isinstance(executor.origin, ExchangeSource):
-                self._fill(number, executor, executor.origin)
+        for executor in reversed(self._executors):
+            if executor.outputs is not None:
+                self._fill(executor, executor.outputs)
             executor.dispatch(hurry=hurry)
 
     def move(self) -> None:
@@ -81,7 +80,7 @@ class SegmentPipeline:
 
     def busy(self) -> bool:
         """Return whether anything is in flight or waits to be sent."""
-        return any([executor.busy() for _, executor in self._executors])
+        return any([executor.busy() for executor in self._executors])
 
     def in_flight(self) -> int:
         """Return the items in flight in all segments together."""
@@ -98,16 +97,16 @@ class SegmentPipeline:
 
     def failing(self) -> bool:
         """Return whether there is an error, or may be one, because the source is being pulled."""
-        return self._failure_policy.error is not None or self.pulling > 0
+        return self.failure_policy.error is not None or self.pulling > 0
 
     def lowest(self) -> int | None:
         """Return the first item that may precede the recorded error; see `FailurePolicy.poll_timeout`."""
         if self._exchange_sink is not None and self._exchange_sink.outputs.waiting():
             return -1
-        for number, executor in reversed(self._executors):
-            if number == self._failure_policy.executor:
+        for executor in reversed(self._executors):
+            if executor.number == self.failure_policy.executor:
                 return executor.dispatcher.lowest()
-            if number > self._failure_policy.executor and (executor.dispatcher.busy() or _waiting(executor)):
+            if executor.number > self.failure_policy.executor and executor.waiting():
                 return -1
         return None
 
@@ -117,27 +116,28 @@ class SegmentPipeline:
 
     def retire(self) -> None:
         """Drop what is in flight: its results are not needed."""
-        for _, executor in self._executors:
+        for executor in self._executors:
             executor.dispatcher.retire()
 
-    def _fill(self, number: int, executor: SegmentExecutor, exchange_source: ExchangeSource) -> None:
+    def _fill(self, executor: SegmentExecutor, outputs: ExchangeBuffer) -> None:
         """Give a segment what the segment before has ready, as far as it has room."""
-        if exchange_source.finished or not self._failure_policy.wants(exchange_source.count, executor=number):
+        source, number = executor.origin, executor.number
+        if source.finished or not self.failure_policy.wants(source.count, executor=number):
             return
-        want = self._want(exchange_source.outputs, executor.flow_control, executor.dispatcher.wanted())
+        want = self._want(outputs, executor.flow_control, executor.dispatcher.wanted())
         if not want:
             return
-        count = exchange_source.count
+        count = source.count
         try:
-            exchange_source.pull(want, executor.dispatcher.open_batch(), executor.flow_control.left(), watched=False)
+            source.pull(want, executor.dispatcher.open_batch(), executor.flow_control.left(), watched=False)
         except Exception as error:
             # It ranks after the errors of all items that came out before it.
-            self._failure_policy.record(exchange_source.count, error, time.monotonic(), executor=number)
+            self.failure_policy.record(source.count, error, time.monotonic(), executor=number)
         finally:
-            executor.flow_control.pull(exchange_source.count - count, exchange_source.nbytes)
+            executor.flow_control.pull(source.count - count, source.nbytes)
             self.peak = max(self.peak, self.in_flight())
-        self.moved = self.moved or exchange_source.count > count or exchange_source.finished
-        self._cut_before(number, exchange_source.outputs)
+        self.moved = self.moved or source.count > count or source.finished
+        self._cut_before(number, outputs)
 
     def _drain(self, exchange_sink: ExchangeSink) -> None:
         """Deliver what comes out behind the last segment: all of it, or what a consumer has room for."""
@@ -179,23 +179,16 @@ class SegmentPipeline:
         """Yield each flow control with the operators before it, those nearest to the sink first."""
         if self._exchange_sink is not None:
             yield self._exchange_sink.flow_control, self._exchange_sink.outputs
-        for _, executor in reversed(self._executors):
-            yield (
-                executor.flow_control,
-                executor.origin.outputs if isinstance(executor.origin, ExchangeSource) else None,
-            )
+        for executor in reversed(self._executors):
+            yield executor.flow_control, executor.outputs
 
     def _cut_before(self, number: int, outputs: ExchangeBuffer) -> None:
         """Drop the segments before operators that have seen enough, and their errors."""
-        if not outputs.cut or not self._executors or self._executors[0][0] >= number:
+        if not outputs.cut or not self._executors or self._executors[0].number >= number:
             return
         self.cut = self.moved = True
-        for at, executor in self._executors:
-            if at < number:
+        for executor in self._executors:
+            if executor.number < number:
                 executor.dispatcher.retire()
-        self._executors = [(at, executor) for at, executor in self._executors if at >= number]
-        self._failure_policy.drop(number)
-
-
-def _waiting(executor: SegmentExecutor) -> bool:
-    return isinstance(executor.origin, ExchangeSource) and executor.origin.outputs.waiting()
+        self._executors = [executor for executor in self._executors if executor.number >= number]
+        self.failure_policy.drop(number)

@@ -23,16 +23,12 @@ from typing import NamedTuple
 
 from daglite.exceptions import MOST_KEPT, ExecutionError, Failure, ReplayRecord, TaskTimeoutError, WorkerDiedError
 from daglite.functions import Function
-from daglite.runtime.dataflow.failure_policy import FailurePolicy
-from daglite.runtime.dataflow.flow_control import FlowControl
-from daglite.runtime.dataflow.in_flight import InFlightBatch
-from daglite.runtime.dataflow.source import Source
+from daglite.runtime.dataflow.in_flight import InFlightBatch, SegmentParts
 from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.errors import attach_facts, attempts_of, short_repr
 from daglite.runtime.kernel.retry import FailedAttempts
 from daglite.runtime.kernel.work import WorkResult
 from daglite.runtime.serialization.batch_format import SerializedItem
-from daglite.runtime.serialization.codec import ItemCodec
 
 
 def worker_died(task: str, work: str, result: WorkResult, attempts: int) -> WorkerDiedError:
@@ -151,25 +147,14 @@ class RedeliveryQueue:
     Items that are not tried again are reported to the failure policy.
     """
 
-    def __init__(
-        self,
-        source: Source,
-        steps: Sequence[BoundStep],
-        codec: ItemCodec,
-        flow_control: FlowControl,
-        failure_policy: FailurePolicy,
-        *,
-        retries: int,
-        executor: int,
-    ) -> None:
-        """`executor` is the position of the segment in the pipeline."""
+    def __init__(self, parts: SegmentParts) -> None:
         self.waiting: deque[InFlightBatch] = deque()
-        self._source = source
-        self._codec = codec
-        self._flow_control = flow_control
-        self._failure_policy = failure_policy
-        self._executor = executor
-        self._policy = RedeliveryPolicy(steps, retries)
+        self._source = parts.source
+        self._codec = parts.worker_queue.engine.codec
+        self._flow_control = parts.flow_control
+        self._failure_policy = parts.failure_policy
+        self._executor = parts.number
+        self._policy = RedeliveryPolicy(parts.steps, parts.retries)
 
     def take(self, most: int | None) -> InFlightBatch:
         """Return the next batch, of `most` items: the batch of a dead worker may be larger than other workers take."""

@@ -253,11 +253,6 @@ class ResultWriter:
             share = each if place else nbytes - each * (size - 1)
             yield BatchResult(first + place, 1, values[start:end], share, mark, failures)
 
-    def go_on(self, folded: Sink) -> None:
-        """Combine partials with the value that a sink in this process has folded."""
-        if isinstance(folded, FoldSink) and isinstance(self._sink, CombineSink):
-            self._sink.go_on(folded.value)
-
     def _cut(self, result: BatchResult[list[object]], left: int) -> BatchResult[list[object]]:
         """Return the result up to the last item needed."""
         marks = result.marks or ()

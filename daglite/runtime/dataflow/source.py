@@ -8,12 +8,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from types import FrameType
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from daglite.exceptions import Failure, TransferError
 from daglite.runtime.dataflow.saves import Saver
 from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.errors import attach_facts, raise_with_failure, short_repr
+from daglite.runtime.kernel.timers import StepTimer, TimedItems
 from daglite.runtime.serialization.batch_format import SCALARS, SMALL, Unloadable
 from daglite.runtime.serialization.codec import ItemCodec
 from daglite.task_context import CurrentCall, register_reader
@@ -41,6 +42,13 @@ def close_all(closables: Sequence[Closable]) -> None:
             stack.callback(closable.close)
 
 
+def close_items(items: object) -> None:
+    """Close an iterator that has a method `close`."""
+    close = getattr(items, "close", None)
+    if close is not None:
+        close()
+
+
 class Source:
     """Items in the coordinator. `count` is the number of items so far, `finished` whether there are no more."""
 
@@ -50,8 +58,7 @@ class Source:
         *,
         name: str,
         number: int,
-        saver: Saver | None,
-        codec: ItemCodec | None,
+        codec: ItemCodec | None = None,
         indices: IndexLookup | None = None,
     ) -> None:
         """Without `codec` items are not serialized, for runtimes in this process.
@@ -65,7 +72,8 @@ class Source:
         self.finished = False
         self.items = items
         self.indices = indices
-        self.saver = saver
+        # Saves each item before it goes on.
+        self.saver: Saver | None = None
         self._codec = codec
         self._size: Callable[[object], int] = codec.size_of if codec is not None else _no_size
         # The step of the generator, where there is one.
@@ -83,6 +91,11 @@ class Source:
         # sources yield only one; empty and None while the pull must be short.
         self._small_types = set[type]()
         self._last_type: type | None = None
+
+    @property
+    def serializes(self) -> bool:
+        """Whether items are serialized, for workers or to be copied."""
+        return self._codec is not None
 
     def pull(self, want: int, batch: list[object], room: int, *, watched: bool) -> None:
         """Pull up to `want` items; save, serialize and append each to `batch` before the next is pulled.
@@ -130,6 +143,35 @@ class Source:
         finally:
             self.count = before + len(batch)
 
+    def front(self, *, copied: bool = False, timer: StepTimer | None = None) -> Iterator[object]:
+        """Yield the items to an operator in this process: saved and, if `copied`, each as a copy.
+
+        `timer` measures all of that.
+        """
+        copied = copied and self.serializes
+        items = self._front(copied=copied) if copied or self.saver is not None else self.named(self.items)
+        return items if timer is None else TimedItems(items, timer)
+
+    def named(self, items: Iterator[object]) -> Iterator[object]:
+        """Yield items of this source as they are; an error gets the facts of the source."""
+        try:
+            yield from items
+        except Exception as error:
+            attach_facts(error, Failure(self.name, self.number))
+            raise
+
+    def _front(self, *, copied: bool) -> Iterator[object]:
+        saver, place = self.saver, 0
+        try:
+            for item in self.items:
+                if saver is not None:
+                    saver(place, item)
+                yield self.copied(place, item) if copied and type(item) not in SCALARS else item
+                place += 1
+        except Exception as error:
+            attach_facts(error, Failure(self.name, self.number))
+            raise
+
     def at_work(self) -> CurrentCall | None:
         """Return the generator as the current call; None for values that are mapped over."""
         return None if self.step is None else CurrentCall(self.name, self.step.seed, self.step.step_id, None)
@@ -154,10 +196,8 @@ class Source:
     def close(self) -> None:
         """Close the generator, so that its `finally` blocks run; one that is running now is left alone."""
         self.finished = True
-        close = getattr(self.items, "close", None)
         try:
-            if close is not None:
-                close()
+            close_items(self.items)
         except ValueError as error:
             if "already executing" not in str(error):
                 raise
@@ -183,16 +223,20 @@ class Source:
             attach_facts(transfer_error, Failure(self.name, self.number, index, short_repr(item)))
             raise transfer_error from error
 
-    def copied(self, item: object, place: int) -> object:
+    def copied(self, place: int, item: object) -> object:
         """Return a copy of the item, so that the generator may reuse its buffers; without a codec, the item itself."""
         if self._codec is None:
             return item
         value = self._codec.deserialize(self.serialized(item, place))
         if isinstance(value, Unloadable):
-            index = self.index_of(place)
-            error = TransferError(f"item {index} of task '{self.name}' cannot be loaded: {value.reason}")
-            raise_with_failure(error, Failure(self.name, self.number, index))
+            self.refuse(place, value)
         return value
+
+    def refuse(self, place: int, value: Unloadable) -> NoReturn:
+        """Raise the error of an item whose copy cannot be loaded."""
+        index = self.index_of(place)
+        error = TransferError(f"item {index} of task '{self.name}' cannot be loaded: {value.reason}")
+        raise_with_failure(error, Failure(self.name, self.number, index))
 
 
 def _current_call(frame: FrameType) -> CurrentCall | None:
@@ -200,7 +244,8 @@ def _current_call(frame: FrameType) -> CurrentCall | None:
     return source.at_work()
 
 
-register_reader(Source.pull, _current_call)
+for _frame in (Source.pull, Source.named, Source._front):
+    register_reader(_frame, _current_call)
 
 
 def _no_size(_: object) -> int:

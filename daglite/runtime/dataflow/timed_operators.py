@@ -6,12 +6,11 @@ Used only where an observer asks for the time of each step.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 from daglite.operations.operator import Operator, StoppingOperator
 from daglite.runtime.dataflow.sinks import FoldSink, Sink
 from daglite.runtime.dataflow.source import Source
-from daglite.runtime.kernel.steps import StepChain
 from daglite.runtime.kernel.timers import StepTimer, TimedItems, timed
 
 
@@ -49,17 +48,13 @@ class TimedOperator(StoppingOperator):
         return TimedItems(iter(outputs), self.timer)
 
 
-class ExcludedItems:
+class ExcludedItems(TimedItems):
     """Items that an operator pulls: the time that they take is not the operator's own."""
 
     def __init__(self, items: Iterator[object], timer: StepTimer, *, counted: bool = False) -> None:
         """`counted` items are inputs of the operator; others belong to a stream beside it."""
-        self._items = items
-        self._timer = timer
+        super().__init__(items, timer)
         self._counted = counted
-
-    def __iter__(self) -> ExcludedItems:
-        return self
 
     def __next__(self) -> object:
         began = time.perf_counter()
@@ -69,12 +64,6 @@ class ExcludedItems:
             self._timer.seconds -= time.perf_counter() - began
         self._timer.begun += self._counted
         return item
-
-    def close(self) -> None:
-        """End the stream."""
-        close = getattr(self._items, "close", None)
-        if close is not None:
-            close()
 
 
 def timed_saver(saver: Callable[[int, object], None], timer: StepTimer) -> Callable[[int, object], None]:
@@ -90,26 +79,21 @@ def timed_saver(saver: Callable[[int, object], None], timer: StepTimer) -> Calla
     return save
 
 
-def time_source(source: Source) -> StepTimer:
+def time_source(source: Source, timers: list[StepTimer]) -> None:
     """Put a timer around the items of a source."""
-    timer = StepTimer(source.number)
-    source.items = TimedItems(source.items, timer)
-    return timer
+    timers.append(StepTimer(source.number))
+    source.items = TimedItems(source.items, timers[-1])
 
 
-def time_stream(
-    source: Source, chain: StepChain, sink: Sink, last: int, before: Sequence[StepTimer]
-) -> list[StepTimer]:
+def time_ends(source: Source, sink: Sink, last: int, timers: list[StepTimer]) -> None:
     """Put timers around the source and the fold of a stream without workers; `last` is the number of its last step.
 
-    Steps with a timer in `before` get no other.
+    A step with a timer gets no other.
     """
-    timers = list(chain.timers)
-    if all(timer.step != source.number for timer in (*before, *timers)):
-        timers.insert(0, time_source(source))
+    if all(timer.step != source.number for timer in timers):
+        time_source(source, timers)
     if isinstance(sink, FoldSink):
         fold = StepTimer(last)
         sink.one = timed(sink.one, fold)
         if last != source.number:
             timers.append(fold)
-    return timers

@@ -22,14 +22,15 @@ import bisect
 import itertools
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
 from typing import Generic, NamedTuple, NoReturn, TypeVar
 
 from daglite.exceptions import ExecutionError, Failure
-from daglite.runtime.dataflow.flow_control import FlowControl
+from daglite.runtime.dataflow.in_flight import SegmentParts
 from daglite.runtime.dataflow.redelivery import worker_died
-from daglite.runtime.engines.worker_queues import WorkerQueue, new_seq
+from daglite.runtime.engines.worker_queues import new_seq
 from daglite.runtime.kernel.batch import unloadable_result
 from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.errors import attempts_of, raise_with_failure
@@ -41,18 +42,15 @@ H = TypeVar("H")
 FAN_IN = 8
 
 
+@dataclass(eq=False, repr=False, slots=True)
 class TreeNode(Generic[H]):
-    """The partial of the items at positions from `first` up to `end`."""
+    """The partial of the items at positions from `first` up to `end`; `busy` while it is combined with others."""
 
-    __slots__ = ("busy", "end", "first", "level", "partial")
-
-    def __init__(self, first: int, end: int, partial: H, level: int = 0) -> None:
-        self.first = first
-        self.end = end
-        self.partial = partial
-        self.level = level
-        # Whether it is being combined with others.
-        self.busy = False
+    first: int
+    end: int
+    partial: H
+    level: int = 0
+    busy: bool = False
 
 
 class TreeMerge(NamedTuple, Generic[H]):
@@ -193,29 +191,20 @@ class _PartialGroup:
 class TreeReducer:
     """The groups of one fold, in order; used under the lock of the loop."""
 
-    def __init__(
-        self,
-        *,
-        worker_queue: WorkerQueue,
-        step: BoundStep,
-        flow_control: FlowControl,
-        retries: int,
-        nbytes: int,
-        on_root: Callable[[object], None],
-    ) -> None:
-        """`on_root` receives the value of each group.
+    def __init__(self, parts: SegmentParts, step: BoundStep, nbytes: int, on_root: Callable[[object], None]) -> None:
+        """`on_root` receives the value of each group; the groups may have `nbytes` in flight.
 
         Raises `TransferError` if `combine` cannot be sent to a worker.
         """
-        engine = worker_queue.engine
+        engine = parts.worker_queue.engine
         # From how many bytes on a partial stays on its worker.
         self.threshold = max(MIN_KEPT_BYTES, int(RETURNED_BYTES * engine.batch_policy.aim / engine.workers))
         self.send_again: Callable[[Sequence[tuple[int, Sequence[object]]]], None]
-        self._worker_queue = worker_queue
+        self._worker_queue = parts.worker_queue
         self._step = step
-        self._program = worker_queue.install([step])
-        self._flow_control = flow_control
-        self._retries = retries
+        self._program = parts.worker_queue.install([step])
+        self._flow_control = parts.flow_control
+        self._retries = parts.retries
         self._max_bytes = nbytes // _SHARE
         self._max_partials = max(_MIN_GROUP, _PER_WORKER * engine.workers)
         self._on_root = on_root

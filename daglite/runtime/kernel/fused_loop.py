@@ -76,7 +76,11 @@ class _LoopFrame:
         self._failed = failed
 
     def __call__(self, error: BaseException, line: int, index: int, item: object, x: object) -> NoReturn:
-        self._failed(error, self._loop.places[line - self._loop.first_line], index, item, x)
+        try:
+            self._failed(error, self._loop.places[line - self._loop.first_line], index, item, x)
+        finally:
+            # Its traceback refers to this frame.
+            del error
         raise AssertionError("`failed` must raise")
 
     def at_work(self, frame: FrameType) -> CurrentCall | None:

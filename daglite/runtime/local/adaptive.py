@@ -9,15 +9,12 @@ import logging
 import resource
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from daglite.runtime.dataflow.driver import StreamDriver
 from daglite.runtime.dataflow.source import Source
 from daglite.runtime.engines.cost_model import Answer, NextSlice, PlacementPolicy, SliceStats
+from daglite.runtime.local.executor import LocalRecorder
 from daglite.runtime.local.profiler import LocalRunner
-
-if TYPE_CHECKING:
-    from daglite.runtime.local.recorder import LocalRecorder
 
 # How many items at most, and about how many seconds, are between two looks at the clock.
 _CHUNK_ITEMS = 512

@@ -66,9 +66,7 @@ class ItemCopies:
             return _Never, small
         value = self._restore(self._source.serialized(item, index))
         if isinstance(value, Unloadable):
-            name = self._source.name
-            error = TransferError(f"item {index} of task '{name}' cannot be loaded: {value.reason}")
-            raise_with_failure(error, Failure(name, self._source.number, index))
+            self._source.refuse(index, value)
         return _Never, value
 
     def result(self, index: int, value: object) -> tuple[type, object]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeAlias
 
-from daglite.runtime.dataflow.source import Source
+from daglite.runtime.dataflow.source import Source, close_items
 from daglite.runtime.engines.cost_model import SliceStats
 from daglite.runtime.local.executor import LocalDriver
 from daglite.runtime.local.sections import LocalSegment, Sections
@@ -21,6 +21,7 @@ from daglite.runtime.local.sections import LocalSegment, Sections
 _RARE = 16
 # A first item may be slow because it is the first: one that took less, in seconds, does not count.
 _FIRST = 0.01
+_END = object()
 # How much of the past a mean of item times remembers, in seconds.
 _MEMORY = 0.2
 
@@ -34,18 +35,15 @@ class SingleSegmentRunner:
         self._driver = driver
         self._stopwatch = _Stopwatch(driver.calls, driver.sink.one if folds else None)
         self._first = self._nbytes = 0
-        self._calls: Sequence[Callable[[Any], Any]] | None = None
-        self._fold: Callable[..., Any] | None = None
 
     def begin(self, *, timed: bool) -> None:
         """Begin a slice; if `timed`, measure its tasks."""
-        self._stopwatch.reset()
-        self._calls, self._fold = (self._stopwatch.calls, self._stopwatch.fold) if timed else (None, None)
+        self._stopwatch.attach(self._driver, timed=timed)
         self._first, self._nbytes = self._driver.source.count, _copied_bytes(self._driver)
 
     def take(self, size: int) -> int:
         """Take up to `size` items through; return how many."""
-        count = self._driver.take(islice(self._driver.source.items, size), self._calls, self._fold)
+        count = self._driver.take(islice(self._driver.source.items, size))
         self.over = count < size or self._driver.full
         return count
 
@@ -85,9 +83,9 @@ class MultiSegmentRunner:
 
     def take(self, size: int) -> int:
         """Take up to `size` items through, some of them as far as the next section; return how many."""
-        step, left = self._sections.step, size
+        step, consume, left = self._sections.step, self._last.take, size
         while left > 0 and not self.over:
-            left -= max(1, step(left, self._take_last))
+            left -= max(1, step(left, consume))
             self.over = self._sections.over or self._last.full
         return size - left
 
@@ -112,11 +110,6 @@ class MultiSegmentRunner:
             # The last item of the source may still give many.
             return None if self._sections.pending else more
         return more * sum([timing.count() for timing in self._timings]) // max(1, self._source.count)
-
-    def _take_last(self, items: Iterator[object]) -> None:
-        timing = self._timings[-1]
-        timed = timing.driver is self._last and timing.timed
-        self._last.take(items, timing.stopwatch.calls if timed else None, timing.stopwatch.fold if timed else None)
 
 
 LocalRunner: TypeAlias = SingleSegmentRunner | MultiSegmentRunner
@@ -146,10 +139,8 @@ class _ItemTiming:
 
     def begin(self, *, timed: bool) -> None:
         """Begin a slice."""
-        self.stopwatch.reset()
         self.timed = timed or self.rare or not self._items or self._first_only
-        if self._segment is not None:
-            self._segment.calls = self.stopwatch.calls if self.timed else None
+        self.stopwatch.attach(self.driver, timed=self.timed)
         self._first = self.count()
 
     def end(self) -> int:
@@ -184,9 +175,11 @@ class _Stopwatch:
             self.calls[-1] = self._timed_items(self.calls[-1])
         self.fold = None if fold is None else self._timed(fold)
 
-    def reset(self) -> None:
-        """Begin at zero."""
+    def attach(self, driver: LocalDriver, *, timed: bool) -> None:
+        """Begin at zero, and measure the calls of a driver from now on if they are to be `timed`."""
         self.wall = self.cpu = 0.0
+        driver.calls, driver.fold = (self.calls, self.fold) if timed else (driver.chain.calls, None)
+        driver.timed = timed
 
     def _timed(self, call: Callable[..., Any]) -> Callable[..., Any]:
         def timed(*values: object) -> object:
@@ -207,18 +200,12 @@ class _Stopwatch:
         return each
 
     def _items(self, items: Iterator[object]) -> Iterator[object]:
-        following = self._timed(items.__next__)
+        following = functools.partial(self._timed(next), items, _END)
         try:
-            while True:
-                try:
-                    item = following()
-                except StopIteration:
-                    return
+            while (item := following()) is not _END:
                 yield item
         finally:
-            close = getattr(items, "close", None)
-            if close is not None:
-                close()
+            close_items(items)
 
 
 @functools.cache
@@ -226,7 +213,7 @@ def _clock_cost() -> float:
     """Return what a stopwatch adds to each call, in seconds: the shortest time of an empty call."""
     stopwatch, costs = _Stopwatch([int], None), list[float]()
     for _ in range(20):
-        stopwatch.reset()
+        stopwatch.wall = 0.0
         stopwatch.calls[0]()
         costs.append(stopwatch.wall)
     return min(costs)

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import chain, compress, islice, repeat
 from operator import length_hint
-from typing import Any, Final
+from typing import Final
 
-from daglite.runtime.dataflow.bound_segments import asked
-from daglite.runtime.dataflow.exchange import PriorOutput
 from daglite.runtime.dataflow.operator_chain import DEEP, OperatorChain
+from daglite.runtime.dataflow.segment import PriorOutput
 from daglite.runtime.local.executor import LocalDriver
 
 _NOTHING: Final = object()
@@ -29,8 +29,8 @@ _ALL = sys.maxsize
 class LocalSegment:
     """The tasks of one segment and the operators after it.
 
-    `calls` replaces its tasks by timed ones for a while. `spreads`: the last task may give an iterator, which is pulled
-    item by item. `expands`: the operators may make several items of one.
+    `spreads`: the last task may give an iterator, which is pulled item by item. `expands`: the operators may make
+    several items of one.
     """
 
     def __init__(self, driver: LocalDriver, operator_chain: OperatorChain, *, spreads: bool, expands: bool) -> None:
@@ -38,7 +38,6 @@ class LocalSegment:
         self.operator_chain = operator_chain
         self.spreads = spreads
         self.expands = expands
-        self.calls: Sequence[Callable[[Any], Any]] | None = None
         # Whether the tasks that are called now are the timed ones.
         self.timed = False
         # Items are counted by the ticks that are used up, after those that came before.
@@ -47,14 +46,14 @@ class LocalSegment:
 
     def results(self, items: Iterator[object]) -> Iterator[object]:
         """Return the results of these items."""
-        self._before, self._ticks, self.timed = self.count(), repeat(True, _ALL), self.calls is not None
-        return self.driver.results(compress(items, self._ticks), self.calls)
+        self._before, self._ticks, self.timed = self.count(), repeat(True, _ALL), self.driver.timed
+        return self.driver.results(compress(items, self._ticks))
 
     def results_of(self, item: object) -> Iterator[object]:
         """Return the results of one item, which is counted at once."""
         self.count()
-        self.timed = self.calls is not None
-        results = self.driver.results(iter((item,)), self.calls)
+        self.timed = self.driver.timed
+        results = self.driver.results(iter((item,)))
         self._before += 1
         return results
 
@@ -64,17 +63,15 @@ class LocalSegment:
         return self.driver.source.count
 
 
+@dataclass(eq=False, repr=False, slots=True)
 class PendingItems:
     """Items in front of a segment. `section` pulls up to `size` of them; those that it has taken used up `ticks`."""
 
-    __slots__ = ("items", "section", "segment", "size", "ticks")
-
-    def __init__(self, segment: int, items: Iterator[object]) -> None:
-        self.segment = segment
-        self.items = items
-        self.section: Iterator[object] | None = None
-        self.size = 0
-        self.ticks = repeat(True, _ALL)
+    segment: int
+    items: Iterator[object]
+    section: Iterator[object] | None = None
+    size: int = 0
+    ticks: repeat[bool] = field(default_factory=lambda: repeat(True, _ALL))
 
 
 class Sections:
@@ -91,12 +88,12 @@ class Sections:
         # The operators of the segments before this one have given all that they kept.
         self.finished = 0
         self._close_source = close_source
-        self._ends: dict[int, tuple[int, bool] | None] = {}
+        self._ends = [self._find_end(first) for first in range(len(segments) + 1)]
 
     def __iter__(self) -> Iterator[object]:
         while not self.over:
             last = self.pending[-1]
-            if self._end(last.segment) is None:
+            if self._ends[last.segment] is None:
                 yield from self._pull(last.segment, len(self.segments), last.items)
                 self._pop()
             else:
@@ -108,7 +105,7 @@ class Sections:
         `consume` gets the outputs of the last section. An output of another section becomes pending.
         """
         last = self.pending[-1]
-        end, section = self._end(last.segment), last.section
+        end, section = self._ends[last.segment], last.section
         if section is None:
             last.size, last.ticks = size, repeat(True, _ALL)
             items = compress(islice(last.items, size), last.ticks)
@@ -174,20 +171,15 @@ class Sections:
         """Return what the segments from `first` up to `end` make of items, with the last operators or without."""
         if first == end == 0:
             # No loop over tasks names the source when it fails.
-            return asked(self.segments[0].driver.source, items)
+            return self.segments[0].driver.source.named(items)
         for segment in self.segments[first:end]:
             items = segment.results(items)
             if last_operators or segment is not self.segments[end - 1]:
                 items = segment.operator_chain.some(items)
         return items
 
-    def _end(self, first: int) -> tuple[int, bool] | None:
-        """Return the segment in which a section ends, and whether before its tasks; None: it is the last section."""
-        if first not in self._ends:
-            self._ends[first] = self._find_end(first)
-        return self._ends[first]
-
     def _find_end(self, first: int) -> tuple[int, bool] | None:
+        """Return the segment in which a section ends, and whether before its tasks; None: it is the last section."""
         depth = 0
         for number in range(first, len(self.segments)):
             segment = self.segments[number]

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 
 from daglite.events import (
     CompletedLocally,
@@ -17,8 +16,6 @@ from daglite.events import (
     Observer,
     RunEnded,
     RunStarted,
-    StageEnded,
-    StageStarted,
     StepTime,
     StreamOpened,
     WorkerEnded,
@@ -31,9 +28,6 @@ from daglite.runtime.dataflow.segment import DeliveryHook
 from daglite.runtime.dataflow.source import Source
 from daglite.runtime.engines.base import Engine, WorkerEndReason
 from daglite.runtime.engines.batch_recorder import BatchRecorder, Emit
-from daglite.runtime.kernel.timers import StepTimer
-from daglite.runtime.local.recorder import LocalRecorder
-from daglite.runtime.metrics.gauges import StreamGauge
 
 # The shortest time between two heartbeats, in seconds.
 _HEARTBEAT = 0.1
@@ -86,13 +80,6 @@ class RunObservers:
         """Return a recorder for the batches of an engine."""
         return BatchRecorder(engine, self.emit_batches, self.heartbeat, self._locate)
 
-    def local_recorder(
-        self, stage: int, source: Source, timers: Sequence[StepTimer], *, interval: float
-    ) -> LocalRecorder:
-        """Return a recorder for a stream that runs in this process."""
-        report = partial(self.completed_locally, stage)
-        return LocalRecorder(source, timers, report, self.heartbeat, interval=interval)
-
     def stage_of(self, step: int) -> int:
         """Return the number of the stage that contains a step."""
         return self._stages[step]
@@ -122,14 +109,6 @@ class RunObservers:
             self.emit(RunEnded(time.perf_counter(), self._error))
             # Its traceback refers to the objects of the run.
             self._error = None
-
-    def stage_started(self, stage: int) -> None:
-        """Report the start of a stage."""
-        self.emit(StageStarted(time.perf_counter(), stage))
-
-    def stage_ended(self, stage: int) -> None:
-        """Report the end of a stage."""
-        self.emit(StageEnded(time.perf_counter(), stage))
 
     def opened(
         self,
@@ -169,3 +148,36 @@ class RunObservers:
         if now - self._last_heartbeat >= _HEARTBEAT:
             self._last_heartbeat = now
             self.emit(Heartbeat(now))
+
+
+class StreamGauge:
+    """Counts of a stream. Without workers each item is done before the next is pulled."""
+
+    def __init__(self, source: Source, failure_counter: FailureCounter, pipeline: SegmentPipeline | None) -> None:
+        self._source = source
+        self._failure_counter = failure_counter
+        self._pipeline = pipeline
+        # Items that were done before the stream had workers.
+        self._before = source.count
+
+    @property
+    def failed(self) -> int:
+        return self._failure_counter.count
+
+    @property
+    def pulled(self) -> int:
+        return self._source.count
+
+    @property
+    def done(self) -> int:
+        return (
+            self._source.count if self._pipeline is None else self._before + self._pipeline.first.flow_control.released
+        )
+
+    @property
+    def in_flight(self) -> int:
+        return 0 if self._pipeline is None else self._pipeline.in_flight()
+
+    @property
+    def peak(self) -> int:
+        return 1 if self._pipeline is None else max(self._pipeline.first.flow_control.peak, self._pipeline.peak)

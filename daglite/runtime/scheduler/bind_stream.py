@@ -1,6 +1,6 @@
 """Bind a stream to the values of a run: open its source, and make operators, calls and savers of its segments.
 
-StreamStage --remote_segments--> which segments workers run --bind_segments--> BoundStream --> a driver
+StreamStage --remote_segments--> which segments workers run --bind_stream--> BoundStream --> a driver
 """
 
 from __future__ import annotations
@@ -8,17 +8,17 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from daglite.exceptions import Failure, ParameterError
 from daglite.lazy import lazy
 from daglite.operations.operator import Operator
-from daglite.program import MappedSource, Segment, Stage, Step, StreamOperation, StreamStage, steps_of
+from daglite.program import MappedSource, Stage, Step, StreamOperation, StreamStage, steps_of
 from daglite.records import record
-from daglite.runtime.dataflow.bound_segments import BoundSegment, front
 from daglite.runtime.dataflow.driver import StreamScope
 from daglite.runtime.dataflow.operator_chain import ChainedItems, OperatorChain
-from daglite.runtime.dataflow.operators import SavingOperator, make_operator
+from daglite.runtime.dataflow.operators import BoundSegment, SavingOperator, make_operator
 from daglite.runtime.dataflow.sinks import Sink
 from daglite.runtime.dataflow.source import IndexLookup, Source
 from daglite.runtime.kernel.bound_step import BoundStep
@@ -26,12 +26,12 @@ from daglite.runtime.kernel.errors import raise_with_failure
 from daglite.runtime.kernel.event_loop import PrivateLoop
 from daglite.runtime.kernel.steps import StepChain, bind_step, open_items
 from daglite.runtime.kernel.timers import StepTimer
+from daglite.runtime.local.executor import LocalRecorder
 from daglite.runtime.scheduler.context import RunContext
 from daglite.runtime.serialization.codec import ItemCodec
 
 if TYPE_CHECKING:
     import daglite.runtime.dataflow.timed_operators as timed_operators
-    from daglite.runtime.local.recorder import LocalRecorder
 else:
     timed_operators = lazy("daglite.runtime.dataflow.timed_operators")
 
@@ -46,7 +46,8 @@ class BoundStream:
 
     `remote` are the positions of the segments that workers run; the other segments run in the coordinator. `fold` is
     the step with which workers fold the results of the last segment. `segments` belong to those of the stage, by
-    position. Results go to the `sink` in their order if `ordered`.
+    position. Results go to the `sink` in their order if `ordered`. `timers` are those of the steps that are called in
+    this process, where an observer asks for the time of each.
     """
 
     context: RunContext
@@ -56,7 +57,27 @@ class BoundStream:
     scope: StreamScope
     remote: Sequence[int]
     segments: Sequence[BoundSegment]
-    fold: BoundStep | None = None
+    fold: BoundStep | None
+    timers: list[StepTimer]
+
+    @property
+    def generated(self) -> bool:
+        """Whether the items come from a generator, which may give one object again and again."""
+        return isinstance(self.stage.source, Step)
+
+    def bind_chain(self, steps: Sequence[BoundStep], loop: PrivateLoop | None = None) -> StepChain:
+        """Return steps ready to be called in this process."""
+        chain = self.context.bind_chain(steps, loop)
+        self.timers.extend(chain.timers)
+        return chain
+
+    def chained_items(self, source: Source, operators: OperatorChain) -> ChainedItems:
+        """Return what operators make of the items of the source of the stream."""
+        timer = None
+        if self.context.timed and self.generated:
+            timer = StepTimer(source.number)
+            self.timers.append(timer)
+        return ChainedItems(source.front(copied=self.generated, timer=timer), operators, source.close)
 
 
 def remote_segments(context: RunContext, stage: StreamStage, *, folds: bool) -> list[int]:
@@ -71,25 +92,31 @@ def remote_segments(context: RunContext, stage: StreamStage, *, folds: bool) -> 
     ]
 
 
-def bind_segments(context: RunContext, stage: StreamStage, remote: Sequence[int]) -> list[BoundSegment]:
-    """Bind the segments of a stream.
+def bind_stream(
+    context: RunContext,
+    stage: StreamStage,
+    sink: Sink,
+    *,
+    ordered: bool,
+    scope: StreamScope,
+    fold: BoundStep | None = None,
+) -> BoundStream:
+    """Bind a stream and its segments.
 
     Async tasks of operations run in the loop of the source up to the first segment on workers. After it they run as
     folds do: perhaps on the helper thread while the source waits.
     """
+    remote, timers = remote_segments(context, stage, folds=fold is not None), list[StepTimer]()
     first = remote[0] if remote else len(stage.segments)
-    return [
-        _bind_segment(context, segment, context.loop if position <= first else context.fold_loop)
-        for position, segment in enumerate(stage.segments)
-    ]
-
-
-def _bind_segment(context: RunContext, segment: Segment, loop: PrivateLoop) -> BoundSegment:
-    timers = list[StepTimer]()
-    operators = [part for operation in segment.operations for part in _operators(context, operation, loop, timers)]
-    links = [context.bind(link) for link in segment.links]
-    savers = [context.saves.open(link.saves, bound) for link, bound in zip(segment.links, links, strict=True)]
-    return BoundSegment(OperatorChain(operators, timers) if operators else None, links, savers)
+    segments = list[BoundSegment]()
+    for position, segment in enumerate(stage.segments):
+        loop = context.loop if position <= first else context.fold_loop
+        operators = [part for operation in segment.operations for part in _operators(context, operation, loop, timers)]
+        links = [context.bind(link) for link in segment.links]
+        savers = [context.saves.open(link.saves, bound) for link, bound in zip(segment.links, links, strict=True)]
+        chain = OperatorChain(operators) if operators else None
+        segments.append(BoundSegment(segment.operations, chain, links, savers))
+    return BoundStream(context, stage, sink, ordered, scope, remote, segments, fold, timers)
 
 
 def _operators(
@@ -121,21 +148,23 @@ def may_have_gaps(context: RunContext, stage: StreamStage) -> bool:
     return (before and not numbered) or any(link.drops for link in links)
 
 
-def open_source(context: RunContext, stage: StreamStage, codec: ItemCodec | None) -> tuple[Source, ItemCodec | None]:
-    """Return the source of a stream, and the codec that serializes its items; None if nothing could change them."""
+def open_source(context: RunContext, stage: StreamStage, codec: ItemCodec | None) -> Source:
+    """Return the source of a stream. `codec` serializes its items, unless nothing could change them."""
     if isinstance(stage.source, Step):
-        return open_generator(context, stage.source, codec), codec
+        return open_generator(context, stage.source, codec)
     first = steps_of(stage)[0]
-    codec = codec if stage.links or stage.folds_on_workers else None
     items, total = _mapped_items(context, stage.source, first.function.name)
     limit = stage.source.limit
     if limit is not None:
         items, total = itertools.islice(items, limit), None if total is None else min(total, limit)
     source = step_source(
-        first, items, codec, None if stage.segments[0].operations else context.indices_of(stage.source)
+        first,
+        items,
+        codec if stage.links or stage.folds_on_workers else None,
+        None if stage.segments[0].operations else context.indices_of(stage.source),
     )
     source.total = total
-    return source, codec
+    return source
 
 
 def open_generator(context: RunContext, step: Step, codec: ItemCodec | None) -> Source:
@@ -146,47 +175,30 @@ def open_generator(context: RunContext, step: Step, codec: ItemCodec | None) -> 
         items = open_items(bound, context.loop)
     except BaseException as error:
         raise_with_failure(error, Failure(step.function.name, step.number))
-    source = Source(items, name=step.function.name, number=step.number, saver=saver, codec=codec)
-    source.step = bound
+    source = step_source(step, items, codec)
+    source.saver, source.step = saver, bound
     return source
 
 
 def step_source(
-    step: Step | BoundStep, items: Iterator[object], codec: ItemCodec | None, indices: IndexLookup | None = None
+    step: Step | BoundStep, items: Iterator[object], codec: ItemCodec | None = None, indices: IndexLookup | None = None
 ) -> Source:
     """Return what a step gives as a source for what comes after it."""
-    return Source(items, name=step.function.name, number=step.number, saver=None, codec=codec, indices=indices)
-
-
-def operator_source(
-    source: Source,
-    operators: OperatorChain,
-    step: Step,
-    codec: ItemCodec | None,
-    *,
-    copied_by: ItemCodec | None = None,
-    timer: StepTimer | None = None,
-) -> Source:
-    """Return what operators, of which `step` is the last, make of the items of a source, as a source.
-
-    `copied_by` copies each item before they get it; `timer` counts the time of the items.
-    """
-    return step_source(step, ChainedItems(front(source, codec=copied_by, timer=timer), operators, source.close), codec)
+    return Source(items, name=step.function.name, number=step.number, codec=codec, indices=indices)
 
 
 def local_recorder(
     context: RunContext,
     stage: Stage,
     source: Source,
-    chain: StepChain,
     sink: Sink,
-    timers: Sequence[StepTimer],
+    timers: list[StepTimer],
     *,
     interval: float = _REPORT_INTERVAL,
 ) -> LocalRecorder | None:
-    """Return what reports a stream in this process to observers, if there are any; it puts timers around the steps.
+    """Return what reports a stream in this process to observers, if there are any.
 
-    `chain` has the last steps; those before it have `timers`.
+    It puts timers around the source and the fold; the other steps have `timers`.
     """
     observers = context.observers
     if observers is None:
@@ -194,9 +206,9 @@ def local_recorder(
     number = context.number_of(stage)
     observers.opened(number, source, context.failure_counter)
     if context.timed:
-        last = steps_of(stage)[-1].number
-        timers = [*timers, *timed_operators.time_stream(source, chain, sink, last, timers)]
-    return observers.local_recorder(number, source, timers, interval=interval)
+        timed_operators.time_ends(source, sink, steps_of(stage)[-1].number, timers)
+    report = partial(observers.completed_locally, number)
+    return LocalRecorder(source, timers, report, observers.heartbeat, interval=interval)
 
 
 def _mapped_items(context: RunContext, source: MappedSource, task: str) -> tuple[Iterator[object], int | None]:

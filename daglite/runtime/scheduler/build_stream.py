@@ -16,9 +16,8 @@ from daglite.runtime.dataflow.nested import Driver, NestedStream
 from daglite.runtime.dataflow.operator_chain import ClosingIterator
 from daglite.runtime.dataflow.sinks import IteratorSink, OutputQueue, Sink
 from daglite.runtime.kernel.bound_step import BoundStep
-from daglite.runtime.scheduler.bind_stream import BoundStream, bind_segments, remote_segments
-from daglite.runtime.scheduler.build_adaptive import build_adaptive, starts_locally
-from daglite.runtime.scheduler.build_local import build_local, local_items
+from daglite.runtime.scheduler.bind_stream import bind_stream, remote_segments
+from daglite.runtime.scheduler.build_local import build_adaptive, build_local, local_items, starts_locally
 from daglite.runtime.scheduler.build_workers import build_workers
 from daglite.runtime.scheduler.context import RunContext
 
@@ -34,14 +33,12 @@ def build_stream(
 ) -> Driver:
     """Return the driver of a stream. `fold` is the step with which workers fold; `scope` is given if it is pulled."""
     if scope is None:
-        group = StreamGroup(context.worker_queues, helper_thread=stage.limits.helper_thread)
+        group = StreamGroup(context.worker_queues, context.external_error, helper_thread=stage.limits.helper_thread)
         context.poll_lock = group.lock
         scope = StreamScope(group, share=1 + sum(1 for _ in context.all_nested(stage)))
     with _open_nested(context, stage, scope):
-        remote = remote_segments(context, stage, folds=fold is not None)
-        segments = bind_segments(context, stage, remote)
-        stream = BoundStream(context, stage, sink, ordered, scope, remote, segments, fold)
-        if not remote:
+        stream = bind_stream(context, stage, sink, ordered=ordered, scope=scope, fold=fold)
+        if not stream.remote:
             return build_local(stream)
         return build_adaptive(stream) if starts_locally(stream) else build_workers(stream)
 
@@ -50,8 +47,8 @@ def build_stream(
 def _open_nested(context: RunContext, stage: StreamStage, scope: StreamScope) -> Iterator[None]:
     """Open the streams that a stream pulls; close them if the stream itself cannot be opened."""
     try:
-        for number in context.nested_in(stage):
-            nested = _nested_stream(context, context.stream(number), scope.enter())
+        for number, pulled in context.nested_in(stage).items():
+            nested = _nested_stream(context, pulled, scope.enter())
             scope.nested.append(nested)
             context.values[number] = nested
         yield
@@ -62,11 +59,10 @@ def _open_nested(context: RunContext, stage: StreamStage, scope: StreamScope) ->
 
 def _nested_stream(context: RunContext, stage: StreamStage, scope: StreamScope) -> NestedStream | ClosingIterator:
     """Return the results of a stream that another pulls."""
-    remote = remote_segments(context, stage, folds=False)
-    if not remote and context.observers is None and not context.cancellable:
+    local = not remote_segments(context, stage, folds=False)
+    if local and context.observers is None and not context.cancellable:
         with _open_nested(context, stage, scope):
-            segments = bind_segments(context, stage, remote)
-            return local_items(BoundStream(context, stage, IteratorSink(), True, scope, remote, segments))
+            return local_items(bind_stream(context, stage, IteratorSink(), ordered=True, scope=scope))
     output_queue = OutputQueue()
     driver = build_stream(context, stage, output_queue, ordered=True, scope=scope)
 

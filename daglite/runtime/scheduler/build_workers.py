@@ -8,27 +8,32 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from daglite.exceptions import TransferError
 from daglite.operations import spec_of
-from daglite.program import Segment, Step, steps_of
+from daglite.program import Segment, steps_of
 from daglite.records import replace
 from daglite.runtime.dataflow.batching import BatchSizer
-from daglite.runtime.dataflow.bound_segments import BoundSegment, front
-from daglite.runtime.dataflow.coordinator_ops import CoordinatorOps, IndexMap, Pair, between, numbered
-from daglite.runtime.dataflow.dispatch import Dispatcher
 from daglite.runtime.dataflow.driver import StreamDriver
-from daglite.runtime.dataflow.exchange import ExchangeBuffer, ExchangeSink, ExchangeSource, PriorOutput
 from daglite.runtime.dataflow.failure_policy import FailurePolicy
 from daglite.runtime.dataflow.flow_control import FlowControl
-from daglite.runtime.dataflow.operator_chain import ChainedItems, ClosingIterator
+from daglite.runtime.dataflow.in_flight import SegmentParts
+from daglite.runtime.dataflow.operator_chain import ClosingIterator
+from daglite.runtime.dataflow.operators import BoundSegment, CoordinatorOps, IndexMap, between, numbered
 from daglite.runtime.dataflow.pipeline import SegmentPipeline
 from daglite.runtime.dataflow.reorder_buffer import ReorderBuffer
 from daglite.runtime.dataflow.saves import Saver
-from daglite.runtime.dataflow.segment import SegmentExecutor
-from daglite.runtime.dataflow.sinks import CombineSink, ExchangeQueue, ResultWriter, Sink
+from daglite.runtime.dataflow.segment import (
+    ExchangeBuffer,
+    ExchangeSink,
+    ExchangeSource,
+    PriorOutput,
+    SegmentExecutor,
+)
+from daglite.runtime.dataflow.sinks import CombineSink, ResultWriter, Sink
 from daglite.runtime.dataflow.source import Source
 from daglite.runtime.dataflow.tree_reduce import TreeReducer
 from daglite.runtime.engines.base import ResumableEngine
@@ -36,7 +41,6 @@ from daglite.runtime.engines.worker_queues import WorkerQueue
 from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.timers import StepTimer
 from daglite.runtime.scheduler.bind_stream import BoundStream, open_source, step_source
-from daglite.runtime.scheduler.context import RunContext
 from daglite.runtime.serialization.codec import ItemCodec
 
 _log = logging.getLogger("daglite")
@@ -45,14 +49,12 @@ _log = logging.getLogger("daglite")
 class RemoteSegment(NamedTuple):
     """A segment that workers run: their steps, and what takes their results.
 
-    If operators follow it, results wait in the `queue` for them. `prior` is what these gave before the stream moved to
-    workers.
+    `prior` is what the operators that follow it gave before the stream moved to workers.
     """
 
     position: int
     steps: Sequence[BoundStep]
     writer: ResultWriter
-    queue: ExchangeQueue | None = None
     operators: CoordinatorOps | None = None
     prior: PriorOutput | None = None
 
@@ -79,68 +81,53 @@ def plan_remote(stream: BoundStream, codec: ItemCodec) -> RemotePlan:
     `codec` is that of the workers of the first segment.
     """
     context, stage, remote = stream.context, stream.stage, stream.remote
-    pairs: list[Pair] = list(zip(stage.segments, stream.segments, strict=True))
-    source, _ = open_source(context, stage, codec)
-    source, timers = _run_before(stream, pairs, source, codec)
+    source = _run_before(stream, open_source(context, stage, codec), codec)
     source.nested = stream.scope.nested
     segments, span = list[RemoteSegment](), _span(source)
     for position, following in itertools.zip_longest(remote, remote[1:]):
-        planned, bound = pairs[position]
-        if position == len(pairs) - 1:
-            steps, savers = _worker_steps(bound, stream.fold)
-            queue, operators, most = None, None, stage.max_results
-        else:
-            steps, savers = _worker_steps(bound, None)
-            queue, most = ExchangeQueue(), None
+        bound, operators = stream.segments[position], None
+        last = position == len(stream.segments) - 1
+        steps, savers = _worker_steps(bound, stream.fold if last else None)
+        if not last:
             operators = between(
-                pairs[position + 1 : following],
-                None if following is None else pairs[following],
-                planned.links[-1],
-                context.fold_loop,
-                retry_tracker=context.retry_tracker,
+                stream.segments[position + 1 : following],
+                None if following is None else stream.segments[following],
+                bound.links[-1],
+                partial(stream.bind_chain, loop=context.fold_loop),
                 gaps=span is not None or any(link.drops for link in bound.links),
                 most=stage.max_results if following is None else None,
             )
-            timers += operators.timers
         writer = ResultWriter(
             savers,
-            queue or stream.sink,
+            stream.sink if operators is None else operators.queue,
             span,
             partials=steps[-1].starts is not None,
-            most=most,
+            most=stage.max_results if last else None,
             failure_counter=context.failure_counter,
         )
-        segments.append(RemoteSegment(position, steps, writer, queue, operators))
+        segments.append(RemoteSegment(position, steps, writer, operators))
         span = None if operators is None or operators.known is None else operators.known.span
-    return RemotePlan(source, segments, timers)
+    return RemotePlan(source, segments, tuple(stream.timers))
 
 
-def _run_before(
-    stream: BoundStream, pairs: Sequence[Pair], source: Source, codec: ItemCodec
-) -> tuple[Source, list[StepTimer]]:
+def _run_before(stream: BoundStream, source: Source, codec: ItemCodec) -> Source:
     """Return what the first segment on workers takes: the source, or what operators and tasks before it make of it."""
-    context, stage, first = stream.context, stream.stage, stream.remote[0]
-    if not first and pairs[0][1].pipe is None:
-        return source, []
+    first, segments = stream.remote[0], stream.segments
+    if not first and segments[0].operators is None:
+        return source
     operators = between(
-        pairs[:first],
-        pairs[first],
-        stage.source if isinstance(stage.source, Step) else steps_of(stage)[0],
-        context.loop,
-        retry_tracker=context.retry_tracker,
+        segments[:first],
+        segments[first],
+        steps_of(stream.stage)[0],
+        stream.bind_chain,
         # Tasks in the coordinator look at the indices of items, and those of a list may have gaps.
         gaps=source.indices is not None,
         index_of=source.index_of,
     )
-    generated = isinstance(stage.source, Step)
-    timers = [StepTimer(source.number)] if context.timed and generated else []
-    # A generator may give one object again and again; the items of a list do not change.
-    inputs = front(source, codec=codec if generated else None, timer=timers[0] if timers else None)
-    chained = ChainedItems(inputs, operators.pipe, source.close)
-    items: Iterator[object] = chained
+    items: ClosingIterator = stream.chained_items(source, operators.chain)
     if operators.known is not None:
-        items = ClosingIterator(numbered(chained, operators.numbering, operators.known), chained.close)
-    return step_source(operators.last, items, codec, operators.known), [*timers, *operators.timers]
+        items = ClosingIterator(numbered(items, operators.numbering, operators.known), items.close)
+    return step_source(operators.last, items, codec, operators.known)
 
 
 def build_driver(stream: BoundStream, plan: RemotePlan, queues: Sequence[WorkerQueue], sink: Sink) -> StreamDriver:
@@ -155,35 +142,26 @@ def build_driver(stream: BoundStream, plan: RemotePlan, queues: Sequence[WorkerQ
     for segment, queue, following in zip(plan.segments, queues, [*queues[1:], None], strict=True):
         executor = _build_executor(stream, origin, segment, queue, failure_policy, len(executors), nbytes, sink)
         executors.append(executor)
-        if segment.operators is None or segment.queue is None:
+        if segment.operators is None:
             continue
-        outputs = ExchangeBuffer(executor, segment.queue, segment.operators, lambda: pipeline.failing(), segment.prior)
+        outputs = ExchangeBuffer(executor, segment.operators, lambda: pipeline.failing(), segment.prior)
         if following is not None:
             origin = ExchangeSource(outputs, segment.operators, following.engine.codec)
         else:
             flow_control = FlowControl(stage.limits.items(queue.engine.workers), nbytes)
             hook = None if observers is None else observers.delivery_hook(number, len(stage.segments) - 1)
             exchange_sink = ExchangeSink(outputs, sink, flow_control, hook)
-    pipeline = SegmentPipeline(
-        executors,
-        failure_policy,
-        exchange_sink=exchange_sink,
-        size=stage.limits.max_in_flight,
-        taken=None if scope.outer is None else scope.taken,
-    )
+    most, taken = stage.limits.max_in_flight, None if scope.outer is None else scope.taken
+    pipeline = SegmentPipeline(executors, failure_policy, exchange_sink, size=most, taken=taken)
     if observers is not None:
         workers = sum(queue.engine.workers for queue in set(queues))
-        size = stage.limits.max_in_flight or sum(executor.flow_control.size for executor in executors)
+        size = most or sum(executor.flow_control.size for executor in executors)
         observers.opened(number, plan.source, context.failure_counter, workers, size, pipeline)
     return StreamDriver(
-        source=plan.source,
-        pipeline=pipeline,
-        failure_policy=failure_policy,
-        worker_queues=context.worker_queues,
-        scope=scope,
+        pipeline,
+        scope,
         # The streams that it pulls take the other places of a bound in items.
-        max_pull=1 if scope.nested and stage.limits.max_in_flight is not None else None,
-        external_error=context.external_error,
+        max_pull=1 if scope.nested and most is not None else None,
         emit=None if observers is None else observers.emit_batches,
         stage=number,
         timers=plan.timers,
@@ -208,33 +186,22 @@ def _build_executor(
     ordered = stream.ordered or (
         segment.operators is not None and _needs_order(stream.stage.segments[segment.position + 1 :])
     )
-    reorder_buffer: ReorderBuffer[list[object]] = ReorderBuffer(ordered=ordered, first=origin.count)
-    flow_control = FlowControl(limits.items(engine.workers), nbytes, folds=last.starts is not None)
+    parts = SegmentParts(
+        origin,
+        queue,
+        steps,
+        FlowControl(limits.items(engine.workers), nbytes, folds=last.starts is not None),
+        ReorderBuffer(ordered=ordered, first=origin.count),
+        failure_policy,
+        context.retries,
+        number,
+    )
     tree_reducer = None
     if segment.operators is None and isinstance(sink, CombineSink):
-        tree_reducer = _tree_reducer(context, queue, steps, flow_control, nbytes, sink)
-    dispatcher = Dispatcher(
-        source=origin,
-        worker_queue=queue,
-        steps=steps,
-        flow_control=flow_control,
-        batch_sizer=BatchSizer(*limits.batch_items(engine.workers), engine.batch_policy),
-        reorder_buffer=reorder_buffer,
-        failure_policy=failure_policy,
-        retries=context.retries,
-        executor=number,
-        tree_reducer=tree_reducer,
-    )
-    stage_number = context.number_of(stream.stage)
-    return SegmentExecutor(
-        origin=origin,
-        dispatcher=dispatcher,
-        flow_control=flow_control,
-        reorder_buffer=reorder_buffer,
-        writer=segment.writer,
-        tree_reducer=tree_reducer,
-        on_delivered=None if observers is None else observers.delivery_hook(stage_number, segment.position),
-    )
+        tree_reducer = _tree_reducer(parts, nbytes, sink)
+    batch_sizer = BatchSizer(*limits.batch_items(engine.workers), engine.batch_policy)
+    hook = None if observers is None else observers.delivery_hook(context.number_of(stream.stage), segment.position)
+    return SegmentExecutor(parts, batch_sizer, segment.writer, tree_reducer=tree_reducer, on_delivered=hook)
 
 
 def _needs_order(segments: Sequence[Segment]) -> bool:
@@ -248,30 +215,16 @@ def _needs_order(segments: Sequence[Segment]) -> bool:
     return False
 
 
-def _tree_reducer(
-    context: RunContext,
-    queue: WorkerQueue,
-    steps: Sequence[BoundStep],
-    flow_control: FlowControl,
-    nbytes: int,
-    sink: CombineSink,
-) -> TreeReducer | None:
+def _tree_reducer(parts: SegmentParts, nbytes: int, sink: CombineSink) -> TreeReducer | None:
     """Return what combines partials on the workers, if they may stay there.
 
     They may not if no item may start twice: a partial on a worker can be lost.
     """
-    restarts = context.retries > 0 and all(step.function.retry_on_crash for step in steps)
-    if queue.combiner is None or not restarts:
+    restarts = parts.retries > 0 and all(step.function.retry_on_crash for step in parts.steps)
+    if parts.worker_queue.combiner is None or not restarts:
         return None
     try:
-        sink.tree_reducer = TreeReducer(
-            worker_queue=queue,
-            step=sink.step,
-            flow_control=flow_control,
-            retries=context.retries,
-            nbytes=nbytes,
-            on_root=sink.add,
-        )
+        sink.tree_reducer = TreeReducer(parts, sink.step, nbytes, sink.add)
     except TransferError as error:
         _log.debug("partials are combined in the coordinator: %s", error)
     return sink.tree_reducer

@@ -36,6 +36,7 @@ from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.errors import Cancelled
 from daglite.runtime.kernel.event_loop import PrivateLoop
 from daglite.runtime.kernel.retry import RetryTracker, portable
+from daglite.runtime.kernel.steps import StepChain
 from daglite.runtime.local.item_copies import LocalArena
 from daglite.runtime.scheduler.single_calls import SingleCalls
 from daglite.runtime.scheduler.step_ids import step_ids
@@ -86,10 +87,10 @@ class RunContext:
         # The indices of the items of a stream that is kept as a list, by stage, if a filter has made gaps.
         self.indices: dict[int, Sequence[int]] = {}
         self.calls = SingleCalls(self.retries, self.failure_counter)
-        # All queues of the run: that of its own workers, and those for the placements that tasks ask for.
+        # All queues of the run, by what asks for them: that of its own workers (None), those for the placements that
+        # tasks ask for, and threads for tasks that wait, in a run that chooses.
         self.worker_queues = WorkerQueues()
-        self._worker_queue: WorkerQueue | None = None
-        self._placed_queues: dict[tuple[Placement, bool], WorkerQueue] = {}
+        self._queues: dict[object, WorkerQueue] = {}
         self._settings = settings
         self._leases = contextlib.ExitStack()
         self._config = engine_of(settings)
@@ -99,8 +100,6 @@ class RunContext:
             _log.info("a run inside a worker runs inline")
             self.inline = True
         self._auto = self._config if isinstance(self._config, Auto) and not self.inline else None
-        # Threads for tasks that wait, in a run that chooses.
-        self._threads: WorkerQueue | None = None
         # Serializes the items of streams without workers, so that they give the same as with workers.
         self.codec: Codec | None = None if self.inline or self._config.shares else Codec("c", LocalArena())
         # For calls in this process.
@@ -110,11 +109,11 @@ class RunContext:
 
     def worker_queue(self) -> WorkerQueue:
         """Return the queue of the run's workers, which start when it is first needed."""
-        if self._worker_queue is None:
+        if None not in self._queues:
             lease = self._config.open()
             assert lease is not None, "an inline run has no workers"
-            self._worker_queue = self._open_queue(lease)
-        return self._worker_queue
+            self._queues[None] = self._open_queue(lease)
+        return self._queues[None]
 
     def worker_queue_at(self, placement: Placement | None, *, loops: bool = False) -> WorkerQueue:
         """Return the queue of the workers that tasks ask for: the run's own, if they are of this kind and number.
@@ -124,10 +123,10 @@ class RunContext:
         if placement is None or (inside_worker() and placement.on == "processes"):
             return self.worker_queue()
         key = placement, loops
-        if key not in self._placed_queues:
+        if key not in self._queues:
             queue = None if loops else self._matching_queue(placement)
-            self._placed_queues[key] = queue or self._open_queue(_lease_at(placement, self._settings, loops=loops))
-        return self._placed_queues[key]
+            self._queues[key] = queue or self._open_queue(_lease_at(placement, self._settings, loops=loops))
+        return self._queues[key]
 
     def _matching_queue(self, placement: Placement) -> WorkerQueue | None:
         if self._config.shares is (placement.on == "processes"):
@@ -147,16 +146,16 @@ class RunContext:
     def placement_policy(self) -> PlacementPolicy:
         """Return what decides where a stream of a run that chooses goes on."""
         assert self._auto is not None
-        return self._auto.choice(started=self._worker_queue is not None)
+        return self._auto.choice(started=None in self._queues)
 
     def worker_queue_for(self, answer: Answer) -> WorkerQueue:
         """Return the queue of the workers that a placement policy has chosen."""
         if answer == "processes":
             return self.worker_queue()
-        if self._threads is None:
+        if answer not in self._queues:
             assert self._auto is not None
-            self._threads = self._open_queue(self._auto.threads.open())
-        return self._threads
+            self._queues[answer] = self._open_queue(self._auto.threads.open())
+        return self._queues[answer]
 
     def _open_queue(self, lease: AbstractContextManager[Engine]) -> WorkerQueue:
         engine = self._leases.enter_context(lease)
@@ -198,6 +197,10 @@ class RunContext:
             step_id=self.step_ids.get(step.number, 0),
         )
 
+    def bind_chain(self, steps: Sequence[BoundStep], loop: PrivateLoop | None = None) -> StepChain:
+        """Return steps ready to be called in this process."""
+        return StepChain(steps, loop or self.loop, retry_tracker=self.retry_tracker)
+
     def value(self, operand: Operand) -> object:
         """Return the value of an argument."""
         if isinstance(operand, Constant):
@@ -205,26 +208,21 @@ class RunContext:
         value = self.values[operand.stage]
         return value if operand.limit is None else cast("list[object]", value)[: operand.limit]
 
-    def stream(self, number: int) -> StreamStage:
-        """Return the stage with this number, which is a stream."""
-        stage = self._stages[number]
-        assert isinstance(stage, StreamStage)
-        return stage
-
     def number_of(self, stage: Stage) -> int:
         """Return the number of a stage."""
         return self._stages.index(stage)
 
-    def nested_in(self, stage: Stage) -> list[int]:
-        """Return the numbers of the streams that a stage pulls."""
-        found = {one.stage for one in operands(stage) if isinstance(one, StageResult)}
-        return sorted(number for number in found if is_pulled(self._stages[number]))
+    def nested_in(self, stage: Stage) -> dict[int, StreamStage]:
+        """Return the streams that a stage pulls, by their numbers."""
+        numbers = sorted({one.stage for one in operands(stage) if isinstance(one, StageResult)})
+        stages = [(number, self._stages[number]) for number in numbers]
+        return {number: one for number, one in stages if isinstance(one, StreamStage) and is_pulled(one)}
 
     def all_nested(self, stage: Stage) -> Iterator[int]:
         """Return the numbers of the streams that a stage pulls, and of those that these pull."""
-        for number in self.nested_in(stage):
+        for number, nested in self.nested_in(stage).items():
             yield number
-            yield from self.all_nested(self._stages[number])
+            yield from self.all_nested(nested)
 
     def indices_of(self, source: MappedSource) -> Sequence[int] | None:
         """Return the indices of the items of a mapped source, if they are not their positions."""
@@ -238,8 +236,7 @@ class RunContext:
         """Give the engines back and close the event loops."""
         try:
             self.worker_queues.close()
-            self._worker_queue = self._threads = None
-            self._placed_queues.clear()
+            self._queues.clear()
             self._leases.close()
         finally:
             self.fold_loop.close()

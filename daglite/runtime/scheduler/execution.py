@@ -29,19 +29,21 @@ from daglite.program import (
 from daglite.records import replace
 from daglite.run_options import RunSettings
 from daglite.runtime.dataflow.nested import Driver
+from daglite.runtime.dataflow.operators import CallOperator
 from daglite.runtime.dataflow.saves import Saver
 from daglite.runtime.dataflow.sinks import CollectSink, CombineSink, FoldSink, OutputQueue
 from daglite.runtime.kernel.bound_step import BoundStep
 from daglite.runtime.kernel.errors import add_generator_note, raise_with_failure
 from daglite.runtime.kernel.neutral_element import find_neutral_element
-from daglite.runtime.kernel.steps import StepChain, bind_step
+from daglite.runtime.kernel.steps import bind_step
 from daglite.runtime.kernel.work import WorkKind
-from daglite.runtime.local.executor import LocalDriver, run_steps
+from daglite.runtime.local.executor import LocalDriver
 from daglite.runtime.local.item_copies import copied_result
 from daglite.runtime.scheduler.bind_stream import may_have_gaps
 from daglite.runtime.scheduler.build_local import build_generator
 from daglite.runtime.scheduler.build_stream import build_stream
 from daglite.runtime.scheduler.context import RunContext
+from daglite.runtime.scheduler.single_calls import SingleCall
 
 if TYPE_CHECKING:
     import daglite.events as events
@@ -186,23 +188,15 @@ class Execution:
 
     def _needs_of(self, stage: Stage) -> list[int]:
         """Return the stages whose values a stage reads, as often as it does; also for the streams that it pulls."""
-        found, stack = list[int](), [stage]
-        while stack:
-            for operand in operands(stack.pop()):
-                if isinstance(operand, StageResult):
-                    below = self._stages[operand.stage]
-                    if is_pulled(below):
-                        stack.append(below)
-                    else:
-                        found.append(operand.stage)
-        return found
+        stages = [stage, *(self._stages[nested] for nested in self._context.all_nested(stage))]
+        found = [operand.stage for one in stages for operand in operands(one) if isinstance(operand, StageResult)]
+        return [number for number in found if not is_pulled(self._stages[number])]
 
     def _begin(self, number: int) -> None:
         self._waiting.remove(number)
         if self._observers is not None:
-            for nested in self._context.all_nested(self._stages[number]):
-                self._observers.stage_started(nested)
-            self._observers.stage_started(number)
+            for begun in (*self._context.all_nested(self._stages[number]), number):
+                self._observers.emit(events.StageStarted(time.perf_counter(), begun))
 
     def _finish(self, number: int, value: object) -> None:
         self._report_end(number)
@@ -220,7 +214,7 @@ class Execution:
     def _report_end(self, number: int) -> None:
         if self._observers is not None:
             for ended in (*self._context.all_nested(self._stages[number]), number):
-                self._observers.stage_ended(ended)
+                self._observers.emit(events.StageEnded(time.perf_counter(), ended))
 
     # Single calls on workers.
 
@@ -234,27 +228,18 @@ class Execution:
             functions = [step.function for step in steps_of(stage)]
             if isinstance(stage, CallStage) and self._context.starts_locally(functions, others=len(ready) > 1):
                 continue
-            if isinstance(stage, MaterialiseStage) and stage.place == "workers":
-                self._begin(number)
-                self._start_generator(number, stage)
-            elif isinstance(stage, CallStage) and stage.place == "workers":
+            if not isinstance(stage, StreamStage) and stage.place == "workers":
                 self._begin(number)
                 self._start_call(number, stage)
 
-    def _start_generator(self, number: int, stage: MaterialiseStage) -> None:
-        queue = self._context.worker_queue_at(stage.step.function.site)
-        step = self._context.bind(stage.step)
-        saver = self._context.saves.open(stage.step.saves, step)
-        kind: WorkKind = "stream" if stage.streamed else "generate"
-        item_saver, list_saver = (saver, None) if stage.streamed else (None, saver)
-        done = partial(self._call_done, number, list_saver)
-        self._context.calls.start(queue, [step], done, kind=kind, saver=item_saver)
-
-    def _start_call(self, number: int, stage: CallStage) -> None:
-        first = stage.steps[0].function
-        queue = self._context.worker_queue_at(first.site, loops=first.loops)
-        steps, saver = self._bind_call(stage)
-        self._context.calls.start(queue, steps, partial(self._call_done, number, saver))
+    def _start_call(self, number: int, stage: CallStage | MaterialiseStage) -> None:
+        steps, saver = self._bind(steps_of(stage))
+        kind, item_saver, first = _work_kind(stage), None, steps[0].function
+        if kind == "stream":
+            item_saver, saver = saver, None
+        queue = self._context.worker_queue_at(first.site, loops=kind == "batch" and first.loops)
+        done = partial(self._call_done, number, saver)
+        SingleCall(self._context.calls, queue, steps, done, kind=kind, saver=item_saver).start()
 
     def _call_done(self, number: int, saver: Saver | None, value: object) -> None:
         if saver is not None:
@@ -263,17 +248,18 @@ class Execution:
         # Stages that waited only for this one start at once, also while a stream runs.
         self._start_calls()
 
-    def _bind_call(self, stage: CallStage) -> tuple[list[BoundStep], Saver | None]:
-        steps = [self._context.bind(step) for step in stage.steps]
-        return steps, self._context.saves.open(stage.steps[-1].saves, steps[-1])
+    def _bind(self, steps: Sequence[Step]) -> tuple[list[BoundStep], Saver | None]:
+        """Return the bound steps of a call, and the saver of the last one."""
+        bound = [self._context.bind(step) for step in steps]
+        return bound, self._context.saves.open(steps[-1].saves, bound[-1])
 
     # Stages on this thread.
 
     def _run_stage(self, number: int, stage: Stage) -> object:
         match stage:
             case CallStage():
-                steps, saver = self._bind_call(stage)
-                value = self._call_here(steps, None, [None] * len(steps))
+                steps, saver = self._bind(stage.steps)
+                value = self._call_here(steps)
                 if stage.place == "workers" and self._context.codec is not None:
                     value = copied_result(self._context.codec, value, steps[-1])
                 if saver is not None:
@@ -284,9 +270,8 @@ class Execution:
                 self._drive(build_generator(self._context, stage, sink))
                 return sink.items
             case MaterialiseStage():
-                step = self._context.bind(stage.step)
-                saver = self._context.saves.open(stage.step.saves, step)
-                return self._call_here([step], None, [saver])
+                steps, saver = self._bind([stage.step])
+                return self._call_here(steps, saver=saver)
             case StreamStage():
                 return self._fold(stage) if stage.sink == "reduce" else self._collect(stage, number)
             case _:
@@ -295,8 +280,7 @@ class Execution:
     def _fold(self, stage: StreamStage) -> object:
         assert stage.sink_step is not None
         assert stage.initial is not None
-        step = self._context.bind(stage.sink_step)
-        saver = self._context.saves.open(stage.sink_step.saves, step)
+        (step,), saver = self._bind([stage.sink_step])
         sink, fold = self._fold_sink(stage, step, _copied(self._context.value(stage.initial), stage.sink_step))
         self._drive(build_stream(self._context, stage, sink, ordered=stage.ordered, fold=fold))
         value = sink.value
@@ -327,30 +311,28 @@ class Execution:
     def _collect(self, stage: StreamStage, number: int) -> object:
         """Return the items of a stream as a list, or what the task of a join makes of it."""
         gaps = stage.sink_step is None and self._readers[number] > 0 and may_have_gaps(self._context, stage)
-        sink, join, saver = CollectSink(numbered=gaps), None, None
-        if stage.sink_step is not None:
-            join = self._context.bind(stage.sink_step)
-            saver = self._context.saves.open(stage.sink_step.saves, join)
+        sink = CollectSink(numbered=gaps)
+        steps, saver = ([], None) if stage.sink_step is None else self._bind([stage.sink_step])
         self._drive(build_stream(self._context, stage, sink, ordered=True))
         if sink.indices is not None:
             self._context.indices[number] = sink.indices
-        return sink.items if join is None else self._call_here([join], sink.items, [saver])
+        return self._call_here(steps, sink.items, saver) if steps else sink.items
 
-    def _call_here(self, steps: Sequence[BoundStep], value: object, savers: Sequence[Saver | None]) -> object:
-        """Take one value through steps on this thread."""
-        chain, observers = (
-            StepChain(steps, self._context.loop, retry_tracker=self._context.retry_tracker),
-            self._observers,
-        )
+    def _call_here(self, steps: Sequence[BoundStep], value: object = None, saver: Saver | None = None) -> object:
+        """Take one value through steps on this thread; save the last one."""
+        chain, observers = self._context.bind_chain(steps), self._observers
+        call = CallOperator(chain, [*[None] * (len(steps) - 1), saver]).feed
         if observers is None:
-            return run_steps(chain, value, None, savers)
+            (value,) = call(value)
+            return value
         began = time.perf_counter()
         try:
-            return run_steps(chain, value, None, savers)
+            (value,) = call(value)
         finally:
             seconds = time.perf_counter() - began
             stage, times = observers.stage_of(steps[0].number), tuple([timer.take() for timer in chain.timers])
             observers.completed_locally(stage, 1, seconds, times)
+        return value
 
     def _drive(self, driver: Driver) -> None:
         self._driver = driver
@@ -377,3 +359,9 @@ def _copied(initial: object, step: Step) -> object:
         raise ParameterError(
             f"`initial` of `reduce` with task '{name}' cannot be copied: {initial!r}: {error}"
         ) from error
+
+
+def _work_kind(stage: CallStage | MaterialiseStage) -> WorkKind:
+    if isinstance(stage, CallStage):
+        return "batch"
+    return "stream" if stage.streamed else "generate"

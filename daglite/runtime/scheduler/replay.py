@@ -8,11 +8,10 @@ from daglite.exceptions import ExecutionError, Failure, ReplayRecord, TaskError,
 from daglite.program import CallStage, Program, Stage, StageResult, Step, StreamStage, steps_of
 from daglite.records import replace
 from daglite.run_options import RunSettings
+from daglite.runtime.dataflow.operators import CallOperator
 from daglite.runtime.dataflow.sinks import CollectSink
-from daglite.runtime.dataflow.source import Source
-from daglite.runtime.kernel.steps import StepChain
-from daglite.runtime.local.executor import LocalDriver, run_steps
-from daglite.runtime.scheduler.context import RunContext
+from daglite.runtime.local.executor import LocalDriver
+from daglite.runtime.scheduler.bind_stream import step_source
 from daglite.runtime.scheduler.execution import Execution
 
 
@@ -33,20 +32,12 @@ def replay(program: Program, failure: Failure) -> object:
     settings = RunSettings(runtime="inline", seed=0 if kept is None else kept.seed)
     with Execution(program, settings, None) as execution:
         context = execution.run_for(needed)
+        chain, savers = context.bind_chain([context.bind(step) for step in steps]), [None] * len(steps)
         if single:
-            chain = StepChain([context.bind(step) for step in steps], context.loop, retry_tracker=context.retry_tracker)
-            return run_steps(chain, value, None, [None] * len(steps))
-        return _run_item(context, steps, value, failure)
-
-
-def _run_item(context: RunContext, steps: Sequence[Step], item: object, failure: Failure) -> object:
-    first, sink = steps[0], CollectSink()
-    indices = None if failure.index is None else [failure.index]
-    source = Source(
-        iter([item]), name=first.function.name, number=first.number, saver=None, codec=None, indices=indices
-    )
-    chain = StepChain([context.bind(step) for step in steps], context.loop, retry_tracker=context.retry_tracker)
-    LocalDriver(source, chain, [None] * len(steps), sink, None, watchful=False).advance()
+            (value,) = CallOperator(chain, savers).feed(value)
+            return value
+        sink, indices = CollectSink(), None if failure.index is None else [failure.index]
+        LocalDriver(step_source(steps[0], iter([value]), indices=indices), chain, savers, sink).advance()
     if not sink.items:
         raise ExecutionError(f"the item was dropped before it came to task '{failure.task}', or by it, this time")
     return sink.items[0]

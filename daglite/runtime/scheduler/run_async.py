@@ -38,7 +38,11 @@ async def run_in_thread(execution: Execution) -> object:
     outcomes: list[Outcome] = []
 
     def run() -> None:
-        outcomes.append(_outcome(execution))
+        try:
+            with execution:
+                outcomes.append((execution.run(), None))
+        except BaseException as error:
+            outcomes.append((None, error))
         # The loop is closed if the run is not awaited any more.
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(done.set)
@@ -62,14 +66,6 @@ async def run_in_thread(execution: Execution) -> object:
     finally:
         # Its traceback refers to this frame, which must not refer to the error.
         del error
-
-
-def _outcome(execution: Execution) -> Outcome:
-    try:
-        with execution:
-            return execution.run(), None
-    except BaseException as error:
-        return None, error
 
 
 async def _wait_for_end(done: asyncio.Event) -> None:

@@ -18,7 +18,7 @@ from daglite.runtime.kernel.work import BatchContext, WorkItem, WorkKind, WorkRe
 
 
 class SingleCalls:
-    """The calls of a run that are in flight. `error` is the first that one of them raised."""
+    """The state that the single calls of a run share. `error` is the first that one of them raised."""
 
     def __init__(self, retries: int, failure_counter: FailureCounter) -> None:
         self.error: BaseException | None = None
@@ -26,26 +26,9 @@ class SingleCalls:
         self.retries = retries
         self.failure_counter = failure_counter
 
-    def start(
-        self,
-        worker_queue: WorkerQueue,
-        steps: Sequence[BoundStep],
-        done: Callable[[object], None],
-        *,
-        kind: WorkKind = "batch",
-        saver: Saver | None = None,
-    ) -> None:
-        """Call a chain of steps once; `done` gets the last value.
 
-        For the kinds "generate" and "stream" the one step is a generator: `done` gets the list of its items, `saver`
-        each item as it arrives.
-        """
-        self.in_flight += 1
-        _SingleCall(self, worker_queue, steps, done, kind, saver).send()
-
-
-class _SingleCall:
-    """One call in flight, as a batch of one item."""
+class SingleCall:
+    """One call of a chain of steps on a worker, as a batch of one item."""
 
     def __init__(
         self,
@@ -53,9 +36,15 @@ class _SingleCall:
         worker_queue: WorkerQueue,
         steps: Sequence[BoundStep],
         done: Callable[[object], None],
-        kind: WorkKind,
-        saver: Saver | None,
+        *,
+        kind: WorkKind = "batch",
+        saver: Saver | None = None,
     ) -> None:
+        """`done` gets the last value.
+
+        For the kinds "generate" and "stream" the one step is a generator: `done` gets the list of its items, `saver`
+        each item as it arrives.
+        """
         self._calls = calls
         self._worker_queue = worker_queue
         self._codec = worker_queue.engine.codec
@@ -70,7 +59,12 @@ class _SingleCall:
         self._worker_attempt = 0
         self._saved = 0
 
-    def send(self) -> None:
+    def start(self) -> None:
+        """Begin the call; an error of it is kept in the state of the calls."""
+        self._calls.in_flight += 1
+        self._send()
+
+    def _send(self) -> None:
         batch, items, context = self._batch, list[object](), None
         if self._kind == "batch":
             # A generator has no item, and its worker needs no context.
@@ -100,7 +94,7 @@ class _SingleCall:
         # The items of the attempt that is over are not part of the next one.
         self._items.clear()
         self._worker_attempt = 0
-        self.send()
+        self._send()
 
     def _take(self, result: WorkResult) -> None:
         for item_failure in result.item_failures:

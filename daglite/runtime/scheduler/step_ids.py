@@ -19,7 +19,9 @@ def step_ids(program: Program) -> dict[int, int]:
     seen: Counter[tuple[str, int]] = Counter()
     found: dict[int, int] = {}
     for stage in program.stages:
-        depth = _depth_before(stage, ends)
+        depth = 0
+        if isinstance(stage, StreamStage) and isinstance(stage.source, MappedSource):
+            depth = _deepest([operand for _, operand in stage.source.sources], ends)
         operations = stage.operations if isinstance(stage, StreamStage) else ()
         others = {operation.step.number: operation.operand for operation in operations}
         for step in steps_of(stage):
@@ -35,12 +37,6 @@ def step_ids(program: Program) -> dict[int, int]:
             seen[kind] += 1
         ends.append(depth)
     return found
-
-
-def _depth_before(stage: Stage, ends: list[int]) -> int:
-    if isinstance(stage, StreamStage) and isinstance(stage.source, MappedSource):
-        return _deepest([operand for _, operand in stage.source.sources], ends)
-    return 0
 
 
 def _depth(step: Step, stage: Stage, ends: list[int]) -> int:

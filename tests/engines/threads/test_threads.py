@@ -141,7 +141,7 @@ def test_large_items_count_in_the_window_though_they_are_shared() -> None:
 def test_an_item_that_grows_leaves_the_window_with_what_it_came_in_with() -> None:
     """Otherwise the bytes of a shared object that changes would stay in the window for ever."""
     item, pending = [0], list[object]()
-    source = Source(iter([item, 1]), name="source", number=0, saver=None, codec=ReferenceCodec())
+    source = Source(iter([item, 1]), name="source", number=0, codec=ReferenceCodec())
     source.pull(2, pending, 10**9, watched=False)
     counted = source.nbytes
     item.extend(range(1000))

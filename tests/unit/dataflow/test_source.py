@@ -33,7 +33,7 @@ def test_one_that_cannot_be_closed_keeps_no_other_open() -> None:
 
 def test_items_are_counted_whatever_kinds_there_are_and_however_many_waited_before() -> None:
     items: list[object] = [1, 2, [3], "four", 5, b"six", 7.0, 8, [9], 10]
-    source = Source(iter(items), name="items", number=0, saver=None, codec=Codec("c"))
+    source = Source(iter(items), name="items", number=0, codec=Codec("c"))
     cells: list[object] = ["waiting"]
 
     source.pull(4, cells, 10**9, watched=True)
@@ -48,7 +48,7 @@ def test_a_generator_that_fails_has_given_what_came_before() -> None:
         yield from range(3)
         raise ValueError("no more")
 
-    source = Source(failing(), name="failing", number=0, saver=None, codec=Codec("c"))
+    source = Source(failing(), name="failing", number=0, codec=Codec("c"))
     cells: list[object] = []
 
     with pytest.raises(ValueError, match="no more"):

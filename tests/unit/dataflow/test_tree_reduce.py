@@ -43,14 +43,8 @@ class Bench:
         session = SimpleNamespace(workers=workers, batch_policy=LOCAL_BATCH_POLICY, codec=self.codec)
         worker_queue: Any = SimpleNamespace(engine=session, install=lambda steps: 0, submit_first=self._submit)
         step = BoundStep(4, describe(lambda a, b: a + b, name="both"), (), ("a", "b"))
-        self.tree_reducer = TreeReducer(
-            worker_queue=worker_queue,
-            step=step,
-            flow_control=self.window,
-            retries=retries,
-            nbytes=nbytes,
-            on_root=self.home.append,
-        )
+        parts: Any = SimpleNamespace(worker_queue=worker_queue, flow_control=self.window, retries=retries)
+        self.tree_reducer = TreeReducer(parts, step, nbytes, self.home.append)
         self.tree_reducer.send_again = self.again.extend
 
     def _submit(self, work_item: WorkItem, handler: Callable[[WorkResult], None]) -> None:
