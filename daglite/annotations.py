@@ -13,7 +13,7 @@ from collections.abc import Callable
 if sys.version_info >= (3, 14):
     from annotationlib import Format, ForwardRef, get_annotations
 
-    # How Python keeps what it has not evaluated yet: code and its namespace, for which `annotations_of` stands in.
+    # How Python keeps what it has not evaluated yet: code and its namespace. `annotations_of` is sent instead.
     DEFERRED = frozenset(
         {
             "__annotate__",
