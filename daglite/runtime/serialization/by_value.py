@@ -200,7 +200,7 @@ def _has_token(function: FunctionType) -> bool:
 
 
 def _contents(cls: type, *, behaviour: bool) -> dict[str, object]:
-    contents = {
+    contents: dict[str, object] = {
         name: value
         for name, value in vars(cls).items()
         if name not in _MADE_WITH_IT
