@@ -13,6 +13,7 @@ from typing import Any
 from daglite import task
 
 __all__ = [
+    "DIVISION_BY_ZERO",
     "Memory",
     "check_golden",
     "double",
@@ -29,6 +30,9 @@ __all__ = [
     "total",
     "weighted",
 ]
+
+# The message of `1 // 0`.
+DIVISION_BY_ZERO = "division by zero" if sys.version_info >= (3, 14) else "integer division or modulo by zero"
 
 
 # Parameters are `Any` here, as checkers without the plugin take no future for an argument; tests/typing looks at types.
