@@ -26,19 +26,24 @@ if sys.version_info >= (3, 14):
 
     def annotations_of(thing: object) -> dict[str, object]:
         """Return the annotations of a function or class by name: evaluated, or as text where a name has no value."""
-        try:
-            return get_annotations(thing)
-        except Exception:  # of any kind: annotations may call what they like
-            texts = get_annotations(thing, format=Format.STRING)
-        try:
-            values = get_annotations(thing, format=Format.FORWARDREF)
-        except Exception:
-            return texts
-        return {name: value if _is_resolved(value) else texts[name] for name, value in values.items()}
+        values = _read(thing, Format.VALUE)
+        if values is not None:
+            return values
+        texts = _read(thing, Format.STRING) or {}
+        values = _read(thing, Format.FORWARDREF) or {}
+        return {name: values[name] if _is_resolved(values.get(name, _UNKNOWN)) else texts[name] for name in texts}
 
     def read_signature(function: Callable[..., object]) -> inspect.Signature:
         """Return the signature of a function, as `inspect.signature`; it raises the same errors, but no `NameError`."""
         return inspect.signature(function, annotation_format=Format.FORWARDREF)
+
+    _UNKNOWN = ForwardRef("unknown")
+
+    def _read(thing: object, format: Format) -> dict[str, object] | None:
+        try:
+            return get_annotations(thing, format=format)
+        except Exception:  # of any kind: annotations may call what they like
+            return None
 
     def _is_resolved(annotation: object) -> bool:
         if isinstance(annotation, (list, tuple)):
@@ -52,4 +57,5 @@ else:
     def annotations_of(thing: object) -> dict[str, object]:
         """Return the annotations of a function or class by name."""
         own = vars(thing) if isinstance(thing, type) else {"__annotations__": getattr(thing, "__annotations__", None)}
-        return own.get("__annotations__") or {}
+        found = own.get("__annotations__")
+        return found if isinstance(found, dict) else {}

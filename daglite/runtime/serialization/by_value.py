@@ -330,11 +330,11 @@ if sys.version_info >= (3, 12):
         _VALUES.pop(id(alias)).append(value)
 
     def _reduce_alias(alias: typing.TypeAliasType) -> Any:
-        if alias.__type_params__:
-            return _new_generic_alias, (alias.__name__, alias.__value__, alias.__type_params__)
+        if alias.__type_params__ or not alias.__name__.isidentifier():
+            return _new_eager_alias, (alias.__name__, alias.__value__, alias.__type_params__)
         return _new_alias, (alias.__name__, alias.__module__), alias.__value__, None, None, _set_value
 
-    def _new_generic_alias(name: str, value: object, parameters: tuple[Any, ...]) -> object:
+    def _new_eager_alias(name: str, value: object, parameters: tuple[Any, ...]) -> object:
         return typing.TypeAliasType(name, value, type_params=parameters)
 
     _SPECIAL[typing.TypeAliasType] = _by_name_or(_reduce_alias)
